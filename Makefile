@@ -1,0 +1,39 @@
+# make demo and make test set themselves up; everything lives in .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: setup demo train test test-full lint bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml neurocompile/pins.txt neurocompile/doctor.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt --editable '.[dev]'
+	$(BIN)/neurocompile doctor --install train --yes
+	$(BIN)/neurocompile doctor --install lava --yes
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim --out build/mnist --force --engine lava --engine fixed --engine onnx --samples 20
+
+train: $(READY)
+	$(BIN)/python examples/train_mnist_autoencoder.py --out examples/models/mnist_autoencoder.pt $(if $(DATA),--data $(DATA))
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-full: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

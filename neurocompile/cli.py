@@ -1,0 +1,264 @@
+"""The command line: options in, a table or one JSON document out.
+
+In:  arguments.
+Out: what a user reads, on stdout; progress on stderr; an exit code that scripts rely on:
+     0 good, 1 a check failed, 2 bad input, 3 does not fit the target, 4 not installed.
+Commands only parse, call and print; the work is elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocompile import __version__
+from neurocompile.errors import BadInput, NeurocompileError
+
+ENGINES = click.Choice(["lava", "fixed", "onnx"])
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+def user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a user can act on into one message and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except NeurocompileError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing was written.", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--data, --samples, --steps and --seed, shared by the commands that run samples."""
+    sources = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
+    for option in (
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of a random encoder. [0]"),
+        click.option("--steps", type=click.IntRange(1), help="Steps a sample. [the model's own]"),
+        click.option(
+            "--samples", type=click.IntRange(1), help="The first N. [20; fixed alone: all]"
+        ),
+        click.option("--data", metavar="SOURCE", help=f"{sources} [the model's own]"),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+engine_option = click.option(
+    "--engine", "engines", type=ENGINES, multiple=True,
+    help="May be given more than once: the first makes the figures, the others must agree.",
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """Compile trained spiking networks to Loihi's integers, run them on Lava, count joules.
+
+    MODEL is a .pt, .onnx, .nir or .net file. NAME is a target; see `neurocompile targets`.
+    """
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", "target_name", metavar="NAME|DIR", required=True, help="The chip.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory to write. [build/<model>]")
+@data_options
+@click.option(
+    "--bits", type=click.IntRange(2, 8), default=8, show_default=True, help="Of a weight."
+)
+@click.option("--max-error-increase", metavar="P", help="Not in this version.")
+@engine_option
+@click.option("--force", is_flag=True, help="Replace an earlier export.")
+@click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@json_option
+@user_errors
+def export(
+    model: Path,
+    target_name: str,
+    out: Path | None,
+    data: str | None,
+    samples: int | None,
+    steps: int | None,
+    seed: int | None,
+    bits: int,
+    max_error_increase: str | None,
+    engines: tuple[str, ...],
+    force: bool,
+    allow_pickle: bool,
+    as_json: bool,
+) -> None:
+    """Compile MODEL for a target, run it, price it, write a directory.
+
+    Example: neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim
+    """
+    from neurocompile.export import Request, export_model
+    from neurocompile.report.terminal import Screen, print_report
+
+    if max_error_increase is not None:
+        _not_yet("--max-error-increase")
+    request = Request(
+        model=model,
+        target=target_name,
+        out=out or Path("build") / model.stem,
+        data=data,
+        samples=samples,
+        steps=steps,
+        seed=seed or 0,
+        bits=bits,
+        engines=engines or ("lava", "fixed"),
+        force=force,
+        allow_pickle=allow_pickle,
+    )
+    with Screen(quiet=as_json) as screen:
+        report = export_model(request, screen)
+    _show(report, as_json, lambda: print_report(report, request.out))
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@engine_option
+@data_options
+@click.option("--record", metavar="spikes,membrane", help="What to keep of every layer and step.")
+@click.option("--to", "to", type=click.Path(path_type=Path), help="HDF5 file for --record.")
+@click.option("--force", is_flag=True, help="Replace an existing recording.")
+@json_option
+@user_errors
+def simulate(
+    directory: Path,
+    engines: tuple[str, ...],
+    data: str | None,
+    samples: int | None,
+    steps: int | None,
+    seed: int | None,
+    record: str | None,
+    to: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run an exported directory on data with one engine or more, which must agree."""
+    from neurocompile.report.terminal import Screen, print_simulation
+    from neurocompile.simulate import simulate_artifact
+
+    with Screen(quiet=as_json) as screen:
+        found = simulate_artifact(
+            directory,
+            engines=engines or ("fixed",),
+            source=data,
+            samples=samples,
+            steps=steps,
+            seed=seed,
+            record=record,
+            to=to,
+            force=force,
+            screen=screen,
+        )
+    _show(found, as_json, lambda: print_simulation(found))
+
+
+@main.command()
+@click.argument("path", metavar="MODEL|DIR", type=click.Path(path_type=Path))
+@click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@json_option
+@user_errors
+def inspect(path: Path, allow_pickle: bool, as_json: bool) -> None:
+    """Show the layers of a model or of an exported directory."""
+    from neurocompile.report.inspect import inspect_path
+    from neurocompile.report.terminal import print_inspection
+
+    found = inspect_path(path, allow_pickle=allow_pickle)
+    _show(found, as_json, lambda: print_inspection(found))
+
+
+@main.command()
+@click.argument("name", required=False)
+@json_option
+@user_errors
+def targets(name: str | None, as_json: bool) -> None:
+    """List the targets, or every number of one with its source."""
+    from neurocompile.report.targets import describe_target, list_targets
+    from neurocompile.report.terminal import print_target, print_targets
+
+    if name is None:
+        every = list_targets()
+        _show({"targets": every}, as_json, lambda: print_targets(every))
+    else:
+        one = describe_target(name)
+        _show(one, as_json, lambda: print_target(one))
+
+
+@main.command()
+@click.option("--install", "group", type=click.Choice(["lava", "train"]), help="Bring a group.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@user_errors
+def doctor(group: str | None, yes: bool, as_json: bool) -> None:
+    """Say what is installed and what therefore works; install the rest."""
+    from neurocompile import doctor as checks
+    from neurocompile.report.terminal import print_doctor
+
+    if group is None:
+        found = checks.examine()
+        _show(found, as_json, lambda: print_doctor(found))
+        return
+    for command in checks.commands(group):
+        click.echo("pip " + " ".join(command[3:]), err=True)
+    if yes or click.confirm("Run these, at the versions in pins.txt?"):
+        checks.install(group)
+
+
+def _later(name: str, arguments: str, help_text: str) -> None:
+    """Register a command of the contract that a later version brings."""
+
+    @main.command(
+        name,
+        help=f"Not in this version: {help_text}",
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("arguments", nargs=-1, metavar=arguments, type=click.UNPROCESSED)
+    @user_errors
+    def command(arguments: tuple[str, ...]) -> None:
+        _not_yet(name)
+
+
+_later(
+    "energy", "DIR [--model NAME] [--set KEY=VALUE] [--cores-per-chip N]", "price an export anew."
+)
+_later("compare", "DIR [--data SOURCE --samples N]", "where fixed departs from float, and why.")
+_later("check", "DIR --baseline FILE [--update] [--format F]", "guard CI against a baseline.")
+_later("report", "DIR [DIR2] [--open]", "show the HTML report.")
+_later("sweep", "MODEL ...", "try many settings.")
+
+
+def _not_yet(what: str) -> None:
+    raise BadInput(
+        f"{what} is not in this version ({__version__}). In this version: export, simulate, "
+        "inspect, targets, doctor."
+    )
+
+
+def _show(found: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
+    """One JSON document on stdout, or a table for people."""
+    if as_json:
+        from neurocompile.exchange.artifact import json_bytes
+
+        sys.stdout.buffer.write(json_bytes(found))
+        sys.stdout.flush()
+    else:
+        print_it()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The pipeline: a trained network in, integers on a chip and joules out. One step a line.
+
+In:  a model file (or graph), a chip, data.
+Out: the network at every stage, its spikes and its energy; `export` writes them down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurocompile import frontend
+from neurocompile.chip import Chip
+from neurocompile.data import Data, load_data
+from neurocompile.energy.counts import Counts, count
+from neurocompile.energy.estimate import Energy, estimate
+from neurocompile.errors import CheckFailed
+from neurocompile.evaluate import Evaluation, evaluate
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.verify import verify
+from neurocompile.place.placed import Placed
+from neurocompile.place.placement import place, require_fit
+from neurocompile.quantize.calibrate import calibrate
+from neurocompile.quantize.quantize import quantize
+from neurocompile.simplify import simplify
+
+Stage = Callable[[str], None]  # told what the compiler does next
+CALIBRATION_SAMPLES = 500  # more changed no scale of the shipped model (tests/quantize)
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A network at every stage.
+
+    Attributes:
+        float_graph: As trained; None where the model was fixed already.
+        fixed_graph: The chip's integers.
+        placed: On its cores.
+        calibration: The data that scales come from, or None: from the weights alone.
+    """
+
+    float_graph: Graph | None
+    fixed_graph: Graph
+    placed: Placed
+    calibration: Data | None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What running a compiled network on data showed.
+
+    Attributes:
+        data: What was run.
+        evaluation: Errors, agreement, exactness.
+        counts: Everything that costs energy, by layer.
+        energy: The estimate.
+    """
+
+    data: Data
+    evaluation: Evaluation
+    counts: Counts
+    energy: Energy
+
+
+def compile(
+    model: Path | Graph,
+    chip: Chip,
+    *,
+    calibration: Data | None = None,
+    bits: int = 8,
+    seed: int = 0,
+    steps: int | None = None,
+    allow_pickle: bool = False,
+    tell: Stage = lambda what: None,
+) -> Compiled:
+    """Take a network from its file to the cores of a chip.
+
+    Args:
+        model: A model file, or a graph; a FIXED one is taken as it is.
+        chip: The target.
+        calibration: Training samples that scales are chosen on; never test samples.
+        bits: Width of the weights, 2..8.
+        seed: Of a random encoder during calibration.
+        steps: Steps a sample; the model's own where None.
+        allow_pickle: Whether a pickled model, which may run code, is read.
+        tell: Called with a sentence before each stage.
+    """
+    graph = frontend.load(model, allow_pickle=allow_pickle) if isinstance(model, Path) else model
+    trained = None
+    if graph.fixed:
+        fixed = verify(graph, "fixed")
+    else:
+        trained = verify(graph, "float")
+        tell("composing synapses")
+        simple = verify(simplify(trained), "float")
+        tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
+        ranges = calibrate(simple, calibration, steps or graph.settings.steps, seed)
+        fixed = verify(quantize(simple, chip, ranges, bits), "fixed")
+    tell(f"placing on {chip.name}")
+    placed = place(fixed, chip)
+    require_fit(placed)
+    return Compiled(trained, fixed, placed, calibration)
+
+
+def measure(
+    compiled: Compiled,
+    chip: Chip,
+    data: Data,
+    *,
+    engines: tuple[str, ...] = ("fixed",),
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Result:
+    """Run a compiled network on data and price what happened.
+
+    Raises:
+        CheckFailed: If two engines differ in a single bit.
+    """
+    steps = steps or compiled.fixed_graph.settings.steps
+    found = evaluate(
+        None if compiled.float_graph is None else simplify(compiled.float_graph),
+        compiled.fixed_graph,
+        data,
+        engines=engines,
+        steps=steps,
+        seed=seed,
+        progress=progress,
+    )
+    if found.exactness.mismatches:
+        raise CheckFailed(
+            f"the engines differ in {found.exactness.mismatches} values, which is a bug of "
+            f"neurocompile; first: {found.exactness.first}. Please report it with this model."
+        )
+    counts = count(compiled.placed, found.activity, samples=len(data), steps=steps)
+    return Result(data, found, counts, estimate(counts, compiled.placed, chip))
+
+
+def data_for(graph: Graph, source: str | None, samples: int | None) -> Data | None:
+    """The data to run: the source named, else what the model says it was made for, else none."""
+    source = source or graph.settings.data
+    return load_data(source, samples=samples) if source else None
+
+
+def calibration_for(source: str | None) -> Data | None:
+    """Training samples that belong to a source, or None where only the source itself exists.
+
+    A user's own file has no training part; calibrating on what is measured would flatter the
+    result, so scales then come from the weights.
+    """
+    if not source or Path(source).suffix in (".npy", ".npz"):
+        return None
+    return load_data(source.removesuffix(":train") + ":train", samples=CALIBRATION_SAMPLES)

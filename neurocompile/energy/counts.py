@@ -1,0 +1,264 @@
+"""Count what happened on a chip: exactly, from spikes and the connection map.
+
+In:  Placed; what each population did, as an engine reports it (Activity).
+Out: Counts: integers by population, by synapse and by core.
+A synaptic operation is one spike through one stored synapse, whatever its weight: a kernel
+and a dense row hold their zeros, and the connection map keeps every entry of a sparse map.
+A message is one spike to one core. Lead-in steps are in no count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.linear import matrix
+from neurocompile.ir.nodes import size
+from neurocompile.ir.time import depths
+from neurocompile.place.placed import Placed, Route
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What one population did, summed over samples and over the steps of the network's time.
+
+    Attributes:
+        spikes: (shape of the population,) int64, spikes of each neuron.
+        updated: Neuron steps in which input arrived, or u, v or the bias was not zero at the
+            start; None where the engine did not count them. Unused for a SpikeInput.
+        saturations: How often v was cut to its range.
+        wraps: How often u wrapped.
+    """
+
+    spikes: Array
+    updated: int | None = None
+    saturations: int = 0
+    wraps: int = 0
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """Counts of one population.
+
+    Attributes:
+        name: Of the population.
+        kind: neurons, readout, input (spikes from the host) or always_on.
+        neurons: How many.
+        spikes: Of all neurons.
+        rate: Spikes a neuron and step of the network's time.
+        synops: Synaptic operations that arrive at it.
+        updated: See Activity; None for what is no neuron, or was not counted.
+        saturations, wraps: See Activity.
+    """
+
+    name: str
+    kind: str
+    neurons: int
+    spikes: int
+    rate: float
+    synops: int
+    updated: int | None
+    saturations: int
+    wraps: int
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether it is neurons of the chip, which take a step each step."""
+        return self.kind in ("neurons", "readout")
+
+    def idle(self, neuron_steps: int) -> int | None:
+        """Neuron steps charged that are not updated; None where that was not counted."""
+        return None if self.updated is None else neuron_steps - self.updated
+
+
+@dataclass(frozen=True)
+class SynapseCounts:
+    """Counts of one synapse.
+
+    Attributes:
+        name, source, target, format: As in its Route.
+        host: Whether the host sends its spikes.
+        synapses: Stored synapses of its connection map.
+        synops: Spikes of each source neuron times its synapses, summed.
+        messages: Spikes of each source neuron times the cores that it reaches, summed.
+        hops_east_west, hops_north_south: Of all messages; None where they are not known.
+    """
+
+    name: str
+    source: str
+    target: str
+    format: str
+    host: bool
+    synapses: int
+    synops: int
+    messages: int
+    hops_east_west: int | None
+    hops_north_south: int | None
+
+
+@dataclass(frozen=True)
+class HostCounts:
+    """What the host does; counted, not priced.
+
+    Attributes:
+        spikes_sent: Spikes of SpikeInput and AlwaysOn, a message to each core counted once.
+        register_writes: Bias registers written, one a neuron and sample.
+        macs: Multiply-accumulates of synapses that the host computes.
+        reads: Values read for the result, as the decoder needs them.
+    """
+
+    spikes_sent: int
+    register_writes: int
+    macs: int
+    reads: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Everything that happened.
+
+    Attributes:
+        samples: How many.
+        steps: Steps of the network's time, a sample.
+        depth: Chip steps more that a sample takes where the state is reset after it.
+        layers, synapses: By name, in the graph's order.
+        host: What the host did.
+        on_cores: By event of chip.EVENTS that a core does itself, (cores,) int64 each;
+            neuron updates are not among them, they are known by population only.
+    """
+
+    samples: int
+    steps: int
+    depth: int
+    layers: Mapping[str, LayerCounts]
+    synapses: Mapping[str, SynapseCounts]
+    host: HostCounts
+    on_cores: Mapping[str, Array]
+
+    def steps_charged(self, mode: str) -> int:
+        """Chip steps of all samples: T each when pipelined, T + depth when reset between."""
+        return self.samples * (self.steps + (self.depth if mode == "reset" else 0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "samples": self.samples,
+            "steps": self.steps,
+            "depth": self.depth,
+            "layers": [dict(vars(layer)) for layer in self.layers.values()],
+            "synapses": [dict(vars(synapse)) for synapse in self.synapses.values()],
+            "host": dict(vars(self.host)),
+        }
+
+
+def count(placed: Placed, activities: Mapping[str, Activity], samples: int, steps: int) -> Counts:
+    """Counts of a run.
+
+    Args:
+        placed: The network on its chip.
+        activities: By SpikeInput and CubaLIF; an AlwaysOn needs none, it spikes every step.
+        samples: How many samples ran.
+        steps: Steps of the network's time, a sample.
+    """
+    graph = placed.graph
+    runs = samples * steps
+    done = {name: Activity(np.full(node.shape, runs)) for name, node in graph.of(AlwaysOn)}
+    done.update({name: activities[name] for name, _ in graph.of(SpikeInput, CubaLIF)})
+    for name, activity in done.items():
+        if activity.spikes.shape != graph.nodes[name].shape:
+            raise ValueError(f"'{name}': spikes of shape {activity.spikes.shape}")
+    fired = {name: activity.spikes.astype(np.int64).ravel() for name, activity in done.items()}
+    synapses = {
+        name: _synapse(name, route, fired[route.source]) for name, route in placed.routes.items()
+    }
+    layers = {}
+    for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
+        spikes = int(fired[name].sum())
+        neurons = size(node.shape)
+        layers[name] = LayerCounts(
+            name,
+            _kind(node),
+            neurons,
+            spikes,
+            spikes / (neurons * runs),
+            sum(s.synops for s in synapses.values() if s.target == name),
+            done[name].updated if isinstance(node, CubaLIF) else None,
+            done[name].saturations,
+            done[name].wraps,
+        )
+    sent = sum(s.messages for s in synapses.values() if s.host)
+    return Counts(
+        samples,
+        steps,
+        max((depth for depth in depths(graph).values()), default=0),
+        layers,
+        synapses,
+        _host(graph, samples, steps, sent),
+        _on_cores(placed, fired),
+    )
+
+
+def _kind(node: SpikeInput | AlwaysOn | CubaLIF) -> str:
+    if isinstance(node, CubaLIF):
+        return "readout" if node.readout else "neurons"
+    return "input" if isinstance(node, SpikeInput) else "always_on"
+
+
+def _synapse(name: str, route: Route, fired: Array) -> SynapseCounts:
+    """Counts of a synapse; fired is (source neurons,) int64."""
+    hops = [
+        None if h is None else int(fired @ h)
+        for h in (route.hops_east_west, route.hops_north_south)
+    ]
+    return SynapseCounts(
+        name,
+        route.source,
+        route.target,
+        route.format,
+        route.host,
+        int(route.fan.sum()),
+        int(fired @ route.fan_out),
+        int(fired @ route.destinations),
+        hops[0],
+        hops[1],
+    )
+
+
+def _on_cores(placed: Placed, fired: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Events by core: operations and messages where they arrive, spikes where they start."""
+    cores = len(placed.cores)
+    events = ("spike_out", "message_out", "message_in")
+    done = {event: np.zeros(cores, np.int64) for event in events}
+    for core in placed.cores:
+        done["spike_out"][core.index] = fired[core.layer][core.neurons].sum()
+    for route in placed.routes.values():
+        spikes = fired[route.source]
+        operations = f"synaptic_operation_{route.format}"
+        done.setdefault(operations, np.zeros(cores, np.int64))
+        done[operations] += route.fan @ spikes
+        done["message_in"] += route.fan.sign() @ spikes
+        if not route.host:
+            np.add.at(
+                done["message_out"], placed.core_of[route.source], spikes * route.destinations
+            )
+    return done
+
+
+def _host(graph: Graph, samples: int, steps: int, sent: int) -> HostCounts:
+    """What the host does, by the inputs and the decoder of the graph."""
+    writes = macs = 0
+    for _, node in graph.of(BiasInput):
+        writes += samples * size(node.shape)
+        if node.host is not None:
+            macs += samples * int(matrix(node.host, node.in_shape).nnz)
+    kind = graph.settings.decoder.kind
+    # The last potential and a count of spikes are read once; a mean or maximum every step.
+    times = {"none": 0, "last": 1, "rate": 1, "max": steps, "mean": steps}[kind]
+    values = sum(size(graph.nodes[name].shape) for name in graph.outputs())
+    return HostCounts(sent, writes, macs, samples * times * values)

@@ -1,0 +1,34 @@
+"""Which price of a model an event is charged at, and which events a whole model must price.
+
+In:  the prices of one model, the name of an event of chip.EVENTS.
+Out: the price, or None.
+"""
+
+from __future__ import annotations
+
+from neurocompile.chip import Prices, Quantity
+
+# Event -> events of which one must be priced, or the model is not whole. What is missing here
+# (spike_out, message_in, ...) may be part of another price of a model.
+NEEDED: dict[str, tuple[str, ...]] = {
+    "synaptic_operation_dense": ("synaptic_operation_dense", "synaptic_operation"),
+    "synaptic_operation_sparse": ("synaptic_operation_sparse", "synaptic_operation"),
+    "synaptic_operation_conv": ("synaptic_operation_conv", "synaptic_operation"),
+    "neuron_active": ("neuron_active", "neuron_access"),
+    "neuron_inactive": ("neuron_inactive", "neuron_access"),
+    "message_out": ("message_out", "message_within_tile"),
+    "hop_east_west": ("hop_east_west",),
+    "hop_north_south": ("hop_north_south",),
+}
+
+
+def price_of(prices: Prices, event: str) -> Quantity | None:
+    """The price of an event; a synaptic operation without one of its own has the general one."""
+    if event in prices:
+        return prices[event]
+    return prices.get("synaptic_operation") if event.startswith("synaptic_operation_") else None
+
+
+def lacks(prices: Prices, event: str) -> bool:
+    """Whether a model says nothing at all on an event that it must price."""
+    return event in NEEDED and not any(other in prices for other in NEEDED[event])

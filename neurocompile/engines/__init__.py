@@ -1,0 +1,1 @@
+"""Run a FIXED graph: `fixed` (batched, exact), `lava` (the real processes), `onnx` (the file)."""

@@ -1,0 +1,68 @@
+"""Read the result of a sample from the last layer.
+
+In:  what the last layer did, of either stage, samples first; the decoder in the settings.
+Out: one result a sample, in the user's units, float64.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.settings import Decoder
+
+
+def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Array | None:
+    """The result of each sample, or None where the network has no decoder.
+
+    Args:
+        decoder: Of the settings.
+        spikes: (n, steps, *shape) of the last layer, for "rate".
+        membrane: (n, steps, *shape) float potentials of the last layer, for the others.
+    """
+    if decoder.kind == "none":
+        return None
+    source = spikes if decoder.kind == "rate" else membrane
+    if source is None:
+        raise BadInput(
+            f"the decoder reads '{decoder.kind}' but the last layer does not offer it: use "
+            "'rate' behind spiking neurons and 'last', 'max' or 'mean' behind a readout."
+        )
+    values = np.asarray(source, dtype=np.float64)
+    reading = {
+        "last": lambda: values[:, -1],
+        "max": lambda: values.max(axis=1),
+        "mean": lambda: values.mean(axis=1),
+        "rate": lambda: values.mean(axis=1),
+    }[decoder.kind]()
+    return np.asarray(decoder.gain * reading + decoder.offset)
+
+
+def potentials(graph: Graph, name: str, membrane: Array) -> Array:
+    """Integer potentials of a population as float membrane units: integer * scale + offset."""
+    node: CubaLIF = graph.nodes[name]
+    return np.asarray(membrane * node.scale + node.offset)
+
+
+def last_layer(graph: Graph) -> str:
+    """Name of the layer that is read.
+
+    Raises:
+        BadInput: If the network ends in more than one layer.
+    """
+    names = graph.outputs()
+    if len(names) != 1:
+        raise BadInput(f"the network ends in {len(names)} layers ({', '.join(names)}), not in one.")
+    return names[0]
+
+
+def squared_error(result: Array, target: Array) -> float:
+    """Sum of squared differences: each in float64, added up exactly (equal on any machine)."""
+    difference: Any = result.reshape(len(result), -1) - target.reshape(len(target), -1)
+    return math.fsum((difference**2).ravel().tolist())

@@ -1,0 +1,115 @@
+"""Turn samples into what enters a network.
+
+In:  samples x (n, ...), or spikes that are encoded already; the encoder in the settings.
+Out: the input of a FLOAT graph (spikes or currents), and of the FIXED graph made from it
+     (spikes or bias mantissas).
+A sample's spikes depend on the seed and its index alone, not on the batch it comes in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurocompile.data import Data
+from neurocompile.encoding import bernoulli
+from neurocompile.engines.recording import Encoded
+from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, SpikeInput
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Input, Shape
+
+MANTISSA_TOP = 4095  # 13 bits, signed
+
+
+def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Array:
+    """What the float network sees: (n, steps, *shape) spikes or (n, *shape) currents.
+
+    Args:
+        graph: FLOAT graph or the FIXED graph made from it; only shape and encoder are read.
+        data: Samples or spikes.
+        first, last: The samples to take, [first, last).
+        steps: Steps a sample.
+        seed: Of the random encoder.
+    """
+    check_data(graph, data, steps)
+    values = data.values[first:last]
+    encoder = graph.settings.encoder
+    if data.kind == "spikes":
+        return np.asarray(values[:, :steps], dtype=np.uint8)
+    if encoder.kind == "current":
+        return np.asarray(values, dtype=np.float64) * encoder.gain
+    return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
+
+
+def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Encoded:
+    """The integer input of a FIXED graph for the samples [first, last).
+
+    Raises:
+        BadInput: If the data do not match the network's input.
+        DoesNotFit: If a sample's current leaves the 13 bits of a bias register.
+    """
+    name, node = next(graph.of(SpikeInput, BiasInput))
+    if isinstance(node, SpikeInput):
+        return Encoded({name: float_input(graph, data, first, last, steps, seed)}, steps)
+    check_data(graph, data, steps)
+    return Encoded({name: mantissas(graph, name, data.values[first:last])}, steps)
+
+
+def mantissas(graph: Graph, name: str, values: Array) -> Array:
+    """What the host writes into bias registers: (n, *in_shape) samples -> (n, *shape) int16."""
+    node = graph.nodes[name]
+    (target,) = graph.after(name)
+    x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    if node.host is not None:
+        from neurocompile.ir.linear import matrix  # scipy, which the onnx engine does without
+
+        x = (matrix(node.host, node.in_shape) @ x.T).T
+    x = x.reshape(len(values), *node.shape)
+    written = np.rint(x * node.scale) + graph.nodes[target].bias_mant
+    if np.any(np.abs(written) > MANTISSA_TOP):
+        worst = int(written.flat[np.argmax(np.abs(written))])
+        raise DoesNotFit(
+            f"layer '{target}': a sample needs the bias mantissa {worst}, but the register holds "
+            f"{-MANTISSA_TOP - 1}..{MANTISSA_TOP}. Calibrate on data with the same range as these, "
+            "or scale the data."
+        )
+    return written.astype(np.int16)
+
+
+def check_data(graph: Graph, data: Data, steps: int) -> None:
+    """Refuse data that do not match the network's input.
+
+    Raises:
+        BadInput: Naming what the data are and what the network takes.
+    """
+    shape = input_shape(graph)
+    encoder = graph.settings.encoder
+    lead = 2 if data.kind == "spikes" else 1
+    if data.values.shape[lead:] != shape:
+        raise BadInput(
+            f"data '{data.name}': a sample has shape {data.values.shape[lead:]}, but the network "
+            f"takes {shape}. Reshape the data, or choose a model trained on them."
+        )
+    if data.kind == "spikes" and encoder.kind == "current":
+        raise BadInput(
+            f"data '{data.name}' holds spikes, but this network takes real values as input "
+            "currents. Give samples under the key 'x'."
+        )
+    if data.kind == "x" and encoder.kind == "spikes":
+        raise BadInput(
+            f"data '{data.name}' holds real values, but this network takes spikes and names no "
+            "encoder. Give spikes (n, steps, ...) under the key 'spikes', or save the model with "
+            "an encoder."
+        )
+    if data.kind == "spikes" and data.values.shape[1] < steps:
+        raise BadInput(
+            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are asked for. "
+            f"Use --steps {data.values.shape[1]} or less."
+        )
+
+
+def input_shape(graph: Graph) -> Shape:
+    """Shape of one sample at the input of a graph of either stage."""
+    _, node = next(graph.of(Input, SpikeInput, BiasInput))
+    return node.in_shape if isinstance(node, BiasInput) else node.shape

@@ -1,0 +1,89 @@
+"""The `lava` engine: run a FIXED graph on the real Lava processes, as the proof.
+
+In:  a FIXED graph and its encoded input.
+Out: every spike and membrane value, bit for bit what Lava computed.
+Lava runs in a child process of our own; importing this package imports nothing of Lava.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from neurocompile.engines.lava.plan import (
+    RESET_FRESH,
+    RESET_LIFRESET,
+    Plan,
+    make_plan,
+    reset_mode,
+)
+from neurocompile.engines.lava.repairs import require_lava
+from neurocompile.engines.lava.supervise import EngineFailed, default_timeout, run_child
+from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
+from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+
+__all__ = ["RESET_FRESH", "RESET_LIFRESET", "EngineFailed", "reset_mode", "run"]
+
+
+def run(
+    graph: Graph,
+    encoded: Encoded,
+    *,
+    timeout_s: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recording:
+    """Run samples on Lava's processes, in the network's own time.
+
+    Args:
+        graph: A FIXED graph.
+        encoded: Its input.
+        timeout_s: Seconds the run may take; by default far more than it needs.
+        progress: Called with the samples done and all samples.
+
+    Returns:
+        Spikes of every SpikeInput and CubaLIF, membrane of every CubaLIF.
+
+    Raises:
+        NotInstalled: If lava-nc 0.10.0 is absent.
+        Unsupported, DoesNotFit, BadInput: If the graph cannot run on Lava with this input.
+        EngineFailed: If Lava fails or takes longer; nothing of it is left then either.
+    """
+    require_lava()
+    plan = make_plan(graph, encoded)
+    root = Path(tempfile.mkdtemp(prefix="neurocompile-lava-"))
+    try:
+        workspace = Workspace(root)
+        connections = workspace.write(plan, graph, encoded)
+        limit = default_timeout(plan, connections) if timeout_s is None else timeout_s
+        run_child(root, plan, limit, progress)
+        return _read(workspace, plan, graph, encoded)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _read(workspace: Workspace, plan: Plan, graph: Graph, encoded: Encoded) -> Recording:
+    """The recordings, out of the workspace and into memory."""
+    spikes = {
+        name: np.ascontiguousarray(encoded.values[name], dtype=np.uint8)
+        for name, _ in graph.of(SpikeInput)
+    }
+    membrane = {}
+    for population in plan.populations:
+        name = population.name
+        node: CubaLIF = graph.nodes[name]
+        shape = (plan.samples, plan.steps, *node.shape)
+        spikes[name] = np.load(workspace.file("spikes", population.index)).reshape(shape)
+        membrane[name] = np.load(workspace.file("membrane", population.index)).reshape(shape)
+        missing = int(np.count_nonzero(spikes[name] == NOT_WRITTEN))
+        if missing:
+            raise EngineFailed(
+                f"layer '{name}': Lava left {missing} spike values unwritten, which a connected "
+                "network never does. Check that every layer is reached from one input."
+            )
+    return Recording(spikes, membrane)

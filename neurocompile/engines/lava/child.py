@@ -1,0 +1,77 @@
+"""The child process in which Lava runs: `python -m neurocompile.engines.lava.child FOLDER`.
+
+In:  a workspace folder that the parent has filled.
+Out: the recordings in it; on standard output the samples that are done, a number a line.
+It ends itself and everything it started when the parent or a worker is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from neurocompile.engines.lava import guard, repairs
+from neurocompile.engines.lava.plan import RESET_FRESH, Plan
+from neurocompile.engines.lava.workspace import Workspace
+
+
+def main(root: Path) -> None:
+    """Run what the workspace describes.
+
+    Always ends the process here: after a failed run Lava's own clean-up, which Python would
+    call at exit, hangs.
+    """
+    watch = guard.Watch(root, int(os.environ[guard.PARENT]))
+    watch.start()
+    told = os.dup(1)
+    os.dup2(2, 1)  # what Lava prints goes where its warnings go
+    status = guard.CHILD_FAILED
+    try:
+        workspace = Workspace(root)
+        repairs.apply()
+        guard.install(root, watch)
+        run(workspace.plan(), workspace, watch, lambda done: _tell(told, done, root))
+        status = 0
+    except BaseException as error:
+        traceback.print_exc()
+        guard.tell_failure(root, guard.one_line(error))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def run(
+    plan: Plan, workspace: Workspace, watch: guard.Watch, progress: Callable[[int], None]
+) -> None:
+    """Run all samples, in one network or in a network each."""
+    from neurocompile.engines.lava.lower import Network  # imports Lava
+
+    arrays = workspace.arrays()
+    each = 1 if plan.reset == RESET_FRESH else plan.samples
+    for first in range(0, plan.samples, each):
+        network = Network(plan, workspace, arrays, (first, first + each))
+        for sample in range(first, first + each):
+            if sample > first:
+                network.write_biases(sample)
+            network.run(plan.steps)
+            progress(sample)  # the last layers of this sample are still on their way
+        if plan.last_depth:
+            network.run(plan.last_depth)
+        watch.release()
+        network.stop()
+    progress(plan.samples)
+
+
+def _tell(told: int, done: int, root: Path) -> None:
+    try:
+        os.write(told, f"{done}\n".encode())
+    except BrokenPipeError:  # the parent is gone; the watch may not have seen it yet
+        guard.end_everything(root)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,206 @@
+"""From a plan to connected Lava processes, all of them flat.
+
+In:  a plan with its arrays, in the child process, where Lava may be imported.
+Out: a network of processes that is ready to run.
+Stock Lava processes compute everything, but for a reset that they do not have.
+
+Which process a synapse becomes was measured on the autoencoder 1x28x28 -k3s2-> 16x14x14
+-k3s2-> 32x7x7 -> 64 -> 1568 -convT k4s2-> 16x14x14 -convT-> 1x28x28 at 5 % and 30 % spikes,
+time a step alone. Sparse against Conv: 1/35 on its first convolution, 1/50 on its second
+(Conv loops over channel pairs in scipy, and ignores weight_exp), and there is no ConvTranspose.
+Sparse as a product (num_message_bits 1) against picking columns (0): 1/4 to 1/8.
+Dense picking columns (0) against the product (1): 1/4 to 1/10 at 5 %, equal at 30 %.
+All are exact on spikes of 0 and 1: matrix entries are on the chip's grid already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.lif.process import LIF, LIFReset
+from lava.proc.sparse.process import DelaySparse, Sparse
+from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
+
+from neurocompile.engines.lava.guard import LAYER
+from neurocompile.engines.lava.plan import (
+    RESET_FRESH,
+    Plan,
+    PopulationPlan,
+    SourcePlan,
+    SynapsePlan,
+)
+from neurocompile.engines.lava.processes.neurons import SubtractLIF
+from neurocompile.engines.lava.processes.recorder import Recorder
+from neurocompile.engines.lava.processes.source import SpikeSource
+from neurocompile.engines.lava.workspace import REGISTERS, Workspace
+from neurocompile.ir.arrays import Array
+
+PICK_COLUMNS = 0  # num_message_bits: sum the columns of the spikes
+MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
+MODELS: dict[type, Any] = {}  # the model that Lava chose, by kind of process
+
+
+def _model_of(process: Any) -> Any:
+    """The model that Lava itself chooses for a process.
+
+    Lava looks for it by running every file beside the process's own, for each process again;
+    asking once for each kind halves the work of a build in this process.
+    """
+    kind = type(process)
+    if kind not in MODELS:
+        candidates = ProcGroupDiGraphs._find_proc_models(proc=process)
+        MODELS[kind] = Loihi2SimCfg(select_tag="fixed_pt").select(process, candidates)
+    return MODELS[kind]
+
+
+class Network:
+    """Lava processes for some samples, from the first to the last of them.
+
+    Args:
+        plan: What to build.
+        workspace: Where the files are.
+        arrays: Registers and matrices.
+        samples: (first, end) of the samples to run in it, one after the other.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        workspace: Workspace,
+        arrays: Mapping[str, Array],
+        samples: tuple[int, int],
+    ) -> None:
+        self.plan = plan
+        self.workspace = workspace
+        self.arrays = arrays
+        self.first, self.end = samples
+        self.rows = (self.first * plan.steps, self.end * plan.steps)
+        self.processes: list[Any] = []
+        self.nodes: dict[int, Any] = {}
+        for source in plan.sources:
+            self._add(source, self._source(source))
+        for population in plan.populations:
+            self._add(population, self._population(population))
+        for synapse in plan.synapses:
+            self._connect(synapse)
+        for population in plan.populations:
+            self._record(population)
+        models = {process: _model_of(process) for process in self.processes}
+        self.config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+
+    def run(self, steps: int) -> None:
+        """Run some chip steps and wait for them."""
+        anchor = self.nodes[self.plan.populations[0].index]
+        anchor.run(condition=RunSteps(num_steps=steps), run_cfg=self.config)
+
+    def write_biases(self, sample: int) -> None:
+        """Write the bias registers of a sample, between two runs."""
+        for population in self.plan.populations:
+            if population.biases is not None:
+                self.nodes[population.index].bias_mant.set(self._biases(population, sample))
+
+    def stop(self) -> None:
+        """End the workers; only after runs that went well, for otherwise it hangs."""
+        self.nodes[self.plan.populations[0].index].stop()
+
+    def _add(self, plan: SourcePlan | PopulationPlan, process: Any) -> None:
+        self._name(process, f"layer '{plan.name}'")
+        self.nodes[plan.index] = process
+
+    def _name(self, process: Any, what: str) -> None:
+        process.proc_params.overwrite(LAYER, what)
+        self.processes.append(process)
+
+    def _source(self, source: SourcePlan) -> Any:
+        return SpikeSource(
+            path=str(self.workspace.file("input", source.index)),
+            rows=self.rows,
+            depth=source.depth,
+            size=source.size,
+            name=f"source{source.index}",
+        )
+
+    def _population(self, population: PopulationPlan) -> Any:
+        registers = {name: self._register(population, name) for name in REGISTERS}
+        if population.biases is not None:
+            registers["bias_mant"] = self._biases(population, self.first)
+        common = {
+            "shape": (population.size,),
+            "v": self.arrays[f"{population.index}/v"],
+            "name": f"population{population.index}",
+            **registers,
+        }
+        fresh = self.plan.reset == RESET_FRESH
+        if fresh and not population.subtract:
+            return LIF(**common)
+        # Sample b of a population at depth d begins at chip step b T + d + 1.
+        interval, offset = self.plan.steps, (population.depth + 1) % self.plan.steps
+        if fresh:  # an interval beyond the end: never
+            interval, offset = self.plan.steps + self.plan.last_depth + 1, 0
+        kind = SubtractLIF if population.subtract else LIFReset
+        return kind(reset_interval=interval, reset_offset=offset, **common)
+
+    def _register(self, population: PopulationPlan, name: str) -> Any:
+        array = self.arrays[f"{population.index}/{name}"]
+        return array.astype(np.int32) if array.ndim else int(array)
+
+    def _biases(self, population: PopulationPlan, sample: int) -> Array:
+        assert population.biases is not None
+        mantissas = np.load(self.workspace.file("input", population.biases), mmap_mode="r")
+        return np.array(mantissas[sample], dtype=np.int32)
+
+    def _connect(self, synapse: SynapsePlan) -> None:
+        process = self._synapse(synapse)
+        self._name(process, f"synapse '{synapse.name}'")
+        self.nodes[synapse.source].s_out.connect(process.s_in)
+        process.a_out.connect(self.nodes[synapse.target].a_in)
+
+    def _synapse(self, synapse: SynapsePlan) -> Any:
+        weights = self._weights(synapse)
+        picks = synapse.dense and not synapse.delay
+        common = {
+            "weights": weights,
+            "weight_exp": synapse.weight_exp,
+            "num_weight_bits": synapse.bits,
+            "sign_mode": SignMode.MIXED,  # else Lava reads it off the matrix
+            "num_message_bits": PICK_COLUMNS if picks else MULTIPLY,
+            "name": f"synapse{synapse.index}",
+        }
+        if synapse.delay:
+            kind = DelayDense if synapse.dense else DelaySparse
+            return kind(delays=synapse.delay, **common)
+        process = (Dense if synapse.dense else Sparse)(**common)
+        if synapse.early:
+            # An always-on axon of a population that the first chip step reaches already: the
+            # spike that it would have sent a step earlier waits in the synapse's buffer.
+            sums = np.asarray(weights.sum(axis=1)).ravel()
+            exp = synapse.weight_exp
+            process.a_buff.init = (sums << exp) if exp > 0 else (sums >> -exp)
+        return process
+
+    def _weights(self, synapse: SynapsePlan) -> Any:
+        i = synapse.index
+        if synapse.dense:
+            return self.arrays[f"{i}/weight"]
+        parts = tuple(self.arrays[f"{i}/{part}"] for part in ("data", "indices", "indptr"))
+        return csr_matrix(parts, shape=tuple(synapse.shape))
+
+    def _record(self, population: PopulationPlan) -> None:
+        recorder = Recorder(
+            spikes=str(self.workspace.file("spikes", population.index)),
+            membrane=str(self.workspace.file("membrane", population.index)),
+            rows=self.rows,
+            depth=population.depth,
+            size=population.size,
+            name=f"recorder{population.index}",
+        )
+        self._name(recorder, f"recorder of layer '{population.name}'")
+        self.nodes[population.index].s_out.connect(recorder.s_in)
+        recorder.v_ref.connect_var(self.nodes[population.index].v)

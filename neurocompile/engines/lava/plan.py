@@ -1,0 +1,210 @@
+"""What a run consists of: a graph as flat populations and synapses, in chip time.
+
+In:  a FIXED graph and its encoded input.
+Out: a plan of plain numbers and names; arrays stand in the workspace beside it.
+Whatever Lava cannot run is refused here, by name, before anything is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from neurocompile.engines.recording import Encoded
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Linear, size
+from neurocompile.ir.time import depths
+
+RESET_FRESH = "fresh build"
+RESET_LIFRESET = "LIFReset"
+MAX_DELAY = 63  # of Lava's DelayDense and DelaySparse: 6 bits
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """Spikes that are replayed: a SpikeInput or an AlwaysOn.
+
+    Attributes:
+        index: Number of the node; its spikes are in a file of the workspace.
+        name, size, depth: Of the node.
+    """
+
+    index: int
+    name: str
+    size: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class PopulationPlan:
+    """A CubaLIF; its registers are in the workspace.
+
+    Attributes:
+        index, name, size, depth: Of the node.
+        subtract: Whether a spike subtracts the threshold.
+        biases: Number of the BiasInput that writes the bias register, or None.
+    """
+
+    index: int
+    name: str
+    size: int
+    depth: int
+    subtract: bool
+    biases: int | None
+
+
+@dataclass(frozen=True)
+class SynapsePlan:
+    """A Synapse; its matrix is in the workspace.
+
+    Attributes:
+        index, name: Of the node.
+        source, target: Numbers of the populations.
+        dense: Whether the matrix is stored whole.
+        shape: (n_target, n_source).
+        weight_exp, bits, delay: Of the node.
+        early: Whether the source's first spike is due one step before the chip starts.
+    """
+
+    index: int
+    name: str
+    source: int
+    target: int
+    dense: bool
+    shape: tuple[int, int]
+    weight_exp: int
+    bits: int
+    delay: int
+    early: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run.
+
+    Attributes:
+        steps, samples: Of the input.
+        reset: RESET_FRESH or RESET_LIFRESET.
+        sources, populations, synapses: The network.
+    """
+
+    steps: int
+    samples: int
+    reset: str
+    sources: tuple[SourcePlan, ...]
+    populations: tuple[PopulationPlan, ...]
+    synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def last_depth(self) -> int:
+        """Chip steps by which the last population lags behind the input."""
+        return max(p.depth for p in self.populations)
+
+    @property
+    def processes(self) -> int:
+        """Operating system processes that Lava starts: a recorder a population as well."""
+        return len(self.sources) + 2 * len(self.populations) + len(self.synapses) + 1
+
+
+def reset_mode(graph: Graph) -> str:
+    """How state is reset between samples: the word for the report.
+
+    LIFReset clears u and v at the first step of each sample, which is exact where nothing
+    flows back, every v_init is 0 and no spike of a sample arrives after the target's last
+    step of it; otherwise each sample gets a network of its own.
+    """
+    depth = depths(graph)  # refuses what flows back
+    zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
+    return RESET_LIFRESET if zero and not _arrives_late(graph, depth) else RESET_FRESH
+
+
+def _arrives_late(graph: Graph, depth: Mapping[str, int]) -> bool:
+    """Whether some spikes arrive in a later step of the target's own time."""
+    return any(
+        depth[source] + 1 + node.delay > depth[target]
+        for name, node in graph.of(Synapse)
+        for source in graph.before(name)
+        for target in graph.after(name)
+    )
+
+
+def make_plan(graph: Graph, encoded: Encoded) -> Plan:
+    """Describe a run of a FIXED graph.
+
+    Raises:
+        Unsupported: Where a synapse has a delay that Lava does not have.
+        BadInput: Where the input does not fit the graph.
+    """
+    index = {name: i for i, name in enumerate(graph.nodes)}
+    depth = depths(graph)
+    for name, node in graph.of(SpikeInput, BiasInput):
+        _check_input(name, node, encoded)
+    return Plan(
+        steps=encoded.steps,
+        samples=encoded.samples,
+        reset=reset_mode(graph),
+        sources=tuple(
+            SourcePlan(index[name], name, size(node.shape), depth[name])
+            for name, node in graph.of(SpikeInput, AlwaysOn)
+        ),
+        populations=tuple(
+            PopulationPlan(
+                index[name],
+                name,
+                size(node.shape),
+                depth[name],
+                node.reset == "subtract",
+                next((index[b] for b, _ in _bias_inputs(graph, name)), None),
+            )
+            for name, node in graph.of(CubaLIF)
+        ),
+        synapses=tuple(
+            _synapse_plan(graph, index, depth, name, node) for name, node in graph.of(Synapse)
+        ),
+    )
+
+
+def _bias_inputs(graph: Graph, name: str) -> list[tuple[str, BiasInput]]:
+    nodes = [(before, graph.nodes[before]) for before in graph.before(name)]
+    return [(before, node) for before, node in nodes if isinstance(node, BiasInput)]
+
+
+def _synapse_plan(
+    graph: Graph, index: Mapping[str, int], depth: Mapping[str, int], name: str, node: Synapse
+) -> SynapsePlan:
+    (source,), (target,) = graph.before(name), graph.after(name)
+    always_on = isinstance(graph.nodes[source], AlwaysOn)
+    allowed = 0 if always_on else MAX_DELAY
+    if not 0 <= node.delay <= allowed:
+        behind = " behind an axon that is always on" if always_on else ""
+        raise Unsupported(
+            f"synapse '{name}': a delay of {node.delay} steps, but this engine has 0..{allowed}"
+            f"{behind}. Use a delay in that range."
+        )
+    return SynapsePlan(
+        index=index[name],
+        name=name,
+        source=index[source],
+        target=index[target],
+        dense=is_dense(node),
+        shape=(size(node.out_shape), size(node.in_shape)),
+        weight_exp=node.weight_exp,
+        bits=node.bits,
+        delay=node.delay,
+        early=depth[source] < 0,
+    )
+
+
+def is_dense(node: Synapse) -> bool:
+    """Whether Lava holds the matrix of a synapse whole."""
+    return isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1
+
+
+def _check_input(name: str, node: SpikeInput | BiasInput, encoded: Encoded) -> None:
+    step_axis = (encoded.steps,) if isinstance(node, SpikeInput) else ()
+    expected = (encoded.samples, *step_axis, *node.shape)
+    found = encoded.values[name].shape if name in encoded.values else "nothing"
+    if found != expected or encoded.steps < 1 or encoded.samples < 1:
+        raise BadInput(f"input '{name}' was given {found}, but needs an array of {expected}.")

@@ -1,0 +1,171 @@
+"""Run the child process, and leave nothing of it behind.
+
+In:  a workspace that is filled.
+Out: the child has written its recordings, or an error says what happened.
+The child is the leader of a process group of its own; the group is killed whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import neurocompile
+from neurocompile.engines.lava.guard import FAILURE, PARENT
+from neurocompile.engines.lava.plan import RESET_FRESH, Plan
+from neurocompile.errors import NeurocompileError
+
+TICK_S = 0.1
+GONE_S = 5.0  # how long a killed group may take to vanish
+LOG = "stderr.txt"
+
+
+class EngineFailed(NeurocompileError):
+    """Lava itself failed, or did not end in time."""
+
+    exit_code = 1
+
+
+def default_timeout(plan: Plan, connections: int) -> float:
+    """Seconds that no sound run needs: some 20 times what was measured on two cores.
+
+    Args:
+        plan: The run.
+        connections: Entries of all matrices together.
+    """
+    builds = plan.samples if plan.reset == RESET_FRESH else 1
+    chip_steps = plan.samples * plan.steps + builds * plan.last_depth
+    delayed = 1 + max((s.delay for s in plan.synapses), default=0)
+    step = 0.02 * plan.processes + 1e-7 * connections * delayed
+    return 120.0 + builds * (10.0 + plan.processes) + chip_steps * step
+
+
+def run_child(
+    root: Path,
+    plan: Plan,
+    timeout_s: float,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Start the child, follow it to its end and end its group.
+
+    Args:
+        root: The workspace.
+        plan: The run.
+        timeout_s: Seconds it may take.
+        progress: Called with the samples done and all samples.
+
+    Raises:
+        EngineFailed: If the child fails or takes longer.
+    """
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with (root / LOG).open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "neurocompile.engines.lava.child", str(root)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                start_new_session=True,
+            )
+        _follow(child, root, plan, timeout_s, progress)
+    finally:
+        if child is not None:
+            _end(child)
+
+
+def _environment() -> dict[str, str]:
+    env = dict(os.environ)
+    env.pop("PYTHONWARNINGS", None)  # Lava warns; as errors its warnings would end it
+    package = str(Path(neurocompile.__file__).parents[1])
+    env["PYTHONPATH"] = os.pathsep.join(p for p in (package, env.get("PYTHONPATH")) if p)
+    env["OMP_NUM_THREADS"] = env["OPENBLAS_NUM_THREADS"] = "1"  # a process a layer is enough
+    env[PARENT] = str(os.getpid())
+    return env
+
+
+def _follow(
+    child: subprocess.Popen[bytes],
+    root: Path,
+    plan: Plan,
+    timeout_s: float,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Read the child's standard output until it has ended."""
+    assert child.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    done, text, open_ = 0, b"", True
+    while not _has_ended(child):
+        if time.monotonic() > deadline:
+            raise EngineFailed(_too_slow(plan, timeout_s, done))
+        if not open_:
+            time.sleep(TICK_S / 10)
+        elif select.select([child.stdout], [], [], TICK_S)[0]:
+            chunk = os.read(child.stdout.fileno(), 1 << 16)
+            open_ = bool(chunk)
+            *lines, text = (text + chunk).split(b"\n")
+            for line in lines:
+                done = int(line)
+                if progress is not None:
+                    progress(done, plan.samples)
+    if _status(child) != 0:
+        raise EngineFailed(_what_failed(root, child, done, plan))
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the child has ended. It is not reaped: its number must stay its group's."""
+    found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found is not None
+
+
+def _status(child: subprocess.Popen[bytes]) -> int:
+    found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found.si_status if found is not None else -1
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child's group, and wait until it is gone."""
+    _kill_group(child.pid)
+    child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+    deadline = time.monotonic() + GONE_S
+    while _kill_group(child.pid) and time.monotonic() < deadline:
+        time.sleep(TICK_S / 10)
+
+
+def _kill_group(group: int) -> bool:
+    """Kill what is left of a process group; whether there was anything."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _too_slow(plan: Plan, timeout_s: float, done: int) -> str:
+    return (
+        f"Lava did not end within {timeout_s:g} s: {done} of {plan.samples} samples of "
+        f"{plan.steps} steps were done, in {plan.processes} processes. Everything it started "
+        "was ended. Use fewer samples or steps, or allow more time (timeout_s)."
+    )
+
+
+def _what_failed(root: Path, child: subprocess.Popen[bytes], done: int, plan: Plan) -> str:
+    """The reason that the child or a worker left, or the last line that it wrote."""
+    try:
+        reason = (root / FAILURE).read_text()
+    except OSError:
+        lines = (root / LOG).read_text(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        reason = f"the Lava process ended with status {_status(child)}; {said}"
+    return (
+        f"the Lava run failed after {done} of {plan.samples} samples. {reason}. "
+        "If running it again fails again, use the engine 'fixed' and report this."
+    )

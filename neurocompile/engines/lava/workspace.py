@@ -1,0 +1,111 @@
+"""The folder that parent and child share.
+
+In:  a plan, its graph and its encoded input, from the parent; recordings, from the child.
+Out: plan.json, arrays.npz, and a .npy file for each input and each recording.
+The child reads nothing else. Files and arrays are named by the number of their node.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocompile.engines.lava.plan import (
+    RESET_FRESH,
+    Plan,
+    PopulationPlan,
+    SourcePlan,
+    SynapsePlan,
+    is_dense,
+)
+from neurocompile.engines.recording import Encoded
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.linear import connections
+from neurocompile.ir.nodes import Linear
+from neurocompile.ir.time import lead_in
+
+NOT_WRITTEN = 255  # what a spike file holds before it is written
+REGISTERS = ("du", "dv", "vth", "bias_mant", "bias_exp")
+
+
+class Workspace:
+    """The folder that both processes share, and the names of the files in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def file(self, kind: str, index: int) -> Path:
+        """The .npy file of a node; kind is input, spikes or membrane."""
+        return self.root / f"{kind}{index}.npy"
+
+    def write(self, plan: Plan, graph: Graph, encoded: Encoded) -> int:
+        """Write everything that the child reads, and room for what it writes.
+
+        Returns:
+            How many entries all matrices have together.
+        """
+        rows = plan.samples * plan.steps
+        (self.root / "plan.json").write_text(json.dumps(asdict(plan)))
+        arrays = _arrays(plan, graph)
+        named: dict[str, Any] = dict(arrays)
+        np.savez(self.root / "arrays.npz", **named)
+        for source in plan.sources:
+            values = encoded.values.get(source.name)
+            spikes = np.ones((rows, source.size)) if values is None else values
+            np.save(
+                self.file("input", source.index),
+                spikes.reshape(rows, source.size).astype(np.uint8),
+            )
+        for i, (name, node) in enumerate(graph.nodes.items()):
+            if isinstance(node, BiasInput):
+                mantissas = encoded.values[name].reshape(plan.samples, -1)
+                np.save(self.file("input", i), mantissas.astype(np.int16))
+        for population in plan.populations:
+            shape = (rows, population.size)
+            _room(self.file("spikes", population.index), np.uint8, shape)[:] = NOT_WRITTEN
+            _room(self.file("membrane", population.index), np.int32, shape)
+        return sum(a.size for key, a in arrays.items() if key.endswith(("/weight", "/data")))
+
+    def plan(self) -> Plan:
+        """Read the plan back."""
+        found: dict[str, Any] = json.loads((self.root / "plan.json").read_text())
+        found["sources"] = tuple(SourcePlan(**p) for p in found["sources"])
+        found["populations"] = tuple(PopulationPlan(**p) for p in found["populations"])
+        found["synapses"] = tuple(SynapsePlan(**p) for p in found["synapses"])
+        return Plan(**found)
+
+    def arrays(self) -> dict[str, Array]:
+        """Registers and matrices, by `<index>/<field>`."""
+        with np.load(self.root / "arrays.npz") as file:
+            return dict(file)
+
+
+def _room(path: Path, dtype: type, shape: tuple[int, int]) -> Array:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _arrays(plan: Plan, graph: Graph) -> dict[str, Array]:
+    """Registers and matrices in the types that Lava holds them in, flat."""
+    starts = lead_in(graph) if plan.reset == RESET_FRESH else {}
+    arrays: dict[str, Array] = {}
+    for i, (name, node) in enumerate(graph.nodes.items()):
+        if isinstance(node, CubaLIF):
+            for register in REGISTERS:
+                array = getattr(node, register)
+                arrays[f"{i}/{register}"] = array.ravel() if array.ndim else array
+            arrays[f"{i}/v"] = starts.get(name, np.zeros(node.shape)).ravel().astype(np.int32)
+        elif isinstance(node, Synapse):
+            if is_dense(node) and isinstance(node.op, Linear):
+                arrays[f"{i}/weight"] = node.op.weight.astype(np.int32)
+            else:
+                matrix = connections(node)
+                arrays[f"{i}/data"] = matrix.data.astype(np.int32)
+                arrays[f"{i}/indices"] = matrix.indices
+                arrays[f"{i}/indptr"] = matrix.indptr
+    return arrays

@@ -1,0 +1,146 @@
+"""Run a network as the ONNX file that it is written to, in stock onnxruntime on the CPU.
+
+In:  a graph or the file itself, and encoded input.
+Out: what every population did, in the network's own time: proof of what the file says.
+Needs numpy, onnx and onnxruntime alone. No code of ours runs inside onnxruntime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.exchange.onnx_read import from_onnx, parse, read_bytes
+from neurocompile.exchange.onnx_write import to_bytes
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Input, Shape
+
+# Values (samples x steps x neurons of the largest layer) in one call of onnxruntime: some ten
+# int64 copies of a layer live at the same time, so that a call stays below about 1 GB.
+VALUES_AT_ONCE = 1 << 23
+
+
+def run(graph: Graph, encoded: Encoded) -> Recording:
+    """Run a FIXED graph through its ONNX file.
+
+    Raises:
+        BadInput: If the graph cannot be written, or the input does not fit it.
+        NotInstalled: Without onnxruntime.
+    """
+    return _run(graph, to_bytes(graph), encoded)
+
+
+def run_file(file: str | Path | bytes, encoded: Encoded) -> Recording:
+    """Run a FIXED network from its ONNX file, by path or as bytes; these bytes are executed.
+
+    Raises:
+        BadInput: If the file is not ours or damaged, or the input does not fit it.
+        NotInstalled: Without onnxruntime.
+    """
+    data = file if isinstance(file, bytes) else read_bytes(file)
+    name = "this ONNX model" if isinstance(file, bytes) else str(file)
+    return _run(from_onnx(parse(data, name), name), data, encoded)
+
+
+def run_float(graph: Graph, inputs: Array) -> dict[str, Array]:
+    """Run a FLOAT graph through its ONNX file, in float32.
+
+    Args:
+        graph: With one Input.
+        inputs: (n, steps, *shape) real numbers.
+
+    Returns:
+        By output of the file, such as "lif1.spikes" and "lif1.membrane":
+        (n, steps, *shape) float32.
+    """
+    names = [name for name, _ in graph.of(Input)]
+    if graph.fixed or len(names) != 1:
+        raise BadInput(f"run_float takes a FLOAT graph with one Input; this one has {len(names)}.")
+    (name,) = names
+    shape = graph.nodes[name].shape
+    values = np.asarray(inputs)
+    if values.ndim < 2 or values.shape[2:] != shape:
+        raise BadInput(
+            f"the input '{name}' has shape {values.shape}, allowed is (samples, steps, "
+            f"{', '.join(map(str, shape))})."
+        )
+    feeds = {name: values.astype(np.float32)}
+    return _execute(to_bytes(graph), feeds, values.shape[0], values.shape[1])
+
+
+def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
+    if not graph.fixed:
+        raise BadInput("this network is at the float stage. Export it first, or use run_float.")
+    feeds = {name: _feed(name, node, encoded) for name, node in graph.of(SpikeInput, BiasInput)}
+    found = _execute(data, feeds, encoded.samples, encoded.steps)
+    inputs = {name: feeds[name] for name, _ in graph.of(SpikeInput)}
+    populations = [name for name, _ in graph.of(CubaLIF)]
+    return Recording(
+        spikes=inputs | {name: found[f"{name}.spikes"] for name in populations},
+        membrane={name: found[f"{name}.membrane"] for name in populations},
+    )
+
+
+def _feed(name: str, node: Any, encoded: Encoded) -> Array:
+    """The values of one input, samples and steps first, checked against the graph."""
+    if name not in encoded.values:
+        raise BadInput(f"the input '{name}' is not given; given are {sorted(encoded.values)}.")
+    values = np.asarray(encoded.values[name])
+    n, steps = encoded.samples, encoded.steps
+    if isinstance(node, SpikeInput):
+        _expect(name, values, (n, steps, *node.shape), 0, 1)
+        return values.astype(np.uint8)
+    _expect(name, values, (n, *node.shape), -4096, 4095)
+    return np.repeat(values.astype(np.int32)[:, None], steps, axis=1)
+
+
+def _expect(name: str, values: Array, shape: Shape, low: int, high: int) -> None:
+    if values.shape != shape:
+        raise BadInput(f"the input '{name}' has shape {values.shape}, allowed is {shape}.")
+    if values.dtype.kind not in "biu":
+        raise BadInput(f"the input '{name}' holds {values.dtype}, allowed are whole numbers.")
+    least, most = int(values.min(initial=low)), int(values.max(initial=low))
+    if least < low or most > high:
+        raise BadInput(f"the input '{name}' holds {least}..{most}, allowed is {low}..{high}.")
+
+
+def _execute(data: bytes, feeds: Mapping[str, Array], n: int, steps: int) -> dict[str, Array]:
+    """Every output of the file, for n samples in as many calls as memory asks for."""
+    session = _session(data)
+    outputs = session.get_outputs()
+    shapes = {o.name: tuple(o.shape[2:]) for o in outputs}
+    largest = max(
+        prod(shape) for shape in [*shapes.values(), *(f.shape[2:] for f in feeds.values())]
+    )
+    batch = max(1, VALUES_AT_ONCE // max(1, steps * largest))
+    types = {o.name: _DTYPES[o.type] for o in outputs}
+    found = {o: np.empty((n, steps, *shapes[o]), types[o]) for o in shapes}
+    if steps == 0:
+        return found
+    for start in range(0, n, batch):
+        part = slice(start, start + batch)
+        results = session.run(list(found), {name: feed[part] for name, feed in feeds.items()})
+        for name, result in zip(found, results, strict=True):
+            found[name][part] = result
+    return found
+
+
+_DTYPES = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(float)": np.float32}
+
+
+def _session(data: bytes) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise NotInstalled(
+            "the onnx engine needs onnxruntime. Install it with: pip install onnxruntime"
+        ) from None
+    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])

@@ -1,0 +1,39 @@
+"""What a user can act on: one class a kind of trouble, each with its exit code.
+
+A message names the layer or file, what was found, what is allowed and what to do.
+Anything else that is raised is a bug of ours and keeps its traceback.
+"""
+
+
+class NeurocompileError(Exception):
+    """Base of everything that a user can act on."""
+
+    exit_code = 1
+
+
+class CheckFailed(NeurocompileError):
+    """A check ran and found a difference: engines disagree, or a gate is closed."""
+
+    exit_code = 1
+
+
+class BadInput(NeurocompileError):
+    """A file, an argument or data that cannot be used as given."""
+
+    exit_code = 2
+
+
+class Unsupported(BadInput):
+    """A module, operation or parameter that no rule covers."""
+
+
+class DoesNotFit(NeurocompileError):
+    """A sound network that the target cannot hold."""
+
+    exit_code = 3
+
+
+class NotInstalled(NeurocompileError):
+    """Something optional is needed and absent."""
+
+    exit_code = 4

@@ -1,0 +1,131 @@
+"""An ONNX graph under construction: what layers write into.
+
+In:  a checked graph, then each of its layers.
+Out: nodes, inputs, outputs, initializers, and the JSON entries that describe the layers.
+Every array is kept once, and every value has a name of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper
+
+from neurocompile.errors import BadInput
+from neurocompile.exchange.onnx_fields import encode, mantissas
+from neurocompile.exchange.onnx_ops import DOMAIN, Block, tensor
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Input, Shape
+
+MANTISSAS = ("op_weight", "op_data")  # weights of a Synapse, which kernels read as int8
+BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so that none collides
+
+
+class Draft:
+    """An ONNX graph under construction.
+
+    Attributes:
+        graph: What is written.
+        shapes: Behind each node.
+        values: Name of the value behind each node.
+        nodes, inputs, outputs, initializers: Of the ONNX graph.
+        entries: A JSON entry for each node of the graph.
+        carried: Names of the tensors that the nodes of an op of ours carry for readers.
+    """
+
+    def __init__(self, graph: Graph, shapes: dict[str, Shape]) -> None:
+        self.graph = graph
+        self.shapes = shapes
+        self.values: dict[str, str] = {}
+        self.nodes: list[NodeProto] = []
+        self.inputs: list[ValueInfoProto] = []
+        self.outputs: list[ValueInfoProto] = []
+        self.initializers: dict[str, TensorProto] = {}
+        self.entries: list[dict[str, Any]] = []
+        self.carried: dict[str, set[str]] = defaultdict(set)
+        self._batch_steps: str | None = None
+
+    def block(self, name: str) -> Block:
+        """A block whose nodes go straight into this graph."""
+        return Block(name, self.nodes)
+
+    def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
+        """Declare an input, batch and steps first."""
+        self.inputs.append(_info(name, elem_type, shape))
+        self.values[name] = name
+
+    def add_output(self, value: str, elem_type: int, shape: Shape) -> str:
+        """Declare a value as an output and return it."""
+        self.outputs.append(_info(value, elem_type, shape))
+        return value
+
+    def describe(self, name: str) -> dict[str, TensorProto]:
+        """Note a node's fields; returns the tensors that its ONNX node must carry."""
+        node = self.graph.nodes[name]
+        carried: dict[str, TensorProto] = {}
+
+        def store(path: str, array: Array) -> dict[str, Any]:
+            entry: dict[str, Any] = {"array": f"{name}.{path}"}
+            if isinstance(node, Synapse) and path in MANTISSAS:
+                dtype = str(array.dtype)
+                array, times = mantissas(name, node)
+                entry |= {"dtype": dtype, "times": times}
+            if self._only_for_readers(name, path):
+                carried[path] = tensor(array)
+            else:
+                self.initializers[f"{name}.{path}"] = tensor(array, f"{name}.{path}")
+            return entry
+
+        self.entries.append({"name": name, **encode(node, store)})
+        return carried
+
+    def call(
+        self, op: str, inputs: list[str], outputs: list[str], name: str, **carried: TensorProto
+    ) -> None:
+        """Append a node of our own domain, with the tensors that it carries."""
+        self.nodes.append(
+            helper.make_node(op, inputs, outputs, name=name, domain=DOMAIN, **carried)
+        )
+        self.carried[op].update(carried)
+
+    def host_bias(self, name: str) -> bool:
+        """Whether the host writes the bias registers of a population."""
+        nodes = self.graph.nodes
+        return any(isinstance(nodes[before], BiasInput) for before in self.graph.before(name))
+
+    def batch_steps(self) -> str:
+        """The value [batch, steps], read off the first input."""
+        if self._batch_steps is None:
+            first, _ = next(self.graph.of(Input, SpikeInput, BiasInput))
+            block = self.block(".batch")
+            self._batch_steps = block.add("Shape", first, out=BATCH_STEPS, start=0, end=2)
+        return self._batch_steps
+
+    def refuse_collisions(self) -> None:
+        """Two values must not share a name, however layers are called."""
+        names = Counter(
+            [o for node in self.nodes for o in node.output]
+            + list(self.initializers)
+            + [i.name for i in self.inputs]
+        )
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise BadInput(
+                f"two values of the ONNX file would be called '{twice[0]}'. Rename a layer so "
+                "that no name is another's followed by '.' or '/'."
+            )
+
+    def _only_for_readers(self, name: str, path: str) -> bool:
+        """Whether the file keeps an array without computing with it."""
+        node = self.graph.nodes[name]
+        if isinstance(node, CubaLIF):
+            replaced = path == "bias_mant" and self.host_bias(name)
+            return replaced or path not in CubaLIF.registers
+        return isinstance(node, BiasInput)
+
+
+def _info(name: str, elem_type: int, shape: Shape) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, elem_type, ["batch", "steps", *shape])

@@ -1,0 +1,164 @@
+"""Emit ONNX nodes by writing ordinary arithmetic: the `ops` of a neuron's step, as a file.
+
+In:  a neuron's own `step`, called with `OnnxOps` and symbols instead of arrays.
+Out: the same step as ONNX nodes, in the order in which Python evaluated it.
+Nothing here knows any neuron: a step is written once, in `ir`, and only replayed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from neurocompile.ir.arrays import Array
+
+DOMAIN = "ai.neurocompile"
+DOMAIN_VERSION = 1
+OPSET = 18  # AveragePool, Pad and ScatterElements as used here
+IR_VERSION = 9
+
+TYPES: dict[Any, int] = {
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.float64): TensorProto.DOUBLE,
+    np.dtype(np.int8): TensorProto.INT8,
+    np.dtype(np.uint8): TensorProto.UINT8,
+    np.dtype(np.int16): TensorProto.INT16,
+    np.dtype(np.int32): TensorProto.INT32,
+    np.dtype(np.int64): TensorProto.INT64,
+}
+
+
+class Block:
+    """Nodes in order: of a graph, of a function or of a loop's body.
+
+    Attributes:
+        prefix: Starts the name of every value made here, so that blocks do not collide.
+        nodes: What was emitted so far; given, the nodes go behind those of others.
+    """
+
+    def __init__(self, prefix: str, nodes: list[NodeProto] | None = None) -> None:
+        self.prefix = prefix
+        self.nodes = [] if nodes is None else nodes
+        self._count = 0
+        self._constants: dict[tuple[Any, ...], str] = {}
+
+    def add(
+        self,
+        op_type: str,
+        *inputs: str,
+        out: str | None = None,
+        name: str | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        """Append a node with one output and return the name of that output.
+
+        Args:
+            op_type: ONNX operator or function.
+            inputs: Names of values.
+            out: Name of the output; a fresh one if None.
+            name: Name of the node; that of the output if None.
+            domain: Of the operator.
+            attributes: Of the node.
+        """
+        if out is None:
+            out = f"{self.prefix}/{self._count}"
+            self._count += 1
+        self.nodes.append(
+            helper.make_node(
+                op_type,
+                list(inputs),
+                [out],
+                name=name or out,
+                domain=domain or None,
+                **attributes,
+            )
+        )
+        return out
+
+    def constant(self, values: Any, dtype: Any) -> str:
+        """Name of a constant; the same numbers are written once a block."""
+        array = np.asarray(values, dtype=dtype)
+        key = (array.dtype, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self.add("Constant", value=tensor(array))
+        return self._constants[key]
+
+    def cast(self, value: str, dtype: Any, out: str | None = None) -> str:
+        """A value in another number type."""
+        return self.add("Cast", value, out=out, to=TYPES[np.dtype(dtype)])
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """A value of a block under construction; arithmetic on it appends nodes.
+
+    Attributes:
+        block: Where its operations go, which may be a loop inside the block it comes from.
+        name: Of the value.
+        dtype: Type of plain numbers that meet it.
+    """
+
+    block: Block
+    name: str
+    dtype: Any
+
+    def _emit(self, op_type: str, *operands: Any) -> Symbol:
+        names = [operand_name(self, x) for x in operands]
+        return Symbol(self.block, self.block.add(op_type, *names), self.dtype)
+
+    def __add__(self, other: Any) -> Symbol:
+        return self._emit("Add", self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return self._emit("Add", other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return self._emit("Sub", self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return self._emit("Sub", other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return self._emit("Mul", self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return self._emit("Mul", other, self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return self._emit("Greater", self, other)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return self._emit("Less", self, other)
+
+
+class OnnxOps:
+    """The operations of `ir.step.Ops` as ONNX nodes."""
+
+    def divide_toward_zero(self, x: Symbol, power: int) -> Symbol:
+        """x / 2**power, the fraction cut off: what ONNX's Div does with integers."""
+        return x._emit("Div", x, 1 << power)
+
+    def clip(self, x: Symbol, low: int, high: int) -> Symbol:
+        """x limited to [low, high]."""
+        return x._emit("Clip", x, low, high)
+
+    def where(self, condition: Symbol, yes: Any, no: Any) -> Symbol:
+        """Yes where the condition holds, else no."""
+        value = yes if isinstance(yes, Symbol) else no
+        names = [operand_name(value, x) for x in (yes, no)]
+        name = value.block.add("Where", condition.name, *names)
+        return Symbol(value.block, name, value.dtype)
+
+
+def operand_name(beside: Symbol, x: Any) -> str:
+    """Name of an operand; a plain number becomes a constant in the type of its neighbour."""
+    return x.name if isinstance(x, Symbol) else beside.block.constant(x, beside.dtype)
+
+
+def tensor(array: Array, name: str | None = None) -> TensorProto:
+    """An array as a tensor in little-endian bytes."""
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)

@@ -1,0 +1,74 @@
+"""Write what every layer did into an HDF5 file, batch by batch.
+
+In:  recordings of consecutive samples.
+Out: a group a layer with `spikes` (n, steps, ...) uint8 and `membrane` (n, steps, ...) int32
+     after reset, and the attributes scale and offset: float value = integer * scale + offset.
+The file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neurocompile.engines.recording import Recording
+from neurocompile.errors import BadInput
+from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+
+RECORDED = ("spikes", "membrane")
+Keep = Callable[[int, Recording], None]
+
+
+@contextmanager
+def no_recording(graph: Graph, samples: int, steps: int) -> Iterator[Keep]:
+    """Keeps nothing."""
+    yield lambda first, found: None
+
+
+@contextmanager
+def recording_file(
+    path: Path, what: tuple[str, ...], graph: Graph, samples: int, steps: int
+) -> Iterator[Keep]:
+    """Open a recording; the value is called with the first sample's number and a batch.
+
+    Raises:
+        BadInput: If the file cannot be written; an older file of that name then stays.
+    """
+    import h5py
+
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(building, "w") as file:
+            file.attrs["format"] = "neurocompile-recording"
+            file.attrs["version"] = "1.0"
+            for name, node in graph.of(SpikeInput, CubaLIF):
+                group = file.create_group(name)
+                shape = (samples, steps, *node.shape)
+                if "spikes" in what:
+                    _dataset(group, "spikes", shape, "uint8")
+                if "membrane" in what and isinstance(node, CubaLIF):
+                    _dataset(group, "membrane", shape, "int32")
+                    group.attrs["scale"] = node.scale
+                    group.attrs["offset"] = node.offset
+
+            def keep(first: int, found: Recording) -> None:
+                for kind, values in (("spikes", found.spikes), ("membrane", found.membrane)):
+                    for name, batch in values.items():
+                        if kind in file[name]:
+                            file[name][kind][first : first + len(batch)] = batch
+
+            yield keep
+        os.replace(building, path)
+    except OSError as error:
+        raise BadInput(f"{path} was not written: {error.strerror or error}.") from None
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def _dataset(group: object, name: str, shape: tuple[int, ...], kind: str) -> None:
+    """One chunk a sample: written once, read sample by sample."""
+    chunks = (1, *shape[1:])
+    group.create_dataset(name, shape, kind, chunks=chunks, compression="gzip", compression_opts=1)  # type: ignore[attr-defined]

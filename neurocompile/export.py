@@ -1,0 +1,132 @@
+"""`neurocompile export`: run the pipeline and write down what came of it.
+
+In:  a request: model file, target, data, engines, output directory.
+Out: the report, and a directory with float.onnx, fixed.onnx, report.json, manifest.json.
+Everything that can be refused is refused before the first long step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from neurocompile.errors import BadInput
+from neurocompile.exchange.artifact import check_target, digest, json_bytes, write_artifact
+
+DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
+
+
+class Teller(Protocol):
+    """Whoever wants to know what goes on."""
+
+    def tell(self, what: str) -> None:
+        """A new stage begins."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a run is."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks `export` for; see the command line.
+
+    Attributes:
+        model, target, out: Files and names.
+        data: A source, or None for the model's own.
+        samples, steps: How much to run, or None for the default.
+        seed: Of a random encoder.
+        bits: Of a weight.
+        engines: The first makes the figures, the others must agree.
+        force: Whether an earlier export may be replaced.
+        allow_pickle: Whether a pickled model may be read.
+    """
+
+    model: Path
+    target: str
+    out: Path
+    data: str | None = None
+    samples: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    bits: int = 8
+    engines: tuple[str, ...] = ("lava", "fixed")
+    force: bool = False
+    allow_pickle: bool = False
+
+
+def export_model(request: Request, teller: Teller) -> dict[str, Any]:
+    """Compile, run, price and write; the report as JSON-ready values.
+
+    Raises:
+        NeurocompileError: Of a kind that says what to do; the directory is then not there.
+    """
+    check_target(request.out, request.force)
+    if not request.model.is_file():
+        raise BadInput(f"there is no file {request.model}. Give a .pt, .onnx, .nir or .net file.")
+    _check_engines(request.engines)
+    from neurocompile.hardware import load_chip
+
+    chip = load_chip(request.target)
+
+    from neurocompile import frontend
+    from neurocompile.compiler import calibration_for, compile, data_for, measure
+    from neurocompile.exchange.onnx_write import to_bytes
+    from neurocompile.report.build import build_report, provenance
+
+    teller.tell(f"reading {request.model}")
+    graph = frontend.load(request.model, allow_pickle=request.allow_pickle)
+    samples = request.samples or (None if request.engines == ("fixed",) else DEFAULT_SAMPLES)
+    data = data_for(graph, request.data, samples)
+    calibration = None if graph.fixed else calibration_for(request.data or graph.settings.data)
+    compiled = compile(
+        graph,
+        chip,
+        calibration=calibration,
+        bits=request.bits,
+        seed=request.seed,
+        steps=request.steps,
+        tell=teller.tell,
+    )
+    result = None
+    if data is not None:
+        teller.tell(f"running {len(data)} samples on {', '.join(request.engines)}")
+        result = measure(
+            compiled,
+            chip,
+            data,
+            engines=request.engines,
+            steps=request.steps,
+            seed=request.seed,
+            progress=teller.progress,
+        )
+    about = provenance(
+        chip, compiled, data, request.engines, request.seed, digest(request.model.read_bytes())
+    )
+    report = build_report(chip, compiled, result, about)
+    teller.tell(f"writing {request.out}")
+    files = {"fixed.onnx": to_bytes(compiled.fixed_graph), "report.json": json_bytes(report)}
+    if compiled.float_graph is not None:
+        files["float.onnx"] = to_bytes(compiled.float_graph)
+    run = {
+        "source": request.data or graph.settings.data,
+        "samples": 0 if data is None else len(data),
+        "steps": request.steps or graph.settings.steps,
+        "seed": request.seed,
+    }
+    write_artifact(request.out, files, {"target": request.target, "data": run, "bits": request.bits,
+                                        "provenance": about})  # fmt: skip
+    return report
+
+
+def _check_engines(engines: tuple[str, ...]) -> None:
+    """Say at once what is not installed, not after minutes of work.
+
+    Raises:
+        NotInstalled: Naming the engine and the command that brings it.
+    """
+    from neurocompile import doctor
+
+    doctor.require("engine fixed")
+    for engine in engines:
+        doctor.require(f"engine {engine}")

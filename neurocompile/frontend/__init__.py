@@ -1,0 +1,79 @@
+"""From files and models to graphs.
+
+In:  a path; `torch.trace` takes a module.
+Out: a graph: FLOAT out of a `.pt` or a float ONNX file, FIXED out of a fixed one.
+The suffix says which reader; no code of a file runs unless the caller allows it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from neurocompile.errors import BadInput, NotInstalled, Unsupported
+from neurocompile.ir.graph import Graph
+
+SUFFIXES = ".pt, .onnx"
+
+
+def load(path: str | Path, *, allow_pickle: bool = False) -> Graph:
+    """The graph out of a file.
+
+    Args:
+        path: A `.pt` file of neurocompile.save, or an `.onnx` file of ours.
+        allow_pickle: Run the code of a pickled `.pt` file,
+            torch.save({"model": model, "example_input": x}, path), instead of reading a checkpoint.
+
+    Raises:
+        BadInput: If the file is missing, damaged or of another kind.
+        Unsupported: If this version has no reader for its suffix, or no rule for a layer.
+        NotInstalled: If the reader's packages are absent.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise BadInput(f"there is no file '{path}'.")
+    if not path.is_file():
+        raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
+    if suffix == ".pt":
+        return _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
+    if suffix == ".onnx":
+        graph: Graph = _needs("neurocompile.exchange.onnx_read", "onnx").load_onnx(path)
+        return graph
+    if suffix in (".nir", ".net"):
+        raise Unsupported(f"'{path}': {suffix} files are not in this version. Use {SUFFIXES}.")
+    raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")
+
+
+def _load_pt(path: Path) -> Graph:
+    graph: Graph = _needs("neurocompile.frontend.pt", "train").load(path).graph
+    return graph
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether a file is no checkpoint of ours; those need no pickle, allowed or not."""
+    try:
+        _load_pt(path)
+    except BadInput:
+        return True
+    return False
+
+
+def _load_pickled(path: Path) -> Graph:
+    model, example = _needs("neurocompile.frontend.pt", "train").load_pickled(path)
+    graph: Graph = _needs("neurocompile.frontend.torch", "train").trace(model, example)
+    return graph
+
+
+def _needs(module: str, group: str) -> Any:
+    """A reader, imported when it is needed: this package imports no torch and no onnx."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("neurocompile"):
+            raise
+        raise NotInstalled(
+            f"reading this file needs the package '{error.name}', which is not installed. "
+            f"Run: neurocompile doctor{' --install train' if group == 'train' else ''}"
+        ) from None

@@ -1,0 +1,68 @@
+"""The zip archive around a `.pt` file, checked before PyTorch reads a byte of it.
+
+In:  an open file.
+Out: nothing, or a refusal: entries that would be larger than the file, that lead elsewhere,
+     or whose bytes have changed.
+torch.save stores its entries without compression, so an honest file declares no more than its size.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import PurePosixPath
+from typing import IO
+
+from neurocompile.errors import BadInput
+
+MAX_ENTRIES = 100_000
+MAX_BYTES = 4 << 30  # a thousand million float32 weights
+START = b"PK\x03\x04"  # of a zip archive that nothing stands before
+
+
+def check_archive(file: IO[bytes], what: str) -> None:
+    """Refuse an archive that torch.save did not write as it is.
+
+    Args:
+        file: Open for reading; it is left at its start.
+        what: Name of the file, for the error message.
+
+    Raises:
+        BadInput: If it is no zip archive, declares too much, or its checksums do not hold.
+    """
+    file.seek(0, 2)
+    length = file.tell()
+    file.seek(0)
+    if length > MAX_BYTES:
+        raise BadInput(f"{what} has {length} bytes, but at most {MAX_BYTES} are read.")
+    if file.read(len(START)) != START:
+        raise BadInput(f"{what} is not a file that torch.save wrote (it is no zip archive).")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_entries(archive.infolist(), length, what)
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise BadInput(f"{what} is damaged or cut off: {error}.") from None
+    except RuntimeError as error:  # zipfile's answer to an encrypted entry
+        raise BadInput(f"{what} cannot be read: {error}.") from None
+    if damaged is not None:
+        raise BadInput(f"{what} is damaged: the checksum of its entry {damaged!r} does not hold.")
+    file.seek(0)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], length: int, what: str) -> None:
+    if len(entries) > MAX_ENTRIES:
+        raise BadInput(f"{what} has {len(entries)} entries, but at most {MAX_ENTRIES} are read.")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise BadInput(f"{what} holds an entry twice.")
+    for entry in entries:
+        path = PurePosixPath(entry.filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
+            raise BadInput(f"{what} holds the entry {entry.filename!r}, which leads elsewhere.")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise BadInput(
+                f"{what} holds the compressed entry {entry.filename!r}. torch.save compresses "
+                "nothing; write the file again with neurocompile.save."
+            )
+    declared = sum(entry.file_size for entry in entries)
+    if declared > length:
+        raise BadInput(f"{what} declares {declared} bytes of content, but has {length} bytes.")

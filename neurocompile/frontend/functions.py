@@ -1,0 +1,83 @@
+"""Function and method calls in a forward, as the modules that do the same.
+
+In:  the target and arguments of a call that torch.fx recorded.
+Out: an equivalent module for `rules.py`; or that the call only reshapes, passes on, or asks
+     for a size.
+Anything else is refused by name.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Target = Callable[..., Any] | str
+
+RESHAPES: frozenset[Target] = frozenset(
+    {
+        *("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze"),
+        *(torch.flatten, torch.reshape, torch.unflatten, torch.squeeze, torch.unsqueeze),
+    }
+)
+PASSES: frozenset[Target] = frozenset({"contiguous", "clone", "detach", torch.clone})
+QUERIES: frozenset[Target] = frozenset({"size", "dim", "ndimension", "numel", len})
+ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device"})
+
+
+def asks_for_numbers(target: Target, args: tuple[Any, ...]) -> bool:
+    """Whether a call reads the size or type of a signal, not its values."""
+    return target in QUERIES or (target is getattr and args[1] in ATTRIBUTES)
+
+
+def equivalent(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module | None:
+    """The module that a call is, or None if none is.
+
+    Args:
+        target: What is called; a string for a method.
+        args, kwargs: Arguments behind the signal.
+    """
+    make = None if isinstance(target, str) else MODULES.get(target)
+    return None if make is None else make(*args, **kwargs)
+
+
+def name_of(target: Target) -> str:
+    """What to call an operation in messages and names."""
+    return target if isinstance(target, str) else getattr(target, "__name__", str(target))
+
+
+def evaluate(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call whose arguments are plain values."""
+    if isinstance(target, str):
+        return getattr(args[0], target)(*args[1:], **kwargs)
+    return target(*args, **kwargs)
+
+
+def picks(target: Target) -> bool:
+    """Whether a call picks an element of a tuple."""
+    return target is operator.getitem
+
+
+def _dropout(p: float = 0.5, training: bool = True, inplace: bool = False) -> nn.Module | None:
+    """Dropout that is off outside training; one that is always on is no part of a network."""
+    return None if training and p > 0 else nn.Identity()
+
+
+def _upsample(*args: Any, antialias: bool = False, **kwargs: Any) -> nn.Module | None:
+    """Upsampling without the option that the module does not have."""
+    return None if antialias else nn.Upsample(*args, **kwargs)
+
+
+# Called with the arguments behind the input, in which F's signatures are those of the modules.
+MODULES: dict[Any, Callable[..., nn.Module | None]] = {
+    F.avg_pool1d: nn.AvgPool1d,
+    F.avg_pool2d: nn.AvgPool2d,
+    F.lp_pool1d: nn.LPPool1d,
+    F.lp_pool2d: nn.LPPool2d,
+    F.interpolate: _upsample,
+    F.dropout: _dropout,
+}

@@ -1,0 +1,156 @@
+"""A FLOAT graph as plain values, and back: what a `.pt` file holds of it.
+
+In:  a graph; or dicts, lists, strings, numbers and tensors out of a file.
+Out: the other of the two.
+What comes from a file is believed in nothing: see also `sound.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import NEURONS, Reset
+from neurocompile.ir.nodes import LINEAR_OPS, Input
+from neurocompile.ir.settings import Settings
+
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Input, *LINEAR_OPS, *NEURONS)}
+PRECISIONS = (torch.float32, torch.float64, torch.int64)
+
+
+def to_plain(graph: Graph, stored: Iterable[Tensor] = ()) -> dict[str, Any]:
+    """Nodes and edges as plain values; `from_plain` is the inverse. Settings stand apart.
+
+    Args:
+        graph: FLOAT graph.
+        stored: Tensors that are stored beside it: an array that equals one of them bit for bit
+            is that tensor, so that a file holds it once.
+    """
+    known: dict[Any, list[Tensor]] = {}
+    for tensor in stored:
+        known.setdefault((tensor.dtype, tuple(tensor.shape)), []).append(tensor)
+
+    def tensor_of(array: Array) -> Tensor:
+        made = torch.from_numpy(array.copy())  # torch warns of memory that it may not write
+        equal = (
+            t
+            for t in known.get((made.dtype, tuple(made.shape)), [])
+            if t.numpy().tobytes() == array.tobytes()  # equality would take -0.0 for 0.0
+        )
+        return next(equal, made)
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return tensor_of(value)
+        return list(value) if isinstance(value, tuple) else value
+
+    return {
+        "nodes": [
+            {
+                "name": name,
+                "kind": type(node).__name__,
+                **{f.name: plain(getattr(node, f.name)) for f in fields(node)},
+            }
+            for name, node in graph.nodes.items()
+        ],
+        "edges": [list(edge) for edge in graph.edges],
+    }
+
+
+def from_plain(values: Any, settings: Settings) -> Graph:
+    """The graph out of a file's plain values.
+
+    Raises:
+        BadInput: If anything is missing, too much, or of the wrong type.
+    """
+    found = _expect(values, dict, "the graph")
+    nodes: dict[str, Any] = {}
+    for entry in _expect(found.get("nodes"), list, "the graph's nodes"):
+        name = _expect(_expect(entry, dict, "a node").get("name"), str, "a node's name")
+        if name in nodes:
+            raise BadInput(f"node '{name}' stands twice in the graph.")
+        nodes[name] = _node(name, entry)
+    edges = []
+    for edge in _expect(found.get("edges"), list, "the graph's edges"):
+        if len(_expect(edge, list, "an edge")) != 2:
+            raise BadInput(f"an edge joins {len(edge)} nodes instead of two.")
+        before, after = (_expect(end, str, "an end of an edge") for end in edge)
+        edges.append((before, after))
+    return Graph(nodes, tuple(edges), settings)
+
+
+def _node(name: str, entry: dict[str, Any]) -> Any:
+    kind_name = _expect(entry.get("kind"), str, f"the kind of node '{name}'")
+    kind = KINDS.get(kind_name)
+    if kind is None:
+        raise BadInput(f"node '{name}' is a {kind_name!r}, which this version does not know.")
+    given = {key: value for key, value in entry.items() if key not in ("name", "kind")}
+    made: dict[str, Any] = {}
+    for f in fields(kind):
+        if f.name in given:
+            what = f"{f.name} of node '{name}'"
+            made[f.name] = READERS[str(f.type)](given.pop(f.name), what)
+        elif f.default is MISSING:
+            raise BadInput(f"node '{name}' ({kind_name}) lacks {f.name}.")
+    if given:
+        raise BadInput(f"node '{name}' ({kind_name}) has the unknown field '{next(iter(given))}'.")
+    return kind(**made)
+
+
+def _array(value: Any, what: str) -> Array:
+    tensor = _expect(value, Tensor, what)
+    if tensor.dtype not in PRECISIONS:
+        raise BadInput(f"{what} is {tensor.dtype}, but float32, float64 or int64 is expected.")
+    array: Array = tensor.numpy()
+    return array
+
+
+def _array_or_none(value: Any, what: str) -> Array | None:
+    return None if value is None else _array(value, what)
+
+
+def _shape(value: Any, what: str) -> tuple[int, ...]:
+    return tuple(_int(n, what) for n in _expect(value, list, what))
+
+
+def _int(value: Any, what: str) -> int:
+    number: int = _expect(value, int, what)
+    return number
+
+
+def _bool(value: Any, what: str) -> bool:
+    yes: bool = _expect(value, bool, what)
+    return yes
+
+
+def _reset(value: Any, what: str) -> str:
+    reset: str = _expect(value, str, what)
+    if reset not in get_args(Reset):
+        raise BadInput(f"{what} is {reset!r}, but one of {', '.join(get_args(Reset))} is expected.")
+    return reset
+
+
+# By the annotation of a node's field, so that a new node needs no code here.
+READERS: dict[str, Callable[[Any, str], Any]] = {
+    "Array": _array,
+    "Array | None": _array_or_none,
+    "Shape": _shape,
+    "int": _int,
+    "bool": _bool,
+    "Reset": _reset,
+}
+
+
+def _expect(value: Any, kind: type, what: str) -> Any:
+    """The value, if it is exactly of this type (True is no int)."""
+    if type(value) is not kind:
+        raise BadInput(f"{what} is a {type(value).__name__}, but a {kind.__name__} is expected.")
+    return value

@@ -1,0 +1,292 @@
+"""One rule for each kind of PyTorch and Norse module: what it is in the FLOAT vocabulary.
+
+In:  a module in eval mode, and where it stands in the network.
+Out: one FLOAT node.
+A kind without a rule falls to the default, which is the error message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import singledispatch
+from typing import Any
+
+import torch
+from norse import torch as norse
+from norse.torch.functional.adjoint.lif_adjoint import lif_feed_forward_adjoint_step
+from norse.torch.functional.leaky_integrator import li_feed_forward_step
+from norse.torch.functional.leaky_integrator_box import li_box_feed_forward_step
+from norse.torch.functional.lif import lif_feed_forward_step
+from norse.torch.functional.lif_box import lif_box_feed_forward_step
+from norse.torch.functional.reset import reset_subtract, reset_value
+from norse.torch.module.snn import SNN, SNNCell
+from torch import Tensor, nn
+
+from neurocompile.errors import Unsupported
+from neurocompile.frontend.hints import instead_of
+from neurocompile.frontend.numbers import constants, weights
+from neurocompile.ir import neurons, nodes
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import Shape
+from neurocompile.nn import layers
+
+NEURON_MODULES = (SNNCell, SNN, layers.Neuron)
+TIME_FIRST = (norse.Lift, SNN, layers.Neuron)  # they take all steps at once, (T, N, ...)
+
+STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
+    neurons.LIF: (lif_feed_forward_step, lif_feed_forward_adjoint_step),
+    neurons.LIFBox: (lif_box_feed_forward_step,),
+    neurons.LI: (li_feed_forward_step,),
+    neurons.LIBox: (li_box_feed_forward_step,),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a module stands in a network.
+
+    Attributes:
+        name: Its path in the user's model, which names the node.
+        in_shape, out_shape: Of one sample in one step, as PyTorch computed them.
+    """
+
+    name: str
+    in_shape: Shape
+    out_shape: Shape
+
+    def refuse(self, module: nn.Module, why: str) -> Unsupported:
+        """An error that names the layer and its kind."""
+        return Unsupported(f"layer '{self.name}' ({type(module).__name__}): {why}")
+
+
+@singledispatch
+def node_of(module: nn.Module, site: Site) -> Any:
+    """The node that a module is.
+
+    Raises:
+        Unsupported: If no rule covers its kind, or one of its options.
+        BadInput: If one of its parameters cannot be used.
+    """
+    raise Unsupported(
+        f"layer '{site.name}' is a {type(module).__name__}, which is not supported. "
+        f"{instead_of(module)}"
+    )
+
+
+def has_rule(module: nn.Module) -> bool:
+    """Whether a rule covers a module: a subclass with a forward of its own is another kind."""
+    kind: Any = type(module)
+    known: Any = next((c for c in kind.__mro__ if c in node_of.registry and c is not object), None)
+    return known is not None and kind.forward is known.forward
+
+
+def returns_state(module: nn.Module) -> bool:
+    """Whether a layer returns (output, state)."""
+    inner = module.lifted_module if isinstance(module, norse.Lift) else module
+    return isinstance(inner, SNNCell | SNN | norse.RegularizationCell)
+
+
+def refusal(module: nn.Module, name: str) -> Unsupported:
+    """The default rule's error, for a module without a rule."""
+    try:
+        node_of.dispatch(object)(module, Site(name, (), ()))
+    except Unsupported as error:
+        return error
+    raise AssertionError("the default rule always raises")
+
+
+@node_of.register
+def _(module: nn.Linear, site: Site) -> nodes.Linear:
+    return nodes.Linear(*_weight_and_bias(module, site))
+
+
+@node_of.register(nn.Conv1d)
+@node_of.register(nn.Conv2d)
+def _(module: nn.Conv1d | nn.Conv2d, site: Site) -> nodes.Conv:
+    _expect_zero_padding(module, site)
+    weight, bias = _weight_and_bias(module, site)
+    padding = module.padding
+    if padding == "valid":
+        padding = (0,) * len(module.kernel_size)
+    elif padding == "same":
+        total = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        if any(n % 2 for n in total):
+            raise site.refuse(
+                module,
+                f"padding='same' with kernel {module.kernel_size} pads one side more than the "
+                "other. Use an odd kernel, or a number as padding.",
+            )
+        padding = tuple(n // 2 for n in total)
+    return nodes.Conv(
+        weight, bias, _ints(module.stride), _ints(padding), _ints(module.dilation), module.groups
+    )
+
+
+@node_of.register(nn.ConvTranspose1d)
+@node_of.register(nn.ConvTranspose2d)
+def _(module: nn.ConvTranspose1d | nn.ConvTranspose2d, site: Site) -> nodes.ConvTranspose:
+    _expect_zero_padding(module, site)
+    weight, bias = _weight_and_bias(module, site)
+    return nodes.ConvTranspose(
+        weight,
+        bias,
+        _ints(module.stride),
+        _ints(module.padding),
+        _ints(module.output_padding),
+        _ints(module.dilation),
+        module.groups,
+    )
+
+
+@node_of.register(nn.Flatten)
+@node_of.register(nn.Unflatten)
+def _(_: nn.Module, site: Site) -> nodes.Reshape:
+    return nodes.Reshape(site.out_shape)
+
+
+@node_of.register(nn.AvgPool1d)
+@node_of.register(nn.AvgPool2d)
+def _(module: nn.AvgPool1d | nn.AvgPool2d, site: Site) -> nodes.AvgPool:
+    _expect_floor(module, site)
+    if getattr(module, "divisor_override", None) is not None:
+        raise site.refuse(
+            module,
+            f"divisor_override = {module.divisor_override} is not supported. "
+            "Use None, and multiply the next layer's weights.",
+        )
+    axes = len(site.in_shape) - 1
+    return nodes.AvgPool(
+        _each(module.kernel_size, axes),
+        _each(module.stride, axes),
+        _each(module.padding, axes),
+        module.count_include_pad,
+    )
+
+
+@node_of.register(nn.LPPool1d)
+@node_of.register(nn.LPPool2d)
+def _(module: nn.LPPool1d | nn.LPPool2d, site: Site) -> nodes.SumPool:
+    _expect_floor(module, site)
+    if module.norm_type != 1:
+        raise site.refuse(
+            module, f"norm_type = {module.norm_type} is no linear map. Use 1, which is the sum."
+        )
+    axes = len(site.in_shape) - 1
+    kernel = _each(module.kernel_size, axes)
+    stride = kernel if module.stride is None else _each(module.stride, axes)
+    return nodes.SumPool(kernel, stride, (0,) * axes)
+
+
+@node_of.register
+def _(module: nn.Upsample, site: Site) -> nodes.Upsample:
+    if module.mode not in ("nearest", "nearest-exact"):
+        raise site.refuse(module, f"mode {module.mode!r} is not supported. Use mode='nearest'.")
+    spatial = zip(site.in_shape[1:], site.out_shape[1:], strict=True)
+    scale = tuple(after // before for before, after in spatial)
+    if not _repeats(module, site.in_shape[1:], scale):
+        raise site.refuse(
+            module,
+            f"{site.in_shape[1:]} to {site.out_shape[1:]} does not repeat every value equally "
+            "often. Use a whole number as scale_factor.",
+        )
+    return nodes.Upsample(scale)
+
+
+@node_of.register(nn.Identity)
+@node_of.register(nn.Dropout)
+@node_of.register(nn.Dropout1d)
+@node_of.register(nn.Dropout2d)
+@node_of.register(nn.AlphaDropout)
+@node_of.register(nn.FeatureAlphaDropout)
+@node_of.register(norse.RegularizationCell)
+def _(_: nn.Module, site: Site) -> nodes.Identity:
+    return nodes.Identity()
+
+
+@node_of.register(norse.LIFCell)
+@node_of.register(norse.LIF)
+@node_of.register(layers.LIF)
+def _(module: Any, site: Site) -> neurons.LIF:
+    return neurons.LIF(**_constants(neurons.LIF, module, site))
+
+
+@node_of.register(norse.LIFBoxCell)
+@node_of.register(layers.LIFBox)
+def _(module: Any, site: Site) -> neurons.LIFBox:
+    resets: dict[Any, neurons.Reset] = {reset_value: "zero", reset_subtract: "subtract"}
+    reset = resets.get(module.p.reset_method)
+    if reset is None:
+        name = getattr(module.p.reset_method, "__name__", repr(module.p.reset_method))
+        raise site.refuse(
+            module,
+            f"reset method '{name}' is unknown. Use norse.torch.reset_value or reset_subtract.",
+        )
+    return neurons.LIFBox(**_constants(neurons.LIFBox, module, site), reset=reset)
+
+
+@node_of.register(norse.LICell)
+@node_of.register(norse.LI)
+@node_of.register(layers.LI)
+def _(module: Any, site: Site) -> neurons.LI:
+    return neurons.LI(**_constants(neurons.LI, module, site))
+
+
+@node_of.register(norse.LIBoxCell)
+@node_of.register(layers.LIBox)
+def _(module: Any, site: Site) -> neurons.LIBox:
+    return neurons.LIBox(**_constants(neurons.LIBox, module, site))
+
+
+def _constants(kind: Any, module: Any, site: Site) -> dict[str, Array]:
+    """The arrays of a neuron class, which have the names of Norse's parameters."""
+    step = getattr(module, "activation", None)  # the layers of neurocompile.nn have no other step
+    if step is not None and step not in STEPS[kind]:
+        raise site.refuse(module, f"its activation is not Norse's {STEPS[kind][0].__name__}.")
+    return {
+        f.name: constants(getattr(module.p, f.name), f.name, site.in_shape, layer=site.name)
+        for f in fields(kind)
+        if f.type == "Array"
+    }
+
+
+def _weight_and_bias(module: Any, site: Site) -> tuple[Array, Array | None]:
+    bias = module.bias
+    return (
+        weights(module.weight, "weight", layer=site.name),
+        None if bias is None else weights(bias, "bias", layer=site.name),
+    )
+
+
+def _expect_zero_padding(module: Any, site: Site) -> None:
+    if module.padding_mode != "zeros":
+        raise site.refuse(
+            module,
+            f"padding_mode {module.padding_mode!r} is not supported. Use padding_mode='zeros'.",
+        )
+
+
+def _expect_floor(module: Any, site: Site) -> None:
+    if module.ceil_mode:
+        raise site.refuse(
+            module, "ceil_mode=True is not supported. Use ceil_mode=False, with padding if needed."
+        )
+
+
+def _repeats(module: nn.Upsample, before: Shape, scale: Shape) -> bool:
+    """Whether upsampling repeats each position `scale` times: PyTorch rounds some sizes down."""
+    positions = torch.arange(nodes.size(before), dtype=torch.float64).reshape(1, 1, *before)
+    found: Tensor = module.forward(positions)
+    repeated = positions
+    for axis, times in enumerate(scale, start=2):
+        repeated = repeated.repeat_interleave(times, dim=axis)
+    return torch.equal(found, repeated)
+
+
+def _each(number: Any, axes: int) -> Shape:
+    """A number for each axis, from one number or one for each."""
+    return _ints(number if isinstance(number, tuple | list) else (number,) * axes)
+
+
+def _ints(numbers: Any) -> Shape:
+    return tuple(int(n) for n in numbers)

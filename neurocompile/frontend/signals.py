@@ -1,0 +1,128 @@
+"""What travels between layers while a record is read, and what must hold of it.
+
+In:  signals, states, and the layers they meet.
+Out: refusals that name the layer.
+A neuron layer starts at its own state and gets it back in the next step: anything else is
+recurrence or a neuron without memory, which a graph would not show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from norse import torch as norse
+from norse.torch.module.snn import SNN, SNNCell
+from torch import Tensor, nn
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.frontend.hints import RECURRENCE
+from neurocompile.frontend.rules import NEURON_MODULES
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A value that travels between layers.
+
+    Attributes:
+        value: An example of it, (N, ...) or (T, N, ...).
+        source: Name of the node it comes from.
+        step: In which of the recorded steps.
+    """
+
+    value: Tensor
+    source: str
+    step: int
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a neuron layer after a step; only that layer can read it."""
+
+    layer: str
+
+
+def check_signal(x: Any, step: int, where: str) -> None:
+    """A layer or operation takes the signal of a layer, of this step."""
+    if isinstance(x, tuple):
+        raise BadInput(
+            f"{where} is given an (output, state) pair, but takes a tensor. "
+            "Use norse.torch.SequentialState, which keeps the two apart."
+        )
+    if not isinstance(x, Signal):
+        raise Unsupported(f"{where} is not given the signal of a layer, but {_short(x)}.")
+    if x.step != step:
+        raise Unsupported(
+            f"{where} is given the output of layer '{x.source}' of the step before. {RECURRENCE}"
+        )
+
+
+def check_state(path: str, module: nn.Module, given: list[Any], step: int) -> None:
+    """A neuron layer is called without a state first, and with its own from then on."""
+    state = next((g for g in given if g is not None), None)
+    if step == 0 and state is not None:
+        raise Unsupported(
+            f"layer '{path}' ({type(module).__name__}) starts from {_short(state)}, not from "
+            "its own state. Call it without a state in the first step."
+        )
+    if step > 0 and state != State(path):
+        raise Unsupported(
+            f"layer '{path}' ({type(module).__name__}) goes on from {_short(state)}, not from "
+            "the state that it returned in the step before. Return (output, state) and take "
+            "the state back: forward(x, state=None)."
+        )
+
+
+def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> None:
+    """A layer takes one step where the network does, and all of them where it does.
+
+    Args:
+        module: As called.
+        inner: What it lifts, or itself.
+        path: Its name.
+        leads: Axes before those of a sample: 1 for a step, 2 for all.
+    """
+    kind = type(inner).__name__
+    lifted = module is not inner
+    if leads == 1 and isinstance(module, SNN | norse.Lift):
+        raise Unsupported(
+            f"layer '{path}' ({kind}) runs over time inside a network that is given a step at "
+            "a time. Use the cell of that name."
+        )
+    if leads == 2 and isinstance(inner, SNNCell) and not lifted:
+        raise Unsupported(
+            f"layer '{path}' ({kind}) does a single step, but other layers take all steps at "
+            f"once. Use norse.torch.Lift({kind}(...))."
+        )
+    if lifted and isinstance(inner, NEURON_MODULES) and not isinstance(inner, SNNCell):
+        raise Unsupported(f"layer '{path}' ({kind}) runs over time already. Do not lift it.")
+
+
+def check_hooks(module: nn.Module, path: str, x: Tensor) -> None:
+    """Hooks that watch are harmless; one that changes the output is no part of any rule."""
+    if module._forward_hooks or module._forward_pre_hooks:
+        plain, hooked = (_first(call(x)) for call in (module.forward, module))
+        if not torch.equal(plain, hooked):
+            raise Unsupported(
+                f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its "
+                "output. Remove the hook, or do its work in a layer."
+            )
+
+
+def pattern_like(x: Tensor) -> Tensor:
+    """0 and 1 by turns: spikes that stand for those of a neuron layer that is not run."""
+    return (torch.arange(x.numel(), device=x.device) % 2).reshape(x.shape).to(x.dtype)
+
+
+def _first(result: Any) -> Tensor:
+    tensor: Tensor = result[0] if isinstance(result, tuple) else result
+    return tensor
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "no state"
+    if isinstance(value, State):
+        return f"the state of layer '{value.layer}'"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,54 @@
+"""Arrays that nobody can change behind a graph's back.
+
+In:  anything numpy can read as an array.
+Out: a read-only, contiguous array that shares no memory with its origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def frozen(values: Any, dtype: Any = None) -> Array:
+    """A read-only copy of the values, in C order, with the type given or their own."""
+    array = np.array(values, dtype=dtype, order="C", copy=True)
+    array.setflags(write=False)
+    return array
+
+
+def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
+    """Replace the named fields of a frozen dataclass by read-only arrays.
+
+    For `__post_init__`; a field that is None stays None.
+    """
+    for name in names:
+        value = getattr(node, name)
+        if value is not None:
+            object.__setattr__(node, name, frozen(value, dtype))
+
+
+def same_fields(a: Any, b: Any) -> bool:
+    """Whether two nodes have one type and, field by field and bit for bit, one content."""
+    if type(a) is not type(b):
+        return False
+    return all(_same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return (
+            isinstance(a, np.ndarray)
+            and isinstance(b, np.ndarray)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.tobytes() == b.tobytes()
+        )
+    if hasattr(a, "__dataclass_fields__"):
+        return same_fields(a, b)
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,195 @@
+"""The FIXED vocabulary: what a chip has. Populations of neurons, and synapses between them.
+
+Everything is an integer that the chip stores. The step of `CubaLIF` is the only definition
+of the chip's arithmetic here; Lava's stock process is the witness that it is right.
+
+Source of the rules: lava-nc 0.10.0, lava/proc/lif/models.py (AbstractPyLifModelFixed),
+lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array, freeze_fields
+from neurocompile.ir.neurons import Reset
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse
+
+STATE_LIMIT = 1 << 23  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
+DECAY_BITS = 12  # decays are parts in 4096
+ALIGN_BITS = 6  # weights and thresholds are aligned 6 bits above the biases
+CURRENT_WRAP_LIMIT = 3 * STATE_LIMIT  # beyond it Lava's single wrap no longer lands in range
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeInput:
+    """Axons whose spikes come from outside, 0 or 1 each step.
+
+    Attributes:
+        shape: Of one sample in one step.
+    """
+
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class AlwaysOn:
+    """One axon that spikes in every step of the network's own time: a bias through a synapse."""
+
+    shape: Shape = (1,)
+
+
+@dataclass(frozen=True, eq=False)
+class BiasInput:
+    """Currents that the host writes into the bias registers of the next population.
+
+    For a sample x the register is written with round(scale * host(x)) + the population's own
+    bias mantissa. One register write a neuron and sample.
+
+    Attributes:
+        in_shape: Shape of a sample.
+        shape: Shape of the population behind.
+        scale: () or shape, float64; mantissa steps per unit of current (the encoder's gain
+            included).
+        host: A float64 synapse that the host computes first, or None for a current a value.
+    """
+
+    in_shape: Shape
+    shape: Shape
+    scale: Array
+    host: Linear | Conv | ConvTranspose | Sparse | None = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, np.float64, "scale")
+
+
+class FixedStep(NamedTuple):
+    """What one integer step leaves behind.
+
+    Attributes:
+        state: (u, v) after the step, v after the reset.
+        out: Spikes.
+        current: u before its wrap.
+        potential: v before it saturates.
+    """
+
+    state: tuple[Any, Any]
+    out: Any
+    current: Any
+    potential: Any
+
+
+@dataclass(frozen=True, eq=False)
+class CubaLIF:
+    """A population of Loihi's current-based LIF neurons, in integers.
+
+    A step, with a the weighted sum of spikes and / cutting the fraction off:
+    u <- u (4096 - (du + 1)) / 4096 + a 2^6, brought once by 2^24 into (-2^23, 2^23];
+    v <- v (4096 - dv) / 4096 + u + bias_mant 2^bias_exp, saturating at +-(2^23 - 1);
+    a spike where v > vth 2^6; then v <- 0 (reset "zero") or v - vth 2^6 ("subtract").
+
+    Every array is () for the population or shape for a value per neuron.
+
+    Attributes:
+        shape: Shape of the population.
+        du: -1..4095; 4095 keeps no current, -1 keeps all of it.
+        dv: 0..4096; parts in 4096 of v lost each step.
+        vth: 17 bits.
+        bias_mant: 13 bits, signed.
+        bias_exp: 0..7.
+        v_init: v before the network's step 1.
+        reset: What a spike does to v.
+        readout: Whether this is a readout, in which a spike is an error.
+        scale, offset: float value of a potential = integer * scale + offset.
+    """
+
+    shape: Shape
+    du: Array
+    dv: Array
+    vth: Array
+    bias_mant: Array
+    bias_exp: Array
+    v_init: Array
+    reset: Reset = "zero"
+    readout: bool = False
+    scale: Array = field(default_factory=lambda: np.array(1.0))
+    offset: Array = field(default_factory=lambda: np.array(0.0))
+
+    registers: ClassVar[tuple[str, ...]] = ("du", "dv", "vth", "bias_mant", "bias_exp", "v_init")
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, np.int64, *self.registers)
+        freeze_fields(self, np.float64, "scale", "offset")
+
+    @property
+    def bias(self) -> Array:
+        """What the bias adds to v each step, () or shape."""
+        return np.left_shift(self.bias_mant, self.bias_exp)
+
+    def constants(self) -> FixedConstants:
+        """The numbers that a step reads, as int64 arrays."""
+        return FixedConstants(
+            keep_u=np.asarray(4096 - (self.du + 1)),
+            keep_v=np.asarray(4096 - self.dv),
+            bias=np.asarray(self.bias),
+            threshold=np.asarray(self.vth << ALIGN_BITS),
+        )
+
+    def step(self, ops: Any, state: tuple[Any, Any], a: Any, p: FixedConstants) -> FixedStep:
+        """One step; a is the weighted sum of the spikes that arrive."""
+        u, v = state
+        current = ops.divide_toward_zero(u * p.keep_u, DECAY_BITS) + a * (1 << ALIGN_BITS)
+        u = wrap_once(ops, current)
+        potential = ops.divide_toward_zero(v * p.keep_v, DECAY_BITS) + u + p.bias
+        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        spikes = v > p.threshold
+        after = 0 if self.reset == "zero" else v - p.threshold
+        return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
+
+
+def wrap_once(ops: Any, current: Any) -> Any:
+    """Bring a current by one multiple of 2^24 at most into (-2^23, 2^23], as Lava does."""
+    too_high = current > STATE_LIMIT
+    too_low = (current * -1) > STATE_LIMIT - 1
+    lowered = ops.where(too_high, current - 2 * STATE_LIMIT, current)
+    return ops.where(too_low, current + 2 * STATE_LIMIT, lowered)
+
+
+class FixedConstants(NamedTuple):
+    """What an integer step reads, in the numbers of one `ops`."""
+
+    keep_u: Any
+    keep_v: Any
+    bias: Any
+    threshold: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Synapse:
+    """One integer linear map from a population to another: the only kind of edge on a chip.
+
+    A spike of the source in a step arrives at the target in the same step of the network's
+    own time, plus `delay` steps. Each entry of the map is a weight on the chip's grid,
+    -256..254 in steps of 2^(9 - bits); what arrives is weight * 2^weight_exp.
+
+    Attributes:
+        op: Integer weights without bias; its kind is the format in synapse memory: Linear
+            dense, Conv and ConvTranspose shared kernels, Sparse sparse.
+        in_shape, out_shape: Shapes the map works on; their sizes are the populations'.
+        weight_exp: -8..7.
+        bits: Width of a weight, sign included in the grid above.
+        delay: Steps on top of the one that every synapse takes.
+    """
+
+    op: Linear | Conv | ConvTranspose | Sparse
+    in_shape: Shape
+    out_shape: Shape
+    weight_exp: int = 0
+    bits: int = 8
+    delay: int = 0
+
+
+POPULATIONS = (SpikeInput, AlwaysOn, CubaLIF)

@@ -1,0 +1,95 @@
+"""A network: named nodes, edges between them, and the settings around it.
+
+In:  nodes of one vocabulary (FLOAT or FIXED).
+Out: a frozen graph; every change makes a new one.
+Nodes stand in an order in which spikes can pass through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+from neurocompile.ir.arrays import same_fields
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.settings import Settings
+
+FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, CubaLIF, Synapse)
+Edge = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network at one stage.
+
+    Attributes:
+        nodes: Node by name, in an order of execution.
+        edges: (from, to) pairs of names.
+        settings: Time, input and output.
+    """
+
+    nodes: Mapping[str, Any]
+    edges: tuple[Edge, ...]
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", MappingProxyType(dict(self.nodes)))
+        object.__setattr__(self, "edges", tuple(self.edges))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every node is of the FIXED vocabulary."""
+        return all(isinstance(node, FIXED_NODES) for node in self.nodes.values())
+
+    def before(self, name: str) -> tuple[str, ...]:
+        """Names of the nodes with an edge to this one, in the order of the edges."""
+        return tuple(a for a, b in self.edges if b == name)
+
+    def after(self, name: str) -> tuple[str, ...]:
+        """Names of the nodes with an edge from this one, in the order of the edges."""
+        return tuple(b for a, b in self.edges if a == name)
+
+    def of(self, *kinds: type) -> Iterator[tuple[str, Any]]:
+        """The nodes of these kinds, in order."""
+        return ((n, node) for n, node in self.nodes.items() if isinstance(node, kinds))
+
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the nodes that nothing follows."""
+        return tuple(name for name in self.nodes if not self.after(name))
+
+    def with_nodes(self, **nodes: Any) -> Graph:
+        """The same graph with other nodes under these names."""
+        return replace(self, nodes={**self.nodes, **nodes})
+
+    def without(self, name: str) -> Graph:
+        """The graph without a node, its neighbours joined directly."""
+        nodes = {n: node for n, node in self.nodes.items() if n != name}
+        joined = [(a, b) for a in self.before(name) for b in self.after(name)]
+        edges: list[Edge] = []
+        for edge in self.edges:
+            if name in edge:
+                edges.extend(
+                    j for j in joined if j not in edges and edge[0] == name and j[1] == edge[1]
+                )
+            else:
+                edges.append(edge)
+        return Graph(nodes, tuple(edges), self.settings)
+
+
+def chain(nodes: Mapping[str, Any], settings: Settings | None = None) -> Graph:
+    """A graph in which each node feeds the next."""
+    names = list(nodes)
+    return Graph(nodes, tuple(pairwise(names)), settings or Settings())
+
+
+def same(g: Graph, h: Graph) -> bool:
+    """Whether two graphs agree in names, order, edges, settings and every bit of every array."""
+    return (
+        list(g.nodes) == list(h.nodes)
+        and g.edges == h.edges
+        and g.settings == h.settings
+        and all(same_fields(node, h.nodes[name]) for name, node in g.nodes.items())
+    )

@@ -1,0 +1,206 @@
+"""The FLOAT vocabulary, neurons: Norse's forward Euler steps, one class and one step each.
+
+Leaks are written as Norse holds them: dt * tau_inv, a product in the precision of tau_inv.
+A step is written once, over `ops` (see `step.py`); numpy, torch and the ONNX emitter run it.
+Every parameter is () for a layer or the layer's shape for a value per neuron.
+
+Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,leaky_integrator,leaky_integrator_box}.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array, freeze_fields, frozen
+
+Reset = Literal["zero", "subtract"]
+
+
+class Step(NamedTuple):
+    """What one step leaves behind.
+
+    Attributes:
+        state: The registers after the step, in the order of `state_names`.
+        out: Spikes of a spiking neuron, the membrane potential of a readout.
+    """
+
+    state: tuple[Any, ...]
+    out: Any
+
+
+@dataclass(frozen=True, eq=False)
+class LIF:
+    """Leaky integrate-and-fire neuron with synaptic current.
+
+    tau_mem dv/dt = v_leak - v + i;  tau_syn di/dt = -i;  a step:
+    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  z = v > v_th;
+    v <- v_reset where z;  i <- i - dt tau_syn_inv i.  At the start v = v_leak and i = 0.
+
+    Attributes:
+        tau_syn_inv, tau_mem_inv: 1/s.
+        v_leak, v_th, v_reset: Membrane units.
+    """
+
+    tau_syn_inv: Array
+    tau_mem_inv: Array
+    v_leak: Array
+    v_th: Array
+    v_reset: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "i")
+    spiking: ClassVar[bool] = True
+    reset: ClassVar[Reset] = "zero"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        v, i = state
+        i = i + x
+        v = v + p.mem_leak * ((p.v_leak - v) + i)
+        z = v > p.v_th
+        return Step((ops.where(z, p.v_reset, v), i - p.syn_leak * i), z)
+
+
+@dataclass(frozen=True, eq=False)
+class LIFBox:
+    """Leaky integrate-and-fire neuron without synaptic current.
+
+    tau_mem dv/dt = v_leak - v + in;  a step:
+    v <- v + dt tau_mem_inv (in + v_leak - v);  z = v > v_th;  then where z,
+    v <- v_reset (reset "zero") or v <- v - v_th (reset "subtract").  At the start v = v_leak.
+
+    Attributes:
+        tau_mem_inv: 1/s.
+        v_leak, v_th, v_reset: Membrane units; v_reset is unused when subtracting.
+        reset: What a spike does to the membrane.
+    """
+
+    tau_mem_inv: Array
+    v_leak: Array
+    v_th: Array
+    v_reset: Array
+    reset: Reset = "zero"
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_mem_inv", "v_leak", "v_th", "v_reset")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        (v,) = state
+        v = v + p.mem_leak * (x + p.v_leak - v)
+        z = v > p.v_th
+        after = p.v_reset if self.reset == "zero" else v - p.v_th
+        return Step((ops.where(z, after, v),), z)
+
+
+@dataclass(frozen=True, eq=False)
+class LI:
+    """Leaky integrator with synaptic current: a readout that never spikes.
+
+    The step of LIF without threshold; the membrane potential is the output.
+
+    Attributes:
+        tau_syn_inv, tau_mem_inv: 1/s.
+        v_leak: Membrane units.
+    """
+
+    tau_syn_inv: Array
+    tau_mem_inv: Array
+    v_leak: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "i")
+    spiking: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        v, i = state
+        i = i + x
+        v = v + p.mem_leak * ((p.v_leak - v) + i)
+        return Step((v, i - p.syn_leak * i), v)
+
+
+@dataclass(frozen=True, eq=False)
+class LIBox:
+    """Leaky integrator without synaptic current: a readout that never spikes.
+
+    v <- v + dt tau_mem_inv ((v_leak - v) + in); the membrane potential is the output.
+
+    Attributes:
+        tau_mem_inv: 1/s.
+        v_leak: Membrane units.
+    """
+
+    tau_mem_inv: Array
+    v_leak: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_mem_inv", "v_leak")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        (v,) = state
+        v = v + p.mem_leak * ((p.v_leak - v) + x)
+        return Step((v,), v)
+
+
+NEURONS = (LIF, LIFBox, LI, LIBox)
+Neuron = LIF | LIFBox | LI | LIBox
+
+
+def has_current(neuron: Neuron) -> bool:
+    """Whether a neuron keeps a synaptic current between steps."""
+    return "i" in neuron.state_names
+
+
+def leak(tau_inv: Array, dt: float) -> Array:
+    """The part of a state that is lost each step: dt * tau_inv as Norse computes it.
+
+    Args:
+        tau_inv: float32 or float64, 1/s.
+        dt: Length of a step, seconds.
+
+    Returns:
+        The product in the precision of tau_inv, widened to float64.
+    """
+    return frozen((dt * tau_inv).astype(np.float64) if tau_inv.ndim else np.float64(dt * tau_inv))
+
+
+@dataclass(frozen=True)
+class StepParameters:
+    """A neuron's parameters as its step reads them, in the numbers of one `ops`."""
+
+    mem_leak: Any
+    syn_leak: Any
+    v_leak: Any
+    v_th: Any
+    v_reset: Any
+
+
+def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
+    """The numbers of a step in float64: leaks and potentials; None where it has none."""
+    syn = getattr(neuron, "tau_syn_inv", None)
+    return {
+        "mem_leak": leak(neuron.tau_mem_inv, dt),
+        "syn_leak": None if syn is None else leak(syn, dt),
+        "v_leak": frozen(neuron.v_leak, np.float64),
+        "v_th": _wide(getattr(neuron, "v_th", None)),
+        "v_reset": _wide(getattr(neuron, "v_reset", None)),
+    }
+
+
+def _wide(values: Array | None) -> Array | None:
+    return None if values is None else frozen(values, np.float64)

@@ -1,0 +1,185 @@
+"""The FLOAT vocabulary, synapses: what people write between neurons.
+
+Every node maps one value per neuron to another, sample by sample and step by step, and
+keeps no state. Shapes are PyTorch's without the batch: (features,), (C, L) or (C, H, W).
+The meaning of each is its matrix, in `linear.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array, freeze_fields
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Where values enter: spikes, or constant currents (see the encoder in the settings).
+
+    Attributes:
+        shape: Of one sample in one step.
+    """
+
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Dense synapses: out = weight @ in + bias.
+
+    Attributes:
+        weight: (n_out, n_in).
+        bias: (n_out,) or None.
+    """
+
+    weight: Array
+    bias: Array | None = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "weight", "bias")
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """Convolution over one or two axes as PyTorch defines it (a correlation), zero padded.
+
+    Attributes:
+        weight: (C_out, C_in / groups, *kernel).
+        bias: (C_out,) or None.
+        stride, padding, dilation: A number for each axis.
+        groups: Independent groups of channels.
+    """
+
+    weight: Array
+    bias: Array | None
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    groups: int
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "weight", "bias")
+
+
+@dataclass(frozen=True, eq=False)
+class ConvTranspose:
+    """Transposed convolution as PyTorch defines it: the transpose of a Conv's matrix.
+
+    Attributes:
+        weight: (C_in, C_out / groups, *kernel).
+        bias: (C_out,) or None.
+        stride, padding, output_padding, dilation: A number for each axis.
+        groups: Independent groups of channels.
+    """
+
+    weight: Array
+    bias: Array | None
+    stride: Shape
+    padding: Shape
+    output_padding: Shape
+    dilation: Shape
+    groups: int
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "weight", "bias")
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Any linear map, stored row by row (CSR): out = matrix @ in + bias.
+
+    Attributes:
+        data: (nnz,) values.
+        indices: (nnz,) int64, column of each value, ascending within a row.
+        indptr: (n_out + 1,) int64, where each row starts.
+        in_shape, out_shape: Shapes on either side.
+        bias: (n_out,) or None.
+    """
+
+    data: Array
+    indices: Array
+    indptr: Array
+    in_shape: Shape
+    out_shape: Shape
+    bias: Array | None = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "data", "bias")
+        freeze_fields(self, np.int64, "indices", "indptr")
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool:
+    """Sum over windows, channel by channel, zero padded.
+
+    Attributes:
+        kernel, stride, padding: A number for each axis.
+    """
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class AvgPool:
+    """Mean over windows, channel by channel.
+
+    Attributes:
+        kernel, stride, padding: A number for each axis.
+        count_include_pad: Whether padded zeros count in the mean's divisor.
+    """
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    count_include_pad: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Upsample:
+    """Nearest-neighbour upsampling: each value is repeated scale times along each axis.
+
+    Attributes:
+        scale: A whole number for each axis.
+    """
+
+    scale: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape:
+    """The same values in another shape, in C order: Flatten, Unflatten and view.
+
+    Attributes:
+        shape: The shape after.
+    """
+
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """Passes everything on unchanged: dropout at inference, Norse's RegularizationCell."""
+
+
+LINEAR_OPS = (Linear, Conv, ConvTranspose, Sparse, SumPool, AvgPool, Upsample, Reshape, Identity)
+LinearOp = (
+    Linear | Conv | ConvTranspose | Sparse | SumPool | AvgPool | Upsample | Reshape | Identity
+)
+
+
+def size(shape: Shape) -> int:
+    """How many values a shape holds."""
+    return prod(shape)
+
+
+def bias_of(op: Any) -> Array | None:
+    """The bias of a linear map, or None where it has none."""
+    return getattr(op, "bias", None)

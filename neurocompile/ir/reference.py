@@ -1,0 +1,130 @@
+"""What a graph means, in plain numpy: slow, sample by sample, step by step.
+
+In:  a graph and its input.
+Out: spikes and potentials of every layer. Fast engines are compared with this one.
+FLOAT runs in the network's own time. FIXED runs in chip time, as the hardware would: every
+synapse holds its sum back for a step, and each population starts early by its lead-in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.linear import connections, full_bias, matrix
+from neurocompile.ir.neurons import NEURONS, StepParameters, step_parameters
+from neurocompile.ir.nodes import LINEAR_OPS, Input, size
+from neurocompile.ir.shapes import shapes
+from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.time import depths, lead_in
+
+Traces = dict[str, Array]
+
+
+def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
+    """Run a FLOAT graph on one sample in float64.
+
+    Args:
+        graph: FLOAT graph.
+        values: (steps, *shape) input of each step.
+
+    Returns:
+        Outputs (spikes as bool, or potentials of a readout) and potentials after the reset,
+        by neuron layer, each (steps, *shape).
+    """
+    shape = shapes(graph)
+    maps = {n: matrix(op, shape[graph.before(n)[0]]) for n, op in graph.of(*LINEAR_OPS)}
+    biases = {n: full_bias(op, shape[graph.before(n)[0]]) for n, op in graph.of(*LINEAR_OPS)}
+    p, states = {}, {}
+    for name, neuron in graph.of(*NEURONS):
+        p[name] = StepParameters(**step_parameters(neuron, graph.settings.dt))
+        v = np.broadcast_to(p[name].v_leak, shape[name]).copy()
+        states[name] = (v,) if len(neuron.state_names) == 1 else (v, np.zeros_like(v))
+    outs: dict[str, list[Array]] = {name: [] for name in p}
+    potentials: dict[str, list[Array]] = {name: [] for name in p}
+    for x in np.asarray(values, dtype=np.float64):
+        flow: dict[str, Array] = {}
+        for name, node in graph.nodes.items():
+            if isinstance(node, Input):
+                flow[name] = x
+            elif name in maps:
+                (before,) = graph.before(name)
+                total = maps[name].astype(np.float64) @ flow[before].ravel()
+                bias = biases[name]
+                flow[name] = (total if bias is None else total + bias).reshape(shape[name])
+            else:
+                (before,) = graph.before(name)
+                step = node.step(NumpyOps(), states[name], flow[before], p[name])
+                states[name] = step.state
+                flow[name] = step.out.astype(np.float64)
+                outs[name].append(step.out)
+                potentials[name].append(step.state[0])
+    return _stacked(outs), _stacked(potentials)
+
+
+def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Traces, Traces]:
+    """Run a FIXED graph on one sample, in chip time, with its lead-in.
+
+    Args:
+        graph: FIXED graph.
+        inputs: By input node: SpikeInput (steps, *shape) of 0 and 1; BiasInput (*shape)
+            the mantissas that the host wrote.
+        steps: Steps of the network's own time.
+
+    Returns:
+        Spikes (bool) of SpikeInput and CubaLIF populations and potentials after the reset of
+        CubaLIF populations, in the network's own time, each (steps, *shape).
+    """
+    depth = depths(graph)
+    start = lead_in(graph)
+    maps = {name: connections(s) for name, s in graph.of(Synapse)}
+    held = {
+        name: [np.zeros(size(s.out_shape), dtype=np.int64) for _ in range(1 + s.delay)]
+        for name, s in graph.of(Synapse)
+    }
+    p: dict[str, Any] = {}
+    states: dict[str, Any] = {}
+    for name, node in graph.of(CubaLIF):
+        p[name] = node.constants()
+        for before in graph.before(name):
+            if isinstance(graph.nodes[before], BiasInput):
+                written = inputs[before].astype(np.int64)
+                p[name] = p[name]._replace(bias=written << node.bias_exp)
+        states[name] = (np.zeros(node.shape, dtype=np.int64), start[name])
+    spikes: dict[str, list[Array]] = {n: [] for n, _ in graph.of(SpikeInput, CubaLIF)}
+    potentials: dict[str, list[Array]] = {n: [] for n, _ in graph.of(CubaLIF)}
+    for tick in range(steps + max(depth.values())):
+        fired: dict[str, Array] = {}
+        for name, node in graph.nodes.items():
+            if name not in depth:
+                continue
+            t = tick - depth[name]
+            if isinstance(node, SpikeInput):
+                fired[name] = inputs[name][t] if t < steps else np.zeros(node.shape)
+            elif isinstance(node, AlwaysOn):
+                fired[name] = np.full(node.shape, 0 <= t < steps)
+            else:
+                sources = [b for b in graph.before(name) if b in held]
+                a = sum((held[b][0] for b in sources), np.zeros(size(node.shape), dtype=np.int64))
+                done = node.step(NumpyOps(), states[name], a.reshape(node.shape), p[name])
+                states[name] = done.state
+                fired[name] = done.out
+                if 0 <= t < steps:
+                    potentials[name].append(done.state[1])
+            if name in spikes and 0 <= t < steps:
+                spikes[name].append(fired[name].astype(bool))
+        for name, queue in held.items():
+            (origin,) = graph.before(name)
+            total = maps[name] @ fired[origin].ravel().astype(np.int64)
+            exponent = graph.nodes[name].weight_exp
+            queue.append(total << exponent if exponent >= 0 else total >> -exponent)
+            queue.pop(0)
+    return _stacked(spikes), _stacked(potentials)
+
+
+def _stacked(traces: dict[str, list[Array]]) -> Traces:
+    return {name: np.stack(rows) for name, rows in traces.items()}

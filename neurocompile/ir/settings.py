@@ -1,0 +1,133 @@
+"""What stands around a network: time, how values become spikes, how results are read.
+
+In:  plain numbers and names, from a model's author or from a file's metadata.
+Out: frozen settings that travel with a graph through every stage and every file.
+A setting is data: nothing here computes, and nothing here is code from a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from neurocompile.errors import BadInput
+
+EncoderKind = Literal["spikes", "bernoulli", "current"]
+DecoderKind = Literal["none", "last", "max", "mean", "rate"]
+Task = Literal["none", "reconstruction", "classification"]
+
+MAX_STEPS = 1_000_000  # a run longer than this is a typing error, not a network
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How a sample x becomes the input of a network.
+
+    spikes:    x is already a spike train, (steps, ...) of 0 and 1.
+    bernoulli: an axon a value; it spikes in a step with probability gain * x.
+    current:   gain * x is a constant input current of the first neurons: of an input
+               neuron a value where the graph starts with neurons, else of the neurons
+               behind the first synapse, which the host then computes.
+
+    Attributes:
+        kind: One of the three above.
+        gain: Factor on x; probability per unit of x, or current per unit of x.
+    """
+
+    kind: EncoderKind = "spikes"
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How the result of a sample is read from the last layer.
+
+    last, max, mean: of the membrane potential of a non-spiking readout over the steps.
+    rate:            spikes per step of a spiking last layer.
+    result = gain * reading + offset.
+
+    Attributes:
+        kind: What is read; "none" where nothing is decoded.
+        gain: Result units per unit of the reading.
+        offset: Result units.
+        task: What the result is compared with: the sample itself or its label.
+    """
+
+    kind: DecoderKind = "none"
+    gain: float = 1.0
+    offset: float = 0.0
+    task: Task = "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Time, input and output of a network.
+
+    Attributes:
+        dt: Length of a step, seconds.
+        steps: Steps a sample is shown for.
+        encoder: How a sample becomes input.
+        decoder: How the result is read.
+        data: Name of the data set that the network was trained on, or "".
+        training: Summary of the training, for people; plain JSON values.
+    """
+
+    dt: float = 1e-3
+    steps: int = 100
+    encoder: Encoder = Encoder()
+    decoder: Decoder = Decoder()
+    data: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Settings:
+        """Settings out of a file's metadata.
+
+        Raises:
+            BadInput: If a field is unknown, missing a sub-field or of the wrong kind.
+        """
+        try:
+            settings = Settings(
+                **{
+                    **values,
+                    "encoder": Encoder(**values.get("encoder", {})),
+                    "decoder": Decoder(**values.get("decoder", {})),
+                }
+            )
+            _check(settings)
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise BadInput(f"the settings in this file are not valid: {error}.") from None
+        return settings
+
+
+def _check(settings: Settings) -> None:
+    """Refuse values that no run could use."""
+    encoder, decoder = settings.encoder, settings.decoder
+    allowed: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+        ("encoder kind", encoder.kind, get_args(EncoderKind)),
+        ("decoder kind", decoder.kind, get_args(DecoderKind)),
+        ("task", decoder.task, get_args(Task)),
+    )
+    for what, found, choices in allowed:
+        if found not in choices:
+            raise BadInput(f"{what} {found!r} is unknown. Use one of: {', '.join(choices)}.")
+    numbers = {
+        "dt": settings.dt,
+        "encoder gain": encoder.gain,
+        "decoder gain": decoder.gain,
+        "decoder offset": decoder.offset,
+    }
+    for what, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+            raise BadInput(f"{what} is {number!r}. Use a finite number.")
+    if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
+        raise BadInput("the settings name their data by a text and their training by a table.")
+    if settings.dt <= 0:
+        raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
+    if not isinstance(settings.steps, int) or not 1 <= settings.steps <= MAX_STEPS:
+        raise BadInput(f"steps = {settings.steps!r}. Use a whole number from 1 to {MAX_STEPS}.")

@@ -1,0 +1,122 @@
+"""Chip time against the network's own time: depth, and the lead-in that hides it.
+
+Every synapse adds one chip step, so a population at depth d lives d steps before the
+network's step 1 reaches it. It starts at the integer from which d input-free steps lead
+exactly to its v_init.
+
+In:  a FIXED graph.
+Out: the depth of each population, and the v that each starts at in chip time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import (
+    POPULATIONS,
+    STATE_LIMIT,
+    AlwaysOn,
+    BiasInput,
+    CubaLIF,
+    Synapse,
+)
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.step import NumpyOps
+
+
+def depths(graph: Graph) -> dict[str, int]:
+    """Chip steps by which each population lags behind the input.
+
+    A synapse's own delay is no lag: it belongs to the network, in whose time it stays.
+
+    Raises:
+        Unsupported: If paths of unequal length meet, which needs explicit delays.
+    """
+    depth: dict[str, int] = {}
+    for name, node in graph.nodes.items():
+        arrivals: dict[str, int] = {}
+        for before in graph.before(name):
+            source = graph.nodes[before]
+            if isinstance(source, Synapse):
+                (origin,) = graph.before(before)
+                if not isinstance(graph.nodes[origin], AlwaysOn):
+                    arrivals[before] = depth[origin] + 1
+            elif isinstance(source, BiasInput):
+                arrivals[before] = 0
+        if len(set(arrivals.values())) > 1:
+            raise Unsupported(
+                f"population '{name}' is reached after {sorted(set(arrivals.values()))} synapses "
+                "by different paths. Paths of unequal length are not in this version; "
+                "give every path the same number of synapses."
+            )
+        if isinstance(node, POPULATIONS):
+            depth[name] = next(iter(arrivals.values()), 0)
+    for name, _ in graph.of(AlwaysOn):
+        (synapse,) = graph.after(name)
+        (target,) = graph.after(synapse)
+        depth[name] = depth[target] - 1
+    return depth
+
+
+def lead_in(graph: Graph) -> dict[str, Array]:
+    """The v that each CubaLIF starts at in chip time, so that v_init is exact at its step 1.
+
+    Returns:
+        int64 array (shape,) by population; v_init itself at depth 0.
+
+    Raises:
+        DoesNotFit: By layer, where the lead-in would spike, leave 24 bits or has no pre-image.
+    """
+    depth = depths(graph)
+    return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(CubaLIF)}
+
+
+def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
+    v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
+    bias = np.broadcast_to(node.bias, node.shape)
+    keep = np.broadcast_to(4096 - node.dv, node.shape)
+    v = v_init
+    for step in range(steps):
+        w = v - bias
+        if np.any((keep == 0) & (w != 0)):
+            raise DoesNotFit(
+                f"layer '{name}': a leak of 4096/4096 forgets its start, so v(0) = "
+                f"{_worst(v_init)} with bias {_worst(bias)} cannot be reached {steps - step} steps "
+                "deep in the network. Use v_leak = v_reset, or a longer tau_mem."
+            )
+        v = np.sign(w) * -(-np.abs(w) * 4096 // np.maximum(keep, 1))
+        if np.any(np.abs(v) >= STATE_LIMIT):
+            raise DoesNotFit(
+                f"layer '{name}': starting {steps} steps early so that v(0) is exact needs "
+                f"|v| = {_worst(v)}, but the register holds up to {STATE_LIMIT - 1}. "
+                "Use a longer tau_mem or a smaller bias."
+            )
+    _check_lead_in(name, node, v, steps)
+    return v
+
+
+def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
+    """Simulate the input-free steps; they must not spike and must end at v_init."""
+    state = (np.zeros(node.shape, dtype=np.int64), v)
+    for step in range(1, steps + 1):
+        done = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), node.constants())
+        state = done.state
+        if np.any(done.out):
+            raise DoesNotFit(
+                f"layer '{name}': before its first input arrives, bias and v(0) alone make "
+                f"{int(done.out.sum())} neurons spike in chip step {step}. "
+                "Lower the bias or v_leak below the threshold."
+            )
+    if np.any(state[1] != node.v_init):
+        raise DoesNotFit(
+            f"layer '{name}': no 24-bit start leads to v(0) = {_worst(node.v_init)} in {steps} "
+            "steps. Use v_leak = v_reset, or a longer tau_mem."
+        )
+
+
+def _worst(values: Array) -> int:
+    """The value farthest from 0, for a message."""
+    flat = np.asarray(values).ravel()
+    return int(flat[np.argmax(np.abs(flat))])

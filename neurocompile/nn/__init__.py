@@ -1,0 +1,28 @@
+"""What models are trained with: regularized LIF layers over Norse, and what goes around them.
+
+In:  Norse's parameter tuples and PyTorch's synapse modules.
+Out: layers, networks, penalties, activity figures and training.
+"""
+
+from neurocompile.nn.activity import LayerActivity, activity
+from neurocompile.nn.autoencoder import SpikingAutoencoder
+from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
+from neurocompile.nn.network import SpikingNetwork
+from neurocompile.nn.regularization import Regularization, regularization_loss
+from neurocompile.nn.training import Plan, reconstruction_error, train
+
+__all__ = [
+    "LI",
+    "LIF",
+    "LIBox",
+    "LIFBox",
+    "LayerActivity",
+    "Plan",
+    "Regularization",
+    "SpikingAutoencoder",
+    "SpikingNetwork",
+    "activity",
+    "reconstruction_error",
+    "regularization_loss",
+    "train",
+]

@@ -1,0 +1,66 @@
+"""The linear response of a membrane that never spikes.
+
+In:  a neuron's rates per step, and input currents of every step, (T, N, ...).
+Out: potentials as weighted sums over time; no step is stored.
+Without spikes the membrane is linear in its input, v[T] = v_leak + sum_t k[t] x[t],
+so a whole run is one weighted sum.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Reading = Literal["last", "mean"]
+
+
+def response(mem_rate: Tensor, syn_rate: Tensor | None, steps: int, reading: Reading) -> Tensor:
+    """How much the input current of each step adds to the membrane potential.
+
+    A unit of current in step t adds g[s - t] to v[s], s >= t, where g is the Euler response:
+    g[0] = r, and from then on v loses its share r and gains r times what is left of the current.
+
+    Args:
+        mem_rate: dt * tau_mem_inv, scalar or one value a neuron.
+        syn_rate: dt * tau_syn_inv, or None where no current is remembered.
+        steps: T.
+        reading: "last": the potential after step T; "mean": the mean over steps 1..T.
+
+    Returns:
+        (T, ...) weights k[t] with mean or last v - v_leak = sum_t k[t] x[t]; computed in float64.
+    """
+    rate = mem_rate.double()
+    v = torch.zeros_like(rate)
+    i = torch.ones_like(rate)
+    impulse = []
+    for _ in range(steps):
+        v = v + rate * (i - v)
+        impulse.append(v)
+        i = torch.zeros_like(rate) if syn_rate is None else i * (1 - syn_rate.double())
+    answers = torch.stack(torch.broadcast_tensors(*impulse))
+    if reading == "mean":
+        answers = answers.cumsum(0) / steps
+    return answers.flip(0)
+
+
+def weighted_sum(sequence: Tensor, weights: Tensor) -> Tensor:
+    """sum_t weights[t] * sequence[t].
+
+    Args:
+        sequence: (T, N, ...).
+        weights: (T,), or (T, ...) with one value a neuron.
+
+    Returns:
+        (N, ...) in the type of `sequence`.
+    """
+    weights = weights.to(sequence)
+    if weights.dim() == 1:
+        return torch.tensordot(weights, sequence, 1)
+    return (sequence * weights.unsqueeze(1)).sum(0)
+
+
+def constant_sum(current: Tensor, weights: Tensor) -> Tensor:
+    """`weighted_sum` of a current (N, ...) that is the same in every step."""
+    return current * weights.sum(0).to(current)

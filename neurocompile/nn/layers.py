@@ -1,0 +1,281 @@
+"""Neuron layers that take a whole sequence: LIF, LIFBox (spiking), LI, LIBox (readouts).
+
+In:  input current of every step, (T, N, ...), time first.
+Out: spikes or membrane potentials, (T, N, ...), equal to Norse's own functional step.
+A layer holds its constants as Norse's modules do (`p`, `dt`) and starts at v = v_leak, i = 0.
+The constants are not learned: they are what the chip's registers will hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from norse.torch import (
+    LIBoxParameters,
+    LIBoxState,
+    LIFBoxParameters,
+    LIFParameters,
+    LIParameters,
+    LIState,
+    li_box_feed_forward_step,
+    li_feed_forward_step,
+    reset_subtract,
+    reset_value,
+)
+from torch import Tensor, nn
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.nn.bptt import Backprop, Constants, SpikeSequence, Surrogate, Trace, run
+from neurocompile.nn.kernels import Reading, constant_sum, response, weighted_sum
+
+
+class Activity(NamedTuple):
+    """What a layer did in its last forward pass; differentiable.
+
+    Attributes:
+        counts: (N, ...) spikes a sample and neuron; None for a readout.
+        steps: T.
+        unreset: Computes v_leak + the response to the input without resets, (N, ...), after step T;
+            only called where a regularizer asks.
+    """
+
+    counts: Tensor | None
+    steps: int
+    unreset: Callable[[], Tensor]
+
+
+class Neuron(nn.Module):
+    """What the four layers share: Norse's parameters, the length of a step, the last activity."""
+
+    p: Any
+    dt: float
+
+    def __init__(self, p: Any, dt: float):
+        super().__init__()
+        self.p = _checked(p, type(self).__name__)
+        if not dt > 0:
+            raise BadInput(f"{type(self).__name__}: dt = {dt} s. A step must be longer than 0 s.")
+        self.dt = dt
+        self.activity: Activity | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave the last activity out: it belongs to a graph of gradients."""
+        return {**self.__dict__, "activity": None}
+
+    @property
+    def rates(self) -> tuple[Tensor, Tensor | None]:
+        """dt * tau_mem_inv and dt * tau_syn_inv (None without a current), as Norse rounds them."""
+        syn_inv = getattr(self.p, "tau_syn_inv", None)
+        return self.dt * self.p.tau_mem_inv, None if syn_inv is None else self.dt * syn_inv
+
+    def weights(self, steps: int, reading: Reading) -> Tensor:
+        """(T, ...) weight of each step's current in the unreset potential; see `response`."""
+        mem_rate, syn_rate = self.rates
+        return response(mem_rate, syn_rate, steps, reading)
+
+    def unreset_potential(self) -> Tensor:
+        """The paper's U[T] of the last forward pass: the leaky potential without resets.
+
+        U[t] = U[t-1] + dt tau_mem_inv (v_leak - U[t-1] + i[t]), given as the deviation
+        U[T] - v_leak. Of a spiking layer it is in units of |v_th - v_leak| (the paper's threshold
+        is 1 and its rest 0), of a readout in membrane units.
+
+        Returns:
+            (N, ...) differentiable; it has a gradient where the neuron is silent.
+        """
+        if self.activity is None:
+            raise BadInput(f"{type(self).__name__}: run a forward pass before asking for activity.")
+        return (self.activity.unreset() - self.p.v_leak) / self.distance
+
+    def _unreset(self, current: Tensor, steps: int | None) -> Tensor:
+        """Potential after the last step without resets; arguments as of `SpikingNeuron.forward`."""
+        weights = self.weights(len(current) if steps is None else steps, "last")
+        total = weighted_sum if steps is None else constant_sum
+        return total(current, weights) + self.p.v_leak
+
+    @property
+    def distance(self) -> Tensor:
+        """|v_th - v_leak|, 1 where that is 0; 1 for a readout. Membrane units."""
+        if not hasattr(self.p, "v_th"):
+            return torch.ones(())
+        distance = (self.p.v_th - self.p.v_leak).abs()
+        return torch.where(distance > 0, distance, torch.ones_like(distance))
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.p}, dt={self.dt}"
+
+
+class SpikingNeuron(Neuron):
+    """A layer that spikes. Options say how gradients pass; they leave the spikes alone."""
+
+    def __init__(
+        self,
+        p: Any,
+        dt: float = 0.001,
+        *,
+        backprop: Backprop = "surrogate",
+        reset_gradient: bool = False,
+        surrogate_width: float = 1.0,
+        surrogate_gain: float = 1.0,
+    ):
+        """Hold the constants.
+
+        Args:
+            p: Norse's parameter tuple; each constant a scalar or of the shape of a sample.
+            dt: Length of a step, seconds.
+            backprop: "surrogate" or "membrane"; see `bptt.Surrogate`.
+            reset_gradient: Whether gradients pass through the reset, as in Norse's step.
+            surrogate_width: Membrane units that count as 1 in the surrogate.
+            surrogate_gain: Factor on the surrogate.
+        """
+        super().__init__(p, dt)
+        if backprop not in ("surrogate", "membrane"):
+            raise BadInput(f"backprop {backprop!r} is unknown. Use 'surrogate' or 'membrane'.")
+        if not surrogate_width > 0:
+            raise BadInput(f"surrogate_width = {surrogate_width}. Use a number above 0.")
+        self.surrogate = Surrogate(backprop, surrogate_width, surrogate_gain, reset_gradient)
+        self.constants()  # refuses what no step can use
+
+    def constants(self) -> Constants:
+        """The constants as the step uses them."""
+        mem_rate, syn_rate = self.rates
+        reset_method = getattr(self.p, "reset_method", reset_value)
+        if reset_method not in (reset_value, reset_subtract):
+            name = getattr(reset_method, "__name__", repr(reset_method))
+            raise Unsupported(
+                f"{type(self).__name__}: reset method {name} is unknown. "
+                "Use norse.torch.reset_value or norse.torch.reset_subtract."
+            )
+        p = self.p
+        return Constants(
+            mem_rate,
+            syn_rate,
+            p.v_leak,
+            p.v_th,
+            p.v_reset,
+            reset_method is reset_subtract,
+            p.method,
+            p.alpha,
+            self.distance,
+        )
+
+    def forward(self, current: Tensor, steps: int | None = None) -> Tensor:
+        """Spikes of a whole sequence.
+
+        Args:
+            current: (T, N, ...) input current of each step; or (N, ...), the same in each step,
+                with `steps` given.
+            steps: T where the current is constant.
+
+        Returns:
+            (T, N, ...) 0 or 1.
+        """
+        spikes, counts = SpikeSequence.apply(current, steps, self.constants(), self.surrogate)
+        self.activity = Activity(counts, len(spikes), partial(self._unreset, current, steps))
+        return spikes
+
+    def trace(self, current: Tensor, steps: int | None = None) -> Trace:
+        """Spikes and potentials without gradient; arguments as `forward`."""
+        with torch.no_grad():
+            return run(current, steps, self.constants(), keep=True)
+
+
+class LIF(SpikingNeuron):
+    """Leaky integrate-and-fire with a synaptic current; Norse's `lif_feed_forward_step`.
+
+    i <- i + x;  v <- v + dt tau_mem_inv (v_leak - v + i);  i <- i - dt tau_syn_inv i;
+    z = v > v_th;  v <- v_reset where z.
+    """
+
+    def __init__(self, p: LIFParameters | None = None, dt: float = 0.001, **options: Any):
+        super().__init__(LIFParameters() if p is None else p, dt, **options)
+
+
+class LIFBox(SpikingNeuron):
+    """Leaky integrate-and-fire without a synaptic current; Norse's `lif_box_feed_forward_step`.
+
+    v <- v + dt tau_mem_inv (v_leak - v + x);  z = v > v_th;
+    where z: v <- v_reset (reset_value) or v <- v - v_th (reset_subtract).
+    """
+
+    def __init__(self, p: LIFBoxParameters | None = None, dt: float = 0.001, **options: Any):
+        super().__init__(LIFBoxParameters() if p is None else p, dt, **options)
+
+
+class Readout(Neuron):
+    """A layer that never spikes; its result is a potential."""
+
+    def read(self, current: Tensor, reading: Reading) -> Tensor:
+        """The last or mean potential without a stored step.
+
+        Args:
+            current: (T, N, ...) input current.
+            reading: "last" or "mean".
+
+        Returns:
+            (N, ...) membrane units; equals the reading of `forward` up to rounding.
+        """
+        deviation = weighted_sum(current, self.weights(len(current), reading))
+        self.activity = Activity(None, len(current), partial(self._unreset, current, None))
+        return deviation + self.p.v_leak
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Potentials of a whole sequence, (T, N, ...) -> (T, N, ...)."""
+        state, trace = None, []
+        for x in current:
+            v, state = self.step(x, state)
+            trace.append(v)
+        self.activity = Activity(None, len(trace), partial(trace.__getitem__, -1))
+        return torch.stack(trace)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step of Norse's."""
+        raise NotImplementedError
+
+
+class LI(Readout):
+    """Leaky integrator with a synaptic current; Norse's `li_feed_forward_step`.
+
+    i <- i + x;  v <- v + dt tau_mem_inv (v_leak - v + i);  i <- i - dt tau_syn_inv i.
+    """
+
+    def __init__(self, p: LIParameters | None = None, dt: float = 0.001):
+        super().__init__(LIParameters() if p is None else p, dt)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step of Norse's."""
+        if state is None:
+            state = LIState(v=torch.zeros_like(x) + self.p.v_leak, i=torch.zeros_like(x))
+        return li_feed_forward_step(x, state, self.p, self.dt)
+
+
+class LIBox(Readout):
+    """Leaky integrator without a synaptic current; Norse's `li_box_feed_forward_step`.
+
+    v <- v + dt tau_mem_inv (v_leak - v + x).
+    """
+
+    def __init__(self, p: LIBoxParameters | None = None, dt: float = 0.001):
+        super().__init__(LIBoxParameters() if p is None else p, dt)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step of Norse's."""
+        if state is None:
+            state = LIBoxState(v=torch.zeros_like(x) + self.p.v_leak)
+        return li_box_feed_forward_step(x, state, self.p, self.dt)
+
+
+def _checked(p: Any, layer: str) -> Any:
+    """Norse's tuple with every number a tensor, or a refusal of what is not finite."""
+    numbers = {}
+    for name, found in p._asdict().items():
+        if isinstance(found, int | float):
+            found = torch.as_tensor(float(found))
+            numbers[name] = found
+        if isinstance(found, Tensor) and not bool(torch.isfinite(found).all()):
+            raise BadInput(f"{layer}: {name} holds NaN or infinity. Use finite numbers.")
+    return p._replace(**numbers)

@@ -1,0 +1,269 @@
+"""Train a spiking autoencoder on images, restartable, and measure it.
+
+In:  a model, images (n, C, H, W) in [0, 1], a plan.
+Out: the trained model in place; figures of every epoch; a state file after every epoch.
+Everything random follows the plan's seed and the epoch, so a restart repeats the same run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurocompile.errors import BadInput
+from neurocompile.nn.activity import (
+    BURSTING_RATE,
+    LayerActivity,
+    driven,
+    reachable,
+    spike_counts,
+    summarize,
+)
+from neurocompile.nn.network import SpikingNetwork
+from neurocompile.nn.regularization import Regularization, regularization_loss
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        epochs: Passes over the images.
+        batch: Images a step.
+        learning_rate: Peak of Adam's one-cycle rate.
+        shift: Images are moved by up to this many pixels each way, at random.
+        clip: Largest norm of the gradient.
+        weight_noise: Every step sees all parameters moved at random by up to this share of the
+            largest of their tensor. It keeps potentials off the edge of a spike, so that the
+            rounding of weights changes little; half a step of 8 bits is 0.004.
+        regularization: Weights of the penalties, beside the squared error per image.
+        seed: Of the order of the images and of their shifts.
+    """
+
+    epochs: int = 50
+    batch: int = 32
+    learning_rate: float = 4e-3
+    shift: int = 0
+    clip: float = 50.0
+    weight_noise: float = 0.0
+    regularization: Regularization = field(default_factory=Regularization)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one epoch, over its training batches.
+
+    Attributes:
+        number: From 1.
+        error: Mean squared error per pixel.
+        layers: Activity by layer; dead and unreachable mean: during this epoch.
+    """
+
+    number: int
+    error: float
+    layers: dict[str, LayerActivity]
+
+
+@dataclass
+class Running:
+    """Figures of the running epoch, for a progress bar.
+
+    Attributes:
+        epoch: From 1.
+        done: Images of this epoch so far.
+        error: Mean squared error per pixel, summed over the images so far.
+        totals: Spikes per step of every neuron, summed over the images so far, by layer.
+    """
+
+    epoch: int
+    done: int = 0
+    error: float = 0.0
+    totals: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def mean_error(self) -> float:
+        """Mean squared error per pixel so far."""
+        return self.error / max(self.done, 1)
+
+    @property
+    def silent(self) -> float:
+        """Share of all neurons that have not spiked yet in this epoch, reachable or not."""
+        return self._share(lambda total: total == 0)
+
+    @property
+    def bursting(self) -> float:
+        """Share of all neurons whose mean rate is above `BURSTING_RATE` so far."""
+        return self._share(lambda total: total > BURSTING_RATE * self.done)
+
+    def _share(self, which: Callable[[Tensor], Tensor]) -> float:
+        """Share of the neurons for which something holds."""
+        found = sum(int(which(total).sum()) for total in self.totals.values())
+        return found / max(sum(total.numel() for total in self.totals.values()), 1)
+
+
+def train(
+    model: SpikingNetwork,
+    images: Tensor,
+    plan: Plan,
+    *,
+    state: Path | None = None,
+    on_batch: Callable[[Running], None] = lambda running: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> list[Epoch]:
+    """Train in place.
+
+    The lower end of the rate band holds only for neurons that were reachable in the epoch before,
+    so neurons that see nothing are not pushed to spike at nothing.
+
+    Args:
+        model: A network whose decoder reconstructs its input.
+        images: (n, C, H, W) in [0, 1].
+        plan: How.
+        state: File to go on from if it exists, written after every epoch.
+        on_batch: Called after every step.
+        on_epoch: Called after every epoch.
+
+    Returns:
+        Figures of the epochs trained in this call.
+
+    Raises:
+        BadInput: If the state file is of another model or plan, or the loss is no longer a number.
+    """
+    steps = -(-len(images) // plan.batch)
+    optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, plan.learning_rate, total_steps=plan.epochs * steps
+    )
+    first = 0
+    reach: dict[str, Tensor] = {}
+    if state is not None and state.exists():
+        first, reach = _restore(state, plan, model, optimizer, schedule)
+    inputs = driven(model, images)
+    model.train()
+    history = []
+    for number in range(first + 1, plan.epochs + 1):
+        random = torch.Generator().manual_seed(plan.seed * 1_000_003 + number)
+        running = Running(number)
+        for chosen in torch.randperm(len(images), generator=random).split(plan.batch):
+            x = shifted(images[chosen], plan.shift, random)
+            with moved(model, plan.weight_noise, random):
+                squared = (model(x) - x).square().sum()
+                penalty = regularization_loss(model, plan.regularization, reach)
+                loss = squared / len(x) + penalty
+                optimizer.zero_grad()
+                loss.backward()
+            if not torch.isfinite(loss):
+                raise BadInput(f"the loss became {float(loss)} in epoch {number}. Lower the rate.")
+            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            optimizer.step()
+            schedule.step()
+            running.done += len(x)
+            running.error += float(squared.detach()) / x[0].numel()
+            for name, counts in spike_counts(model).items():
+                running.totals[name] = running.totals.get(name, 0) + counts
+            on_batch(running)
+        reach = reachable(model, running.totals, inputs)
+        layers = summarize(running.totals, reach, len(images))
+        history.append(Epoch(number, running.error / len(images), layers))
+        if state is not None:
+            _keep(state, plan, model, optimizer, schedule, number, reach)
+        on_epoch(history[-1])
+    return history
+
+
+def reconstruction_error(model: SpikingNetwork, images: Tensor, *, batch: int = 100) -> float:
+    """Mean squared error per pixel in eval mode; the model's mode is restored."""
+    mode, total = model.training, 0.0
+    model.eval()
+    try:
+        with torch.no_grad():
+            for start in range(0, len(images), batch):
+                x = images[start : start + batch]
+                total += float((model(x, start) - x).double().square().sum())
+    finally:
+        model.train(mode)
+    return total / images.numel()
+
+
+def shifted(images: Tensor, limit: int, random: torch.Generator) -> Tensor:
+    """Images (n, C, H, W) moved by up to `limit` pixels each way; zeros come in at the edge."""
+    if limit == 0:
+        return images
+    height, width = images.shape[-2:]
+    padded = torch.nn.functional.pad(images, (limit,) * 4)
+    moves = torch.randint(0, 2 * limit + 1, (len(images), 2), generator=random).tolist()
+    return torch.stack(
+        [one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, moves, strict=True)]
+    )
+
+
+@contextmanager
+def moved(model: torch.nn.Module, share: float, random: torch.Generator) -> Iterator[None]:
+    """Inside, every parameter is moved by up to `share` of the largest of its tensor."""
+    kept = [p.detach().clone() for p in model.parameters()] if share else []
+    with torch.no_grad():
+        for p in model.parameters() if share else ():
+            noise = torch.rand(p.shape, generator=random).to(p).mul_(2).sub_(1)
+            p.add_(noise, alpha=float(share * p.abs().max()))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for p, before in zip(model.parameters(), kept, strict=False):
+                p.copy_(before)
+
+
+def _keep(
+    path: Path,
+    plan: Plan,
+    model: SpikingNetwork,
+    optimizer: Any,
+    schedule: Any,
+    epoch: int,
+    reach: dict[str, Tensor],
+) -> None:
+    """Write the state beside its place, then move it there: it is whole or not there."""
+    part = path.with_name(path.name + ".part")
+    parts = {
+        "plan": asdict(plan),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "epoch": epoch,
+        "draws": model.draws,
+        "reachable": reach,
+    }
+    torch.save(parts, part)
+    os.replace(part, path)
+
+
+def _restore(
+    path: Path, plan: Plan, model: SpikingNetwork, optimizer: Any, schedule: Any
+) -> tuple[int, dict[str, Tensor]]:
+    """Go on from a state file: the number of epochs done, and what was reachable in the last."""
+    try:
+        parts = torch.load(path, weights_only=True)
+        planned = parts["plan"]
+        model.load_state_dict(parts["model"])
+        optimizer.load_state_dict(parts["optimizer"])
+        schedule.load_state_dict(parts["schedule"])
+        model.draws = parts["draws"]
+    except Exception as error:
+        raise BadInput(
+            f"{path}: not the state of this training ({error}). Start without it."
+        ) from error
+    if planned != asdict(plan):
+        changed = [key for key, value in asdict(plan).items() if planned.get(key) != value]
+        raise BadInput(
+            f"{path}: was trained with another {', '.join(changed)}. "
+            "Use the same plan, or start without it."
+        )
+    return int(parts["epoch"]), parts["reachable"]

@@ -1,0 +1,109 @@
+"""A network on cores: what each core holds, and which cores each spike goes to.
+
+In:  the choices of `placement.py`.
+Out: frozen dataclasses that counting, energy and the report read.
+Every number here follows from the connection map of `ir.linear.connections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from neurocompile.chip import Chip
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+
+# What a core has and may run out of: name in the fit table -> field of chip.Limits.
+RESOURCES = {
+    "neurons": "neurons_per_core",
+    "input_axons": "input_axons_per_core",
+    "output_axons": "output_axons_per_core",
+    "synapse_memory": "synapse_memory_per_core",
+    "threshold_configurations": "threshold_configurations_per_core",
+    "neuron_configurations": "neuron_configurations_per_core",
+    "synapse_configurations": "synapse_configurations_per_core",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """Neurons of one population on one core, and what they take of it.
+
+    Attributes:
+        index: Number of the core.
+        layer: Name of the population.
+        neurons: (n,) int64, which neurons of the population, in their order on the core.
+        use: By key of RESOURCES, how much is taken; None where the chip has no formula.
+    """
+
+    index: int
+    layer: str
+    neurons: Array
+    use: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """One synapse between placed populations.
+
+    Attributes:
+        source, target: Names of the populations.
+        format: dense, sparse or conv.
+        host: Whether the host sends the spikes (SpikeInput, AlwaysOn), not a core.
+        fan: (cores of the chip in use, source neurons) int64 CSR: how many synapses a source
+            neuron has on a core; stored only where there is one.
+        hops_east_west, hops_north_south: (source neurons,) int64, hops of all messages of one
+            spike; None where there is no mesh, more than one chip, or the host sends.
+    """
+
+    source: str
+    target: str
+    format: str
+    host: bool
+    fan: sp.csr_array
+    hops_east_west: Array | None
+    hops_north_south: Array | None
+
+    @property
+    def fan_out(self) -> Array:
+        """Synaptic operations of a spike, (source neurons,) int64."""
+        return np.asarray(self.fan.sum(axis=0), dtype=np.int64)
+
+    @property
+    def destinations(self) -> Array:
+        """Cores that a spike is sent to, (source neurons,) int64: one message each."""
+        return np.bincount(self.fan.indices, minlength=self.fan.shape[1]).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A FIXED graph on a chip.
+
+    Attributes:
+        graph: The network.
+        chip: The chip.
+        cores: By number; a core holds neurons of one population.
+        core_of: By population of neurons, (neurons,) int64, the core of each.
+        routes: By synapse.
+    """
+
+    graph: Graph
+    chip: Chip
+    cores: tuple[Core, ...]
+    core_of: Mapping[str, Array]
+    routes: Mapping[str, Route]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the cores are no more than a chip has; a core itself always holds its part."""
+        limit = self.chip.limits.cores
+        return limit is None or len(self.cores) <= limit.value
+
+    def used(self, resource: str) -> Array | None:
+        """What each core takes of a resource, (cores,) int64; None without a formula."""
+        values = [core.use[resource] for core in self.cores]
+        return None if None in values else np.array(values, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""FLOAT graph -> FIXED graph: watch ranges, choose scales, round."""

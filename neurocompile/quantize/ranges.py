@@ -1,0 +1,100 @@
+"""Watch a FLOAT network on calibration data, or bound it from its weights.
+
+In:  simplified FLOAT graph; calibration samples from training data, or none.
+Out: the largest synaptic current and potential of each neuron layer, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocompile.engines.floating import run_float
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.linear import full_bias, matrix
+from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
+from neurocompile.ir.nodes import LINEAR_OPS, Input, Reshape
+from neurocompile.ir.shapes import shapes
+
+BATCH = 100  # samples at a time: about 100 MB of float64 for the shipped autoencoder
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What each neuron layer went through.
+
+    Attributes:
+        calibrated: Whether real data were seen; else the bounds come from the weights.
+        current: By layer, the largest |input + synaptic current|, float membrane units.
+        potential: By layer, the largest |v| from the level the chip calls 0.
+        input: Largest |value| at the input, the encoder's gain included.
+    """
+
+    calibrated: bool
+    current: dict[str, float]
+    potential: dict[str, float]
+    input: float
+
+
+def observe(graph: Graph, values: Array, steps: int) -> Ranges:
+    """Run the float network over calibration samples.
+
+    Args:
+        graph: Simplified FLOAT graph.
+        values: As `run_float` takes them: (n, steps, *shape) spikes or (n, *shape) currents.
+        steps: Steps a sample.
+    """
+    current: dict[str, float] = {}
+    potential: dict[str, float] = {}
+    for batch in batches(values, BATCH):
+        seen = run_float(graph, batch, steps, peaks=True)
+        for name, peak in seen.current_peak.items():
+            current[name] = max(current.get(name, 0.0), peak)
+            potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
+    return Ranges(True, current, potential, float(np.max(np.abs(values))))
+
+
+def bound(graph: Graph) -> Ranges:
+    """The worst that the weights allow when every input neuron spikes in every step.
+
+    Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1].
+    """
+    shape = shapes(graph)
+    reach: dict[str, Array] = {}
+    current: dict[str, float] = {}
+    potential: dict[str, float] = {}
+    largest_input = 1.0
+    for name, node in graph.nodes.items():
+        if isinstance(node, Input):
+            if graph.settings.encoder.kind == "current":
+                largest_input = abs(graph.settings.encoder.gain)
+            reach[name] = np.full(node.shape, largest_input).ravel()
+            continue
+        (before,) = graph.before(name)
+        if isinstance(node, Reshape):
+            reach[name] = reach[before]
+        elif isinstance(node, LINEAR_OPS):
+            arriving = np.abs(matrix(node, shape[before])).astype(np.float64) @ reach[before]
+            bias = full_bias(node, shape[before])
+            reach[name] = arriving if bias is None else arriving + np.abs(bias)
+        elif isinstance(node, NEURONS):
+            p: dict[str, Any] = step_parameters(node, graph.settings.dt)
+            total = reach[before].max()
+            if has_current(node):
+                total = total / float(np.min(p["syn_leak"]))
+            rest = np.abs(p["v_leak"]).max()
+            level = 0.0 if p["v_reset"] is None else np.abs(p["v_reset"]).max()
+            current[name] = float(total)
+            potential[name] = float(total + rest + level)
+            reach[name] = np.ones_like(reach[before])
+    return Ranges(False, current, potential, largest_input)
+
+
+def batches(values: Array, size: int) -> Iterator[Array]:
+    """Consecutive parts of at most `size` samples."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

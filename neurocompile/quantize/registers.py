@@ -1,0 +1,102 @@
+"""Turn real-valued neuron parameters into the integers of a chip's registers.
+
+In:  parameters in float64; register widths from the chip's formats.
+Out: integers, rounded to nearest, ties to even.
+A value that does not fit is an error that names the layer and the range, never a clip.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurocompile.errors import DoesNotFit
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import ALIGN_BITS, DECAY_BITS
+
+UNITY = 1 << DECAY_BITS
+
+
+def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
+    """Express the part of a state lost each step in parts of 4096.
+
+    Training used v <- v (1 - dt / tau), the chip v <- v (4096 - decay) / 4096.
+
+    Args:
+        leak: () or (n,), dt / tau.
+        dt: Length of a step, seconds; for the message.
+        node: Layer, for the message.
+        tau: Name of the time constant, for the message.
+
+    Returns:
+        int64 in 1..4096, like `leak`.
+
+    Raises:
+        DoesNotFit: If a time constant is so long that nothing is lost, or shorter than a step.
+
+    Source:
+        lava-nc 0.10.0, lava/proc/lif/models.py, subthr_dynamics: 12 bits.
+    """
+    decay = np.rint(leak * UNITY).astype(np.int64)
+    bad = (decay < 1) | (decay > UNITY)
+    if np.any(bad):
+        worst = float(np.asarray(leak)[bad].flat[0])
+        raise DoesNotFit(
+            f"layer '{node}': {tau} = {_seconds(dt / worst)} at dt = {_seconds(dt)} gives a decay "
+            f"of {worst * UNITY:.4g} parts in {UNITY}, but the register holds 1..{UNITY}. "
+            f"Keep {tau} between {_seconds(dt)} and {_seconds(dt * UNITY)}, or change dt."
+        )
+    return decay
+
+
+def threshold_register(threshold: Array, bits: int, *, node: str) -> Array:
+    """The register for a threshold in chip units of v.
+
+    Args:
+        threshold: () or (n,), float units of the chip's v.
+        bits: Width of the register.
+        node: Layer, for the message.
+
+    Returns:
+        int64 in 0..2**bits - 1, the threshold without its 6 alignment bits.
+    """
+    register = np.rint(threshold / (1 << ALIGN_BITS)).astype(np.int64)
+    top = (1 << bits) - 1
+    if np.any(register < 0) or np.any(register > top):
+        worst = int(register.flat[np.argmax(np.abs(register))])
+        raise DoesNotFit(
+            f"layer '{node}': the threshold becomes {worst}, but the register holds 0..{top}. "
+            "Keep v_th above v_reset, and the largest weight above 1/500 of v_th - v_reset."
+        )
+    return register
+
+
+def bias_registers(
+    bias: Array, bits: int, largest_exponent: int, *, node: str, written: float = 0.0
+) -> tuple[Array, int]:
+    """Mantissa and common exponent for biases in chip units of v.
+
+    Args:
+        bias: () or (n,), float units of the chip's v; not aligned, unlike weights.
+        bits: Width of the signed mantissa.
+        largest_exponent: The largest exponent of the chip.
+        node: Layer, for the message.
+        written: Largest |bias| that the host writes on top for a sample, same units.
+
+    Returns:
+        int64 mantissa like `bias` and the smallest exponent that holds the largest bias.
+    """
+    top = (1 << (bits - 1)) - 1
+    largest = float(np.max(np.abs(bias))) + written
+    spare = 1 if written else 0  # two roundings may add up to one step more than their sum
+    for exponent in range(largest_exponent + 1):
+        if np.rint(largest / (1 << exponent)) + spare <= top:
+            return np.rint(bias / (1 << exponent)).astype(np.int64), exponent
+    raise DoesNotFit(
+        f"layer '{node}': the largest bias becomes {largest:.0f}, but the registers hold up to "
+        f"{top << largest_exponent} ({top} x 2^{largest_exponent}). Lower the bias, or v_leak - "
+        "v_reset, against the threshold."
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.5g} s"

@@ -1,0 +1,146 @@
+"""Choose what one chip unit of a population's membrane potential is worth.
+
+In:  all that meets in one population (weights, biases, threshold) in float64; the ranges
+     that calibration saw.
+Out: one scale for the population, shared by its weights, biases and threshold.
+The finest scale wins that keeps every register in its width and every state in 24 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocompile.chip import Chip
+from neurocompile.errors import DoesNotFit
+from neurocompile.ir.fixed import ALIGN_BITS, STATE_LIMIT
+
+# States may grow to this many times what calibration saw before they wrap or saturate;
+# a readout's |v| stays below 2^22 on calibration data (design.md), which is the same factor.
+HEADROOM = 2.0
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a population asks of its registers, in float membrane units.
+
+    Attributes:
+        name: Layer, for messages.
+        weight_high, weight_low: Largest and smallest weight, times the membrane leak;
+            both 0 where no synapse arrives.
+        threshold: Largest threshold above the level the chip calls 0; 0 for a readout.
+        bias: Largest |bias| a step, what the host writes included.
+        current_peak: Largest |weighted input + synaptic current|, times the membrane leak.
+        potential_peak: Largest |v| before a reset, from the level the chip calls 0.
+    """
+
+    name: str
+    weight_high: float
+    weight_low: float
+    threshold: float
+    bias: float
+    current_peak: float
+    potential_peak: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Chip units of v per float membrane unit, and the exponent of the weights.
+
+    Attributes:
+        unit: Chip units of v per float unit.
+        weight_exp: A weight w on the grid adds w * 2^weight_exp * 2^6 chip units.
+    """
+
+    unit: float
+    weight_exp: int
+
+
+def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
+    """The finest scale that fits.
+
+    With synapses the largest weight takes the whole grid, and the exponent is the largest
+    that fits; without, the unit itself is the largest that fits.
+
+    Raises:
+        DoesNotFit: If no exponent of the chip fits; the message says what is too large.
+    """
+    limits = {
+        "threshold": _room(
+            (2**chip.formats.threshold_bits.value - 1) << ALIGN_BITS, demand.threshold
+        ),
+        "bias": _room(_largest_bias(chip), demand.bias),
+        "synaptic current": _room(STATE_LIMIT / HEADROOM, demand.current_peak),
+        "membrane potential": _room(STATE_LIMIT / HEADROOM, demand.potential_peak),
+    }
+    largest_unit = min(limits.values())
+    if demand.weight_high <= 0 and demand.weight_low >= 0:
+        return Scale(largest_unit if np.isfinite(largest_unit) else 1.0, 0)
+    grid = _grid_unit(demand, bits)
+    low, high = exponents(chip)
+    for exponent in range(high, low - 1, -1):
+        unit = grid * 2.0 ** (exponent + ALIGN_BITS)
+        if unit <= largest_unit:
+            return Scale(unit, exponent)
+    tightest = min(limits, key=lambda what: limits[what])
+    raise DoesNotFit(
+        f"layer '{demand.name}': its {tightest} is too large beside its weights: with the largest "
+        f"weight on the {bits}-bit grid it would need a weight exponent below {low}, but the chip "
+        f"has {low}..{high}. Raise the weights, or lower the {tightest}."
+    )
+
+
+def to_grid(values: np.ndarray, bits: int) -> np.ndarray:
+    """The nearest weights on the chip's b-bit grid, in units of one weight at exponent 0.
+
+    Returns:
+        int16 multiples of 2^(9 - bits) within -256..256 - 2^(9 - bits); two bits are
+        ternary, -128, 0 and 128.
+    """
+    step = grid_step(bits)
+    if bits == 2:
+        return (np.clip(np.rint(values / step), -1, 1) * step).astype(np.int16)
+    return np.clip(np.rint(values / step) * step, -256, 256 - step).astype(np.int16)
+
+
+def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -> int:
+    """The smallest weight exponent whose grid reaches all values, in chip units of v."""
+    low, high = exponents(chip)
+    top = 128 if bits == 2 else 256 - grid_step(bits)
+    largest = float(np.max(np.abs(values))) / (1 << ALIGN_BITS)
+    for exponent in range(low, high + 1):
+        if largest <= top * 2.0**exponent:
+            return exponent
+    raise DoesNotFit(
+        f"layer '{node}': a bias before its synaptic current becomes a weight of {largest:.0f}, "
+        f"but an axon carries up to {top << high}. Lower the bias against the weights."
+    )
+
+
+def grid_step(bits: int) -> int:
+    """Distance between neighbouring weights: 2 at 8 bits."""
+    return 1 << (9 - bits)
+
+
+def exponents(chip: Chip) -> tuple[int, int]:
+    """Smallest and largest weight exponent of a chip."""
+    return chip.formats.weight_exp_min.value, chip.formats.weight_exp_max.value
+
+
+def _grid_unit(demand: Demand, bits: int) -> float:
+    """Grid units per float unit so that the largest weight of either sign just fits."""
+    top = 128 if bits == 2 else 256 - grid_step(bits)
+    bottom = 128 if bits == 2 else 256
+    high = top / demand.weight_high if demand.weight_high > 0 else np.inf
+    low = bottom / -demand.weight_low if demand.weight_low < 0 else np.inf
+    return float(min(high, low))
+
+
+def _largest_bias(chip: Chip) -> int:
+    top = (1 << (chip.formats.bias_mant_bits.value - 1)) - 1
+    return (top - 1) << chip.formats.bias_exp_max.value  # one step is kept for rounding
+
+
+def _room(limit: float, demand: float) -> float:
+    return limit / demand if demand > 0 else np.inf

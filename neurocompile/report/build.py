@@ -1,0 +1,189 @@
+"""The report as JSON: everything a run showed, nothing invented.
+
+In:  a chip, the compiled network, the result of a run or None.
+Out: JSON-ready values as report/schema.json describes them. The terminal's tables and every
+picture are made from these values.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+from neurocompile import __version__
+from neurocompile.chip import Chip
+from neurocompile.compiler import Compiled, Result
+from neurocompile.data import Data
+from neurocompile.doctor import installed
+from neurocompile.evaluate import Evaluation
+from neurocompile.ir.digest import graph_digest
+from neurocompile.ir.settings import Decoder
+from neurocompile.place.fit import core_table, fit
+
+SCHEMA_VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
+
+
+def build_report(
+    chip: Chip, compiled: Compiled, result: Result | None, about: dict[str, Any]
+) -> dict[str, Any]:
+    """The whole report.
+
+    Args:
+        chip: The target.
+        compiled: The network at every stage.
+        result: Of a run, or None where there were no data.
+        about: From `provenance`.
+    """
+    decoder = compiled.fixed_graph.settings.decoder
+    evaluation = None if result is None else result.evaluation
+    trained = compiled.float_graph is not None
+    counts = {} if result is None else result.counts.to_dict()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "reconstruction": _reconstruction(decoder, evaluation, trained),
+        "classification": _classification(decoder, evaluation, trained),
+        "agreement": _agreement(evaluation) if trained else None,
+        "exactness": _exactness(evaluation),
+        "layers": [] if result is None else _layers(result),
+        "synapses": [] if result is None else counts["synapses"],
+        "host": None if result is None else counts["host"],
+        "energy": None if result is None else result.energy.to_dict(),
+        "latency": None if result is None else _latency(result),
+        "fit": {**fit(compiled.placed), "cores": core_table(compiled.placed)},
+        "provenance": about,
+    }
+
+
+def provenance(
+    chip: Chip,
+    compiled: Compiled,
+    data: Data | None,
+    engines: Sequence[str],
+    seed: int,
+    model_digest: str,
+) -> dict[str, Any]:
+    """Where every figure comes from: versions, target, data, seed, digests. No dates, no paths."""
+    calibration = compiled.calibration
+    return {
+        "neurocompile": __version__,
+        "python": platform.python_version(),
+        "packages": {name: installed(name) for name in VERSIONED},
+        "target": chip.name,
+        "engine": engines[0],
+        "engines": list(engines),
+        "seed": seed,
+        "calibration": "uncalibrated: scales come from the weights"
+        if calibration is None
+        else f"{len(calibration)} samples of {calibration.name}",
+        "digests": {
+            "model": model_digest,
+            "float_graph": None
+            if compiled.float_graph is None
+            else graph_digest(compiled.float_graph),
+            "fixed_graph": graph_digest(compiled.fixed_graph),
+            "data": None if data is None else data.digest,
+            "calibration": None if calibration is None else calibration.digest,
+        },
+    }
+
+
+def _reconstruction(
+    decoder: Decoder, found: Evaluation | None, trained: bool
+) -> dict[str, Any] | None:
+    if found is None or decoder.task != "reconstruction" or not found.errors.values:
+        return None
+    errors = found.errors
+    return {
+        "mse_float": errors.float_sum / errors.values if trained else None,
+        "mse_fixed": errors.fixed_sum / errors.values,
+        "ratio": errors.fixed_sum / errors.float_sum if errors.float_sum else None,
+        "samples": found.samples,
+    }
+
+
+def _classification(
+    decoder: Decoder, found: Evaluation | None, trained: bool
+) -> dict[str, Any] | None:
+    if found is None or decoder.task != "classification":
+        return None
+    return {
+        "accuracy_float": found.errors.float_right / found.samples if trained else None,
+        "accuracy_fixed": found.errors.fixed_right / found.samples,
+        "samples": found.samples,
+    }
+
+
+def _layers(result: Result) -> list[dict[str, Any]]:
+    """A row a population; updated + idle = neurons x steps charged of the energy's mode."""
+    charged = result.energy.steps_charged[result.energy.mode]
+    return [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "neurons": layer.neurons,
+            "spikes": layer.spikes,
+            "rate": layer.rate,
+            "synops": layer.synops,
+            "updated": layer.updated,
+            "idle": layer.idle(layer.neurons * charged) if layer.on_chip else None,
+            "saturations": layer.saturations,
+            "wraps": layer.wraps,
+        }
+        for layer in result.counts.layers.values()
+    ]
+
+
+def _latency(result: Result) -> dict[str, Any] | None:
+    """Modelled time of one sample in each mode, seconds."""
+    static = result.energy.static
+    if static is None:
+        return None
+    return {
+        "samples": result.energy.samples,
+        "per_sample": [
+            {
+                "mode": row["mode"],
+                "model": row["model"],
+                "time_s": None if row["time_s"] is None else row["time_s"] / result.energy.samples,
+            }
+            for row in static["times"]
+        ],
+    }
+
+
+def _agreement(found: Evaluation | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    errors = found.errors
+    return {
+        "samples": found.samples,
+        "steps": found.steps,
+        "output_mean_squared_difference": errors.difference / errors.values
+        if errors.values
+        else None,
+        "layers": [
+            {
+                "name": name,
+                "equal_spikes": row.equal / row.compared,
+                "rate_float": row.float_spikes / row.compared,
+                "rate_fixed": row.fixed_spikes / row.compared,
+            }
+            for name, row in found.agreement.items()
+        ],
+    }
+
+
+def _exactness(found: Evaluation | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    exact = found.exactness
+    return {
+        "engines": list(exact.engines),
+        "samples": exact.samples,
+        "spikes_compared": exact.spikes_compared,
+        "membrane_values_compared": exact.membrane_values_compared,
+        "mismatches": exact.mismatches,
+        "reset_between_samples": found.reset,
+    }

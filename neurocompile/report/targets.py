@@ -1,0 +1,53 @@
+"""Describe the targets: every number of a chip with its source.
+
+In:  names of targets, or folders.
+Out: JSON-ready values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurocompile.hardware import chip_names, load_chip
+
+
+def list_targets() -> list[dict[str, Any]]:
+    """A row a target."""
+    rows = []
+    for name in chip_names():
+        chip = load_chip(name)
+        cores = chip.limits.cores
+        rows.append(
+            {
+                "name": chip.name,
+                "title": chip.title,
+                "cores": None if cores is None else cores.value,
+                "energy_models": list(chip.energy),
+            }
+        )
+    return rows
+
+
+def describe_target(name: str) -> dict[str, Any]:
+    """Every number of one target.
+
+    Raises:
+        BadInput: If there is no such target or its file is not valid.
+    """
+    chip = load_chip(name)
+    return {
+        "name": chip.name,
+        "title": chip.title,
+        "sources": {key: dict(source) for key, source in chip.sources.items()},
+        "numbers": [
+            {
+                "key": key,
+                "value": list(q.value) if isinstance(q.value, tuple) else q.value,
+                "unit": q.unit,
+                "source": q.source,
+                "where": q.where,
+                "kind": q.kind,
+            }
+            for key, q in chip.quantities()
+        ],
+    }

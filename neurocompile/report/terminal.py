@@ -1,0 +1,292 @@
+"""What a user sees in a terminal: progress on stderr, short tables on stdout.
+
+In:  the JSON-ready values that `--json` prints.
+Out: tables for people, made from them and from nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+
+
+class Screen:
+    """Stages as lines and runs as bars, on stderr; silent where JSON is asked for."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("samples"),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Screen:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, what: str) -> None:
+        """A new stage begins."""
+        self._console.print(what)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a run is."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done)
+
+
+def print_report(report: dict[str, Any], out: Path) -> None:
+    """The end of `export`: errors, spikes, operations, energy by layer, fit."""
+    console = _console()
+    if report["energy"] is None:
+        console.print("no data: scales come from the weights, and nothing was run (--data SOURCE).")
+    else:
+        console.print(_layers(report))
+    summary = _plain()
+    for name, value in _summary(report):
+        summary.add_row(name, value)
+    console.print(summary)
+    console.print(f"written to {out}: float.onnx, fixed.onnx, report.json, manifest.json")
+
+
+def print_simulation(found: dict[str, Any]) -> None:
+    """The end of `simulate`."""
+    console = _console()
+    table = Table("layer", _right("neurons"), _right("spikes"), _right("spikes/step"))
+    for row in found["layers"]:
+        table.add_row(row["name"], _int(row["neurons"]), _int(row["spikes"]), f"{row['rate']:.4f}")
+    console.print(table)
+    summary = _plain()
+    summary.add_row("engines", ", ".join(found["engines"]))
+    summary.add_row(
+        "data", f"{found['samples']} samples of {found['data']}, {found['steps']} steps"
+    )
+    if found["mse_fixed"] is not None:
+        error = f"{found['mse_fixed']:.6f} (mean squared, fixed)"
+        summary.add_row("reconstruction error", error)
+    if found["accuracy_fixed"] is not None:
+        summary.add_row("accuracy", f"{found['accuracy_fixed']:.2%} (fixed)")
+    if len(found["engines"]) > 1:
+        summary.add_row("exactness", _exactness(found))
+    summary.add_row(
+        "speed", f"{found['samples_per_second']:.1f} samples/s on {found['engines'][0]}"
+    )
+    if found["recording"]:
+        summary.add_row("recording", found["recording"])
+    console.print(summary)
+
+
+def print_inspection(found: dict[str, Any]) -> None:
+    """The layers of a model."""
+    console = _console()
+    table = Table("layer", "kind", "shape", "parameters")
+    for row in found["layers"]:
+        details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
+        table.add_row(row["name"], row["kind"], _shape(row["shape"]), details)
+    console.print(table)
+    settings = found["settings"]
+    summary = _plain()
+    summary.add_row("stage", found["stage"])
+    summary.add_row("time", f"{settings['steps']} steps of {settings['dt']:g} s")
+    summary.add_row("encoder", _named(settings["encoder"]))
+    summary.add_row("decoder", _named(settings["decoder"]))
+    summary.add_row("data", settings["data"] or "not stated")
+    for name, value in settings["training"].items():
+        summary.add_row(f"training: {name}", str(value))
+    console.print(summary)
+
+
+def print_targets(rows: list[dict[str, Any]]) -> None:
+    """One line a target."""
+    table = Table("target", "what it is", _right("cores"), "energy models")
+    for row in rows:
+        cores = "no limit" if row["cores"] is None else str(row["cores"])
+        table.add_row(row["name"], row["title"], cores, ", ".join(row["energy_models"]) or "none")
+    _console().print(table)
+
+
+def print_target(found: dict[str, Any]) -> None:
+    """Every number of a target with its source."""
+    console = _console()
+    console.print(found["title"])
+    table = Table("number", _right("value"), "unit", "kind", "source", "where")
+    for row in found["numbers"]:
+        value = (
+            ", ".join(map(str, row["value"])) if isinstance(row["value"], list) else row["value"]
+        )
+        table.add_row(row["key"], str(value), row["unit"], row["kind"], row["source"], row["where"])
+    console.print(table)
+    for key, source in found["sources"].items():
+        console.print(f"{key}: {source['title']} {source.get('link', '')}".rstrip())
+
+
+def print_doctor(found: dict[str, Any]) -> None:
+    """Packages, and what works."""
+    console = _console()
+    table = Table("package", "installed", "pinned")
+    for row in found["packages"]:
+        table.add_row(row["name"], row["installed"] or "-", row["pinned"] or "-")
+    console.print(table)
+    works = Table("what", "works", "how to get it")
+    for row in found["works"]:
+        missing = f"missing: {', '.join(row['missing'])}" if row["missing"] else ""
+        hint = f"{missing}\n{row['install']}" if missing else ""
+        works.add_row(row["name"], "yes" if row["works"] else "no", hint)
+    console.print(works)
+
+
+def joules(value: float | None) -> str:
+    """Joules with a prefix and four digits; "not known" for None."""
+    return "not known" if value is None else _prefixed(value, "J")
+
+
+def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    errors = report["reconstruction"]
+    if errors is not None:
+        floating = "-" if errors["mse_float"] is None else f"{errors['mse_float']:.6f}"
+        ratio = "" if errors["ratio"] is None else f", ratio {errors['ratio']:.4f}"
+        rows.append(
+            ("reconstruction error", f"float {floating}, fixed {errors['mse_fixed']:.6f}{ratio}")
+        )
+    accuracy = report["classification"]
+    if accuracy is not None:
+        floating = accuracy["accuracy_float"]
+        text = "-" if floating is None else f"{floating:.2%}"
+        rows.append(("accuracy", f"float {text}, fixed {accuracy['accuracy_fixed']:.2%}"))
+    if report["exactness"] is not None:
+        rows.append(("exactness", _exactness(report["exactness"])))
+    energy = report["energy"]
+    if energy is not None:
+        each = energy["per_sample_j"]
+        rows.append(
+            (
+                "energy a sample",
+                f"low {joules(each['low_j'])}, nominal {joules(each['nominal_j'])}, "
+                f"high {joules(each['high_j'])}",
+            )
+        )
+        rows.append(("what that is", f"{energy['name']}, model {energy['model_version']}"))
+        rows += _static(energy, report["latency"])
+    fit = report["fit"]
+    rows.append(("fits the chip", _fit(fit)))
+    rows.append(("scales", report["provenance"]["calibration"]))
+    return rows
+
+
+def _static(energy: dict[str, Any], latency: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Static power stands beside the energy of events, never inside."""
+    if energy["static"] is None or latency is None:
+        return []
+    static = energy["static"]
+    rows = []
+    for now, row in zip(latency["per_sample"], static["times"], strict=True):
+        if now["time_s"] is None:
+            continue
+        model = f", {row['model']}" if row["model"] else ""
+        low, high = (row[k] / energy["samples"] for k in ("low_j", "high_j"))
+        rows.append(
+            (
+                f"beside it, {row['mode']}{model}",
+                f"{_prefixed(now['time_s'], 's')} a sample, static {joules(low)} to {joules(high)}",
+            )
+        )
+    return rows
+
+
+def _layers(report: dict[str, Any]) -> Table:
+    """Spikes, operations and nominal joules of each layer, all samples together."""
+    nominal = _nominal(report["energy"])
+    spent: dict[str, float] = {}
+    for term in nominal["terms"]:
+        spent[term["layer"]] = spent.get(term["layer"], 0.0) + (term["energy_j"] or 0.0)
+    into = {s["name"]: s["target"] for s in report["synapses"]}
+    table = Table(
+        "layer", _right("neurons"), _right("spikes"), _right("spikes/step"), _right("synops"),
+        _right("updated"), _right("idle"), _right(f"energy ({nominal['name']})"),
+    )  # fmt: skip
+    for row in report["layers"]:
+        own = spent.get(row["name"], 0.0)
+        own += sum(j for name, j in spent.items() if into.get(name) == row["name"])
+        table.add_row(
+            row["name"], _int(row["neurons"]), _int(row["spikes"]), f"{row['rate']:.4f}",
+            _int(row["synops"]), _int(row["updated"]), _int(row["idle"]), joules(own),
+        )  # fmt: skip
+    samples = report["energy"]["samples"]
+    table.caption = f"{samples} samples together; synops and their energy stand at the target"
+    return table
+
+
+def _nominal(energy: dict[str, Any]) -> dict[str, Any]:
+    """The model whose total is the nominal one."""
+    for model in energy["models"]:
+        if model["total_j"] == energy["nominal_j"]:
+            return dict(model)
+    return {"name": "none", "terms": []}
+
+
+def _exactness(found: dict[str, Any]) -> str:
+    compared = found["spikes_compared"] + found["membrane_values_compared"]
+    engines = " = ".join(found["engines"])
+    if not compared:
+        return f"{engines} alone; give --engine twice to compare"
+    return f"{engines} on {compared:,} spikes and potentials, {found['mismatches']} differ"
+
+
+def _fit(fit: dict[str, Any]) -> str:
+    cores = next(row for row in fit["limits"] if row["resource"] == "cores")
+    limit = "without limit" if cores["limit"] is None else f"of {cores['limit']}"
+    word = "yes" if fit["fits"] else "NO"
+    return f"{word}: {fit['cores_used']} cores {limit}"
+
+
+def _prefixed(value: float, unit: str) -> str:
+    for factor, prefix in UNITS:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {prefix}{unit}"
+    return f"{value:.4g} {unit}"
+
+
+def _named(settings: dict[str, Any]) -> str:
+    rest = ", ".join(f"{k} {v:g}" for k, v in settings.items() if isinstance(v, int | float))
+    return f"{settings['kind']}, {rest}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _shape(shape: list[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _int(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _right(title: str) -> Any:
+    from rich.table import Column
+
+    return Column(title, justify="right")
+
+
+def _plain() -> Table:
+    return Table(show_header=False, box=None, pad_edge=False)
+
+
+def _console() -> Console:
+    return Console(highlight=False)

@@ -1,0 +1,16 @@
+"""FLOAT graph -> FLOAT graph, one pass a file.
+
+In:  what people write.
+Out: the same function with, between any two neurons, exactly one synapse.
+"""
+
+from neurocompile.ir.graph import Graph
+from neurocompile.simplify.compose_synapses import compose_synapses
+from neurocompile.simplify.drop_identities import drop_identities
+
+
+def simplify(graph: Graph) -> Graph:
+    """Run every pass, in order."""
+    graph = drop_identities(graph)
+    graph = compose_synapses(graph)
+    return graph

@@ -1,0 +1,234 @@
+"""Joules against the closed forms of the two models, with counts chosen and summed by hand.
+
+The network is 64-128-10, dense, its three populations on three cores of one tile, so nothing
+hops. Of 100 steps: 640 spikes of the 64, 640 of the 128, 20 of the 10; 3,000, 9,000 and 500
+neuron steps updated. Operations: 640 * 128 + 640 * 10 = 88,320. Messages: 640 + 640.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neurocompile.energy import MODEL_VERSION, Activity, count, estimate
+from neurocompile.energy.latency import barrier_time
+from neurocompile.hardware import load_chip
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import chain
+from neurocompile.ir.nodes import Conv, Linear
+from neurocompile.ir.settings import Settings
+from neurocompile.place import place
+
+LOIHI = load_chip("loihi-sim")
+PJ = 1e-12
+
+# (35.5 * 88,320 + 51.2 * 202 * 100 + 21.6 * 12,500 + 69.3 * 1,300 + 111 * 1,280) pJ
+BOYLE = (3_135_360 + 1_034_240 + 270_000 + 90_090 + 142_080) * PJ
+# (23.6 * 88,320 + 81 * 12,500 + 52 * (20,200 - 12,500) + 1.7 * 1,280) pJ
+DAVIES = (2_084_352 + 1_012_500 + 400_400 + 2_176) * PJ
+# two synapses deep: 202 * 2 neuron steps more where the state is reset after the sample
+BOYLE_RESET = BOYLE + 51.2 * 404 * PJ
+DAVIES_RESET = DAVIES + 52 * 404 * PJ
+
+
+def neurons(*shape, readout=False):
+    return CubaLIF(shape, 4095, 410, 1000, 0, 0, 0, readout=readout)
+
+
+def dense(sources, targets):
+    return Synapse(Linear(np.full((targets, sources), 2)), (sources,), (targets,))
+
+
+GRAPH = chain(
+    {
+        "x": BiasInput((64,), (64,), 1.0),
+        "in": neurons(64),
+        "s1": dense(64, 128),
+        "hid": neurons(128),
+        "s2": dense(128, 10),
+        "out": neurons(10),
+    },
+    Settings(dt=1e-3),
+)
+ACTIVITIES = {
+    "in": Activity(np.full(64, 10), 3_000),
+    "hid": Activity(np.full(128, 5), 9_000),
+    "out": Activity(np.full(10, 2), 500),
+}
+
+
+def energy(chip=LOIHI, activities=ACTIVITIES, samples=1, mode="pipelined", graph=GRAPH):
+    placed = place(graph, chip)
+    counts = count(placed, activities, samples, steps=100)
+    return estimate(counts, placed, chip, mode)
+
+
+def total(result, model):
+    return next(m.total_j for m in result.models if m.name == model)
+
+
+def without(chip, model, *events):
+    prices = {k: v for k, v in chip.energy[model].items() if k not in events}
+    return replace(chip, energy={**chip.energy, model: prices})
+
+
+def test_the_boyle_model_is_its_closed_form():
+    assert total(energy(), "boyle2025") == pytest.approx(BOYLE, rel=1e-12)
+
+
+def test_the_davies_model_is_its_closed_form():
+    assert total(energy(), "davies2018") == pytest.approx(DAVIES, rel=1e-12)
+
+
+def test_a_reset_between_samples_charges_the_depth_as_idle_steps():
+    result = energy(mode="reset")
+    assert total(result, "boyle2025") == pytest.approx(BOYLE_RESET, rel=1e-12)
+    assert total(result, "davies2018") == pytest.approx(DAVIES_RESET, rel=1e-12)
+
+
+def test_both_modes_are_printed_whichever_is_asked_for():
+    for mode in ("reset", "pipelined"):
+        rows = {row["mode"]: row for row in energy(mode=mode).to_dict()["modes"]}
+        assert rows["pipelined"]["steps_charged"] == 100
+        assert rows["reset"]["steps_charged"] == 102
+        assert rows["pipelined"]["nominal_j"] == pytest.approx(BOYLE)
+        assert rows["reset"]["nominal_j"] == pytest.approx(BOYLE_RESET)
+
+
+def test_low_and_high_are_whole_totals_and_nominal_is_boyle():
+    report = energy().to_dict()
+    assert report["low_j"] == pytest.approx(DAVIES)
+    assert report["nominal_j"] == pytest.approx(BOYLE)
+    assert report["high_j"] == pytest.approx(BOYLE)
+    assert report["model_version"] == MODEL_VERSION
+
+
+def test_joules_are_given_for_one_sample_too():
+    report = energy(samples=4).to_dict()
+    assert report["per_sample_j"]["nominal_j"] == report["nominal_j"] / 4
+
+
+def test_each_term_is_its_count_times_its_price_and_names_its_source():
+    for model in energy().models:
+        for term in model.terms:
+            assert term.energy_j == term.count * term.price_j
+            assert term.source == model.name
+            assert term.kind in ("simulated", "measured")
+        assert model.total_j == pytest.approx(sum(t.energy_j for t in model.terms))
+
+
+def test_terms_stand_with_the_layer_that_causes_them():
+    boyle = next(m for m in energy().models if m.name == "boyle2025")
+    rows = {(t.layer, t.quantity): t.count for t in boyle.terms}
+    assert rows == {
+        ("s1", "synaptic_operation_dense"): 640 * 128,
+        ("s1", "message_in"): 640,
+        ("s1", "message_out"): 640,
+        ("s2", "synaptic_operation_dense"): 640 * 10,
+        ("s2", "message_in"): 640,
+        ("s2", "message_out"): 640,
+        ("in", "neuron_access"): 6_400,
+        ("in", "neuron_update"): 3_000,
+        ("in", "spike_out"): 640,
+        ("hid", "neuron_access"): 12_800,
+        ("hid", "neuron_update"): 9_000,
+        ("hid", "spike_out"): 640,
+        ("out", "neuron_access"): 1_000,
+        ("out", "neuron_update"): 500,
+        ("out", "spike_out"): 20,
+    }
+
+
+def test_shared_kernels_have_their_own_price():
+    kernel = np.full((1, 1, 3), 2)
+    op = Conv(kernel, None, (1,), (1,), (1,), 1)
+    graph = chain({"in": SpikeInput((1, 8)), "s": Synapse(op, (1, 8), (1, 8)), "a": neurons(1, 8)})
+    activities = {"in": Activity(np.full((1, 8), 5)), "a": Activity(np.zeros((1, 8), np.int64), 0)}
+    boyle = next(
+        m for m in energy(activities=activities, graph=graph).models if m.name == "boyle2025"
+    )
+    operations = [t for t in boyle.terms if t.quantity == "synaptic_operation_conv"]
+    # 22 connections (two fewer at the edges), 5 spikes each, 24 pJ
+    assert [(t.count, t.price_j) for t in operations] == [(110, 24 * PJ)]
+    # spikes from the host arrive as messages, but no core sends them
+    assert {t.quantity for t in boyle.terms if t.layer == "s"} == {
+        "synaptic_operation_conv",
+        "message_in",
+    }
+
+
+def test_hops_are_charged_by_direction():
+    # one source, 17 target cores of one neuron: 24 hops north-south, 2 east-west a spike
+    one = replace(LOIHI.limits.neurons_per_core, value=1)
+    chip = replace(LOIHI, limits=replace(LOIHI.limits, neurons_per_core=one))
+    graph = chain({
+        "x": BiasInput((1,), (1,), 1.0), "a": neurons(1), "s": dense(1, 17), "b": neurons(17),
+    })  # fmt: skip
+    activities = {"a": Activity(np.array([3]), 0), "b": Activity(np.zeros(17, np.int64), 0)}
+    for model in energy(chip, activities, graph=graph).models:
+        counts = {t.quantity: t.count for t in model.terms if t.layer == "s"}
+        assert counts["hop_north_south"] == 72
+        assert counts["hop_east_west"] == 6
+
+
+def test_a_count_that_is_unknown_leaves_no_total():
+    unknown = {**ACTIVITIES, "hid": Activity(np.full(128, 5))}
+    report = energy(activities=unknown).to_dict()
+    assert [m["total_j"] for m in report["models"]] == [None, None]
+    assert (report["low_j"], report["nominal_j"], report["high_j"]) == (None, None, None)
+    times = report["static"]["times"]
+    assert [row["time_s"] for row in times] == [None, None, pytest.approx(0.1)]
+
+
+@pytest.mark.parametrize("event", ["synaptic_operation_dense", "neuron_access", "message_out"])
+def test_a_price_that_is_missing_leaves_no_total(event):
+    result = energy(without(LOIHI, "boyle2025", event))
+    assert total(result, "boyle2025") is None
+    assert total(result, "davies2018") == pytest.approx(DAVIES)
+    unpriced = [t for m in result.models for t in m.terms if t.price_j is None]
+    assert unpriced
+    assert result.to_dict()["low_j"] is None
+
+
+def test_a_chip_without_prices_gives_no_joules():
+    report = energy(load_chip("ideal")).to_dict()
+    assert report["models"] == []
+    assert report["nominal_j"] is None
+    assert report["static"] is None
+    assert any("no mesh" in line for line in report["not_modelled"])
+
+
+def test_static_power_stands_beside_as_a_range_in_two_modes():
+    result = energy()
+    rows = {(row["mode"], row["model"]): row for row in result.static["times"]}
+    real = rows["real time", None]
+    assert real["time_s"] == pytest.approx(0.1)  # 100 steps of 1 ms
+    assert real["low_j"] == pytest.approx(0.029 * 0.1)
+    assert real["high_j"] == pytest.approx(0.104 * 0.1)
+    # The busiest core is that of the 128: 81,920 operations of 3.8 ns, 640 messages in of 16 and
+    # out of 5.1, 640 spikes of 30, 12,800 accesses of 6, 9,000 updates of 3.7; and 100 barriers
+    # of 0.6 us on one tile.
+    busy = 311_296 + 10_240 + 3_264 + 19_200 + 76_800 + 33_300
+    fast = rows["as fast as possible", "boyle2025"]
+    assert fast["time_s"] == pytest.approx((busy + 60_000) * 1e-9)
+    # 81,920 operations of 3.5, 9,000 active of 8.4, 3,800 inactive of 5.3, 100 barriers of 113
+    busy = 286_720 + 75_600 + 20_140
+    fast = rows["as fast as possible", "davies2018"]
+    assert fast["time_s"] == pytest.approx((busy + 11_300) * 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "seconds"), [(1, 0.6e-6), (2, 1.0e-6), (3, 1.2e-6), (29, 1.8e-6), (32, 1.8e-6)]
+)
+def test_a_barrier_lies_on_the_line_between_published_tile_counts(tiles, seconds):
+    assert barrier_time(LOIHI.barrier["boyle2025"], tiles) == pytest.approx(seconds)
+
+
+def test_the_report_is_plain_json_and_says_what_is_left_out():
+    report = energy().to_dict()
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert report["name"] == "modelled neurocore event energy"
+    left_out = " ".join(report["not_modelled"])
+    for word in ("x86", "host", "loading weights"):
+        assert word in left_out

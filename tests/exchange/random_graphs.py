@@ -1,0 +1,253 @@
+"""Seeded random networks of both vocabularies, small enough to run in a test.
+
+In:  a seed.
+Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
+"""
+
+import numpy as np
+
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph, chain
+from neurocompile.ir.linear import matrix, out_shape, sparse_op
+from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox
+from neurocompile.ir.nodes import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Identity,
+    Input,
+    Linear,
+    Reshape,
+    SumPool,
+    Upsample,
+    size,
+)
+from neurocompile.ir.settings import Decoder, Encoder, Settings
+
+SMALLEST = 3  # pixels along an axis that maps still shrink
+
+
+def settings(rng):
+    return Settings(
+        dt=float(rng.choice([1e-3, 5e-4, 1 / 3000])),
+        steps=int(rng.integers(1, 50)),
+        encoder=Encoder("bernoulli", float(rng.random())),
+        decoder=Decoder("rate", 0.1 + float(rng.random()), -1e-17, "reconstruction"),
+        data=str(rng.choice(["", "mnist5k", "Ziffern ä"])),
+        training={
+            "epochs": 3,
+            "loss": [0.1, float(rng.random())],
+            "who": {"seed": None, "on": True},
+        },
+    )
+
+
+def some_map(rng, shape, values):
+    """A linear map that takes this shape; `values(*shape)` draws its weights."""
+    if len(shape) == 1:
+        return Linear(values(int(rng.integers(1, 9)), *shape))
+    axes = len(shape) - 1
+    groups = int(rng.choice([g for g in (1, 2, 3) if shape[0] % g == 0]))
+    kernel = [int(k) for k in rng.integers(1, min(4, min(shape[1:]) + 1), axes)]
+
+    def each(low, high):
+        return tuple(int(n) for n in rng.integers(low, high, axes))
+
+    padding = tuple(int(rng.integers(0, k)) for k in kernel)
+    per_group = int(rng.integers(1, 3))
+    if rng.random() < 0.5 and min(shape[1:]) >= SMALLEST:
+        weight = values(per_group * groups, shape[0] // groups, *kernel)
+        return Conv(weight, None, each(1, 3), padding, (1,) * axes, groups)
+    stride, dilation = each(1, 3), each(1, 3)
+    padding = tuple(min(p, 1) if min(shape[1:]) > 1 else 0 for p in padding)
+    extra = tuple(  # what PyTorch allows and ONNX can say
+        int(rng.integers(0, max(s, min(p + 1, d))))
+        for s, p, d in zip(stride, padding, dilation, strict=True)
+    )
+    weight = values(shape[0], per_group, *kernel)
+    return ConvTranspose(weight, None, stride, padding, extra, dilation, groups)
+
+
+def dilated_conv(rng, shape, values):
+    """A convolution with a dilation above 1."""
+    axes = len(shape) - 1
+    weight = values(2, shape[0], *(2,) * axes)
+    return Conv(weight, None, (1,) * axes, (2,) * axes, (2,) * axes, 1)
+
+
+# --- FIXED ---------------------------------------------------------------------------------
+
+
+def integer_weights(rng):
+    dtype = rng.choice(["int16", "int32", "int64"])
+    bits = int(rng.choice([8, 8, 5]))
+    step = 2 ** (9 - bits)
+    return lambda *shape: (rng.integers(-256 // step, 256 // step, shape) * step).astype(dtype)
+
+
+def population(rng, shape):
+    """Registers over their whole ranges, a value a layer or a value a neuron each."""
+
+    def register(low, high):
+        return rng.integers(low, high, shape if rng.random() < 0.4 else ())
+
+    extreme = rng.random() < 0.3  # bias that drives v into saturation
+    return CubaLIF(
+        shape,
+        du=register(-1, 4096) if rng.random() < 0.7 else -1 + 4096 * rng.integers(0, 2),
+        dv=register(0, 1200) if rng.random() < 0.8 else register(0, 4097),
+        vth=register(1, 3000) if not extreme else 131071,
+        bias_mant=register(-4096, 4096) if extreme else register(-300, 300),
+        bias_exp=7 if extreme else register(0, 8),
+        v_init=register(-8388607, 8388608) if extreme else register(-5000, 5000),
+        reset=str(rng.choice(["zero", "subtract"])),
+        readout=bool(rng.random() < 0.2),
+        scale=rng.normal(size=() if rng.random() < 0.5 else shape),
+        offset=rng.normal(),
+    )
+
+
+def synapse(rng, shape):
+    """A synapse that takes this shape; sometimes flattened, sparse, shifted or delayed."""
+    values = integer_weights(rng)
+    if len(shape) > 1 and rng.random() < 0.3:
+        in_shape, op = (size(shape),), Linear(values(5, size(shape)))
+    elif len(shape) > 1 and rng.random() < 0.2 and max(shape[1:]) < 12:
+        in_shape, op = shape, dilated_conv(rng, shape, values)
+    else:
+        in_shape, op = shape, some_map(rng, shape, values)
+    after = out_shape(op, in_shape)
+    if rng.random() < 0.3:
+        op = sparse_op(matrix(op, in_shape), in_shape, after, None)
+    return Synapse(
+        op,
+        in_shape,
+        after,
+        weight_exp=int(rng.integers(-8, 8)),
+        delay=int(rng.choice([0, 0, 1, 3, 70])),
+    )
+
+
+def fixed_graph(seed):
+    """A chain of one to three populations, some with an always-on axon or written biases."""
+    rng = np.random.default_rng(seed)
+    shape = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)][int(rng.integers(4))]
+    nodes, edges = {}, []
+    if rng.random() < 0.3:
+        host = None
+        in_shape = shape
+        if rng.random() < 0.5:
+            host, in_shape = (
+                Linear(rng.normal(size=(size(shape), 4)), rng.normal(size=size(shape))),
+                (4,),
+            )
+        nodes["in"] = BiasInput(in_shape, shape, scale=rng.normal(size=shape), host=host)
+        nodes["first"] = population(rng, shape)
+        edges.append(("in", "first"))
+        last = "first"
+    else:
+        nodes["in"] = SpikeInput(shape)
+        last = "in"
+    for depth in range(int(rng.integers(1, 4))):
+        name = f"syn{depth}"
+        nodes[name] = synapse(rng, nodes[last].shape)
+        edges.append((last, name))
+        target = nodes[name].out_shape
+        into = [name]
+        if rng.random() < 0.4:
+            weight = integer_weights(rng)(size(target), 1)
+            nodes[f"on{depth}"] = AlwaysOn()
+            nodes[f"bias{depth}"] = Synapse(Linear(weight), (1,), target, weight_exp=-2)
+            edges.append((f"on{depth}", f"bias{depth}"))
+            into.append(f"bias{depth}")
+        if rng.random() < 0.3:  # a residual path
+            weight = integer_weights(rng)(size(target), size(nodes[last].shape))
+            nodes[f"skip{depth}"] = Synapse(Linear(weight), (weight.shape[1],), target)
+            edges.append((last, f"skip{depth}"))
+            into.append(f"skip{depth}")
+        last = f"pop{depth}"
+        nodes[last] = population(rng, target)
+        edges.extend((before, last) for before in into)
+    return Graph(nodes, tuple(edges), settings(rng))
+
+
+def fixed_input(graph, seed, n=3, steps=25):
+    """Input by node: spikes, or bias mantissas of a sample."""
+    rng = np.random.default_rng(seed)
+    values = {}
+    for name, node in graph.of(SpikeInput):
+        values[name] = (rng.random((n, steps, *node.shape)) < 0.5).astype(np.uint8)
+    for name, node in graph.of(BiasInput):
+        values[name] = rng.integers(-4096, 4096, (n, *node.shape)).astype(np.int16)
+    return values, steps
+
+
+# --- FLOAT ---------------------------------------------------------------------------------
+
+
+def neuron(rng, shape):
+    def number(low, high):
+        values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
+        return values.astype(rng.choice(["float32", "float64"]))
+
+    leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}
+    kind = [LIF, LIFBox, LI, LIBox][int(rng.integers(4))]
+    if kind in (LIF, LI):
+        leaks["tau_syn_inv"] = number(50, 400)
+    if kind in (LI, LIBox):
+        return kind(**leaks)
+    leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
+    if kind is LIFBox:
+        leaks["reset"] = str(rng.choice(["zero", "subtract"]))
+    return kind(**leaks)
+
+
+def float_map(rng, shape):
+    """A linear map that takes this shape, with or without bias."""
+    dtype = rng.choice(["float32", "float64"])
+
+    def values(*s):
+        return rng.normal(size=s).astype(dtype)
+
+    if rng.random() < 0.1:
+        return Identity()
+    if len(shape) == 1:
+        weight = values(int(rng.integers(2, 9)), *shape)
+        return Linear(weight, values(weight.shape[0]) if rng.random() < 0.5 else None)
+    axes = len(shape) - 1
+    draw = rng.random()
+    if draw < 0.4 and min(shape[1:]) >= SMALLEST:
+        kernel, stride = (2, 3)[:axes], (2, 1)[:axes]
+        padding = (int(rng.integers(2)), 1)[:axes]
+        if draw < 0.2:
+            return SumPool(kernel, stride, padding)
+        return AvgPool(kernel, stride, padding, count_include_pad=bool(rng.random() < 0.5))
+    if draw < 0.5 and size(shape) < 300:
+        return Upsample((2, 3)[:axes])
+    if draw < 0.6:
+        return Reshape((size(shape),))
+    if draw < 0.7:
+        return Linear(values(3, shape[-1]), values(3))
+    op = some_map(rng, shape, values)
+    if rng.random() < 0.5:
+        channels = out_shape(op, shape)[0]
+        op = type(op)(**{**vars(op), "bias": values(channels)})
+    if rng.random() < 0.3:
+        after = out_shape(op, shape)
+        bias = values(size(after)) if rng.random() < 0.5 else None
+        return sparse_op(matrix(op, shape), shape, after, bias)
+    return op
+
+
+def float_graph(seed):
+    """A chain of maps and neurons."""
+    rng = np.random.default_rng(seed)
+    shape = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)][int(rng.integers(4))]
+    nodes = {"in": Input(shape)}
+    for depth in range(int(rng.integers(1, 6))):
+        op = float_map(rng, shape)
+        nodes[f"map{depth}"] = op
+        shape = out_shape(op, shape)
+        if rng.random() < 0.7:
+            nodes[f"neurons{depth}"] = neuron(rng, shape)
+    return chain(nodes, settings(rng))

@@ -1,0 +1,106 @@
+"""The suffix chooses the reader, and only a flag lets a file's code run."""
+
+import subprocess
+import sys
+
+import norse.torch as norse
+import pytest
+import torch
+from torch import nn
+
+from neurocompile import frontend
+from neurocompile.errors import BadInput, NotInstalled, Unsupported
+from neurocompile.frontend.torch import trace
+from neurocompile.ir.graph import same
+from neurocompile.nn.checkpoint import save
+
+
+class Pickled(nn.Module):
+    """Norse's LIFParameters cannot be pickled, its LIParameters can."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.out = nn.Linear(3, 2), norse.LICell()
+
+    def forward(self, x, state=None):
+        return self.out(self.fc(x), state)
+
+
+def refusal(path, kind=BadInput, **flags):
+    with pytest.raises(kind) as caught:
+        frontend.load(path, **flags)
+    return str(caught.value)
+
+
+def test_a_checkpoint_gives_its_graph(tmp_path):
+    graph = save(Pickled(), tmp_path / "net.pt", torch.zeros(1, 3))
+    assert same(frontend.load(tmp_path / "net.pt"), graph)
+    assert same(frontend.load(str(tmp_path / "net.pt"), allow_pickle=True), graph)
+
+
+def test_a_pickled_model_is_read_with_the_flag_alone(tmp_path):
+    model, path = Pickled(), tmp_path / "net.pt"
+    torch.save({"model": model, "example_input": torch.zeros(1, 3)}, path)
+    assert "holds pickled Python objects, which could run code" in refusal(path)
+    assert same(frontend.load(path, allow_pickle=True), trace(model, torch.zeros(1, 3)))
+
+
+def test_a_pickled_model_without_an_example_is_refused_with_the_line_that_adds_it(tmp_path):
+    torch.save(Pickled(), tmp_path / "net.pt")
+    words = refusal(tmp_path / "net.pt", allow_pickle=True)
+    assert "does not say which input the model takes" in words
+    assert 'torch.save({"model": model, "example_input": x}, path)' in words
+
+
+def test_a_pickle_whose_class_is_gone_is_refused(tmp_path, monkeypatch):
+    torch.save({"model": Pickled()}, tmp_path / "net.pt")
+    monkeypatch.delattr(sys.modules[__name__], "Pickled")
+    words = refusal(tmp_path / "net.pt", allow_pickle=True)
+    assert "cannot be unpickled (AttributeError: " in words
+    assert "must be importable here" in words
+
+
+def test_an_onnx_file_goes_to_the_reader_of_onnx_files(tmp_path, monkeypatch):
+    (tmp_path / "net.onnx").write_bytes(b"")
+
+    class Reader:
+        load_onnx = staticmethod(lambda path: path.name)
+
+    monkeypatch.setitem(sys.modules, "neurocompile.exchange.onnx_read", Reader)
+    assert frontend.load(tmp_path / "net.onnx") == "net.onnx"
+
+
+@pytest.mark.parametrize("suffix", [".nir", ".net"])
+def test_formats_of_later_versions_are_named(tmp_path, suffix):
+    (tmp_path / f"net{suffix}").write_bytes(b"")
+    words = refusal(tmp_path / f"net{suffix}", Unsupported)
+    assert f"{suffix} files are not in this version. Use .pt, .onnx." in words
+
+
+def test_other_suffixes_folders_and_missing_files_are_refused(tmp_path):
+    (tmp_path / "net.h5").write_bytes(b"")
+    assert "has the suffix '.h5', but a model is one of .pt, .onnx" in refusal(tmp_path / "net.h5")
+    assert "is not a file. Give a model: .pt, .onnx" in refusal(tmp_path)
+    assert f"there is no file '{tmp_path / 'none.pt'}'" in refusal(tmp_path / "none.pt")
+
+
+def test_a_missing_package_is_named_with_the_command_that_brings_it(tmp_path, monkeypatch):
+    (tmp_path / "net.pt").write_bytes(b"")
+    monkeypatch.delitem(sys.modules, "neurocompile.frontend.pt")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    words = refusal(tmp_path / "net.pt", NotInstalled)
+    assert "the package 'torch', which is not installed" in words
+    assert "neurocompile doctor --install train" in words
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("neurocompile.frontend", ("torch", "onnx", "norse", "lava")),
+        ("neurocompile.frontend.pt", ("norse", "onnx", "lava")),
+    ],
+)
+def test_a_reader_brings_only_the_packages_it_needs(module, absent):
+    program = f"import sys, {module}; print([m for m in {absent} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,270 @@
+"""What cannot be compiled is refused by name, with what to do."""
+
+import norse.torch as norse
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.frontend.torch import trace
+from neurocompile.ir.settings import Settings
+from neurocompile.nn.layers import LIFBox as OurLIFBox
+
+
+def refusal(module, *shape, settings=None, kind=Unsupported):
+    with pytest.raises(kind) as caught:
+        trace(module, torch.zeros(shape), settings)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (nn.ReLU(), "layer '1' is a ReLU, which is not supported. A chip has no such activation."),
+        (nn.BatchNorm2d(2), "fold it into the layer before it with torch.nn.utils.fuse_conv_bn"),
+        (nn.MaxPool2d(2), "layer '1' is a MaxPool2d, which is not supported. A maximum is not"),
+        (nn.AdaptiveAvgPool2d(1), "Use AvgPool1d or AvgPool2d with the kernel"),
+        (nn.Conv3d(2, 2, 1), "Use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d."),
+        (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Recurrence is not in this"),
+        (norse.LIFRecurrentCell(4, 4), "is a LIFRecurrentCell, which is not supported. Recurrence"),
+        (norse.LIFAdExCell(), "Use norse.torch.LIFCell, LIFBoxCell, LICell or LIBoxCell."),
+        (norse.LILinearCell(4, 4), "Use a torch.nn.Linear without bias and a norse.torch.LICell."),
+        (nn.Softmax(1), "is a Softmax, which is not supported. Use Linear, Conv1d/2d"),
+        (nn.AvgPool2d(2, ceil_mode=True), "ceil_mode=True is not supported. Use ceil_mode=False"),
+        (nn.AvgPool2d(2, divisor_override=3), "divisor_override = 3 is not supported. Use None"),
+        (nn.LPPool2d(2, 2), "norm_type = 2 is no linear map. Use 1"),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), "mode 'bilinear' is not supported."),
+        (nn.Upsample(size=6), "(4, 4) to (6, 6) does not repeat every value equally often."),
+        (nn.Conv2d(2, 2, 3, padding_mode="circular"), "padding_mode 'circular' is not supported."),
+    ],
+    ids=lambda v: type(v).__name__ if isinstance(v, nn.Module) else "",
+)
+def test_a_layer_without_a_rule_is_refused_with_what_could_replace_it(module, words):
+    # each stands behind a layer of its own, so that the path names the right one
+    assert words in refusal(norse.SequentialState(nn.Identity(), module), 1, 2, 4, 4)
+
+
+# PyTorch warns that such a convolution copies its input
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+def test_padding_that_differs_between_the_sides_is_refused():
+    net = nn.Sequential(nn.Conv2d(2, 2, (3, 2), padding="same"))
+    assert (
+        "layer '0' (Conv2d): padding='same' with kernel (3, 2) pads one side more than the other. "
+        "Use an odd kernel, or a number as padding."
+    ) in refusal(net, 1, 2, 4, 4)
+
+
+def test_a_subclass_with_a_forward_of_its_own_is_not_taken_for_its_parent():
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    assert "operation 'linear' in the forward of 'a' (Doubled)" in refusal(
+        nn.Sequential(nn.ModuleDict({"a": Doubled(3, 3)})["a"]), 1, 3
+    ).replace("'0'", "'a'")
+
+
+class Step(nn.Module):
+    """A module with a forward given as a function."""
+
+    def __init__(self, step, **layers):
+        super().__init__()
+        self.step = step
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x, state=None):
+        return self.step(self, x, state)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (
+            lambda m, x, s: x + m.fc(x),
+            "operation 'add' in the forward of Step is not",
+        ),
+        (lambda m, x, s: torch.cat([m.fc(x), x], 1), "operation 'cat' in the forward of Step is n"),
+        (lambda m, x, s: F.relu(m.fc(x)), "A chip has no such activation. Use a spiking layer"),
+        (lambda m, x, s: F.linear(x, m.fc.weight), "Use the module of that name from torch.nn"),
+        (lambda m, x, s: m.fc(x) * 2, "Multiply the weights of the layer before by the factor"),
+        (lambda m, x, s: m.fc(x[:, :3]), "Signals cannot be indexed or transposed"),
+        (lambda m, x, s: F.dropout(m.fc(x)), "operation 'dropout' in the forward of Step is not"),
+        (lambda m, x, s: m.lif(m.fc(x))[1].v, "reads the state of layer 'lif' ('getattr')"),
+        (lambda m, x, s: [m.fc(x)], "the network returns a immutable_list as its output"),
+        (lambda m, x, s: m.fc(x) if x.sum() > 0 else x, "must not branch or loop on values of its"),
+        (lambda m, x, s: m.fc(x, x), "layer 'fc' (Linear) is called with more than its input"),
+        (lambda m, x, s: m.fc(torch.zeros(1, 3)), "layer 'fc' (Linear) is not given the signal"),
+    ],
+)
+def test_a_forward_that_no_rule_covers_is_refused_by_the_name_of_the_operation(step, words):
+    assert words in refusal(Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3)
+
+
+def test_a_neuron_layer_that_is_called_twice_in_a_step_is_refused():
+    lif = norse.LIFCell()
+    assert "layer '0' (LIFCell) is called twice in a step, but it has one state" in refusal(
+        norse.SequentialState(lif, nn.Linear(3, 3), lif), 1, 3
+    )
+
+
+def test_a_neuron_layer_whose_state_is_dropped_is_refused():
+    step = Step(lambda m, x, s: m.lif(x)[0], lif=norse.LIFCell())
+    assert "layer 'lif' (LIFCell) goes on from no state, not from the state that it" in refusal(
+        step, 1, 3
+    )
+
+
+def test_a_neuron_layer_that_starts_elsewhere_is_refused():
+    step = Step(lambda m, x, s: m.lif(x, torch.zeros(3)), lif=norse.LIFCell())
+    assert "layer 'lif' (LIFCell) starts from a Tensor, not from its own state" in refusal(
+        step, 1, 3
+    )
+
+
+def test_states_that_change_places_are_refused():
+    def step(m, x, s):
+        a, b = s or (None, None)
+        z, a = m.a(x, a)
+        z, b = m.b(z, b)
+        return z, (b, a)
+
+    assert "layer 'a' (LIFCell) goes on from the state of layer 'b'" in refusal(
+        Step(step, a=norse.LIFCell(), b=norse.LIFCell()), 1, 3
+    )
+
+
+def test_an_output_that_comes_back_in_the_next_step_is_refused_as_recurrence():
+    def step(m, x, s):
+        last, state = s or (None, None)
+        z, state = m.lif(m.fc(x if last is None else last), state)
+        return z, (z, state)
+
+    assert "given the output of layer 'lif' of the step before. Recurrence is not in" in refusal(
+        Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3
+    )
+
+
+def test_a_second_step_that_differs_from_the_first_is_refused():
+    def step(m, x, s):
+        z = m.fc(x) if s is None else x
+        return m.lif(z, s)
+
+    # its input layer is there in the first step alone
+    assert "does something else in its second step than in its first" in refusal(
+        Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3
+    )
+
+
+def test_recurrent_sequential_is_refused_as_recurrence():
+    net = norse.RecurrentSequential(nn.Linear(3, 3), norse.LIFCell())
+    assert "RecurrentSequential, which is not supported. Recurrence is not" in refusal(net, 1, 3)
+
+
+def test_a_pair_in_the_place_of_a_tensor_is_refused():
+    net = nn.Sequential(norse.LIFCell(), nn.Linear(3, 3))
+    assert "layer '1' (Linear) is given an (output, state) pair" in refusal(
+        net, 1, 3, kind=BadInput
+    )
+
+
+def test_a_cell_among_layers_over_time_is_refused_and_lifting_is_named():
+    net = norse.SequentialState(norse.LIF(), norse.LIFCell())
+    assert "Use norse.torch.Lift(LIFCell(...))." in refusal(net, 4, 1, 3)
+
+
+def test_lifting_a_layer_over_time_is_refused():
+    net = nn.Sequential(nn.Linear(3, 3), norse.Lift(OurLIFBox()))
+    assert "layer '1' (LIFBox) runs over time already. Do not lift it." in refusal(net, 4, 1, 3)
+
+
+def test_lifting_more_than_one_layer_inside_a_network_is_refused():
+    net = nn.Sequential(nn.Linear(3, 3), norse.Lift(nn.Sequential(nn.Linear(3, 3))))
+    assert "Lift takes one supported module here" in refusal(net, 4, 1, 3)
+
+
+def test_a_hook_that_changes_an_output_is_refused():
+    net = nn.Sequential(nn.Linear(3, 2))
+    net[0].register_forward_hook(lambda m, i, o: o + 1)
+    assert "layer '0' (Linear) has a forward hook that changes its output" in refusal(net, 1, 3)
+
+
+def test_layers_with_unequal_dt_are_refused_by_both_names():
+    net = norse.SequentialState(norse.LIFCell(dt=0.001), norse.LIFCell(dt=0.002))
+    words = refusal(net, 1, 3, kind=BadInput)
+    assert words.startswith("layer '0' has dt = 0.001 s, but layer '1' has 0.002 s.")
+
+
+def test_settings_with_another_dt_than_the_layers_are_refused():
+    net = norse.SequentialState(norse.LIFCell(dt=0.002))
+    assert "the settings have dt = 0.001 s, but layer '0' has 0.002 s" in refusal(
+        net, 1, 3, settings=Settings(), kind=BadInput
+    )
+
+
+def test_weights_that_are_not_finite_are_counted_and_the_first_is_named():
+    net = nn.Sequential(nn.Linear(3, 2))
+    with torch.no_grad():
+        net[0].weight[0, 2] = torch.nan
+        net[0].weight[1, 1] = torch.inf
+    assert refusal(net, 1, 3, kind=BadInput) == (
+        "layer '0': weight holds 2 of 6 values that are NaN or infinite, the first at [0, 2] "
+        "(nan). Load finite parameters."
+    )
+
+
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"v_th": torch.tensor(torch.inf)}, "v_th holds 1 of 1 values that are NaN or infinite (i"),
+        ({"tau_mem_inv": torch.tensor(0.0)}, "tau_mem_inv = 0.0 1/s, but a time constant is"),
+        ({"tau_syn_inv": torch.tensor([1.0, -2.0, 3.0])}, "tau_syn_inv = -2.0 1/s, but"),
+        ({"v_leak": torch.zeros(2)}, "v_leak has shape (2,), but the layer has (3,). Give one"),
+        ({"v_reset": torch.zeros((), dtype=torch.half)}, "v_reset is torch.float16. Use float32"),
+    ],
+)
+def test_constants_that_no_neuron_can_have_are_refused_by_name(constants, words):
+    net = norse.SequentialState(norse.LIFCell(norse.LIFParameters(**constants)))
+    assert f"layer '0': {words}" in refusal(net, 1, 3, kind=BadInput)
+
+
+def test_an_unknown_reset_is_refused():
+    def reset_half(z, v, reset, th):
+        return v - z * th / 2
+
+    net = norse.SequentialState(norse.LIFBoxCell(norse.LIFBoxParameters(reset_method=reset_half)))
+    assert "layer '0' (LIFBoxCell): reset method 'reset_half' is unknown." in refusal(net, 1, 3)
+
+
+def test_a_layer_without_weights_yet_is_refused():
+    net = nn.Sequential(nn.LazyLinear(3))
+    assert "layer '0' (LazyLinear) has no weights yet" in refusal(net, 1, 3, kind=BadInput)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "words"),
+    [
+        (nn.Linear(3, 2), (3,), "example_input has shape (3,), but (N, ...) with at least one"),
+        (nn.Linear(3, 2), (0, 3), "example_input has shape (0, 3), but (N, ...)"),
+        (norse.LIF(), (4, 3), "example_input has shape (4, 3), but (T, N, ...)"),
+        (nn.Linear(3, 2), (1, 4), "layer 'linear' (Linear) cannot take the shape (1, 4): mat1"),
+        (nn.Flatten(0), (2, 3), "turns shape (2, 3) into (6,), which changes the batch."),
+        (nn.Conv2d(1, 1, 2), (1, 4, 4), "Conv was given the shape (4, 4), but takes (1, ...)"),
+    ],
+)
+def test_an_example_that_does_not_fit_is_refused(module, shape, words):
+    assert words in refusal(module, *shape, kind=BadInput)
+
+
+def test_a_convolution_that_takes_the_batch_for_its_channels_is_refused():
+    conv = nn.Conv2d(2, 2, 3, padding=1)
+    net = nn.Sequential(conv, norse.LIF())  # not lifted, and time first: (T, N = channels, H, W)
+    assert "layer '0': Conv was given the shape (4, 4), but takes" in refusal(
+        net, 5, 2, 4, 4, kind=BadInput
+    )
+
+
+def test_an_example_that_is_no_tensor_is_refused():
+    with pytest.raises(BadInput, match=r"example_input is a list\. Give a tensor"):
+        trace(nn.Linear(3, 2), [1.0, 2.0, 3.0])

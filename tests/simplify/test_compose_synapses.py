@@ -1,0 +1,86 @@
+"""Composing synapses keeps the function and leaves one weighted node between two neurons."""
+
+import numpy as np
+import pytest
+from conftest import float_network, neuron, spikes
+
+from neurocompile.engines.floating import run_float
+from neurocompile.errors import Unsupported
+from neurocompile.ir import reference
+from neurocompile.ir.graph import chain
+from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.nodes import Identity, Input, Linear, Reshape, Sparse, SumPool, Upsample
+from neurocompile.simplify import simplify
+from neurocompile.simplify.compose_synapses import chain_before
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_simplified_network_fires_the_same_spikes(seed):
+    graph = float_network(seed)
+    x = spikes(seed, 1, 20, (2, 8, 8))[0]
+    before, _ = reference.run_float(graph, x)
+    after, _ = reference.run_float(simplify(graph), x)
+    for name in before:
+        np.testing.assert_allclose(before[name], after[name], atol=1e-9)
+
+
+def test_between_two_neurons_stands_one_weighted_node():
+    graph = simplify(float_network(0))
+    for name, _ in graph.of(*NEURONS):
+        weighted = [
+            n for n in chain_before(graph, name).names if not isinstance(graph.nodes[n], Reshape)
+        ]
+        assert len(weighted) == 1
+
+
+def test_a_single_kernel_keeps_its_kind_and_a_pool_before_it_makes_it_sparse():
+    graph = simplify(float_network(0))
+    kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
+    assert kinds["conv1"] == "Conv"
+    assert kinds["up"] == "ConvTranspose"
+    assert kinds["pool+conv2"] == "Sparse"
+
+
+def test_pool_and_upsampling_compose_to_hand_worked_weights():
+    nodes = {
+        "input": Input((1, 2, 2)),
+        "pool": SumPool((2, 2), (2, 2), (0, 0)),
+        "up": Upsample((1, 2)),
+        "flatten": Reshape((2,)),
+        "linear": Linear(np.array([[3.0, 5.0]]), np.array([1.0])),
+        "lif": neuron("box"),
+    }
+    node = simplify(chain(nodes)).nodes["pool+up+linear"]
+    assert isinstance(node, Sparse)
+    assert node.data.tolist() == [8, 8, 8, 8]  # both copies of the sum of four, 3 + 5
+    assert node.bias.tolist() == [1]
+
+
+def test_dropout_and_regularization_cells_disappear():
+    nodes = {"input": Input((2,)), "drop": Identity(), "l": Linear(np.eye(2)), "n": neuron("box")}
+    assert list(simplify(chain(nodes)).nodes) == ["input", "l", "n"]
+
+
+def test_neurons_that_follow_each_other_directly_are_joined_by_weights_of_one():
+    nodes = {"input": Input((2,)), "l": Linear(np.eye(2)), "a": neuron("box"), "b": neuron("box")}
+    graph = simplify(chain(nodes))
+    assert graph.nodes["a_to_b"].data.tolist() == [1, 1]
+    assert graph.before("b") == ("a_to_b",)
+
+
+def test_a_network_that_ends_in_a_synapse_is_refused_with_what_to_add():
+    nodes = {"input": Input((2,)), "l": Linear(np.eye(2))}
+    with pytest.raises(Unsupported, match=r"layer 'l' \(Linear\) is the last one.*LIBoxCell"):
+        simplify(chain(nodes))
+
+
+def test_the_fast_float_engine_equals_the_reference():
+    graph = float_network(3)
+    x = spikes(3, 2, 20, (2, 8, 8))
+    fast = run_float(graph, x, 20, membranes=("output", "lif2"))
+    for sample in range(2):
+        outs, membrane = reference.run_float(graph, x[sample])
+        for name in fast.spikes:
+            np.testing.assert_array_equal(fast.spikes[name][sample], outs[name])
+        for name in fast.membrane:
+            np.testing.assert_allclose(fast.membrane[name][sample], membrane[name], atol=1e-9)
