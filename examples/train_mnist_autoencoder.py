@@ -34,8 +34,9 @@ from neurocompile.nn.training import Epoch, Running
 
 console = Console()
 
-# Chosen on 400 of the training digits. The lower end of the band keeps neurons alive, its upper
-# end and the price of a spike keep spikes rare, the noise lets the weights be rounded.
+# Set by hand after runs with 400 of the training digits held out. The lower end of the band keeps
+# neurons alive, its upper end and the price of a spike keep spikes rare, the noise lets the
+# weights be rounded.
 REGULARIZATION = Regularization(band=0.1, low=0.02, high=0.25, spikes_l1=1e-3)
 WEIGHT_NOISE = 0.004  # half a step of an 8-bit weight
 SHIFT = 1  # pixels

@@ -32,7 +32,6 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
 
-BATCH = 100  # samples at a time; bounds memory, changes no result
 Progress = Callable[[str, int, int], None]  # what, done, total
 
 
@@ -110,8 +109,9 @@ def evaluate(
         BadInput: If data, task and network do not belong together.
     """
     check_task(fixed_graph, data)
-    result = Evaluation(len(data), steps, exactness=Exactness(engines))
-    for first, last in spans(len(data), BATCH):
+    compared = engines if "fixed" in engines else (*engines, "fixed")
+    result = Evaluation(len(data), steps, exactness=Exactness(compared))
+    for first, last in spans(len(data)):
         encoded = encode(fixed_graph, data, first, last, steps, seed)
         ours = _run_fixed(fixed_graph, encoded, result)
         ideal = None

@@ -21,14 +21,12 @@ from neurocompile.engines.agree import Exactness, compare_recordings, run_engine
 from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
 from neurocompile.engines.inputs import encode
 from neurocompile.engines.recording import Recording
+from neurocompile.engines.recording_file import RECORDED, no_recording, recording_file
 from neurocompile.errors import BadInput, CheckFailed
 from neurocompile.exchange.artifact import read_artifact
 from neurocompile.exchange.onnx_read import load_onnx
-from neurocompile.exchange.recording_file import RECORDED, no_recording, recording_file
 from neurocompile.export import DEFAULT_SAMPLES, Teller
 from neurocompile.ir.graph import Graph
-
-BATCH = 100  # samples at a time; bounds memory, changes no result
 
 
 def simulate_artifact(
@@ -72,7 +70,7 @@ def simulate_artifact(
     exactness = Exactness(engines)
     seconds = 0.0
     with writer(graph, len(data), steps) as keep:
-        for first, last in spans(len(data), BATCH):
+        for first, last in spans(len(data)):
             encoded = encode(graph, data, first, last, steps, seed)
             begun = time.perf_counter()
             found = run_engine(engines[0], graph, encoded, _report(screen, engines[0], first, data))

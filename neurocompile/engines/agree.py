@@ -17,6 +17,7 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.graph import Graph
 
 ENGINES = ("lava", "fixed", "onnx")
+BATCH = 50  # samples at a time; bounds memory, changes no result
 
 
 @dataclass
@@ -99,7 +100,7 @@ def compare_recordings(
                 )
 
 
-def spans(total: int, size: int) -> Iterator[tuple[int, int]]:
-    """Consecutive [first, last) of at most `size`."""
-    for first in range(0, total, size):
-        yield first, min(first + size, total)
+def spans(total: int) -> Iterator[tuple[int, int]]:
+    """Consecutive [first, last) of at most BATCH samples."""
+    for first in range(0, total, BATCH):
+        yield first, min(first + BATCH, total)

@@ -17,7 +17,7 @@ import torch
 
 from neurocompile.energy.counts import Activity
 from neurocompile.engines.recording import Encoded, Recording
-from neurocompile.engines.torch_ops import TorchOps, apply
+from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import (
     CURRENT_WRAP_LIMIT,
@@ -72,7 +72,7 @@ def run(
     kept_spikes: dict[str, Any] = {}
     kept_membrane: dict[str, Any] = {}
     activity: dict[str, Activity] = {}
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for name, node in graph.nodes.items():
             if isinstance(node, SpikeInput):
                 batch.fired[name] = _steps_first(encoded.values[name])

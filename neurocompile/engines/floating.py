@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.engines.torch_ops import TorchOps, apply, tensor
+from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import (
@@ -71,7 +71,7 @@ def run_float(
     kept: dict[str, Array] = {}
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for name, node in graph.nodes.items():
             if isinstance(node, Input):
                 flow[name] = _time_first(values, node.shape)

@@ -62,9 +62,11 @@ def mantissas(graph: Graph, name: str, values: Array) -> Array:
     (target,) = graph.after(name)
     x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     if node.host is not None:
-        from neurocompile.ir.linear import matrix  # scipy, which the onnx engine does without
+        from neurocompile.ir.linear import full_bias, matrix  # scipy: not for the onnx engine
 
         x = (matrix(node.host, node.in_shape) @ x.T).T
+        bias = full_bias(node.host, node.in_shape)
+        x = x if bias is None else x + bias
     x = x.reshape(len(values), *node.shape)
     written = np.rint(x * node.scale) + graph.nodes[target].bias_mant
     if np.any(np.abs(written) > MANTISSA_TOP):

@@ -7,6 +7,8 @@ The matrices of `ir/linear.py` are the meaning; these kernels are tested against
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import singledispatch
 from typing import Any
 
@@ -31,6 +33,9 @@ from neurocompile.ir.nodes import (
     bias_of,
     size,
 )
+from neurocompile.ir.step import DECAY_BITS, STATE_LIMIT, decayed, wrap_once
+
+UNITY = float(1 << DECAY_BITS)  # a decay that keeps everything
 
 
 class TorchOps:
@@ -51,6 +56,37 @@ class TorchOps:
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         """Yes where the condition holds, else no."""
         return torch.where(condition, yes, no)
+
+    def wrap(self, x: Any) -> Any:
+        """x brought once by 2^24 into (-2^23, 2^23]; one pass over x where nothing wraps."""
+        if x.numel():
+            low, high = torch.aminmax(x)
+            if low > -STATE_LIMIT and high <= STATE_LIMIT:
+                return x
+        return wrap_once(self, x)
+
+    def decay(self, x: Any, keep: Any) -> Any:
+        """x keep / 4096, the fraction cut off; nothing to compute where all or nothing stays."""
+        if isinstance(keep, float) and keep == 0.0:
+            return x.new_zeros(())
+        if isinstance(keep, float) and keep == UNITY:
+            return x
+        return decayed(self, x, keep)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread, and give back the caller's number of threads.
+
+    A neuron step is many short passes over arrays that fit the cache. Two threads that meet
+    after each pass took 9 times as long as one (shipped autoencoder, two shared cores).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @singledispatch

@@ -1,0 +1,1 @@
+"""Graphs to files and back."""

@@ -70,9 +70,8 @@ class Draft:
         def store(path: str, array: Array) -> dict[str, Any]:
             entry: dict[str, Any] = {"array": f"{name}.{path}"}
             if isinstance(node, Synapse) and path in MANTISSAS:
-                dtype = str(array.dtype)
-                array, times = mantissas(name, node)
-                entry |= {"dtype": dtype, "times": times}
+                entry["dtype"] = str(array.dtype)
+                array = mantissas(node)
             if self._only_for_readers(name, path):
                 carried[path] = tensor(array)
             else:
@@ -115,7 +114,7 @@ class Draft:
         if twice:
             raise BadInput(
                 f"two values of the ONNX file would be called '{twice[0]}'. Rename a layer so "
-                "that no name is another's followed by '.' or '/'."
+                "that no name is another's followed by '.'."
             )
 
     def _only_for_readers(self, name: str, path: str) -> bool:

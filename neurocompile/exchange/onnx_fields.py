@@ -1,7 +1,7 @@
 """A node's fields as JSON, its arrays as tensors beside it, and back bit for bit.
 
 In:  any node of either vocabulary; the type hints of its class are the schema.
-Out: {"kind": ..., field: plain value or {"array": name, "dtype": ..., "times": ...}}.
+Out: {"kind": ..., field: plain value or {"array": name, "dtype": ...}}.
 A new node class needs no rule here. Nothing from a file is ever evaluated.
 """
 
@@ -16,14 +16,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES
-from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import LINEAR_OPS, Input, Shape
+from neurocompile.ir.nodes import Shape, Sparse
+from neurocompile.ir.verify import FLOAT_NODES
 
-FLOAT_NODES = (Input, *LINEAR_OPS, *NEURONS)
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*FIXED_NODES, *FLOAT_NODES)}
 LARGEST_INT = 2**31 - 1  # no shape, stride or exponent of a network comes near it
 
@@ -144,10 +143,10 @@ def _array(entry: Any, arrays: Mapping[str, Array], where: str) -> Array:
     array = arrays[name]
     if "dtype" not in entry:
         return array
-    dtype, times = entry["dtype"], entry.get("times")
-    if dtype not in WEIGHT_TYPES or times not in (1, 2) or array.dtype != np.int8:
+    dtype = entry["dtype"]
+    if dtype not in WEIGHT_TYPES or array.dtype != np.int8:
         raise BadInput(f"{where}: {str(entry)[:120]} does not describe integer weights.")
-    weights = array.astype(np.int64) * times
+    weights = array.astype(np.int64) * HALVED
     limits = np.iinfo(dtype)
     if weights.size and (weights.min() < limits.min or weights.max() > limits.max):
         raise BadInput(f"{where}: a weight is outside {dtype}.")
@@ -155,35 +154,14 @@ def _array(entry: Any, arrays: Mapping[str, Array], where: str) -> Array:
 
 
 WEIGHT_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+HALVED = 2  # every weight on a chip's grid, -256..254, is even: its half is an int8
 
 
-def pack(weights: Array) -> tuple[Array, int] | None:
-    """Integer weights as int8 mantissas and the factor 1 or 2; None where they do not fit.
-
-    Halves cover the chip's even grid -256..254; whole values are for odd weights in -128..127.
-    """
-    if str(weights.dtype) not in WEIGHT_TYPES:
-        return None
-    low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
-    times = 1 if np.any(weights & weights.dtype.type(1)) else 2
-    if low < -128 * times or high > 127 * times:
-        return None
-    return (weights.astype(np.int64) // times).astype(np.int8), times
+def weights_of(synapse: Synapse) -> Array:
+    """The weights of a synapse, in the type and order in which it stores them."""
+    return synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
 
 
-def mantissas(name: str, synapse: Synapse) -> tuple[Array, int]:
-    """The weights of a synapse as int8 and their factor.
-
-    Raises:
-        Unsupported: If they are not on an 8-bit grid.
-    """
-    weights = getattr(synapse.op, "data", None)
-    weights = synapse.op.weight if weights is None else weights  # type: ignore[union-attr]
-    packed = pack(weights)
-    if packed is None:
-        raise Unsupported(
-            f"synapse '{name}': its weights are {weights.dtype} from {weights.min()} to "
-            f"{weights.max()}, but an 8-bit weight is an even integer in -256..254, or any in "
-            "-128..127. Quantize the network first."
-        )
-    return packed
+def mantissas(synapse: Synapse) -> Array:
+    """The weights of a synapse, halved to int8."""
+    return (weights_of(synapse).astype(np.int64) // HALVED).astype(np.int8)

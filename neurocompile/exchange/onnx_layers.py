@@ -16,7 +16,7 @@ from onnx import TensorProto
 
 from neurocompile.errors import Unsupported
 from neurocompile.exchange.onnx_draft import Draft
-from neurocompile.exchange.onnx_fields import mantissas
+from neurocompile.exchange.onnx_fields import HALVED
 from neurocompile.exchange.onnx_linear import Place, emit
 from neurocompile.exchange.onnx_neurons import REGISTERS, fixed_op, float_op, parameter_names
 from neurocompile.exchange.onnx_ops import Block, tensor
@@ -95,7 +95,7 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     if draft.shapes[source] != node.in_shape:
         place = replace(place, x=place.shape_as(place.x, node.in_shape))
     y = block.cast(emit(node.op, place), np.int64)
-    y = _shifted(block, y, mantissas(name, node)[1], node.weight_exp)
+    y = _shifted(block, y, node.weight_exp)
     if not isinstance(node.op, Conv | ConvTranspose):
         y = place.shape_as(y, draft.shapes[target])
     draft.values[name] = y
@@ -112,11 +112,9 @@ def _delayed(block: Block, x: str, delay: int, axes: int) -> str:
     return block.add("Slice", longer, start, end, axis)
 
 
-def _shifted(block: Block, y: str, times: int, weight_exp: int) -> str:
-    """Times * y * 2**weight_exp, rounded down as a shift of bits does."""
-    factor = times << max(weight_exp, 0)
-    if factor != 1:
-        y = block.add("Mul", y, block.constant(factor, np.int64))
+def _shifted(block: Block, y: str, weight_exp: int) -> str:
+    """2 y 2**weight_exp, rounded down as a shift of bits does; y is a sum of halved weights."""
+    y = block.add("Mul", y, block.constant(HALVED << max(weight_exp, 0), np.int64))
     if weight_exp < 0:  # Div cuts toward zero, so that the remainder goes first
         divisor = block.constant(1 << -weight_exp, np.int64)
         y = block.add("Sub", y, block.add("Mod", y, divisor))
@@ -159,11 +157,12 @@ def _(node: CubaLIF, name: str, draft: Draft) -> None:
 def _(node: LinearOp, name: str, draft: Draft) -> None:
     draft.describe(name)
     block = draft.block(name)
+    (before,) = draft.graph.before(name)
     place = Place(
         block=block,
         name=name,
-        x=_summed(draft, block, name),
-        in_shape=draft.shapes[draft.graph.before(name)[0]],
+        x=draft.values[before],
+        in_shape=draft.shapes[before],
         out_shape=draft.shapes[name],
         array=lambda field: f"{name}.{field}",
         has=lambda field: getattr(node, field) is not None,
@@ -183,22 +182,15 @@ def _(node: LinearOp, name: str, draft: Draft) -> None:
 @write_layer.register(LIBox)
 def _(node: Neuron, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block, shape = draft.block(name), draft.shapes[name]
+    (before,) = draft.graph.before(name)
+    shape = draft.shapes[name]
     draft.initializers.setdefault(DT, tensor(np.array(draft.graph.settings.dt, np.float64), DT))
     recorded = ("spikes", "membrane") if node.spiking else ("membrane",)
     outputs = [draft.add_output(f"{name}.{r}", TensorProto.FLOAT, shape) for r in recorded]
     arrays = [f"{name}.{field}" for field in parameter_names(node)]
-    inputs = [_summed(draft, block, name), DT, *arrays]
+    inputs = [draft.values[before], DT, *arrays]
     draft.call(float_op(node), inputs, outputs, name)
     draft.values[name] = outputs[0]
-
-
-def _summed(draft: Draft, block: Block, name: str) -> str:
-    """The sum of the values before a layer."""
-    first, *rest = (draft.values[before] for before in draft.graph.before(name))
-    for other in rest:
-        first = block.add("Add", first, other)
-    return first
 
 
 def _full(

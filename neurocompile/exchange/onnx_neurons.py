@@ -15,7 +15,7 @@ import numpy as np
 from onnx import FunctionProto, helper
 
 from neurocompile.exchange.onnx_ops import DOMAIN, OPSET, TYPES, Block, OnnxOps, Symbol
-from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, FixedConstants
+from neurocompile.ir.fixed import CubaLIF, FixedConstants
 from neurocompile.ir.neurons import Neuron, StepParameters
 
 # The registers of a population that go into its function, in the order of its inputs.
@@ -106,10 +106,7 @@ def fixed_function(node: CubaLIF, host_bias: bool, attributes: Sequence[str]) ->
         bias = mantissa * Symbol(body, power, np.int64)
     else:
         bias = Symbol(outer, "bias_mant", np.int64) * Symbol(outer, power, np.int64)
-    # `CubaLIF.constants`, on symbols; a test compares the two.
-    constants = FixedConstants(
-        keep_u=4096 - (du + 1), keep_v=4096 - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
-    )
+    constants = node.constants_of(du, dv, vth, bias)
     state_shape = _state_shape(outer, "a")
     initial = [
         outer.add("Expand", outer.constant(0, np.int64), state_shape),

@@ -14,6 +14,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.step import decayed, wrap_once
 
 DOMAIN = "ai.neurocompile"
 DOMAIN_VERSION = 1
@@ -152,6 +153,14 @@ class OnnxOps:
         names = [operand_name(value, x) for x in (yes, no)]
         name = value.block.add("Where", condition.name, *names)
         return Symbol(value.block, name, value.dtype)
+
+    def wrap(self, x: Symbol) -> Any:
+        """x brought once by 2^24 into (-2^23, 2^23]."""
+        return wrap_once(self, x)
+
+    def decay(self, x: Symbol, keep: Symbol) -> Any:
+        """x keep / 4096, the fraction cut off."""
+        return decayed(self, x, keep)
 
 
 def operand_name(beside: Symbol, x: Any) -> str:

@@ -28,11 +28,12 @@ from neurocompile.exchange.onnx_write import (
     LARGEST_FILE,
     SETTINGS_KEY,
     STAGE_KEY,
-    to_onnx,
+    written,
 )
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import Stage, verify
 
 REBUILD = "Rebuild it with: neurocompile export MODEL --target NAME --out DIR"
 NOT_TEXT = f"a name or metadata entry is not text, so it is damaged. {REBUILD}."
@@ -110,10 +111,11 @@ def _read(model: ModelProto) -> Graph:
         raise BadInput(f"its metadata describes no graph, so it is damaged. {REBUILD}.")
     nodes = _nodes(described.get("nodes"), arrays, newer)
     graph = Graph(nodes, _edges(described.get("edges")), Settings.from_dict(settings))
-    stage = metadata.get(STAGE_KEY)
-    if stage != ("fixed" if graph.fixed else "float"):
-        raise BadInput(f"its stage is {str(stage)[:40]!r}, but its nodes say otherwise. {REBUILD}.")
-    _check_same(model, to_onnx(graph))
+    found = metadata.get(STAGE_KEY)
+    stage: Stage = "fixed" if graph.fixed else "float"
+    if found != stage:
+        raise BadInput(f"its stage is {str(found)[:40]!r}, but its nodes say otherwise. {REBUILD}.")
+    _check_same(model, written(verify(graph, stage)))
     return graph
 
 
@@ -212,20 +214,20 @@ def _edges(pairs: Any) -> tuple[tuple[str, str], ...]:
     return tuple((a, b) for a, b in pairs)
 
 
-def _check_same(model: ModelProto, written: ModelProto) -> None:
+def _check_same(model: ModelProto, ours: ModelProto) -> None:
     """Refuse a model that executes anything but what its metadata describes."""
-    for found, expected in zip_longest(model.graph.node, written.graph.node):
+    for found, expected in zip_longest(model.graph.node, ours.graph.node):
         if found != expected:
             raise BadInput(
                 f"it holds {_node(found)} where its metadata describes {_node(expected)}. The file "
                 f"was changed after neurocompile wrote it. {REBUILD}."
             )
     parts = {
-        "tensors": (model.graph.initializer, written.graph.initializer),
-        "inputs and outputs": ([model.graph], [written.graph]),
-        "functions": (model.functions, written.functions),
-        "imports": (model.opset_import, written.opset_import),
-        "IR version numbers": ([model.ir_version], [written.ir_version]),
+        "tensors": (model.graph.initializer, ours.graph.initializer),
+        "inputs and outputs": ([model.graph], [ours.graph]),
+        "functions": (model.functions, ours.functions),
+        "imports": (model.opset_import, ours.opset_import),
+        "IR version numbers": ([model.ir_version], [ours.ir_version]),
     }
     for part, (found_parts, expected_parts) in parts.items():
         if list(found_parts) != list(expected_parts):

@@ -36,6 +36,7 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import verify
 
 FORMAT = (1, 0)  # MAJOR.MINOR: a minor adds metadata only, a major changes what is executed
 LARGEST_FILE = 2**31 - 1  # bytes; protobuf holds no more
@@ -80,12 +81,14 @@ def to_onnx(graph: Graph) -> ModelProto:
         BadInput: If the graph is not sound; the message names the layer.
         Unsupported: If it has no ONNX form.
     """
-    shapes = check(graph)
-    draft = Draft(graph, shapes)
+    return written(verify(graph, "fixed" if graph.fixed else "float"))
+
+
+def written(graph: Graph) -> ModelProto:
+    """`to_onnx` of a graph that was verified already."""
+    draft = Draft(graph, check(graph))
     for name in graph.nodes:
         write_layer(graph.nodes[name], name, draft)
-    if not draft.outputs:
-        raise BadInput("the graph has no layer behind its input. Add one.")
     draft.refuse_collisions()
     model = helper.make_model(
         helper.make_graph(

@@ -37,9 +37,10 @@ from neurocompile.frontend.signals import (
     check_time,
     pattern_like,
 )
+from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.linear import out_shape
 from neurocompile.ir.nodes import LINEAR_OPS, Input, Reshape, Shape
+from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
 ROOT = "module"  # where the traced module hangs below the module that repeats its step
@@ -227,10 +228,8 @@ class Interpreter:
     def _check_shape(self, name: str, node: Any, before: Shape, after: Shape) -> None:
         if not isinstance(node, LINEAR_OPS):
             return
-        try:
+        with layer(name, node):
             found = out_shape(node, before)
-        except BadInput as error:
-            raise BadInput(f"layer '{name}': {error}") from None
         if found != after:
             raise AssertionError(f"layer '{name}': PyTorch gives {after}, its node {found}")
 

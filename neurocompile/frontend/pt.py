@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from neurocompile.errors import BadInput
 from neurocompile.frontend.archive import check_archive
 from neurocompile.frontend.plain import from_plain
-from neurocompile.frontend.sound import check_sound
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import verify
 
 FORMAT = "neurocompile checkpoint"
 VERSION = "1.0"  # MAJOR.MINOR; a new minor version only adds fields
@@ -73,8 +73,7 @@ def load(path: str | Path) -> Checkpoint:
         _check_plain(content, length)
         _check_version(content.get("version"))
         settings = _settings(content.get("settings"))
-        graph = from_plain(content.get("graph"), settings)
-        check_sound(graph)
+        graph = verify(from_plain(content.get("graph"), settings), "float")
         return Checkpoint(graph, _state(content.get("state_dict")))
     except BadInput as error:
         raise BadInput(f"{what} is no sound checkpoint: {error}") from None
@@ -165,10 +164,7 @@ def _settings(values: Any) -> Settings:
     for name, kind in (("data", str), ("training", dict)):
         if not isinstance(values.get(name, kind()), kind):
             raise BadInput(f"'{name}' in its settings is not a {kind.__name__}.")
-    try:
-        return Settings.from_dict(values)
-    except OverflowError:  # a whole number that no float holds
-        raise BadInput("a number in its settings is too large.") from None
+    return Settings.from_dict(values)
 
 
 def _state(values: Any) -> dict[str, Tensor]:

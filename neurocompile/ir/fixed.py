@@ -17,9 +17,8 @@ import numpy as np
 from neurocompile.ir.arrays import Array, freeze_fields
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse
+from neurocompile.ir.step import STATE_LIMIT
 
-STATE_LIMIT = 1 << 23  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
-DECAY_BITS = 12  # decays are parts in 4096
 ALIGN_BITS = 6  # weights and thresholds are aligned 6 bits above the biases
 CURRENT_WRAP_LIMIT = 3 * STATE_LIMIT  # beyond it Lava's single wrap no longer lands in range
 
@@ -131,31 +130,26 @@ class CubaLIF:
 
     def constants(self) -> FixedConstants:
         """The numbers that a step reads, as int64 arrays."""
+        found = self.constants_of(self.du, self.dv, self.vth, self.bias)
+        return FixedConstants(*(np.asarray(number) for number in found))
+
+    @staticmethod
+    def constants_of(du: Any, dv: Any, vth: Any, bias: Any) -> FixedConstants:
+        """The numbers that a step reads, from anything that has + - and *."""
         return FixedConstants(
-            keep_u=np.asarray(4096 - (self.du + 1)),
-            keep_v=np.asarray(4096 - self.dv),
-            bias=np.asarray(self.bias),
-            threshold=np.asarray(self.vth << ALIGN_BITS),
+            keep_u=4096 - (du + 1), keep_v=4096 - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
         )
 
     def step(self, ops: Any, state: tuple[Any, Any], a: Any, p: FixedConstants) -> FixedStep:
         """One step; a is the weighted sum of the spikes that arrive."""
         u, v = state
-        current = ops.divide_toward_zero(u * p.keep_u, DECAY_BITS) + a * (1 << ALIGN_BITS)
-        u = wrap_once(ops, current)
-        potential = ops.divide_toward_zero(v * p.keep_v, DECAY_BITS) + u + p.bias
+        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
+        u = ops.wrap(current)
+        potential = ops.decay(v, p.keep_v) + u + p.bias
         v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
         spikes = v > p.threshold
         after = 0 if self.reset == "zero" else v - p.threshold
         return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
-
-
-def wrap_once(ops: Any, current: Any) -> Any:
-    """Bring a current by one multiple of 2^24 at most into (-2^23, 2^23], as Lava does."""
-    too_high = current > STATE_LIMIT
-    too_low = (current * -1) > STATE_LIMIT - 1
-    lowered = ops.where(too_high, current - 2 * STATE_LIMIT, current)
-    return ops.where(too_low, current + 2 * STATE_LIMIT, lowered)
 
 
 class FixedConstants(NamedTuple):

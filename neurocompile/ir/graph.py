@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -46,11 +47,24 @@ class Graph:
 
     def before(self, name: str) -> tuple[str, ...]:
         """Names of the nodes with an edge to this one, in the order of the edges."""
-        return tuple(a for a, b in self.edges if b == name)
+        return self._neighbours[0].get(name, ())
 
     def after(self, name: str) -> tuple[str, ...]:
         """Names of the nodes with an edge from this one, in the order of the edges."""
-        return tuple(b for a, b in self.edges if a == name)
+        return self._neighbours[1].get(name, ())
+
+    @cached_property
+    def _neighbours(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+        """Names before and after each node; found once, for a file may hold many edges."""
+        before: dict[str, list[str]] = {}
+        after: dict[str, list[str]] = {}
+        for a, b in self.edges:
+            before.setdefault(b, []).append(a)
+            after.setdefault(a, []).append(b)
+        return (
+            {name: tuple(names) for name, names in before.items()},
+            {name: tuple(names) for name, names in after.items()},
+        )
 
     def of(self, *kinds: type) -> Iterator[tuple[str, Any]]:
         """The nodes of these kinds, in order."""

@@ -105,7 +105,9 @@ class LIFBox:
 class LI:
     """Leaky integrator with synaptic current: a readout that never spikes.
 
-    The step of LIF without threshold; the membrane potential is the output.
+    The step of LIF without threshold:
+    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  i <- i - dt tau_syn_inv i.
+    The membrane potential is the output.
 
     Attributes:
         tau_syn_inv, tau_mem_inv: 1/s.

@@ -1,7 +1,8 @@
-"""The shape of what leaves every node of a FLOAT graph.
+"""The shape of what leaves every node of a FLOAT graph, and whether its geometry makes one.
 
 In:  a linear node and the shape before it; a FLOAT graph whose Input has a shape.
-Out: the shape behind each node.
+Out: the shape behind each node, or the sentence that says what does not fit.
+Nothing of a layer's size is made: a stranger's numbers are safe here. No scipy.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-import numpy as np
-
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import Unsupported
+from neurocompile.ir.checks import (
+    MAX_GEOMETRY,
+    MAX_POOL,
+    MAX_WINDOW,
+    check_each,
+    check_shape,
+    expect,
+    layer,
+)
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import (
@@ -31,134 +39,175 @@ from neurocompile.ir.nodes import (
 )
 
 
-@singledispatch
 def out_shape(op: Any, in_shape: Shape) -> Shape:
-    """Shape behind a node, for a shape before it.
+    """Shape behind a linear node, for a shape before it.
 
     Raises:
-        BadInput: If the node cannot take such a shape.
+        BadInput: If the node's own arrays or geometry do not fit together, it cannot take such
+            a shape, or what it makes is too large; the sentence goes on after the node's name.
+        Unsupported: If it is no linear map.
     """
-    raise Unsupported(f"{type(op).__name__} is not a linear map.")
-
-
-@out_shape.register
-def _(op: Linear, in_shape: Shape) -> Shape:
-    _expect(in_shape[-1:] == op.weight.shape[1:], op, in_shape, f"(..., {op.weight.shape[1]})")
-    return (*in_shape[:-1], op.weight.shape[0])
-
-
-@out_shape.register
-def _(op: Conv, in_shape: Shape) -> Shape:
-    channels = op.weight.shape[1] * op.groups
-    axes = op.weight.ndim - 2
-    _expect(
-        len(in_shape) == axes + 1 and in_shape[0] == channels, op, in_shape, f"({channels}, ...)"
-    )
-    spatial = tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(
-            in_shape[1:], op.weight.shape[2:], op.stride, op.padding, op.dilation, strict=True
-        )
-    )
-    _expect(min(spatial) >= 1, op, in_shape, "an image at least as large as the kernel")
-    return (op.weight.shape[0], *spatial)
-
-
-@out_shape.register
-def _(op: ConvTranspose, in_shape: Shape) -> Shape:
-    channels = op.weight.shape[0]
-    axes = op.weight.ndim - 2
-    _expect(
-        len(in_shape) == axes + 1 and in_shape[0] == channels, op, in_shape, f"({channels}, ...)"
-    )
-    spatial = tuple(
-        (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
-        for n, k, s, p, d, extra in zip(
-            in_shape[1:],
-            op.weight.shape[2:],
-            op.stride,
-            op.padding,
-            op.dilation,
-            op.output_padding,
-            strict=True,
-        )
-    )
-    _expect(min(spatial) >= 1, op, in_shape, "an image large enough for this padding")
-    return (op.weight.shape[1] * op.groups, *spatial)
-
-
-@out_shape.register
-def _(op: Sparse, in_shape: Shape) -> Shape:
-    _expect(size(op.in_shape) == size(in_shape), op, in_shape, str(op.in_shape))
-    return op.out_shape
-
-
-@out_shape.register(SumPool)
-@out_shape.register(AvgPool)
-def _(op: SumPool | AvgPool, in_shape: Shape) -> Shape:
-    _expect(len(in_shape) == len(op.kernel) + 1, op, in_shape, f"{len(op.kernel) + 1} axes")
-    spatial = tuple(
-        (n + 2 * p - k) // s + 1
-        for n, k, s, p in zip(in_shape[1:], op.kernel, op.stride, op.padding, strict=True)
-    )
-    _expect(min(spatial) >= 1, op, in_shape, "an image at least as large as the window")
-    return (in_shape[0], *spatial)
-
-
-@out_shape.register
-def _(op: Upsample, in_shape: Shape) -> Shape:
-    _expect(len(in_shape) == len(op.scale) + 1, op, in_shape, f"{len(op.scale) + 1} axes")
-    return (in_shape[0], *(n * k for n, k in zip(in_shape[1:], op.scale, strict=True)))
-
-
-@out_shape.register
-def _(op: Reshape, in_shape: Shape) -> Shape:
-    _expect(size(op.shape) == size(in_shape), op, in_shape, f"{size(op.shape)} values")
-    return op.shape
-
-
-@out_shape.register
-def _(op: Identity, in_shape: Shape) -> Shape:
-    return in_shape
+    shape = _behind(op, in_shape)
+    check_shape(shape)
+    return shape
 
 
 def shapes(graph: Graph) -> dict[str, Shape]:
-    """Shape of one step of one sample behind each node.
+    """Shape of one step of one sample behind each node of a FLOAT graph.
 
     Raises:
         BadInput: If a node cannot take the shape before it; the message names the node.
     """
     found: dict[str, Shape] = {}
     for name, node in graph.nodes.items():
-        if isinstance(node, Input):
-            found[name] = node.shape
-            continue
-        (before,) = graph.before(name)
-        if isinstance(node, LINEAR_OPS):
-            try:
+        with layer(name, node):
+            if isinstance(node, Input):
+                check_shape(node.shape)
+                found[name] = node.shape
+                continue
+            (before,) = graph.before(name)
+            if isinstance(node, LINEAR_OPS):
                 found[name] = out_shape(node, found[before])
-            except BadInput as error:
-                raise BadInput(f"layer '{name}': {error}") from None
-        else:
-            found[name] = found[before]
-            _check_parameters(name, node, found[name])
+            else:
+                expect(isinstance(node, NEURONS), "it is not a node of the FLOAT vocabulary.")
+                found[name] = found[before]
     return found
 
 
-def _check_parameters(name: str, neuron: Any, shape: Shape) -> None:
-    """Parameters are one value a layer, or broadcast to one a neuron."""
-    if not isinstance(neuron, NEURONS):
-        raise BadInput(f"layer '{name}' is a {type(neuron).__name__}, which is no FLOAT node.")
-    for field, value in vars(neuron).items():
-        if isinstance(value, np.ndarray):
-            try:
-                np.broadcast_to(value, shape)
-            except ValueError:
-                raise BadInput(
-                    f"layer '{name}': {field} has shape {value.shape}, but the layer has "
-                    f"{shape}. Give one value, or one for each neuron."
-                ) from None
+@singledispatch
+def _behind(op: Any, in_shape: Shape) -> Shape:
+    raise Unsupported(f"{type(op).__name__} is not a linear map.")
 
-def _expect(good: bool, op: Any, found: Shape, allowed: str) -> None:
-    if not good:
-        raise BadInput(f"{type(op).__name__} was given the shape {found}, but takes {allowed}.")
+
+@_behind.register
+def _(op: Linear, in_shape: Shape) -> Shape:
+    _expect_weight(op, (2,))
+    n_out, n_in = op.weight.shape
+    _expect_takes(in_shape[-1:] == (n_in,), in_shape, f"(..., {n_in})")
+    _check_bias(op, n_out)
+    return (*in_shape[:-1], n_out)
+
+
+@_behind.register
+def _(op: Conv, in_shape: Shape) -> Shape:
+    _expect_weight(op, (3, 4))
+    _check_kernel(op, in_shape, op.weight.shape[1] * op.groups, op.weight.shape[0])
+    _check_bias(op, op.weight.shape[0])
+    kernel = op.weight.shape[2:]
+    return (op.weight.shape[0], *_slid(in_shape, kernel, op.stride, op.padding, op.dilation))
+
+
+@_behind.register
+def _(op: ConvTranspose, in_shape: Shape) -> Shape:
+    _expect_weight(op, (3, 4))
+    _check_kernel(op, in_shape, op.weight.shape[0], op.weight.shape[0])
+    kernel = op.weight.shape[2:]
+    check_each(op.output_padding, len(kernel), 0, "output_padding")
+    least = zip(op.output_padding, op.stride, op.dilation, strict=True)
+    expect(
+        all(extra < max(s, d) for extra, s, d in least),
+        f"its output_padding is {op.output_padding}, but must stay below its stride {op.stride} "
+        f"or its dilation {op.dilation}, as in PyTorch.",
+    )
+    channels = op.weight.shape[1] * op.groups
+    _check_bias(op, channels)
+    axes = zip(in_shape[1:], kernel, op.stride, op.dilation, op.output_padding, strict=True)
+    whole = tuple((n - 1) * s + d * (k - 1) + extra + 1 for n, k, s, d, extra in axes)
+    check_shape((channels, *whole), "its image before the padding is cut off")
+    spatial = tuple(n - 2 * p for n, p in zip(whole, op.padding, strict=True))
+    _expect_takes(min(spatial) >= 1, in_shape, f"an image that its padding {op.padding} leaves")
+    return (channels, *spatial)
+
+
+@_behind.register
+def _(op: Sparse, in_shape: Shape) -> Shape:
+    _expect_takes(size(op.in_shape) == size(in_shape), in_shape, str(op.in_shape))
+    _check_bias(op, size(op.out_shape))
+    return op.out_shape
+
+
+@_behind.register(SumPool)
+@_behind.register(AvgPool)
+def _(op: SumPool | AvgPool, in_shape: Shape) -> Shape:
+    axes = len(op.kernel)
+    expect(axes in (1, 2), f"its kernel is {op.kernel}, allowed are 1 or 2 numbers.")
+    _expect_takes(len(in_shape) == axes + 1, in_shape, f"{axes + 1} axes")
+    for what, low in (("kernel", 1), ("stride", 1), ("padding", 0)):
+        check_each(getattr(op, what), axes, low, what)
+    expect(
+        all(2 * p <= k for p, k in zip(op.padding, op.kernel, strict=True)),
+        f"its padding {op.padding} is more than half its kernel {op.kernel}, as no PyTorch pool.",
+    )
+    window = size(op.kernel)
+    expect(
+        window <= MAX_WINDOW and in_shape[0] * window <= MAX_POOL,
+        f"its kernel {op.kernel} reads {window} values in {in_shape[0]} channels, allowed are "
+        f"{MAX_WINDOW} in one and {MAX_POOL} in all.",
+    )
+    return (in_shape[0], *_slid(in_shape, op.kernel, op.stride, op.padding, (1,) * axes))
+
+
+@_behind.register
+def _(op: Upsample, in_shape: Shape) -> Shape:
+    axes = len(op.scale)
+    expect(axes in (1, 2), f"its scale is {op.scale}, allowed are 1 or 2 numbers.")
+    _expect_takes(len(in_shape) == axes + 1, in_shape, f"{axes + 1} axes")
+    check_each(op.scale, axes, 1, "scale")
+    return (in_shape[0], *(n * k for n, k in zip(in_shape[1:], op.scale, strict=True)))
+
+
+@_behind.register
+def _(op: Reshape, in_shape: Shape) -> Shape:
+    check_shape(op.shape)
+    _expect_takes(size(op.shape) == size(in_shape), in_shape, f"{size(op.shape)} values")
+    return op.shape
+
+
+@_behind.register
+def _(op: Identity, in_shape: Shape) -> Shape:
+    return in_shape
+
+
+def _expect_takes(good: bool, found: Shape, allowed: str) -> None:
+    expect(good, f"it was given the shape {found}, but takes {allowed}.")
+
+
+def _expect_weight(op: Linear | Conv | ConvTranspose, axes: tuple[int, ...]) -> None:
+    expect(
+        op.weight.ndim in axes and op.weight.size > 0,
+        f"its weight has shape {op.weight.shape}, allowed are "
+        f"{' or '.join(map(str, axes))} axes without a 0.",
+    )
+
+
+def _check_bias(op: Any, outputs: int) -> None:
+    expect(
+        op.bias is None or op.bias.shape == (outputs,),
+        f"its bias has shape {getattr(op.bias, 'shape', None)}, allowed is ({outputs},).",
+    )
+
+
+def _check_kernel(op: Conv | ConvTranspose, in_shape: Shape, channels: int, split: int) -> None:
+    """What both kinds of convolution share: groups, channels and a number for each axis."""
+    axes = op.weight.ndim - 2
+    expect(
+        1 <= op.groups <= MAX_GEOMETRY and split % op.groups == 0,
+        f"its groups are {op.groups}, allowed is a number from 1 that divides {split} channels.",
+    )
+    _expect_takes(
+        len(in_shape) == axes + 1 and in_shape[0] == channels,
+        in_shape,
+        f"({channels}, ...) with {axes + 1} axes",
+    )
+    for what, low in (("stride", 1), ("padding", 0), ("dilation", 1)):
+        check_each(getattr(op, what), axes, low, what)
+
+
+def _slid(in_shape: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
+    """Positions of a window along each axis of a padded image."""
+    padded = tuple(n + 2 * p for n, p in zip(in_shape[1:], padding, strict=True))
+    check_shape((in_shape[0], *padded), "its padded image")
+    axes = zip(padded, kernel, stride, dilation, strict=True)
+    spatial = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in axes)
+    _expect_takes(min(spatial) >= 1, in_shape, f"an image at least as large as its kernel {kernel}")
+    return spatial

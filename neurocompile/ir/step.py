@@ -2,8 +2,10 @@
 
 In:  a step written once, in `neurons.py` (float) or `fixed.py` (integers).
 Out: the same step on numpy arrays here, on torch tensors in `engines`, as ONNX nodes in
-     `exchange`: + - * > come from the operands, the three below from `Ops`.
+     `exchange`: + - * > come from the operands, the five below from `Ops`.
 Integers are int64: a decay multiplies 24 bits by 13, so 32 bits would overflow.
+
+Source of the integer rules: lava-nc 0.10.0, lava/proc/lif/models.py, subthr_dynamics.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+
+STATE_LIMIT = 1 << 23  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
+DECAY_BITS = 12  # decays are parts in 4096
 
 
 class Ops(Protocol):
@@ -24,6 +29,25 @@ class Ops(Protocol):
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         """Yes where the condition holds, else no."""
+
+    def wrap(self, x: Any) -> Any:
+        """x brought once by 2^24 into (-2^23, 2^23]; `wrap_once` says what that means."""
+
+    def decay(self, x: Any, keep: Any) -> Any:
+        """x keep / 4096, the fraction cut off; `decayed` says what that means."""
+
+
+def wrap_once(ops: Ops, x: Any) -> Any:
+    """Bring a current by one multiple of 2^24 at most into (-2^23, 2^23], as Lava does."""
+    too_high = x > STATE_LIMIT
+    too_low = (x * -1) > STATE_LIMIT - 1
+    lowered = ops.where(too_high, x - 2 * STATE_LIMIT, x)
+    return ops.where(too_low, x + 2 * STATE_LIMIT, lowered)
+
+
+def decayed(ops: Ops, x: Any, keep: Any) -> Any:
+    """What a decay leaves of a state: keep parts in 4096 of it."""
+    return ops.divide_toward_zero(x * keep, DECAY_BITS)
 
 
 class NumpyOps:
@@ -40,3 +64,11 @@ class NumpyOps:
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         """Yes where the condition holds, else no."""
         return np.where(condition, yes, no)
+
+    def wrap(self, x: Any) -> Any:
+        """x brought once by 2^24 into (-2^23, 2^23]."""
+        return wrap_once(self, x)
+
+    def decay(self, x: Any, keep: Any) -> Any:
+        """x keep / 4096, the fraction cut off."""
+        return decayed(self, x, keep)

@@ -1,186 +1,141 @@
-"""What must hold between the steps of the pipeline.
+"""What must hold between the steps of the pipeline, and of every graph out of a file.
 
-In:  a graph at a stage.
-Out: nothing, or an error that names the node and the rule it breaks.
-The table at the end is the whole list.
+In:  a graph at a stage, possibly made up by a stranger.
+Out: the graph, or a BadInput that names the node, what was found, what is allowed.
+The table at the end is the whole list. A rule may rely on those above it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
-
-import numpy as np
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal
 
 from neurocompile.errors import BadInput
-from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir import verify_fields, verify_fixed, verify_float
+from neurocompile.ir.checks import expect, layer
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import LINEAR_OPS, Input, Sparse, size
-from neurocompile.ir.shapes import out_shape, shapes
+from neurocompile.ir.nodes import LINEAR_OPS, Input
 
 Stage = Literal["float", "fixed"]
-Broken = Iterator[tuple[str, str]]  # (node, what is wrong with it)
+Rule = Callable[[Graph], None]
 
-RANGES = {  # inclusive; lava-nc 0.10.0, lava/proc/lif/models.py, PyLifModelBitAcc
-    "du": (-1, 4095),
-    "dv": (0, 4096),
-    "vth": (0, (1 << 17) - 1),
-    "bias_mant": (-4096, 4095),
-    "bias_exp": (0, 7),
-    "v_init": (-(1 << 23) + 1, (1 << 23) - 1),
-}
+FLOAT_NODES = (Input, *LINEAR_OPS, *NEURONS)
+MAX_NODES = 10_000
+MAX_EDGES = 4 * MAX_NODES  # a synapse has two, every other node of a tree has one
+MAX_NAME = 1000  # letters; the name of a composed synapse joins those of its parts
 
 
 def verify(graph: Graph, stage: Stage) -> Graph:
     """Check everything that must hold at a stage; gives the graph back.
 
+    Args:
+        graph: Its fields may hold anything.
+        stage: Names the column of the table.
+
     Raises:
-        BadInput: Naming the first node that breaks a rule, and the rule.
+        BadInput: At the first rule that does not hold, naming the node.
     """
     for rule in RULES[stage]:
-        for name, wrong in rule(graph):
-            raise BadInput(f"'{name}': {wrong}")
+        rule(graph)
     return graph
 
 
-def _edges_join_known_nodes(graph: Graph) -> Broken:
-    order = {name: i for i, name in enumerate(graph.nodes)}
-    for a, b in graph.edges:
-        for end in (a, b):
-            if end not in order:
-                yield end, "an edge names this node, but the graph has none of that name."
-        if a in order and b in order and order[a] >= order[b]:
-            yield b, f"it comes before its source '{a}'. Loops are not in this version."
+def few_nodes_and_edges(graph: Graph) -> None:
+    """Enough for a network, not enough to keep a machine busy for nothing."""
+    nodes, edges = len(graph.nodes), len(graph.edges)
+    expect(1 <= nodes <= MAX_NODES, f"the graph has {nodes} nodes, allowed are 1 to {MAX_NODES}.")
+    expect(edges <= MAX_EDGES, f"the graph has {edges} edges, allowed are up to {MAX_EDGES}.")
 
 
-def _only_float_nodes(graph: Graph) -> Broken:
-    for name, node in graph.nodes.items():
-        if not isinstance(node, (Input, *LINEAR_OPS, *NEURONS)):
-            yield name, f"{type(node).__name__} is not a node of the FLOAT vocabulary."
+def names_are_printable(graph: Graph) -> None:
+    """Every file format and every message can hold a name."""
+    for name in graph.nodes:
+        good = isinstance(name, str) and 1 <= len(name) <= MAX_NAME and name.isprintable()
+        if not good or "/" in name:
+            raise BadInput(
+                f"a layer is called {str(name)[:60]!a}, allowed are 1 to {MAX_NAME} printable "
+                "letters without '/'. Rename the layer."
+            )
 
 
-def _one_input(graph: Graph) -> Broken:
-    inputs = [n for n, _ in graph.of(Input, SpikeInput, BiasInput)]
-    if len(inputs) != 1:
-        yield ", ".join(inputs) or "graph", f"a network has one input, this one has {len(inputs)}."
-
-
-def _one_source_a_node(graph: Graph) -> Broken:
-    for name, node in graph.nodes.items():
-        expected = 0 if isinstance(node, Input) else 1
-        if len(graph.before(name)) != expected:
-            yield name, f"{len(graph.before(name))} edges enter it, but it takes {expected}."
-
-
-def _shapes_fit(graph: Graph) -> Broken:
-    try:
-        shapes(graph)
-    except BadInput as error:
-        yield "shapes", str(error)
-
-
-def _numbers_are_finite(graph: Graph) -> Broken:
-    for name, node in graph.nodes.items():
-        for field, value in vars(node).items():
-            if isinstance(value, np.ndarray) and not np.all(np.isfinite(value)):
-                yield (
-                    name,
-                    f"{field} holds {int((~np.isfinite(value)).sum())} values that are not "
-                    "finite numbers. Train again from a checkpoint before the loss diverged.",
+def edges_lead_forward(graph: Graph) -> None:
+    """Every edge joins a node to a later one, once."""
+    place = {name: i for i, name in enumerate(graph.nodes)}
+    for edge in graph.edges:
+        if not isinstance(edge, tuple) or len(edge) != 2:
+            raise BadInput(f"an edge is {str(edge)[:60]!a}, allowed is a pair of names.")
+        a, b = edge
+        for end in edge:
+            if not isinstance(end, str) or end not in place:
+                raise BadInput(
+                    f"an edge leads from {str(a)[:60]!a} to {str(b)[:60]!a}, but there is no layer "
+                    f"{str(end)[:60]!a}. Name a layer of the graph."
                 )
+        if place[a] >= place[b]:
+            raise BadInput(
+                f"the edge from '{a}' to '{b}' leads backwards. Recurrence is not in this version; "
+                "order the layers so that each stands behind those that feed it."
+            )
+    for (a, b), count in Counter(graph.edges).items():
+        expect(count == 1, f"the edge from '{a}' to '{b}' stands {count} times, allowed is once.")
 
 
-def _leaks_are_positive(graph: Graph) -> Broken:
-    for name, node in graph.of(*NEURONS):
-        for field in ("tau_mem_inv", "tau_syn_inv"):
-            value = getattr(node, field, None)
-            if value is not None and np.any(value <= 0):
-                yield name, f"{field} = {float(np.min(value)):.4g} 1/s. It must be above 0."
+def only_float_nodes(graph: Graph) -> None:
+    """Every node is one that people write."""
+    _only(graph, FLOAT_NODES, "FLOAT")
 
 
-def _only_fixed_nodes(graph: Graph) -> Broken:
+def only_fixed_nodes(graph: Graph) -> None:
+    """Every node is one that a chip has."""
+    _only(graph, FIXED_NODES, "FIXED")
+
+
+def _only(graph: Graph, kinds: tuple[type, ...], stage: str) -> None:
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
     for name, node in graph.nodes.items():
-        if not isinstance(node, FIXED_NODES):
-            yield name, f"{type(node).__name__} is not a node of the FIXED vocabulary."
+        with layer(name, node):
+            expect(
+                type(node) in kinds,
+                f"it is not a node of the {stage} vocabulary, allowed are {names}.",
+            )
 
 
-def _synapses_join_two_populations(graph: Graph) -> Broken:
-    for name, node in graph.of(Synapse):
-        ends = graph.before(name) + graph.after(name)
-        if len(ends) != 2:
-            yield name, f"a synapse joins two populations, this one touches {len(ends)}."
-            continue
-        source, target = (graph.nodes[e] for e in ends)
-        if not isinstance(source, POPULATIONS) or not isinstance(target, CubaLIF):
-            yield name, f"it joins {type(source).__name__} to {type(target).__name__}."
-        elif (size(node.in_shape), size(node.out_shape)) != (
-            size(source.shape),
-            size(target.shape),
-        ):
-            yield name, f"{node.in_shape} -> {node.out_shape} does not match its populations."
-        elif out_shape(node.op, node.in_shape) != node.out_shape:
-            yield name, f"its weights give {out_shape(node.op, node.in_shape)}, not its out_shape."
-
-
-def _weights_are_on_the_grid(graph: Graph) -> Broken:
-    for name, node in graph.of(Synapse):
-        if not 2 <= node.bits <= 8:
-            yield name, f"{node.bits} weight bits. A chip has 2..8."
-            continue
-        step = 1 << (9 - node.bits)
-        weights: Any = node.op.data if isinstance(node.op, Sparse) else node.op.weight
-        if not np.issubdtype(weights.dtype, np.integer):
-            yield name, f"its weights are {weights.dtype}, not integers."
-        elif np.any(weights % step) or np.any(weights < -256) or np.any(weights > 256 - step):
-            yield name, f"a weight leaves the grid -256..{256 - step} in steps of {step}."
-        if not -8 <= node.weight_exp <= 7:
-            yield name, f"weight exponent {node.weight_exp}. A chip has -8..7."
-        if not 0 <= node.delay <= 62:
-            yield name, f"delay {node.delay}. A chip has 0..62 on top of the step of a synapse."
-
-
-def _registers_are_in_range(graph: Graph) -> Broken:
-    for name, node in graph.of(CubaLIF):
-        for field, (low, high) in RANGES.items():
-            value = getattr(node, field)
-            if value.shape not in ((), node.shape):
-                yield name, f"{field} has shape {value.shape}, the population {node.shape}."
-            elif np.any(value < low) or np.any(value > high):
-                worst = int(value.flat[np.argmax(np.abs(value))])
-                yield name, f"{field} = {worst}, but the register holds {low}..{high}."
-
-
-def _populations_have_sources(graph: Graph) -> Broken:
-    for name, node in graph.nodes.items():
-        sources = [graph.nodes[b] for b in graph.before(name)]
-        if isinstance(node, SpikeInput | AlwaysOn | BiasInput):
-            if sources:
-                yield name, "an input has a source."
-        elif isinstance(node, CubaLIF) and not all(
-            isinstance(s, Synapse | BiasInput) for s in sources
-        ):
-            yield name, "something other than a synapse or a bias input enters a population."
-
-
-RULES: dict[Stage, tuple[Callable[[Graph], Broken], ...]] = {
+RULES: dict[Stage, tuple[Rule, ...]] = {
     "float": (
-        _edges_join_known_nodes,
-        _only_float_nodes,
-        _one_input,
-        _one_source_a_node,
-        _shapes_fit,
-        _numbers_are_finite,
-        _leaks_are_positive,
+        few_nodes_and_edges,
+        names_are_printable,
+        edges_lead_forward,
+        only_float_nodes,
+        verify_fields.fields_have_their_types,
+        verify_fields.numbers_are_finite,
+        verify_fields.sparse_maps_are_sound,
+        verify_float.parameters_are_floats,
+        verify_float.one_input,
+        verify_float.one_source_a_layer,
+        verify_float.shapes_fit,
+        verify_float.one_value_or_one_a_neuron,
+        verify_float.time_constants_are_positive,
     ),
     "fixed": (
-        _edges_join_known_nodes,
-        _only_fixed_nodes,
-        _one_input,
-        _populations_have_sources,
-        _synapses_join_two_populations,
-        _weights_are_on_the_grid,
-        _registers_are_in_range,
-        _numbers_are_finite,
+        few_nodes_and_edges,
+        names_are_printable,
+        edges_lead_forward,
+        only_fixed_nodes,
+        verify_fields.fields_have_their_types,
+        verify_fields.numbers_are_finite,
+        verify_fields.sparse_maps_are_sound,
+        verify_fixed.one_input,
+        verify_fixed.inputs_have_no_source,
+        verify_fixed.populations_are_fed_by_synapses,
+        verify_fixed.synapses_join_two_populations,
+        verify_fixed.bias_inputs_and_axons_lead_to_one,
+        verify_fixed.populations_have_shapes,
+        verify_fixed.synapses_fit_their_populations,
+        verify_fixed.weights_are_on_the_grid,
+        verify_fixed.exponents_and_delays_are_a_chips,
+        verify_fixed.registers_are_in_range,
+        verify_fixed.what_the_host_writes_fits,
     ),
 }

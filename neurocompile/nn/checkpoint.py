@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from neurocompile.errors import BadInput
 from neurocompile.frontend.plain import to_plain
 from neurocompile.frontend.pt import FORMAT, VERSION, Checkpoint, load
-from neurocompile.frontend.sound import check_sound
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import verify
 
 __all__ = ["Checkpoint", "load", "save"]
 
@@ -52,8 +52,7 @@ def save(
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
-    graph = trace(model, example_input, settings)
-    check_sound(graph)
+    graph = verify(trace(model, example_input, settings), "float")
     state = _plain_state(model.state_dict())
     content = {
         "format": FORMAT,

@@ -6,12 +6,12 @@ Out: the largest synaptic current and potential of each neuron layer, in float64
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from neurocompile.engines.agree import spans
 from neurocompile.engines.floating import run_float
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -19,8 +19,6 @@ from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
 from neurocompile.ir.nodes import LINEAR_OPS, Input, Reshape
 from neurocompile.ir.shapes import shapes
-
-BATCH = 100  # samples at a time: about 100 MB of float64 for the shipped autoencoder
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ def observe(graph: Graph, values: Array, steps: int) -> Ranges:
     """
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
-    for batch in batches(values, BATCH):
-        seen = run_float(graph, batch, steps, peaks=True)
+    for first, last in spans(len(values)):
+        seen = run_float(graph, values[first:last], steps, peaks=True)
         for name, peak in seen.current_peak.items():
             current[name] = max(current.get(name, 0.0), peak)
             potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
@@ -92,9 +90,3 @@ def bound(graph: Graph) -> Ranges:
             potential[name] = float(total + rest + level)
             reach[name] = np.ones_like(reach[before])
     return Ranges(False, current, potential, largest_input)
-
-
-def batches(values: Array, size: int) -> Iterator[Array]:
-    """Consecutive parts of at most `size` samples."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -11,7 +11,8 @@ import numpy as np
 
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ALIGN_BITS, DECAY_BITS
+from neurocompile.ir.fixed import ALIGN_BITS
+from neurocompile.ir.step import DECAY_BITS
 
 UNITY = 1 << DECAY_BITS
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 
@@ -60,13 +61,14 @@ def print_report(report: dict[str, Any], out: Path) -> None:
     for name, value in _summary(report):
         summary.add_row(name, value)
     console.print(summary)
-    console.print(f"written to {out}: float.onnx, fixed.onnx, report.json, manifest.json")
+    console.print(f"written to {out}; every count, price and source: {out / 'report.json'}")
 
 
 def print_simulation(found: dict[str, Any]) -> None:
     """The end of `simulate`."""
     console = _console()
-    table = Table("layer", _right("neurons"), _right("spikes"), _right("spikes/step"))
+    columns = map(_right, ("neurons", "spikes", "rate"))
+    table = Table("layer", *columns, box=SIMPLE_HEAD)
     for row in found["layers"]:
         table.add_row(row["name"], _int(row["neurons"]), _int(row["spikes"]), f"{row['rate']:.4f}")
     console.print(table)
@@ -93,7 +95,7 @@ def print_simulation(found: dict[str, Any]) -> None:
 def print_inspection(found: dict[str, Any]) -> None:
     """The layers of a model."""
     console = _console()
-    table = Table("layer", "kind", "shape", "parameters")
+    table = Table("layer", "kind", "shape", "parameters", box=SIMPLE_HEAD)
     for row in found["layers"]:
         details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
         table.add_row(row["name"], row["kind"], _shape(row["shape"]), details)
@@ -112,7 +114,7 @@ def print_inspection(found: dict[str, Any]) -> None:
 
 def print_targets(rows: list[dict[str, Any]]) -> None:
     """One line a target."""
-    table = Table("target", "what it is", _right("cores"), "energy models")
+    table = Table("target", "what it is", _right("cores"), "energy models", box=SIMPLE_HEAD)
     for row in rows:
         cores = "no limit" if row["cores"] is None else str(row["cores"])
         table.add_row(row["name"], row["title"], cores, ", ".join(row["energy_models"]) or "none")
@@ -123,7 +125,7 @@ def print_target(found: dict[str, Any]) -> None:
     """Every number of a target with its source."""
     console = _console()
     console.print(found["title"])
-    table = Table("number", _right("value"), "unit", "kind", "source", "where")
+    table = Table("number", _right("value"), "unit", "kind", "source", "where", box=SIMPLE_HEAD)
     for row in found["numbers"]:
         value = (
             ", ".join(map(str, row["value"])) if isinstance(row["value"], list) else row["value"]
@@ -137,11 +139,11 @@ def print_target(found: dict[str, Any]) -> None:
 def print_doctor(found: dict[str, Any]) -> None:
     """Packages, and what works."""
     console = _console()
-    table = Table("package", "installed", "pinned")
+    table = Table("package", "installed", "pinned", box=SIMPLE_HEAD)
     for row in found["packages"]:
         table.add_row(row["name"], row["installed"] or "-", row["pinned"] or "-")
     console.print(table)
-    works = Table("what", "works", "how to get it")
+    works = Table("what", "works", "how to get it", box=SIMPLE_HEAD)
     for row in found["works"]:
         missing = f"missing: {', '.join(row['missing'])}" if row["missing"] else ""
         hint = f"{missing}\n{row['install']}" if missing else ""
@@ -173,14 +175,9 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
     energy = report["energy"]
     if energy is not None:
         each = energy["per_sample_j"]
-        rows.append(
-            (
-                "energy a sample",
-                f"low {joules(each['low_j'])}, nominal {joules(each['nominal_j'])}, "
-                f"high {joules(each['high_j'])}",
-            )
-        )
-        rows.append(("what that is", f"{energy['name']}, model {energy['model_version']}"))
+        low, nominal, high = (joules(each[key]) for key in ("low_j", "nominal_j", "high_j"))
+        rows.append(("energy a sample", f"low {low}, nominal {nominal}, high {high}"))
+        rows.append(("", f"({energy['name']}, model {energy['model_version']})"))
         rows += _static(energy, report["latency"])
     fit = report["fit"]
     rows.append(("fits the chip", _fit(fit)))
@@ -192,43 +189,45 @@ def _static(energy: dict[str, Any], latency: dict[str, Any] | None) -> list[tupl
     """Static power stands beside the energy of events, never inside."""
     if energy["static"] is None or latency is None:
         return []
-    static = energy["static"]
     rows = []
-    for now, row in zip(latency["per_sample"], static["times"], strict=True):
+    for now, row in zip(latency["per_sample"], energy["static"]["times"], strict=True):
         if now["time_s"] is None:
             continue
         model = f", {row['model']}" if row["model"] else ""
-        low, high = (row[k] / energy["samples"] for k in ("low_j", "high_j"))
-        rows.append(
-            (
-                f"beside it, {row['mode']}{model}",
-                f"{_prefixed(now['time_s'], 's')} a sample, static {joules(low)} to {joules(high)}",
-            )
-        )
+        low, high = (joules(row[key] / energy["samples"]) for key in ("low_j", "high_j"))
+        time = _prefixed(now["time_s"], "s")
+        rows.append(("static, beside it", f"{low} to {high} in {time} ({row['mode']}{model})"))
     return rows
 
 
 def _layers(report: dict[str, Any]) -> Table:
-    """Spikes, operations and nominal joules of each layer, all samples together."""
+    """Spikes, operations and nominal joules of each layer, as means over the samples."""
     nominal = _nominal(report["energy"])
+    samples = report["energy"]["samples"]
     spent: dict[str, float] = {}
-    for term in nominal["terms"]:
-        spent[term["layer"]] = spent.get(term["layer"], 0.0) + (term["energy_j"] or 0.0)
     into = {s["name"]: s["target"] for s in report["synapses"]}
+    for term in nominal["terms"]:
+        layer = into.get(term["layer"], term["layer"])
+        spent[layer] = spent.get(layer, 0.0) + (term["energy_j"] or 0.0)
     table = Table(
-        "layer", _right("neurons"), _right("spikes"), _right("spikes/step"), _right("synops"),
-        _right("updated"), _right("idle"), _right(f"energy ({nominal['name']})"),
+        "layer", *map(_right, ("neurons", "spikes", "rate", "synops", "updated", "idle", "energy")),
+        box=SIMPLE_HEAD,
     )  # fmt: skip
     for row in report["layers"]:
-        own = spent.get(row["name"], 0.0)
-        own += sum(j for name, j in spent.items() if into.get(name) == row["name"])
-        table.add_row(
-            row["name"], _int(row["neurons"]), _int(row["spikes"]), f"{row['rate']:.4f}",
-            _int(row["synops"]), _int(row["updated"]), _int(row["idle"]), joules(own),
-        )  # fmt: skip
-    samples = report["energy"]["samples"]
-    table.caption = f"{samples} samples together; synops and their energy stand at the target"
+        counts = (row[key] for key in ("spikes", "synops", "updated", "idle"))
+        spikes, synops, updated, idle = (_mean(count, samples) for count in counts)
+        energy = joules(spent[row["name"]] / samples) if row["name"] in spent else "-"
+        neurons, rate = f"{row['neurons']:,}", f"{row['rate']:.4f}"
+        table.add_row(row["name"], neurons, spikes, rate, synops, updated, idle, energy)
+    table.caption = (
+        f"Means over {samples} samples; energy by {nominal['name']}, synapses at their target; "
+        "rate in spikes a neuron and step."
+    )
     return table
+
+
+def _mean(count: int | None, samples: int) -> str:
+    return "-" if count is None else f"{count / samples:,.0f}"
 
 
 def _nominal(energy: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +243,7 @@ def _exactness(found: dict[str, Any]) -> str:
     engines = " = ".join(found["engines"])
     if not compared:
         return f"{engines} alone; give --engine twice to compare"
-    return f"{engines} on {compared:,} spikes and potentials, {found['mismatches']} differ"
+    return f"{engines}: {compared:,} spikes and potentials compared, {found['mismatches']} differ"
 
 
 def _fit(fit: dict[str, Any]) -> str:
@@ -278,10 +277,8 @@ def _int(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _right(title: str) -> Any:
-    from rich.table import Column
-
-    return Column(title, justify="right")
+def _right(title: str) -> Column:
+    return Column(title, justify="right", no_wrap=True)
 
 
 def _plain() -> Table:

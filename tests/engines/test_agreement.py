@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import float_network, neuron, spikes
+from networks import float_network, neuron, spikes
 from random_graphs import fixed_graph
 
 from neurocompile.engines import fixed

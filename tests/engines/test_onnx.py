@@ -142,8 +142,7 @@ def test_a_large_dense_layer_does_not_saturate_inside_the_kernel():
         (-2, -8, -1),
         (254, -8, 0),
         (-256, 2, -1024),
-        (-3, -1, -2),  # an odd weight is stored whole
-        (3, 3, 24),
+        (6, 3, 48),
     ],
 )
 def test_a_negative_exponent_rounds_down(weight, weight_exp, arrives):

@@ -79,10 +79,15 @@ def dilated_conv(rng, shape, values):
 
 
 def integer_weights(rng):
+    """A drawer of weights on the grid, and its bits."""
     dtype = rng.choice(["int16", "int32", "int64"])
     bits = int(rng.choice([8, 8, 5]))
     step = 2 ** (9 - bits)
-    return lambda *shape: (rng.integers(-256 // step, 256 // step, shape) * step).astype(dtype)
+
+    def values(*shape):
+        return (rng.integers(-256 // step, 256 // step, shape) * step).astype(dtype)
+
+    return values, bits
 
 
 def population(rng, shape):
@@ -109,7 +114,7 @@ def population(rng, shape):
 
 def synapse(rng, shape):
     """A synapse that takes this shape; sometimes flattened, sparse, shifted or delayed."""
-    values = integer_weights(rng)
+    values, bits = integer_weights(rng)
     if len(shape) > 1 and rng.random() < 0.3:
         in_shape, op = (size(shape),), Linear(values(5, size(shape)))
     elif len(shape) > 1 and rng.random() < 0.2 and max(shape[1:]) < 12:
@@ -124,7 +129,8 @@ def synapse(rng, shape):
         in_shape,
         after,
         weight_exp=int(rng.integers(-8, 8)),
-        delay=int(rng.choice([0, 0, 1, 3, 70])),
+        bits=bits,
+        delay=int(rng.choice([0, 0, 1, 3, 62])),
     )
 
 
@@ -155,14 +161,17 @@ def fixed_graph(seed):
         target = nodes[name].out_shape
         into = [name]
         if rng.random() < 0.4:
-            weight = integer_weights(rng)(size(target), 1)
+            values, bits = integer_weights(rng)
+            flat = (size(target),)
             nodes[f"on{depth}"] = AlwaysOn()
-            nodes[f"bias{depth}"] = Synapse(Linear(weight), (1,), target, weight_exp=-2)
+            nodes[f"bias{depth}"] = Synapse(Linear(values(*flat, 1)), (1,), flat, -2, bits)
             edges.append((f"on{depth}", f"bias{depth}"))
             into.append(f"bias{depth}")
         if rng.random() < 0.3:  # a residual path
-            weight = integer_weights(rng)(size(target), size(nodes[last].shape))
-            nodes[f"skip{depth}"] = Synapse(Linear(weight), (weight.shape[1],), target)
+            values, bits = integer_weights(rng)
+            weight = values(size(target), size(nodes[last].shape))
+            wide, narrow = weight.shape[1:], weight.shape[:1]
+            nodes[f"skip{depth}"] = Synapse(Linear(weight), wide, narrow, bits=bits)
             edges.append((last, f"skip{depth}"))
             into.append(f"skip{depth}")
         last = f"pop{depth}"

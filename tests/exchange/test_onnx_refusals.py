@@ -190,7 +190,7 @@ def test_a_register_out_of_range_is_refused_with_its_range(model):
         if tensor.name.endswith(".du"):
             bad = np.full(tuple(tensor.dims), 4096)
             tensor.CopyFrom(onnx.numpy_helper.from_array(bad, tensor.name))
-    with pytest.raises(BadInput, match=r"its du is outside -1\.\.4095"):
+    with pytest.raises(BadInput, match=r"its du is 4096, allowed are -1\.\.4095"):
         from_onnx(model)
 
 
@@ -202,14 +202,14 @@ def test_a_register_out_of_range_is_refused_with_its_range(model):
         (lambda d: d.update(nodes=[1]), "has no name"),
         (lambda d: d["nodes"].append(d["nodes"][0]), "the name of another"),
         (lambda d: d.update(edges=[["in"]]), "not pairs of names"),
-        (lambda d: d["edges"].append(["in", "nowhere"]), "does not exist"),
+        (lambda d: d["edges"].append(["in", "nowhere"]), "there is no layer 'nowhere'"),
         (lambda d: d["nodes"][0].update(kind="System"), "no kind of node"),
         (lambda d: d["nodes"][0].update(kind=["x"]), "no kind of node"),
         (lambda d: d["nodes"][0].pop("shape"), "'shape' .* is missing"),
         (lambda d: d["nodes"][0].update(shape=[1.5]), "allowed is a list of whole numbers"),
         (lambda d: d["nodes"][0].update(shape=[10**30]), "allowed is a list of whole numbers"),
-        (lambda d: d["nodes"][0].update(shape=[2**30]), "allowed are up to 6 axes"),
-        (lambda d: d["nodes"][0].update(shape=[0]), "allowed are up to 6 axes"),
+        (lambda d: d["nodes"][0].update(shape=[2**30]), "allowed are 1 to 6 axes"),
+        (lambda d: d["nodes"][0].update(shape=[0]), "allowed are 1 to 6 axes"),
         (lambda d: d["nodes"][-1].update(du={"array": "x"}), "not in the file"),
         (lambda d: d["nodes"][-1].update(du=3), "not in the file"),
         (lambda d: d["nodes"][-1].update(reset="sideways"), "found 'sideways'"),

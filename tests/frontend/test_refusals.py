@@ -250,7 +250,7 @@ def test_a_layer_without_weights_yet_is_refused():
         (norse.LIF(), (4, 3), "example_input has shape (4, 3), but (T, N, ...)"),
         (nn.Linear(3, 2), (1, 4), "layer 'linear' (Linear) cannot take the shape (1, 4): mat1"),
         (nn.Flatten(0), (2, 3), "turns shape (2, 3) into (6,), which changes the batch."),
-        (nn.Conv2d(1, 1, 2), (1, 4, 4), "Conv was given the shape (4, 4), but takes (1, ...)"),
+        (nn.Conv2d(1, 1, 2), (1, 4, 4), "(Conv): it was given the shape (4, 4), but"),
     ],
 )
 def test_an_example_that_does_not_fit_is_refused(module, shape, words):
@@ -260,7 +260,7 @@ def test_an_example_that_does_not_fit_is_refused(module, shape, words):
 def test_a_convolution_that_takes_the_batch_for_its_channels_is_refused():
     conv = nn.Conv2d(2, 2, 3, padding=1)
     net = nn.Sequential(conv, norse.LIF())  # not lifted, and time first: (T, N = channels, H, W)
-    assert "layer '0': Conv was given the shape (4, 4), but takes" in refusal(
+    assert "layer '0' (Conv): it was given the shape (4, 4), but takes" in refusal(
         net, 5, 2, 4, 4, kind=BadInput
     )
 

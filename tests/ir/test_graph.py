@@ -42,7 +42,7 @@ def test_removing_a_node_joins_its_neighbours():
 
 
 def test_simplifying_changes_nothing_in_place():
-    from conftest import float_network
+    from networks import float_network
 
     graph = float_network(0)
     before = graph_digest(graph)

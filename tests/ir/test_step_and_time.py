@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from conftest import float_network, spikes
+import torch
+from networks import float_network, spikes
 
 from neurocompile.engines import fixed
 from neurocompile.engines.recording import Encoded
+from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
@@ -57,6 +59,27 @@ def one_step(node, u, v, a):
 )
 def test_an_integer_step_is_what_the_chip_does(node, before, arriving, after):
     assert one_step(node, *before, arriving) == after
+
+
+EDGES = np.array(  # around the ends of 24 bits, of one wrap, and of a decay's cut
+    [n + d for n in (0, 2**23, -(2**23), 3 * 2**23, -3 * 2**23, 4096, -4096) for d in (-1, 0, 1)]
+)
+
+
+@pytest.mark.parametrize("values", [EDGES, EDGES[abs(EDGES) < 2**23], EDGES[:0]])
+def test_torch_wraps_a_current_as_numpy_does(values):
+    wrapped = TorchOps().wrap(torch.from_numpy(values.astype(np.float64)))
+    assert wrapped.numpy().tolist() == NumpyOps().wrap(values).tolist()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2048, 3686, 4095, 4096])
+@pytest.mark.parametrize("each", [False, True])
+def test_torch_decays_a_state_as_numpy_does(keep, each):
+    x = torch.from_numpy(EDGES.astype(np.float64))
+    parts = torch.full(x.shape, keep, dtype=torch.float64) if each else float(keep)
+    expected = NumpyOps().decay(EDGES, np.int64(keep))
+    assert (TorchOps().decay(x, parts) + torch.zeros_like(x)).tolist() == expected.tolist()
+    assert expected.tolist() == [int(n * keep / 4096) for n in EDGES.tolist()]
 
 
 def deep(bias, v_init=0, *, dv=410, vth=1000):

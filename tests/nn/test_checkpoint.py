@@ -14,12 +14,11 @@ from torch import nn
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.archive import check_archive
 from neurocompile.frontend.plain import KINDS, from_plain, to_plain
-from neurocompile.frontend.sound import check_sound
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.settings import Decoder, Encoder, Settings
-from neurocompile.ir.shapes import shapes
+from neurocompile.ir.verify import verify
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.checkpoint import load, save
 
@@ -123,7 +122,7 @@ def test_every_float_node_can_be_stored():
         neurons.LIBox(tau, v),
     ]
     graph = chain({"input": nodes.Input((8,)), **{f"n{i}": node for i, node in enumerate(each)}})
-    check_sound(graph)
+    verify(graph, "float")
     assert same(from_plain(to_plain(graph), graph.settings), graph)
     assert {type(node).__name__ for node in graph.nodes.values()} == set(KINDS)
 
@@ -309,27 +308,27 @@ NODE = ("graph", "nodes")
     ("path", "value", "words"),
     [
         (("graph",), None, "the graph is a NoneType, but a dict is expected"),
-        (NODE, [], "the graph has 0 nodes, but 1 to 10000 are allowed"),
+        (NODE, [], "the graph has 0 nodes, allowed are 1 to 10000"),
         ((*NODE, 1, "name"), "input", "node 'input' stands twice in the graph"),
         ((*NODE, 1, "kind"), "LSTM", "node '0' is a 'LSTM', which this version does not know"),
         ((*NODE, 1, "extra"), 1, "node '0' (Conv) has the unknown field 'extra'"),
-        ((*NODE, 1, "name"), "a/b", "a node has the name 'a/b', which is not allowed"),
-        ((*NODE, 1, "stride"), [0, 0], "node '0' (Conv): stride (0, 0) is not 2 numbers from 1"),
+        ((*NODE, 1, "name"), "a/b", "a layer is called 'a/b', allowed are 1 to 1000 printable"),
+        ((*NODE, 1, "stride"), [0, 0], "layer '0' (Conv): its stride is (0, 0), allowed are 2"),
         ((*NODE, 1, "groups"), True, "groups of node '0' is a bool, but a int is expected"),
         ((*NODE, 1, "weight"), torch.ones(2, 1, 3, 3).half(), "float32, float64 or int64 is expec"),
-        ((*NODE, 1, "weight"), torch.full((2, 1, 3, 3), torch.nan), "weight holds NaN or infinity"),
-        ((*NODE, 0, "shape"), [1 << 30], "does not hold 1 to 134217728 values"),
+        ((*NODE, 1, "weight"), torch.full((2, 1, 3, 3), torch.nan), "its weight holds NaN, infin"),
+        ((*NODE, 0, "shape"), [1 << 30], "its shape is (1073741824,), allowed are 1 to 6 axes"),
         ((*NODE, 3, "kernel"), [1 << 15] * 2, "kernel"),
-        ((*NODE, 6, "scale"), [1 << 20] * 2, "does not hold 1 to 134217728 values"),
+        ((*NODE, 6, "scale"), [1 << 20] * 2, "from 1 up and 16777216 values in all"),
         ((*NODE, 7, "reset"), "half", "reset of node '6' is 'half', but one of zero, subtract is"),
-        ((*NODE, 7, "tau_mem_inv"), torch.tensor(-1.0), "tau_mem_inv is not above 0"),
-        ((*NODE, 11, "v_th"), torch.ones(4), "v_th has shape (4,), not () or (3,)"),
-        (("graph", "edges", 0), ["input", "7"], "node '0' has 0 inputs, but takes 1"),
-        (("graph", "edges", 0), ["0", "input"], "does not join a node to a later one"),
+        ((*NODE, 7, "tau_mem_inv"), torch.tensor(-1.0), "its tau_mem_inv is -1 1/s, allowed is a"),
+        ((*NODE, 11, "v_th"), torch.ones(4), "its v_th has shape (4,), allowed are () and (3,)"),
+        (("graph", "edges", 0), ["input", "7"], "layer '0' (Conv): 0 layers lead to it, allowed"),
+        (("graph", "edges", 0), ["0", "input"], "the edge from '0' to 'input' leads backwards"),
         (("graph", "edges", 0), ["input"], "an edge joins 1 nodes instead of two"),
         (("settings",), None, "it has no settings"),
         (("settings", "dt"), -1.0, "dt = -1.0 s. A step must be longer than 0 s"),
-        (("settings", "dt"), 10**400, "a number in its settings is too large"),
+        (("settings", "dt"), 10**400, "int too large to convert to float"),
         (("settings", "data"), 5, "'data' in its settings is not a str"),
         (("settings", "training"), {"a": OrderedDict()}, "it holds a OrderedDict, which is no pla"),
         (("settings", "training"), {"a": bomb()}, "lists more than 32 deep"),
@@ -364,7 +363,7 @@ def load_or_refuse(path):
         message = str(error)
     else:
         assert isinstance(graph, Graph)
-        shapes(graph)
+        verify(graph, "float")
         return True
     assert str(path) in message
     return False

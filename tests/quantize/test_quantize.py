@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import float_network, neuron, spikes
+from networks import float_network, neuron, spikes
 
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float

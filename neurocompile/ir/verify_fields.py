@@ -1,0 +1,146 @@
+"""What must hold of every node's fields at any stage: types, sizes, finite numbers, sound CSR.
+
+In:  a graph whose nodes are of a known vocabulary.
+Out: nothing, or a BadInput that names the node and the field.
+The annotation of a field is its rule, so that a new node needs no code here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.checks import LARGEST_FLOAT, check_shape, expect, layer
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
+
+WEIGHTED = (Linear, Conv, ConvTranspose, Sparse)  # what a synapse may hold
+MAX_INT = (1 << 31) - 1  # no shape, stride or exponent of a network comes near it
+MAX_NUMBERS = 8  # of a shape or stride
+
+
+def fields_have_their_types(graph: Graph) -> None:
+    """Every field holds what its class says, and whole numbers are no larger than 32 bits."""
+    for name, node in graph.nodes.items():
+        with layer(name, node):
+            _check_fields(node)
+
+
+def numbers_are_finite(graph: Graph) -> None:
+    """No number is NaN or infinite, or becomes so in float32."""
+    for name, node in graph.nodes.items():
+        with layer(name, node):
+            for what, values in arrays(node):
+                _check_finite(what, values)
+
+
+def sparse_maps_are_sound(graph: Graph) -> None:
+    """A Sparse is a CSR matrix: rows in order, columns inside and ascending in a row."""
+    for name, node in graph.nodes.items():
+        with layer(name, node):
+            for value in (node, *vars(node).values()):
+                if isinstance(value, Sparse):
+                    check_sparse(value)
+
+
+def arrays(node: Any, path: str = "") -> Iterator[tuple[str, Array]]:
+    """Every array of a node and of the linear map in it, by the name of its field."""
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, np.ndarray):
+            yield path + field.name, value
+        elif is_dataclass(value):
+            yield from arrays(value, f"{path}{field.name}.")
+
+
+def check_sparse(op: Sparse) -> None:
+    """What every reader of CSR takes for granted, checked before anything is made from it."""
+    check_shape(op.in_shape, "its in_shape")
+    check_shape(op.out_shape, "its out_shape")
+    rows, columns, stored = size(op.out_shape), size(op.in_shape), op.data.size
+    shapes = (op.data.shape, op.indices.shape, op.indptr.shape)
+    expect(
+        shapes == ((stored,), (stored,), (rows + 1,)),
+        f"its data, indices and indptr have the shapes {shapes}, allowed are (n,), (n,) and "
+        f"({rows + 1},) for {rows} rows.",
+    )
+    start, indices = op.indptr, op.indices
+    in_order = start[0] == 0 and start[-1] == stored and bool(np.all(start[1:] >= start[:-1]))
+    expect(in_order, f"its indptr does not rise from 0 to its {stored} values without falling.")
+    inside = stored == 0 or (indices.min() >= 0 and indices.max() < columns)
+    expect(inside, f"its indices hold a column outside 0..{columns - 1}.")
+    ascends = indices[1:] > indices[:-1]
+    first = start[1:-1]
+    ascends[first[(first > 0) & (first < stored)] - 1] = True  # a row starts where it likes
+    expect(bool(ascends.all()), "its indices do not ascend within each row. Sort them.")
+
+
+def _check_fields(node: Any) -> None:
+    for field in fields(node):
+        value, kind = getattr(node, field.name), str(field.type)
+        if is_dataclass(value) and type(value) in WEIGHTED and "Linear" in kind:
+            _check_fields(value)
+            continue
+        good, allowed = _holds(kind, value)
+        if not good:
+            raise BadInput(f"its {field.name} is {_short(value)}, allowed is {allowed}.")
+        if isinstance(value, np.ndarray):
+            real = value.dtype.kind in "iu" or value.dtype in (np.float32, np.float64)
+            expect(
+                real,
+                f"its {field.name} is {value.dtype}, allowed are float32, float64 and integers.",
+            )
+
+
+def _holds(kind: str, value: Any) -> tuple[bool, str]:
+    """Whether a value is of the kind that an annotation names, and that kind in words."""
+    if value is None and kind.endswith("| None"):
+        return True, ""
+    match kind.removesuffix(" | None"):
+        case "Array":
+            return isinstance(value, np.ndarray), "an array of numbers"
+        case "Shape":
+            good = isinstance(value, tuple) and len(value) <= MAX_NUMBERS
+            return good and all(map(_whole, value)), f"up to {MAX_NUMBERS} whole numbers"
+        case "int":
+            return _whole(value), "a whole number of up to 32 bits"
+        case "bool":
+            return isinstance(value, bool), "True or False"
+        case "Reset":
+            good = isinstance(value, str) and value in get_args(Reset)
+            return good, " or ".join(map(repr, get_args(Reset)))
+        case _:
+            return False, " or ".join(kind.__name__ for kind in WEIGHTED)
+
+
+def _whole(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and abs(int(n)) <= MAX_INT
+
+
+def _short(found: Any) -> str:
+    """A value for a message, however long it is; of a large one its type."""
+    if not isinstance(found, str | int | tuple):
+        return f"a {type(found).__name__}"
+    try:
+        return repr(found)[:60]
+    except ValueError:  # Python prints no number of more than 4300 digits
+        return "a number of thousands of digits"
+
+
+def _check_finite(what: str, values: Array) -> None:
+    if values.dtype.kind != "f" or not values.size:
+        return
+    with np.errstate(invalid="ignore"):  # a stranger's NaN may be a signalling one
+        if values.min() >= -LARGEST_FLOAT and values.max() <= LARGEST_FLOAT:
+            return
+        bad = int((~(np.abs(values) <= LARGEST_FLOAT)).sum())
+    raise BadInput(
+        f"its {what} holds NaN, infinity or a number beyond float32 in {bad} of {values.size} "
+        "places. Load finite parameters, from a checkpoint before the loss diverged."
+    )

@@ -1,0 +1,209 @@
+"""What must hold of a FIXED graph: populations and synapses that a chip's registers can hold.
+
+In:  a graph of FIXED nodes with sound fields and forward edges.
+Out: nothing, or a BadInput that names the node.
+What a particular chip allows less of is checked by `place`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.checks import check_floats, check_one_or_each, check_shape, expect, layer
+from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Sparse, bias_of, size
+from neurocompile.ir.shapes import out_shape
+from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.ir.verify_fields import arrays
+
+RANGES = {  # inclusive; lava-nc 0.10.0, lava/proc/lif/models.py, PyLifModelBitAcc
+    "du": (-1, 4095),
+    "dv": (0, 4096),
+    "vth": (0, (1 << 17) - 1),
+    "bias_mant": (-4096, 4095),
+    "bias_exp": (0, 7),
+    "v_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),
+}
+BITS = (2, 8)
+EXPONENTS = (-8, 7)
+MAX_DELAY = 62  # steps of axon delay, on top of the one that every synapse takes
+
+
+def one_input(graph: Graph) -> None:
+    """A network has one SpikeInput or BiasInput, and a population behind it."""
+    names = [name for name, _ in graph.of(SpikeInput, BiasInput)]
+    if len(names) != 1:
+        raise BadInput(
+            f"the graph has {len(names)} inputs ({', '.join(names[:3]) or 'none'}), allowed is one "
+            "SpikeInput or BiasInput."
+        )
+    behind = any(True for _ in graph.of(CubaLIF))
+    expect(behind, "the graph has no population (CubaLIF) behind its input. Add one.")
+
+
+def inputs_have_no_source(graph: Graph) -> None:
+    """What enters from outside stands first."""
+    for name, node in graph.of(SpikeInput, AlwaysOn, BiasInput):
+        with layer(name, node):
+            before = graph.before(name)
+            expect(not before, f"'{next(iter(before), '')}' leads to it, allowed is nothing.")
+
+
+def populations_are_fed_by_synapses(graph: Graph) -> None:
+    """Only weighted spikes and written biases reach a neuron."""
+    for name, node in graph.of(CubaLIF):
+        with layer(name, node):
+            for before in graph.before(name):
+                source = graph.nodes[before]
+                expect(
+                    isinstance(source, Synapse | BiasInput),
+                    f"'{before}', a {type(source).__name__}, leads to it, allowed are Synapse and "
+                    "BiasInput. Put a synapse between.",
+                )
+
+
+def synapses_join_two_populations(graph: Graph) -> None:
+    """A synapse has one population on either side, the one behind it of neurons."""
+    for name, node in graph.of(Synapse):
+        with layer(name, node):
+            before, after = graph.before(name), graph.after(name)
+            expect(
+                len(before) == len(after) == 1,
+                f"it joins {len(before)} nodes to {len(after)}, allowed is one to one.",
+            )
+            source, target = graph.nodes[before[0]], graph.nodes[after[0]]
+            expect(
+                isinstance(source, POPULATIONS) and isinstance(target, CubaLIF),
+                f"it joins a {type(source).__name__} to a {type(target).__name__}, allowed is "
+                "SpikeInput, AlwaysOn or CubaLIF to CubaLIF.",
+            )
+
+
+def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
+    """The host writes the registers of one population; an always-on axon biases one."""
+    for kind, allowed in ((BiasInput, CubaLIF), (AlwaysOn, Synapse)):
+        for name, node in graph.of(kind):
+            with layer(name, node):
+                after = [graph.nodes[n] for n in graph.after(name)]
+                expect(
+                    len(after) == 1 and isinstance(after[0], allowed),
+                    f"it leads to {', '.join(type(n).__name__ for n in after[:3]) or 'nothing'}, "
+                    f"allowed is one {allowed.__name__}.",
+                )
+
+
+def populations_have_shapes(graph: Graph) -> None:
+    """A population holds neurons, and not too many."""
+    for name, node in graph.of(*POPULATIONS, BiasInput):
+        with layer(name, node):
+            check_shape(node.shape)
+
+
+def synapses_fit_their_populations(graph: Graph) -> None:
+    """A synapse takes as many spikes as its source sends, and makes what its target takes."""
+    for name, node in graph.of(Synapse):
+        with layer(name, node):
+            check_shape(node.in_shape, "its in_shape")
+            check_shape(node.out_shape, "its out_shape")
+            (before,), (after,) = graph.before(name), graph.after(name)
+            source, target = graph.nodes[before].shape, graph.nodes[after].shape
+            expect(
+                size(node.in_shape) == size(source) and size(node.out_shape) == size(target),
+                f"its shapes are {node.in_shape} -> {node.out_shape}, but it joins {source} to "
+                f"{target}. Give shapes of as many neurons.",
+            )
+            expect(
+                bias_of(node.op) is None,
+                "it has a bias. Put it into bias_mant of its target, or behind an AlwaysOn.",
+            )
+            found = out_shape(node.op, node.in_shape)
+            expect(
+                found == node.out_shape,
+                f"its weights make the shape {found}, but its out_shape is {node.out_shape}.",
+            )
+
+
+def weights_are_on_the_grid(graph: Graph) -> None:
+    """A weight is -256..254 in steps of 2^(9 - bits)."""
+    for name, node in graph.of(Synapse):
+        with layer(name, node):
+            _check_between("bits", node.bits, BITS)
+            weights = node.op.data if isinstance(node.op, Sparse) else node.op.weight
+            expect(
+                weights.dtype.kind in "iu",
+                f"its weights are {weights.dtype}, allowed are integers. Quantize the network.",
+            )
+            _check_grid(weights, 1 << (9 - node.bits), node.bits)
+
+
+def exponents_and_delays_are_a_chips(graph: Graph) -> None:
+    """Weight exponent and axon delay fit their fields; a constant axon has nothing to delay."""
+    for name, node in graph.of(Synapse):
+        with layer(name, node):
+            _check_between("weight_exp", node.weight_exp, EXPONENTS)
+            (before,) = graph.before(name)
+            on = isinstance(graph.nodes[before], AlwaysOn)
+            _check_between("delay", node.delay, (0, 0 if on else MAX_DELAY))
+
+
+def registers_are_in_range(graph: Graph) -> None:
+    """Every register of a population is one value or one a neuron, of the bits it has."""
+    for name, node in graph.of(CubaLIF):
+        with layer(name, node):
+            for what, values in arrays(node):
+                check_one_or_each(values, what, node.shape)
+                if what in RANGES:
+                    low, high = RANGES[what]
+                    least, most = int(values.min()), int(values.max())
+                    expect(
+                        low <= least and most <= high,
+                        f"its {what} is {least if least < low else most}, allowed are "
+                        f"{low}..{high}, what the register holds.",
+                    )
+
+
+def what_the_host_writes_fits(graph: Graph) -> None:
+    """A BiasInput makes one mantissa for each neuron of the population behind it."""
+    for name, node in graph.of(BiasInput):
+        with layer(name, node):
+            (after,) = graph.after(name)
+            target = graph.nodes[after].shape
+            expect(
+                target == node.shape,
+                f"its shape is {node.shape}, but it leads to a population of {target}.",
+            )
+            check_shape(node.in_shape, "its in_shape")
+            check_one_or_each(node.scale, "scale", node.shape)
+            made = node.in_shape
+            if node.host is not None:
+                for what, values in arrays(node.host):
+                    if what not in ("indices", "indptr"):
+                        check_floats(values, f"host.{what}")
+                made = out_shape(node.host, node.in_shape)
+            expect(
+                size(made) == size(node.shape),
+                f"it makes {size(made)} values a sample, but its population has "
+                f"{size(node.shape)} neurons.",
+            )
+
+
+def _check_between(what: str, found: int, allowed: tuple[int, int]) -> None:
+    low, high = allowed
+    expect(low <= found <= high, f"its {what} is {found}, allowed are {low}..{high}.")
+
+
+def _check_grid(weights: Array, step: int, bits: int) -> None:
+    """In the weights' own type, for a stranger's 64 bits may not fit another."""
+    if not weights.size:
+        return
+    low, high = -256, 256 - step
+    least, most = int(weights.min()), int(weights.max())
+    good = low <= least and most <= high and not np.any(weights.astype(np.int64) % step)
+    expect(
+        good,
+        f"its weights go from {least} to {most}, but with {bits} bits one is in {low}..{high} in "
+        f"steps of {step}. Quantize the network again.",
+    )

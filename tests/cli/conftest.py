@@ -1,0 +1,62 @@
+"""A small Norse user's network in a file, and the command line as a user calls it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """digits (1 x 8 x 8) -> input neurons -> conv -> LIFBox -> transposed conv -> readout."""
+    import norse.torch as norse
+    import torch
+    from torch import nn
+
+    from neurocompile.ir.settings import Decoder, Encoder, Settings
+    from neurocompile.nn.checkpoint import save
+
+    torch.manual_seed(0)
+    box = norse.LIFBoxParameters(v_th=torch.as_tensor(0.1))
+    network = norse.SequentialState(
+        norse.LIFBoxCell(box),
+        nn.Conv2d(1, 4, 3, stride=2, padding=1),
+        norse.LIFBoxCell(box),
+        nn.ConvTranspose2d(4, 1, 4, stride=2, padding=1),
+        norse.LIBoxCell(),
+    )
+    settings = Settings(
+        steps=8,
+        encoder=Encoder("current", 0.5),
+        decoder=Decoder("last", task="reconstruction"),
+        data="digits",
+    )
+    path = tmp_path_factory.mktemp("model") / "small.pt"
+    save(network, path, torch.rand(2, 1, 8, 8), settings=settings)
+    return path
+
+
+@pytest.fixture
+def call():
+    """Run a command; (exit code, stdout, stderr)."""
+    from neurocompile.cli import main
+
+    def run(*arguments):
+        done = CliRunner().invoke(main, [str(a) for a in arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory):
+    """A directory that export wrote with the fixed engine."""
+    from neurocompile.cli import main
+
+    out = tmp_path_factory.mktemp("export") / "small"
+    arguments = ["export", model, "--target", "loihi-sim", "--out", out, "--engine", "fixed"]
+    done = CliRunner().invoke(main, [*map(str, arguments), "--samples", "12", "--json"])
+    assert done.exit_code == 0, done.output
+    return out, json.loads(done.stdout)
