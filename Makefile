@@ -4,11 +4,15 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+export PIP_QUIET := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
 .PHONY: setup demo train test test-full lint bench clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml neurocompile/pins.txt neurocompile/doctor.py
+	@echo "setting up $(VENV): a few minutes, 2 GB, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt --editable '.[dev]'
 	$(BIN)/neurocompile doctor --install train --yes

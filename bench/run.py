@@ -18,40 +18,54 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from neurocompile.data import load_data
+from neurocompile.nn import LayerActivity, SpikingAutoencoder, activity
+from neurocompile.nn.checkpoint import load
+
 HERE = Path(__file__).parent
-MODEL = HERE.parent / "examples" / "models" / "mnist_autoencoder.pt"
-EXPORT = ["export", str(MODEL), "--target", "loihi-sim", "--force", "--json"]
+README = HERE.parent / "README.md"
+ROOT = HERE.parent
+MODEL = "examples/models/mnist_autoencoder.pt"
+DEMO = ["export", MODEL, "--target", "loihi-sim", "--force", "--out", "build/mnist"]
+FIXED = [*DEMO[:-1], "build/fixed", "--engine", "fixed"]
 POLL_S = 0.2
+TWO_GB = 2e9 / 2**30
 
 
 def main() -> None:
     """Run every measurement."""
-    with tempfile.TemporaryDirectory() as folder:
-        lava = measure([*EXPORT, "--samples", "20", "--engine", "lava", "--out", f"{folder}/lava"])
-        fixed = measure([*EXPORT, "--engine", "fixed", "--out", f"{folder}/fixed"])
-    training = inspect()["settings"]["training"]
-    errors = fixed["report"]["reconstruction"]
+    lava, fixed = measure(DEMO), measure(FIXED)
+    errors, compared = fixed["report"]["reconstruction"], lava["report"]["exactness"]
+    layers = trained_activity()
+    share = max(layer.dead / (layer.neurons - layer.unreachable) for layer in layers.values())
+    latent = layers["latent"]
     rows = [
         row("export, 20 samples on Lava", lava["seconds"], "s", 60),
         row("export, 1,000 samples on the fixed engine", fixed["seconds"], "s", 20),
-        row("peak memory with Lava", lava["peak_bytes"] / 2**30, "GiB", 2 * 1e9 / 2**30),
-        row("peak memory, fixed engine", fixed["peak_bytes"] / 2**30, "GiB", 2 * 1e9 / 2**30),
-        row("values that differ, Lava against fixed", mismatches(lava), "", 0),
-        row("float error, 1,000 test digits", errors["mse_float"], "per pixel", 0.010),
-        row("fixed / float error, 8 bits", errors["ratio"], "", 1.02),
-        row("training of the shipped checkpoint", training["minutes"], "min", 20),
+        row("peak memory with Lava", lava["peak_bytes"] / 2**30, "GiB", TWO_GB),
+        row("peak memory, fixed engine", fixed["peak_bytes"] / 2**30, "GiB", TWO_GB),
+        row("values that differ, Lava against fixed, 20 digits", compared["mismatches"], "", 0),
+        row("float error, 1,000 test digits", errors["mse_float"], "a pixel", 0.010),
+        row("fixed / float error at 8 bits, 1,000 test digits", errors["ratio"], "", 1.02),
+        row("dead and bursting latent neurons", latent.dead + latent.bursting, "", 0),
+        row("dead of the reachable, worst layer", 100 * share, "%", 2),
     ]
     results = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
         "packages": {n: version(n) for n in ("neurocompile", "torch", "numpy", "lava-nc", "norse")},
         "figures": rows,
+        "demo": lava["printed"],
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    readme = README.read_text()
+    readme = between(readme, "demo", demo(results))
+    README.write_text(between(readme, "bench", markdown(results)))
     show(results)
 
 
@@ -60,25 +74,20 @@ def row(name: str, value: float, unit: str, limit: float) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "at_most": limit, "met": value <= limit}
 
 
-def mismatches(run: dict[str, Any]) -> int:
-    """Values that differ between engines in an exported report."""
-    return int(run["report"]["exactness"]["mismatches"])
-
-
-def inspect() -> dict[str, Any]:
-    """What `neurocompile inspect` says of the shipped checkpoint."""
-    command = [sys.executable, "-m", "neurocompile.cli", "inspect", str(MODEL), "--json"]
-    found: dict[str, Any] = json.loads(subprocess.check_output(command))
-    return found
+def trained_activity() -> dict[str, LayerActivity]:
+    """What each layer of the shipped checkpoint does on the 1,000 test digits."""
+    checkpoint = load(ROOT / MODEL)
+    model = SpikingAutoencoder(steps=checkpoint.settings.steps)
+    model.load_state_dict(checkpoint.state_dict)
+    return activity(model, torch.tensor(load_data(checkpoint.settings.data).values))
 
 
 def measure(arguments: list[str]) -> dict[str, Any]:
-    """Run a command to its end: report, seconds, largest memory of all its processes."""
+    """Run a command to its end: what it printed, its report, seconds, memory of all processes."""
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as out:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "neurocompile.cli", *arguments], stdout=out
-        )
+        command = [sys.executable, "-m", "neurocompile.cli", *arguments]
+        running = subprocess.Popen(command, stdout=out, cwd=ROOT)
         peak = 0
         while running.poll() is None:
             peak = max(peak, sum(map(memory, family(running.pid))))
@@ -87,7 +96,10 @@ def measure(arguments: list[str]) -> dict[str, Any]:
         if running.returncode:
             raise SystemExit(f"{' '.join(arguments)} ended with exit code {running.returncode}")
         out.seek(0)
-        return {"report": json.load(out), "seconds": seconds, "peak_bytes": peak}
+        printed = out.read().decode()
+    folder = ROOT / arguments[arguments.index("--out") + 1]
+    report = json.loads((folder / "report.json").read_text())
+    return {"report": report, "printed": printed, "seconds": seconds, "peak_bytes": peak}
 
 
 def family(root: int) -> list[int]:
@@ -115,11 +127,41 @@ def memory(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
+def markdown(results: dict[str, Any]) -> str:
+    """The table of the README."""
+    lines = ["| figure | measured | at most |", "|---|---|---|"]
+    for figure in results["figures"]:
+        value, limit = texts(figure)
+        missed = "" if figure["met"] else " (missed)"
+        lines.append(f"| {figure['name']} | {value}{missed} | {limit} |")
+    packages = ", ".join(f"{name} {number}" for name, number in results["packages"].items())
+    return "\n".join([*lines, "", f"{results['machine']}, Python {results['python']}, {packages}."])
+
+
+def demo(results: dict[str, Any]) -> str:
+    """What the first command of the README ends with."""
+    lines = "\n".join(line.rstrip() for line in results["demo"].splitlines())
+    return f"```\n{lines.strip(chr(10))}\n```"
+
+
+def between(readme: str, mark: str, text: str) -> str:
+    """The README with this text between two marks."""
+    before, _, rest = readme.partition(f"<!-- {mark} -->\n")
+    after = rest.partition(f"<!-- /{mark} -->")[2]
+    return f"{before}<!-- {mark} -->\n{text}\n<!-- /{mark} -->{after}"
+
+
+def texts(figure: dict[str, Any]) -> tuple[str, str]:
+    """Value and limit with their unit."""
+    value, limit = (f"{figure[key]:.4g} {figure['unit']}".strip() for key in ("value", "at_most"))
+    return value, limit
+
+
 def show(results: dict[str, Any]) -> None:
-    """The table that the README shows."""
+    """The same table for a terminal."""
     table = Table("figure", "measured", "at most", "", box=SIMPLE_HEAD)
     for figure in results["figures"]:
-        value, limit = (f"{figure[key]:.4g} {figure['unit']}" for key in ("value", "at_most"))
+        value, limit = texts(figure)
         table.add_row(figure["name"], value, limit, "met" if figure["met"] else "MISSED")
     console = Console()
     console.print(table)

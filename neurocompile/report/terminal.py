@@ -33,11 +33,11 @@ class Screen:
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Screen:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def tell(self, what: str) -> None:
         """A new stage begins."""
@@ -45,6 +45,8 @@ class Screen:
 
     def progress(self, what: str, done: int, total: int) -> None:
         """How far a run is."""
+        if not self._tasks:
+            self._progress.start()
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done)

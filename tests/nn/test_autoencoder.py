@@ -33,7 +33,7 @@ def small(**options):
 def test_the_layers_of_a_28_pixel_image_have_the_papers_order_and_loihis_fan_in():
     model = SpikingAutoencoder(latent=100)
     assert model.layer_names() == [
-        *("input", "conv1", "lif1", "conv2", "lif2", "flatten", "to_latent", "latent"),
+        *("pixels", "conv1", "lif1", "conv2", "lif2", "flatten", "to_latent", "latent"),
         *("from_latent", "unflatten", "lif3", "conv3", "lif4", "conv4", "output"),
     ]
     image = torch.rand(2, 1, 28, 28)
@@ -41,17 +41,17 @@ def test_the_layers_of_a_28_pixel_image_have_the_papers_order_and_loihis_fan_in(
     sizes = {name: layer.activity.counts[0].numel() for name, layer in model.neurons().items()
              if layer.activity.counts is not None}  # fmt: skip
     assert sizes == {
-        "input": 784, "lif1": 3136, "lif2": 1568, "latent": 100, "lif3": 1568, "lif4": 3136
+        "pixels": 784, "lif1": 3136, "lif2": 1568, "latent": 100, "lif3": 1568, "lif4": 3136
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("options", "first"),
     [
-        ({"encoder": "current"}, "input"),
+        ({"encoder": "current"}, "pixels"),
         ({"encoder": "current", "input_population": False}, "conv1"),
         ({"encoder": "bernoulli"}, "conv1"),
-        ({"neuron": "lif"}, "input"),
+        ({"neuron": "lif"}, "pixels"),
     ],
 )
 def test_every_encoder_and_neuron_gives_an_image_and_gradients(options, first):
@@ -67,7 +67,7 @@ def test_every_encoder_and_neuron_gives_an_image_and_gradients(options, first):
 def test_a_white_pixel_spikes_in_every_second_step_by_default():
     model = small(steps=16)
     model(torch.ones(1, 1, 8, 8))
-    assert model.layers.input.activity.counts.unique().tolist() == [8]
+    assert model.layers.pixels.activity.counts.unique().tolist() == [8]
 
 
 def test_weights_follow_the_seed_and_leave_the_callers_random_state():

@@ -56,14 +56,26 @@ def test_the_example_trains_measures_and_writes_a_checkpoint(example, digits, tm
     assert "--epochs 2" in settings.training["command"]
 
 
-def test_resuming_a_finished_training_trains_no_more(example, digits, tmp_path):
-    out = tmp_path / "small.pt"
-    first = run(example, digits, out, "--epochs", "1")
+def test_an_interrupted_training_goes_on_where_it_was(example, digits, tmp_path, monkeypatch):
+    out, state = tmp_path / "small.pt", tmp_path / "small.pt.state"
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(example, "save", interrupted)
+        first = CliRunner().invoke(
+            example.main,
+            ["--data", str(digits), "--steps", "4", "--latent", "8", "--out", str(out)]
+            + ["--epochs", "1"],
+        )
     assert "epoch   1: error" in first.output
-    written = out.read_bytes()
+    assert state.exists()
+    assert not out.exists()
     again = run(example, digits, out, "--epochs", "1", "--resume")
     assert "epoch   1: error" not in again.output
-    assert out.read_bytes() == written
+    assert out.exists()
+    assert not state.exists()
 
 
 def test_a_log_without_tensorboard_is_refused_with_the_command(
