@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput
@@ -68,7 +69,7 @@ def recording_file(
         building.unlink(missing_ok=True)
 
 
-def _dataset(group: object, name: str, shape: tuple[int, ...], kind: str) -> None:
+def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: str) -> None:
     """One chunk a sample: written once, read sample by sample."""
     chunks = (1, *shape[1:])
-    group.create_dataset(name, shape, kind, chunks=chunks, compression="gzip", compression_opts=1)  # type: ignore[attr-defined]
+    group.create_dataset(name, shape, kind, chunks=chunks, compression="gzip", compression_opts=1)
