@@ -166,8 +166,9 @@ class Synapse:
     """One integer linear map from a population to another: the only kind of edge on a chip.
 
     A spike of the source in a step arrives at the target in the same step of the network's
-    own time, plus `delay` steps. Each entry of the map is a weight on the chip's grid,
-    -256..254 in steps of 2^(9 - bits); what arrives is weight * 2^weight_exp.
+    own time, or `delay` steps later. Each entry of the map is a weight on the chip's grid,
+    -256..254 in steps of 2^(9 - bits); what arrives is weight * 2^weight_exp. A loop has as
+    many steps of delay as synapses at least (see `time.depths`).
 
     Attributes:
         op: Integer weights without bias; its kind is the format in synapse memory: Linear
@@ -175,7 +176,7 @@ class Synapse:
         in_shape, out_shape: Shapes the map works on; their sizes are the populations'.
         weight_exp: -8..7.
         bits: Width of a weight, sign included in the grid above.
-        delay: Steps on top of the one that every synapse takes.
+        delay: Steps of the network's own time; only a delayed synapse may lead backwards.
     """
 
     op: Linear | Conv | ConvTranspose | Sparse

@@ -169,6 +169,31 @@ class Identity:
     """Passes everything on unchanged: dropout at inference, Norse's RegularizationCell."""
 
 
+@dataclass(frozen=True, eq=False)
+class Add:
+    """The sum of all that leads to it, of one shape: a residual connection."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """All that leads to it, one behind the other along the first axis (channels, features).
+
+    The order is that of the edges into it.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class Delay:
+    """What came in `steps` steps earlier; 0 before that. The only node that may lead backwards.
+
+    Attributes:
+        steps: At least 1.
+    """
+
+    steps: int
+
+
+JOINS = (Add, Concat)
 LINEAR_OPS = (Linear, Conv, ConvTranspose, Sparse, SumPool, AvgPool, Upsample, Reshape, Identity)
 LinearOp = (
     Linear | Conv | ConvTranspose | Sparse | SumPool | AvgPool | Upsample | Reshape | Identity

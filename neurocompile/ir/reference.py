@@ -20,7 +20,7 @@ from neurocompile.ir.neurons import NEURONS, StepParameters, step_parameters
 from neurocompile.ir.nodes import LINEAR_OPS, Input, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.step import NumpyOps
-from neurocompile.ir.time import depths, lead_in
+from neurocompile.ir.time import chip_delay, depths, lead_in
 
 Traces = dict[str, Array]
 
@@ -83,9 +83,12 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
     start = lead_in(graph)
     maps = {name: connections(s) for name, s in graph.of(Synapse)}
     held = {
-        name: [np.zeros(size(s.out_shape), dtype=np.int64) for _ in range(1 + s.delay)]
+        name: [np.zeros(size(s.out_shape), dtype=np.int64)] * (1 + chip_delay(graph, depth, name))
         for name, s in graph.of(Synapse)
     }
+    for name, queue in held.items():
+        if depth[graph.before(name)[0]] < 0:  # an axon whose first spike is on its way already
+            queue[0] = _shifted(maps[name].sum(axis=1), graph.nodes[name].weight_exp)
     p: dict[str, Any] = {}
     states: dict[str, Any] = {}
     for name, node in graph.of(CubaLIF):
@@ -120,10 +123,14 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
         for name, queue in held.items():
             (origin,) = graph.before(name)
             total = maps[name] @ fired[origin].ravel().astype(np.int64)
-            exponent = graph.nodes[name].weight_exp
-            queue.append(total << exponent if exponent >= 0 else total >> -exponent)
+            queue.append(_shifted(total, graph.nodes[name].weight_exp))
             queue.pop(0)
     return _stacked(spikes), _stacked(potentials)
+
+
+def _shifted(total: Array, exponent: int) -> Array:
+    """A sum times 2^exponent; a negative exponent drops low bits (floor)."""
+    return total << exponent if exponent >= 0 else total >> -exponent
 
 
 def _stacked(traces: dict[str, list[Array]]) -> Traces:

@@ -10,54 +10,68 @@ Out: the depth of each population, and the v that each starts at in chip time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import (
-    POPULATIONS,
-    STATE_LIMIT,
-    AlwaysOn,
-    BiasInput,
-    CubaLIF,
-    Synapse,
-)
+from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.step import STATE_LIMIT, NumpyOps
 
 
 def depths(graph: Graph) -> dict[str, int]:
     """Chip steps by which each population lags behind the input.
 
-    A synapse's own delay is no lag: it belongs to the network, in whose time it stays.
+    A synapse with a delay of D steps of the network's own time leads from depth d to depth
+    d + 1 - D or deeper: the step that it takes on the chip may be one of those D.
 
     Raises:
-        Unsupported: If paths of unequal length meet, which needs explicit delays.
+        Unsupported: If a loop has fewer steps of delay than synapses.
     """
-    depth: dict[str, int] = {}
-    for name, node in graph.nodes.items():
-        arrivals: dict[str, int] = {}
-        for before in graph.before(name):
-            source = graph.nodes[before]
-            if isinstance(source, Synapse):
-                (origin,) = graph.before(before)
-                if not isinstance(graph.nodes[origin], AlwaysOn):
-                    arrivals[before] = depth[origin] + 1
-            elif isinstance(source, BiasInput):
-                arrivals[before] = 0
-        if len(set(arrivals.values())) > 1:
-            raise Unsupported(
-                f"population '{name}' is reached after {sorted(set(arrivals.values()))} synapses "
-                "by different paths. Paths of unequal length are not in this version; "
-                "give every path the same number of synapses."
-            )
-        if isinstance(node, POPULATIONS):
-            depth[name] = next(iter(arrivals.values()), 0)
-    for name, _ in graph.of(AlwaysOn):
-        (synapse,) = graph.after(name)
-        (target,) = graph.after(synapse)
-        depth[name] = depth[target] - 1
+    links = _links(graph)
+    depth = {name: 0 for name, _ in graph.of(*POPULATIONS)}
+    for _ in depth:
+        changed = False
+        for name, (source, target) in links.items():
+            least = depth[source] + 1 - graph.nodes[name].delay
+            if not isinstance(graph.nodes[source], AlwaysOn) and depth[target] < least:
+                depth[target], changed = least, True
+        if not changed:
+            break
+    else:
+        _refuse_fast_loop(graph, links, depth)
+    for source, target in links.values():
+        if isinstance(graph.nodes[source], AlwaysOn):
+            depth[source] = depth[target] - 1
     return depth
+
+
+def chip_delay(graph: Graph, depth: Mapping[str, int], synapse: str) -> int:
+    """Steps that a synapse waits on the chip, on top of the one that each takes.
+
+    Its own delay, and what balances a path that is shorter than another one.
+    """
+    (source,), (target,) = graph.before(synapse), graph.after(synapse)
+    return int(graph.nodes[synapse].delay + depth[target] - depth[source] - 1)
+
+
+def _links(graph: Graph) -> dict[str, tuple[str, str]]:
+    """Source and target population of each synapse."""
+    return {n: (graph.before(n)[0], graph.after(n)[0]) for n, _ in graph.of(Synapse)}
+
+
+def _refuse_fast_loop(
+    graph: Graph, links: dict[str, tuple[str, str]], depth: dict[str, int]
+) -> None:
+    """Name a loop that a chip cannot keep up with."""
+    for name, (source, target) in links.items():
+        if depth[target] < depth[source] + 1 - graph.nodes[name].delay:
+            raise Unsupported(
+                f"synapse '{name}' closes a loop that has more synapses than steps of delay. A "
+                "chip takes a step for each synapse: give the loop as many steps of delay in all."
+            )
 
 
 def lead_in(graph: Graph) -> dict[str, Array]:

@@ -1,8 +1,8 @@
 """The lava engine equals a second simulation, written here in chip time, bit for bit.
 
-The second simulation follows the rules of Lava's source, not neurocompile.ir.fixed: every
-synapse holds its sum back for 1 + delay chip steps, a population sleeps until its depth, and
-its own time is cut out afterwards. Matrices are built here by loops over pixels.
+The second simulation follows the rules of Lava's source, not neurocompile.ir.fixed: a
+population sleeps until its depth, a spike reaches its target in the step of the target's own
+time that its synapse's delay says, and own time is cut out afterwards. Matrices are built here by loops over pixels.
 """
 
 import numpy as np
@@ -119,7 +119,8 @@ def in_chip_time(graph, encoded, sample):
                 a = matrices[name] @ fired[source].astype(np.int64)
                 exp = node.weight_exp
                 a = a << exp if exp > 0 else a >> -exp
-                arriving[target][chip_step + 1 + node.delay] += a
+                own = chip_step - depth[source] + node.delay
+                arriving[target][depth[target] + own] += a
     return {n: tuple(np.array(column) for column in zip(*r, strict=True)) for n, r in rows.items()}
 
 
@@ -335,7 +336,7 @@ def test_biases_written_per_sample_and_always_on_axons_are_exact(v, reset):
 def test_a_delay_behind_an_always_on_axon_is_refused_by_name():
     graph, encoded = with_always_on()
     synapse = Synapse(graph.nodes["b1"].op, (1,), (4,), delay=1)
-    with pytest.raises(Unsupported, match="synapse 'b1': a delay of 1"):
+    with pytest.raises(Unsupported, match="synapse 'b1' waits 1 chip steps"):
         lava.run(graph.with_nodes(b1=synapse), encoded)
 
 

@@ -15,7 +15,7 @@ from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
-from neurocompile.ir.time import depths
+from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
@@ -64,7 +64,8 @@ class SynapsePlan:
         source, target: Numbers of the populations.
         dense: Whether the matrix is stored whole.
         shape: (n_target, n_source).
-        weight_exp, bits, delay: Of the node.
+        weight_exp, bits: Of the node.
+        delay: Chip steps that it waits, on top of the one that each synapse takes.
         early: Whether the source's first spike is due one step before the chip starts.
     """
 
@@ -111,23 +112,13 @@ class Plan:
 def reset_mode(graph: Graph) -> str:
     """How state is reset between samples: the word for the report.
 
-    LIFReset clears u and v at the first step of each sample, which is exact where nothing
-    flows back, every v_init is 0 and no spike of a sample arrives after the target's last
-    step of it; otherwise each sample gets a network of its own.
+    LIFReset clears u and v at the first step of each sample, which is exact where every v_init
+    is 0 and no synapse has a delay of its own, through which the last spikes of a sample would
+    reach the next; otherwise each sample gets a network of its own.
     """
-    depth = depths(graph)  # refuses what flows back
-    zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
-    return RESET_LIFRESET if zero and not _arrives_late(graph, depth) else RESET_FRESH
-
-
-def _arrives_late(graph: Graph, depth: Mapping[str, int]) -> bool:
-    """Whether some spikes arrive in a later step of the target's own time."""
-    return any(
-        depth[source] + 1 + node.delay > depth[target]
-        for name, node in graph.of(Synapse)
-        for source in graph.before(name)
-        for target in graph.after(name)
-    )
+    starts_at_zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
+    in_step = all(node.delay == 0 for _, node in graph.of(Synapse))
+    return RESET_LIFRESET if starts_at_zero and in_step else RESET_FRESH
 
 
 def make_plan(graph: Graph, encoded: Encoded) -> Plan:
@@ -177,11 +168,12 @@ def _synapse_plan(
     (source,), (target,) = graph.before(name), graph.after(name)
     always_on = isinstance(graph.nodes[source], AlwaysOn)
     allowed = 0 if always_on else MAX_DELAY
-    if not 0 <= node.delay <= allowed:
+    wait = chip_delay(graph, depth, name)
+    if not 0 <= wait <= allowed:
         behind = " behind an axon that is always on" if always_on else ""
         raise Unsupported(
-            f"synapse '{name}': a delay of {node.delay} steps, but this engine has 0..{allowed}"
-            f"{behind}. Use a delay in that range."
+            f"synapse '{name}' waits {wait} chip steps, but this engine has 0..{allowed}{behind}. "
+            "Use a delay, or paths whose lengths differ, in that range."
         )
     return SynapsePlan(
         index=index[name],
@@ -192,7 +184,7 @@ def _synapse_plan(
         shape=(size(node.out_shape), size(node.in_shape)),
         weight_exp=node.weight_exp,
         bits=node.bits,
-        delay=node.delay,
+        delay=wait,
         early=depth[source] < 0,
     )
 
