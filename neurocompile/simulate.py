@@ -26,7 +26,9 @@ from neurocompile.errors import BadInput, CheckFailed
 from neurocompile.exchange.artifact import read_artifact
 from neurocompile.exchange.onnx_read import load_onnx
 from neurocompile.export import DEFAULT_SAMPLES, Teller
+from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import size
 
 
 def simulate_artifact(
@@ -67,13 +69,15 @@ def simulate_artifact(
     seed = int(own["seed"]) if seed is None else seed
     data = _data(source or own["source"], samples, engines)
     sums = _Sums(graph, data)
+    wanted = _wanted(graph, record, compared=len(engines) > 1)
     exactness = Exactness(engines)
     seconds = 0.0
     with writer(graph, len(data), steps) as keep:
         for first, last in spans(len(data)):
             encoded = encode(graph, data, first, last, steps, seed)
             begun = time.perf_counter()
-            found = run_engine(engines[0], graph, encoded, _report(screen, engines[0], first, data))
+            told = _report(screen, engines[0], first, data)
+            found = run_engine(engines[0], graph, encoded, told, **wanted)
             seconds += time.perf_counter() - begun
             screen.progress(engines[0], last, len(data))
             keep(first, found)
@@ -110,21 +114,28 @@ class _Sums:
     def __init__(self, graph: Graph, data: Data) -> None:
         self.graph = graph
         self.data = data
-        self.spikes: dict[str, int] = {}
-        self.neurons: dict[str, int] = {}
+        self.neurons = {n: size(node.shape) for n, node in graph.of(SpikeInput, CubaLIF)}
+        self.spikes = dict.fromkeys(self.neurons, 0)
+        self.saturations: dict[str, int] = {}
+        self.wraps: dict[str, int] = {}
         self.error = 0.0
         self.values = 0
         self.right = 0
 
     def add(self, found: Recording, first: int, last: int) -> None:
         """Count a batch."""
-        for name, spikes in found.spikes.items():
-            self.spikes[name] = self.spikes.get(name, 0) + int(spikes.sum(dtype=np.int64))
-            self.neurons[name] = int(np.prod(spikes.shape[2:]))
+        for name in self.neurons:
+            if found.activity is None:
+                self.spikes[name] += int(found.spikes[name].sum(dtype=np.int64))
+                continue
+            counted = found.activity[name]
+            self.spikes[name] += int(counted.spikes.sum())
+            self.saturations[name] = self.saturations.get(name, 0) + counted.saturations
+            self.wraps[name] = self.wraps.get(name, 0) + counted.wraps
         read = last_layer(self.graph)
         decoder = self.graph.settings.decoder
         membrane = potentials(self.graph, read, found.membrane[read])
-        result = decode(decoder, found.spikes[read], membrane)
+        result = decode(decoder, found.spikes.get(read), membrane)
         if result is None:
             return
         if decoder.task == "reconstruction" and self.data.kind == "x":
@@ -147,10 +158,22 @@ class _Sums:
                     "neurons": self.neurons[name],
                     "spikes": spikes,
                     "rate": spikes / (self.neurons[name] * steps * samples),
+                    "saturations": self.saturations.get(name),
+                    "wraps": self.wraps.get(name),
                 }
                 for name, spikes in self.spikes.items()
             ],
         }
+
+
+def _wanted(graph: Graph, record: str | None, *, compared: bool) -> dict[str, Any]:
+    """What the engine has to keep: everything only where it is compared or written down."""
+    read = (last_layer(graph),)
+    what = (record or "").split(",")
+    return {
+        "spikes": None if compared or "spikes" in what else read,
+        "membrane": None if compared or "membrane" in what else read,
+    }
 
 
 def _data(source: str, samples: int | None, engines: tuple[str, ...]) -> Data:

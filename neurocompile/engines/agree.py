@@ -7,8 +7,8 @@ Engines are imported when they are used: onnx alone needs neither torch nor lava
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,12 +44,24 @@ def run_engine(
     graph: Graph,
     encoded: Encoded,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    spikes: Collection[str] | None = None,
+    membrane: Collection[str] | None = None,
 ) -> Recording:
-    """Spikes and potentials of every population from one engine."""
+    """Spikes and potentials from one engine.
+
+    Args:
+        engine: Its name.
+        graph: FIXED graph.
+        encoded: Input of some samples.
+        progress: Told samples done and in all, by lava.
+        spikes, membrane: Populations to record, all if None; lava and onnx record all.
+    """
     if engine == "fixed":
         from neurocompile.engines import fixed
 
-        return fixed.run(graph, encoded).recording
+        done = fixed.run(graph, encoded, spikes=spikes, membrane=membrane)
+        return replace(done.recording, activity=done.activity)
     if engine == "onnx":
         from neurocompile.engines import onnx
 

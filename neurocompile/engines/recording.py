@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from neurocompile.ir.arrays import Array
 
@@ -38,7 +39,10 @@ class Recording:
     Attributes:
         spikes: By population (SpikeInput and CubaLIF): (n, steps, *shape) uint8.
         membrane: By CubaLIF: (n, steps, *shape) int32, after the reset.
+        activity: By population, the energy.counts.Activity that the fixed engine counts on its
+            way; None from the others.
     """
 
     spikes: Mapping[str, Array]
     membrane: Mapping[str, Array]
+    activity: Mapping[str, Any] | None = None

@@ -2,7 +2,8 @@
 
 In:  recordings of consecutive samples.
 Out: a group a layer with `spikes` (n, steps, ...) uint8 and `membrane` (n, steps, ...) int32
-     after reset, and the attributes scale and offset: float value = integer * scale + offset.
+     after reset, and the attributes scale and offset: float value = integer * scale + offset;
+     from the fixed engine also how often potentials saturated and currents wrapped.
 The file appears under its name only when it is whole.
 """
 
@@ -60,6 +61,10 @@ def recording_file(
                     for name, batch in values.items():
                         if kind in file[name]:
                             file[name][kind][first : first + len(batch)] = batch
+                for name, counted in (found.activity or {}).items():
+                    for count in ("saturations", "wraps"):
+                        earlier = file[name].attrs.get(count, 0)
+                        file[name].attrs[count] = earlier + getattr(counted, count)
 
             yield keep
         os.replace(building, path)

@@ -2,7 +2,8 @@
 
 The second simulation follows the rules of Lava's source, not neurocompile.ir.fixed: a
 population sleeps until its depth, a spike reaches its target in the step of the target's own
-time that its synapse's delay says, and own time is cut out afterwards. Matrices are built here by loops over pixels.
+time that its synapse's delay says, and own time is cut out afterwards. Matrices are built here
+by loops over pixels.
 """
 
 import numpy as np
