@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+DEFAULT_ENGINES := fixed,onnx
 
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full lint bench clean
+.PHONY: setup demo train test test-full fuzz lint bench bench-speed bench-peers clean
 
 setup: $(READY)
 
@@ -31,6 +32,10 @@ test: $(READY)
 test-full: $(READY)
 	$(BIN)/python -m pytest
 
+# make fuzz N=1000 ENGINES=fixed,onnx: random networks, engine against engine
+fuzz: $(READY)
+	FUZZ_N=$(or $(N),1000) FUZZ_ENGINES=$(or $(ENGINES),$(DEFAULT_ENGINES)) $(BIN)/python -m pytest tests/fuzz
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,6 +43,18 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/speed.py
+
+bench-speed: $(READY)
+	$(BIN)/python bench/speed.py
+
+# The simulators that we are timed against, each in an environment of its own (2 GB in all).
+bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))
+
+build/peers/%/.ready: bench/peers/%.txt
+	$(PYTHON) -m venv build/peers/$*
+	build/peers/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

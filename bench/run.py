@@ -8,16 +8,15 @@ Out: a table and bench/results.json. Times are of whole commands, as a user wait
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import table as tables
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -28,7 +27,6 @@ from neurocompile.nn import LayerActivity, SpikingAutoencoder, activity
 from neurocompile.nn.checkpoint import load
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
 ROOT = HERE.parent
 MODEL = "examples/models/mnist_autoencoder.pt"
 DEMO = ["export", MODEL, "--target", "loihi-sim", "--force", "--out", "build/mnist"]
@@ -56,16 +54,16 @@ def main() -> None:
         row("dead of the reachable, worst layer", 100 * share, "%", 2),
     ]
     results = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": tables.machine(),
         "python": platform.python_version(),
-        "packages": {n: version(n) for n in ("neurocompile", "torch", "numpy", "lava-nc", "norse")},
+        "packages": tables.versions("neurocompile", "torch", "numpy", "lava-nc", "norse"),
         "figures": rows,
         "demo": lava["printed"],
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    readme = README.read_text()
-    readme = between(readme, "demo", demo(results))
-    README.write_text(between(readme, "bench", markdown(results)))
+    readme = tables.README.read_text()
+    readme = tables.between(readme, "demo", demo(results))
+    tables.README.write_text(tables.between(readme, "bench", markdown(results)))
     show(results)
 
 
@@ -129,12 +127,13 @@ def memory(pid: int) -> int:
 
 def markdown(results: dict[str, Any]) -> str:
     """The table of the README."""
-    lines = ["| figure | measured | at most |", "|---|---|---|"]
+    rows = []
     for figure in results["figures"]:
         value, limit = texts(figure)
         missed = "" if figure["met"] else " (missed)"
-        lines.append(f"| {figure['name']} | {value}{missed} | {limit} |")
-    packages = ", ".join(f"{name} {number}" for name, number in results["packages"].items())
+        rows.append((figure["name"], f"{value}{missed}", limit))
+    lines = tables.markdown(("figure", "measured", "at most"), rows)
+    packages = tables.listed(results["packages"])
     return "\n".join([*lines, "", f"{results['machine']}, Python {results['python']}, {packages}."])
 
 
@@ -142,13 +141,6 @@ def demo(results: dict[str, Any]) -> str:
     """What the first command of the README ends with."""
     lines = "\n".join(line.rstrip() for line in results["demo"].splitlines())
     return f"```\n{lines.strip(chr(10))}\n```"
-
-
-def between(readme: str, mark: str, text: str) -> str:
-    """The README with this text between two marks."""
-    before, _, rest = readme.partition(f"<!-- {mark} -->\n")
-    after = rest.partition(f"<!-- /{mark} -->")[2]
-    return f"{before}<!-- {mark} -->\n{text}\n<!-- /{mark} -->{after}"
 
 
 def texts(figure: dict[str, Any]) -> tuple[str, str]:
@@ -165,7 +157,7 @@ def show(results: dict[str, Any]) -> None:
         table.add_row(figure["name"], value, limit, "met" if figure["met"] else "MISSED")
     console = Console()
     console.print(table)
-    packages = ", ".join(f"{name} {number}" for name, number in results["packages"].items())
+    packages = tables.listed(results["packages"])
     console.print(f"{results['machine']}, Python {results['python']}, {packages}")
 
 

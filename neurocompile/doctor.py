@@ -19,7 +19,17 @@ from neurocompile.errors import BadInput, NotInstalled
 # What each group brings, as pip arguments behind `pip install --constraint pins.txt`.
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train": (
-        ("torch", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py", "jsonschema"),
+        (
+            "torch",
+            "numba",
+            "nir",
+            "nirtorch",
+            "scipy",
+            "scikit-learn",
+            "mlxtend",
+            "h5py",
+            "jsonschema",
+        ),
         ("--no-deps", "norse"),
     ),
     "lava": (
@@ -30,7 +40,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 PACKAGES = (
     "click", "numpy", "onnx", "onnxruntime", "rich",
-    "torch", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py", "jsonschema",
+    "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
+    "jsonschema",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
 )  # fmt: skip
 
@@ -57,7 +68,7 @@ class Ability:
 
 ABILITIES = (
     Ability("engine onnx", ("numpy", "onnx", "onnxruntime"), ""),
-    Ability("engine fixed", ("torch", "scipy"), "train"),
+    Ability("engine fixed", ("torch", "numba", "scipy"), "train"),
     Ability("engine lava", ("lava-nc", "scipy", "networkx", "asteval"), "lava"),
     Ability("front end .pt (torch, norse)", ("torch", "norse", "scipy"), "train"),
     Ability("front end .onnx (ours)", ("onnx",), ""),

@@ -31,7 +31,8 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "build/run.h5").is_file()
 
 
-def test_the_readme_shows_what_make_bench_measured():
+def test_the_readme_shows_what_make_bench_measured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "bench")
     spec = importlib.util.spec_from_file_location("bench_run", ROOT / "bench" / "run.py")
     assert spec is not None
     bench = importlib.util.module_from_spec(spec)

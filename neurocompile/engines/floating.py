@@ -25,7 +25,8 @@ from neurocompile.ir.neurons import (
     has_current,
     step_parameters,
 )
-from neurocompile.ir.nodes import Input
+from neurocompile.ir.nodes import Add, Concat, Delay, Input, Shape
+from neurocompile.ir.order import components
 from neurocompile.ir.shapes import shapes
 
 
@@ -65,74 +66,164 @@ def run_float(
         membranes: Layers whose potentials to keep.
         peaks: Whether to watch the ranges, for calibration; else they are 0.
     """
-    shape = shapes(graph)
-    flow: dict[str, torch.Tensor] = {}
-    spikes: dict[str, Array] = {}
-    kept: dict[str, Array] = {}
-    current: dict[str, float] = {}
-    potential: dict[str, float] = {}
+    run = _Run(graph, shapes(graph), steps, peaks, membranes)
     with one_thread(), torch.inference_mode():
-        for name, node in graph.nodes.items():
-            if isinstance(node, Input):
-                flow[name] = _time_first(values, node.shape)
-                continue
-            (before,) = graph.before(name)
-            x = flow[before]
-            if isinstance(node, NEURONS):
-                keep = name in membranes
-                run = _run_neurons(node, x, steps, graph.settings.dt, watch=peaks, keep=keep)
-                flow[name], current[name], potential[name] = run.out, run.current, run.potential
-                if node.spiking:
-                    spikes[name] = run.out.to(torch.uint8).transpose(0, 1).numpy()
-                if keep:
-                    kept[name] = run.membrane.transpose(0, 1).numpy()
-            else:
-                rows = x.reshape(-1, *shape[before])
-                flow[name] = apply(node, rows, shape[before]).reshape(*x.shape[:2], *shape[name])
-    return FloatRecording(spikes, kept, current, potential)
+        for name, node in graph.of(Input):
+            run.flow[name] = _time_first(values, node.shape)[:steps]
+        for group in components(graph):
+            if len(group) > 1:
+                run.loop(group)
+            elif group[0] not in run.flow:
+                run.layer(group[0])
+    neurons = [(name, run.layers[name]) for name, _ in graph.of(*NEURONS)]
+    return FloatRecording(
+        spikes={
+            name: run.flow[name].to(torch.uint8).transpose(0, 1).numpy()
+            for name, layer in neurons
+            if layer.node.spiking
+        },
+        membrane={
+            name: layer.membrane.transpose(0, 1).numpy()
+            for name, layer in neurons
+            if layer.membrane is not None
+        },
+        current_peak={name: layer.current for name, layer in neurons},
+        potential_peak={name: layer.potential for name, layer in neurons},
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class _LayerRun:
-    """One layer over all steps: output and potential (steps, n, *shape), peaks if watched."""
+class _Run:
+    """A network on a batch: what has left each node so far, (steps or 1, n, *shape)."""
 
-    out: torch.Tensor
-    membrane: torch.Tensor
-    current: float
-    potential: float
+    def __init__(
+        self,
+        graph: Graph,
+        shape: dict[str, Shape],
+        steps: int,
+        watch: bool,
+        membranes: tuple[str, ...],
+    ):
+        self.graph = graph
+        self.shape = shape
+        self.steps = steps
+        self.watch = watch
+        self.membranes = membranes
+        self.flow: dict[str, torch.Tensor] = {}
+        self.layers: dict[str, _Neurons] = {}
+
+    def layer(self, name: str) -> None:
+        """A node outside of any loop, over all steps at once where it has no state."""
+        before = [self.flow[b] for b in self.graph.before(name)]
+        if isinstance(self.graph.nodes[name], NEURONS):
+            (x,) = before
+            neurons = self._neurons(name, x)
+            out = x.new_empty(self.steps, *x.shape[1:])
+            for t in range(self.steps):
+                out[t] = neurons.step(x[t if len(x) > 1 else 0], t)
+            self.flow[name] = out
+        elif isinstance(self.graph.nodes[name], Delay):
+            (x,) = before
+            x = x.expand(self.steps, *x.shape[1:])
+            late = self.graph.nodes[name].steps
+            self.flow[name] = torch.cat([torch.zeros_like(x[:late]), x[: max(0, len(x) - late)]])
+        else:
+            self.flow[name] = self._map(name, before)
+
+    def loop(self, names: list[str]) -> None:
+        """Nodes that lead to each other, step by step; they stand in the order of the graph."""
+        like = next(iter(self.flow.values()))
+        for name in names:
+            self.flow[name] = like.new_zeros(self.steps, like.shape[1], *self.shape[name])
+        late = [n for n in names if isinstance(self.graph.nodes[n], Delay)]
+        for name in names:
+            if isinstance(self.graph.nodes[name], NEURONS):
+                self._neurons(name, self.flow[name])
+        for t in range(self.steps):
+            for name in late:  # of earlier steps alone
+                past = t - self.graph.nodes[name].steps
+                if past >= 0:
+                    self.flow[name][t] = self.flow[self.graph.before(name)[0]][past]
+            for name in names:
+                if name in late:
+                    continue
+                before = [self._at(b, t) for b in self.graph.before(name)]
+                if name in self.layers:
+                    self.flow[name][t] = self.layers[name].step(before[0][0], t)
+                else:
+                    self.flow[name][t] = self._map(name, before)[0]
+
+    def _at(self, name: str, t: int) -> torch.Tensor:
+        """One step of what has left a node, (1, n, *shape)."""
+        x = self.flow[name]
+        return x[t : t + 1] if len(x) > 1 else x
+
+    def _map(self, name: str, before: list[torch.Tensor]) -> torch.Tensor:
+        """A node without state on (steps or 1, n, *shape) of each source."""
+        node = self.graph.nodes[name]
+        if isinstance(node, Add):
+            return sum(before[1:], before[0])
+        if isinstance(node, Concat):
+            longest = max(len(x) for x in before)
+            return torch.cat([x.expand(longest, *x.shape[1:]) for x in before], dim=2)
+        (x,) = before
+        inner = self.shape[self.graph.before(name)[0]]
+        done = apply(node, x.reshape(-1, *inner), inner)
+        return done.reshape(*x.shape[:2], *self.shape[name])
+
+    def _neurons(self, name: str, like: torch.Tensor) -> _Neurons:
+        keep = self.steps if name in self.membranes else 0
+        dt = self.graph.settings.dt
+        made = _Neurons(self.graph.nodes[name], like, dt, watch=self.watch, keep=keep)
+        self.layers[name] = made
+        return made
 
 
-def _time_first(values: Array, shape: tuple[int, ...]) -> torch.Tensor:
+class _Neurons:
+    """The state of a neuron layer, and what it went through."""
+
+    def __init__(self, node: Neuron, like: torch.Tensor, dt: float, *, watch: bool, keep: int):
+        """Start a layer.
+
+        Args:
+            node: The layer.
+            like: (any, n, *shape), what it is given.
+            dt: Length of a step, seconds.
+            watch: Whether to watch the ranges.
+            keep: Steps whose potentials to keep.
+        """
+        self.node = node
+        self.watch = watch
+        numbers = step_parameters(node, dt)
+        self.p = StepParameters(
+            **{k: None if a is None else tensor(a, like) for k, a in numbers.items()}
+        )
+        v = self.p.v_leak.expand(like.shape[1:]).clone()
+        self.state: tuple[Any, ...] = (v, torch.zeros_like(v)) if has_current(node) else (v,)
+        self.membrane = like.new_empty(keep, *v.shape) if keep else None
+        self.current = self.potential = 0.0
+        self.ops = TorchOps()
+
+    def step(self, now: torch.Tensor, t: int) -> torch.Tensor:
+        """Step t, given (n, *shape); gives the output."""
+        p = self.p
+        if self.watch:
+            total = self.state[1] + now if has_current(self.node) else now
+            reached = self.state[0] + p.mem_leak * (total + p.v_leak - self.state[0])
+            self.current = max(self.current, float(total.abs().max()))
+            peak = float((reached - _zero(self.node, p)).abs().max())
+            self.potential = max(self.potential, peak)
+        done = self.node.step(self.ops, self.state, now, p)
+        self.state = done.state
+        if self.membrane is not None:
+            self.membrane[t] = self.state[0]
+        out: torch.Tensor = done.out
+        return out
+
+
+def _time_first(values: Array, shape: Shape) -> torch.Tensor:
     """(n, steps, *shape) -> (steps, n, *shape); constant currents become one step."""
     x = torch.from_numpy(np.asarray(values)).to(torch.float64)
     return x[None] if x.ndim == len(shape) + 1 else x.transpose(0, 1)
-
-
-def _run_neurons(
-    node: Neuron, x: torch.Tensor, steps: int, dt: float, *, watch: bool, keep: bool
-) -> _LayerRun:
-    """A layer over all steps; x (steps or 1, n, *shape)."""
-    numbers = step_parameters(node, dt)
-    p = StepParameters(**{k: None if a is None else tensor(a, x) for k, a in numbers.items()})
-    v = p.v_leak.expand(x.shape[1:]).clone()
-    state: tuple[Any, ...] = (v, torch.zeros_like(v)) if has_current(node) else (v,)
-    out = x.new_empty(steps, *x.shape[1:])
-    membrane = x.new_empty(out.shape) if keep and node.spiking else out
-    current = potential = 0.0
-    ops = TorchOps()
-    for t in range(steps):
-        now = x[t if len(x) > 1 else 0]
-        if watch:
-            total = state[1] + now if has_current(node) else now
-            reached = state[0] + p.mem_leak * (total + p.v_leak - state[0]) - _zero(node, p)
-            current = max(current, float(total.abs().max()))
-            potential = max(potential, float(reached.abs().max()))
-        step = node.step(ops, state, now, p)
-        state = step.state
-        out[t] = step.out
-        if membrane is not out:
-            membrane[t] = state[0]
-    return _LayerRun(out, membrane, current, potential)
 
 
 def _zero(node: Neuron, p: StepParameters) -> Any:

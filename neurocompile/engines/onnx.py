@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Encoded, Recording, check_encoded
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.exchange.onnx_read import from_onnx, parse, read_bytes
 from neurocompile.exchange.onnx_write import to_bytes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Input, Shape
+from neurocompile.ir.nodes import Input
 
 # Values (samples x steps x neurons of the largest layer) in one call of onnxruntime: some ten
 # int64 copies of a layer live at the same time, so that a call stays below about 1 GB.
@@ -79,6 +79,7 @@ def run_float(graph: Graph, inputs: Array) -> dict[str, Array]:
 def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
     if not graph.fixed:
         raise BadInput("this network is at the float stage. Export it first, or use run_float.")
+    check_encoded(graph, encoded)
     feeds = {name: _feed(name, node, encoded) for name, node in graph.of(SpikeInput, BiasInput)}
     found = _execute(data, feeds, encoded.samples, encoded.steps)
     inputs = {name: feeds[name] for name, _ in graph.of(SpikeInput)}
@@ -90,26 +91,11 @@ def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
 
 
 def _feed(name: str, node: Any, encoded: Encoded) -> Array:
-    """The values of one input, samples and steps first, checked against the graph."""
-    if name not in encoded.values:
-        raise BadInput(f"the input '{name}' is not given; given are {sorted(encoded.values)}.")
+    """The values of one input, samples and steps first."""
     values = np.asarray(encoded.values[name])
-    n, steps = encoded.samples, encoded.steps
     if isinstance(node, SpikeInput):
-        _expect(name, values, (n, steps, *node.shape), 0, 1)
         return values.astype(np.uint8)
-    _expect(name, values, (n, *node.shape), -4096, 4095)
-    return np.repeat(values.astype(np.int32)[:, None], steps, axis=1)
-
-
-def _expect(name: str, values: Array, shape: Shape, low: int, high: int) -> None:
-    if values.shape != shape:
-        raise BadInput(f"the input '{name}' has shape {values.shape}, allowed is {shape}.")
-    if values.dtype.kind not in "biu":
-        raise BadInput(f"the input '{name}' holds {values.dtype}, allowed are whole numbers.")
-    least, most = int(values.min(initial=low)), int(values.max(initial=low))
-    if least < low or most > high:
-        raise BadInput(f"the input '{name}' holds {least}..{most}, allowed is {low}..{high}.")
+    return np.repeat(values.astype(np.int32)[:, None], encoded.steps, axis=1)
 
 
 def _execute(data: bytes, feeds: Mapping[str, Array], n: int, steps: int) -> dict[str, Array]:

@@ -8,9 +8,11 @@ Every array is kept once, and every value has a name of its own.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper
+import numpy as np
+from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from neurocompile.errors import BadInput
 from neurocompile.exchange.onnx_fields import encode, mantissas
@@ -24,6 +26,15 @@ MANTISSAS = ("op_weight", "op_data")  # weights of a Synapse, which kernels read
 BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so that none collides
 
 
+def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, each followed by those in the body of its loop; bodies hold no loops."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                yield from attribute.g.node
+
+
 class Draft:
     """An ONNX graph under construction.
 
@@ -34,6 +45,7 @@ class Draft:
         nodes, inputs, outputs, initializers: Of the ONNX graph.
         entries: A JSON entry for each node of the graph.
         carried: Names of the tensors that the nodes of an op of ours carry for readers.
+        looped: Names of the layers that stand in a loop.
     """
 
     def __init__(self, graph: Graph, shapes: dict[str, Shape]) -> None:
@@ -46,11 +58,27 @@ class Draft:
         self.initializers: dict[str, TensorProto] = {}
         self.entries: list[dict[str, Any]] = []
         self.carried: dict[str, set[str]] = defaultdict(set)
+        self.looped: set[str] = set()
         self._batch_steps: str | None = None
 
     def block(self, name: str) -> Block:
         """A block whose nodes go straight into this graph."""
         return Block(name, self.nodes)
+
+    def lasting(self, block: Block) -> Block:
+        """Where a layer puts what no step changes: here beside all else."""
+        return block
+
+    def delayed(self, block: Block, name: str, source: str, delay: int) -> str:
+        """The value behind a node, later by some steps, for the layer that asks for it.
+
+        0 stands before it; what leaves the run is lost.
+        """
+        pads = np.zeros((2, len(self.shapes[source]) + 2), dtype=np.int64)
+        pads[0, 1] = delay
+        longer = block.add("Pad", self.values[source], block.constant(pads.ravel(), np.int64))
+        start, end, axis = (block.constant([n], np.int64) for n in (0, -delay, 1))
+        return block.add("Slice", longer, start, end, axis)
 
     def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
         """Declare an input, batch and steps first."""
@@ -98,15 +126,21 @@ class Draft:
     def batch_steps(self) -> str:
         """The value [batch, steps], read off the first input."""
         if self._batch_steps is None:
-            first, _ = next(self.graph.of(Input, SpikeInput, BiasInput))
+            first, _ = self.first_input()
             block = self.block(".batch")
             self._batch_steps = block.add("Shape", first, out=BATCH_STEPS, start=0, end=2)
         return self._batch_steps
 
+    def first_input(self) -> tuple[str, Any]:
+        """Name of the first input, which every file has, and the type of its values."""
+        types = {Input: np.float32, SpikeInput: np.uint8, BiasInput: np.int32}
+        name, node = next(self.graph.of(*types))
+        return name, types[type(node)]
+
     def refuse_collisions(self) -> None:
         """Two values must not share a name, however layers are called."""
         names = Counter(
-            [o for node in self.nodes for o in node.output]
+            [o for node in every_node(self.nodes) for o in node.output]
             + list(self.initializers)
             + [i.name for i in self.inputs]
         )

@@ -23,9 +23,12 @@ from neurocompile.exchange.onnx_ops import Block, tensor
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox, Neuron
 from neurocompile.ir.nodes import (
+    Add,
     AvgPool,
+    Concat,
     Conv,
     ConvTranspose,
+    Delay,
     Identity,
     Input,
     Linear,
@@ -83,8 +86,9 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     (source,), (target,) = draft.graph.before(name), draft.graph.after(name)
     place = Place(
         block=block,
+        lasting=draft.lasting(block),
         name=name,
-        x=_delayed(block, draft.values[source], node.delay, len(draft.shapes[source])),
+        x=draft.delayed(block, name, source, node.delay) if node.delay else draft.values[source],
         in_shape=node.in_shape,
         out_shape=draft.shapes[target],
         array=lambda field: f"{name}.op_{field}",
@@ -101,17 +105,6 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     draft.values[name] = y
 
 
-def _delayed(block: Block, x: str, delay: int, axes: int) -> str:
-    """X later by some steps, silence before it; what leaves the run is lost."""
-    if delay == 0:
-        return x
-    pads = np.zeros((2, axes + 2), dtype=np.int64)
-    pads[0, 1] = delay
-    longer = block.add("Pad", x, block.constant(pads.ravel(), np.int64))
-    start, end, axis = (block.constant([n], np.int64) for n in (0, -delay, 1))
-    return block.add("Slice", longer, start, end, axis)
-
-
 def _shifted(block: Block, y: str, weight_exp: int) -> str:
     """2 y 2**weight_exp, rounded down as a shift of bits does; y is a sum of halved weights."""
     y = block.add("Mul", y, block.constant(HALVED << max(weight_exp, 0), np.int64))
@@ -125,24 +118,29 @@ def _shifted(block: Block, y: str, weight_exp: int) -> str:
 @write_layer.register
 def _(node: CubaLIF, name: str, draft: Draft) -> None:
     carried = draft.describe(name)
-    block, graph = draft.block(name), draft.graph
-    registers = {register: f"{name}.{register}" for register in REGISTERS}
-    arrivals = []
-    for before in graph.before(name):
-        if isinstance(graph.nodes[before], BiasInput):
-            registers["bias_mant"] = draft.values[before]
-        else:
-            arrivals.append(draft.values[before])
-    a = arrivals[0] if arrivals else _full(draft, block, 0, np.int64, node.shape)
-    for other in arrivals[1:]:
-        a = block.add("Add", a, other)
+    a, registers = arrivals(node, name, draft, draft.block(name))
     outputs = [
         draft.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape),
         draft.add_output(f"{name}.membrane", TensorProto.INT32, node.shape),
     ]
     op = fixed_op(node, draft.host_bias(name))
-    draft.call(op, [a, *registers.values()], outputs, name, **carried)
+    draft.call(op, [a, *registers], outputs, name, **carried)
     draft.values[name] = outputs[0]
+
+
+def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str, list[str]]:
+    """What synapses bring to a population, summed; and its registers, some from the host."""
+    registers = {register: f"{name}.{register}" for register in REGISTERS}
+    sums = []
+    for before in draft.graph.before(name):
+        if isinstance(draft.graph.nodes[before], BiasInput):
+            registers["bias_mant"] = draft.values[before]
+        else:
+            sums.append(draft.values[before])
+    a = sums[0] if sums else _full(draft, block, 0, np.int64, node.shape)
+    for other in sums[1:]:
+        a = block.add("Add", a, other)
+    return a, list(registers.values())
 
 
 @write_layer.register(Linear)
@@ -160,6 +158,7 @@ def _(node: LinearOp, name: str, draft: Draft) -> None:
     (before,) = draft.graph.before(name)
     place = Place(
         block=block,
+        lasting=draft.lasting(block),
         name=name,
         x=draft.values[before],
         in_shape=draft.shapes[before],
@@ -169,8 +168,37 @@ def _(node: LinearOp, name: str, draft: Draft) -> None:
         fixed=False,
         batch_steps=draft.batch_steps,
     )
-    value = emit(node, place)
-    if not draft.graph.after(name):
+    _leave(name, draft, block, emit(node, place))
+
+
+@write_layer.register
+def _(node: Add, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    values = [draft.values[before] for before in draft.graph.before(name)]
+    _leave(name, draft, block, block.add("Sum", *values, name=name))
+
+
+@write_layer.register
+def _(node: Concat, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    values = [draft.values[before] for before in draft.graph.before(name)]
+    _leave(name, draft, block, block.add("Concat", *values, name=name, axis=2))
+
+
+@write_layer.register
+def _(node: Delay, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    (before,) = draft.graph.before(name)
+    late = draft.delayed(block, name, before, node.steps)
+    _leave(name, draft, block, block.add("Identity", late, name=name))
+
+
+def _leave(name: str, draft: Draft, block: Block, value: str) -> None:
+    """Note the value behind a FLOAT layer; that of a last one is an output of the file."""
+    if name in draft.graph.outputs():
         value = block.add("Identity", value, out=f"{name}.value")
         draft.add_output(value, TensorProto.FLOAT, draft.shapes[name])
     draft.values[name] = value
@@ -184,13 +212,17 @@ def _(node: Neuron, name: str, draft: Draft) -> None:
     draft.describe(name)
     (before,) = draft.graph.before(name)
     shape = draft.shapes[name]
-    draft.initializers.setdefault(DT, tensor(np.array(draft.graph.settings.dt, np.float64), DT))
     recorded = ("spikes", "membrane") if node.spiking else ("membrane",)
     outputs = [draft.add_output(f"{name}.{r}", TensorProto.FLOAT, shape) for r in recorded]
-    arrays = [f"{name}.{field}" for field in parameter_names(node)]
-    inputs = [draft.values[before], DT, *arrays]
+    inputs = [draft.values[before], *parameters(node, name, draft)]
     draft.call(float_op(node), inputs, outputs, name)
     draft.values[name] = outputs[0]
+
+
+def parameters(node: Neuron, name: str, draft: Draft) -> list[str]:
+    """What the function of a FLOAT neuron takes beside its input: dt and the arrays."""
+    draft.initializers.setdefault(DT, tensor(np.array(draft.graph.settings.dt, np.float64), DT))
+    return [DT, *(f"{name}.{field}" for field in parameter_names(node))]
 
 
 def _full(

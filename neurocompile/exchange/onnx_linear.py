@@ -37,6 +37,7 @@ class Place:
 
     Attributes:
         block: Gets the nodes.
+        lasting: Gets what no step changes: block itself, or the one around a loop.
         name: Of the layer, given to the node that does its work.
         x: Value before, (batch, steps, *in_shape): uint8 if fixed, else float32.
         in_shape, out_shape: Of one step of a sample.
@@ -47,6 +48,7 @@ class Place:
     """
 
     block: Block
+    lasting: Block
     name: str
     x: str
     in_shape: Shape
@@ -59,7 +61,7 @@ class Place:
     def weight(self, field: str = "weight") -> str:
         """A field in the type that the kernel multiplies with."""
         value = self.array(field)
-        return value if self.fixed else self.block.cast(value, np.float32)
+        return value if self.fixed else self.lasting.cast(value, np.float32)
 
     def shape_as(self, value: str, shape: Shape) -> str:
         """(batch, steps, *any) as (batch, steps, *shape)."""
@@ -95,13 +97,13 @@ def emit(op: Any, place: Place) -> str:
 
 @emit.register
 def _(op: Linear, place: Place) -> str:
-    return _matmul(place, place.block.add("Transpose", place.weight(), perm=[1, 0]), place.x)
+    return _matmul(place, place.lasting.add("Transpose", place.weight(), perm=[1, 0]), place.x)
 
 
 @emit.register
 def _(op: Sparse, place: Place) -> str:
     """Scatter the rows into a dense matrix, which onnxruntime does once, when it loads."""
-    block, n_in, n_out = place.block, size(op.in_shape), size(op.out_shape)
+    block, n_in, n_out = place.lasting, size(op.in_shape), size(op.out_shape)
     nnz = block.add("Shape", place.array("indices"))
     # Row of each value: how many rows have ended before it.
     ends = block.add(
@@ -165,7 +167,8 @@ def _(op: ConvTranspose, place: Place) -> str:
     """In float32 at both stages: no integer form exists, and sums below 2^24 are exact."""
     x, weight = place.folded(), place.weight()
     if place.fixed:
-        x, weight = (place.block.cast(value, np.float32) for value in (x, weight))
+        x = place.block.cast(x, np.float32)
+        weight = place.lasting.cast(weight, np.float32)
     inputs = [x, weight]
     if place.has("bias"):
         inputs.append(place.weight("bias"))
@@ -189,9 +192,9 @@ def _(op: ConvTranspose, place: Place) -> str:
 def _(op: SumPool, place: Place) -> str:
     """A convolution with ones, channel by channel: exact, unlike a mean times its divisor."""
     channels = place.in_shape[0]
-    ones = place.block.add(
+    ones = place.lasting.add(
         "ConstantOfShape",
-        place.block.constant((channels, 1, *op.kernel), np.int64),
+        place.lasting.constant((channels, 1, *op.kernel), np.int64),
         value=tensor(np.ones(1, np.float32)),
     )
     y = place.work(

@@ -8,7 +8,7 @@ Nothing here knows any neuron: a step is written once, in `ir`, and only replaye
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -171,3 +171,67 @@ def operand_name(beside: Symbol, x: Any) -> str:
 def tensor(array: Array, name: str | None = None) -> TensorProto:
     """An array as a tensor in little-endian bytes."""
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+class State(NamedTuple):
+    """What a loop over time keeps from step to step.
+
+    Attributes:
+        name: In the body, before the step.
+        start: Value outside, at the start.
+        after: In the body, after the step.
+        dtype: Of all three.
+    """
+
+    name: str
+    start: str
+    after: str
+    dtype: Any
+
+
+class Scanned(NamedTuple):
+    """What a loop over time takes or gives one slice of in each step.
+
+    Attributes:
+        now: The slice, in the body.
+        sequence: The whole, outside.
+        dtype: Of both.
+    """
+
+    now: str
+    sequence: str
+    dtype: Any
+
+
+def scan(
+    outer: Block,
+    body: Block,
+    *,
+    name: str,
+    states: list[State],
+    scanned: list[Scanned],
+    recorded: list[Scanned],
+) -> None:
+    """Append a loop over axis 1 to the outer block; the body holds a step."""
+    graph = helper.make_graph(
+        body.nodes,
+        "step",
+        [_info(s.name, s.dtype) for s in states] + [_info(s.now, s.dtype) for s in scanned],
+        [_info(s.after, s.dtype) for s in states] + [_info(s.now, s.dtype) for s in recorded],
+    )
+    outer.nodes.append(
+        helper.make_node(
+            "Scan",
+            [s.start for s in states] + [s.sequence for s in scanned],
+            [f"{s.name}_end" for s in states] + [s.sequence for s in recorded],
+            name=name,
+            body=graph,
+            num_scan_inputs=len(scanned),
+            scan_input_axes=[1] * len(scanned),
+            scan_output_axes=[1] * len(recorded),
+        )
+    )
+
+
+def _info(name: str, dtype: Any) -> Any:
+    return helper.make_tensor_value_info(name, TYPES[np.dtype(dtype)], None)

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
 
 from neurocompile.errors import BadInput
+from neurocompile.exchange.onnx_draft import every_node
 from neurocompile.exchange.onnx_fields import decode
 from neurocompile.exchange.onnx_ops import DOMAIN, DOMAIN_VERSION, TYPES
 from neurocompile.exchange.onnx_write import (
@@ -159,7 +160,7 @@ def _arrays(model: ModelProto) -> Iterator[tuple[str, Array]]:
     """Every array of the file: initializers, and the tensors that our own nodes carry."""
     for initializer in model.graph.initializer:
         yield initializer.name, _array(initializer, initializer.name)
-    for node in model.graph.node:
+    for node in every_node(model.graph.node):
         if node.domain == DOMAIN:
             for attribute in node.attribute:
                 if attribute.type == AttributeProto.TENSOR:

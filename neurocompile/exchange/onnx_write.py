@@ -19,11 +19,14 @@ from neurocompile.errors import BadInput
 from neurocompile.exchange.onnx_check import check
 from neurocompile.exchange.onnx_draft import Draft
 from neurocompile.exchange.onnx_layers import write_layer
+from neurocompile.exchange.onnx_loops import components, is_loop, write_loop
 from neurocompile.exchange.onnx_neurons import (
+    ONE_STEP,
     fixed_function,
     fixed_op,
+    fixed_step_function,
     float_function,
-    float_op,
+    float_step_function,
     pass_on_function,
 )
 from neurocompile.exchange.onnx_ops import (
@@ -87,9 +90,14 @@ def to_onnx(graph: Graph) -> ModelProto:
 def written(graph: Graph) -> ModelProto:
     """`to_onnx` of a graph that was verified already."""
     draft = Draft(graph, check(graph))
-    for name in graph.nodes:
-        write_layer(graph.nodes[name], name, draft)
+    for names in components(graph):
+        if is_loop(graph, names):
+            write_loop(names, draft)
+        else:
+            write_layer(graph.nodes[names[0]], names[0], draft)
     draft.refuse_collisions()
+    entries = {entry["name"]: entry for entry in draft.entries}
+    described = {"nodes": [entries[name] for name in graph.nodes], "edges": graph.edges}
     model = helper.make_model(
         helper.make_graph(
             draft.nodes,
@@ -108,7 +116,7 @@ def written(graph: Graph) -> ModelProto:
         {
             FORMAT_KEY: ".".join(map(str, FORMAT)),
             STAGE_KEY: "fixed" if graph.fixed else "float",
-            GRAPH_KEY: json.dumps({"nodes": draft.entries, "edges": graph.edges}),
+            GRAPH_KEY: json.dumps(described),
             SETTINGS_KEY: _settings_json(graph.settings),
         },
     )
@@ -118,12 +126,15 @@ def written(graph: Graph) -> ModelProto:
 def _functions(graph: Graph, draft: Draft) -> list[Any]:
     """A function for each kind of neuron in the graph, in alphabetical order."""
     found: dict[str, Any] = {}
-    for _, neuron in graph.of(*NEURONS):
-        found[float_op(neuron)] = float_function(neuron)
+    for name, neuron in graph.of(*NEURONS):
+        make = float_step_function if name in draft.looped else float_function
+        function = make(neuron)
+        found[function.name] = function
     for name, node in graph.of(CubaLIF):
-        op = fixed_op(node, draft.host_bias(name))
-        carried = sorted(draft.carried[op])
-        found[op] = fixed_function(node, draft.host_bias(name), carried)
+        looped, host_bias = name in draft.looped, draft.host_bias(name)
+        op = fixed_op(node, host_bias) + (ONE_STEP if looped else "")
+        make_fixed = fixed_step_function if looped else fixed_function
+        found[op] = make_fixed(node, host_bias, sorted(draft.carried[op]))
     if any(graph.of(BiasInput)):
         found["BiasInput"] = pass_on_function("BiasInput", sorted(draft.carried["BiasInput"]))
     return [found[name] for name in sorted(found)]

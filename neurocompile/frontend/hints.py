@@ -16,8 +16,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from neurocompile.nn.network import SpikingNetwork
 
 RECURRENCE = (
-    "Recurrence is not in this version: use feed-forward neurons "
-    "(norse.torch.LIFCell with a Linear before it)."
+    "Of recurrence this version has norse.torch.LIFRecurrentCell and LIFRecurrent, whose spikes "
+    "come back to the same layer a step later: use one of them, or feed-forward neurons."
 )
 SPIKING = "Use a spiking layer in its place: norse.torch.LIFBoxCell or norse.torch.LIFCell."
 
@@ -70,13 +70,12 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
 
 OPERATIONS = {
     **dict.fromkeys(
-        ("add", "iadd", "add_", "__add__", "sub", "isub"),
-        "Adding two signals (a residual connection) is not in this version: "
-        "use a network whose layers follow one another.",
+        ("add", "iadd", "add_", "__add__", "__iadd__"),
+        "Only the outputs of two layers can be added: put a constant into a layer's bias.",
     ),
     **dict.fromkeys(
-        ("cat", "concat", "concatenate", "stack"),
-        "Concatenation is not in this version: use a network whose layers follow one another.",
+        ("cat", "concat", "concatenate", "stack", "sub", "isub"),
+        "Use torch.cat of the outputs of two or more layers along channels, or their sum.",
     ),
     **dict.fromkeys(
         ("mul", "imul", "mul_", "truediv", "div"),

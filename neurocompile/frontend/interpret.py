@@ -18,10 +18,19 @@ from torch.fx.node import map_aggregate
 from torch.nn.parameter import is_lazy
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.frontend import functions
+from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
+from neurocompile.frontend.record import (
+    ROOT,
+    attribute,
+    collect,
+    forward_of,
+    run_layer,
+    time_step,
+)
 from neurocompile.frontend.rules import (
     NEURON_MODULES,
+    RECURRENT,
     Site,
     has_rule,
     node_of,
@@ -39,11 +48,10 @@ from neurocompile.frontend.signals import (
 )
 from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.nodes import LINEAR_OPS, Input, Reshape, Shape
+from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Identity, Input, Reshape, Shape
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
-ROOT = "module"  # where the traced module hangs below the module that repeats its step
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +85,7 @@ class Interpreter:
         self.nodes: dict[str, Any] = {}
         self.edges: list[Edge] = []
         self.dts: dict[str, float] = {}
+        self.in_place: list[tuple[str, str]] = []  # what was added to in place, and where
 
     def run(self, record: fx.Graph) -> list[Traced]:
         """The graph of each step."""
@@ -105,6 +114,7 @@ class Interpreter:
         shape = tuple(self.example.shape[self.leads :])
         self.step += 1
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
+        self.in_place = []
 
     def _finish(self, result: Any) -> Traced:
         """The graph of what leads to the output, without what only led to an unused value."""
@@ -114,10 +124,15 @@ class Interpreter:
                 f"the network returns a {type(output).__name__} as its output, but one tensor is "
                 "expected. Return (output, state), or the output alone."
             )
-        needed = {output.source}
-        for name in reversed(self.nodes):
-            if name in needed:
-                needed.update(a for a, b in self.edges if b == name)
+        for name, where in self.in_place:
+            used = [*self.edges, (output.source, "")]
+            joins.check_in_place(name, self.nodes, used, where)
+        needed: set[str] = set()
+        pending = [output.source]
+        while pending:
+            name = pending.pop()
+            needed.add(name)
+            pending += [a for a, b in self.edges if b == name and a not in needed]
         nodes = {n: node for n, node in self.nodes.items() if n in needed | {INPUT}}
         edges = tuple(e for e in self.edges if e[0] in nodes and e[1] in nodes)
         return Traced(Graph(nodes, edges), self.dts)
@@ -126,7 +141,7 @@ class Interpreter:
         if n.op == "placeholder":
             return self.example
         if n.op == "get_attr":
-            return _attribute(self.root, str(n.target))
+            return attribute(self.root, str(n.target))
         if n.op == "call_module":
             return self._module(str(n.target), args, kwargs)
         return self._operation(n, args, kwargs)
@@ -162,23 +177,27 @@ class Interpreter:
             )
         if is_neuron:
             check_hooks(module, path, x.value)
+            if isinstance(inner, RECURRENT):
+                x, comes_back = self._recurrent(path, inner, x)
             out = pattern_like(x.value)
-            self.dts[path] = _time_step(inner, path)
+            self.dts[path] = time_step(inner, path)
         elif isinstance(inner, norse.RegularizationCell):
             out = x.value  # running it would count these spikes in its state
         else:
             check_hooks(module, path, x.value)
-            out = _run(module, path, x.value)
+            out = run_layer(module, path, x.value)
         signal = self._add(path, inner, x, out)
+        if isinstance(inner, RECURRENT):  # its spikes come back a step later
+            self.edges.append((self._put(f"{path}.late", Delay(1), signal.source), comes_back))
         return (signal, State(path)) if returns_state(module) else signal
 
     def _operation(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function or method call."""
         target: Any = n.target
         name = functions.name_of(target)
-        where = _where(n)
+        where = forward_of(n)
         carried: list[Signal | State] = []
-        map_aggregate((args, kwargs), lambda v: _collect(v, carried))
+        map_aggregate((args, kwargs), lambda v: collect(v, carried))
         states = [v for v in carried if isinstance(v, State)]
         if functions.picks(target) and isinstance(args[0], tuple | list | dict):
             return args[0][args[1]]
@@ -200,10 +219,13 @@ class Interpreter:
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
             if module is not None:
-                return self._add(name, module, x, _run(module, name, x.value))
+                return self._add(name, module, x, run_layer(module, name, x.value))
             if target in functions.RESHAPES:
                 out = functions.evaluate(target, (x.value, *args[1:]), kwargs)
                 return self._add(name, None, x, out)
+        join = joins.join_of(target, args, kwargs, self.leads, where)
+        if join is not None:
+            return self._join(name, target, join, where)
         raise Unsupported(
             f"operation '{name}' in {where} is not supported. {instead_of_operation(name)}"
         )
@@ -221,9 +243,40 @@ class Interpreter:
             )
         node = Reshape(after) if module is None else node_of(module, Site(name, before, after))
         self._check_shape(name, node, before, after)
+        return Signal(out, self._put(name, node, x.source), self.step)
+
+    def _put(self, wanted: str, node: Any, *sources: str) -> str:
+        """A node of this name, or of one like it that is free, behind its sources."""
+        name = self._free(wanted)
         self.nodes[name] = node
-        self.edges.append((x.source, name))
-        return Signal(out, name, self.step)
+        self.edges += [(source, name) for source in sources]
+        return name
+
+    def _recurrent(self, path: str, module: Any, x: Signal) -> tuple[Signal, str]:
+        """What a recurrent layer's neurons are given, and the node that its spikes go to late."""
+        entering, returning = joins.recurrent_weights(module, path)
+        before = tuple(x.value.shape[self.leads :])
+        with layer(path, module):
+            after = out_shape(entering, before)
+            out_shape(returning, after)
+        ends = (
+            self._put(f"{path}.input_weights", entering, x.source),
+            self._put(f"{path}.recurrent_weights", returning),
+        )
+        total = self._put(f"{path}.sum", Add(), *ends)
+        value = x.value.new_zeros((*x.value.shape[: self.leads], *after))
+        return Signal(value, total, self.step), ends[1]
+
+    def _join(self, name: str, target: Any, join: joins.Join, where: str) -> Signal:
+        """An Add or Concat; a signal that comes twice goes through an Identity once."""
+        sources: list[str] = []
+        for signal in join.signals:
+            again = signal.source in sources
+            copy = self._put(f"{name}_again", Identity(), signal.source) if again else ""
+            sources.append(copy or signal.source)
+        if target in joins.IN_PLACE:
+            self.in_place.append((sources[0], where))
+        return Signal(join.value, self._put(name, join.node, *sources), self.step)
 
     def _check_shape(self, name: str, node: Any, before: Shape, after: Shape) -> None:
         if not isinstance(node, LINEAR_OPS):
@@ -241,47 +294,3 @@ class Interpreter:
             count += 1
             name = f"{base}_{count}"
         return name
-
-
-def _collect(value: Any, found: list[Signal | State]) -> Any:
-    if isinstance(value, Signal | State):
-        found.append(value)
-    return value
-
-
-def _attribute(root: nn.Module, target: str) -> Any:
-    value: Any = root
-    for part in target.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def _run(module: nn.Module, path: str, x: Tensor) -> Tensor:
-    """What PyTorch computes; its own complaint about a shape, with the layer's name."""
-    try:
-        result: Tensor = module.forward(x)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise BadInput(
-            f"layer '{path}' ({type(module).__name__}) cannot take the shape {tuple(x.shape)}: "
-            f"{str(error).splitlines()[0]}"
-        ) from None
-    return result
-
-
-def _time_step(module: Any, path: str) -> float:
-    dt = float(module.dt)
-    if not 0 < dt < float("inf"):
-        raise BadInput(f"layer '{path}': dt = {dt} s. A step must be longer than 0 s, and finite.")
-    return dt
-
-
-def _where(n: fx.Node) -> str:
-    """The forward that a call stands in."""
-    stack = n.meta.get("nn_module_stack") or {}
-    inside = [(path, kind) for path, kind in stack.values() if path]
-    if not inside:
-        return "the forward"
-    path, kind = inside[-1]
-    path = path.removeprefix(ROOT).lstrip(".")
-    kind_name = getattr(kind, "__name__", str(kind))
-    return f"the forward of '{path}' ({kind_name})" if path else f"the forward of {kind_name}"

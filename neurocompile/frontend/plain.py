@@ -19,10 +19,12 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS, Reset
-from neurocompile.ir.nodes import LINEAR_OPS, Input
+from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Delay, Input
 from neurocompile.ir.settings import Settings
 
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Input, *LINEAR_OPS, *NEURONS)}
+KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
+}
 PRECISIONS = (torch.float32, torch.float64, torch.int64)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 from norse import torch as norse
-from norse.torch.functional.adjoint.lif_adjoint import lif_feed_forward_adjoint_step
+from norse.torch.functional.adjoint import lif_adjoint
 from norse.torch.functional.leaky_integrator import li_feed_forward_step
 from norse.torch.functional.leaky_integrator_box import li_box_feed_forward_step
-from norse.torch.functional.lif import lif_feed_forward_step
+from norse.torch.functional.lif import lif_feed_forward_step, lif_step
 from norse.torch.functional.lif_box import lif_box_feed_forward_step
 from norse.torch.functional.reset import reset_subtract, reset_value
-from norse.torch.module.snn import SNN, SNNCell
+from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import Tensor, nn
 
 from neurocompile.errors import Unsupported
@@ -31,11 +31,16 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Shape
 from neurocompile.nn import layers
 
-NEURON_MODULES = (SNNCell, SNN, layers.Neuron)
-TIME_FIRST = (norse.Lift, SNN, layers.Neuron)  # they take all steps at once, (T, N, ...)
+CELLS = (SNNCell, SNNRecurrentCell)
+RECURRENT = (SNNRecurrentCell, SNNRecurrent)
+NEURON_MODULES = (*CELLS, SNN, SNNRecurrent, layers.Neuron)
+TIME_FIRST = (norse.Lift, SNN, SNNRecurrent, layers.Neuron)  # all steps at once, (T, N, ...)
 
 STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
-    neurons.LIF: (lif_feed_forward_step, lif_feed_forward_adjoint_step),
+    neurons.LIF: (
+        *(lif_feed_forward_step, lif_adjoint.lif_feed_forward_adjoint_step),
+        *(lif_step, lif_adjoint.lif_adjoint_step),
+    ),
     neurons.LIFBox: (lif_box_feed_forward_step,),
     neurons.LI: (li_feed_forward_step,),
     neurons.LIBox: (li_box_feed_forward_step,),
@@ -84,7 +89,7 @@ def has_rule(module: nn.Module) -> bool:
 def returns_state(module: nn.Module) -> bool:
     """Whether a layer returns (output, state)."""
     inner = module.lifted_module if isinstance(module, norse.Lift) else module
-    return isinstance(inner, SNNCell | SNN | norse.RegularizationCell)
+    return isinstance(inner, (*CELLS, SNN, SNNRecurrent, norse.RegularizationCell))
 
 
 def refusal(module: nn.Module, name: str) -> Unsupported:
@@ -206,6 +211,8 @@ def _(_: nn.Module, site: Site) -> nodes.Identity:
 
 @node_of.register(norse.LIFCell)
 @node_of.register(norse.LIF)
+@node_of.register(norse.LIFRecurrentCell)
+@node_of.register(norse.LIFRecurrent)
 @node_of.register(layers.LIF)
 def _(module: Any, site: Site) -> neurons.LIF:
     return neurons.LIF(**_constants(neurons.LIF, module, site))

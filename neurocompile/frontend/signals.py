@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from norse import torch as norse
-from norse.torch.module.snn import SNN, SNNCell
+from norse.torch.module.snn import SNN, SNNRecurrent
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.hints import RECURRENCE
-from neurocompile.frontend.rules import NEURON_MODULES
+from neurocompile.frontend.rules import CELLS, NEURON_MODULES
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +85,17 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
     """
     kind = type(inner).__name__
     lifted = module is not inner
-    if leads == 1 and isinstance(module, SNN | norse.Lift):
+    if leads == 1 and isinstance(module, SNN | SNNRecurrent | norse.Lift):
         raise Unsupported(
             f"layer '{path}' ({kind}) runs over time inside a network that is given a step at "
             "a time. Use the cell of that name."
         )
-    if leads == 2 and isinstance(inner, SNNCell) and not lifted:
+    if leads == 2 and isinstance(inner, CELLS) and not lifted:
         raise Unsupported(
             f"layer '{path}' ({kind}) does a single step, but other layers take all steps at "
             f"once. Use norse.torch.Lift({kind}(...))."
         )
-    if lifted and isinstance(inner, NEURON_MODULES) and not isinstance(inner, SNNCell):
+    if lifted and isinstance(inner, NEURON_MODULES) and not isinstance(inner, CELLS):
         raise Unsupported(f"layer '{path}' ({kind}) runs over time already. Do not lift it.")
 
 

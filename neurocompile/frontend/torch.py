@@ -19,7 +19,8 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported
-from neurocompile.frontend.interpret import ROOT, Interpreter, Traced
+from neurocompile.frontend.interpret import Interpreter, Traced
+from neurocompile.frontend.record import ROOT
 from neurocompile.frontend.rules import TIME_FIRST, has_rule, returns_state
 from neurocompile.ir.graph import Graph, same
 from neurocompile.ir.settings import Settings

@@ -2,12 +2,12 @@
 
 In:  nodes of one vocabulary (FLOAT or FIXED).
 Out: a frozen graph; every change makes a new one.
-Nodes stand in an order in which spikes can pass through them.
+Nodes stand in an order in which spikes can pass through them; what leads backwards is delayed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Any
 
 from neurocompile.ir.arrays import same_fields
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.settings import Settings
 
 FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, CubaLIF, Synapse)
@@ -71,8 +72,28 @@ class Graph:
         return ((n, node) for n, node in self.nodes.items() if isinstance(node, kinds))
 
     def outputs(self) -> tuple[str, ...]:
-        """Names of the nodes that nothing follows."""
-        return tuple(name for name in self.nodes if not self.after(name))
+        """Names of the nodes that nothing follows, and of the last neurons in a loop at the end.
+
+        Those lead to no neuron further on, and to nothing that does not lead back to them.
+        """
+        place = {name: i for i, name in enumerate(self.nodes)}
+        onward: set[str] = set()  # what leads to neurons further on
+        pending = [name for name, _ in self.of(*NEURONS, CubaLIF)]
+        while pending:
+            name = pending.pop()
+            found = {b for b in self.before(name) if place[b] < place[name]} - onward
+            onward |= found
+            pending += found
+        return tuple(
+            name
+            for name, node in self.nodes.items()
+            if not self.after(name)
+            or (
+                name not in onward
+                and isinstance(node, (*NEURONS, CubaLIF))
+                and _reached(name, self.after) <= _reached(name, self.before)
+            )
+        )
 
     def with_nodes(self, **nodes: Any) -> Graph:
         """The same graph with other nodes under these names."""
@@ -91,6 +112,17 @@ class Graph:
             else:
                 edges.append(edge)
         return Graph(nodes, tuple(edges), self.settings)
+
+
+def _reached(name: str, step: Callable[[str], tuple[str, ...]]) -> set[str]:
+    """What can be reached from a node, by one step or more."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        new = set(step(pending.pop())) - found
+        found |= new
+        pending += new
+    return found
 
 
 def chain(nodes: Mapping[str, Any], settings: Settings | None = None) -> Graph:

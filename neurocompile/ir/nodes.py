@@ -186,14 +186,17 @@ class Concat:
 class Delay:
     """What came in `steps` steps earlier; 0 before that. The only node that may lead backwards.
 
+    It stands behind its source; what it leads to may stand before it, so every loop passes one.
+
     Attributes:
-        steps: At least 1.
+        steps: 1..MAX_DELAY.
     """
 
     steps: int
 
 
 JOINS = (Add, Concat)
+MAX_DELAY = 1 << 16  # steps of a Delay
 LINEAR_OPS = (Linear, Conv, ConvTranspose, Sparse, SumPool, AvgPool, Upsample, Reshape, Identity)
 LinearOp = (
     Linear | Conv | ConvTranspose | Sparse | SumPool | AvgPool | Upsample | Reshape | Identity

@@ -17,7 +17,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import NEURONS, StepParameters, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Input, size
+from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.step import NumpyOps
 from neurocompile.ir.time import chip_delay, depths, lead_in
@@ -44,25 +44,33 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
         p[name] = StepParameters(**step_parameters(neuron, graph.settings.dt))
         v = np.broadcast_to(p[name].v_leak, shape[name]).copy()
         states[name] = (v,) if len(neuron.state_names) == 1 else (v, np.zeros_like(v))
+    late = {n: [np.zeros(shape[n])] * node.steps for n, node in graph.of(Delay)}
     outs: dict[str, list[Array]] = {name: [] for name in p}
     potentials: dict[str, list[Array]] = {name: [] for name in p}
     for x in np.asarray(values, dtype=np.float64):
-        flow: dict[str, Array] = {}
+        flow: dict[str, Array] = {name: held.pop(0) for name, held in late.items()}
         for name, node in graph.nodes.items():
+            before, *others = graph.before(name) or [""]
+            if name in late:
+                continue
             if isinstance(node, Input):
                 flow[name] = x
+            elif isinstance(node, Add):
+                flow[name] = sum((flow[b] for b in others), flow[before])
+            elif isinstance(node, Concat):
+                flow[name] = np.concatenate([flow[b] for b in (before, *others)])
             elif name in maps:
-                (before,) = graph.before(name)
                 total = maps[name].astype(np.float64) @ flow[before].ravel()
                 bias = biases[name]
                 flow[name] = (total if bias is None else total + bias).reshape(shape[name])
             else:
-                (before,) = graph.before(name)
                 step = node.step(NumpyOps(), states[name], flow[before], p[name])
                 states[name] = step.state
                 flow[name] = step.out.astype(np.float64)
                 outs[name].append(step.out)
                 potentials[name].append(step.state[0])
+        for name, held in late.items():
+            held.append(flow[graph.before(name)[0]])
     return _stacked(outs), _stacked(potentials)
 
 

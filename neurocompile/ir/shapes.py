@@ -7,6 +7,7 @@ Nothing of a layer's size is made: a stranger's numbers are safe here. No scipy.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import singledispatch
 from typing import Any
 
@@ -24,9 +25,12 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import (
     LINEAR_OPS,
+    Add,
     AvgPool,
+    Concat,
     Conv,
     ConvTranspose,
+    Delay,
     Identity,
     Input,
     Linear,
@@ -55,23 +59,94 @@ def out_shape(op: Any, in_shape: Shape) -> Shape:
 def shapes(graph: Graph) -> dict[str, Shape]:
     """Shape of one step of one sample behind each node of a FLOAT graph.
 
+    In a loop an Add has the shape of whichever source is known first, and a Reshape or Sparse
+    its own; all are checked against each other at the end.
+
     Raises:
-        BadInput: If a node cannot take the shape before it; the message names the node.
+        BadInput: If a node cannot take the shape before it, or its shape depends on itself
+            alone; the message names the node.
     """
     found: dict[str, Shape] = {}
+    visited: set[str] = set()
+    _spread(graph, deque(graph.nodes), found, visited)
+    if len(found) < len(graph.nodes):
+        known = [n for n, _ in graph.of(Reshape, Sparse) if n not in found]
+        for name in known:
+            with layer(name, graph.nodes[name]):
+                found[name] = _own_shape(graph.nodes[name])
+        _spread(graph, deque(b for n in known for b in graph.after(n)), found, visited)
+        for name in known:
+            with layer(name, graph.nodes[name]):
+                _check_known(graph, name, found)
+                out_shape(graph.nodes[name], found[graph.before(name)[0]])
+    for name, node in graph.of(Add, Delay):
+        with layer(name, node):
+            _check_known(graph, name, found)
+            each = [found[b] for b in graph.before(name)]
+            different = next((shape for shape in each if shape != found[name]), None)
+            expect(
+                different is None,
+                f"it adds the shapes {found[name]} and {different}. Give it signals of one shape.",
+            )
     for name, node in graph.nodes.items():
         with layer(name, node):
-            if isinstance(node, Input):
-                check_shape(node.shape)
-                found[name] = node.shape
-                continue
-            (before,) = graph.before(name)
-            if isinstance(node, LINEAR_OPS):
-                found[name] = out_shape(node, found[before])
-            else:
-                expect(isinstance(node, NEURONS), "it is not a node of the FLOAT vocabulary.")
-                found[name] = found[before]
-    return found
+            _check_known(graph, name, found)
+    return {name: found[name] for name in graph.nodes}
+
+
+def _spread(graph: Graph, pending: deque[str], found: dict[str, Shape], visited: set[str]) -> None:
+    """Find the shapes that follow from those found; each edge is followed once."""
+    while pending:
+        name = pending.popleft()
+        if name in found:
+            continue
+        visited.add(name)
+        node, before = graph.nodes[name], graph.before(name)
+        each = [found[b] for b in before if b in found]
+        enough = 1 if isinstance(node, Add) else len(before)
+        if len(each) < enough:
+            continue
+        with layer(name, node):
+            found[name] = _joined(node, each)
+        pending.extend(b for b in graph.after(name) if b in visited and b not in found)
+
+
+def _joined(node: Any, each: list[Shape]) -> Shape:
+    """The shape behind a node, for those before it."""
+    if isinstance(node, Input):
+        check_shape(node.shape)
+        return node.shape
+    if isinstance(node, LINEAR_OPS):
+        (before,) = each
+        return out_shape(node, before)
+    if isinstance(node, Concat):
+        rest = {shape[1:] for shape in each}
+        expect(
+            len(rest) == 1,
+            f"it joins the shapes {each[0]} and "
+            f"{next((s for s in each if s[1:] != each[0][1:]), None)}. "
+            "Behind the first axis they must be equal.",
+        )
+        shape = (sum(shape[0] for shape in each), *each[0][1:])
+        check_shape(shape)
+        return shape
+    expect(isinstance(node, (Add, Delay, *NEURONS)), "it is not a node of the FLOAT vocabulary.")
+    return each[0]
+
+
+def _own_shape(node: Reshape | Sparse) -> Shape:
+    """The shape behind a node that makes one shape of all."""
+    shape = node.shape if isinstance(node, Reshape) else node.out_shape
+    check_shape(shape)
+    return shape
+
+
+def _check_known(graph: Graph, name: str, found: dict[str, Shape]) -> None:
+    expect(
+        all(n in found for n in (name, *graph.before(name))),
+        "its shape depends on itself alone, in a loop. Lead something else into the loop by an "
+        "Add, or put a Reshape into it.",
+    )
 
 
 @singledispatch

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, CubaLIF, Synapse
+from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.step import STATE_LIMIT, NumpyOps
 
@@ -84,6 +84,14 @@ def lead_in(graph: Graph) -> dict[str, Array]:
         DoesNotFit: By layer, where the lead-in would spike, leave 24 bits or has no pre-image.
     """
     depth = depths(graph)
+    for name, _ in graph.of(BiasInput):
+        (target,) = graph.after(name)
+        if depth[target] > 0:
+            raise DoesNotFit(
+                f"layer '{target}' takes what the host writes into its bias registers, from chip "
+                f"step 1 on, but paths back to it make it start {depth[target]} steps late. Give "
+                "each synapse into it one more step of delay."
+            )
     return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(CubaLIF)}
 
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from neurocompile.errors import BadInput
 from neurocompile.ir import verify_fields, verify_fixed, verify_float
 from neurocompile.ir.checks import expect, layer
+from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import LINEAR_OPS, Input
+from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Delay, Input
 
 Stage = Literal["float", "fixed"]
 Rule = Callable[[Graph], None]
 
-FLOAT_NODES = (Input, *LINEAR_OPS, *NEURONS)
+FLOAT_NODES = (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
 MAX_NODES = 10_000
-MAX_EDGES = 4 * MAX_NODES  # a synapse has two, every other node of a tree has one
+MAX_EDGES = 4 * MAX_NODES  # a synapse has two; an Add or Concat has one a source
 MAX_NAME = 1000  # letters; the name of a composed synapse joins those of its parts
 
 
@@ -61,7 +62,7 @@ def names_are_printable(graph: Graph) -> None:
 
 
 def edges_lead_forward(graph: Graph) -> None:
-    """Every edge joins a node to a later one, once."""
+    """Every edge joins a node to a later one, once; only what is delayed may lead backwards."""
     place = {name: i for i, name in enumerate(graph.nodes)}
     for edge in graph.edges:
         if not isinstance(edge, tuple) or len(edge) != 2:
@@ -73,13 +74,21 @@ def edges_lead_forward(graph: Graph) -> None:
                     f"an edge leads from {str(a)[:60]!a} to {str(b)[:60]!a}, but there is no layer "
                     f"{str(end)[:60]!a}. Name a layer of the graph."
                 )
-        if place[a] >= place[b]:
+        if place[a] >= place[b] and not _is_delayed(graph.nodes[a]):
             raise BadInput(
-                f"the edge from '{a}' to '{b}' leads backwards. Recurrence is not in this version; "
-                "order the layers so that each stands behind those that feed it."
+                f"the edge from '{a}' to '{b}' leads backwards, but only a Delay or a Synapse with "
+                "a delay of 1 step or more may. Delay what comes back in a loop, and order the "
+                "other layers so that each stands behind those that feed it."
             )
     for (a, b), count in Counter(graph.edges).items():
         expect(count == 1, f"the edge from '{a}' to '{b}' stands {count} times, allowed is once.")
+
+
+def _is_delayed(node: Any) -> bool:
+    """Whether what leaves a node came in before this step. Its fields may hold anything yet."""
+    if isinstance(node, Synapse):
+        return isinstance(node.delay, int) and node.delay >= 1
+    return isinstance(node, Delay)
 
 
 def only_float_nodes(graph: Graph) -> None:
@@ -113,7 +122,8 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_fields.sparse_maps_are_sound,
         verify_float.parameters_are_floats,
         verify_float.one_input,
-        verify_float.one_source_a_layer,
+        verify_float.layers_have_their_sources,
+        verify_float.delays_are_steps,
         verify_float.shapes_fit,
         verify_float.one_value_or_one_a_neuron,
         verify_float.time_constants_are_positive,

@@ -1,6 +1,6 @@
 """What must hold of a FIXED graph: populations and synapses that a chip's registers can hold.
 
-In:  a graph of FIXED nodes with sound fields and forward edges.
+In:  a graph of FIXED nodes with sound fields, in which only delayed synapses lead backwards.
 Out: nothing, or a BadInput that names the node.
 What a particular chip allows less of is checked by `place`.
 """

@@ -1,6 +1,6 @@
-"""What must hold of a FLOAT graph: one line of layers whose shapes and parameters fit.
+"""What must hold of a FLOAT graph: layers whose sources, shapes and parameters fit.
 
-In:  a graph of FLOAT nodes with sound fields and forward edges.
+In:  a graph of FLOAT nodes with sound fields, in which only a Delay leads backwards.
 Out: nothing, or a BadInput that names the layer.
 """
 
@@ -12,7 +12,7 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.checks import check_floats, check_one_or_each, expect, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import Input
+from neurocompile.ir.nodes import JOINS, MAX_DELAY, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
 
@@ -39,12 +39,27 @@ def one_input(graph: Graph) -> None:
     expect(len(graph.nodes) > 1, "the graph has no layer behind its input. Add one.")
 
 
-def one_source_a_layer(graph: Graph) -> None:
-    """Layers stand in a tree: an Input has nothing before it, every other node one."""
+def layers_have_their_sources(graph: Graph) -> None:
+    """An Input has nothing before it, an Add or Concat two or more, every other node one."""
     for name, node in graph.nodes.items():
         with layer(name, node):
             found, allowed = len(graph.before(name)), 0 if isinstance(node, Input) else 1
-            expect(found == allowed, f"{found} layers lead to it, allowed are exactly {allowed}.")
+            if isinstance(node, JOINS):
+                expect(found >= 2, f"{found} layers lead to it, allowed are 2 or more.")
+            else:
+                expect(
+                    found == allowed,
+                    f"{found} layers lead to it, allowed are exactly {allowed}. "
+                    "Only Add and Concat take several.",
+                )
+
+
+def delays_are_steps(graph: Graph) -> None:
+    """A Delay holds back for a step at least."""
+    for name, node in graph.of(Delay):
+        with layer(name, node):
+            good = 1 <= node.steps <= MAX_DELAY
+            expect(good, f"its steps are {node.steps}, allowed are 1..{MAX_DELAY}.")
 
 
 def shapes_fit(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""Read what a FLOAT neuron layer and the chain before it say, in float64.
+"""Read what a FLOAT neuron layer and the branches before it say, in float64.
 
 In:  simplified FLOAT graph, a neuron layer.
 Out: its weights with the membrane leak in them, its biases, and the level of the
@@ -18,9 +18,29 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias
 from neurocompile.ir.neurons import Neuron, has_current, step_parameters
 from neurocompile.ir.nodes import Conv, ConvTranspose, Input, Linear, Reshape, Shape, Sparse
-from neurocompile.simplify.compose_synapses import chain_before
+from neurocompile.simplify.compose_synapses import Branch, branches_before
 
 Weighted = Linear | Conv | ConvTranspose | Sparse
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """One synapse that arrives at a neuron layer.
+
+    Attributes:
+        origin: The neuron layer or input that it comes from.
+        link: Name of the synapse, None where currents enter the neurons directly.
+        op: The synapse in float64, its bias apart.
+        in_shape, out_shape: Shapes on either side of the synapse.
+        delay: Steps of the network's own time that it holds spikes back.
+    """
+
+    origin: str
+    link: str | None
+    op: Weighted | None
+    in_shape: Shape
+    out_shape: Shape
+    delay: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +50,20 @@ class Incoming:
     Attributes:
         name, neuron, shape: The layer.
         dt: Length of a step, seconds.
-        origin: The neuron layer or input before it.
-        link: Name of the synapse, None where currents enter the neurons directly.
-        op: The synapse in float64, its bias apart.
-        in_shape, out_shape: Shapes on either side of the synapse.
-        bias: The synapse's bias for each neuron, (n,) or None.
+        arrivals: The synapses before it.
+        host: Real-valued input that meets this layer, to be written into biases; None without.
+        bias: The synapses' bias for each neuron, (n,) or None.
         numbers: The step's parameters.
-        by_host: Whether real-valued input meets this layer, to be written into biases.
     """
 
     name: str
     neuron: Neuron
     shape: Shape
     dt: float
-    origin: str
-    link: str | None
-    op: Weighted | None
-    in_shape: Shape
-    out_shape: Shape
+    arrivals: tuple[Arrival, ...]
+    host: Arrival | None
     bias: Array | None
     numbers: dict[str, Any]
-    by_host: bool
 
     @property
     def level(self) -> Array:
@@ -78,56 +91,90 @@ class Incoming:
             drift = drift + self.bias.reshape(self.shape)
         return np.asarray(self.leak * drift)
 
-    def leaked_op(self) -> Weighted | None:
-        """The synapse with each target's leak multiplied into its weights.
+    def leaked(self, op: Weighted) -> Weighted:
+        """A synapse with each target's leak multiplied into its weights.
 
         Raises:
             Unsupported: If the leak differs between neurons that share weights.
         """
-        if self.op is None:
-            return None
         if self.leak.ndim == 0:
-            return with_weights(self.op, weights_of(self.op) * self.leak)
+            return with_weights(op, weights_of(op) * self.leak)
         leak = np.broadcast_to(self.leak, self.shape).ravel()
-        if isinstance(self.op, Linear) and len(self.op.weight) == leak.size:
-            return with_weights(self.op, self.op.weight * leak[:, None])
-        if isinstance(self.op, Sparse):
-            return with_weights(self.op, self.op.data * np.repeat(leak, np.diff(self.op.indptr)))
+        if isinstance(op, Linear) and len(op.weight) == leak.size:
+            return with_weights(op, op.weight * leak[:, None])
+        if isinstance(op, Sparse):
+            return with_weights(op, op.data * np.repeat(leak, np.diff(op.indptr)))
         raise Unsupported(
-            f"layer '{self.name}': a tau_mem for every neuron behind a {type(self.op).__name__}, "
+            f"layer '{self.name}': a tau_mem for every neuron behind a {type(op).__name__}, "
             "whose weights are shared, is not in this version. Use one tau_mem for the layer."
         )
 
 
 def read_incoming(graph: Graph, name: str, shape: dict[str, Shape]) -> Incoming:
-    """Everything that a neuron layer of a simplified FLOAT graph says about itself."""
+    """Everything that a neuron layer of a simplified FLOAT graph says about itself.
+
+    Raises:
+        Unsupported: If real-valued input goes anywhere but into this one layer, and at once;
+            or if a readout feeds the layer.
+    """
     neuron = graph.nodes[name]
-    chain = chain_before(graph, name)
-    before = in_shape = out_shape = shape[chain.origin]
-    link: str | None = None
-    op: Any = None
-    bias = None
-    for step in chain.names:
-        node = graph.nodes[step]
-        if not isinstance(node, Reshape):
-            link, in_shape, out_shape = step, before, shape[step]
-            bias = full_bias(node, in_shape)
-            op = with_weights(replace(node, bias=None), weights_of(node).astype(np.float64))
-        before = shape[step]
+    arrivals: list[Arrival] = []
+    bias: Array | None = None
+    host: Arrival | None = None
+    for branch in branches_before(graph, name):
+        arrival, own = _arrival(graph, branch, shape)
+        if own is not None:
+            bias = own if bias is None else bias + own
+        origin = graph.nodes[branch.origin]
+        if not getattr(origin, "spiking", True):
+            raise Unsupported(
+                f"layer '{name}': it is fed by the potentials of readout '{branch.origin}', but "
+                "only spikes leave a neuron on a chip. Feed it from a spiking layer."
+            )
+        if isinstance(origin, Input) and graph.settings.encoder.kind == "current":
+            _check_host(graph, branch, name)
+            host = arrival
+        else:
+            arrivals.append(arrival)
     return Incoming(
         name=name,
         neuron=neuron,
         shape=shape[name],
         dt=graph.settings.dt,
-        origin=chain.origin,
-        link=link,
-        op=op,
-        in_shape=in_shape,
-        out_shape=out_shape,
-        bias=None if bias is None else bias.astype(np.float64),
+        arrivals=tuple(arrivals),
+        host=host,
+        bias=bias,
         numbers=step_parameters(neuron, graph.settings.dt),
-        by_host=isinstance(graph.nodes[chain.origin], Input)
-        and graph.settings.encoder.kind == "current",
+    )
+
+
+def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arrival, Array | None]:
+    """A branch's synapse, and its bias for each neuron in float64."""
+    before = in_shape = out_shape = shape[branch.origin]
+    link: str | None = None
+    op: Any = None
+    bias: Array | None = None
+    for step in branch.names:
+        node = graph.nodes[step]
+        if not isinstance(node, Reshape):
+            link, in_shape, out_shape = step, before, shape[step]
+            own = full_bias(node, in_shape)
+            bias = None if own is None else own.astype(np.float64)
+            op = with_weights(replace(node, bias=None), weights_of(node).astype(np.float64))
+        before = shape[step]
+    return Arrival(branch.origin, link, op, in_shape, out_shape, branch.delay), bias
+
+
+def _check_host(graph: Graph, branch: Branch, name: str) -> None:
+    """What the host writes into bias registers stays there: it goes to one layer, at once."""
+    ways = len(graph.after(branch.origin))
+    if ways == 1 and not branch.delay:
+        return
+    found = f"comes {branch.delay} steps late" if branch.delay else f"goes {ways} ways"
+    raise Unsupported(
+        f"layer '{name}': real-valued input '{branch.origin}' {found}, but the host can write it "
+        "into the bias registers of one layer only, before the first step. Lead it through one "
+        "LIFBox layer of its own, or use the Bernoulli encoder."
     )
 
 

@@ -1,6 +1,6 @@
 """FLOAT graph -> FIXED graph: the integers that the chip stores.
 
-In:  simplified FLOAT graph (one weighted node between two neurons); the ranges that
+In:  simplified FLOAT graph (one weighted node for each way to a neuron); the ranges that
      calibration saw; the chip's register formats.
 Out: FIXED graph: the neurons' and synapses' names, integer parameters, and the scale and
      offset that read a potential back: float value = integer * scale + offset.
@@ -13,6 +13,7 @@ current; before a neuron with one it becomes an axon that spikes in every step.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,20 @@ from neurocompile.chip import Chip
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
+from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import NEURONS, has_current
 from neurocompile.ir.nodes import Input, Linear, Shape
 from neurocompile.ir.shapes import shapes
-from neurocompile.quantize.incoming import Incoming, read_incoming, weights_of, with_weights
+from neurocompile.ir.time import depths
+from neurocompile.ir.verify_fixed import MAX_DELAY
+from neurocompile.quantize.incoming import (
+    Arrival,
+    Incoming,
+    Weighted,
+    read_incoming,
+    weights_of,
+    with_weights,
+)
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
 from neurocompile.quantize.scales import (
@@ -47,31 +58,36 @@ def quantize(graph: Graph, chip: Chip, ranges: Ranges, bits: int = 8) -> Graph:
 
     Raises:
         DoesNotFit: If a parameter leaves its register; the message names layer and range.
-        Unsupported: If the chip has no neuron of this kind.
+        Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
+            than synapses.
     """
     shape = shapes(graph)
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
+    backwards: dict[str, dict[str, Synapse]] = {}  # by origin, which stands before them
     for name, node in graph.nodes.items():
         if isinstance(node, NEURONS):
             incoming = read_incoming(graph, name, shape)
             _check_supported(incoming, chip)
             scale = choose_scale(_demand(incoming, ranges), chip, bits)
             population = _population(incoming, ranges, chip, scale)
-            before = (
-                _bias_input(incoming, population, scale, graph.settings.encoder.gain)
-                if incoming.by_host
-                else _synapses(incoming, scale, chip, bits)
-            )
-            for chain in before:
-                nodes.update(chain)
-                edges += zip(chain, [*list(chain)[1:], name], strict=True)
-            if not incoming.by_host:
-                edges.append((incoming.origin, str(incoming.link)))
+            for first in _sources(incoming, population, scale, chip, graph, bits):
+                nodes.update(first)
+                edges += zip(first, [*list(first)[1:], name], strict=True)
+            for arrival in incoming.arrivals:
+                link, synapse = str(arrival.link), _synapse(incoming, arrival, scale, bits)
+                edges += [(arrival.origin, link), (link, name)]
+                if arrival.origin in nodes:
+                    nodes[link] = synapse
+                else:
+                    backwards.setdefault(arrival.origin, {})[link] = synapse
             nodes[name] = population
+            nodes.update(backwards.pop(name, {}))
         elif isinstance(node, Input) and graph.settings.encoder.kind != "current":
             nodes[name] = SpikeInput(node.shape)
-    return Graph(nodes, tuple(edges), graph.settings)
+    fixed = Graph(nodes, tuple(edges), graph.settings)
+    depths(fixed)  # refuses a loop that the chip cannot keep up with
+    return fixed
 
 
 def _check_supported(incoming: Incoming, chip: Chip) -> None:
@@ -82,32 +98,45 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
             f"{', '.join(chip.formats.resets.value)}. Train with Norse's reset_value, or take a "
             "target that has this reset."
         )
-    if incoming.by_host and has_current(incoming.neuron):
+    if incoming.host is not None and has_current(incoming.neuron):
         raise Unsupported(
             f"layer '{incoming.name}' has a synaptic current, but real-valued input enters "
             "through bias registers, which act on the membrane. Use LIFBox as the first layer, "
             "or the Bernoulli encoder."
         )
+    for arrival in incoming.arrivals:
+        if arrival.delay > MAX_DELAY:
+            raise DoesNotFit(
+                f"layer '{incoming.name}': spikes of '{arrival.origin}' come {arrival.delay} steps "
+                f"late, but an axon holds them back for up to {MAX_DELAY}. Use a shorter delay."
+            )
 
 
 def _host_peak(incoming: Incoming, ranges: Ranges) -> float:
     """Largest bias that the host writes into a register, float membrane units a step."""
-    if not incoming.by_host:
+    if incoming.host is None:
         return 0.0
-    largest = ranges.input if incoming.op is None else ranges.current[incoming.name]
+    host = incoming.host
+    if host.op is None:
+        largest = ranges.input
+    elif incoming.arrivals:  # what was seen includes spikes, which may have the other sign
+        largest = float(np.abs(matrix(host.op, host.in_shape)).sum(axis=1).max()) * ranges.input
+    else:
+        largest = ranges.current[incoming.name]
     return float(np.max(incoming.leak)) * largest
 
 
 def _demand(incoming: Incoming, ranges: Ranges) -> Demand:
     """What the layer asks of its registers."""
-    op = None if incoming.by_host else incoming.leaked_op()
-    weights = np.zeros(1) if op is None else weights_of(op)
+    ops = [incoming.leaked(op) for op in _ops(incoming)]
+    highs = [float(weights_of(op).max(initial=0.0)) for op in ops]
+    lows = [float(weights_of(op).min(initial=0.0)) for op in ops]
     above = incoming.numbers["v_th"] - incoming.level if incoming.neuron.spiking else np.zeros(1)
-    leak = 0.0 if op is None else float(np.max(incoming.leak))
+    leak = float(np.max(incoming.leak)) if ops else 0.0
     return Demand(
         name=incoming.name,
-        weight_high=float(weights.max(initial=0.0)),
-        weight_low=float(weights.min(initial=0.0)),
+        weight_high=max(highs, default=0.0),
+        weight_low=min(lows, default=0.0),
         threshold=float(np.max(above)),
         bias=float(np.max(np.abs(incoming.register_bias()))) + _host_peak(incoming, ranges),
         current_peak=leak * ranges.current[incoming.name],
@@ -147,30 +176,39 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
     )
 
 
-def _bias_input(
-    incoming: Incoming, population: CubaLIF, scale: Scale, gain: float
+def _ops(incoming: Incoming) -> list[Weighted]:
+    """The synapses that arrive, all of which share the population's scale."""
+    assert all(a.op is not None for a in incoming.arrivals), "compose_synapses left no synapse"
+    return [a.op for a in incoming.arrivals if a.op is not None]
+
+
+def _sources(
+    incoming: Incoming, population: CubaLIF, scale: Scale, chip: Chip, graph: Graph, bits: int
 ) -> list[dict[str, Any]]:
-    """The host's part: currents, or a first synapse, into bias registers."""
-    unit = scale.unit / float(1 << int(population.bias_exp)) * gain
-    node = BiasInput(incoming.in_shape, incoming.shape, incoming.leak * unit, incoming.op)
-    return [{incoming.origin: node}]
-
-
-def _synapses(incoming: Incoming, scale: Scale, chip: Chip, bits: int) -> list[dict[str, Any]]:
-    """The synapse from the origin, and the always-on axon of a bias that needs one."""
-    op = incoming.leaked_op()
-    assert op is not None, "compose_synapses left no synapse"
-    outer = (incoming.in_shape, incoming.out_shape)
-    synapse = _on_grid(op, outer, scale, bits, scale.weight_exp)
-    found: list[dict[str, Any]] = [{str(incoming.link): synapse}]
+    """What has no source itself: the host's currents, and the always-on axon of a bias."""
+    found: list[dict[str, Any]] = []
+    if incoming.host is not None:
+        host = incoming.host
+        exponent = float(1 << int(population.bias_exp))
+        unit = scale.unit / exponent * graph.settings.encoder.gain
+        written = BiasInput(host.in_shape, incoming.shape, incoming.leak * unit, host.op)
+        found.append({host.origin: written})
     if incoming.bias is not None and not incoming.current_joins_bias:
         leak = np.broadcast_to(incoming.leak, incoming.shape).ravel()
         weight = (incoming.bias * leak)[:, None]
         name = f"{incoming.name}_bias"
-        exponent = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
-        synapse = _on_grid(Linear(weight), ((1,), (leak.size,)), scale, bits, exponent)
+        least = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
+        synapse = _on_grid(Linear(weight), ((1,), (leak.size,)), scale, bits, least)
         found.append({f"{name}_axon": AlwaysOn(), name: synapse})
     return found
+
+
+def _synapse(incoming: Incoming, arrival: Arrival, scale: Scale, bits: int) -> Synapse:
+    """The synapse of one branch."""
+    assert arrival.op is not None, "compose_synapses left no synapse"
+    outer = (arrival.in_shape, arrival.out_shape)
+    found = _on_grid(incoming.leaked(arrival.op), outer, scale, bits, scale.weight_exp)
+    return replace(found, delay=arrival.delay)
 
 
 def _on_grid(

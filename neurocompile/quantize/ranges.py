@@ -17,7 +17,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Input, Reshape
+from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, Reshape, size
+from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import shapes
 
 
@@ -62,31 +63,35 @@ def bound(graph: Graph) -> Ranges:
     Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1].
     """
     shape = shapes(graph)
-    reach: dict[str, Array] = {}
+    reach: dict[str, Array] = {n: np.ones(size(shape[n])) for n, _ in graph.of(*NEURONS)}
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
     largest_input = 1.0
-    for name, node in graph.nodes.items():
+    for name in order_behind(graph, (Input, *NEURONS)):
+        node = graph.nodes[name]
+        before = [reach[b] for b in graph.before(name) if name not in reach]
         if isinstance(node, Input):
             if graph.settings.encoder.kind == "current":
                 largest_input = abs(graph.settings.encoder.gain)
             reach[name] = np.full(node.shape, largest_input).ravel()
-            continue
-        (before,) = graph.before(name)
-        if isinstance(node, Reshape):
-            reach[name] = reach[before]
+        elif isinstance(node, Reshape | Delay):
+            (reach[name],) = before
+        elif isinstance(node, Add):
+            reach[name] = np.sum(before, axis=0)
+        elif isinstance(node, Concat):
+            reach[name] = np.concatenate(before)
         elif isinstance(node, LINEAR_OPS):
-            arriving = np.abs(matrix(node, shape[before])).astype(np.float64) @ reach[before]
-            bias = full_bias(node, shape[before])
+            outer = shape[graph.before(name)[0]]
+            arriving = np.abs(matrix(node, outer)).astype(np.float64) @ before[0]
+            bias = full_bias(node, outer)
             reach[name] = arriving if bias is None else arriving + np.abs(bias)
-        elif isinstance(node, NEURONS):
-            p: dict[str, Any] = step_parameters(node, graph.settings.dt)
-            total = reach[before].max()
-            if has_current(node):
-                total = total / float(np.min(p["syn_leak"]))
-            rest = np.abs(p["v_leak"]).max()
-            level = 0.0 if p["v_reset"] is None else np.abs(p["v_reset"]).max()
-            current[name] = float(total)
-            potential[name] = float(total + rest + level)
-            reach[name] = np.ones_like(reach[before])
+    for name, node in graph.of(*NEURONS):
+        p: dict[str, Any] = step_parameters(node, graph.settings.dt)
+        total = reach[graph.before(name)[0]].max()
+        if has_current(node):
+            total = total / float(np.min(p["syn_leak"]))
+        rest = np.abs(p["v_leak"]).max()
+        level = 0.0 if p["v_reset"] is None else np.abs(p["v_reset"]).max()
+        current[name] = float(total)
+        potential[name] = float(total + rest + level)
     return Ranges(False, current, potential, largest_input)

@@ -1,7 +1,7 @@
 """FLOAT graph -> FLOAT graph, one pass a file.
 
 In:  what people write.
-Out: the same function with, between any two neurons, exactly one synapse.
+Out: the same function with, between any two neurons, one synapse for each delay.
 """
 
 from neurocompile.ir.graph import Graph

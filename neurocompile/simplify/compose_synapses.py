@@ -1,8 +1,9 @@
 """Make one synapse of everything linear that stands between two neurons.
 
-In:  FLOAT graph: chains of Linear, Conv, ConvTranspose, pools, upsampling and reshapes.
-Out: FLOAT graph: between two neurons one weighted node, with reshapes at most around it.
-A chain that is one weighted node already keeps its kind (and so its kernel); any other is
+In:  FLOAT graph: linear nodes, reshapes, Add, Concat and Delay between neurons.
+Out: FLOAT graph: before each neuron one branch for each origin and delay, a Delay or none and
+     one weighted node, with reshapes at most around it; several branches meet in an Add.
+A path that is one weighted node already keeps its kind (and so its kernel); any other is
 multiplied out into one Sparse. Neurons that follow each other directly get weights of 1.
 """
 
@@ -11,102 +12,136 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sp
-
 from neurocompile.errors import Unsupported
-from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.linear import full_bias, matrix, sparse_op
 from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import LINEAR_OPS, Identity, Input, Reshape, Shape, size
-from neurocompile.ir.shapes import out_shape, shapes
+from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Add, Delay, Input, Shape
+from neurocompile.ir.shapes import shapes
+from neurocompile.simplify.paths import WEIGHTED, Path, paths_of
 
-WEIGHTED = ("Linear", "Conv", "ConvTranspose", "Sparse")
+Links = list[tuple[str, Any]]
 
 
 @dataclass(frozen=True)
-class Chain:
-    """What stands before a neuron, back to the neuron or input it comes from.
+class Branch:
+    """One way to a neuron in a simplified graph.
 
     Attributes:
         origin: Name of the neuron or input.
+        delay: Steps that it comes late.
         names: Linear nodes from the origin on.
     """
 
     origin: str
+    delay: int
     names: tuple[str, ...]
 
 
-def chain_before(graph: Graph, neuron: str) -> Chain:
-    """The linear nodes between a neuron and the one before it, in order."""
+def branches_before(graph: Graph, neuron: str) -> tuple[Branch, ...]:
+    """The branches that meet in a neuron of a simplified graph, in the order of their edges."""
+    (before,) = graph.before(neuron)
+    ends = graph.before(before) if isinstance(graph.nodes[before], Add) else (before,)
+    return tuple(_branch(graph, end) for end in ends)
+
+
+def _branch(graph: Graph, name: str) -> Branch:
     names: list[str] = []
-    (name,) = graph.before(neuron)
-    while isinstance(graph.nodes[name], LINEAR_OPS):
-        names.insert(0, name)
+    delay = 0
+    while isinstance(graph.nodes[name], (*LINEAR_OPS, Delay)):
+        if isinstance(graph.nodes[name], Delay):
+            delay += graph.nodes[name].steps
+        else:
+            names.insert(0, name)
         (name,) = graph.before(name)
-    return Chain(name, tuple(names))
+    return Branch(name, delay, tuple(names))
 
 
 def compose_synapses(graph: Graph) -> Graph:
-    """Leave exactly one weighted node on every path between two neurons.
+    """Leave exactly one weighted node for each origin and delay before a neuron.
 
     Raises:
-        Unsupported: If the graph ends in a synapse: a chip reads neurons, not sums.
+        Unsupported: If the graph ends in a synapse: a chip reads neurons, not sums. If a loop
+            holds no neuron, or a bias passes a Delay.
     """
     shape = shapes(graph)
+    _check_ends(graph)
+    draft = _Draft({name for name, _ in graph.of(Input, *NEURONS)})
+    branches = {
+        name: [(path, _links(graph, path, name, shape)) for path in paths]
+        for name, paths in paths_of(graph, shape).items()
+    }
+    late = {(path.origin, path.delay) for each in branches.values() for path, _ in each}
+    for name, node in graph.of(Input, *NEURONS):
+        ends = [draft.branch(path, links, name) for path, links in branches.get(name, [])]
+        if len(ends) > 1:
+            ends = [draft.add(f"{name}_sum", Add(), ends)]
+        draft.put(name, node, ends)
+        for origin, delay in sorted(key for key in late if key[0] == name and key[1]):
+            wanted = f"{origin}_{delay}_late"
+            draft.delays[origin, delay] = draft.add(wanted, Delay(delay), [origin])
+    return draft.graph(graph)
+
+
+class _Draft:
+    """The graph in the making; a branch out of a Delay gets its edge at the end."""
+
+    def __init__(self, taken: set[str]):
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[Edge] = []
+        self.taken = taken
+        self.delays: dict[tuple[str, int], str] = {}
+        self.waiting: list[tuple[tuple[str, int], str]] = []
+
+    def put(self, name: str, node: Any, before: list[str]) -> str:
+        """A node of this name behind others."""
+        self.nodes[name] = node
+        self.taken.add(name)
+        self.edges += [(b, name) for b in before]
+        return name
+
+    def add(self, wanted: str, node: Any, before: list[str], where: str = "") -> str:
+        """A node of this name, or of one like it that is free."""
+        name, count = wanted, 1
+        if where and name in self.taken:
+            name = wanted = f"{wanted}@{where}"
+        while name in self.taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        return self.put(name, node, before)
+
+    def branch(self, path: Path, links: Links, neuron: str) -> str:
+        """The nodes of a branch; gives the last one's name."""
+        current = [] if path.delay else [path.origin]
+        for number, (link, node) in enumerate(links):
+            name = self.add(link, node, current, where=neuron)
+            if path.delay and number == 0:
+                self.waiting.append(((path.origin, path.delay), name))
+            current = [name]
+        return current[0]
+
+    def graph(self, of: Graph) -> Graph:
+        """The graph with every edge."""
+        late = [(self.delays[key], name) for key, name in self.waiting]
+        return Graph(self.nodes, (*self.edges, *late), of.settings)
+
+
+def _links(graph: Graph, path: Path, neuron: str, shape: dict[str, Shape]) -> Links:
+    """The nodes to stand between a neuron and an origin, a Delay apart."""
+    working = path.working
+    if len(working) == 1 and isinstance(working[0][1], WEIGHTED):
+        return list(path.links)
+    origin = graph.nodes[path.origin]
+    current = isinstance(origin, Input) and graph.settings.encoder.kind == "current"
+    if not working and current and not path.delay:
+        return list(path.links)
+    name, op = path.composed(shape[neuron])
+    return [(name or f"{path.origin}_to_{neuron}", op)]
+
+
+def _check_ends(graph: Graph) -> None:
     for name in graph.outputs():
-        if isinstance(graph.nodes[name], LINEAR_OPS):
+        if isinstance(graph.nodes[name], (*LINEAR_OPS, *JOINS, Delay)):
             raise Unsupported(
                 f"layer '{name}' ({type(graph.nodes[name]).__name__}) is the last one, but a chip "
                 "reads neurons. Add a readout behind it: norse.torch.LIBoxCell or LICell."
             )
-    nodes: dict[str, Any] = dict(graph.of(Input))
-    edges: list[Edge] = []
-    for name, neuron in graph.of(*NEURONS):
-        found = chain_before(graph, name)
-        current = found.origin
-        for link, node in _composed(graph, found, name, shape):
-            link = link if link not in nodes else f"{link}@{name}"
-            nodes[link] = node
-            edges.append((current, link))
-            current = link
-        nodes[name] = neuron
-        edges.append((current, name))
-    return Graph(nodes, tuple(edges), graph.settings)
-
-
-def _composed(
-    graph: Graph, found: Chain, neuron: str, shape: dict[str, Shape]
-) -> list[tuple[str, Any]]:
-    """The nodes to stand between a neuron and its origin."""
-    links = [(n, graph.nodes[n]) for n in found.names]
-    working = [(n, op) for n, op in links if not isinstance(op, Reshape | Identity)]
-    if len(working) == 1 and type(working[0][1]).__name__ in WEIGHTED:
-        return links
-    origin = graph.nodes[found.origin]
-    if not working:
-        if isinstance(origin, Input) and graph.settings.encoder.kind == "current":
-            return links
-        eye = sp.csr_array(sp.eye_array(size(shape[found.origin]), format="csr"))
-        name = f"{found.origin}_to_{neuron}"
-        return [(name, sparse_op(eye, shape[found.origin], shape[neuron], None))]
-    total, bias = _multiply(links, shape[found.origin])
-    name = "+".join(n for n, _ in working)
-    return [(name, sparse_op(total, shape[found.origin], shape[neuron], bias))]
-
-
-def _multiply(links: list[tuple[str, Any]], before: Shape) -> tuple[sp.csr_array, Array | None]:
-    """The matrix and bias of a chain of linear nodes."""
-    total = sp.csr_array(sp.eye_array(size(before), format="csr"))
-    bias: Array | None = None
-    for _, op in links:
-        step = matrix(op, before).astype(np.float64)
-        own = full_bias(op, before)
-        total = sp.csr_array(step @ total)
-        if bias is not None:
-            bias = step @ bias
-        if own is not None:
-            bias = own.astype(np.float64) if bias is None else bias + own
-        before = out_shape(op, before)
-    return total, bias

@@ -51,7 +51,9 @@ def test_arrivals_of_a_convolution_reach_only_its_receptive_field():
     fired[0, 0, 0] = 1
     import torch
 
-    reached = fixed.arrived(Synapse(op, (1, 5), (1, 5)), torch.from_numpy(fired))
+    from neurocompile.engines.fixed.torch_path import arrived
+
+    reached = arrived(Synapse(op, (1, 5), (1, 5)), torch.from_numpy(fired))
     assert reached.tolist() == [[True, True, False, False, False]]
 
 

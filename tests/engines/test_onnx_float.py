@@ -12,9 +12,10 @@ import pytest
 from neurocompile.engines import onnx as engine
 from neurocompile.errors import BadInput
 from neurocompile.ir.graph import Graph, chain
-from neurocompile.ir.linear import full_bias, matrix, out_shape
+from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import LI, LIF, NEURONS, LIBox, LIFBox
-from neurocompile.ir.nodes import Identity, Input, Linear
+from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Linear, size
+from neurocompile.ir.shapes import shapes
 
 sys.path.append(str(Path(__file__).parents[1] / "exchange"))  # pytest adds a test's own folder
 import random_graphs
@@ -55,32 +56,60 @@ def step_errors(neuron, x, dt, spikes, membrane):
     return largest, wrong, fired_total
 
 
-def test_the_float_file_computes_norses_steps_up_to_rounding():
+def flows(graph, inputs, found):
+    """(n, steps, *shape) float64 behind each layer; behind a neuron, what the file recorded.
+
+    Every loop passes a neuron, so that none is left.
+    """
+    shape = shapes(graph)
+    known = {"in": inputs.astype(np.float64)}
+    for name, _ in graph.of(*NEURONS):
+        recorded = found.get(f"{name}.spikes", found[f"{name}.membrane"])
+        known[name] = recorded.astype(np.float64)
+
+    def behind(name):
+        if name not in known:
+            node, before = graph.nodes[name], [behind(b) for b in graph.before(name)]
+            if isinstance(node, Add):
+                known[name] = sum(before)
+            elif isinstance(node, Concat):
+                known[name] = np.concatenate(before, axis=2)
+            elif isinstance(node, Delay):
+                known[name] = np.zeros_like(before[0])
+                known[name][:, node.steps :] = before[0][:, : -node.steps]
+            else:
+                source = shape[graph.before(name)[0]]
+                rows = before[0].reshape(-1, size(source)) @ matrix(node, source).T
+                bias = full_bias(node, source)
+                rows = rows if bias is None else rows + bias
+                known[name] = rows.reshape(*inputs.shape[:2], *shape[name])
+        return known[name]
+
+    return {name: behind(name) for name in graph.nodes}
+
+
+@pytest.mark.parametrize("make", [random_graphs.float_graph, random_graphs.joined_float_graph])
+def test_the_float_file_computes_norses_steps_up_to_rounding(make):
     steps, n, spikes_seen, layers = 30, 3, 0, 0
     for seed in range(60):
-        graph = random_graphs.float_graph(seed)
+        graph = make(seed)
         rng = np.random.default_rng(seed)
         shape = graph.nodes["in"].shape
         inputs = (rng.random((n, steps, *shape)) < 0.4).astype(np.float32)
         found = engine.run_float(graph, inputs)
-        flow, flow_shape = inputs.astype(np.float64), shape
-        for name, node in graph.nodes.items():
-            if isinstance(node, NEURONS):
-                spikes = found.get(f"{name}.spikes")
-                membrane = found[f"{name}.membrane"]
-                largest, wrong, fired = step_errors(node, flow, graph.settings.dt, spikes, membrane)
-                assert largest < 1e-4, (seed, name)
-                assert wrong == 0, (seed, name)
-                spikes_seen, layers = spikes_seen + fired, layers + 1
-                flow = (membrane if spikes is None else spikes).astype(np.float64)
-            elif not isinstance(node, Input):
-                rows = flow.reshape(n * steps, -1) @ matrix(node, flow_shape).T
-                bias = full_bias(node, flow_shape)
-                rows = rows if bias is None else rows + bias
-                flow_shape = out_shape(node, flow_shape)
-                flow = rows.reshape(n, steps, *flow_shape)
-                if f"{name}.value" in found:
-                    np.testing.assert_allclose(found[f"{name}.value"], flow, rtol=1e-4, atol=1e-4)
+        flow = flows(graph, inputs, found)
+        for name, node in graph.of(*NEURONS):
+            x = flow[graph.before(name)[0]]
+            recorded = found.get(f"{name}.spikes"), found[f"{name}.membrane"]
+            largest, wrong, fired = step_errors(node, x, graph.settings.dt, *recorded)
+            assert largest < 1e-4, (seed, name)
+            assert wrong == 0, (seed, name)
+            spikes_seen, layers = spikes_seen + fired, layers + 1
+        for name in flow:
+            if f"{name}.value" in found:
+                np.testing.assert_allclose(
+                    found[f"{name}.value"], flow[name], rtol=1e-4, atol=1e-4, err_msg=name
+                )
         assert all(array.dtype == np.float32 for array in found.values())
     assert layers > 60
     assert spikes_seen > 10_000

@@ -2,142 +2,29 @@
 
 In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
+`fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
+`joined_float_graph` have loops, paths of unequal length, joins and delays.
 """
 
 import numpy as np
+from random_parts import float_map, integer_weights, neuron, population, settings, synapse
 
+from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
-from neurocompile.ir.linear import matrix, out_shape, sparse_op
-from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox
-from neurocompile.ir.nodes import (
-    AvgPool,
-    Conv,
-    ConvTranspose,
-    Identity,
-    Input,
-    Linear,
-    Reshape,
-    SumPool,
-    Upsample,
-    size,
-)
-from neurocompile.ir.settings import Decoder, Encoder, Settings
+from neurocompile.ir.linear import connections, out_shape, sparse_op
+from neurocompile.ir.neurons import LIFBox
+from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Input, Linear, size
+from neurocompile.ir.time import depths, lead_in
 
-SMALLEST = 3  # pixels along an axis that maps still shrink
-
-
-def settings(rng):
-    return Settings(
-        dt=float(rng.choice([1e-3, 5e-4, 1 / 3000])),
-        steps=int(rng.integers(1, 50)),
-        encoder=Encoder("bernoulli", float(rng.random())),
-        decoder=Decoder("rate", 0.1 + float(rng.random()), -1e-17, "reconstruction"),
-        data=str(rng.choice(["", "mnist5k", "Ziffern ä"])),
-        training={
-            "epochs": 3,
-            "loss": [0.1, float(rng.random())],
-            "who": {"seed": None, "on": True},
-        },
-    )
-
-
-def some_map(rng, shape, values):
-    """A linear map that takes this shape; `values(*shape)` draws its weights."""
-    if len(shape) == 1:
-        return Linear(values(int(rng.integers(1, 9)), *shape))
-    axes = len(shape) - 1
-    groups = int(rng.choice([g for g in (1, 2, 3) if shape[0] % g == 0]))
-    kernel = [int(k) for k in rng.integers(1, min(4, min(shape[1:]) + 1), axes)]
-
-    def each(low, high):
-        return tuple(int(n) for n in rng.integers(low, high, axes))
-
-    padding = tuple(int(rng.integers(0, k)) for k in kernel)
-    per_group = int(rng.integers(1, 3))
-    if rng.random() < 0.5 and min(shape[1:]) >= SMALLEST:
-        weight = values(per_group * groups, shape[0] // groups, *kernel)
-        return Conv(weight, None, each(1, 3), padding, (1,) * axes, groups)
-    stride, dilation = each(1, 3), each(1, 3)
-    padding = tuple(min(p, 1) if min(shape[1:]) > 1 else 0 for p in padding)
-    extra = tuple(  # what PyTorch allows and ONNX can say
-        int(rng.integers(0, max(s, min(p + 1, d))))
-        for s, p, d in zip(stride, padding, dilation, strict=True)
-    )
-    weight = values(shape[0], per_group, *kernel)
-    return ConvTranspose(weight, None, stride, padding, extra, dilation, groups)
-
-
-def dilated_conv(rng, shape, values):
-    """A convolution with a dilation above 1."""
-    axes = len(shape) - 1
-    weight = values(2, shape[0], *(2,) * axes)
-    return Conv(weight, None, (1,) * axes, (2,) * axes, (2,) * axes, 1)
-
-
-# --- FIXED ---------------------------------------------------------------------------------
-
-
-def integer_weights(rng):
-    """A drawer of weights on the grid, and its bits."""
-    dtype = rng.choice(["int16", "int32", "int64"])
-    bits = int(rng.choice([8, 8, 5]))
-    step = 2 ** (9 - bits)
-
-    def values(*shape):
-        return (rng.integers(-256 // step, 256 // step, shape) * step).astype(dtype)
-
-    return values, bits
-
-
-def population(rng, shape):
-    """Registers over their whole ranges, a value a layer or a value a neuron each."""
-
-    def register(low, high):
-        return rng.integers(low, high, shape if rng.random() < 0.4 else ())
-
-    extreme = rng.random() < 0.3  # bias that drives v into saturation
-    return CubaLIF(
-        shape,
-        du=register(-1, 4096) if rng.random() < 0.7 else -1 + 4096 * rng.integers(0, 2),
-        dv=register(0, 1200) if rng.random() < 0.8 else register(0, 4097),
-        vth=register(1, 3000) if not extreme else 131071,
-        bias_mant=register(-4096, 4096) if extreme else register(-300, 300),
-        bias_exp=7 if extreme else register(0, 8),
-        v_init=register(-8388607, 8388608) if extreme else register(-5000, 5000),
-        reset=str(rng.choice(["zero", "subtract"])),
-        readout=bool(rng.random() < 0.2),
-        scale=rng.normal(size=() if rng.random() < 0.5 else shape),
-        offset=rng.normal(),
-    )
-
-
-def synapse(rng, shape):
-    """A synapse that takes this shape; sometimes flattened, sparse, shifted or delayed."""
-    values, bits = integer_weights(rng)
-    if len(shape) > 1 and rng.random() < 0.3:
-        in_shape, op = (size(shape),), Linear(values(5, size(shape)))
-    elif len(shape) > 1 and rng.random() < 0.2 and max(shape[1:]) < 12:
-        in_shape, op = shape, dilated_conv(rng, shape, values)
-    else:
-        in_shape, op = shape, some_map(rng, shape, values)
-    after = out_shape(op, in_shape)
-    if rng.random() < 0.3:
-        op = sparse_op(matrix(op, in_shape), in_shape, after, None)
-    return Synapse(
-        op,
-        in_shape,
-        after,
-        weight_exp=int(rng.integers(-8, 8)),
-        bits=bits,
-        delay=int(rng.choice([0, 0, 1, 3, 62])),
-    )
+SHAPES = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)]
+MOST_ARRIVES = 1 << 15  # through one synapse; eight of them stay below one wrap of the current
 
 
 def fixed_graph(seed):
     """A chain of one to three populations, some with an always-on axon or written biases."""
     rng = np.random.default_rng(seed)
-    shape = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)][int(rng.integers(4))]
+    shape = SHAPES[int(rng.integers(4))]
     nodes, edges = {}, []
     if rng.random() < 0.3:
         host = None
@@ -180,6 +67,129 @@ def fixed_graph(seed):
     return Graph(nodes, tuple(edges), settings(rng))
 
 
+def looped_fixed_graph(seed):
+    """One to three populations that feed themselves and each other, within what a chip keeps up.
+
+    Self loops, loops over two and three, skips of unequal depth, delays, always-on axons,
+    written biases. Every lead-in exists, no population is a readout, and no current needs
+    more than one wrap, so that every engine takes it. Each graph has at least one loop.
+    """
+    rng = np.random.default_rng(seed)
+    shape = SHAPES[int(rng.integers(4))]
+    graph = Graph({"in": SpikeInput(shape)}, (), settings(rng))
+    layers = ["in"]
+    if rng.random() < 0.25:
+        graph = Graph({"in": BiasInput(shape, shape, scale=1.5)}, (), graph.settings)
+        graph = _grown(graph, {"pop0": _silent(shape)}, ("in", "pop0"))
+        layers = ["pop0"]
+    for i in range(len(layers), len(layers) + int(rng.integers(1, 4))):
+        syn, pop = f"syn{i}", f"pop{i}"
+        node = _bounded(_hasty(synapse(rng, graph.nodes[layers[-1]].shape), rng))
+        edges = [(layers[-1], syn), (syn, pop)]
+        graph = _grown(graph, {syn: node, pop: _silent(node.out_shape)}, *edges)
+        if rng.random() < 0.4:
+            axon = _joining(rng, (1,), node.out_shape)
+            nodes = {f"on{i}": AlwaysOn(), f"bias{i}": axon}
+            graph = _linked(graph, nodes, f"on{i}", f"bias{i}", pop)
+        if len(layers) > 1 and rng.random() < 0.5:
+            source = layers[int(rng.integers(len(layers) - 1))]
+            skip = _joining(rng, graph.nodes[source].shape, node.out_shape, [0, 0, 1, 3])
+            graph = _linked(graph, {f"skip{i}": skip}, source, f"skip{i}", pop)
+        layers.append(pop)
+    neurons = [name for name, _ in graph.of(CubaLIF)]
+    for i, source in enumerate(neurons):
+        target = neurons[int(rng.integers(max(i, 1)))]
+        least = 1 + i - neurons.index(target)
+        for name, into in ((f"self{i}", source), (f"back{i}", target)):
+            if rng.random() < 0.4 and name != f"back{len(neurons) - 1}":
+                continue
+            shapes = graph.nodes[source].shape, graph.nodes[into].shape
+            node = _joining(rng, *shapes, [1, least, least + 1] if into != source else [1, 2, 3])
+            graph = _closed(graph, name, node, source, into, least)
+    return _with_registers(graph, rng)
+
+
+def _closed(graph, name, node, source, target, least):
+    """A loop closed by a synapse; one too fast for a chip gets as many steps as it needs.
+
+    So does one that makes a population late whose biases the host writes: the host would have
+    to know its lead-in.
+    """
+    fast = _linked(graph, {name: node}, source, name, target)
+    written = [after for name, _ in graph.of(BiasInput) for after in graph.after(name)]
+    try:
+        depth = depths(fast)
+        if not any(depth[population] for population in written):
+            return fast
+    except Unsupported:
+        pass
+    return fast.with_nodes(**{name: Synapse(**{**vars(node), "delay": least})})
+
+
+def _with_registers(graph, rng):
+    """Random registers in every population; without bias and v(0) where none lead in."""
+    for name, node in graph.of(CubaLIF):
+        for _ in range(20):
+            drawn = CubaLIF(**{**vars(population(rng, node.shape)), "readout": False})
+            try:
+                lead_in(graph.with_nodes(**{name: drawn}))
+            except DoesNotFit:
+                continue
+            graph = graph.with_nodes(**{name: drawn})
+            break
+    return graph
+
+
+def _grown(graph, nodes, *edges):
+    return Graph({**graph.nodes, **nodes}, (*graph.edges, *edges), graph.settings)
+
+
+def _linked(graph, nodes, source, synapse_name, target):
+    """A synapse, before its target in the order where it feeds forward, else behind."""
+    edges = (source, synapse_name), (synapse_name, target)
+    if nodes[synapse_name].delay and source not in ("in", *nodes):
+        return _grown(graph, nodes, *edges)
+    rest = {n: node for n, node in graph.nodes.items() if n != target}
+    moved = Graph({**rest, **nodes, target: graph.nodes[target]}, graph.edges, graph.settings)
+    return _grown(moved, {}, *edges)
+
+
+def _silent(shape):
+    """A population that stays at 0."""
+    return CubaLIF(shape, du=4095, dv=0, vth=100, bias_mant=0, bias_exp=0, v_init=0)
+
+
+def _hasty(node, rng):
+    """The synapse with a short delay, so that loops come around within a short run."""
+    return Synapse(**{**vars(node), "delay": int(rng.choice([0, 0, 0, 1, 2]))})
+
+
+def _bounded(node):
+    """The synapse with an exponent at which few currents wrap, and none twice."""
+    most = int(abs(connections(node)).sum(axis=1).max())
+    exponent = node.weight_exp
+    while most * 2.0**exponent > MOST_ARRIVES:
+        exponent -= 1
+    return Synapse(**{**vars(node), "weight_exp": exponent})
+
+
+def _joining(rng, source, target, delays=(0,)):
+    """A synapse between two given shapes: dense, sparse, or a convolution where they are equal."""
+    values, bits = integer_weights(rng)
+    delay = int(rng.choice(delays))
+    if source == target and len(source) > 1 and rng.random() < 0.5:
+        axes = len(source) - 1
+        weight, one = values(source[0], source[0], *(3,) * axes), (1,) * axes
+        op = Conv(weight, None, one, one, one, 1)
+        return _bounded(Synapse(op, source, target, int(rng.integers(-3, 6)), bits, delay))
+    weight = values(size(target), size(source))
+    in_shape, out = (size(source),), (size(target),)
+    op = Linear(weight)
+    if rng.random() < 0.4:
+        op = sparse_op(weight * (rng.random(weight.shape) < 0.3), in_shape, out, None)
+    return _bounded(Synapse(op, in_shape, out, int(rng.integers(-3, 6)), bits, delay))
+
+
 def fixed_input(graph, seed, n=3, steps=25):
     """Input by node: spikes, or bias mantissas of a sample."""
     rng = np.random.default_rng(seed)
@@ -194,64 +204,10 @@ def fixed_input(graph, seed, n=3, steps=25):
 # --- FLOAT ---------------------------------------------------------------------------------
 
 
-def neuron(rng, shape):
-    def number(low, high):
-        values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
-        return values.astype(rng.choice(["float32", "float64"]))
-
-    leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}
-    kind = [LIF, LIFBox, LI, LIBox][int(rng.integers(4))]
-    if kind in (LIF, LI):
-        leaks["tau_syn_inv"] = number(50, 400)
-    if kind in (LI, LIBox):
-        return kind(**leaks)
-    leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
-    if kind is LIFBox:
-        leaks["reset"] = str(rng.choice(["zero", "subtract"]))
-    return kind(**leaks)
-
-
-def float_map(rng, shape):
-    """A linear map that takes this shape, with or without bias."""
-    dtype = rng.choice(["float32", "float64"])
-
-    def values(*s):
-        return rng.normal(size=s).astype(dtype)
-
-    if rng.random() < 0.1:
-        return Identity()
-    if len(shape) == 1:
-        weight = values(int(rng.integers(2, 9)), *shape)
-        return Linear(weight, values(weight.shape[0]) if rng.random() < 0.5 else None)
-    axes = len(shape) - 1
-    draw = rng.random()
-    if draw < 0.4 and min(shape[1:]) >= SMALLEST:
-        kernel, stride = (2, 3)[:axes], (2, 1)[:axes]
-        padding = (int(rng.integers(2)), 1)[:axes]
-        if draw < 0.2:
-            return SumPool(kernel, stride, padding)
-        return AvgPool(kernel, stride, padding, count_include_pad=bool(rng.random() < 0.5))
-    if draw < 0.5 and size(shape) < 300:
-        return Upsample((2, 3)[:axes])
-    if draw < 0.6:
-        return Reshape((size(shape),))
-    if draw < 0.7:
-        return Linear(values(3, shape[-1]), values(3))
-    op = some_map(rng, shape, values)
-    if rng.random() < 0.5:
-        channels = out_shape(op, shape)[0]
-        op = type(op)(**{**vars(op), "bias": values(channels)})
-    if rng.random() < 0.3:
-        after = out_shape(op, shape)
-        bias = values(size(after)) if rng.random() < 0.5 else None
-        return sparse_op(matrix(op, shape), shape, after, bias)
-    return op
-
-
 def float_graph(seed):
     """A chain of maps and neurons."""
     rng = np.random.default_rng(seed)
-    shape = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)][int(rng.integers(4))]
+    shape = SHAPES[int(rng.integers(4))]
     nodes = {"in": Input(shape)}
     for depth in range(int(rng.integers(1, 6))):
         op = float_map(rng, shape)
@@ -260,3 +216,43 @@ def float_graph(seed):
         if rng.random() < 0.7:
             nodes[f"neurons{depth}"] = neuron(rng, shape)
     return chain(nodes, settings(rng))
+
+
+def joined_float_graph(seed):
+    """Maps and neurons with joins, delays and loops; every loop passes a neuron."""
+    rng = np.random.default_rng(seed)
+    shape = SHAPES[int(rng.integers(4))]
+    nodes, edges, last = {"in": Input(shape)}, [], "in"
+
+    def put(name, node, *sources):
+        nodes[name] = node
+        edges.extend((source, name) for source in sources)
+        return name
+
+    for i in range(int(rng.integers(1, 4))):
+        op = float_map(rng, shape)
+        shape = out_shape(op, shape)
+        last = put(f"map{i}", op, last)
+        draw = rng.random()
+        if draw < 0.5:
+            late = put(f"delay{i}", Delay(int(rng.choice([1, 2, 40]))), last)
+            sources = (last, late) if draw < 0.4 else (late, last)
+            last = put(f"join{i}", Add() if draw < 0.25 else Concat(), *sources)
+            shape = shape if draw < 0.25 else (2 * shape[0], *shape[1:])
+        into = last if rng.random() < 0.5 else put(f"sum{i}", Add(), last)
+        cell = neuron(rng, shape)
+        last = put(f"cell{i}", cell, into)
+        if into != f"sum{i}":
+            continue
+        weight = rng.normal(size=(shape[-1], shape[-1])) / 2
+        back = put(f"weight{i}", Linear(weight.astype(rng.choice(["float32", "float64"]))), last)
+        if rng.random() < 0.5 and not isinstance(cell, LIFBox):  # a loop over two neurons
+            back = put(f"other{i}", neuron(rng, shape), back)
+        back = put(f"back{i}", Delay(int(rng.integers(1, 4))), back)
+        edges.append((back, into))
+        if rng.random() < 0.3:  # a map of the loop that is heard outside it
+            last = put(f"heard{i}", Add(), last, back)
+    return Graph(nodes, tuple(edges), settings(rng))
+
+
+MAKERS = (fixed_graph, looped_fixed_graph, float_graph, joined_float_graph)

@@ -58,7 +58,7 @@ def mutant(data, rng):
     return bytes(changed)
 
 
-@pytest.mark.parametrize("make", [random_graphs.fixed_graph, random_graphs.float_graph])
+@pytest.mark.parametrize("make", random_graphs.MAKERS)
 def test_a_damaged_file_is_refused_or_gives_a_sound_graph(make):
     rng = np.random.default_rng(99)
     files = [to_bytes(make(seed)) for seed in range(12)]
@@ -143,6 +143,18 @@ def test_another_function_body_is_refused(model):
     body = model.functions[0].node[-1].attribute[0].g
     body.node[0].op_type = "Max"
     with pytest.raises(BadInput, match="functions do not match"):
+        from_onnx(model)
+
+
+@pytest.mark.parametrize(
+    "make", [random_graphs.looped_fixed_graph, random_graphs.joined_float_graph]
+)
+def test_another_body_of_a_loop_is_refused(make):
+    model = to_onnx(make(4))
+    loop = next(node for node in model.graph.node if node.op_type == "Scan")
+    body = next(a.g for a in loop.attribute if a.name == "body")
+    body.node[0].op_type = "Neg"
+    with pytest.raises(BadInput, match=r"holds node '.*/loop' \(Scan\) where its metadata"):
         from_onnx(model)
 
 

@@ -26,8 +26,8 @@ def refusal(module, *shape, settings=None, kind=Unsupported):
         (nn.MaxPool2d(2), "layer '1' is a MaxPool2d, which is not supported. A maximum is not"),
         (nn.AdaptiveAvgPool2d(1), "Use AvgPool1d or AvgPool2d with the kernel"),
         (nn.Conv3d(2, 2, 1), "Use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d."),
-        (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Recurrence is not in this"),
-        (norse.LIFRecurrentCell(4, 4), "is a LIFRecurrentCell, which is not supported. Recurrence"),
+        (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Of recurrence this"),
+        (norse.LSNNRecurrentCell(4, 4), "is a LSNNRecurrentCell, which is not supported. Of rec"),
         (norse.LIFAdExCell(), "Use norse.torch.LIFCell, LIFBoxCell, LICell or LIBoxCell."),
         (norse.LILinearCell(4, 4), "Use a torch.nn.Linear without bias and a norse.torch.LICell."),
         (nn.Softmax(1), "is a Softmax, which is not supported. Use Linear, Conv1d/2d"),
@@ -65,6 +65,11 @@ def test_a_subclass_with_a_forward_of_its_own_is_not_taken_for_its_parent():
     ).replace("'0'", "'a'")
 
 
+def added_and_used(y, x, shape=None):
+    z = y if shape is None else y.view(shape)
+    return z.add_(x) + y
+
+
 class Step(nn.Module):
     """A module with a forward given as a function."""
 
@@ -82,10 +87,15 @@ class Step(nn.Module):
     ("step", "words"),
     [
         (
-            lambda m, x, s: x + m.fc(x),
-            "operation 'add' in the forward of Step is not",
+            lambda m, x, s: m.fc(x) + 1.0,
+            "operation 'add' in the forward of Step is not supported. Only the outputs of two",
         ),
-        (lambda m, x, s: torch.cat([m.fc(x), x], 1), "operation 'cat' in the forward of Step is n"),
+        (lambda m, x, s: torch.add(m.fc(x), x, alpha=2), "the forward of Step adds 2 times a sig"),
+        (lambda m, x, s: added_and_used(m.fc(x), x), "adds to the output of layer 'fc' in place"),
+        (lambda m, x, s: added_and_used(m.fc(x), x, (1, 3)), "of layer 'fc' in place"),
+        (lambda m, x, s: torch.stack([m.fc(x), x]), "Use torch.cat of the outputs of two or more"),
+        (lambda m, x, s: torch.cat([m.fc(x), x], 0), "concatenates along axis 0, allowed is 1"),
+        (lambda m, x, s: torch.cat([m.fc(x), torch.ones(1, 3)], 1), "operation 'cat' in the forw"),
         (lambda m, x, s: F.relu(m.fc(x)), "A chip has no such activation. Use a spiking layer"),
         (lambda m, x, s: F.linear(x, m.fc.weight), "Use the module of that name from torch.nn"),
         (lambda m, x, s: m.fc(x) * 2, "Multiply the weights of the layer before by the factor"),
@@ -141,7 +151,7 @@ def test_an_output_that_comes_back_in_the_next_step_is_refused_as_recurrence():
         z, state = m.lif(m.fc(x if last is None else last), state)
         return z, (z, state)
 
-    assert "given the output of layer 'lif' of the step before. Recurrence is not in" in refusal(
+    assert "given the output of layer 'lif' of the step before. Of recurrence this" in refusal(
         Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3
     )
 
@@ -159,7 +169,7 @@ def test_a_second_step_that_differs_from_the_first_is_refused():
 
 def test_recurrent_sequential_is_refused_as_recurrence():
     net = norse.RecurrentSequential(nn.Linear(3, 3), norse.LIFCell())
-    assert "RecurrentSequential, which is not supported. Recurrence is not" in refusal(net, 1, 3)
+    assert "RecurrentSequential, which is not supported. Of recurrence this" in refusal(net, 1, 3)
 
 
 def test_a_pair_in_the_place_of_a_tensor_is_refused():

@@ -122,6 +122,11 @@ def test_every_float_node_can_be_stored():
         neurons.LIBox(tau, v),
     ]
     graph = chain({"input": nodes.Input((8,)), **{f"n{i}": node for i, node in enumerate(each)}})
+    joins = {"add": nodes.Add(), "concat": nodes.Concat(), "late": nodes.Delay(3)}
+    edges = [("n11", "add"), ("n12", "add"), ("n12", "concat"), ("add", "concat")]
+    edges += [("add", "late"), ("late", "back"), ("back", "add")]
+    inner = {**graph.nodes, "back": nodes.Linear(np.eye(2, dtype=f)), **joins}
+    graph = Graph(inner, (*graph.edges, *edges), graph.settings)
     verify(graph, "float")
     assert same(from_plain(to_plain(graph), graph.settings), graph)
     assert {type(node).__name__ for node in graph.nodes.values()} == set(KINDS)

@@ -11,7 +11,7 @@ from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import Identity, Input, Linear, Reshape, Sparse, SumPool, Upsample
 from neurocompile.simplify import simplify
-from neurocompile.simplify.compose_synapses import chain_before
+from neurocompile.simplify.compose_synapses import branches_before
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -27,9 +27,8 @@ def test_the_simplified_network_fires_the_same_spikes(seed):
 def test_between_two_neurons_stands_one_weighted_node():
     graph = simplify(float_network(0))
     for name, _ in graph.of(*NEURONS):
-        weighted = [
-            n for n in chain_before(graph, name).names if not isinstance(graph.nodes[n], Reshape)
-        ]
+        (branch,) = branches_before(graph, name)
+        weighted = [n for n in branch.names if not isinstance(graph.nodes[n], Reshape)]
         assert len(weighted) == 1
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurocompile.engines.recording import Encoded
+from neurocompile.engines.recording import Encoded, check_encoded
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
@@ -130,8 +130,9 @@ def make_plan(graph: Graph, encoded: Encoded) -> Plan:
     """
     index = {name: i for i, name in enumerate(graph.nodes)}
     depth = depths(graph)
-    for name, node in graph.of(SpikeInput, BiasInput):
-        _check_input(name, node, encoded)
+    check_encoded(graph, encoded)
+    if not encoded.samples:
+        raise BadInput("no samples were given, but a run of Lava takes 1 or more.")
     return Plan(
         steps=encoded.steps,
         samples=encoded.samples,
@@ -192,11 +193,3 @@ def _synapse_plan(
 def is_dense(node: Synapse) -> bool:
     """Whether Lava holds the matrix of a synapse whole."""
     return isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1
-
-
-def _check_input(name: str, node: SpikeInput | BiasInput, encoded: Encoded) -> None:
-    step_axis = (encoded.steps,) if isinstance(node, SpikeInput) else ()
-    expected = (encoded.samples, *step_axis, *node.shape)
-    found = encoded.values[name].shape if name in encoded.values else "nothing"
-    if found != expected or encoded.steps < 1 or encoded.samples < 1:
-        raise BadInput(f"input '{name}' was given {found}, but needs an array of {expected}.")

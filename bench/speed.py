@@ -1,0 +1,279 @@
+"""Measure how fast the fixed engine is, against everything it can be compared with.
+
+In:  the shipped checkpoint, this machine, the peers that `make bench-peers` installed.
+Out: bench/speed.json, docs/speed.svg and a table in the README.
+All run on the same network and samples in one go, in turns; the best turn of each counts, for
+other work on a machine only adds time. Ratios are the figures; absolute times are this machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import scaling
+import table as tables
+from contestants import CONTESTANTS, Contestant, Entry, Running
+from exchange import write
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+MODEL = ROOT / "examples" / "models" / "mnist_autoencoder.pt"
+FOLDER = ROOT / "build" / "speed"
+PLOT = ROOT / "docs" / "speed.svg"
+SAMPLES = 100
+PEERS = ("nengo", "netx", "sanafe")
+LINEAR = 1.1  # an exponent up to here is linear: caches leave their mark on 32 times the size
+console = Console()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure against its goal; value None where it could not be measured."""
+
+    name: str
+    value: float | None
+    goal: float
+    at_least: bool
+    unit: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is reached."""
+        if self.value is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    def texts(self) -> tuple[str, str, str]:
+        """Name, value and goal for a table."""
+        sign = "at least" if self.at_least else "at most"
+        goal = f"{sign} {self.goal:g} {self.unit}".strip()
+        if self.value is None:
+            return self.name, "not measured", goal
+        missed = "" if self.met else " (missed)"
+        return self.name, f"{self.value:.3g} {self.unit}".strip() + missed, goal
+
+
+def main() -> None:
+    """Run every measurement."""
+    options = arguments()
+    chosen = [c for c in CONTESTANTS if not options.only or c.key in options.only]
+    console.print(f"writing the network to {FOLDER}")
+    latent = write(MODEL, FOLDER, SAMPLES).latent
+    entries = {entry.contestant.key: entry for entry in race(chosen, options)}
+    sweep = growth = memory = None
+    if not options.race:
+        console.print("activity")
+        sweep = scaling.activity_sweep(options.rounds)
+        console.print("growth")
+        growth = scaling.growth(options.rounds)
+        console.print("100 million synapses")
+        memory = scaling.hundred_million()
+    results = {
+        "machine": tables.machine(),
+        "python": platform.python_version(),
+        "packages": tables.versions("neurocompile", "torch", "numpy") | packages(entries),
+        "rounds": options.rounds,
+        "entries": [line(entry, entries, latent) for entry in entries.values()],
+        "activity": sweep,
+        "growth": growth,
+        "memory": memory,
+        "figures": [as_json(f) for f in figures(entries, sweep, growth, memory)],
+    }
+    show(results)
+    if options.dry:
+        return
+    (HERE / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
+    if growth is not None and sweep is not None:
+        scaling.plot(growth, sweep, PLOT)
+    readme = tables.README.read_text()
+    tables.README.write_text(tables.between(readme, "speed", markdown(results)))
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--only", nargs="*", default=[], help="keys of contestants to run")
+    parser.add_argument("--race", action="store_true", help="leave activity, growth, memory out")
+    parser.add_argument("--dry", action="store_true", help="write no file of the repository")
+    return parser.parse_args()
+
+
+def race(chosen: list[Contestant], options: argparse.Namespace) -> list[Entry]:
+    """Start all, ask them in turns, end all."""
+    entries = [Entry(one) for one in chosen]
+    running: list[Running] = []
+    try:
+        for entry in entries:
+            console.print(f"making ready: {entry.contestant.title}")
+            running.append(Running(entry, FOLDER))
+        for number in range(1, options.rounds + 1):
+            for each in running:
+                for _ in range(each.entry.contestant.asks):
+                    each.ask(each.entry.contestant.samples)
+            console.print(f"round {number} of {options.rounds}")
+    finally:
+        for each in running:
+            each.end()
+    return entries
+
+
+def packages(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Versions that the contestants told and that are not ours already."""
+    found: dict[str, str] = {}
+    for entry in entries.values():
+        found |= {name: n for name, n in entry.packages.items() if name not in ("torch", "numpy")}
+    return found
+
+
+def line(entry: Entry, entries: Mapping[str, Entry], latent: Any) -> dict[str, Any]:
+    """A contestant as JSON: its time, and against ours on the same part of the network."""
+    one = entry.contestant
+    return {
+        "key": one.key,
+        "name": one.title,
+        "part": one.part,
+        "samples": one.samples,
+        "answers": len(entry.answers),
+        "seconds_a_sample": entry.best,
+        "median_over_best": entry.spread,
+        "times_ours": ratio(entries, one.key, "ours" if one.part == "whole" else "encoder"),
+        "latent_spikes": entry.latent,
+        "latent_spikes_ours": float(latent[: one.samples].mean()),
+        "how": entry.how,
+        "packages": entry.packages,
+        "absent": entry.absent,
+    }
+
+
+def ratio(entries: Mapping[str, Entry], above: str, below: str) -> float | None:
+    """Time of one over time of another, or None."""
+    if above not in entries or below not in entries:
+        return None
+    top, bottom = entries[above].best, entries[below].best
+    return None if top is None or bottom is None else top / bottom
+
+
+def figures(
+    entries: Mapping[str, Entry],
+    sweep: Mapping[str, Any] | None,
+    growth: Mapping[str, Any] | None,
+    memory: Mapping[str, Any] | None,
+) -> list[Figure]:
+    """The figures with a goal."""
+    peers = [r for r in (ratio(entries, peer, "encoder") for peer in PEERS) if r is not None]
+    stock = [r for r in (ratio(entries, k, "ours") for k in ("stock", "stock_conv")) if r]
+    found = [
+        Figure("Lava, end to end / ours", ratio(entries, "lava", "ours"), 100, True),
+        Figure("Lava, stock one-sample use / ours", min(stock, default=None), 100, True),
+        Figure("best peer / ours, encoder half", min(peers, default=None), 10, True),
+        Figure("Norse / ours", ratio(entries, "norse", "ours"), 1, True),
+        Figure("snnTorch / ours", ratio(entries, "snntorch", "ours"), 1, True),
+        Figure("ours / dense floor", ratio(entries, "ours", "floor"), 0.7, False),
+    ]
+    if sweep is not None:
+        worst = max(row["of_floor"] for row in sweep["rows"])
+        found += [
+            Figure("ours / dense floor, worst activity, 4,096 x 4,096", worst, 1.3, False),
+            Figure("50 % / 2 % activity, 4,096 x 4,096", sweep["gain"], 5, True),
+        ]
+    if growth is not None:
+        found += [
+            Figure(f"exponent of growth in {what}", series["exponent"], LINEAR, False)
+            for what, series in growth.items()
+        ]
+    if memory is not None:
+        peak = memory["peak_gb"] if memory["finished"] else None
+        name = "100 million synapses, compiled and run, peak memory"
+        found.append(Figure(name, peak, scaling.LIMIT_GB, False, "GB"))
+    return found
+
+
+def as_json(figure: Figure) -> dict[str, Any]:
+    """A figure as JSON."""
+    return {**vars(figure), "met": figure.met, "texts": figure.texts()}
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """What the README shows."""
+    rows = [figure["texts"] for figure in results["figures"]]
+    lines = tables.markdown(("figure", "measured", "goal"), rows)
+    head = (
+        "on the same samples",
+        "network",
+        "ms a sample",
+        "times ours",
+        "latent spikes (ours)",
+        "how",
+    )
+    lines += ["", *tables.markdown(head, [cells(entry) for entry in results["entries"]])]
+    if results["activity"]:
+        rates = [
+            (f"{100 * row['activity']:.0f} %", f"{row['of_floor']:.2f}")
+            for row in results["activity"]["rows"]
+        ]
+        columns = ("spikes a step, dense 4,096 x 4,096", "time / dense floor")
+        lines += ["", *tables.markdown(columns, rates)]
+    if results["memory"]:
+        lines += ["", memory_by_stage(results["memory"])]
+    lines += ["", about(results)]
+    if results["growth"]:
+        lines += ["", "![growth in neurons, synapses, steps and samples](docs/speed.svg)"]
+    return "\n".join(lines)
+
+
+def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """A contestant's row: time with median over best, ratio, how near its network is."""
+    network = "whole" if entry["part"] == "whole" else "encoder half"
+    if entry["absent"] or entry["seconds_a_sample"] is None:
+        return entry["name"], network, entry["absent"] or "not measured", "", "", ""
+    time = f"{1000 * entry['seconds_a_sample']:.3g} (median x {entry['median_over_best']:.2f})"
+    times = "" if entry["times_ours"] is None else f"{entry['times_ours']:.3g}"
+    latent = "" if entry["latent_spikes"] is None else latent_spikes(entry)
+    return entry["name"], network, time, times, latent, entry["how"]
+
+
+def memory_by_stage(memory: Mapping[str, Any]) -> str:
+    """The peak until each stage, and where it ended if it did not finish."""
+    stages = [f"{stage['stage']} {stage['peak_gb']:.1f} GB" for stage in memory["stages"]]
+    ended = "" if memory["finished"] else f", then it ended (exit code {memory['exit']})"
+    return f"{memory['synapses']:,} synapses, peak until: {'; '.join(stages)}{ended}."
+
+
+def latent_spikes(entry: Mapping[str, Any]) -> str:
+    """Latent spikes of a contestant, and ours on the same samples."""
+    return f"{entry['latent_spikes']:.1f} ({entry['latent_spikes_ours']:.1f})"
+
+
+def about(results: Mapping[str, Any]) -> str:
+    """Machine, versions, method."""
+    return (
+        f"{results['machine']}, Python {results['python']}, {tables.listed(results['packages'])}. "
+        f"Best of {results['rounds']} rounds in turns. Latent spikes a sample show how near "
+        "each is to the same network: only Lava keeps the same integers."
+    )
+
+
+def show(results: Mapping[str, Any]) -> None:
+    """The same for a terminal."""
+    timed = Table("contestant", "network", "ms a sample", "times ours", "latent", "how",
+                  box=SIMPLE_HEAD)  # fmt: skip
+    for entry in results["entries"]:
+        timed.add_row(*cells(entry))
+    reached = Table("figure", "measured", "goal", box=SIMPLE_HEAD)
+    for figure in results["figures"]:
+        reached.add_row(*figure["texts"])
+    console.print(timed, reached, about(results))
+
+
+if __name__ == "__main__":
+    main()

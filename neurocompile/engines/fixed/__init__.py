@@ -1,0 +1,49 @@
+"""The fixed engine: a FIXED graph, many samples at once, bit for bit as the chip.
+
+In:  FIXED graph and encoded input.
+Out: spikes and potentials where asked for, and the activity that energy is computed from.
+On a CPU numba's machine code runs it; on a GPU torch does. Both give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from neurocompile.engines.fixed.result import Run
+from neurocompile.engines.recording import Encoded
+from neurocompile.ir.graph import Graph
+
+__all__ = ["Run", "run"]
+WHAT = ("spikes", "membrane")
+
+
+def run(
+    graph: Graph,
+    encoded: Encoded,
+    *,
+    spikes: Collection[str] | None = None,
+    membrane: Collection[str] | None = None,
+    device: str = "cpu",
+) -> Run:
+    """Run a batch of samples from the initial state.
+
+    Uses as many cores as torch may (`torch.set_num_threads`); samples are independent.
+
+    Args:
+        graph: FIXED graph.
+        encoded: Input of n samples.
+        spikes, membrane: Names of the populations to record; all of them if None.
+        device: "cpu", or what torch calls a GPU ("cuda").
+
+    Raises:
+        BadInput: If input spikes are not 0 or 1, or of another shape.
+        DoesNotFit: If a current reaches 3 x 2^23 before its wrap, where Lava's own
+            arithmetic is no longer that of a chip, or if a readout spikes.
+    """
+    if device == "cpu":
+        from neurocompile.engines.fixed.compiled import run_compiled
+
+        return run_compiled(graph, encoded, spikes=spikes, membrane=membrane)
+    from neurocompile.engines.fixed.torch_path import run_torch
+
+    return run_torch(graph, encoded, spikes=spikes, membrane=membrane, device=device)

@@ -1,0 +1,298 @@
+"""A block of samples on its way through the network, on one core.
+
+In:  a Plan, the input of all samples, where recordings go.
+Out: what the block's populations did, as Sums; recordings in place.
+A layer goes through all steps of a chunk before the next one; a loop goes step by step.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocompile.engines.fixed.dense import Dense
+from neurocompile.engines.fixed.kernels import add_shifted, mark, scatter
+from neurocompile.engines.fixed.plan import Link, Plan, Population
+from neurocompile.engines.fixed.result import beyond_one_wrap
+from neurocompile.engines.recording import Recording
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CURRENT_WRAP_LIMIT, AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+
+CACHE_BYTES = 1 << 20  # sums at a time: they stay in a core's second-level cache
+FEW_ROWS = 64  # on which events are timed; a product needs all rows of a block to be fast
+
+
+class Sums:
+    """What a population did.
+
+    Attributes:
+        spikes: (n,) int64, by neuron, in the engine's order.
+        updated, saturations, wraps: As in Activity.
+    """
+
+    def __init__(self, neurons: int) -> None:
+        self.spikes = np.zeros(neurons, dtype=np.int64)
+        self.updated = self.saturations = self.wraps = 0
+
+    def add(self, other: Sums) -> None:
+        """Take those of another block in."""
+        self.spikes += other.spikes
+        self.updated += other.updated
+        self.saturations += other.saturations
+        self.wraps += other.wraps
+
+
+class Scratch(threading.local):
+    """Memory that a thread uses again and again: fresh pages cost more than the sums in them."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Array] = {}
+
+    def take(self, use: str, shape: tuple[int, ...], number: Any) -> Array:
+        """An array with any content, valid until the same use is taken again."""
+        count = math.prod(shape) * np.dtype(number).itemsize
+        if use not in self.kept or self.kept[use].nbytes < count:
+            self.kept[use] = np.empty(count, dtype=np.uint8)
+        return self.kept[use][:count].view(number).reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A block's populations between two chunks of steps; arrays in the engine's order.
+
+    Attributes:
+        first: The first sample.
+        fired: By population (samples, history + chunk, n) uint8; history before the chunk.
+        uv: By CubaLIF, u and v (samples, n), changed by every step.
+        bias: By CubaLIF, (1 or samples, n).
+        sums: By population.
+    """
+
+    first: int
+    fired: Mapping[str, Array]
+    uv: Mapping[str, tuple[Array, Array]]
+    bias: Mapping[str, Array]
+    sums: Mapping[str, Sums]
+
+
+class Block:
+    """What every block of a run has in common.
+
+    Args:
+        graph: FIXED graph.
+        plan: Made from it.
+        inputs: By input node, of all samples: spikes (n, steps, *shape), mantissas (n, *shape).
+        steps: Steps a sample.
+        recording: Written to, at the samples of the block.
+    """
+
+    def __init__(
+        self, graph: Graph, plan: Plan, inputs: dict[str, Array], steps: int, recording: Recording
+    ) -> None:
+        self.graph, self.plan, self.inputs, self.steps = graph, plan, inputs, steps
+        self.recording = recording
+        self.scratch = Scratch()
+
+    def run(self, first: int, last: int, chunk: int) -> dict[str, Sums]:
+        """Run the samples [first, last), a chunk of steps at a time."""
+        state = self._start(first, last, chunk)
+        for done in range(0, self.steps, chunk):
+            count = min(chunk, self.steps - done)
+            for part, loop in self.plan.parts:
+                for begin in range(count) if loop else (0,):
+                    for name in part:
+                        self._pass(state, name, done, begin, 1 if loop else count)
+            for name, kept in self.plan.history.items():
+                if kept:
+                    fired = state.fired[name]
+                    fired[:, :kept] = fired[:, count : count + kept].copy()
+        return dict(state.sums)
+
+    def _start(self, first: int, last: int, chunk: int) -> State:
+        samples = last - first
+        fired, uv, bias = {}, {}, {}
+        for name, place in self.plan.order.items():
+            always = isinstance(self.graph.nodes[name], AlwaysOn)
+            shape = (samples, self.plan.history[name] + chunk, len(place))
+            fired[name] = self.scratch.take(f"fired {name}", shape, np.uint8)
+            fired[name][:, : shape[1] if always else self.plan.history[name]] = always
+        for name, ready in self.plan.populations.items():
+            v = np.tile(ready.v_init, (samples, 1))
+            uv[name] = (np.zeros_like(v), v)
+            bias[name] = ready.p.bias[None]
+            if ready.written:
+                written = self.inputs[ready.written][first:last].reshape(samples, -1)
+                mantissas = written[:, self.plan.order[name]].astype(np.int64)
+                bias[name] = (mantissas << ready.bias_exp).astype(ready.number)
+        sums = {name: Sums(len(place)) for name, place in self.plan.order.items()}
+        return State(first, fired, uv, bias, sums)
+
+    def _pass(self, state: State, name: str, done: int, begin: int, count: int) -> None:
+        """Take a population through the steps [begin, begin + count) of the chunk."""
+        node = self.graph.nodes[name]
+        fired = state.fired[name]
+        samples, place = len(fired), self.plan.order[name]
+        here = slice(state.first, state.first + samples)
+        then = slice(done + begin, done + begin + count)
+        now = slice(self.plan.history[name] + begin, self.plan.history[name] + begin + count)
+        if isinstance(node, SpikeInput):
+            rows = self.inputs[name][here, then].reshape(samples, count, -1)
+            fired[:, now] = rows[..., place]
+            state.sums[name].spikes += rows.sum(axis=(0, 1), dtype=np.int64)[place]
+        elif isinstance(node, CubaLIF):
+            self._neurons(state, name, done, begin, count)
+            if name in self.recording.spikes:
+                kept = self.recording.spikes[name].reshape(-1, self.steps, len(place))
+                kept[here, then, place] = fired[:, now]
+
+    def _neurons(self, state: State, name: str, done: int, begin: int, count: int) -> None:
+        """All synapses into a population, and its neurons, a few samples at a time."""
+        ready = self.plan.populations[name]
+        samples, size = len(state.fired[name]), len(self.plan.order[name])
+        by_events = [self._by_events(state, link, begin, count) for link in ready.links]
+        a_time = samples
+        if all(by_events):
+            a_sum = max((np.dtype(link.number).itemsize for link in ready.links), default=1)
+            a_time = max(1, CACHE_BYTES // max(1, a_sum * count * size))
+        spikes = np.zeros(size, dtype=np.int32)
+        for a in range(0, samples, a_time):
+            part = slice(a, min(a + a_time, samples))
+            total, left, right = self._arriving(state, ready, part, (begin, count), by_events, size)
+            reached = self._reached(state, ready, name, part, (begin, count), size)
+            membrane = np.empty((0, 0, 0), dtype=np.int32)
+            if name in self.recording.membrane:
+                membrane = self.scratch.take("membrane", total.shape, np.int32)
+            u, v = state.uv[name]
+            bias = state.bias[name]
+            *counted, stopped, current = ready.advance(
+                total, left, right, self.plan.history[name] + begin, done + begin,
+                u[part], v[part], ready.p.keep_u, ready.p.keep_v,
+                bias[part] if ready.written else bias, ready.p.threshold,
+                state.fired[name][part], spikes, membrane, reached, CURRENT_WRAP_LIMIT,
+            )  # fmt: skip
+            if stopped:
+                raise beyond_one_wrap(name, stopped, current)
+            sums = state.sums[name]
+            sums.updated += counted[0] if reached.size else total.size
+            sums.saturations += counted[1]
+            sums.wraps += counted[2]
+            if membrane.size:
+                here = slice(state.first + part.start, state.first + part.stop)
+                then = slice(done + begin, done + begin + count)
+                kept = self.recording.membrane[name].reshape(-1, self.steps, size)
+                kept[here, then, self.plan.order[name]] = membrane
+        state.sums[name].spikes += spikes
+
+    def _arriving(
+        self,
+        state: State,
+        ready: Population,
+        part: slice,
+        steps: tuple[int, int],
+        by_events: list[bool],
+        size: int,
+    ) -> tuple[Array, int, int]:
+        """Sums (samples, steps, n) of all synapses, and the shifts that they still take."""
+        shape = (part.stop - part.start, steps[1], size)
+        if len(ready.links) == 1:
+            (link,) = ready.links
+            total = self.scratch.take("total", shape, link.number)
+            self._through(state, link, part, steps[0], by_events[0], total)
+            return total, link.left, link.right
+        total = self.scratch.take("total", shape, ready.sum_number)
+        total[:] = 0
+        for link, events in zip(ready.links, by_events, strict=True):
+            one = self.scratch.take("one", shape, link.number)
+            self._through(state, link, part, steps[0], events, one)
+            add_shifted(one, link.left, link.right, total)
+        return total, 0, 0
+
+    def _through(
+        self, state: State, link: Link, part: slice, begin: int, by_events: bool, total: Array
+    ) -> None:
+        """Sums of one synapse."""
+        fired = state.fired[link.source][part]
+        begin += self.plan.history[link.source] - link.delay
+        sources = fired.shape[2]
+        if not by_events and link.dense is not None:
+            rows = fired[:, begin : begin + total.shape[1]].reshape(-1, sources)
+            link.dense.sums(rows, total.reshape(-1, total.shape[2]))
+            return
+        self._scatter(link, fired, begin, total)
+
+    def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
+        """Sums of one synapse by events; how many there were."""
+        t = link.table
+        events = self.scratch.take("events", (fired.shape[2],), np.int32)
+        found = scatter(
+            fired, begin, t.at, t.group, t.first, t.target, t.weight, t.length, t.weights,
+            total, events,
+        )  # fmt: skip
+        return int(found)
+
+    def _by_events(self, state: State, link: Link, begin: int, count: int) -> bool:
+        """Choose the path of a synapse for the steps of this chunk."""
+        if link.dense is None:
+            return True
+        begin += self.plan.history[link.source] - link.delay
+        fired = state.fired[link.source][:, begin : begin + count]
+        samples, _, sources = fired.shape
+        rows = samples * count
+        if link.choice.wants_measuring(rows):
+            self._measure(link, link.dense, fired.reshape(1, rows, sources))
+        return link.choice.events(int(np.count_nonzero(fired)), rows, sources)
+
+    def _measure(self, link: Link, dense: Dense, fired: Array) -> None:
+        """Time both paths of a synapse on the rows (1, rows, n_source) of a block."""
+        rows, sources = fired.shape[1:]
+        total = np.empty((1, rows, len(dense.target)), dtype=link.number)
+        spikes = 0
+
+        def events() -> None:
+            nonlocal spikes
+            spikes = self._scatter(link, fired, 0, total)
+
+        dense.sums(fired[0, :1], total[0, :1])  # makes the weights
+        product_s = _fastest(2, lambda: dense.sums(fired[0], total[0])) / rows
+        fired, total = fired[:, :FEW_ROWS], total[:, :FEW_ROWS]
+        events_s = _fastest(3, events)  # the first may compile
+        link.choice.measured(product_s, events_s, spikes, fired.shape[1], sources)
+
+    def _reached(
+        self,
+        state: State,
+        ready: Population,
+        name: str,
+        part: slice,
+        steps: tuple[int, int],
+        size: int,
+    ) -> Array:
+        """Which neurons a spike reaches (samples, steps, n); empty if a bias updates them all."""
+        if bool(state.bias[name].all()):
+            return np.empty((0, 0, 0), dtype=np.uint8)
+        reached = self.scratch.take("reached", (part.stop - part.start, steps[1], size), np.uint8)
+        reached[:] = 0
+        for link in ready.links:
+            t = link.table
+            begin = steps[0] + self.plan.history[link.source] - link.delay
+            seen = self.scratch.take("seen", (len(t.first) - 1,), np.uint8)
+            fired = state.fired[link.source][part]
+            mark(fired, begin, t.group, t.first, t.target, t.length, reached, seen)
+        return reached
+
+
+def _fastest(times: int, work: Callable[[], None]) -> float:
+    """Seconds of the fastest run."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)

@@ -1,0 +1,107 @@
+"""The compiled path: blocks of samples on several cores, each layer by events or as a product.
+
+In:  FIXED graph, encoded input, what to record.
+Out: a Run. Memory holds a block of rows (samples x steps) a worker and what is recorded,
+     however many samples and steps there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocompile.energy.counts import Activity
+from neurocompile.engines.fixed.block import Block, Sums
+from neurocompile.engines.fixed.plan import Plan, plan_of
+from neurocompile.engines.fixed.result import Run, check_spikes, check_written, readout_spiked
+from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.torch_ops import one_thread
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+
+ROWS = 256  # samples x steps of a block: a matrix product of fewer is slower
+BLOCK_BYTES = 1 << 27  # of the spikes and the largest sums of a block, if it is many neurons
+
+
+def run_compiled(
+    graph: Graph,
+    encoded: Encoded,
+    *,
+    spikes: Collection[str] | None = None,
+    membrane: Collection[str] | None = None,
+) -> Run:
+    """Run a batch of samples; see `engines.fixed.run`."""
+    inputs = {n: check_spikes(n, node, encoded) for n, node in graph.of(SpikeInput)}
+    inputs |= {n: check_written(n, node, encoded) for n, node in graph.of(BiasInput)}
+    plan = plan_of(graph)
+    shape = (encoded.samples, encoded.steps)
+    fired: dict[str, Array] = {}
+    for name, node in graph.of(SpikeInput, CubaLIF):
+        if spikes is None or name in spikes:
+            own = isinstance(node, CubaLIF)
+            fired[name] = np.empty((*shape, *node.shape), np.uint8) if own else inputs[name]
+    potentials = {
+        name: np.empty((*shape, *node.shape), np.int32)
+        for name, node in graph.of(CubaLIF)
+        if membrane is None or name in membrane
+    }
+    sums = {name: Sums(len(place)) for name, place in plan.order.items()}
+    threads = torch.get_num_threads()
+    with one_thread():
+        ranges = list(_blocks(plan, encoded, threads))
+        block = Block(graph, plan, inputs, encoded.steps, Recording(fired, potentials))
+        for done in _all(block, ranges, min(threads, len(ranges))):
+            for name, found in done.items():
+                sums[name].add(found)
+    activity = {name: _activity(plan, name, node, sums[name]) for name, node in _counted(graph)}
+    for name, node in graph.of(CubaLIF):
+        if node.readout and (times := int(activity[name].spikes.sum())):
+            raise readout_spiked(name, times)
+    return Run(Recording(fired, potentials), activity)
+
+
+def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:
+    return graph.of(SpikeInput, CubaLIF)
+
+
+def _blocks(plan: Plan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:
+    """(first sample, last sample, steps at a time), as equal for the threads as they come."""
+    neurons = [len(place) for place in plan.order.values()]
+    a_row = sum(neurons) + 12 * max(neurons)
+    rows = max(1, min(ROWS, BLOCK_BYTES // a_row))
+    chunk = min(max(encoded.steps, 1), rows)
+    most = max(1, rows // chunk)
+    rounds = -(-encoded.samples // (most * threads))
+    parts = min(max(rounds * threads, 1), encoded.samples)
+    ends = [encoded.samples * i // parts for i in range(parts + 1)] if parts else [0]
+    yield from ((a, b, chunk) for a, b in pairwise(ends))
+
+
+def _all(
+    block: Block, ranges: list[tuple[int, int, int]], workers: int
+) -> Iterator[dict[str, Sums]]:
+    """Sums of every block, in order."""
+    if workers <= 1:
+        yield from (block.run(*each) for each in ranges)
+        return
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        waiting = [pool.submit(block.run, *each) for each in ranges]
+        try:
+            for each in waiting:
+                yield each.result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
+def _activity(plan: Plan, name: str, node: Any, sums: Sums) -> Activity:
+    """Sums as an Activity, neurons in C order."""
+    counts = np.empty_like(sums.spikes)
+    counts[plan.order[name]] = sums.spikes
+    return Activity(counts.reshape(node.shape), sums.updated, sums.saturations, sums.wraps)

@@ -1,0 +1,86 @@
+"""A synapse as one torch product over many rows: the path for busy layers.
+
+In:  spikes (rows, n_source) in the engine's order of neurons.
+Out: whole sums (rows, n_target) in the engine's order, exactly.
+float32 is used only where the largest sum is below 2^24, and a library that loses bits by a
+transform (Winograd, FFT) is found out and its result computed again in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from neurocompile.engines.fixed.kernels import settle
+from neurocompile.engines.fixed.result import EXACT_FLOAT32
+from neurocompile.engines.fixed.tables import channels_last
+from neurocompile.engines.torch_ops import apply
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.nodes import Linear, size
+
+WHOLE = 0.25  # a sum of integers that is farther from one has lost bits
+Product = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Dense:
+    """A dense or convolving synapse; weights are made when they are first used.
+
+    Args:
+        synapse: No Sparse.
+        source, target: C index of the neuron at each place of the engine's order.
+        bound: The largest |sum| that any spikes can make.
+    """
+
+    def __init__(self, synapse: Synapse, source: Array, target: Array, bound: int) -> None:
+        self.synapse, self.source, self.target = synapse, source, target
+        self.number = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
+        self.made: dict[torch.dtype, Product] = {}
+
+    def sums(self, fired: Array, total: Array) -> None:
+        """Write the sums of spikes (rows, n_source) uint8 to total (rows, n_target)."""
+        if not total.size:
+            return
+        if settle(self._product(fired, self.number), total) > WHOLE:
+            settle(self._product(fired, torch.float64), total)
+
+    def _product(self, fired: Array, number: torch.dtype) -> Array:
+        if number not in self.made:
+            op = self.synapse.op
+            if isinstance(op, Linear) and size(self.synapse.in_shape) == op.weight.shape[1]:
+                self.made[number] = self._matrix(op.weight, number)
+            else:
+                self.made[number] = self._map
+        with torch.inference_mode():
+            found = self.made[number](torch.from_numpy(fired).to(number))
+            return np.asarray(found.contiguous().numpy())
+
+    def _matrix(self, weight: Array, number: torch.dtype) -> Product:
+        if not _plain(self.target):
+            weight = weight[self.target]
+        if not _plain(self.source):
+            weight = weight[:, self.source]
+        made = torch.from_numpy(np.array(weight)).to(number)
+        return lambda x: F.linear(x, made)
+
+    def _map(self, x: torch.Tensor) -> torch.Tensor:
+        """The map in its own shapes, without a copy where the engine's order allows that."""
+        shape, after = self.synapse.in_shape, self.synapse.out_shape
+        if np.array_equal(self.source, channels_last(shape)):
+            image = x.reshape(-1, *shape[1:], shape[0]).movedim(-1, 1)
+        elif _plain(self.source):
+            image = x.reshape(-1, *shape)
+        else:
+            image = x[:, torch.from_numpy(np.argsort(self.source))].reshape(-1, *shape)
+        found = apply(self.synapse.op, image, shape)
+        if np.array_equal(self.target, channels_last(after)):
+            return found.movedim(1, -1).reshape(len(x), -1)
+        flat = found.reshape(len(x), -1)
+        return flat if _plain(self.target) else flat[:, torch.from_numpy(self.target.copy())]
+
+
+def _plain(order: Array) -> bool:
+    return bool(np.array_equal(order, np.arange(len(order))))

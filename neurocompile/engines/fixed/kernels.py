@@ -1,0 +1,149 @@
+"""The loops of the compiled path that know no neuron: spikes through synapses, and sums.
+
+In:  blocks (samples, steps, neurons) of spikes 0 and 1; the tables of `tables.Table`.
+Out: what arrives at each target neuron, as whole numbers; which neurons a spike reached.
+Every loop over neurons is contiguous, so that it becomes vector instructions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+
+# A loop over ten arrays needs more overlap checks than LLVM allows by default (8), and would
+# stay scalar: 5 times slower (shipped autoencoder).
+llvm.set_option("", "--runtime-memory-check-threshold=256")
+
+SHORT = 4  # a run up to here, of a kernel with one output channel, is not worth a vector loop
+ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+
+compiled = numba.njit(cache=True, nogil=True, boundscheck=False)
+
+
+@compiled
+def scatter(
+    fired: Any, begin: int, at: Any, group: Any, first: Any, target: Any, weight: Any,
+    length: Any, weights: Any, total: Any, events: Any,
+) -> int:  # fmt: skip
+    """Add the weights of every spike to its targets: event by event, run by run.
+
+    Args:
+        fired: (samples, steps, n_source) uint8, of which the steps from `begin` are taken.
+        at, group, first, target, weight, length, weights: Of the Table; unsigned, for numba
+            would look at each index whether it is negative and counts from the end.
+        total: (samples, steps, n_target) any integer type that holds the sums; overwritten.
+            A table of a single run is one of dense rows.
+        events: (n_source,) int32, scratch.
+
+    Returns:
+        How many spikes there were.
+    """
+    samples, steps, _ = total.shape
+    spikes = 0
+    for sample in range(samples):
+        for step in range(steps):
+            into = total[sample, step]
+            into[:] = 0
+            count = list_events(fired[sample, begin + step], events)
+            spikes += count
+            if len(target) == 1:
+                add_rows(into, weights, at, events, count)
+                continue
+            for e in range(count):
+                source = events[e]
+                origin = at[source]
+                g = group[source]
+                for r in range(first[g], first[g + 1]):
+                    to = target[r]
+                    start = origin + weight[r]
+                    run = length[r]
+                    if run > SHORT:
+                        for j in range(run):
+                            into[to + j] += weights[start + j]
+                        continue
+                    into[to] += weights[start]
+                    if run > 1:
+                        into[to + ONE] += weights[start + ONE]
+                    if run > 2:
+                        into[to + TWO] += weights[start + TWO]
+                    if run > 3:
+                        into[to + THREE] += weights[start + THREE]
+    return spikes
+
+
+@compiled
+def add_rows(into: Any, weights: Any, at: Any, events: Any, count: int) -> None:
+    """Add dense rows of weights, four at a time: the sums pass a quarter as often."""
+    fours = count - count % 4
+    length = np.uint64(len(into))
+    for e in range(0, fours, 4):
+        a, b, c, d = at[events[e]], at[events[e + 1]], at[events[e + 2]], at[events[e + 3]]
+        for j in range(length):
+            into[j] += weights[a + j] + weights[b + j] + weights[c + j] + weights[d + j]
+    for e in range(fours, count):
+        a = at[events[e]]
+        for j in range(length):
+            into[j] += weights[a + j]
+
+
+@compiled
+def list_events(fired: Any, events: Any) -> int:
+    """Write the indices of the spikes, in order; how many there are."""
+    count = 0
+    for i in range(len(fired)):
+        events[count] = i
+        count += fired[i]
+    return count
+
+
+@compiled
+def mark(
+    fired: Any, begin: int, group: Any, first: Any, target: Any, length: Any, reached: Any,
+    seen: Any,
+) -> None:  # fmt: skip
+    """Set reached (samples, steps, n_target) uint8 to 1 where a spike arrives, whatever its weight.
+
+    Sources of one group reach the same targets, so the first spike of a group does for all.
+    """
+    samples, steps, _ = reached.shape
+    for sample in range(samples):
+        for step in range(steps):
+            into = reached[sample, step]
+            row = fired[sample, begin + step]
+            seen[:] = 0
+            for source in range(len(row)):
+                if row[source]:
+                    seen[group[source]] = 1
+            for g in range(len(seen)):
+                if seen[g]:
+                    for r in range(first[g], first[g + 1]):
+                        into[target[r] : target[r] + length[r]] = 1
+
+
+@compiled
+def add_shifted(part: Any, left: int, right: int, total: Any) -> None:
+    """Add part << left >> right, whole numbers, to the total of the same shape."""
+    samples, steps, neurons = part.shape
+    for sample in range(samples):
+        for step in range(steps):
+            ours, theirs = total[sample, step], part[sample, step]
+            for j in range(neurons):
+                ours[j] += np.int64(theirs[j]) << left >> right
+
+
+@compiled
+def settle(sums: Any, total: Any) -> float:
+    """Round floating sums (rows, n) to whole numbers; how far the worst was from one."""
+    worst = 0.0
+    for row in range(sums.shape[0]):
+        ours, theirs = total[row], sums[row]
+        far = sums.dtype.type(0)
+        for j in range(len(ours)):
+            whole = np.rint(theirs[j])
+            far = max(far, abs(theirs[j] - whole))
+            ours[j] = whole
+        worst = max(worst, far)
+    return worst

@@ -1,0 +1,222 @@
+"""A FIXED graph made ready for the compiled path: orders, tables, registers, proofs of width.
+
+In:  FIXED graph.
+Out: a Plan, kept as long as the graph, for an evaluation runs a graph many times.
+Numbers are int32 where every one of a step provably fits, else int64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from neurocompile.engines.fixed.choice import Choice
+from neurocompile.engines.fixed.dense import Dense
+from neurocompile.engines.fixed.result import is_loop, largest_sum, schedule
+from neurocompile.engines.fixed.step_source import Variant, step_function
+from neurocompile.engines.fixed.tables import Table, channels_last, table
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import (
+    ALIGN_BITS,
+    POPULATIONS,
+    AlwaysOn,
+    BiasInput,
+    CubaLIF,
+    FixedConstants,
+    Synapse,
+)
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
+from neurocompile.ir.step import STATE_LIMIT
+
+UNITY = 4096  # a decay that keeps everything
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A synapse, ready to run.
+
+    Attributes:
+        source: Name of the population that it starts from.
+        delay: Steps; 0 from an axon that is always on.
+        left, right: Shifts that its sums take, from its exponent.
+        number: Type that holds its sums before the shifts.
+        table: For events.
+        dense: For many rows at once; None for a sparse map.
+        choice: Which of the two is faster, as far as is known.
+    """
+
+    source: str
+    delay: int
+    left: int
+    right: int
+    number: Any
+    table: Table
+    dense: Dense | None
+    choice: Choice
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A population of neurons, ready to run; arrays in the engine's order.
+
+    Attributes:
+        links: Its synapses.
+        written: Name of the BiasInput before it, or "".
+        p: Its registers, (n,) each.
+        bias_exp: (n,) int64, of written biases.
+        v_init: (n,) at the start of a sample.
+        number: Type of state and registers.
+        variant: What its loop is like.
+        sum_number: Type that holds the sum of all synapses.
+    """
+
+    links: tuple[Link, ...]
+    written: str
+    p: FixedConstants
+    bias_exp: Array
+    v_init: Array
+    number: Any
+    variant: Variant
+    sum_number: Any
+
+    @cached_property
+    def advance(self) -> Any:
+        """The compiled loop."""
+        return step_function(self.variant)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A graph, ready to run.
+
+    Attributes:
+        parts: Names of populations in order; those of a loop together, and whether it is one.
+        order: By population, the C index of the neuron at each place of the engine's order.
+        history: By population, the longest delay of a synapse that starts from it.
+        populations: CubaLIF populations by name.
+    """
+
+    parts: tuple[tuple[tuple[str, ...], bool], ...]
+    order: dict[str, Array]
+    history: dict[str, int]
+    populations: dict[str, Population] = field(default_factory=dict)
+
+
+_plans: WeakKeyDictionary[Graph, Plan] = WeakKeyDictionary()
+
+
+def plan_of(graph: Graph) -> Plan:
+    """The plan of a graph, made once."""
+    if graph not in _plans:
+        order = {name: _order(graph, name, node) for name, node in graph.of(*POPULATIONS)}
+        history = {
+            name: max((_delay(graph, s) for s in graph.after(name)), default=0) for name in order
+        }
+        parts = tuple((tuple(part), is_loop(graph, part)) for part in schedule(graph))
+        made = Plan(parts, order, history)
+        for name, node in graph.of(CubaLIF):
+            made.populations[name] = _population(graph, name, node, order)
+        _plans[graph] = made
+    return _plans[graph]
+
+
+def _order(graph: Graph, name: str, node: Any) -> Array:
+    """Channels last, where a kernel leads to a population; else as the shape says."""
+    for before in graph.before(name):
+        synapse = graph.nodes[before]
+        if isinstance(synapse, Synapse) and isinstance(synapse.op, Conv | ConvTranspose):
+            return channels_last(synapse.out_shape)
+    return np.arange(size(node.shape))
+
+
+def _delay(graph: Graph, synapse: str) -> int:
+    (source,) = graph.before(synapse)
+    return 0 if isinstance(graph.nodes[source], AlwaysOn) else int(graph.nodes[synapse].delay)
+
+
+def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array]) -> Population:
+    links, written, bound = [], "", 0
+    for before in graph.before(name):
+        synapse = graph.nodes[before]
+        if isinstance(synapse, BiasInput):
+            written = before
+            continue
+        (source,) = graph.before(before)
+        largest = largest_sum(synapse)
+        exponent = synapse.weight_exp
+        bound += largest << exponent if exponent >= 0 else (largest >> -exponent) + 1
+        made = table(synapse, order[source], order[name])
+        whole = not isinstance(synapse.op, Sparse)
+        links.append(
+            Link(
+                source,
+                _delay(graph, before),
+                max(exponent, 0),
+                max(-exponent, 0),
+                _holding(largest),
+                made,
+                Dense(synapse, order[source], order[name], largest) if whole else None,
+                Choice(made.operations, made.weights.size),
+            )
+        )
+    place = order[name]
+
+    def ordered(values: Any, number: Any) -> Array:
+        return np.ascontiguousarray(
+            np.broadcast_to(values, node.shape).ravel()[place].astype(number)
+        )
+
+    constants = node.constants()
+    reach = (bound << ALIGN_BITS) + (STATE_LIMIT if np.any(constants.keep_u) else 0)
+    narrow = reach < 1 << 31 and _registers_fit(node, constants)
+    number = np.int32 if narrow else np.int64
+    variant = Variant(
+        node.reset,
+        not narrow,
+        _kind(constants.keep_u),
+        _kind(constants.keep_v),
+        reach >= STATE_LIMIT,
+    )
+    return Population(
+        tuple(links),
+        written,
+        FixedConstants(*(ordered(c, number) for c in constants)),
+        ordered(node.bias_exp, np.int64),
+        ordered(node.v_init, number),
+        number,
+        variant,
+        np.int32 if bound < 1 << 31 else np.int64,
+    )
+
+
+def _registers_fit(node: CubaLIF, p: FixedConstants) -> bool:
+    """Whether a step on these registers stays in 32 bits, if the current does."""
+    return bool(
+        np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
+        and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
+        and np.all(np.abs(p.bias) <= STATE_LIMIT)
+        and np.all((node.bias_exp >= 0) & (node.bias_exp <= 7))
+        and np.all(np.abs(p.threshold) <= 2 * STATE_LIMIT)
+        and np.all(np.abs(node.v_init) <= STATE_LIMIT)
+    )
+
+
+def _kind(keep: Array) -> str:
+    """See Variant."""
+    if np.all(keep == 0):
+        return "none"
+    if np.all(keep == UNITY):
+        return "all"
+    return "same" if np.all(keep == keep.flat[0]) else "some"
+
+
+def _holding(largest: int) -> Any:
+    """The smallest type for sums up to this size."""
+    if largest < 1 << 15:
+        return np.int16
+    return np.int32 if largest < 1 << 31 else np.int64

@@ -1,0 +1,245 @@
+"""The fixed engine on torch alone: for GPUs, and as a second implementation to compare with.
+
+In:  FIXED graph and encoded input.
+Out: a Run with the same bits as the compiled path.
+All steps of a synapse are one batched kernel, then the neurons step through time; a loop goes
+step by step. Synaptic sums run in float32 only where their bound is exact, and are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocompile.energy.counts import Activity
+from neurocompile.engines.fixed.result import (
+    EXACT_FLOAT32,
+    Run,
+    beyond_one_wrap,
+    check_spikes,
+    is_loop,
+    largest_sum,
+    readout_spiked,
+    schedule,
+)
+from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import (
+    CURRENT_WRAP_LIMIT,
+    AlwaysOn,
+    BiasInput,
+    CubaLIF,
+    FixedConstants,
+    SpikeInput,
+    Synapse,
+)
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Linear, Sparse, size
+from neurocompile.ir.step import STATE_LIMIT
+
+
+def run_torch(
+    graph: Graph,
+    encoded: Encoded,
+    *,
+    spikes: Collection[str] | None = None,
+    membrane: Collection[str] | None = None,
+    device: str = "cpu",
+) -> Run:
+    """Run a batch of samples from the initial state; see `engines.fixed.run`."""
+    kept_spikes: dict[str, Array] = {}
+    kept_membrane: dict[str, Array] = {}
+    activity: dict[str, Activity] = {}
+    with one_thread(), torch.inference_mode():
+        fired: dict[str, torch.Tensor] = {}
+        layers: dict[str, _Layer] = {}
+        for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
+            if isinstance(node, SpikeInput):
+                rows = torch.from_numpy(check_spikes(name, node, encoded)).transpose(0, 1)
+                fired[name] = rows.contiguous().to(device)
+                activity[name] = Activity(_count(fired[name]), 0, 0, 0)
+                continue
+            make = torch.ones if isinstance(node, AlwaysOn) else torch.zeros
+            shape = (encoded.steps, encoded.samples, *node.shape)
+            fired[name] = make(shape, dtype=torch.uint8, device=device)
+        for name, _ in graph.of(CubaLIF):
+            keep = membrane is None or name in membrane
+            layers[name] = _Layer(graph, name, encoded, fired, keep)
+        for part in schedule(graph):
+            neurons = [layers[name] for name in part if name in layers]
+            width = 1 if is_loop(graph, part) else encoded.steps
+            for begin in range(0, encoded.steps, width):
+                for layer in neurons:
+                    layer.advance(begin, begin + width)
+        for name, _ in graph.of(SpikeInput, CubaLIF):
+            if name in layers:
+                activity[name] = layers[name].activity()
+                if layers[name].keep:
+                    kept_membrane[name] = _samples_first(layers[name].potentials)
+            if spikes is None or name in spikes:
+                kept_spikes[name] = _samples_first(fired[name])
+    return Run(Recording(kept_spikes, kept_membrane), activity)
+
+
+class _Layer:
+    """A population on its way through time; tensors are (steps, n, *shape)."""
+
+    def __init__(
+        self, graph: Graph, name: str, encoded: Encoded, fired: dict[str, torch.Tensor], keep: bool
+    ) -> None:
+        self.name, self.node, self.keep = name, graph.nodes[name], keep
+        self.fired = fired[name]
+        device = self.fired.device
+        self.synapses: list[tuple[str, Synapse, torch.Tensor]] = []
+        self.p = FixedConstants(*(_number(a, device) for a in self.node.constants()))
+        for before in graph.before(name):
+            synapse = graph.nodes[before]
+            if isinstance(synapse, BiasInput):
+                written = torch.from_numpy(encoded.values[before].astype(np.float64)).to(device)
+                exponent = _number(self.node.bias_exp, device)
+                self.p = self.p._replace(bias=written * 2.0**exponent)
+                continue
+            (source,) = graph.before(before)
+            if isinstance(graph.nodes[source], AlwaysOn):
+                synapse = replace(synapse, delay=0)
+            self.synapses.append((before, synapse, fired[source]))
+        v = np.broadcast_to(self.node.v_init, self.node.shape).astype(np.float64)
+        u = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
+        self.state = (u, torch.from_numpy(v).to(device).expand_as(u))
+        kept = self.fired.shape if keep else (0,)
+        self.potentials = torch.empty(kept, dtype=torch.int32, device=device)
+        self.touched = _Touched(self.p.bias)
+        self.wraps = self.saturations = 0
+
+    def advance(self, begin: int, end: int) -> None:
+        """Take the population through the steps [begin, end)."""
+        shape = (end - begin, *self.fired.shape[1:])
+        arriving = torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
+        sources = []
+        for _, synapse, fired in self.synapses:
+            sources.append((synapse, _late(fired, synapse.delay, begin, end)))
+            arriving += weighted_sum(*sources[-1]).reshape(shape)
+        ops = TorchOps()
+        for t in range(begin, end):
+            now = [(synapse, spikes[t - begin]) for synapse, spikes in sources]
+            self.touched.count(now, self.state)
+            done = self.node.step(ops, self.state, arriving[t - begin], self.p)
+            self.wraps += _wraps(done.current, self.name, t + 1)
+            self.saturations += _outside(done.potential, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+            self.state = done.state
+            self.fired[t] = done.out
+            if self.keep:
+                self.potentials[t] = self.state[1]
+
+    def activity(self) -> Activity:
+        """What the population did."""
+        counts = _count(self.fired)
+        if self.node.readout and counts.any():
+            raise readout_spiked(self.name, int(counts.sum()))
+        return Activity(counts, self.touched.total, self.saturations, self.wraps)
+
+
+def _late(fired: torch.Tensor, delay: int, begin: int, end: int) -> torch.Tensor:
+    """Spikes of a source as they arrive in the steps [begin, end)."""
+    if not delay:
+        return fired[begin:end]
+    late = torch.zeros_like(fired[begin:end])
+    first = max(begin, delay)
+    if first < end:
+        late[first - begin :] = fired[first - delay : end - delay]
+    return late
+
+
+def weighted_sum(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
+    """What arrives through a synapse: (steps, n, *source) spikes -> (steps, n, n_target) float64.
+
+    Whole numbers, exactly: a negative exponent drops low bits of the sum (floor).
+    """
+    rows = fired.reshape(-1, *synapse.in_shape)
+    number = torch.float32 if largest_sum(synapse) < EXACT_FLOAT32 else torch.float64
+    total = apply(synapse.op, rows.to(number), synapse.in_shape)
+    whole = total.round()
+    if total.numel() and float((total - whole).abs().max()) > 0.25:
+        # A convolution library may transform (Winograd, FFT) and lose bits: then no short cut.
+        whole = apply(synapse.op, rows.to(torch.float64), synapse.in_shape).round()
+    arriving = whole.to(torch.float64).reshape(*fired.shape[:2], size(synapse.out_shape))
+    return torch.floor(arriving * 2.0**synapse.weight_exp) if synapse.weight_exp else arriving
+
+
+class _Touched:
+    """Counts neurons that a step finds touched: input arrived, or u, v or the bias is not 0."""
+
+    def __init__(self, bias: Any) -> None:
+        self.by_bias = torch.as_tensor(bias != 0)
+        self.all_by_bias = bool(self.by_bias.all())
+        self.total = 0
+
+    def count(
+        self,
+        sources: list[tuple[Synapse, torch.Tensor]],
+        state: tuple[torch.Tensor, torch.Tensor],
+    ) -> None:
+        """Add the neurons touched in a step, at whose start the state is (u, v)."""
+        if self.all_by_bias:
+            self.total += state[0].numel()
+            return
+        touched = self.by_bias.to(state[0].device) | (state[0] != 0) | (state[1] != 0)
+        for synapse, spikes in sources:
+            touched |= arrived(synapse, spikes).reshape(touched.shape)
+        self.total += int(touched.sum())
+
+
+def _number(values: Any, device: Any) -> Any:
+    """A register as a float for a layer, a float64 tensor for a value per neuron."""
+    if values.ndim == 0:
+        return float(values)
+    return torch.from_numpy(values.astype(np.float64)).to(device)
+
+
+def _wraps(current: torch.Tensor, name: str, step: int) -> int:
+    """How many currents wrap.
+
+    Raises:
+        DoesNotFit: If one is beyond what a single wrap brings back.
+    """
+    count = _outside(current, 1 - STATE_LIMIT, STATE_LIMIT)
+    if count and float(current.abs().max()) >= CURRENT_WRAP_LIMIT:
+        raise beyond_one_wrap(name, step, int(current.abs().max()))
+    return count
+
+
+def _outside(values: torch.Tensor, lowest: int, highest: int) -> int:
+    """How many values are outside [lowest, highest]; one pass where none is."""
+    low, high = torch.aminmax(values)
+    if low >= lowest and high <= highest:
+        return 0
+    return int(((values < lowest) | (values > highest)).sum())
+
+
+def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
+    """Which targets a spike reached, whatever its weight: (n, *source) -> (n, n_target) bool."""
+    rows = fired.reshape(-1, *synapse.in_shape).to(torch.float32)
+    op = synapse.op
+    if isinstance(op, Linear) and size(synapse.in_shape) == op.weight.shape[1]:
+        return (rows.flatten(1).amax(1) > 0)[:, None].expand(-1, size(synapse.out_shape))
+    ones: Any
+    if isinstance(op, Sparse):
+        ones = replace(op, data=np.ones_like(op.data))
+    else:
+        ones = replace(op, weight=np.ones_like(op.weight))
+    return (apply(ones, rows, synapse.in_shape) > 0.5).flatten(1)
+
+
+def _count(fired: torch.Tensor) -> Array:
+    """Spikes of each neuron (*shape) int64."""
+    return np.asarray(fired.sum(dim=(0, 1), dtype=torch.int64).numpy(force=True))
+
+
+def _samples_first(trace: torch.Tensor) -> Array:
+    """(steps, n, *shape) -> (n, steps, *shape)."""
+    return np.asarray(trace.transpose(0, 1).numpy(force=True))

@@ -1,0 +1,63 @@
+"""Reading torch.fx's record: attributes, states among arguments, where a call stands.
+
+In:  fx nodes, and the modules and arguments that they name.
+Out: plain values, or a refusal that names the layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from neurocompile.errors import BadInput
+from neurocompile.frontend.signals import Signal, State
+
+ROOT = "module"  # where the traced module hangs below the module that repeats its step
+
+
+def collect(value: Any, found: list[Signal | State]) -> Any:
+    """The value, which joins those found where it comes from a layer."""
+    if isinstance(value, Signal | State):
+        found.append(value)
+    return value
+
+
+def attribute(root: nn.Module, target: str) -> Any:
+    """What a dotted path leads to."""
+    value: Any = root
+    for part in target.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def run_layer(module: nn.Module, path: str, x: Tensor) -> Tensor:
+    """What PyTorch computes; its own complaint about a shape, with the layer's name."""
+    try:
+        result: Tensor = module.forward(x)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise BadInput(
+            f"layer '{path}' ({type(module).__name__}) cannot take the shape {tuple(x.shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
+    return result
+
+
+def time_step(module: Any, path: str) -> float:
+    """A neuron layer's dt, seconds."""
+    dt = float(module.dt)
+    if not 0 < dt < float("inf"):
+        raise BadInput(f"layer '{path}': dt = {dt} s. A step must be longer than 0 s, and finite.")
+    return dt
+
+
+def forward_of(n: fx.Node) -> str:
+    """The forward that a call stands in."""
+    stack = n.meta.get("nn_module_stack") or {}
+    inside = [(path, kind) for path, kind in stack.values() if path]
+    if not inside:
+        return "the forward"
+    path, kind = inside[-1]
+    path = path.removeprefix(ROOT).lstrip(".")
+    kind_name = getattr(kind, "__name__", str(kind))
+    return f"the forward of '{path}' ({kind_name})" if path else f"the forward of {kind_name}"

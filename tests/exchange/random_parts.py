@@ -1,0 +1,187 @@
+"""Seeded random parts of networks of both vocabularies: maps, synapses, neurons, settings.
+
+In:  a generator of random numbers, and the shape that a part takes.
+Out: a sound part; over some tens of draws every parameter occurs.
+"""
+
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.linear import matrix, out_shape, sparse_op
+from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox
+from neurocompile.ir.nodes import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Identity,
+    Linear,
+    Reshape,
+    SumPool,
+    Upsample,
+    size,
+)
+from neurocompile.ir.settings import Decoder, Encoder, Settings
+
+SMALLEST = 3  # pixels along an axis that maps still shrink
+
+
+def settings(rng):
+    return Settings(
+        dt=float(rng.choice([1e-3, 5e-4, 1 / 3000])),
+        steps=int(rng.integers(1, 50)),
+        encoder=Encoder("bernoulli", float(rng.random())),
+        decoder=Decoder("rate", 0.1 + float(rng.random()), -1e-17, "reconstruction"),
+        data=str(rng.choice(["", "mnist5k", "Ziffern ä"])),
+        training={
+            "epochs": 3,
+            "loss": [0.1, float(rng.random())],
+            "who": {"seed": None, "on": True},
+        },
+    )
+
+
+def some_map(rng, shape, values):
+    """A linear map that takes this shape; `values(*shape)` draws its weights."""
+    if len(shape) == 1:
+        return Linear(values(int(rng.integers(1, 9)), *shape))
+    axes = len(shape) - 1
+    groups = int(rng.choice([g for g in (1, 2, 3) if shape[0] % g == 0]))
+    kernel = [int(k) for k in rng.integers(1, min(4, min(shape[1:]) + 1), axes)]
+
+    def each(low, high):
+        return tuple(int(n) for n in rng.integers(low, high, axes))
+
+    padding = tuple(int(rng.integers(0, k)) for k in kernel)
+    per_group = int(rng.integers(1, 3))
+    if rng.random() < 0.5 and min(shape[1:]) >= SMALLEST:
+        weight = values(per_group * groups, shape[0] // groups, *kernel)
+        return Conv(weight, None, each(1, 3), padding, (1,) * axes, groups)
+    stride, dilation = each(1, 3), each(1, 3)
+    padding = tuple(min(p, 1) if min(shape[1:]) > 1 else 0 for p in padding)
+    extra = tuple(  # what PyTorch allows and ONNX can say
+        int(rng.integers(0, max(s, min(p + 1, d))))
+        for s, p, d in zip(stride, padding, dilation, strict=True)
+    )
+    weight = values(shape[0], per_group, *kernel)
+    return ConvTranspose(weight, None, stride, padding, extra, dilation, groups)
+
+
+def dilated_conv(rng, shape, values):
+    """A convolution with a dilation above 1."""
+    axes = len(shape) - 1
+    weight = values(2, shape[0], *(2,) * axes)
+    return Conv(weight, None, (1,) * axes, (2,) * axes, (2,) * axes, 1)
+
+
+# --- FIXED ---------------------------------------------------------------------------------
+
+
+def integer_weights(rng):
+    """A drawer of weights on the grid, and its bits."""
+    dtype = rng.choice(["int16", "int32", "int64"])
+    bits = int(rng.choice([8, 8, 5]))
+    step = 2 ** (9 - bits)
+
+    def values(*shape):
+        return (rng.integers(-256 // step, 256 // step, shape) * step).astype(dtype)
+
+    return values, bits
+
+
+def population(rng, shape):
+    """Registers over their whole ranges, a value a layer or a value a neuron each."""
+
+    def register(low, high):
+        return rng.integers(low, high, shape if rng.random() < 0.4 else ())
+
+    extreme = rng.random() < 0.3  # bias that drives v into saturation
+    return CubaLIF(
+        shape,
+        du=register(-1, 4096) if rng.random() < 0.7 else -1 + 4096 * rng.integers(0, 2),
+        dv=register(0, 1200) if rng.random() < 0.8 else register(0, 4097),
+        vth=register(1, 3000) if not extreme else 131071,
+        bias_mant=register(-4096, 4096) if extreme else register(-300, 300),
+        bias_exp=7 if extreme else register(0, 8),
+        v_init=register(-8388607, 8388608) if extreme else register(-5000, 5000),
+        reset=str(rng.choice(["zero", "subtract"])),
+        readout=bool(rng.random() < 0.2),
+        scale=rng.normal(size=() if rng.random() < 0.5 else shape),
+        offset=rng.normal(),
+    )
+
+
+def synapse(rng, shape):
+    """A synapse that takes this shape; sometimes flattened, sparse, shifted or delayed."""
+    values, bits = integer_weights(rng)
+    if len(shape) > 1 and rng.random() < 0.3:
+        in_shape, op = (size(shape),), Linear(values(5, size(shape)))
+    elif len(shape) > 1 and rng.random() < 0.2 and max(shape[1:]) < 12:
+        in_shape, op = shape, dilated_conv(rng, shape, values)
+    else:
+        in_shape, op = shape, some_map(rng, shape, values)
+    after = out_shape(op, in_shape)
+    if rng.random() < 0.3:
+        op = sparse_op(matrix(op, in_shape), in_shape, after, None)
+    return Synapse(
+        op,
+        in_shape,
+        after,
+        weight_exp=int(rng.integers(-8, 8)),
+        bits=bits,
+        delay=int(rng.choice([0, 0, 1, 3, 62])),
+    )
+
+
+# --- FLOAT ---------------------------------------------------------------------------------
+
+
+def neuron(rng, shape):
+    def number(low, high):
+        values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
+        return values.astype(rng.choice(["float32", "float64"]))
+
+    leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}
+    kind = [LIF, LIFBox, LI, LIBox][int(rng.integers(4))]
+    if kind in (LIF, LI):
+        leaks["tau_syn_inv"] = number(50, 400)
+    if kind in (LI, LIBox):
+        return kind(**leaks)
+    leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
+    if kind is LIFBox:
+        leaks["reset"] = str(rng.choice(["zero", "subtract"]))
+    return kind(**leaks)
+
+
+def float_map(rng, shape):
+    """A linear map that takes this shape, with or without bias."""
+    dtype = rng.choice(["float32", "float64"])
+
+    def values(*s):
+        return rng.normal(size=s).astype(dtype)
+
+    if rng.random() < 0.1:
+        return Identity()
+    if len(shape) == 1:
+        weight = values(int(rng.integers(2, 9)), *shape)
+        return Linear(weight, values(weight.shape[0]) if rng.random() < 0.5 else None)
+    axes = len(shape) - 1
+    draw = rng.random()
+    if draw < 0.4 and min(shape[1:]) >= SMALLEST:
+        kernel, stride = (2, 3)[:axes], (2, 1)[:axes]
+        padding = (int(rng.integers(2)), 1)[:axes]
+        if draw < 0.2:
+            return SumPool(kernel, stride, padding)
+        return AvgPool(kernel, stride, padding, count_include_pad=bool(rng.random() < 0.5))
+    if draw < 0.5 and size(shape) < 300:
+        return Upsample((2, 3)[:axes])
+    if draw < 0.6:
+        return Reshape((size(shape),))
+    if draw < 0.7:
+        return Linear(values(3, shape[-1]), values(3))
+    op = some_map(rng, shape, values)
+    if rng.random() < 0.5:
+        channels = out_shape(op, shape)[0]
+        op = type(op)(**{**vars(op), "bias": values(channels)})
+    if rng.random() < 0.3:
+        after = out_shape(op, shape)
+        bias = values(size(after)) if rng.random() < 0.5 else None
+        return sparse_op(matrix(op, shape), shape, after, bias)
+    return op
