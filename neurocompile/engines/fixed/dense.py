@@ -22,7 +22,6 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Linear, size
 
-WHOLE = 0.25  # a sum of integers that is farther from one has lost bits
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -44,8 +43,9 @@ class Dense:
         """Write the sums of spikes (rows, n_source) uint8 to total (rows, n_target)."""
         if not total.size:
             return
-        if settle(self._product(fired, self.number), total) > WHOLE:
-            settle(self._product(fired, torch.float64), total)
+        integer = np.int32 if self.number == torch.float32 else np.int64
+        if settle(self._product(fired, self.number), total, integer):
+            settle(self._product(fired, torch.float64), total, np.int64)
 
     def _product(self, fired: Array, number: torch.dtype) -> Array:
         if number not in self.made:

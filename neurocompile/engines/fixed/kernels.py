@@ -35,13 +35,15 @@ def scatter(
         at, group, first, target, weight, length, weights: Of the Table; unsigned, for numba
             would look at each index whether it is negative and counts from the end.
         total: (samples, steps, n_target) any integer type that holds the sums; overwritten.
-            A table of a single run is one of dense rows.
         events: (n_source,) int32, scratch.
 
     Returns:
         How many spikes there were.
     """
-    samples, steps, _ = total.shape
+    samples, steps, targets = total.shape
+    # One group, one run: a spike adds a row, if that row spans all targets.
+    rows_are_whole = len(first) == 2 and len(target) == 1
+    rows_are_whole = rows_are_whole and length[0] == targets and weight[0] == 0
     spikes = 0
     for sample in range(samples):
         for step in range(steps):
@@ -49,7 +51,7 @@ def scatter(
             into[:] = 0
             count = list_events(fired[sample, begin + step], events)
             spikes += count
-            if len(target) == 1:
+            if rows_are_whole:
                 add_rows(into, weights, at, events, count)
                 continue
             for e in range(count):
@@ -135,15 +137,19 @@ def add_shifted(part: Any, left: int, right: int, total: Any) -> None:
 
 
 @compiled
-def settle(sums: Any, total: Any) -> float:
-    """Round floating sums (rows, n) to whole numbers; how far the worst was from one."""
-    worst = 0.0
+def settle(sums: Any, total: Any, integer: Any) -> int:
+    """Round floating sums (rows, n) to whole numbers; how many are no whole number at all.
+
+    A sum of integers that is a quarter or more from one has lost bits.
+    """
+    lost = 0
     for row in range(sums.shape[0]):
         ours, theirs = total[row], sums[row]
-        far = sums.dtype.type(0)
+        far = np.int32(0)
         for j in range(len(ours)):
-            whole = np.rint(theirs[j])
-            far = max(far, abs(theirs[j] - whole))
+            x = theirs[j]
+            whole = integer(x + (0.5 if x >= 0 else -0.5))
+            far = np.int32(far + (abs(x - whole) > 0.25))
             ours[j] = whole
-        worst = max(worst, far)
-    return worst
+        lost = lost + int(far)
+    return lost
