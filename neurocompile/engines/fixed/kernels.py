@@ -13,8 +13,8 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-# A loop over ten arrays needs more overlap checks than LLVM allows by default (8), and would
-# stay scalar: 5 times slower (shipped autoencoder).
+# A loop over ten arrays needs more overlap checks than LLVM allows by default (8), without which
+# it would stay scalar.
 llvm.set_option("", "--runtime-memory-check-threshold=256")
 
 SHORT = 4  # a run up to here, of a kernel with one output channel, is not worth a vector loop
