@@ -180,7 +180,9 @@ def test_a_table_holds_the_connections_of_its_synapse(seed):
                 for r in range(t.first[group], t.first[group + 1]):
                     start = t.at[i] + t.weight[r]
                     into = slice(t.target[r], t.target[r] + t.length[r])
-                    found[into, i] += t.weights[start : start + t.length[r]]
+                    found[into, i] += (
+                        t.weights[start : start + t.length[r]].astype(np.int64) << t.shift
+                    )
             np.testing.assert_array_equal(found, m[target][:, source])
 
 

@@ -232,7 +232,7 @@ class Block:
         t = link.table
         events = self.scratch.take("events", (fired.shape[2],), np.int32)
         found = scatter(
-            fired, begin, t.at, t.group, t.first, t.target, t.weight, t.length, t.weights,
+            fired, begin, t.at, t.group, t.first, t.target, t.weight, t.length, t.weights, t.shift,
             total, events,
         )  # fmt: skip
         return int(found)

@@ -26,13 +26,13 @@ compiled = numba.njit(cache=True, nogil=True, boundscheck=False)
 @compiled
 def scatter(
     fired: Any, begin: int, at: Any, group: Any, first: Any, target: Any, weight: Any,
-    length: Any, weights: Any, total: Any, events: Any,
+    length: Any, weights: Any, shift: int, total: Any, events: Any,
 ) -> int:  # fmt: skip
     """Add the weights of every spike to its targets: event by event, run by run.
 
     Args:
         fired: (samples, steps, n_source) uint8, of which the steps from `begin` are taken.
-        at, group, first, target, weight, length, weights: Of the Table; unsigned, for numba
+        at, group, first, target, weight, length, weights, shift: Of the Table; unsigned, for numba
             would look at each index whether it is negative and counts from the end.
         total: (samples, steps, n_target) any integer type that holds the sums; overwritten.
         events: (n_source,) int32, scratch.
@@ -53,8 +53,7 @@ def scatter(
             spikes += count
             if rows_are_whole:
                 add_rows(into, weights, at, events, count)
-                continue
-            for e in range(count):
+            for e in range(0 if rows_are_whole else count):
                 source = events[e]
                 origin = at[source]
                 g = group[source]
@@ -73,6 +72,9 @@ def scatter(
                         into[to + TWO] += weights[start + TWO]
                     if run > 3:
                         into[to + THREE] += weights[start + THREE]
+            if shift and count:
+                for j in range(np.uint64(targets)):
+                    into[j] = into[j] << shift
     return spikes
 
 

@@ -8,7 +8,7 @@ Tables are tested against `ir.linear.connections`, which is what a synapse means
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
@@ -33,7 +33,9 @@ class Table:
         group: (n_source,) int32, group of a source.
         first: (groups + 1,) int64, first run of each group.
         target, weight, length: (runs,) uint64, first target, first weight behind `at`, how many.
-        weights: Flat, int16 where they fit.
+        weights: Flat; int8 halves where every weight is even, as on the chip's 8-bit grid: what
+            a busy layer waits for is its weights from memory.
+        shift: Left shift of the sums of `weights`: 1 for halves, else 0.
     """
 
     at: Array
@@ -43,6 +45,7 @@ class Table:
     weight: Array
     length: Array
     weights: Array
+    shift: int = 0
 
     @property
     def operations(self) -> int:
@@ -65,7 +68,15 @@ def table(synapse: Synapse, source: Array, target: Array) -> Table:
         source, target: (n,) int, C index of the neuron at each place of the engine's order.
     """
     made = _table(synapse.op, synapse, source, target)
-    return _sparse(synapse, source, target) if made is None else made
+    return _halved(_sparse(synapse, source, target) if made is None else made)
+
+
+def _halved(made: Table) -> Table:
+    """The same table with halves of the weights in 8 bits, where these hold them."""
+    weights = made.weights
+    if weights.dtype != np.int16 or np.any(weights & 1) or np.any(np.abs(weights + 1) > 255):
+        return made
+    return replace(made, weights=(weights >> 1).astype(np.int8), shift=1)
 
 
 @singledispatch
