@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from neurocompile.engines.fixed.result import Run
-from neurocompile.engines.recording import Encoded
+from neurocompile.engines.recording import Encoded, check_encoded
 from neurocompile.ir.graph import Graph
 
 __all__ = ["Run", "run"]
-WHAT = ("spikes", "membrane")
 
 
 def run(
@@ -36,10 +35,11 @@ def run(
         device: "cpu", or what torch calls a GPU ("cuda").
 
     Raises:
-        BadInput: If input spikes are not 0 or 1, or of another shape.
+        BadInput: If the input does not fit the graph.
         DoesNotFit: If a current reaches 3 x 2^23 before its wrap, where Lava's own
             arithmetic is no longer that of a chip, or if a readout spikes.
     """
+    check_encoded(graph, encoded)
     if device == "cpu":
         from neurocompile.engines.fixed.compiled import run_compiled
 

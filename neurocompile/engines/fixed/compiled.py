@@ -18,7 +18,7 @@ import torch
 from neurocompile.energy.counts import Activity
 from neurocompile.engines.fixed.block import Block, Sums
 from neurocompile.engines.fixed.plan import Plan, plan_of
-from neurocompile.engines.fixed.result import Run, check_spikes, check_written, readout_spiked
+from neurocompile.engines.fixed.result import Run, readout_spiked, spikes_in
 from neurocompile.engines.recording import Encoded, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
@@ -37,8 +37,8 @@ def run_compiled(
     membrane: Collection[str] | None = None,
 ) -> Run:
     """Run a batch of samples; see `engines.fixed.run`."""
-    inputs = {n: check_spikes(n, node, encoded) for n, node in graph.of(SpikeInput)}
-    inputs |= {n: check_written(n, node, encoded) for n, node in graph.of(BiasInput)}
+    inputs = {n: spikes_in(n, encoded) for n, _ in graph.of(SpikeInput)}
+    inputs |= {n: np.asarray(encoded.values[n]) for n, _ in graph.of(BiasInput)}
     plan = plan_of(graph)
     shape = (encoded.samples, encoded.steps)
     fired: dict[str, Array] = {}

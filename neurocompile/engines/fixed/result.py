@@ -15,13 +15,11 @@ from scipy.sparse.csgraph import connected_components
 
 from neurocompile.energy.counts import Activity
 from neurocompile.engines.recording import Encoded, Recording
-from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     CURRENT_WRAP_LIMIT,
     POPULATIONS,
-    BiasInput,
-    SpikeInput,
     Synapse,
 )
 from neurocompile.ir.graph import Graph
@@ -85,39 +83,9 @@ def largest_sum(synapse: Synapse) -> int:
     return int(channels.max(initial=0))
 
 
-def check_written(name: str, node: BiasInput, encoded: Encoded) -> Array:
-    """Bias mantissas (n, *shape) that the host writes.
-
-    Raises:
-        BadInput: If they have another shape, or are not whole numbers.
-    """
-    array = np.asarray(encoded.values[name])
-    if array.shape[1:] != tuple(node.shape) or array.dtype.kind not in "iu":
-        raise BadInput(
-            f"input '{name}' has shape {array.shape} of {array.dtype}, but the network takes whole "
-            f"numbers of shape (samples, *shape) = {(encoded.samples, *node.shape)}."
-        )
-    return array
-
-
-def check_spikes(name: str, node: SpikeInput, encoded: Encoded) -> Array:
-    """Input spikes (n, steps, *shape) as uint8.
-
-    Raises:
-        BadInput: If they have another shape, or are not 0 or 1.
-    """
-    array = np.asarray(encoded.values[name])
-    wanted = (encoded.samples, encoded.steps, *node.shape)
-    if array.shape != wanted:
-        raise BadInput(
-            f"input '{name}' has shape {array.shape}, but the network takes (samples, steps, "
-            f"*shape) = {wanted}."
-        )
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise BadInput(
-            f"input spikes range from {array.min()} to {array.max()}, but an axon carries 0 or 1."
-        )
-    return np.ascontiguousarray(array.astype(np.uint8, copy=False))
+def spikes_in(name: str, encoded: Encoded) -> Array:
+    """Input spikes (n, steps, *shape) as uint8."""
+    return np.ascontiguousarray(np.asarray(encoded.values[name]).astype(np.uint8, copy=False))
 
 
 def beyond_one_wrap(name: str, step: int, current: int) -> DoesNotFit:

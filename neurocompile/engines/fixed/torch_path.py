@@ -20,11 +20,11 @@ from neurocompile.engines.fixed.result import (
     EXACT_FLOAT32,
     Run,
     beyond_one_wrap,
-    check_spikes,
     is_loop,
     largest_sum,
     readout_spiked,
     schedule,
+    spikes_in,
 )
 from neurocompile.engines.recording import Encoded, Recording
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
@@ -60,7 +60,7 @@ def run_torch(
         layers: dict[str, _Layer] = {}
         for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
             if isinstance(node, SpikeInput):
-                rows = torch.from_numpy(check_spikes(name, node, encoded)).transpose(0, 1)
+                rows = torch.from_numpy(spikes_in(name, encoded)).transpose(0, 1)
                 fired[name] = rows.contiguous().to(device)
                 activity[name] = Activity(_count(fired[name]), 0, 0, 0)
                 continue
