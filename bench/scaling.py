@@ -1,4 +1,4 @@
-"""How the fixed engine's cost grows: with activity, neurons, synapses, steps and samples.
+"""How the fixed engine's cost grows: with neurons, synapses, steps and samples.
 
 In:  random networks of one synapse and one population.
 Out: seconds by size, the exponent of each growth, a plot; the memory of 100 million synapses.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from neurocompile.engines import fixed
 from neurocompile.engines.recording import Encoded
@@ -27,10 +26,7 @@ from neurocompile.ir.settings import Settings
 
 Act = Callable[[], Any]
 ROUNDS = 3
-WIDE = 4096
-ACTIVITIES = (0.02, 0.05, 0.10, 0.20, 0.50)
 STEPS, SAMPLES, RATE = 16, 16, 0.10
-WIDE_SAMPLES = 64
 SMALLEST = 2  # sizes of a growth that its exponent leaves out
 PATIENCE_S = 300.0  # for the child with 100 million synapses, which takes 60 s
 SIDE = 10_000  # a side of the matrix of 100 million synapses
@@ -67,20 +63,6 @@ def ours(graph: Graph, encoded: Encoded) -> Act:
     return lambda: fixed.run(graph, encoded, spikes=(), membrane=())
 
 
-def floor(sources: int, neurons: int, rows: int, threads: int) -> Act:
-    """The bare product of a dense layer in float32."""
-    weight, values = torch.rand(neurons, sources), (torch.rand(rows, sources) < RATE).float()
-
-    def run() -> None:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        with torch.inference_mode():
-            torch.nn.functional.linear(values, weight)
-        torch.set_num_threads(before)
-
-    return run
-
-
 def best(acts: Mapping[Any, Act], rounds: int = ROUNDS) -> dict[Any, float]:
     """Seconds of each, the best of some rounds, after one to warm up."""
     found = dict.fromkeys(acts, np.inf)
@@ -91,25 +73,6 @@ def best(acts: Mapping[Any, Act], rounds: int = ROUNDS) -> dict[Any, float]:
             if number:
                 found[name] = min(found[name], time.perf_counter() - begun)
     return found
-
-
-def activity_sweep(rounds: int = ROUNDS) -> dict[str, Any]:
-    """A wide dense layer at several activities, and its dense floor."""
-    graph = layer(WIDE, WIDE)
-    acts: dict[Any, Act] = {
-        rate: ours(graph, spikes(WIDE, STEPS, WIDE_SAMPLES, rate)) for rate in ACTIVITIES
-    }
-    for threads in (1, 2):
-        acts[f"floor, {threads} threads"] = floor(WIDE, WIDE, STEPS * WIDE_SAMPLES, threads)
-    found = best(acts, rounds)
-    floors = {name: s for name, s in found.items() if isinstance(name, str)}
-    fastest = min(floors, key=lambda name: floors[name])
-    rows = [
-        {"activity": rate, "seconds": found[rate], "of_floor": found[rate] / floors[fastest]}
-        for rate in ACTIVITIES
-    ]
-    gain = found[ACTIVITIES[-1]] / found[ACTIVITIES[0]]
-    return {"rows": rows, "floor": fastest, "floor_seconds": floors[fastest], "gain": gain}
 
 
 def growth(rounds: int = ROUNDS) -> dict[str, Any]:
@@ -141,7 +104,7 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def plot(found: Mapping[str, Any], sweep: Mapping[str, Any], path: Path) -> None:
+def plot(found: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> None:
     """Growth on logarithmic axes, and the cost of activity."""
     import matplotlib
 
@@ -158,11 +121,12 @@ def plot(found: Mapping[str, Any], sweep: Mapping[str, Any], path: Path) -> None
     left.loglog(ends, ends, "k:", linewidth=1, label="linear")
     left.set(xlabel="times the smallest size", ylabel="times the smallest's seconds")
     left.legend(fontsize=8)
-    rates = [100 * row["activity"] for row in sweep["rows"]]
-    right.plot(rates, [row["of_floor"] for row in sweep["rows"]], "o-")
+    for name, sweep in sweeps.items():
+        rates = [100 * row["activity"] for row in sweep["rows"]]
+        right.plot(rates, [row["of_floor"] for row in sweep["rows"]], "o-", label=name)
     right.axhline(1, color="k", linestyle=":", linewidth=1)
-    right.set(xlabel="spikes, % of sources a step", ylabel="time / dense floor", ylim=(0, None))
-    right.set_title(f"dense {WIDE} x {WIDE}", fontsize=9)
+    right.set(xlabel="spikes, % of neurons a step", ylabel="time / dense floor", ylim=(0, None))
+    right.legend(fontsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

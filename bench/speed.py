@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import activity
 import scaling
 import table as tables
 from contestants import CONTESTANTS, Contestant, Entry, Running
@@ -31,6 +32,7 @@ FOLDER = ROOT / "build" / "speed"
 PLOT = ROOT / "docs" / "speed.svg"
 SAMPLES = 100
 PEERS = ("nengo", "netx", "sanafe")
+WIDE, SHIPPED = "dense 4,096 x 4,096", "the shipped network"
 LINEAR = 1.1  # an exponent up to here is linear: caches leave their mark on 32 times the size
 console = Console()
 
@@ -69,10 +71,14 @@ def main() -> None:
     console.print(f"writing the network to {FOLDER}")
     latent = write(MODEL, FOLDER, SAMPLES).latent
     entries = {entry.contestant.key: entry for entry in race(chosen, options)}
-    sweep = growth = memory = None
+    growth = memory = None
+    sweeps: dict[str, Any] = {}
     if not options.race:
         console.print("activity")
-        sweep = scaling.activity_sweep(options.rounds)
+        sweeps = {
+            WIDE: activity.wide_layer(options.rounds),
+            SHIPPED: activity.shipped_network(FOLDER / "whole.onnx", options.rounds),
+        }
         console.print("growth")
         growth = scaling.growth(options.rounds)
         console.print("100 million synapses")
@@ -83,17 +89,17 @@ def main() -> None:
         "packages": tables.versions("neurocompile", "torch", "numpy") | packages(entries),
         "rounds": options.rounds,
         "entries": [line(entry, entries, latent) for entry in entries.values()],
-        "activity": sweep,
+        "activity": sweeps,
         "growth": growth,
         "memory": memory,
-        "figures": [as_json(f) for f in figures(entries, sweep, growth, memory)],
+        "figures": [as_json(f) for f in figures(entries, sweeps, growth, memory)],
     }
     show(results)
     if options.dry:
         return
     (HERE / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
-    if growth is not None and sweep is not None:
-        scaling.plot(growth, sweep, PLOT)
+    if growth is not None:
+        scaling.plot(growth, sweeps, PLOT)
     readme = tables.README.read_text()
     tables.README.write_text(tables.between(readme, "speed", markdown(results)))
 
@@ -165,7 +171,7 @@ def ratio(entries: Mapping[str, Entry], above: str, below: str) -> float | None:
 
 def figures(
     entries: Mapping[str, Entry],
-    sweep: Mapping[str, Any] | None,
+    sweeps: Mapping[str, Any],
     growth: Mapping[str, Any] | None,
     memory: Mapping[str, Any] | None,
 ) -> list[Figure]:
@@ -180,12 +186,11 @@ def figures(
         Figure("snnTorch / ours", ratio(entries, "snntorch", "ours"), 1, True),
         Figure("ours / dense floor", ratio(entries, "ours", "floor"), 0.7, False),
     ]
-    if sweep is not None:
+    for name, sweep in sweeps.items():
         worst = max(row["of_floor"] for row in sweep["rows"])
-        found += [
-            Figure("ours / dense floor, worst activity, 4,096 x 4,096", worst, 1.3, False),
-            Figure("50 % / 2 % activity, 4,096 x 4,096", sweep["gain"], 5, True),
-        ]
+        found.append(Figure(f"ours / dense floor, worst activity, {name}", worst, 1.3, False))
+    if WIDE in sweeps:
+        found.append(Figure(f"50 % / 2 % activity, {WIDE}", sweeps[WIDE]["gain"], 5, True))
     if growth is not None:
         found += [
             Figure(f"exponent of growth in {what}", series["exponent"], LINEAR, False)
@@ -217,18 +222,28 @@ def markdown(results: Mapping[str, Any]) -> str:
     )
     lines += ["", *tables.markdown(head, [cells(entry) for entry in results["entries"]])]
     if results["activity"]:
-        rates = [
-            (f"{100 * row['activity']:.0f} %", f"{row['of_floor']:.2f}")
-            for row in results["activity"]["rows"]
-        ]
-        columns = ("spikes a step, dense 4,096 x 4,096", "time / dense floor")
-        lines += ["", *tables.markdown(columns, rates)]
+        lines += ["", *activities(results["activity"])]
     if results["memory"]:
         lines += ["", memory_by_stage(results["memory"])]
     lines += ["", about(results)]
     if results["growth"]:
         lines += ["", "![growth in neurons, synapses, steps and samples](docs/speed.svg)"]
     return "\n".join(lines)
+
+
+def activities(sweeps: Mapping[str, Any]) -> list[str]:
+    """Time over floor by activity; where it is too much at some activity, what takes it."""
+    by_rate = zip(*(sweep["rows"] for sweep in sweeps.values()), strict=True)
+    rates = [
+        (f"{100 * rows[0]['activity']:.0f} %", *(f"{row['of_floor']:.2f}" for row in rows))
+        for rows in by_rate
+    ]
+    head = ("neurons that spike in a step", *(f"time / dense floor, {name}" for name in sweeps))
+    lines = tables.markdown(head, rates)
+    for name, sweep in sweeps.items():
+        parts = [f"{part['function']} {100 * part['share']:.0f} %" for part in sweep["profile"]]
+        lines += ["", f"Where the time goes at its worst activity, {name}: {', '.join(parts)}."]
+    return lines
 
 
 def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -160,9 +160,33 @@ def test_events_and_products_give_the_same_bits(seed, monkeypatch):
 
 def test_busy_layers_go_as_products_and_quiet_ones_by_events():
     choice = Choice(operations=1 << 24, weights=1 << 24)
-    choice.measured(product_s=3e-4, events_s=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
+    choice.went_as_product(seconds=256 * 3e-4, rows=256)
+    choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
     assert choice.events(spikes=256 * 40, rows=256, sources=4096)
     assert not choice.events(spikes=256 * 2048, rows=256, sources=4096)
+
+
+def test_a_layer_that_becomes_busier_is_judged_by_what_its_spikes_cost_now():
+    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice.went_as_product(seconds=256 * 3e-4, rows=256)
+    choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
+    assert not choice.events(spikes=256 * 400, rows=256, sources=4096)  # 2.4 us a spike
+    choice.went_by_events(seconds=1.3e-2, spikes=256 * 200, rows=256, sources=4096)
+    assert choice.events(spikes=256 * 400, rows=256, sources=4096)  # 0.24 us a spike
+
+
+def test_events_that_were_disturbed_once_are_hardly_blamed():
+    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice.went_by_events(seconds=1.0, spikes=100_000, rows=1, sources=4096)
+    choice.went_by_events(seconds=3.0, spikes=100_000, rows=1, sources=4096)
+    assert choice.spike_s == pytest.approx(1.2e-5, rel=1e-5)  # a tenth of the way to 3e-5
+
+
+def test_a_product_that_was_disturbed_once_is_judged_by_its_best():
+    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice.went_as_product(seconds=256 * 3e-4, rows=256)
+    choice.went_as_product(seconds=256 * 3e-2, rows=256)
+    assert choice.product_s == 3e-4
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.kernels import add_shifted, mark, scatter
+from neurocompile.engines.fixed.kernels import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import Link, Plan, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap
 from neurocompile.engines.recording import Recording
@@ -144,8 +144,7 @@ class Block:
         now = slice(self.plan.history[name] + begin, self.plan.history[name] + begin + count)
         if isinstance(node, SpikeInput):
             rows = self.inputs[name][here, then].reshape(samples, count, -1)
-            fired[:, now] = rows[..., place]
-            state.sums[name].spikes += rows.sum(axis=(0, 1), dtype=np.int64)[place]
+            take(rows, fired, now.start, state.sums[name].spikes)
         elif isinstance(node, CubaLIF):
             self._neurons(state, name, done, begin, count)
             if name in self.recording.spikes:
@@ -217,15 +216,18 @@ class Block:
     def _through(
         self, state: State, link: Link, part: slice, begin: int, by_events: bool, total: Array
     ) -> None:
-        """Sums of one synapse."""
+        """Sums of one synapse; its choice learns what they cost."""
         fired = state.fired[link.source][part]
         begin += self.plan.history[link.source] - link.delay
-        sources = fired.shape[2]
-        if not by_events and link.dense is not None:
-            rows = fired[:, begin : begin + total.shape[1]].reshape(-1, sources)
-            link.dense.sums(rows, total.reshape(-1, total.shape[2]))
+        sources, rows = fired.shape[2], total.shape[0] * total.shape[1]
+        started = time.perf_counter()
+        if by_events or link.dense is None:
+            spikes = self._scatter(link, fired, begin, total)
+            link.choice.went_by_events(time.perf_counter() - started, spikes, rows, sources)
             return
-        self._scatter(link, fired, begin, total)
+        dense = fired[:, begin : begin + total.shape[1]].reshape(-1, sources)
+        link.dense.sums(dense, total.reshape(-1, total.shape[2]))
+        link.choice.went_as_product(time.perf_counter() - started, rows)
 
     def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
         """Sums of one synapse by events; how many there were."""
@@ -260,10 +262,10 @@ class Block:
             spikes = self._scatter(link, fired, 0, total)
 
         dense.sums(fired[0, :1], total[0, :1])  # makes the weights
-        product_s = _fastest(2, lambda: dense.sums(fired[0], total[0])) / rows
+        link.choice.went_as_product(_fastest(2, lambda: dense.sums(fired[0], total[0])), rows)
         fired, total = fired[:, :FEW_ROWS], total[:, :FEW_ROWS]
-        events_s = _fastest(3, events)  # the first may compile
-        link.choice.measured(product_s, events_s, spikes, fired.shape[1], sources)
+        seconds = _fastest(3, events)  # the first may compile
+        link.choice.went_by_events(seconds, spikes, fired.shape[1], sources)
 
     def _reached(
         self,
@@ -289,10 +291,10 @@ class Block:
 
 
 def _fastest(times: int, work: Callable[[], None]) -> float:
-    """Seconds of the fastest run."""
+    """Seconds of this thread in the fastest run."""
     taken = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = time.thread_time()
         work()
-        taken.append(time.perf_counter() - started)
+        taken.append(time.thread_time() - started)
     return min(taken)

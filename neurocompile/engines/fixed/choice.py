@@ -2,6 +2,7 @@
 
 In:  spikes of a block of rows, and the times that blocks took.
 Out: which path the block takes. The choice changes no bit, only the time.
+Every block teaches: a spike costs more where few neurons spike, as its weights are then far away.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ SCAN_S = 0.5e-9  # a neuron looked at for a spike
 OPERATION_S = 0.15e-9  # an event's addition, until a block was timed
 SURE = 0.9  # events are taken where they seem to save a tenth: spikes vary, a product does not
 FEW = 100  # operations of a row below which spikes are not what its time goes to
+SLOWLY = 0.1
 PRODUCT_S = 0.03e-9  # a product's multiply-add, until a block was timed
 
 
@@ -24,8 +26,8 @@ class Choice:
     Attributes:
         operations: A row's, if every source spikes.
         weights: How many are stored.
-        product_s: Seconds of a row as a product; 0 until it was timed.
-        spike_s: Seconds of a spike as an event; 0 until it was timed.
+        product_s: Seconds of a row as a product, the fastest yet; 0 until it was timed.
+        spike_s: Seconds of a spike as an event, of late; 0 until it was timed.
     """
 
     operations: int
@@ -47,15 +49,18 @@ class Choice:
         events_s = spikes * spike_s + rows * sources * SCAN_S
         return events_s < SURE * rows * product_s
 
-    def measured(
-        self, product_s: float, events_s: float, spikes: int, rows: int, sources: int
-    ) -> None:
-        """Learn from rows that went both ways; too few spikes say nothing of their cost.
+    def went_as_product(self, seconds: float, rows: int) -> None:
+        """Learn from rows that were multiplied: their cost does not depend on the spikes."""
+        a_row = seconds / rows
+        self.product_s = min(self.product_s or a_row, a_row)
 
-        Args:
-            product_s: Seconds of a row as a product.
-            events_s, spikes, rows, sources: Of the rows that went by events.
+    def went_by_events(self, seconds: float, spikes: int, rows: int, sources: int) -> None:
+        """Learn from rows that went by events, as busy as they were; too few spikes say nothing.
+
+        A longer time is believed slowly: another program may have had the core meanwhile.
         """
-        self.product_s = product_s
-        if spikes * self.operations > FEW * rows * sources:
-            self.spike_s = max(events_s - rows * sources * SCAN_S, 0.0) / spikes
+        if spikes * self.operations <= FEW * rows * sources:
+            return
+        seen = max(seconds - rows * sources * SCAN_S, 0.0) / spikes
+        longer = max(seen - self.spike_s, 0.0) if self.spike_s else 0.0
+        self.spike_s = self.spike_s + SLOWLY * longer if longer else seen

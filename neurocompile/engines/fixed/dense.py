@@ -1,28 +1,34 @@
-"""A synapse as one torch product over many rows: the path for busy layers.
+"""A synapse as a product over many rows: the path for busy layers.
 
 In:  spikes (rows, n_source) in the engine's order of neurons.
 Out: whole sums (rows, n_target) in the engine's order, exactly.
 float32 is used only where the largest sum is below 2^24, and a library that loses bits by a
 transform (Winograd, FFT) is found out and its result computed again in float64.
+A transposed convolution is one matrix product, place by place, whose columns are then added
+where the kernel lies: with few channels that takes a fifth of the library's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from neurocompile.engines.fixed.kernels import settle
+from neurocompile.engines.fixed.kernels import fold, settle
 from neurocompile.engines.fixed.result import EXACT_FLOAT32
-from neurocompile.engines.fixed.tables import channels_last
+from neurocompile.engines.fixed.tables import Table, channels_last
 from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
-from neurocompile.ir.nodes import Linear, size
+from neurocompile.ir.nodes import ConvTranspose, Linear, size
 
 Product = Callable[[torch.Tensor], torch.Tensor]
+
+COLUMNS = 1 << 18  # values of a folded product at a time: they stay in the second-level cache
 
 
 class Dense:
@@ -32,20 +38,59 @@ class Dense:
         synapse: No Sparse.
         source, target: C index of the neuron at each place of the engine's order.
         bound: The largest |sum| that any spikes can make.
+        table: Of the synapse, in the same orders.
     """
 
-    def __init__(self, synapse: Synapse, source: Array, target: Array, bound: int) -> None:
-        self.synapse, self.source, self.target = synapse, source, target
+    def __init__(
+        self, synapse: Synapse, source: Array, target: Array, bound: int, table: Table
+    ) -> None:
+        self.synapse, self.source, self.target, self.table = synapse, source, target, table
         self.number = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
         self.made: dict[torch.dtype, Product] = {}
+        op = synapse.op
+        self._channels_last = np.array_equal(source, channels_last(synapse.in_shape))
+        self.folds = (
+            isinstance(op, ConvTranspose)
+            and op.groups == 1
+            and (self._channels_last or _plain(source))
+            and np.array_equal(target, channels_last(synapse.out_shape))
+        )
 
     def sums(self, fired: Array, total: Array) -> None:
         """Write the sums of spikes (rows, n_source) uint8 to total (rows, n_target)."""
         if not total.size:
             return
         integer = np.int32 if self.number == torch.float32 else np.int64
-        if settle(self._product(fired, self.number), total, integer):
+        if self.folds:
+            self._fold(fired, total, integer)
+        elif settle(self._product(fired, self.number), total, integer):
             settle(self._product(fired, torch.float64), total, np.int64)
+
+    def _fold(self, fired: Array, total: Array, integer: Any) -> None:
+        """Spikes (rows, places, channels) times the kernel (channels, taps), then folded.
+
+        A matrix product adds in some order but loses no bit below the bound, so nothing can be
+        lost here.
+        """
+        channels, t = self.synapse.in_shape[0], self.table
+        if self.number not in self.made:
+            kernel = torch.from_numpy(t.weights.astype(np.int64) << t.shift).to(self.number)
+            self.made[self.number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
+        places = fired.shape[1] // channels
+        rows = max(1, COLUMNS // (places * t.weights.size // channels))
+        for first in range(0, len(fired), rows):
+            part = torch.from_numpy(fired[first : first + rows]).to(self.number)
+            image = (
+                part.reshape(-1, channels)
+                if self._channels_last
+                else (part.reshape(len(part), channels, places).mT)
+            )
+            with torch.inference_mode():
+                columns = self.made[self.number](image).numpy()
+            sums = np.empty((1, total.shape[1]), columns.dtype)
+            columns = columns.reshape(len(part), places, -1)
+            into = total[first : first + rows]
+            fold(columns, t.first, t.target, t.weight, t.length, sums, into, integer)
 
     def _product(self, fired: Array, number: torch.dtype) -> Array:
         if number not in self.made:

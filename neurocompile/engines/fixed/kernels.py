@@ -139,6 +139,58 @@ def add_shifted(part: Any, left: int, right: int, total: Any) -> None:
 
 
 @compiled
+def take(rows: Any, fired: Any, begin: int, spikes: Any) -> None:
+    """Copy spikes (samples, steps, n) uint8 into `fired` from step `begin` on, and count them."""
+    samples, steps, neurons = rows.shape
+    for sample in range(samples):
+        for step in range(steps):
+            row, into = rows[sample, step], fired[sample, begin + step]
+            for j in range(neurons):
+                into[j] = row[j]
+                spikes[j] += row[j]
+
+
+@compiled
+def fold(
+    columns: Any, first: Any, target: Any, weight: Any, length: Any, sums: Any, total: Any,
+    integer: Any,
+) -> int:  # fmt: skip
+    """Add what each place of an image sends, kernel by kernel, to where the kernel lies.
+
+    Args:
+        columns: (rows, places, taps) floating whole numbers: what a place sends through each tap.
+        first, target, weight, length: Of the Table; a group is a place.
+        sums: (1, n_target) of the type of `columns`, scratch.
+        total: (rows, n_target); overwritten.
+        integer: See settle.
+
+    Returns:
+        As settle.
+    """
+    lost = 0
+    for row in range(columns.shape[0]):
+        into = sums[0]
+        into[:] = 0
+        for place in range(columns.shape[1]):
+            sent = columns[row, place]
+            for r in range(first[place], first[place + 1]):
+                to, start, run = target[r], weight[r], length[r]
+                if run > SHORT:
+                    for j in range(run):
+                        into[to + j] += sent[start + j]
+                    continue
+                into[to] += sent[start]
+                if run > 1:
+                    into[to + ONE] += sent[start + ONE]
+                if run > 2:
+                    into[to + TWO] += sent[start + TWO]
+                if run > 3:
+                    into[to + THREE] += sent[start + THREE]
+        lost += settle(sums, total[row : row + 1], integer)
+    return lost
+
+
+@compiled
 def settle(sums: Any, total: Any, integer: Any) -> int:
     """Round floating sums (rows, n) to whole numbers; how many are no whole number at all.
 

@@ -126,11 +126,17 @@ def plan_of(graph: Graph) -> Plan:
 
 
 def _order(graph: Graph, name: str, node: Any) -> Array:
-    """Channels last, where a kernel leads to a population; else as the shape says."""
-    for before in graph.before(name):
-        synapse = graph.nodes[before]
-        if isinstance(synapse, Synapse) and isinstance(synapse.op, Conv | ConvTranspose):
-            return channels_last(synapse.out_shape)
+    """Channels last, where a kernel leads to or from a population; else as the shape says.
+
+    Input comes as its shape says: putting it into another order costs more than that gains.
+    """
+    around = [(before, "out_shape") for before in graph.before(name)]
+    if isinstance(node, CubaLIF):
+        around += [(after, "in_shape") for after in graph.after(name)]
+    for synapse, side in around:
+        found = graph.nodes[synapse]
+        if isinstance(found, Synapse) and isinstance(found.op, Conv | ConvTranspose):
+            return channels_last(getattr(found, side))
     return np.arange(size(node.shape))
 
 
@@ -160,7 +166,7 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
                 max(-exponent, 0),
                 _holding(largest),
                 made,
-                Dense(synapse, order[source], order[name], largest) if whole else None,
+                Dense(synapse, order[source], order[name], largest, made) if whole else None,
                 Choice(made.operations, made.weights.size),
             )
         )

@@ -1,0 +1,151 @@
+"""What the fixed engine costs at any activity, against the bare dense products.
+
+In:  a wide dense layer; the shipped network's shapes, every neuron spiking as often as told.
+Out: seconds by activity over those of the dense floor, and where the time goes.
+The floor is the convolutions and matrix products alone, by whatever torch does best.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scaling import Act, best, layer, ours, spikes
+from torch.nn import functional
+
+from neurocompile.engines.recording import Encoded
+from neurocompile.exchange.onnx_read import load_onnx
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Conv, Linear
+
+ROUNDS = 3
+ACTIVITIES = (0.02, 0.05, 0.10, 0.20, 0.50, 1.00)
+WIDE, STEPS, WIDE_SAMPLES = 4096, 16, 64
+SAMPLES = 100  # of the shipped network
+PERIOD = 5000  # a membrane's way to its threshold
+BATCH = 256  # rows of a product: larger ones gain nothing
+
+
+def wide_layer(rounds: int = ROUNDS) -> dict[str, Any]:
+    """A dense layer of 4,096 x 4,096."""
+    graph = layer(WIDE, WIDE)
+    runs = {rate: ours(graph, spikes(WIDE, STEPS, WIDE_SAMPLES, rate)) for rate in ACTIVITIES}
+    weight = torch.rand(WIDE, WIDE)
+    rows = (torch.rand(STEPS * WIDE_SAMPLES, WIDE) < 0.1).float()
+    floors = _by_threads([lambda: functional.linear(rows, weight)])
+    return _sweep(runs, floors, rounds)
+
+
+def shipped_network(file: Path, rounds: int = ROUNDS) -> dict[str, Any]:
+    """The shapes of a network, with neurons that its weights cannot move: all weights are 0."""
+    graph = load_onnx(file)
+    steps = graph.settings.steps
+    runs = {rate: ours(spiking(graph, rate), _input(graph, rate, steps)) for rate in ACTIVITIES}
+    floors = _by_threads(products(graph, SAMPLES * steps))
+    return _sweep(runs, floors, rounds)
+
+
+def spiking(graph: Graph, rate: float) -> Graph:
+    """The same network, in which every neuron counts to its threshold, from where it likes."""
+    draw = np.random.default_rng(0)
+    changed: dict[str, Any] = {}
+    for name, node in graph.of(CubaLIF):
+        threshold = PERIOD if rate < 1 else 1
+        changed[name] = replace(
+            node, du=4095, dv=0, vth=threshold // 64, bias_mant=_bias(rate), bias_exp=0,
+            v_init=draw.integers(0, threshold, node.shape), readout=False,
+        )  # fmt: skip
+    for name, synapse in graph.of(Synapse):
+        silent = replace(synapse.op, weight=np.zeros_like(synapse.op.weight))
+        changed[name] = replace(synapse, op=silent)
+    return graph.with_nodes(**changed)
+
+
+def _bias(rate: float) -> int:
+    return min(round(PERIOD * rate), 4095)
+
+
+def _input(graph: Graph, rate: float, steps: int) -> Encoded:
+    """Random spikes, or the same bias for all where the host writes it."""
+    ((name, node),) = graph.of(SpikeInput, BiasInput)
+    if isinstance(node, BiasInput):
+        return Encoded({name: np.full((SAMPLES, *node.shape), _bias(rate), np.int16)}, steps)
+    values = np.random.default_rng(1).random((SAMPLES, steps, *node.shape)) < rate
+    return Encoded({name: values.astype(np.uint8)}, steps)
+
+
+def products(graph: Graph, rows: int) -> list[Callable[[], Any]]:
+    """Every synapse of a network as a bare product, BATCH rows at a time."""
+    found: list[Callable[[], Any]] = []
+    for _, synapse in graph.of(Synapse):
+        values = (torch.rand(BATCH, *synapse.in_shape) < 0.1).float()
+        if values.dim() == 4 and synapse.in_shape[0] > 1:
+            values = values.to(memory_format=torch.channels_last)
+        product = _product(synapse.op)
+        for first in range(0, rows, BATCH):
+            found.append(partial(product, values[: rows - first]))
+    return found
+
+
+def _product(op: Any) -> Callable[[torch.Tensor], Any]:
+    weight = torch.from_numpy(op.weight.astype(np.float32))
+    if isinstance(op, Linear):
+        return lambda x: functional.linear(x, weight)
+    run = functional.conv2d if isinstance(op, Conv) else functional.conv_transpose2d
+    return lambda x: run(x, weight, None, op.stride, op.padding)
+
+
+def _by_threads(work: list[Callable[[], Any]]) -> dict[str, Act]:
+    """The products on one thread, and on two."""
+
+    def run(threads: int) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            for each in work:
+                each()
+        torch.set_num_threads(before)
+
+    return {f"threads: {n}": lambda n=n: run(n) for n in (1, 2)}
+
+
+def _sweep(runs: dict[Any, Act], floors: dict[str, Act], rounds: int) -> dict[str, Any]:
+    found = best({**runs, **floors}, rounds)
+    fastest = min(floors, key=lambda name: found[name])
+    rows = [
+        {"activity": rate, "seconds": found[rate], "of_floor": found[rate] / found[fastest]}
+        for rate in runs
+    ]
+    busiest = max(rows, key=lambda row: row["of_floor"])
+    gain = found[0.5] / found[0.02]
+    return {
+        "rows": rows,
+        "floor": fastest,
+        "floor_seconds": found[fastest],
+        "gain": gain,
+        "profile": profile(runs[busiest["activity"]]),
+    }
+
+
+def profile(act: Act, lines: int = 8) -> list[dict[str, Any]]:
+    """Where the time of a run on one thread goes: the functions that take most of it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    watch = cProfile.Profile()
+    watch.runcall(act)
+    torch.set_num_threads(before)
+    found = pstats.Stats(watch).stats  # type: ignore[attr-defined]
+    total = sum(own for _, _, own, _, _ in found.values())
+    most = sorted(found.items(), key=lambda item: -item[1][2])[:lines]
+    return [
+        {"function": f"{Path(file).stem}.{name}", "calls": calls, "share": own / total}
+        for (file, _, name), (_, calls, own, _, _) in most
+    ]

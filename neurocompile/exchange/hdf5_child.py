@@ -1,0 +1,118 @@
+"""The process that reads an HDF5 file for `hdf5.py`, and may die of it.
+
+In:  a path on the command line.
+Out: on standard output, the length of a header in 8 bytes, the header in JSON, then the numbers
+     of every dataset in the order in which the header names them, breadth first.
+Every dataset is looked at before the first is read.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+MEMORY = 4 << 30  # address space; libraries take 1 GiB of it
+CPU_S = 60
+MAX_OBJECTS = 100_000
+MAX_DEPTH = 16
+MAX_TEXTS = 1 << 20  # texts in all datasets
+MAX_BYTES = 1 << 30  # as in hdf5.py, which checks it again
+
+
+class Refused(Exception):
+    """A sentence that continues the file's name."""
+
+
+def main(path: str) -> None:
+    """Send a file's content, or why not."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            tree: dict[str, Any] = {}
+            found = list(_described(h5py, file, tree))
+            _check_size(found)
+            for dataset, entry in found:
+                if entry["kind"] == "text":
+                    entry["texts"] = _texts(dataset)
+            _send_header({"tree": tree})
+            for dataset, entry in found:
+                if entry["kind"] != "text":
+                    sys.stdout.buffer.write(dataset[()].astype(entry["kind"], copy=False).tobytes())
+            sys.stdout.buffer.flush()
+    except Refused as error:
+        _send_header({"error": str(error)})
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        _send_header({"error": f"is damaged, so that HDF5 cannot read it: {first}."})
+
+
+def _send_header(content: dict[str, Any]) -> None:
+    header = json.dumps(content).encode()
+    sys.stdout.buffer.write(len(header).to_bytes(8, "little") + header)
+    sys.stdout.buffer.flush()
+
+
+def _described(h5py: Any, file: Any, tree: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Every dataset with its description, breadth first; fills the tree with both."""
+    pending = [(file, tree, 0)]
+    count = 0
+    while pending:
+        group, into, depth = pending.pop(0)
+        for name in group:
+            count += 1
+            if count > MAX_OBJECTS or depth > MAX_DEPTH:
+                raise Refused(f"holds over {MAX_OBJECTS} objects, or groups {MAX_DEPTH} deep.")
+            where = f"{group.name.rstrip('/')}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise Refused(f"holds '{where}', a link to another place, which is not followed.")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                inner: dict[str, Any] = {}
+                into[name] = {"/": inner}
+                pending.append((item, inner, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                entry = into[name] = _description(h5py, item, where)
+                yield item, entry
+            else:
+                raise Refused(f"holds '{where}', which is neither group nor dataset.")
+
+
+def _description(h5py: Any, dataset: Any, where: str) -> dict[str, Any]:
+    if dataset.is_virtual or dataset.external:
+        raise Refused(f"keeps the data of '{where}' in another file, which is not opened.")
+    if dataset.shape is None:
+        raise Refused(f"holds the empty dataset '{where}'. Give it a value.")
+    shape, dtype = list(dataset.shape), dataset.dtype
+    if h5py.check_string_dtype(dtype) is not None:
+        return {"kind": "text", "shape": shape}
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise Refused(f"holds '{where}' of type {dtype}. Allowed are numbers and texts.")
+    return {"kind": dtype.char, "shape": shape}
+
+
+def _check_size(found: list[tuple[Any, dict[str, Any]]]) -> None:
+    """Of what is declared, before anything is read."""
+    numbers = sum(d.size * d.dtype.itemsize for d, entry in found if entry["kind"] != "text")
+    if numbers > MAX_BYTES:
+        raise Refused(f"declares {numbers} bytes of numbers, but at most {MAX_BYTES} are read.")
+    texts = sum(d.size * max(1, d.dtype.itemsize // 64) for d, e in found if e["kind"] == "text")
+    if texts > MAX_TEXTS:
+        raise Refused(f"declares {texts} texts, but at most {MAX_TEXTS} are read.")
+
+
+def _texts(dataset: Any) -> Any:
+    """Nested lists of texts, or one text."""
+    try:
+        return dataset.asstr()[()].tolist() if dataset.shape else str(dataset.asstr()[()])
+    except UnicodeDecodeError:
+        raise Refused(f"holds a text in '{dataset.name}' that is not UTF-8.") from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
