@@ -8,7 +8,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full fuzz lint bench bench-speed bench-peers clean
+.PHONY: setup demo train test test-full check fuzz lint bench bench-speed bench-loading bench-peers clean
 
 setup: $(READY)
 
@@ -18,6 +18,7 @@ $(READY): pyproject.toml neurocompile/pins.txt neurocompile/doctor.py
 	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt --editable '.[dev]'
 	$(BIN)/neurocompile doctor --install train --yes
 	$(BIN)/neurocompile doctor --install lava --yes
+	$(BIN)/neurocompile doctor --install neighbours --yes
 	@touch $@
 
 demo: $(READY)
@@ -32,7 +33,12 @@ test: $(READY)
 test-full: $(READY)
 	$(BIN)/python -m pytest
 
-# make fuzz N=1000 ENGINES=fixed,onnx: random networks, engine against engine
+# The gate on the shipped autoencoder; make check UPDATE=1 renews its baseline (docs/ci.md)
+check: $(READY)
+	$(BIN)/neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim --out build/check --force --engine fixed --samples 20
+	$(BIN)/neurocompile check build/check --baseline examples/baselines/mnist_autoencoder.json $(if $(UPDATE),--update --keep-data examples/baselines/mnist_autoencoder.npz)
+
+# make fuzz N=1000 ENGINES=fixed,onnx: random networks, engine against engine; damaged files
 fuzz: $(READY)
 	FUZZ_N=$(or $(N),1000) FUZZ_ENGINES=$(or $(ENGINES),$(DEFAULT_ENGINES)) $(BIN)/python -m pytest tests/fuzz
 
@@ -44,9 +50,13 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/loading.py
 
 bench-speed: $(READY)
 	$(BIN)/python bench/speed.py
+
+bench-loading: $(READY)
+	$(BIN)/python bench/loading.py
 
 # The simulators that we are timed against, each in an environment of its own (2 GB in all).
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))

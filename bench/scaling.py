@@ -181,7 +181,7 @@ def _compile_and_run(side: int) -> None:
     stage("float network")
     simple = verify(simplify(graph), "float")
     quantized = verify(
-        quantize(simple, chip, calibrate(simple, None, settings.steps, 0), 8), "fixed"
+        quantize(simple, chip, calibrate(simple, None, settings.steps, 0).ranges, 8), "fixed"
     )
     del graph, simple
     stage("quantized")

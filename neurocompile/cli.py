@@ -10,56 +10,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from neurocompile import __version__
-from neurocompile.errors import BadInput, NeurocompileError
-
-ENGINES = click.Choice(["lava", "fixed", "onnx"])
-INTERRUPTED = 130  # what a shell reports after Ctrl-C
-
-
-def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what a user can act on into one message and an exit code."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except NeurocompileError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing was written.", err=True)
-            sys.exit(INTERRUPTED)
-
-    return run
-
-
-def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--data, --samples, --steps and --seed, shared by the commands that run samples."""
-    sources = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
-    for option in (
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of a random encoder. [0]"),
-        click.option("--steps", type=click.IntRange(1), help="Steps a sample. [the model's own]"),
-        click.option(
-            "--samples", type=click.IntRange(1), help="The first N. [20; fixed alone: all]"
-        ),
-        click.option("--data", metavar="SOURCE", help=f"{sources} [the model's own]"),
-    ):
-        command = option(command)
-    return command
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-engine_option = click.option(
-    "--engine", "engines", type=ENGINES, multiple=True,
-    help="May be given more than once: the first makes the figures, the others must agree.",
-)  # fmt: skip
+from neurocompile.check.command import check
+from neurocompile.compare.command import compare
+from neurocompile.errors import BadInput
+from neurocompile.options import data_options, engine_option, json_option, nir_options, user_errors
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -83,6 +43,8 @@ def main() -> None:
 @engine_option
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
+@nir_options
 @json_option
 @user_errors
 def export(
@@ -98,6 +60,9 @@ def export(
     engines: tuple[str, ...],
     force: bool,
     allow_pickle: bool,
+    netx: bool,
+    dt: float | None,
+    reset: Any,
     as_json: bool,
 ) -> None:
     """Compile MODEL for a target, run it, price it, write a directory.
@@ -121,6 +86,9 @@ def export(
         engines=engines or ("lava", "fixed"),
         force=force,
         allow_pickle=allow_pickle,
+        netx=netx,
+        dt=dt,
+        reset=reset,
     )
     with Screen(quiet=as_json) as screen:
         report = export_model(request, screen)
@@ -171,14 +139,15 @@ def simulate(
 @main.command()
 @click.argument("path", metavar="MODEL|DIR", type=click.Path(path_type=Path))
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@nir_options
 @json_option
 @user_errors
-def inspect(path: Path, allow_pickle: bool, as_json: bool) -> None:
+def inspect(path: Path, allow_pickle: bool, dt: float | None, reset: Any, as_json: bool) -> None:
     """Show the layers of a model or of an exported directory."""
     from neurocompile.report.inspect import inspect_path
     from neurocompile.report.terminal import print_inspection
 
-    found = inspect_path(path, allow_pickle=allow_pickle)
+    found = inspect_path(path, allow_pickle=allow_pickle, dt=dt, reset=reset)
     _show(found, as_json, lambda: print_inspection(found))
 
 
@@ -200,7 +169,9 @@ def targets(name: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--install", "group", type=click.Choice(["lava", "train"]), help="Bring a group.")
+@click.option(
+    "--install", "group", type=click.Choice(["lava", "train", "neighbours"]), help="Bring a group."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @user_errors
@@ -217,6 +188,10 @@ def doctor(group: str | None, yes: bool, as_json: bool) -> None:
         click.echo("pip " + " ".join(command[3:]), err=True)
     if yes or click.confirm("Run these, at the versions in pins.txt?"):
         checks.install(group)
+
+
+main.add_command(check)
+main.add_command(compare)
 
 
 def _later(name: str, arguments: str, help_text: str) -> None:
@@ -236,8 +211,6 @@ def _later(name: str, arguments: str, help_text: str) -> None:
 _later(
     "energy", "DIR [--model NAME] [--set KEY=VALUE] [--cores-per-chip N]", "price an export anew."
 )
-_later("compare", "DIR [--data SOURCE --samples N]", "where fixed departs from float, and why.")
-_later("check", "DIR --baseline FILE [--update] [--format F]", "guard CI against a baseline.")
 _later("report", "DIR [DIR2] [--open]", "show the HTML report.")
 _later("sweep", "MODEL ...", "try many settings.")
 
@@ -245,7 +218,7 @@ _later("sweep", "MODEL ...", "try many settings.")
 def _not_yet(what: str) -> None:
     raise BadInput(
         f"{what} is not in this version ({__version__}). In this version: export, simulate, "
-        "inspect, targets, doctor."
+        "check, compare, inspect, targets, doctor."
     )
 
 

@@ -17,12 +17,13 @@ from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
 from neurocompile.errors import CheckFailed
 from neurocompile.evaluate import Evaluation, evaluate
+from neurocompile.exchange.netx_layer import for_netx
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place, require_fit
 from neurocompile.quantize.calibrate import calibrate
-from neurocompile.quantize.quantize import quantize
+from neurocompile.quantize.search import best
 from neurocompile.simplify import simplify
 
 Stage = Callable[[str], None]  # told what the compiler does next
@@ -72,6 +73,7 @@ def compile(
     seed: int = 0,
     steps: int | None = None,
     allow_pickle: bool = False,
+    netx: bool = False,
     tell: Stage = lambda what: None,
 ) -> Compiled:
     """Take a network from its file to the cores of a chip.
@@ -84,6 +86,7 @@ def compile(
         seed: Of a random encoder during calibration.
         steps: Steps a sample; the model's own where None.
         allow_pickle: Whether a pickled model, which may run code, is read.
+        netx: Whether scales are chosen among those that a `.net` file of lava-dl can hold.
         tell: Called with a sentence before each stage.
     """
     graph = frontend.load(model, allow_pickle=allow_pickle) if isinstance(model, Path) else model
@@ -95,8 +98,9 @@ def compile(
         tell("composing synapses")
         simple = verify(simplify(trained), "float")
         tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
-        ranges = calibrate(simple, calibration, steps or graph.settings.steps, seed)
-        fixed = verify(quantize(simple, chip, ranges, bits), "fixed")
+        known = calibrate(simple, calibration, steps or graph.settings.steps, seed)
+        found = best(simple, for_netx(chip) if netx else chip, known, bits)
+        fixed = verify(found.graph, "fixed")
     tell(f"placing on {chip.name}")
     placed = place(fixed, chip)
     require_fit(placed)

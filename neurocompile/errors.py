@@ -10,6 +10,12 @@ class NeurocompileError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: object = "") -> None:
+        # A message may quote a stranger's file: no terminal shall obey what stands in it.
+        super().__init__(
+            "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(message))
+        )
+
 
 class CheckFailed(NeurocompileError):
     """A check ran and found a difference: engines disagree, or a gate is closed."""

@@ -161,7 +161,7 @@ def _run_fixed(graph: Graph, encoded: Encoded, result: Evaluation) -> Recording:
     done = fixed.run(graph, encoded, membrane=(last_layer(graph),) if alone else None)
     for name, activity in done.activity.items():
         known = result.activity.get(name)
-        result.activity[name] = activity if known is None else _sum(known, activity)
+        result.activity[name] = activity if known is None else known + activity
     return done.recording
 
 
@@ -173,12 +173,6 @@ def _add_agreement(ideal: FloatRecording, ours: Recording, result: Evaluation) -
         row.equal += int((spikes == ours.spikes[name]).sum())
         row.float_spikes += int(spikes.sum())
         row.fixed_spikes += int(ours.spikes[name].sum())
-
-
-def _sum(a: Activity, b: Activity) -> Activity:
-    """Activity of two batches together."""
-    both = None if a.updated is None or b.updated is None else a.updated + b.updated
-    return Activity(a.spikes + b.spikes, both, a.saturations + b.saturations, a.wraps + b.wraps)
 
 
 def _add_errors(

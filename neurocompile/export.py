@@ -1,7 +1,8 @@
 """`neurocompile export`: run the pipeline and write down what came of it.
 
 In:  a request: model file, target, data, engines, output directory.
-Out: the report, and a directory with float.onnx, fixed.onnx, report.json, manifest.json.
+Out: the report, and a directory with float.onnx, fixed.onnx, network.net where lava-dl's netx
+     can hold the network, report.json, manifest.json.
 Everything that can be refused is refused before the first long step.
 """
 
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.exchange.artifact import check_target, digest, json_bytes, write_artifact
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
 
 DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
 
@@ -40,6 +43,8 @@ class Request:
         engines: The first makes the figures, the others must agree.
         force: Whether an earlier export may be replaced.
         allow_pickle: Whether a pickled model may be read.
+        netx: Whether scales are chosen among those that network.net can hold.
+        dt, reset: What a `.nir` file of others does not say; see `frontend.load`.
     """
 
     model: Path
@@ -53,6 +58,9 @@ class Request:
     engines: tuple[str, ...] = ("lava", "fixed")
     force: bool = False
     allow_pickle: bool = False
+    netx: bool = False
+    dt: float | None = None
+    reset: Reset | None = None
 
 
 def export_model(request: Request, teller: Teller) -> dict[str, Any]:
@@ -75,7 +83,11 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     from neurocompile.report.build import build_report, provenance
 
     teller.tell(f"reading {request.model}")
-    graph = frontend.load(request.model, allow_pickle=request.allow_pickle)
+    graph = frontend.load(
+        request.model, allow_pickle=request.allow_pickle, dt=request.dt, reset=request.reset
+    )
+    for sentence in graph.settings.assumed:
+        teller.tell(f"assumed: {sentence}")
     samples = request.samples or (None if request.engines == ("fixed",) else DEFAULT_SAMPLES)
     data = data_for(graph, request.data, samples)
     calibration = None if graph.fixed else calibration_for(request.data or graph.settings.data)
@@ -86,6 +98,7 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
         bits=request.bits,
         seed=request.seed,
         steps=request.steps,
+        netx=request.netx,
         tell=teller.tell,
     )
     result = None
@@ -103,9 +116,12 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     about = provenance(
         chip, compiled, data, request.engines, request.seed, digest(request.model.read_bytes())
     )
-    report = build_report(chip, compiled, result, about)
+    net, why = network_net(compiled.fixed_graph, request.steps or graph.settings.steps)
+    report = build_report(chip, compiled, result, about, why)
     teller.tell(f"writing {request.out}")
     files = {"fixed.onnx": to_bytes(compiled.fixed_graph), "report.json": json_bytes(report)}
+    if net is not None:
+        files["network.net"] = net
     if compiled.float_graph is not None:
         files["float.onnx"] = to_bytes(compiled.float_graph)
     run = {
@@ -117,6 +133,16 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     write_artifact(request.out, files, {"target": request.target, "data": run, "bits": request.bits,
                                         "provenance": about})  # fmt: skip
     return report
+
+
+def network_net(graph: Graph, steps: int) -> tuple[bytes | None, str]:
+    """lava-dl's file of a FIXED graph and how it is loaded, or None and the reason."""
+    from neurocompile.exchange.netx_write import loaded_by, to_bytes
+
+    try:
+        return to_bytes(graph), loaded_by(graph, steps)
+    except Unsupported as error:
+        return None, str(error)
 
 
 def _check_engines(engines: tuple[str, ...]) -> None:

@@ -68,7 +68,7 @@ def simulate_artifact(
     steps = steps or int(own["steps"])
     seed = int(own["seed"]) if seed is None else seed
     data = _data(source or own["source"], samples, engines)
-    sums = _Sums(graph, data)
+    sums = Sums(graph, data)
     wanted = _wanted(graph, record, compared=len(engines) > 1)
     exactness = Exactness(engines)
     seconds = 0.0
@@ -108,7 +108,7 @@ def simulate_artifact(
     }
 
 
-class _Sums:
+class Sums:
     """What is kept of the samples: spikes by layer, and the error of the results."""
 
     def __init__(self, graph: Graph, data: Data) -> None:

@@ -24,6 +24,7 @@ FOLDERS = (
     "energy",
     "engines",
     "report",
+    "check",
 )
 MAX_LINES = 320
 

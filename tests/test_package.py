@@ -32,8 +32,9 @@ def test_every_neuron_has_a_rule_for_a_module_of_norse():
     from neurocompile.frontend.rules import STEPS, node_of
 
     made = {get_type_hints(rule).get("return") for rule in node_of.registry.values()}
-    assert missing(made) == []
-    assert missing(STEPS) == []
+    # NIR's I has no module in Norse.
+    assert missing(made) == ["Integrator"]
+    assert missing(STEPS) == ["Integrator"]
 
 
 def test_every_neuron_can_stand_in_a_checkpoint():

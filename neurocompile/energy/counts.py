@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed, Route
@@ -40,6 +40,16 @@ class Activity:
     updated: int | None = None
     saturations: int = 0
     wraps: int = 0
+
+    def __add__(self, other: Activity) -> Activity:
+        """Activity of two batches together."""
+        known = self.updated is not None and other.updated is not None
+        return Activity(
+            self.spikes + other.spikes,
+            (self.updated or 0) + (other.updated or 0) if known else None,
+            self.saturations + other.saturations,
+            self.wraps + other.wraps,
+        )
 
 
 @dataclass(frozen=True)
@@ -222,7 +232,7 @@ def _synapse(name: str, route: Route, fired: Array) -> SynapseCounts:
         route.target,
         route.format,
         route.host,
-        int(route.fan.sum()),
+        int(route.fan.synapses.sum()),
         int(fired @ route.fan_out),
         int(fired @ route.destinations),
         hops[0],
@@ -241,8 +251,9 @@ def _on_cores(placed: Placed, fired: Mapping[str, Array]) -> Mapping[str, Array]
         spikes = fired[route.source]
         operations = f"synaptic_operation_{route.format}"
         done.setdefault(operations, np.zeros(cores, np.int64))
-        done[operations] += route.fan @ spikes
-        done["message_in"] += route.fan.sign() @ spikes
+        sent = spikes[route.fan.neuron]
+        np.add.at(done[operations], route.fan.core, route.fan.synapses * sent)
+        np.add.at(done["message_in"], route.fan.core, sent)
         if not route.host:
             np.add.at(
                 done["message_out"], placed.core_of[route.source], spikes * route.destinations
@@ -256,7 +267,7 @@ def _host(graph: Graph, samples: int, steps: int, sent: int) -> HostCounts:
     for _, node in graph.of(BiasInput):
         writes += samples * size(node.shape)
         if node.host is not None:
-            macs += samples * int(matrix(node.host, node.in_shape).nnz)
+            macs += samples * entries(node.host, node.in_shape).rows.size
     kind = graph.settings.decoder.kind
     # The last potential and a count of spikes are read once; a mean or maximum every step.
     times = {"none": 0, "last": 1, "rate": 1, "max": steps, "mean": steps}[kind]

@@ -17,12 +17,12 @@ from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import (
-    LI,
     NEURONS,
-    LIBox,
     Neuron,
     StepParameters,
     has_current,
+    level_of,
+    start_of,
     step_parameters,
 )
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, Shape
@@ -39,7 +39,7 @@ class FloatRecording:
         membrane: By neuron layer, (n, steps, *shape) float64 after reset; layers asked for.
         current_peak: By neuron layer, the largest |input + synaptic current| of any neuron.
         potential_peak: By neuron layer, the largest |v| before a reset, from the level
-            that the chip calls 0 (v_reset of a spiking layer, v_leak of a readout).
+            that the chip calls 0 (`ir.neurons.level_of`).
     """
 
     spikes: Mapping[str, Array]
@@ -197,7 +197,9 @@ class _Neurons:
         self.p = StepParameters(
             **{k: None if a is None else tensor(a, like) for k, a in numbers.items()}
         )
-        v = self.p.v_leak.expand(like.shape[1:]).clone()
+        start = start_of(node, self.p)
+        v = like.new_zeros(like.shape[1:]) if start is None else start.expand(like.shape[1:])
+        v = v.clone()
         self.state: tuple[Any, ...] = (v, torch.zeros_like(v)) if has_current(node) else (v,)
         self.membrane = like.new_empty(keep, *v.shape) if keep else None
         self.current = self.potential = 0.0
@@ -208,9 +210,11 @@ class _Neurons:
         p = self.p
         if self.watch:
             total = self.state[1] + now if has_current(self.node) else now
-            reached = self.state[0] + p.mem_leak * (total + p.v_leak - self.state[0])
+            v, level = self.state[0], level_of(self.node, p)
+            leaks = p.mem_leak is not None
+            reached = v + (p.mem_leak * (total + p.v_leak - v) if leaks else total)
             self.current = max(self.current, float(total.abs().max()))
-            peak = float((reached - _zero(self.node, p)).abs().max())
+            peak = float((reached if level is None else reached - level).abs().max())
             self.potential = max(self.potential, peak)
         done = self.node.step(self.ops, self.state, now, p)
         self.state = done.state
@@ -224,10 +228,3 @@ def _time_first(values: Array, shape: Shape) -> torch.Tensor:
     """(n, steps, *shape) -> (steps, n, *shape); constant currents become one step."""
     x = torch.from_numpy(np.asarray(values)).to(torch.float64)
     return x[None] if x.ndim == len(shape) + 1 else x.transpose(0, 1)
-
-
-def _zero(node: Neuron, p: StepParameters) -> Any:
-    """The potential that the chip calls 0: see `quantize.incoming.Incoming.level`."""
-    if isinstance(node, LI | LIBox):
-        return p.v_leak
-    return p.v_reset if node.reset == "zero" else 0.0

@@ -15,6 +15,7 @@ from neurocompile.encoding import bernoulli
 from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import apply
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
@@ -58,17 +59,8 @@ def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: in
 
 def mantissas(graph: Graph, name: str, values: Array) -> Array:
     """What the host writes into bias registers: (n, *in_shape) samples -> (n, *shape) int16."""
-    node = graph.nodes[name]
     (target,) = graph.after(name)
-    x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    if node.host is not None:
-        from neurocompile.ir.linear import full_bias, matrix  # scipy: not for the onnx engine
-
-        x = (matrix(node.host, node.in_shape) @ x.T).T
-        bias = full_bias(node.host, node.in_shape)
-        x = x if bias is None else x + bias
-    x = x.reshape(len(values), *node.shape)
-    written = np.rint(x * node.scale) + graph.nodes[target].bias_mant
+    written = np.rint(currents(graph, name, values)) + graph.nodes[target].bias_mant
     if np.any(np.abs(written) > MANTISSA_TOP):
         worst = int(written.flat[np.argmax(np.abs(written))])
         raise DoesNotFit(
@@ -77,6 +69,15 @@ def mantissas(graph: Graph, name: str, values: Array) -> Array:
             "or scale the data."
         )
     return written.astype(np.int16)
+
+
+def currents(graph: Graph, name: str, values: Array) -> Array:
+    """The host's currents in steps of a mantissa, not rounded yet: (n, *shape) float64."""
+    node = graph.nodes[name]
+    x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    if node.host is not None:
+        x = apply(node.host, node.in_shape, x)
+    return np.asarray(x.reshape(len(values), *node.shape) * node.scale)
 
 
 def check_data(graph: Graph, data: Data, steps: int) -> None:

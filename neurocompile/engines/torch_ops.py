@@ -21,6 +21,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import (
     AvgPool,
+    BatchNorm,
     Conv,
     ConvTranspose,
     Identity,
@@ -124,6 +125,14 @@ def _(op: Sparse, x: torch.Tensor, in_shape: Shape) -> torch.Tensor:
     if bias is not None:
         out = out + bias
     return out.reshape(len(x), *op.out_shape)
+
+
+@apply.register
+def _(op: BatchNorm, x: torch.Tensor, in_shape: Shape) -> torch.Tensor:
+    channels = (-1, *(1,) * (len(in_shape) - 1))
+    out = x * tensor(op.weight, x).reshape(channels)
+    bias = _bias(op, x)
+    return out if bias is None else out + bias.reshape(channels)
 
 
 @apply.register(SumPool)

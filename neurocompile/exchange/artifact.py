@@ -123,6 +123,32 @@ def write_artifact(out: Path, files: Mapping[str, bytes], about: Mapping[str, An
     return Artifact(out, manifest)
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file: into a temporary sibling first, then by one rename.
+
+    Raises:
+        BadInput: As `write_artifact`; an older file then stays as it was.
+    """
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            prefix=f".{path.name}.", dir=path.parent, delete=False
+        ) as stream:
+            building = Path(stream.name)
+            try:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+                building.chmod(0o644)
+                os.replace(building, path)
+            except OSError:
+                building.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
 def read_artifact(path: Path) -> Artifact:
     """Read what `export` wrote.
 

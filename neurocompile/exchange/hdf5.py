@@ -131,6 +131,7 @@ def _value(entry: Any, stream: IO[bytes], what: str) -> Any:
         return np.array(entry["texts"], dtype=np.str_).reshape(shape) if shape else entry["texts"]
     values: Array = np.empty(shape, entry["kind"])
     _fill(stream, values, what)
+    values.setflags(write=False)  # so that a node may keep it without a copy
     return values
 
 

@@ -19,6 +19,7 @@ CPU_S = 60
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 MAX_TEXTS = 1 << 20  # texts in all datasets
+AT_ONCE = 1 << 20  # bytes that are read before they are sent
 MAX_BYTES = 1 << 30  # as in hdf5.py, which checks it again
 
 
@@ -32,6 +33,7 @@ def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     import h5py
 
+    sent = False
     try:
         with h5py.File(path, "r") as file:
             tree: dict[str, Any] = {}
@@ -41,13 +43,16 @@ def main(path: str) -> None:
                 if entry["kind"] == "text":
                     entry["texts"] = _texts(dataset)
             _send_header({"tree": tree})
+            sent = True
             for dataset, entry in found:
                 if entry["kind"] != "text":
-                    sys.stdout.buffer.write(dataset[()].astype(entry["kind"], copy=False).tobytes())
+                    _send_numbers(dataset, entry["kind"])
             sys.stdout.buffer.flush()
     except Refused as error:
         _send_header({"error": str(error)})
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        if sent:  # the parent expects numbers and would take a second header for some
+            sys.exit(1)
         first = (str(error).splitlines() or [""])[0][:200]
         _send_header({"error": f"is damaged, so that HDF5 cannot read it: {first}."})
 
@@ -56,6 +61,19 @@ def _send_header(content: dict[str, Any]) -> None:
     header = json.dumps(content).encode()
     sys.stdout.buffer.write(len(header).to_bytes(8, "little") + header)
     sys.stdout.buffer.flush()
+
+
+def _send_numbers(dataset: Any, kind: str) -> None:
+    """A dataset in C order, some rows at a time, in whole chunks of HDF5's."""
+    if not dataset.shape or not dataset.size:
+        sys.stdout.buffer.write(dataset[()].astype(kind, copy=False).tobytes())
+        return
+    rows = max(1, AT_ONCE * dataset.shape[0] // (dataset.size * dataset.dtype.itemsize))
+    if dataset.chunks:
+        rows = -(-rows // dataset.chunks[0]) * dataset.chunks[0]
+    for start in range(0, dataset.shape[0], rows):
+        part = dataset[start : start + rows]
+        sys.stdout.buffer.write(part.astype(kind, copy=False).tobytes())
 
 
 def _described(h5py: Any, file: Any, tree: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -15,8 +15,9 @@ import numpy as np
 from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from neurocompile.errors import BadInput
-from neurocompile.exchange.onnx_fields import encode, mantissas
-from neurocompile.exchange.onnx_ops import DOMAIN, Block, tensor
+from neurocompile.exchange.onnx_fields import encode, halved
+from neurocompile.exchange.onnx_ops import DOMAIN, TYPES, Block, tensor
+from neurocompile.exchange.onnx_tensors import chunks
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
@@ -46,9 +47,10 @@ class Draft:
         entries: A JSON entry for each node of the graph.
         carried: Names of the tensors that the nodes of an op of ours carry for readers.
         looped: Names of the layers that stand in a loop.
+        apart: By name of an initializer whose values do not go into the file: those values.
     """
 
-    def __init__(self, graph: Graph, shapes: dict[str, Shape]) -> None:
+    def __init__(self, graph: Graph, shapes: dict[str, Shape], apart: Iterable[str] = ()) -> None:
         self.graph = graph
         self.shapes = shapes
         self.values: dict[str, str] = {}
@@ -59,6 +61,7 @@ class Draft:
         self.entries: list[dict[str, Any]] = []
         self.carried: dict[str, set[str]] = defaultdict(set)
         self.looped: set[str] = set()
+        self.apart: dict[str, Iterator[Array]] = dict.fromkeys(apart, iter(()))
         self._batch_steps: str | None = None
 
     def block(self, name: str) -> Block:
@@ -97,17 +100,26 @@ class Draft:
 
         def store(path: str, array: Array) -> dict[str, Any]:
             entry: dict[str, Any] = {"array": f"{name}.{path}"}
-            if isinstance(node, Synapse) and path in MANTISSAS:
+            weights = isinstance(node, Synapse) and path in MANTISSAS
+            if weights:
                 entry["dtype"] = str(array.dtype)
-                array = mantissas(node)
             if self._only_for_readers(name, path):
                 carried[path] = tensor(array)
             else:
-                self.initializers[f"{name}.{path}"] = tensor(array, f"{name}.{path}")
+                self._initialize(f"{name}.{path}", array, weights)
             return entry
 
         self.entries.append({"name": name, **encode(node, store)})
         return carried
+
+    def _initialize(self, name: str, array: Array, weights: bool) -> None:
+        """Store an array as an initializer; weights of a synapse halved to int8."""
+        if name not in self.apart:
+            self.initializers[name] = tensor(halved(array) if weights else array, name)
+            return
+        elem_type = TensorProto.INT8 if weights else TYPES[array.dtype]
+        self.initializers[name] = TensorProto(name=name, data_type=elem_type, dims=array.shape)
+        self.apart[name] = (halved(part) if weights else part for part in chunks(array))
 
     def call(
         self, op: str, inputs: list[str], outputs: list[str], name: str, **carried: TensorProto

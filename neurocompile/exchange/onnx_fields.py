@@ -8,7 +8,7 @@ A new node class needs no rule here. Nothing from a file is ever evaluated.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -17,6 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from neurocompile.errors import BadInput
+from neurocompile.exchange.onnx_tensors import Stored
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES
@@ -59,13 +60,13 @@ def _encode(value: Any, store: Callable[[str, Array], dict[str, Any]], path: str
 
 
 def decode(
-    entry: Any, arrays: Mapping[str, Array], where: str, newer: bool, kinds: Any = None
+    entry: Any, arrays: MutableMapping[str, Stored], where: str, newer: bool, kinds: Any = None
 ) -> Any:
     """A node from JSON values.
 
     Args:
         entry: What `encode` made, possibly damaged.
-        arrays: Every array of the file by name.
+        arrays: Every array of the file by name; what a node takes is taken out.
         where: Names the layer in messages.
         newer: Whether a later MINOR wrote the file, which may have fields we do not know.
         kinds: Classes allowed here; all if None.
@@ -109,7 +110,9 @@ def _schema(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
     return named, needed
 
 
-def _decode(value: Any, hint: Any, arrays: Mapping[str, Array], where: str, newer: bool) -> Any:
+def _decode(
+    value: Any, hint: Any, arrays: MutableMapping[str, Stored], where: str, newer: bool
+) -> Any:
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if value is None and type(None) in options:
         return None
@@ -135,22 +138,27 @@ def _whole(n: Any) -> bool:
     return isinstance(n, int) and not isinstance(n, bool) and abs(n) <= LARGEST_INT
 
 
-def _array(entry: Any, arrays: Mapping[str, Array], where: str) -> Array:
+def _array(entry: Any, arrays: MutableMapping[str, Stored], where: str) -> Array:
     """The array that an entry names, in the type and scale that it had in the graph."""
     name = entry.get("array") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name not in arrays:
-        raise BadInput(f"{where}: the array {str(name)[:60]!r} is not in the file.")
-    array = arrays[name]
+        raise BadInput(f"{where}: the array {str(name)[:60]!r} is not in the file, or taken twice.")
+    stored = arrays.pop(name)  # a small file shall not ask for a large array again and again
     if "dtype" not in entry:
-        return array
+        return stored.array()
     dtype = entry["dtype"]
-    if dtype not in WEIGHT_TYPES or array.dtype != np.int8:
+    if dtype not in WEIGHT_TYPES or stored.dtype != np.int8:
         raise BadInput(f"{where}: {str(entry)[:120]} does not describe integer weights.")
-    weights = array.astype(np.int64) * HALVED
-    limits = np.iinfo(dtype)
-    if weights.size and (weights.min() < limits.min or weights.max() > limits.max):
-        raise BadInput(f"{where}: a weight is outside {dtype}.")
-    return weights.astype(dtype)
+    made, at, limits = np.empty(stored.shape, dtype), 0, np.iinfo(dtype)
+    flat = made.reshape(-1)
+    for part in stored.chunks():
+        weights = part.astype(np.int64) * HALVED
+        if weights.min() < limits.min or weights.max() > limits.max:
+            raise BadInput(f"{where}: a weight is outside {dtype}.")
+        flat[at : at + part.size] = weights
+        at += part.size
+    made.setflags(write=False)
+    return made
 
 
 WEIGHT_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -164,4 +172,9 @@ def weights_of(synapse: Synapse) -> Array:
 
 def mantissas(synapse: Synapse) -> Array:
     """The weights of a synapse, halved to int8."""
-    return (weights_of(synapse).astype(np.int64) // HALVED).astype(np.int8)
+    return halved(weights_of(synapse))
+
+
+def halved(weights: Array) -> Array:
+    """Weights on a chip's grid as int8."""
+    return (weights.astype(np.int64) // HALVED).astype(np.int8)

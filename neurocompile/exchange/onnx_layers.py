@@ -21,10 +21,11 @@ from neurocompile.exchange.onnx_linear import Place, emit
 from neurocompile.exchange.onnx_neurons import REGISTERS, fixed_op, float_op, parameter_names
 from neurocompile.exchange.onnx_ops import Block, tensor
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
-from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox, Neuron
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
 from neurocompile.ir.nodes import (
     Add,
     AvgPool,
+    BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
@@ -147,6 +148,7 @@ def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str,
 @write_layer.register(Conv)
 @write_layer.register(ConvTranspose)
 @write_layer.register(Sparse)
+@write_layer.register(BatchNorm)
 @write_layer.register(SumPool)
 @write_layer.register(AvgPool)
 @write_layer.register(Upsample)
@@ -206,8 +208,10 @@ def _leave(name: str, draft: Draft, block: Block, value: str) -> None:
 
 @write_layer.register(LIF)
 @write_layer.register(LIFBox)
+@write_layer.register(IAF)
 @write_layer.register(LI)
 @write_layer.register(LIBox)
+@write_layer.register(Integrator)
 def _(node: Neuron, name: str, draft: Draft) -> None:
     draft.describe(name)
     (before,) = draft.graph.before(name)

@@ -18,6 +18,7 @@ from neurocompile.errors import Unsupported
 from neurocompile.exchange.onnx_ops import Block, tensor
 from neurocompile.ir.nodes import (
     AvgPool,
+    BatchNorm,
     Conv,
     ConvTranspose,
     Identity,
@@ -186,6 +187,17 @@ def _(op: ConvTranspose, place: Place) -> str:
         group=op.groups,
     )
     return place.unfolded(y)
+
+
+@emit.register
+def _(op: BatchNorm, place: Place) -> str:
+    """A product and a sum: ONNX's BatchNormalization has no place for exactly these numbers."""
+    channels = place.lasting.constant((-1, *(1,) * (len(place.in_shape) - 1)), np.int64)
+    y = place.work("Mul", place.x, place.lasting.add("Reshape", place.weight(), channels))
+    if place.has("bias"):
+        bias = place.lasting.add("Reshape", place.weight("bias"), channels)
+        y = place.block.add("Add", y, bias)
+    return y
 
 
 @emit.register

@@ -20,7 +20,7 @@ from neurocompile.exchange.onnx_neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.exchange.onnx_ops import Block, Scanned, State, scan, tensor
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox, Neuron, has_current
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
 from neurocompile.ir.nodes import Delay, Shape
 
 
@@ -99,6 +99,7 @@ class Loop(Draft):
         self.initializers = outside.initializers
         self.entries = outside.entries
         self.carried = outside.carried
+        self.apart = outside.apart
         self._name = f"{names[0]}/loop"
         self._around = outside.block(self._name)
         self._here = Block(f"{self._name}/now", self.nodes)
@@ -226,16 +227,21 @@ def _(node: CubaLIF, name: str, loop: Loop) -> None:
 
 @step_layer.register(LIF)
 @step_layer.register(LIFBox)
+@step_layer.register(IAF)
 @step_layer.register(LI)
 @step_layer.register(LIBox)
+@step_layer.register(Integrator)
 def _(node: Neuron, name: str, loop: Loop) -> None:
     loop.describe(name)
     shape = loop.shapes[name]
-    v_leak = loop.lasting(loop.block(name)).cast(f"{name}.v_leak", np.float32)
-    starts = {"v": loop.start(v_leak, shape)}
-    if has_current(node):
-        starts["i"] = loop.zeros((1, *shape), np.float32)
-    states = [loop.keep(f"{name}/{s}", starts[s], np.float32) for s in node.state_names]
+    starts = {}
+    if node.start:
+        v = loop.lasting(loop.block(name)).cast(f"{name}.{node.start}", np.float32)
+        starts["v"] = loop.start(v, shape)
+    states = [
+        loop.keep(f"{name}/{s}", starts.get(s) or loop.zeros((1, *shape), np.float32), np.float32)
+        for s in node.state_names
+    ]
     (before,) = loop.graph.before(name)
     inputs = [*(s.name for s in states), loop.values[before], *parameters(node, name, loop)]
     loop.values[name] = f"{name}/out"

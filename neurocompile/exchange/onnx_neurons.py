@@ -65,7 +65,7 @@ def float_function(neuron: Neuron) -> FunctionProto:
     values = _float_values(neuron, outer)
     state_shape = _state_shape(outer, "x")
     zero = outer.constant(0.0, np.float32)
-    starts = {"v": values["v_leak"]}  # at the start v = v_leak and i = 0
+    starts = {"v": values[neuron.start]} if neuron.start else {}  # all else starts at 0
     initial = [outer.add("Expand", starts.get(s, zero), state_shape) for s in neuron.state_names]
 
     done = _float_step(neuron, body, "x_now", values)

@@ -1,27 +1,33 @@
-"""Read a network back from the ONNX file that `onnx_write` made.
+"""Read a network back from the ONNX file that `onnx_write` made, or from a plain one.
 
-In:  a file of ours, possibly damaged or hostile.
+In:  a file of ours or of a stranger, possibly damaged or hostile.
 Out: the graph that was written, bit for bit, or one BadInput sentence.
-The graph is rebuilt from metadata and tensors, and then written again: what that gives must
-be what the file executes, node by node. Nothing outside the file is opened.
+A file without our metadata goes to `onnx_plain`. Of ours, the graph is rebuilt from metadata and
+tensors, and then written again: what that gives must be what the file executes, node by node.
+Nothing outside the file is opened.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto
 
 from neurocompile.errors import BadInput
 from neurocompile.exchange.onnx_draft import every_node
 from neurocompile.exchange.onnx_fields import decode
-from neurocompile.exchange.onnx_ops import DOMAIN, DOMAIN_VERSION, TYPES
+from neurocompile.exchange.onnx_large import without_large
+from neurocompile.exchange.onnx_ops import DOMAIN, DOMAIN_VERSION
+from neurocompile.exchange.onnx_plain import read_plain
+from neurocompile.exchange.onnx_tensors import Place, Stored, stored
 from neurocompile.exchange.onnx_write import (
     FORMAT,
     FORMAT_KEY,
@@ -29,39 +35,52 @@ from neurocompile.exchange.onnx_write import (
     LARGEST_FILE,
     SETTINGS_KEY,
     STAGE_KEY,
-    written,
+    without_values,
 )
-from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import Stage, verify
 
 REBUILD = "Rebuild it with: neurocompile export MODEL --target NAME --out DIR"
 NOT_TEXT = f"a name or metadata entry is not text, so it is damaged. {REBUILD}."
-_DTYPES: dict[int, Any] = {elem_type: dtype.newbyteorder("<") for dtype, elem_type in TYPES.items()}
 
 
-def load_onnx(path: str | Path) -> Graph:
-    """The graph in an ONNX file of ours.
+def load_onnx(path: str | Path, dt: float | None = None) -> Graph:
+    """The graph in an ONNX file: of ours, or a plain one (docs/onnx.md).
+
+    Args:
+        path: Of the file.
+        dt: Length of a step in seconds, for a plain file that does not say it.
 
     Raises:
         BadInput: Whatever is wrong with the file; the message names the file and the node.
     """
-    return from_onnx(parse(read_bytes(path), str(path)), str(path))
+    with _opened(path) as file:
+        data, places = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
+        return _from(parse(data, str(path)), places, str(path), dt)
 
 
 def read_bytes(path: str | Path) -> bytes:
     """The bytes of a file that is small enough to be an ONNX file."""
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
+    """A file that is small enough to be an ONNX file."""
     try:
-        size = Path(path).stat().st_size
-        if size > LARGEST_FILE:
-            raise BadInput(
-                f"{path}: the file has {size} bytes, but an ONNX file holds up to {LARGEST_FILE}. "
-                f"It is something else. {REBUILD}."
-            )
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}. Check the path.") from None
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise BadInput(
+                    f"{path}: the file has {size} bytes, but an ONNX file holds up to "
+                    f"{LARGEST_FILE}. It is something else. {REBUILD}."
+                )
+            yield file
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", error)
+        raise BadInput(f"{path}: cannot be read: {words}. Check the path.") from None
 
 
 def parse(data: bytes, file: str) -> ModelProto:
@@ -74,33 +93,44 @@ def parse(data: bytes, file: str) -> ModelProto:
     return model
 
 
-def from_onnx(model: ModelProto, file: str = "this ONNX model") -> Graph:
-    """The graph that an ONNX model of ours was written from.
+def from_onnx(model: ModelProto, file: str = "this ONNX model", dt: float | None = None) -> Graph:
+    """The graph that an ONNX model of ours was written from, or that a plain one describes.
 
     Args:
-        model: Made by `to_onnx`; read, never executed.
+        model: Read, never executed.
         file: Names the model in messages.
+        dt: Length of a step in seconds, for a plain model that does not say it.
 
     Raises:
-        BadInput: If it is not ours, of another version, damaged, or edited so that what it
-            executes is not what its metadata describes.
+        BadInput: If it is of another version, damaged, or edited so that what it executes is
+            not what its metadata describes.
+        Unsupported: If it is plain and holds what no rule reads.
     """
+    return _from(model, {}, file, dt)
+
+
+def _from(model: ModelProto, places: Mapping[int, Place], file: str, dt: float | None) -> Graph:
+    """`from_onnx` of a model whose large initializers stand in a file still."""
     try:
-        return _read(model)
+        return _read(model, places, dt)
     except BadInput as error:
-        raise BadInput(f"{file}: {error}") from None
+        raise type(error)(f"{file}: {error}") from None
     except UnicodeDecodeError:  # what some versions of protobuf raise at damaged text
         raise BadInput(f"{file}: {NOT_TEXT}") from None
     except RecursionError:
         raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
 
 
-def _read(model: ModelProto) -> Graph:
+def _read(model: ModelProto, places: Mapping[int, Place], dt: float | None) -> Graph:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
         raise BadInput(NOT_TEXT)  # where others give bytes
+    if not metadata.keys() & {FORMAT_KEY, STAGE_KEY, GRAPH_KEY}:
+        if not model.graph.node:
+            raise BadInput(f"it holds no nodes, so neurocompile did not write it. {REBUILD}.")
+        return read_plain(model, dt, places)
     newer = _check_version(metadata, model)
-    arrays = dict(_arrays(model))
+    arrays = dict(_arrays(model, places))
     try:
         described = json.loads(metadata[GRAPH_KEY])
         settings = json.loads(metadata[SETTINGS_KEY])
@@ -110,13 +140,16 @@ def _read(model: ModelProto) -> Graph:
         raise BadInput(f"its metadata is not JSON, so it is damaged. {REBUILD}.") from None
     if not isinstance(described, dict) or not isinstance(settings, dict):
         raise BadInput(f"its metadata describes no graph, so it is damaged. {REBUILD}.")
-    nodes = _nodes(described.get("nodes"), arrays, newer)
+    nodes = _nodes(described.get("nodes"), dict(arrays), newer)
     graph = Graph(nodes, _edges(described.get("edges")), Settings.from_dict(settings))
     found = metadata.get(STAGE_KEY)
     stage: Stage = "fixed" if graph.fixed else "float"
     if found != stage:
         raise BadInput(f"its stage is {str(found)[:40]!r}, but its nodes say otherwise. {REBUILD}.")
-    _check_same(model, written(verify(graph, stage)))
+    if dt is not None and dt != graph.settings.dt:
+        raise BadInput(f"its step is {graph.settings.dt} s, but {dt} s was given. Leave out --dt.")
+    apart = {name: arrays[name] for n in places if (name := model.graph.initializer[n].name)}
+    _check_same(model, verify(graph, stage), apart)
     return graph
 
 
@@ -125,7 +158,8 @@ def _check_version(metadata: Mapping[str, str], model: ModelProto) -> bool:
     text = metadata.get(FORMAT_KEY)
     if text is None:
         raise BadInput(
-            f"it has no metadata entry '{FORMAT_KEY}', so neurocompile did not write it. {REBUILD}."
+            f"it has metadata of neurocompile but no entry '{FORMAT_KEY}', so it is damaged. "
+            f"{REBUILD}."
         )
     ours = ".".join(map(str, FORMAT))
     major, _, minor = text.partition(".")
@@ -156,42 +190,19 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
-def _arrays(model: ModelProto) -> Iterator[tuple[str, Array]]:
+def _arrays(model: ModelProto, places: Mapping[int, Place]) -> Iterator[tuple[str, Stored]]:
     """Every array of the file: initializers, and the tensors that our own nodes carry."""
-    for initializer in model.graph.initializer:
-        yield initializer.name, _array(initializer, initializer.name)
+    for number, initializer in enumerate(model.graph.initializer):
+        yield initializer.name, stored(initializer, initializer.name, places.get(number))
     for node in every_node(model.graph.node):
         if node.domain == DOMAIN:
             for attribute in node.attribute:
                 if attribute.type == AttributeProto.TENSOR:
                     name = f"{node.name}.{attribute.name}"
-                    yield name, _array(attribute.t, name)
+                    yield name, stored(attribute.t, name)
 
 
-def _array(tensor: TensorProto, name: str) -> Array:
-    """The values of a tensor, after checking that it has as many bytes as it declares."""
-    if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
-        raise BadInput(
-            f"the tensor '{name[:80]}' keeps its data in another file, which is not opened. "
-            "Save the model with its data inside."
-        )
-    dtype = _DTYPES.get(tensor.data_type)
-    if dtype is None:
-        raise BadInput(f"the tensor '{name[:80]}' has the unknown type {tensor.data_type}.")
-    shape = tuple(tensor.dims)
-    count = 1
-    for n in shape:  # of Python integers, which do not overflow
-        count *= n
-    declared = count * dtype.itemsize
-    if len(shape) > 8 or min(shape, default=0) < 0 or declared != len(tensor.raw_data):
-        raise BadInput(
-            f"the tensor '{name[:80]}' of shape {shape[:8]} would have {declared} bytes, but "
-            f"{len(tensor.raw_data)} are there. The file is damaged. {REBUILD}."
-        )
-    return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
-
-
-def _nodes(entries: Any, arrays: Mapping[str, Array], newer: bool) -> dict[str, Any]:
+def _nodes(entries: Any, arrays: dict[str, Stored], newer: bool) -> dict[str, Any]:
     if not isinstance(entries, list) or not entries:
         raise BadInput(f"its metadata lists no nodes. {REBUILD}.")
     nodes: dict[str, Any] = {}
@@ -215,16 +226,28 @@ def _edges(pairs: Any) -> tuple[tuple[str, str], ...]:
     return tuple((a, b) for a, b in pairs)
 
 
-def _check_same(model: ModelProto, ours: ModelProto) -> None:
-    """Refuse a model that executes anything but what its metadata describes."""
+def _check_same(model: ModelProto, graph: Graph, apart: Mapping[str, Stored]) -> None:
+    """Refuse a model that executes anything but what its metadata describes.
+
+    Args:
+        model: As it was read.
+        graph: That its metadata describe; what this is written as must be the model.
+        apart: Initializers that stand in the file still, compared a piece at a time.
+    """
+    ours, values = without_values(graph, apart)
     for found, expected in zip_longest(model.graph.node, ours.graph.node):
         if found != expected:
             raise BadInput(
                 f"it holds {_node(found)} where its metadata describes {_node(expected)}. The file "
                 f"was changed after neurocompile wrote it. {REBUILD}."
             )
+    same = all(
+        np.array_equal(a.view(np.uint8), b.view(np.uint8))
+        for name, tensor in apart.items()
+        for a, b in zip_longest(tensor.chunks(), values[name], fillvalue=np.zeros(0))
+    )
     parts = {
-        "tensors": (model.graph.initializer, ours.graph.initializer),
+        "tensors": ([same, *model.graph.initializer], [True, *ours.graph.initializer]),
         "inputs and outputs": ([model.graph], [ours.graph]),
         "functions": (model.functions, ours.functions),
         "imports": (model.opset_import, ours.opset_import),

@@ -10,6 +10,7 @@ the metadata; `onnx_read` rebuilds the graph from it and checks the nodes agains
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from neurocompile.exchange.onnx_ops import (
     IR_VERSION,
     OPSET,
 )
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
@@ -89,7 +91,14 @@ def to_onnx(graph: Graph) -> ModelProto:
 
 def written(graph: Graph) -> ModelProto:
     """`to_onnx` of a graph that was verified already."""
-    draft = Draft(graph, check(graph))
+    return without_values(graph, ())[0]
+
+
+def without_values(
+    graph: Graph, names: Iterable[str]
+) -> tuple[ModelProto, dict[str, Iterator[Array]]]:
+    """A model in which some initializers hold no values, and those values a piece at a time."""
+    draft = Draft(graph, check(graph), names)
     for names in components(graph):
         if is_loop(graph, names):
             write_loop(names, draft)
@@ -120,7 +129,7 @@ def written(graph: Graph) -> ModelProto:
             SETTINGS_KEY: _settings_json(graph.settings),
         },
     )
-    return model
+    return model, draft.apart
 
 
 def _functions(graph: Graph, draft: Draft) -> list[Any]:

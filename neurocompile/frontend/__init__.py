@@ -11,23 +11,34 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neurocompile.errors import BadInput, NotInstalled, Unsupported
+from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
 
-SUFFIXES = ".pt, .onnx"
+SUFFIXES = ".pt, .onnx, .nir, .net"
 
 
-def load(path: str | Path, *, allow_pickle: bool = False) -> Graph:
+def load(
+    path: str | Path,
+    *,
+    allow_pickle: bool = False,
+    dt: float | None = None,
+    reset: Reset | None = None,
+) -> Graph:
     """The graph out of a file.
 
     Args:
-        path: A `.pt` file of neurocompile.save, or an `.onnx` file of ours.
+        path: A `.pt` file of neurocompile.save, an `.onnx` file (docs/onnx.md), a `.nir` file,
+            or a `.net` file of lava-dl.
         allow_pickle: Run the code of a pickled `.pt` file,
             torch.save({"model": model, "example_input": x}, path), instead of reading a checkpoint.
+        dt, reset: What a `.nir` file of others does not say: the length of a step in seconds (dt,
+            which a plain `.onnx` and a `.net` file may lack too), and "subtract" where spikes
+            subtract the threshold; see `exchange.nir_read`.
 
     Raises:
         BadInput: If the file is missing, damaged or of another kind.
-        Unsupported: If this version has no reader for its suffix, or no rule for a layer.
+        Unsupported: If there is no rule for a layer.
         NotInstalled: If the reader's packages are absent.
     """
     path = Path(path)
@@ -36,13 +47,22 @@ def load(path: str | Path, *, allow_pickle: bool = False) -> Graph:
         raise BadInput(f"there is no file '{path}'.")
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
+    if suffix == ".nir":
+        found: Graph = _needs("neurocompile.exchange.nir_read", "train").read_nir(
+            path, dt=dt, reset=reset
+        )
+        return found
+    if suffix == ".onnx" and reset is None:
+        said = {} if dt is None else {"dt": dt}
+        graph: Graph = _needs("neurocompile.exchange.onnx_read", "onnx").load_onnx(path, **said)
+        return graph
+    if suffix == ".net" and reset is None:
+        net: Graph = _needs("neurocompile.exchange.netx_read", "train").load_net(path, dt=dt)
+        return net
+    if dt is not None or reset is not None:
+        raise BadInput(f"'{path}' says its step and its resets itself. Leave out --dt and --reset.")
     if suffix == ".pt":
         return _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
-    if suffix == ".onnx":
-        graph: Graph = _needs("neurocompile.exchange.onnx_read", "onnx").load_onnx(path)
-        return graph
-    if suffix in (".nir", ".net"):
-        raise Unsupported(f"'{path}': {suffix} files are not in this version. Use {SUFFIXES}.")
     raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 Target = Callable[..., Any] | str
 
@@ -25,8 +25,18 @@ RESHAPES: frozenset[Target] = frozenset(
     }
 )
 PASSES: frozenset[Target] = frozenset({"contiguous", "clone", "detach", torch.clone})
-QUERIES: frozenset[Target] = frozenset({"size", "dim", "ndimension", "numel", len})
+CASTS: frozenset[Target] = frozenset({"to", "type_as", "float", "double"})
+QUERIES: frozenset[Target] = frozenset(
+    {"size", "dim", "ndimension", "numel", len, "new_zeros", torch.zeros_like}
+)
 ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device"})
+
+
+def keeps_values(target: Target, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call passes a signal on, at most in another floating type or place."""
+    if target in CASTS:
+        return evaluate(target, (x, *args), kwargs).dtype in (torch.float32, torch.float64)
+    return target in PASSES
 
 
 def asks_for_numbers(target: Target, args: tuple[Any, ...]) -> bool:
@@ -67,6 +77,13 @@ def _dropout(p: float = 0.5, training: bool = True, inplace: bool = False) -> nn
     return None if training and p > 0 else nn.Identity()
 
 
+def _alpha_dropout(
+    p: float = 0.5, training: bool = False, inplace: bool = False
+) -> nn.Module | None:
+    """Dropout that is off unless asked for."""
+    return _dropout(p, training, inplace)
+
+
 def _upsample(*args: Any, antialias: bool = False, **kwargs: Any) -> nn.Module | None:
     """Upsampling without the option that the module does not have."""
     return None if antialias else nn.Upsample(*args, **kwargs)
@@ -76,8 +93,11 @@ def _upsample(*args: Any, antialias: bool = False, **kwargs: Any) -> nn.Module |
 MODULES: dict[Any, Callable[..., nn.Module | None]] = {
     F.avg_pool1d: nn.AvgPool1d,
     F.avg_pool2d: nn.AvgPool2d,
+    F.adaptive_avg_pool1d: nn.AdaptiveAvgPool1d,
+    F.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d,
     F.lp_pool1d: nn.LPPool1d,
     F.lp_pool2d: nn.LPPool2d,
     F.interpolate: _upsample,
-    F.dropout: _dropout,
+    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d), _dropout),
+    **dict.fromkeys((F.alpha_dropout, F.feature_alpha_dropout), _alpha_dropout),
 }

@@ -1,71 +1,181 @@
 """What could stand in the place of a module or operation that no rule covers.
 
 In:  the module or the name of the operation.
-Out: one sentence that tells its user what to do.
+Out: one sentence or two that tell its user what to do.
+The first entry whose kinds a module is one of counts, so special kinds stand first.
 """
 
 from __future__ import annotations
 
 from norse import torch as norse
-from norse.torch.module.snn import SNNRecurrent, SNNRecurrentCell
+from norse.torch.module import encode, exp_filter
+from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.loss import _Loss
+from torch.nn.modules.padding import (
+    _CircularPadNd,
+    _ConstantPadNd,
+    _ReflectionPadNd,
+    _ReplicationPadNd,
+)
+from torch.nn.modules.pooling import _LPPoolNd, _MaxUnpoolNd
 
 from neurocompile.nn.network import SpikingNetwork
 
 RECURRENCE = (
-    "Of recurrence this version has norse.torch.LIFRecurrentCell and LIFRecurrent, whose spikes "
-    "come back to the same layer a step later: use one of them, or feed-forward neurons."
+    "Recurrence is norse.torch.LIFRecurrentCell or LIFRecurrent, norse.torch.RecurrentSequential "
+    "around cells, or spikes that a module of your own hands back through its state, "
+    "forward(x, state=None) -> (output, state), to add or concatenate them a step later."
 )
 SPIKING = "Use a spiking layer in its place: norse.torch.LIFBoxCell or norse.torch.LIFCell."
+NEURONS = "LIFCell, LIFBoxCell, IAFCell, LICell or LIBoxCell"
+NO_FIXED_MODEL = "Its dynamics have no fixed-point model in Lava, so no target can run it."
+ENCODING = (
+    "Input is encoded before the network: trace the layers behind it, with "
+    "Settings(encoder=Encoder('bernoulli' or 'current', gain)) or spikes of your own (key `spikes` "
+    "of a .npz file)."
+)
+MAXIMUM = "A maximum is not a synapse: use AvgPool2d, LPPool2d(1, ...) or a strided convolution."
+THREE_AXES = "A layer has up to two axes beside its channels: use {} or its form for two."
+ACTIVATIONS = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU),
+    *(nn.SiLU, nn.Mish, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.GLU),
+    *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardshrink, nn.Softshrink, nn.Tanhshrink),
+    nn.Threshold,
+)
+SOFT = (nn.Softmax, nn.Softmin, nn.Softmax2d, nn.LogSoftmax, nn.AdaptiveLogSoftmaxWithLoss)
+LOSSES = (
+    *(_Loss, nn.CosineEmbeddingLoss, nn.HingeEmbeddingLoss, nn.GaussianNLLLoss),
+    *(nn.MarginRankingLoss, nn.MultiLabelMarginLoss, nn.TripletMarginWithDistanceLoss),
+    *(nn.CosineSimilarity, nn.PairwiseDistance),
+)
+ATTENTION = (
+    *(nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder),
+    *(nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Bilinear),
+)
+MAXIMA = (
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, _MaxUnpoolNd),
+)
+NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d)
+PADDING = (_CircularPadNd, _ConstantPadNd, _ReflectionPadNd, _ReplicationPadNd)
+REFRACTORY = (
+    *(norse.LIFRefracCell, norse.LIFRefracRecurrentCell, norse.LIFRefracRecurrent),
+    *(norse.LIFAdExRefracCell, norse.LIFAdExRefracRecurrentCell, norse.LIFAdExRefracRecurrent),
+    norse.LIFMCRefracRecurrentCell,
+)
+ENCODERS = (
+    *(norse.ConstantCurrentLIFEncoder, norse.PoissonEncoder, norse.SignedPoissonEncoder),
+    *(norse.PopulationEncoder, norse.SpikeLatencyEncoder, norse.SpikeLatencyLIFEncoder),
+    *(encode.PoissonEncoderStep, encode.SignedPoissonEncoderStep),
+)
+RECEPTIVE_FIELDS = (
+    *(norse.SpatialReceptiveField2d, norse.ParameterizedSpatialReceptiveField2d),
+    norse.SampledSpatialReceptiveField2d,
+)
 
 MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     (
-        (_BatchNorm,),
-        "Batch norm is not in this version: fold it into the layer before it with "
-        "torch.nn.utils.fuse_conv_bn_eval(conv.eval(), bn.eval()) or fuse_linear_bn_eval.",
+        REFRACTORY,
+        "Lava has no fixed-point neuron with a refractory period, so no target can run it. Use "
+        "norse.torch.LIFCell or LIFBoxCell; a v_reset below v_leak also keeps a neuron quiet "
+        "after a spike.",
     ),
     (
-        (norse.RecurrentSequential, SNNRecurrent, SNNRecurrentCell, nn.RNNBase, nn.RNNCellBase),
-        RECURRENCE,
+        (norse.LSNNCell, norse.LSNNRecurrentCell, norse.LSNN, norse.LSNNRecurrent),
+        "Its threshold adapts, for which Lava has no fixed-point neuron, so no target can run it. "
+        "Use norse.torch.LIFCell or LIFRecurrentCell.",
     ),
-    (
-        (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh),
-        f"A chip has no such activation. {SPIKING}",
-    ),
-    (
-        (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d),
-        "A maximum is not a synapse: use AvgPool2d, LPPool2d(1, ...) or a strided convolution.",
-    ),
-    (
-        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
-        "Use AvgPool1d or AvgPool2d with the kernel that gives the same size.",
-    ),
-    ((_ConvNd,), "Use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d."),
-    ((_DropoutNd,), "Use Dropout."),
-    (
-        (norse.Lift,),
-        "Lift takes one supported module here: lift each layer, or trace the lifted module.",
-    ),
-    ((SpikingNetwork,), "Trace or save the SpikingNetwork itself, not a module around it."),
     (
         (norse.LILinearCell,),
         "Use a torch.nn.Linear without bias and a norse.torch.LICell.",
     ),
     (
-        (
-            norse.IAFCell,
-            norse.LIFRefracCell,
-            norse.LIFAdExCell,
-            norse.LIFExCell,
-            norse.IzhikevichCell,
-            norse.CobaLIFCell,
-            norse.LSNNCell,
-        ),
-        "Use norse.torch.LIFCell, LIFBoxCell, LICell or LIBoxCell.",
+        (norse.TemporalReceptiveField,),
+        "Use a spiking layer for each time constant, such as norse.torch.LIFCell, and torch.cat "
+        "of their outputs.",
     ),
+    (
+        (norse.Lift,),
+        "Lift takes one supported module here: lift each layer, or trace the lifted module.",
+    ),
+    ((SNN, SNNCell), f"{NO_FIXED_MODEL} Use norse.torch.{NEURONS}."),
+    (
+        (SNNRecurrent, SNNRecurrentCell),
+        f"{NO_FIXED_MODEL} {RECURRENCE}",
+    ),
+    (
+        (norse.CobaLIFCell, norse.LIFCorrelation),
+        f"{NO_FIXED_MODEL} Use norse.torch.{NEURONS}.",
+    ),
+    (ENCODERS, ENCODING),
+    (
+        (norse.SpikesToTimesDecoder,),
+        "Results are read behind the network: leave it out, and use "
+        "Settings(decoder=Decoder('rate' or 'last')), or the recorded spikes.",
+    ),
+    (
+        RECEPTIVE_FIELDS,
+        "Use a torch.nn.Conv2d with its weights: conv.weight = field.weights.",
+    ),
+    (
+        (exp_filter.ExpFilter,),
+        "Use a torch.nn.Linear and norse.torch.LICell, whose synaptic current filters its input.",
+    ),
+    ((norse.LConv2d,), "Use norse.torch.Lift(torch.nn.Conv2d(...))."),
+    (
+        (nn.SyncBatchNorm,),
+        "Use BatchNorm1d or BatchNorm2d with the same parameters and running statistics.",
+    ),
+    (
+        (nn.LazyBatchNorm1d, nn.LazyBatchNorm2d),
+        "It has no weights yet. Use it once, model(x), before exporting it.",
+    ),
+    ((nn.BatchNorm3d, nn.LazyBatchNorm3d), THREE_AXES.format("BatchNorm2d")),
+    (
+        (_NormBase, *NORMS),
+        "It normalizes by the values of each sample, which no synapse does: use BatchNorm1d or "
+        "BatchNorm2d, whose statistics are fixed after training.",
+    ),
+    (
+        (nn.RNNBase, nn.RNNCellBase),
+        f"Its state is real-valued, and only spikes leave a neuron on a chip. {RECURRENCE}",
+    ),
+    (ACTIVATIONS, f"A chip has no such activation. {SPIKING}"),
+    (
+        SOFT,
+        "Leave it out and end the network with a readout, norse.torch.LIBoxCell or LICell: the "
+        "largest potential is the class, as before a softmax.",
+    ),
+    (LOSSES, "It is part of the training, not of the network: leave it out of the forward."),
+    (ATTENTION, f"It multiplies signals with each other, which no synapse does. {SPIKING}"),
+    (MAXIMA, MAXIMUM),
+    (
+        (nn.AvgPool3d, nn.AdaptiveAvgPool3d, _LPPoolNd),
+        THREE_AXES.format("AvgPool2d, AdaptiveAvgPool2d, LPPool2d(1, ...)"),
+    ),
+    ((_ConvNd,), THREE_AXES.format("Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d")),
+    ((_DropoutNd,), "Use Dropout, Dropout1d or Dropout2d."),
+    (PADDING, "Use zeros, by the option padding= of the convolution or pool behind it."),
+    (
+        (nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle),
+        "Use a ConvTranspose2d or Conv2d with a stride, whose fixed weights of 0 and 1 can do the "
+        "same.",
+    ),
+    ((nn.Fold, nn.Unfold), "Use a Conv2d, which reads the same windows."),
+    (
+        (nn.Embedding, nn.EmbeddingBag),
+        "Use a Linear without bias behind spikes, one input for each entry of the table.",
+    ),
+    (
+        (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict),
+        "It has no forward: call its layers one by one, or use norse.torch.SequentialState.",
+    ),
+    ((nn.DataParallel,), "Trace the module inside of it: model.module."),
+    ((SpikingNetwork,), "Trace or save the SpikingNetwork itself, not a module around it."),
 )
 
 OPERATIONS = {
@@ -85,7 +195,7 @@ OPERATIONS = {
         ("relu", "relu_", "gelu", "sigmoid", "tanh"), f"A chip has no such activation. {SPIKING}"
     ),
     **dict.fromkeys(
-        ("linear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"),
+        ("linear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "batch_norm"),
         "Use the module of that name from torch.nn, which holds its weights.",
     ),
     **dict.fromkeys(
@@ -96,11 +206,14 @@ OPERATIONS = {
         ("max_pool1d", "max_pool2d"),
         "A maximum is not a synapse: use avg_pool2d or a strided convolution.",
     ),
+    "mean": "Use torch.nn.AdaptiveAvgPool1d(1) or AdaptiveAvgPool2d(1), and Flatten.",
+    **dict.fromkeys(("softmax", "log_softmax"), "Leave it out: the largest potential wins."),
 }
 
 OTHERWISE = (
-    "Use Linear, Conv1d/2d, ConvTranspose1d/2d, AvgPool, LPPool(1), Upsample(nearest), Flatten, "
-    "Unflatten, Dropout, or a LIF, LIFBox, LI or LIBox neuron."
+    "Use Linear, Conv1d/2d, ConvTranspose1d/2d, BatchNorm1d/2d, AvgPool, AdaptiveAvgPool, "
+    "LPPool(1), Upsample(nearest), Flatten, Unflatten, Dropout, or a LIF, LIFBox, IAF, LI or LIBox "
+    "neuron."
 )
 
 

@@ -9,7 +9,6 @@ and what follows them sees a pattern of 0 and 1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from norse import torch as norse
@@ -23,11 +22,14 @@ from neurocompile.frontend.hints import instead_of_operation
 from neurocompile.frontend.record import (
     ROOT,
     attribute,
+    check_behind,
+    check_leads,
     collect,
     forward_of,
     run_layer,
     time_step,
 )
+from neurocompile.frontend.recurrence import Silent, Traced, in_order, is_silent
 from neurocompile.frontend.rules import (
     NEURON_MODULES,
     RECURRENT,
@@ -39,6 +41,7 @@ from neurocompile.frontend.rules import (
 )
 from neurocompile.frontend.signals import (
     Signal,
+    Stack,
     State,
     check_hooks,
     check_signal,
@@ -48,23 +51,10 @@ from neurocompile.frontend.signals import (
 )
 from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Identity, Input, Reshape, Shape
+from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Reshape
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
-
-
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """One step of a network.
-
-    Attributes:
-        graph: With default settings.
-        dts: Length of a step by neuron layer, seconds.
-    """
-
-    graph: Graph
-    dts: dict[str, float]
 
 
 class Interpreter:
@@ -86,62 +76,76 @@ class Interpreter:
         self.edges: list[Edge] = []
         self.dts: dict[str, float] = {}
         self.in_place: list[tuple[str, str]] = []  # what was added to in place, and where
+        self.late: dict[str, str] = {}  # Delay by its source, which is of the step before
 
     def run(self, record: fx.Graph) -> list[Traced]:
         """The graph of each step."""
-        values: dict[fx.Node, Any] = {}
+        inputs = [n for n in record.nodes if n.op == "placeholder"]
+        values: dict[fx.Node, Any] = {
+            n: Signal(self.example, INPUT, step) for step, n in enumerate(inputs)
+        }
         steps: list[Traced] = []
         (output,) = (n for n in record.nodes if n.op == "output")
         for result in range(len(output.args[0])):
             self._begin()
             for n in record.nodes:
-                if n.op != "output" and n.meta["step"] == self.step:
+                if n.op not in ("placeholder", "output") and n.meta["step"] == self.step:
                     args, kwargs = self._look_up(n.args, values), self._look_up(n.kwargs, values)
                     values[n] = self._call(n, tuple(args), dict(kwargs))
             steps.append(self._finish(self._look_up(output.args[0][result], values)))
         return steps
 
     def _look_up(self, arguments: Any, values: dict[fx.Node, Any]) -> Any:
-        """Arguments with values in the place of nodes; the example is this step's input."""
+        """Arguments with values in the place of nodes."""
+        return map_aggregate(arguments, lambda a: values[a] if isinstance(a, fx.Node) else a)
 
-        def value_of(argument: Any) -> Any:
-            value = values[argument] if isinstance(argument, fx.Node) else argument
-            return Signal(value, INPUT, self.step) if value is self.example else value
+    def _present(self, arguments: Any) -> Any:
+        """Arguments, in which a signal of the step before comes out of a Delay."""
 
-        return map_aggregate(arguments, value_of)
+        def present(value: Any) -> Any:
+            if not isinstance(value, Signal) or value.step != self.step - 1:
+                return value
+            if value.source not in self.late:
+                self.late[value.source] = self._put(f"{value.source}.late", Delay(1))
+            return Signal(value.value, self.late[value.source], self.step)
+
+        return map_aggregate(arguments, present)
 
     def _begin(self) -> None:
         shape = tuple(self.example.shape[self.leads :])
         self.step += 1
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
-        self.in_place = []
+        self.in_place, self.late = [], {}
 
-    def _finish(self, result: Any) -> Traced:
+    def _finish(self, output: Any) -> Traced:
         """The graph of what leads to the output, without what only led to an unused value."""
-        output = result[0] if isinstance(result, tuple) and result else result
+        if isinstance(output, Stack):
+            raise Unsupported(f"the network returns a stack. {instead_of_operation('stack')}")
         if not isinstance(output, Signal):
             raise Unsupported(
                 f"the network returns a {type(output).__name__} as its output, but one tensor is "
                 "expected. Return (output, state), or the output alone."
             )
+        check_signal(output, self.step, "the output of the network")
+        nodes, edges = in_order(self.nodes, self.edges, self.late)
         for name, where in self.in_place:
-            used = [*self.edges, (output.source, "")]
+            used = [*edges, (output.source, "")]
             joins.check_in_place(name, self.nodes, used, where)
         needed: set[str] = set()
         pending = [output.source]
         while pending:
             name = pending.pop()
             needed.add(name)
-            pending += [a for a, b in self.edges if b == name and a not in needed]
-        nodes = {n: node for n, node in self.nodes.items() if n in needed | {INPUT}}
-        edges = tuple(e for e in self.edges if e[0] in nodes and e[1] in nodes)
-        return Traced(Graph(nodes, edges), self.dts)
+            pending += [a for a, b in edges if b == name and a not in needed]
+        nodes = {n: node for n, node in nodes.items() if n in needed | {INPUT}}
+        kept = tuple(e for e in edges if e[0] in nodes and e[1] in nodes)
+        late = frozenset(self.late.values())
+        return Traced(Graph(nodes, kept), self.dts, output.source, late)
 
     def _call(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if n.op == "placeholder":
-            return self.example
         if n.op == "get_attr":
             return attribute(self.root, str(n.target))
+        args, kwargs = self._present(args), self._present(kwargs)
         if n.op == "call_module":
             return self._module(str(n.target), args, kwargs)
         return self._operation(n, args, kwargs)
@@ -153,13 +157,14 @@ class Interpreter:
         if not has_rule(inner):
             is_container = next(inner.children(), None) is not None
             raise refusal(module if is_container else inner, path)
-        if any(is_lazy(p) for p in inner.parameters()):
+        if any(is_lazy(p) for p in (*inner.parameters(), *inner.buffers())):
             raise BadInput(
                 f"layer '{path}' ({type(inner).__name__}) has no weights yet. "
                 "Run the model once before exporting it."
             )
         check_time(module, inner, path, self.leads)
         x, *given = (*args, *kwargs.values())  # by name or not, the input comes first
+        x = self._silenced(x, "") if self.step == 0 else x
         check_signal(x, self.step, f"layer '{path}' ({type(module).__name__})")
         is_neuron = isinstance(inner, NEURON_MODULES)
         if is_neuron:
@@ -196,7 +201,7 @@ class Interpreter:
         target: Any = n.target
         name = functions.name_of(target)
         where = forward_of(n)
-        carried: list[Signal | State] = []
+        carried: list[Any] = []
         map_aggregate((args, kwargs), lambda v: collect(v, carried))
         states = [v for v in carried if isinstance(v, State)]
         if functions.picks(target) and isinstance(args[0], tuple | list | dict):
@@ -208,14 +213,24 @@ class Interpreter:
             )
         if not carried:
             return functions.evaluate(target, args, kwargs)
+        if joins.joins(target):
+            args, kwargs = map_aggregate((args, kwargs), lambda v: self._silenced(v, where))
+            carried = []
+            map_aggregate((args, kwargs), lambda v: collect(v, carried))
         x = args[0] if args else None
         if isinstance(x, Signal) and functions.asks_for_numbers(target, args):
             plain = (x.value, *args[1:])
             return functions.evaluate(target, plain, kwargs)
         for value in carried:
-            check_signal(value, self.step, where)
+            for signal in value.signals if isinstance(value, Stack) else (value,):
+                check_signal(signal, self.step, where)
+        stack = joins.stack_of(target, args, kwargs)
+        if stack is not None:
+            return stack
+        if len(carried) == 1 and joins.adds_nothing(target, args):
+            return carried[0]
         if isinstance(x, Signal) and len(carried) == 1:
-            if target in functions.PASSES:
+            if functions.keeps_values(target, x.value, args[1:], kwargs):
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
             if module is not None:
@@ -230,19 +245,25 @@ class Interpreter:
             f"operation '{name}' in {where} is not supported. {instead_of_operation(name)}"
         )
 
+    def _silenced(self, value: Any, where: str) -> Any:
+        """Zeros that a forward starts from, in its first step, as a signal."""
+        if not is_silent(value):
+            return value
+        if self.step > 0:
+            raise Unsupported(
+                f"{where} joins a signal with zeros in its second step too. What comes back "
+                "through a state must come from the step before, and be zeros in the first alone."
+            )
+        shape = tuple(value.shape[self.leads :])
+        return Signal(value, self._put("silent", Silent(shape)), self.step)
+
     def _add(self, wanted: str, module: nn.Module | None, x: Signal, out: Tensor) -> Signal:
         """A node of the graph behind a signal; without a module it reshapes."""
         name = self._free(wanted)
         before, after = (tuple(v.shape[self.leads :]) for v in (x.value, out))
-        if out.shape[: self.leads] != x.value.shape[: self.leads]:
-            axes = "the batch" if self.leads == 1 else "time and the batch"
-            raise BadInput(
-                f"layer '{name}' turns shape {tuple(x.value.shape)} into {tuple(out.shape)}, which "
-                f"changes {axes}. Leave the first {self.leads} axes alone, as in "
-                f"Flatten({self.leads})."
-            )
+        check_leads(name, x.value, out, self.leads)
         node = Reshape(after) if module is None else node_of(module, Site(name, before, after))
-        self._check_shape(name, node, before, after)
+        check_behind(name, node, before, after)
         return Signal(out, self._put(name, node, x.source), self.step)
 
     def _put(self, wanted: str, node: Any, *sources: str) -> str:
@@ -271,20 +292,15 @@ class Interpreter:
         """An Add or Concat; a signal that comes twice goes through an Identity once."""
         sources: list[str] = []
         for signal in join.signals:
+            if isinstance(join.node, Concat) and signal.source in self.late.values():
+                # In a loop the shape of a part follows from nothing else.
+                signal = self._add(f"{signal.source}.shape", None, signal, signal.value)
             again = signal.source in sources
             copy = self._put(f"{name}_again", Identity(), signal.source) if again else ""
             sources.append(copy or signal.source)
         if target in joins.IN_PLACE:
             self.in_place.append((sources[0], where))
         return Signal(join.value, self._put(name, join.node, *sources), self.step)
-
-    def _check_shape(self, name: str, node: Any, before: Shape, after: Shape) -> None:
-        if not isinstance(node, LINEAR_OPS):
-            return
-        with layer(name, node):
-            found = out_shape(node, before)
-        if found != after:
-            raise AssertionError(f"layer '{name}': PyTorch gives {after}, its node {found}")
 
     def _free(self, wanted: str) -> str:
         """A name that is not taken, in letters that every file format can hold."""

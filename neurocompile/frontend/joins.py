@@ -16,13 +16,14 @@ from torch import Tensor
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.numbers import weights
-from neurocompile.frontend.signals import Signal
+from neurocompile.frontend.signals import Signal, Stack
 from neurocompile.ir.graph import Edge
-from neurocompile.ir.neurons import LI, LIBox
 from neurocompile.ir.nodes import Add, Concat, Identity, Linear, Reshape
 
 IN_PLACE = frozenset({operator.iadd, "add_", "__iadd__"})
 ADDITIONS = frozenset({operator.add, torch.add, "add", "__add__", "__radd__", *IN_PLACE})
+STACKS = frozenset({torch.stack})
+SUMS = frozenset({"sum", torch.sum})
 CONCATENATIONS = frozenset({torch.cat, torch.concat, torch.concatenate})
 
 
@@ -55,6 +56,8 @@ def join_of(
     Raises:
         Unsupported: If it scales, broadcasts, or concatenates along another axis.
     """
+    if target in SUMS and args and isinstance(args[0], Stack):
+        return _sum_of_stack(args, dict(kwargs))
     if target in ADDITIONS:
         return _addition(args, dict(kwargs), where)
     if target in CONCATENATIONS:
@@ -62,11 +65,21 @@ def join_of(
     return None
 
 
+def joins(target: Any) -> bool:
+    """Whether a call joins signals, if it is given several."""
+    return target in ADDITIONS or target in CONCATENATIONS or target in STACKS
+
+
+def adds_nothing(target: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a call adds the number 0, as Python's sum does first."""
+    return target in ADDITIONS and any(type(a) in (int, float) and a == 0 for a in args[:2])
+
+
 def check_in_place(name: str, nodes: Mapping[str, Any], edges: list[Edge], where: str) -> None:
     """What `x += y` writes to is used for nothing else, or both uses would see the sum."""
     while True:
         users = [b for a, b in edges if a == name]
-        if len(users) > 1 or isinstance(nodes[name], LI | LIBox):
+        if len(users) > 1 or not getattr(nodes[name], "spiking", True):
             raise Unsupported(
                 f"{where} adds to the output of layer '{name}' in place, but that is used "
                 "elsewhere too. Write x = x + y."
@@ -82,6 +95,24 @@ def recurrent_weights(module: Any, name: str) -> tuple[Linear, Linear]:
         Linear(weights(module.input_weights, "input_weights", layer=name)),
         Linear(weights(module.recurrent_weights, "recurrent_weights", layer=name)),
     )
+
+
+def stack_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stack | None:
+    """The stack that a call makes of signals of one shape along a new first axis, or None."""
+    found, *axis = args
+    signals = tuple(found) if isinstance(found, tuple | list) else ()
+    if target not in STACKS or [*axis, *kwargs.values()] not in ([], [0]) or len(signals) < 2:
+        return None
+    if not all(isinstance(signal, Signal) for signal in signals):
+        return None
+    return Stack(signals) if len({s.value.shape for s in signals}) == 1 else None
+
+
+def _sum_of_stack(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Join | None:
+    stack, *axis = args
+    if [*axis, *kwargs.values()] != [0]:
+        return None
+    return Join(Add(), stack.signals, sum(signal.value for signal in stack.signals))
 
 
 def _addition(args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Join | None:

@@ -25,6 +25,7 @@ from neurocompile.ir.settings import Settings
 KINDS: dict[str, Any] = {
     kind.__name__: kind for kind in (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
 }
+Readers = dict[str, Callable[[Any, str], Any]]
 PRECISIONS = (torch.float32, torch.float64, torch.int64)
 
 
@@ -73,25 +74,37 @@ def from_plain(values: Any, settings: Settings) -> Graph:
     Raises:
         BadInput: If anything is missing, too much, or of the wrong type.
     """
-    found = _expect(values, dict, "the graph")
-    nodes: dict[str, Any] = {}
-    for entry in _expect(found.get("nodes"), list, "the graph's nodes"):
-        name = _expect(_expect(entry, dict, "a node").get("name"), str, "a node's name")
+    made = {name: node_of(name, entry, KINDS, READERS) for name, entry in nodes_of(values).items()}
+    return Graph(made, edges_of(values), settings)
+
+
+def nodes_of(values: Any) -> dict[str, dict[str, Any]]:
+    """The entries of a graph's nodes by name."""
+    found = expect_kind(values, dict, "the graph")
+    nodes: dict[str, dict[str, Any]] = {}
+    for entry in expect_kind(found.get("nodes"), list, "the graph's nodes"):
+        name = expect_kind(expect_kind(entry, dict, "a node").get("name"), str, "a node's name")
         if name in nodes:
             raise BadInput(f"node '{name}' stands twice in the graph.")
-        nodes[name] = _node(name, entry)
+        nodes[name] = entry
+    return nodes
+
+
+def edges_of(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The edges of a graph."""
     edges = []
-    for edge in _expect(found.get("edges"), list, "the graph's edges"):
-        if len(_expect(edge, list, "an edge")) != 2:
+    for edge in expect_kind(values.get("edges"), list, "the graph's edges"):
+        if len(expect_kind(edge, list, "an edge")) != 2:
             raise BadInput(f"an edge joins {len(edge)} nodes instead of two.")
-        before, after = (_expect(end, str, "an end of an edge") for end in edge)
+        before, after = (expect_kind(end, str, "an end of an edge") for end in edge)
         edges.append((before, after))
-    return Graph(nodes, tuple(edges), settings)
+    return tuple(edges)
 
 
-def _node(name: str, entry: dict[str, Any]) -> Any:
-    kind_name = _expect(entry.get("kind"), str, f"the kind of node '{name}'")
-    kind = KINDS.get(kind_name)
+def node_of(name: str, entry: dict[str, Any], kinds: dict[str, Any], readers: Readers) -> Any:
+    """A node of one of these kinds; each field is read by its annotation."""
+    kind_name = expect_kind(entry.get("kind"), str, f"the kind of node '{name}'")
+    kind = kinds.get(kind_name)
     if kind is None:
         raise BadInput(f"node '{name}' is a {kind_name!r}, which this version does not know.")
     given = {key: value for key, value in entry.items() if key not in ("name", "kind")}
@@ -99,7 +112,7 @@ def _node(name: str, entry: dict[str, Any]) -> Any:
     for f in fields(kind):
         if f.name in given:
             what = f"{f.name} of node '{name}'"
-            made[f.name] = READERS[str(f.type)](given.pop(f.name), what)
+            made[f.name] = readers[str(f.type)](given.pop(f.name), what)
         elif f.default is MISSING:
             raise BadInput(f"node '{name}' ({kind_name}) lacks {f.name}.")
     if given:
@@ -108,7 +121,7 @@ def _node(name: str, entry: dict[str, Any]) -> Any:
 
 
 def _array(value: Any, what: str) -> Array:
-    tensor = _expect(value, Tensor, what)
+    tensor = expect_kind(value, Tensor, what)
     if tensor.dtype not in PRECISIONS:
         raise BadInput(f"{what} is {tensor.dtype}, but float32, float64 or int64 is expected.")
     array: Array = tensor.numpy()
@@ -120,28 +133,28 @@ def _array_or_none(value: Any, what: str) -> Array | None:
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:
-    return tuple(_int(n, what) for n in _expect(value, list, what))
+    return tuple(_int(n, what) for n in expect_kind(value, list, what))
 
 
 def _int(value: Any, what: str) -> int:
-    number: int = _expect(value, int, what)
+    number: int = expect_kind(value, int, what)
     return number
 
 
 def _bool(value: Any, what: str) -> bool:
-    yes: bool = _expect(value, bool, what)
+    yes: bool = expect_kind(value, bool, what)
     return yes
 
 
 def _reset(value: Any, what: str) -> str:
-    reset: str = _expect(value, str, what)
+    reset: str = expect_kind(value, str, what)
     if reset not in get_args(Reset):
         raise BadInput(f"{what} is {reset!r}, but one of {', '.join(get_args(Reset))} is expected.")
     return reset
 
 
 # By the annotation of a node's field, so that a new node needs no code here.
-READERS: dict[str, Callable[[Any, str], Any]] = {
+READERS: Readers = {
     "Array": _array,
     "Array | None": _array_or_none,
     "Shape": _shape,
@@ -151,7 +164,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-def _expect(value: Any, kind: type, what: str) -> Any:
+def expect_kind(value: Any, kind: type, what: str) -> Any:
     """The value, if it is exactly of this type (True is no int)."""
     if type(value) is not kind:
         raise BadInput(f"{what} is a {type(value).__name__}, but a {kind.__name__} is expected.")

@@ -21,12 +21,13 @@ from torch import Tensor, nn
 from neurocompile.errors import BadInput
 from neurocompile.frontend.archive import check_archive
 from neurocompile.frontend.plain import from_plain
+from neurocompile.frontend.plain_fixed import fixed_from_plain
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
 FORMAT = "neurocompile checkpoint"
-VERSION = "1.0"  # MAJOR.MINOR; a new minor version only adds fields
+VERSION = "1.1"  # MAJOR.MINOR; a new minor version only adds fields
 MAX_VALUES = 1_000_000  # plain values in a file; a list that holds itself many times has more
 MAX_DEPTH = 32
 MAX_REUSE = 16  # bytes of all tensors / bytes of the file: layers may share their weights
@@ -43,8 +44,8 @@ class Checkpoint:
     """What a `.pt` file holds.
 
     Attributes:
-        graph: FLOAT graph, with its settings.
-        state_dict: Parameters and buffers of the module it was traced from.
+        graph: FLOAT graph, or the FIXED one of a network trained on the grid; with its settings.
+        state_dict: Parameters and buffers of the module it was traced from; none of a FIXED one.
     """
 
     graph: Graph
@@ -73,7 +74,7 @@ def load(path: str | Path) -> Checkpoint:
         _check_plain(content, length)
         _check_version(content.get("version"))
         settings = _settings(content.get("settings"))
-        graph = verify(from_plain(content.get("graph"), settings), "float")
+        graph = _graph(content, settings)
         return Checkpoint(graph, _state(content.get("state_dict")))
     except BadInput as error:
         raise BadInput(f"{what} is no sound checkpoint: {error}") from None
@@ -165,6 +166,15 @@ def _settings(values: Any) -> Settings:
         if not isinstance(values.get(name, kind()), kind):
             raise BadInput(f"'{name}' in its settings is not a {kind.__name__}.")
     return Settings.from_dict(values)
+
+
+def _graph(content: dict[str, Any], settings: Settings) -> Graph:
+    """The network: floats under "graph", or, from version 1.1 on, integers under "fixed"."""
+    if "fixed" not in content:
+        return verify(from_plain(content.get("graph"), settings), "float")
+    if "graph" in content:
+        raise BadInput("it holds two networks, one of floats and one of integers.")
+    return verify(fixed_from_plain(content["fixed"], settings), "fixed")
 
 
 def _state(values: Any) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Reading torch.fx's record: attributes, states among arguments, where a call stands.
+"""Reading torch.fx's record: attributes, states among arguments, where a call stands, shapes.
 
 In:  fx nodes, and the modules and arguments that they name.
 Out: plain values, or a refusal that names the layer.
@@ -11,14 +11,17 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from neurocompile.errors import BadInput
-from neurocompile.frontend.signals import Signal, State
+from neurocompile.frontend.signals import Signal, Stack, State
+from neurocompile.ir.checks import layer
+from neurocompile.ir.nodes import LINEAR_OPS, Shape
+from neurocompile.ir.shapes import out_shape
 
 ROOT = "module"  # where the traced module hangs below the module that repeats its step
 
 
-def collect(value: Any, found: list[Signal | State]) -> Any:
+def collect(value: Any, found: list[Any]) -> Any:
     """The value, which joins those found where it comes from a layer."""
-    if isinstance(value, Signal | State):
+    if isinstance(value, Signal | State | Stack):
         found.append(value)
     return value
 
@@ -61,3 +64,22 @@ def forward_of(n: fx.Node) -> str:
     path = path.removeprefix(ROOT).lstrip(".")
     kind_name = getattr(kind, "__name__", str(kind))
     return f"the forward of '{path}' ({kind_name})" if path else f"the forward of {kind_name}"
+
+
+def check_leads(name: str, x: Tensor, out: Tensor, leads: int) -> None:
+    """A layer leaves the batch alone, and time where all steps come at once."""
+    if out.shape[:leads] != x.shape[:leads]:
+        axes = "the batch" if leads == 1 else "time and the batch"
+        raise BadInput(
+            f"layer '{name}' turns shape {tuple(x.shape)} into {tuple(out.shape)}, which changes "
+            f"{axes}. Leave the first {leads} axes alone, as in Flatten({leads})."
+        )
+
+
+def check_behind(name: str, node: Any, before: Shape, after: Shape) -> None:
+    """A linear node makes the shape that PyTorch made."""
+    if isinstance(node, LINEAR_OPS):
+        with layer(name, node):
+            found = out_shape(node, before)
+        if found != after:
+            raise AssertionError(f"layer '{name}': PyTorch gives {after}, its node {found}")

@@ -8,27 +8,36 @@ A kind without a rule falls to the default, which is the error message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import singledispatch
 from typing import Any
 
-import torch
 from norse import torch as norse
 from norse.torch.functional.adjoint import lif_adjoint
+from norse.torch.functional.iaf import iaf_feed_forward_step
 from norse.torch.functional.leaky_integrator import li_feed_forward_step
 from norse.torch.functional.leaky_integrator_box import li_box_feed_forward_step
 from norse.torch.functional.lif import lif_feed_forward_step, lif_step
 from norse.torch.functional.lif_box import lif_box_feed_forward_step
 from norse.torch.functional.reset import reset_subtract, reset_value
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
-from torch import Tensor, nn
+from torch import nn
 
 from neurocompile.errors import Unsupported
 from neurocompile.frontend.hints import instead_of
 from neurocompile.frontend.numbers import constants, weights
+from neurocompile.frontend.site import (
+    Site,
+    each,
+    even_windows,
+    expect_floor,
+    expect_zero_padding,
+    ints,
+    repeats,
+    scale_and_shift,
+)
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.nodes import Shape
 from neurocompile.nn import layers
 
 CELLS = (SNNCell, SNNRecurrentCell)
@@ -42,27 +51,10 @@ STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
         *(lif_step, lif_adjoint.lif_adjoint_step),
     ),
     neurons.LIFBox: (lif_box_feed_forward_step,),
+    neurons.IAF: (iaf_feed_forward_step,),
     neurons.LI: (li_feed_forward_step,),
     neurons.LIBox: (li_box_feed_forward_step,),
 }
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a module stands in a network.
-
-    Attributes:
-        name: Its path in the user's model, which names the node.
-        in_shape, out_shape: Of one sample in one step, as PyTorch computed them.
-    """
-
-    name: str
-    in_shape: Shape
-    out_shape: Shape
-
-    def refuse(self, module: nn.Module, why: str) -> Unsupported:
-        """An error that names the layer and its kind."""
-        return Unsupported(f"layer '{self.name}' ({type(module).__name__}): {why}")
 
 
 @singledispatch
@@ -109,7 +101,7 @@ def _(module: nn.Linear, site: Site) -> nodes.Linear:
 @node_of.register(nn.Conv1d)
 @node_of.register(nn.Conv2d)
 def _(module: nn.Conv1d | nn.Conv2d, site: Site) -> nodes.Conv:
-    _expect_zero_padding(module, site)
+    expect_zero_padding(module, site)
     weight, bias = _weight_and_bias(module, site)
     padding = module.padding
     if padding == "valid":
@@ -124,24 +116,30 @@ def _(module: nn.Conv1d | nn.Conv2d, site: Site) -> nodes.Conv:
             )
         padding = tuple(n // 2 for n in total)
     return nodes.Conv(
-        weight, bias, _ints(module.stride), _ints(padding), _ints(module.dilation), module.groups
+        weight, bias, ints(module.stride), ints(padding), ints(module.dilation), module.groups
     )
 
 
 @node_of.register(nn.ConvTranspose1d)
 @node_of.register(nn.ConvTranspose2d)
 def _(module: nn.ConvTranspose1d | nn.ConvTranspose2d, site: Site) -> nodes.ConvTranspose:
-    _expect_zero_padding(module, site)
+    expect_zero_padding(module, site)
     weight, bias = _weight_and_bias(module, site)
     return nodes.ConvTranspose(
         weight,
         bias,
-        _ints(module.stride),
-        _ints(module.padding),
-        _ints(module.output_padding),
-        _ints(module.dilation),
+        ints(module.stride),
+        ints(module.padding),
+        ints(module.output_padding),
+        ints(module.dilation),
         module.groups,
     )
+
+
+@node_of.register(nn.BatchNorm1d)
+@node_of.register(nn.BatchNorm2d)
+def _(module: nn.BatchNorm1d | nn.BatchNorm2d, site: Site) -> nodes.BatchNorm:
+    return nodes.BatchNorm(*scale_and_shift(module, site))
 
 
 @node_of.register(nn.Flatten)
@@ -153,7 +151,7 @@ def _(_: nn.Module, site: Site) -> nodes.Reshape:
 @node_of.register(nn.AvgPool1d)
 @node_of.register(nn.AvgPool2d)
 def _(module: nn.AvgPool1d | nn.AvgPool2d, site: Site) -> nodes.AvgPool:
-    _expect_floor(module, site)
+    expect_floor(module, site)
     if getattr(module, "divisor_override", None) is not None:
         raise site.refuse(
             module,
@@ -162,24 +160,31 @@ def _(module: nn.AvgPool1d | nn.AvgPool2d, site: Site) -> nodes.AvgPool:
         )
     axes = len(site.in_shape) - 1
     return nodes.AvgPool(
-        _each(module.kernel_size, axes),
-        _each(module.stride, axes),
-        _each(module.padding, axes),
+        each(module.kernel_size, axes),
+        each(module.stride, axes),
+        each(module.padding, axes),
         module.count_include_pad,
     )
+
+
+@node_of.register(nn.AdaptiveAvgPool1d)
+@node_of.register(nn.AdaptiveAvgPool2d)
+def _(module: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, site: Site) -> nodes.AvgPool:
+    kernel = even_windows(module, site)
+    return nodes.AvgPool(kernel, kernel, (0,) * len(kernel))
 
 
 @node_of.register(nn.LPPool1d)
 @node_of.register(nn.LPPool2d)
 def _(module: nn.LPPool1d | nn.LPPool2d, site: Site) -> nodes.SumPool:
-    _expect_floor(module, site)
+    expect_floor(module, site)
     if module.norm_type != 1:
         raise site.refuse(
             module, f"norm_type = {module.norm_type} is no linear map. Use 1, which is the sum."
         )
     axes = len(site.in_shape) - 1
-    kernel = _each(module.kernel_size, axes)
-    stride = kernel if module.stride is None else _each(module.stride, axes)
+    kernel = each(module.kernel_size, axes)
+    stride = kernel if module.stride is None else each(module.stride, axes)
     return nodes.SumPool(kernel, stride, (0,) * axes)
 
 
@@ -189,7 +194,7 @@ def _(module: nn.Upsample, site: Site) -> nodes.Upsample:
         raise site.refuse(module, f"mode {module.mode!r} is not supported. Use mode='nearest'.")
     spatial = zip(site.in_shape[1:], site.out_shape[1:], strict=True)
     scale = tuple(after // before for before, after in spatial)
-    if not _repeats(module, site.in_shape[1:], scale):
+    if not repeats(module, site.in_shape[1:], scale):
         raise site.refuse(
             module,
             f"{site.in_shape[1:]} to {site.out_shape[1:]} does not repeat every value equally "
@@ -232,6 +237,12 @@ def _(module: Any, site: Site) -> neurons.LIFBox:
     return neurons.LIFBox(**_constants(neurons.LIFBox, module, site), reset=reset)
 
 
+@node_of.register(norse.IAFCell)
+@node_of.register(norse.IAF)
+def _(module: Any, site: Site) -> neurons.IAF:
+    return neurons.IAF(**_constants(neurons.IAF, module, site))
+
+
 @node_of.register(norse.LICell)
 @node_of.register(norse.LI)
 @node_of.register(layers.LI)
@@ -245,7 +256,7 @@ def _(module: Any, site: Site) -> neurons.LIBox:
     return neurons.LIBox(**_constants(neurons.LIBox, module, site))
 
 
-def _constants(kind: Any, module: Any, site: Site) -> dict[str, Array]:
+def _constants(kind: Any, module: Any, site: Site) -> dict[str, Any]:
     """The arrays of a neuron class, which have the names of Norse's parameters."""
     step = getattr(module, "activation", None)  # the layers of neurocompile.nn have no other step
     if step is not None and step not in STEPS[kind]:
@@ -263,37 +274,3 @@ def _weight_and_bias(module: Any, site: Site) -> tuple[Array, Array | None]:
         weights(module.weight, "weight", layer=site.name),
         None if bias is None else weights(bias, "bias", layer=site.name),
     )
-
-
-def _expect_zero_padding(module: Any, site: Site) -> None:
-    if module.padding_mode != "zeros":
-        raise site.refuse(
-            module,
-            f"padding_mode {module.padding_mode!r} is not supported. Use padding_mode='zeros'.",
-        )
-
-
-def _expect_floor(module: Any, site: Site) -> None:
-    if module.ceil_mode:
-        raise site.refuse(
-            module, "ceil_mode=True is not supported. Use ceil_mode=False, with padding if needed."
-        )
-
-
-def _repeats(module: nn.Upsample, before: Shape, scale: Shape) -> bool:
-    """Whether upsampling repeats each position `scale` times: PyTorch rounds some sizes down."""
-    positions = torch.arange(nodes.size(before), dtype=torch.float64).reshape(1, 1, *before)
-    found: Tensor = module.forward(positions)
-    repeated = positions
-    for axis, times in enumerate(scale, start=2):
-        repeated = repeated.repeat_interleave(times, dim=axis)
-    return torch.equal(found, repeated)
-
-
-def _each(number: Any, axes: int) -> Shape:
-    """A number for each axis, from one number or one for each."""
-    return _ints(number if isinstance(number, tuple | list) else (number,) * axes)
-
-
-def _ints(numbers: Any) -> Shape:
-    return tuple(int(n) for n in numbers)

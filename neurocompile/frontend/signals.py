@@ -15,9 +15,9 @@ import torch
 from norse import torch as norse
 from norse.torch.module.snn import SNN, SNNRecurrent
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.frontend.hints import RECURRENCE
 from neurocompile.frontend.rules import CELLS, NEURON_MODULES
 
 
@@ -34,6 +34,13 @@ class Signal:
     value: Tensor
     source: str
     step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Signals of one shape along a new first axis: norse.torch.RecurrentSequential sums them."""
+
+    signals: tuple[Signal, ...]
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,9 @@ def check_signal(x: Any, step: int, where: str) -> None:
         raise Unsupported(f"{where} is not given the signal of a layer, but {_short(x)}.")
     if x.step != step:
         raise Unsupported(
-            f"{where} is given the output of layer '{x.source}' of the step before. {RECURRENCE}"
+            f"{where} is given the output of layer '{x.source}' of {step - x.step} steps before. "
+            "A state hands a signal on to the next step alone: hand it on once a step, and start "
+            "with zeros."
         )
 
 
@@ -89,6 +98,11 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
         raise Unsupported(
             f"layer '{path}' ({kind}) runs over time inside a network that is given a step at "
             "a time. Use the cell of that name."
+        )
+    if leads == 2 and isinstance(inner, _BatchNorm) and not lifted:
+        raise Unsupported(
+            f"layer '{path}' ({kind}) does a single step, but other layers take all steps at "
+            f"once: it would take the batch for channels. Use norse.torch.Lift({kind}(...))."
         )
     if leads == 2 and isinstance(inner, CELLS) and not lifted:
         raise Unsupported(

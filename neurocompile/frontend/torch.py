@@ -2,8 +2,8 @@
 
 In:  an nn.Module of supported layers, and an example of its input.
 Out: a graph whose nodes have the names of the user's modules.
-Two steps are recorded and must be the same, so that no recurrence and no forgotten state
-goes unseen. The module is left as it was found.
+Three steps are recorded and must be the same, so that no recurrence and no forgotten state
+goes unseen (see `recurrence`). The module is left as it was found.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported
-from neurocompile.frontend.interpret import Interpreter, Traced
+from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.record import ROOT
+from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import TIME_FIRST, has_rule, returns_state
-from neurocompile.ir.graph import Graph, same
+from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
 from neurocompile.nn.network import SpikingNetwork
 
 LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.")
-CONTAINERS = (nn.Sequential, norse.SequentialState)
+CONTAINERS = (nn.Sequential, norse.SequentialState, norse.RecurrentSequential)
 
 
 def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = None) -> Graph:
@@ -59,9 +60,22 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
             traced = _trace(module.layers, one_step, leads=1, steps=1)
             return _with_settings(traced, settings or module.settings)
         over_time = any(isinstance(m, TIME_FIRST) for m in module.modules())
-        leads, steps = (2, 1) if over_time else (1, 2)
+        if over_time:
+            _check_fed_back(module)
+        leads, steps = (2, 1) if over_time else (1, 3)
         traced = _trace(module, example_input, leads=leads, steps=steps)
         return _with_settings(traced, settings)
+
+
+def _check_fed_back(module: nn.Module) -> None:
+    """What feeds back from call to call does so from step to step, or not as its user thinks."""
+    for name, inner in module.named_modules():
+        if isinstance(inner, norse.RecurrentSequential):
+            raise Unsupported(
+                f"layer '{name or 'the network'}' (RecurrentSequential) feeds its output back in "
+                "its next call, but other layers take all steps in one call. Use cells (LIFCell, "
+                "LICell, ...) everywhere, and trace the forward pass of a single step."
+            )
 
 
 def _check_example(example: Any) -> None:
@@ -80,7 +94,8 @@ def _trace(module: nn.Module, example: Tensor, leads: int, steps: int) -> Traced
             f"example_input has shape {tuple(example.shape)}, but {axes} with at least one value "
             "is expected: the batch comes first, also for one sample."
         )
-    weight = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+    held = (*module.parameters(), *module.buffers())
+    weight = next((p for p in held if p.is_floating_point()), torch.zeros(()))
     example = example.detach().to(device=weight.device, dtype=weight.dtype)
     tracer = _Tracer()
     root = _Steps(module, steps, tracer)
@@ -91,16 +106,11 @@ def _trace(module: nn.Module, example: Tensor, leads: int, steps: int) -> Traced
     except Exception as error:  # whatever a user's forward raises when its input has no values
         raise Unsupported(
             f"the forward of {type(module).__name__} cannot be traced ({type(error).__name__}: "
-            f"{_first_line(error)}). It must not branch or loop on values of its input, and must "
-            "be forward(x) or forward(x, state=None) -> (output, state)."
+            f"{_first_line(error)}). It must not branch or loop on values of its input, must ask "
+            "for x.shape[0] in the place of len(x), and must be forward(x) or "
+            "forward(x, state=None) -> (output, state)."
         ) from error
-    first, *others = Interpreter(root, example, leads).run(record)
-    if not all(same(first.graph, other.graph) for other in others):
-        raise Unsupported(
-            f"the forward of {type(module).__name__} does something else in its second step than "
-            "in its first. Do the same in every step."
-        )
-    return first
+    return one_of(Interpreter(root, example, leads).run(record), type(module).__name__)
 
 
 class _Steps(nn.Module):
@@ -112,15 +122,16 @@ class _Steps(nn.Module):
         self.count = count
         self.tracer = tracer
 
-    def forward(self, x: Tensor) -> tuple[Any, ...]:
-        """Outputs of all steps."""
+    def forward(self, first: Tensor, second: Tensor, third: Tensor) -> tuple[Any, ...]:
+        """Outputs of all steps, each of an input of its own."""
         results: list[Any] = []
-        state: tuple[Any, ...] = ()
-        for step in range(self.count):
+        state: list[Any] = []
+        for step, x in enumerate((first, second, third)[: self.count]):
             self.tracer.step = step
             result = self.get_submodule(ROOT)(x, *state)
-            results.append(map_aggregate(result, _recorded))  # a copy: SequentialState reuses lists
-            state = result[1:] if isinstance(result, tuple) else ()
+            output, *state = result if isinstance(result, tuple) and result else (result,)
+            # A copy, for SequentialState reuses lists.
+            results.append(map_aggregate(output, _recorded))
         return tuple(results)
 
 
@@ -128,6 +139,11 @@ class _Tracer(fx.Tracer):
     """Looks into users' modules and containers; a layer of a library is one call."""
 
     step = 0
+
+    def __init__(self) -> None:
+        # By itself torch.fx cannot record zeros whose shape it does not know yet.
+        super().__init__(autowrap_functions=(torch.zeros,))
+        self._autowrap_search.append(torch)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is recorded as one call."""

@@ -16,7 +16,19 @@ Array = NDArray[Any]
 
 
 def frozen(values: Any, dtype: Any = None) -> Array:
-    """A read-only copy of the values, in C order, with the type given or their own."""
+    """A read-only copy of the values, in C order, with the type given or their own.
+
+    An array that is that already, and whose memory is its own, is taken as it is: a reader makes
+    large ones so.
+    """
+    if (
+        type(values) is np.ndarray
+        and values.flags.owndata
+        and values.flags.c_contiguous
+        and not values.flags.writeable
+        and values.dtype == (values.dtype if dtype is None else dtype)
+    ):
+        return values
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array

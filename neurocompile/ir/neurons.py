@@ -4,7 +4,8 @@ Leaks are written as Norse holds them: dt * tau_inv, a product in the precision 
 A step is written once, over `ops` (see `step.py`); numpy, torch and the ONNX emitter run it.
 Every parameter is () for a layer or the layer's shape for a value per neuron.
 
-Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,leaky_integrator,leaky_integrator_box}.py.
+Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,iaf,leaky_integrator,
+leaky_integrator_box}.py; the Integrator is NIR's I.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class LIF:
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "i")
     spiking: ClassVar[bool] = True
+    start: ClassVar[str | None] = "v_leak"
     reset: ClassVar[Reset] = "zero"
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class LIFBox:
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
+    start: ClassVar[str | None] = "v_leak"
 
     def __post_init__(self) -> None:
         freeze_fields(self, None, "tau_mem_inv", "v_leak", "v_th", "v_reset")
@@ -120,6 +123,7 @@ class LI:
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "i")
     spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = "v_leak"
 
     def __post_init__(self) -> None:
         freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak")
@@ -148,6 +152,7 @@ class LIBox:
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = "v_leak"
 
     def __post_init__(self) -> None:
         freeze_fields(self, None, "tau_mem_inv", "v_leak")
@@ -159,8 +164,58 @@ class LIBox:
         return Step((v,), v)
 
 
-NEURONS = (LIF, LIFBox, LI, LIBox)
-Neuron = LIF | LIFBox | LI | LIBox
+@dataclass(frozen=True, eq=False)
+class IAF:
+    """Integrate-and-fire neuron: it adds up its input and forgets nothing.
+
+    v <- v + in;  z = v > v_th;  then where z, v <- v_reset (reset "zero") or v <- v - v_th
+    (reset "subtract").  At the start v = v_reset, as in Norse.
+
+    Attributes:
+        v_th, v_reset: Membrane units; when subtracting, v_reset is the start alone.
+        reset: What a spike does to the membrane; Norse's own step has "zero" alone.
+    """
+
+    v_th: Array
+    v_reset: Array
+    reset: Reset = "zero"
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = True
+    start: ClassVar[str | None] = "v_reset"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "v_th", "v_reset")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        (v,) = state
+        v = v + x
+        z = v > p.v_th
+        after = p.v_reset if self.reset == "zero" else v - p.v_th
+        return Step((ops.where(z, after, v),), z)
+
+
+@dataclass(frozen=True, eq=False)
+class Integrator:
+    """Integrator: a readout that adds up its input, forgets nothing and never spikes.
+
+    v <- v + in; the membrane potential is the output.  At the start v = 0.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = None
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; it has no parameters."""
+        (v,) = state
+        v = v + x
+        return Step((v,), v)
+
+
+NEURONS = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
+Neuron = LIF | LIFBox | IAF | LI | LIBox | Integrator
 
 
 def has_current(neuron: Neuron) -> bool:
@@ -185,23 +240,38 @@ def leak(tau_inv: Array, dt: float) -> Array:
 class StepParameters:
     """A neuron's parameters as its step reads them, in the numbers of one `ops`."""
 
-    mem_leak: Any
-    syn_leak: Any
-    v_leak: Any
-    v_th: Any
-    v_reset: Any
+    mem_leak: Any = None
+    syn_leak: Any = None
+    v_leak: Any = None
+    v_th: Any = None
+    v_reset: Any = None
 
 
 def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
     """The numbers of a step in float64: leaks and potentials; None where it has none."""
-    syn = getattr(neuron, "tau_syn_inv", None)
+    mem, syn = getattr(neuron, "tau_mem_inv", None), getattr(neuron, "tau_syn_inv", None)
     return {
-        "mem_leak": leak(neuron.tau_mem_inv, dt),
+        "mem_leak": None if mem is None else leak(mem, dt),
         "syn_leak": None if syn is None else leak(syn, dt),
-        "v_leak": frozen(neuron.v_leak, np.float64),
+        "v_leak": _wide(getattr(neuron, "v_leak", None)),
         "v_th": _wide(getattr(neuron, "v_th", None)),
         "v_reset": _wide(getattr(neuron, "v_reset", None)),
     }
+
+
+def start_of(neuron: Neuron, p: StepParameters) -> Any:
+    """The potential before the first step, in the numbers of `p`; None where it is 0."""
+    return None if neuron.start is None else getattr(p, neuron.start)
+
+
+def level_of(neuron: Neuron, p: StepParameters) -> Any:
+    """The potential that a chip calls 0: where a spike resets to, or a readout starts.
+
+    None where it is 0.
+    """
+    if not neuron.spiking:
+        return start_of(neuron, p)
+    return p.v_reset if getattr(neuron, "reset", "zero") == "zero" else None
 
 
 def _wide(values: Array | None) -> Array | None:

@@ -115,6 +115,25 @@ class Sparse:
 
 
 @dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """Batch norm at inference: out = weight * in + bias, a number of each for each channel.
+
+    Channels lie along the first axis. From what PyTorch holds,
+    weight = gamma / sqrt(running_var + eps) and bias = beta - running_mean * weight.
+
+    Attributes:
+        weight: (C,).
+        bias: (C,) or None.
+    """
+
+    weight: Array
+    bias: Array | None = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "weight", "bias")
+
+
+@dataclass(frozen=True, eq=False)
 class SumPool:
     """Sum over windows, channel by channel, zero padded.
 
@@ -197,9 +216,21 @@ class Delay:
 
 JOINS = (Add, Concat)
 MAX_DELAY = 1 << 16  # steps of a Delay
-LINEAR_OPS = (Linear, Conv, ConvTranspose, Sparse, SumPool, AvgPool, Upsample, Reshape, Identity)
+LINEAR_OPS = (
+    *(Linear, Conv, ConvTranspose, Sparse, BatchNorm),
+    *(SumPool, AvgPool, Upsample, Reshape, Identity),
+)
 LinearOp = (
-    Linear | Conv | ConvTranspose | Sparse | SumPool | AvgPool | Upsample | Reshape | Identity
+    Linear
+    | Conv
+    | ConvTranspose
+    | Sparse
+    | BatchNorm
+    | SumPool
+    | AvgPool
+    | Upsample
+    | Reshape
+    | Identity
 )
 
 

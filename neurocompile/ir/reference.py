@@ -16,7 +16,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
-from neurocompile.ir.neurons import NEURONS, StepParameters, step_parameters
+from neurocompile.ir.neurons import NEURONS, StepParameters, start_of, step_parameters
 from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.step import NumpyOps
@@ -42,7 +42,8 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
     p, states = {}, {}
     for name, neuron in graph.of(*NEURONS):
         p[name] = StepParameters(**step_parameters(neuron, graph.settings.dt))
-        v = np.broadcast_to(p[name].v_leak, shape[name]).copy()
+        start = start_of(neuron, p[name])
+        v = np.broadcast_to(0.0 if start is None else start, shape[name]).copy()
         states[name] = (v,) if len(neuron.state_names) == 1 else (v, np.zeros_like(v))
     late = {n: [np.zeros(shape[n])] * node.steps for n, node in graph.of(Delay)}
     outs: dict[str, list[Array]] = {name: [] for name in p}

@@ -71,6 +71,7 @@ class Settings:
         decoder: How the result is read.
         data: Name of the data set that the network was trained on, or "".
         training: Summary of the training, for people; plain JSON values.
+        assumed: Sentences on what the file did not say and a reader took for granted.
     """
 
     dt: float = 1e-3
@@ -79,10 +80,13 @@ class Settings:
     decoder: Decoder = Decoder()
     data: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` is the inverse."""
-        return asdict(self)
+        """Plain JSON values; `from_dict` is the inverse. Without `assumed` where nothing was."""
+        values = asdict(self)
+        assumed = list(values.pop("assumed"))
+        return {**values, "assumed": assumed} if assumed else values
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
@@ -97,6 +101,7 @@ class Settings:
                     **values,
                     "encoder": Encoder(**values.get("encoder", {})),
                     "decoder": Decoder(**values.get("decoder", {})),
+                    "assumed": tuple(values.get("assumed", ())),
                 }
             )
             _check(settings)
@@ -127,6 +132,8 @@ def _check(settings: Settings) -> None:
             raise BadInput(f"{what} is {number!r}. Use a finite number.")
     if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
         raise BadInput("the settings name their data by a text and their training by a table.")
+    if not all(isinstance(sentence, str) for sentence in settings.assumed):
+        raise BadInput("the settings hold something else than sentences of what was assumed.")
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
     if not isinstance(settings.steps, int) or not 1 <= settings.steps <= MAX_STEPS:

@@ -27,6 +27,7 @@ from neurocompile.ir.nodes import (
     LINEAR_OPS,
     Add,
     AvgPool,
+    BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
@@ -199,6 +200,17 @@ def _(op: Sparse, in_shape: Shape) -> Shape:
     _expect_takes(size(op.in_shape) == size(in_shape), in_shape, str(op.in_shape))
     _check_bias(op, size(op.out_shape))
     return op.out_shape
+
+
+@_behind.register
+def _(op: BatchNorm, in_shape: Shape) -> Shape:
+    expect(
+        op.weight.ndim == 1 and op.weight.size > 0,
+        f"its weight has shape {op.weight.shape}, allowed is a number for each channel.",
+    )
+    _expect_takes(in_shape[:1] == op.weight.shape, in_shape, f"({op.weight.size}, ...)")
+    _check_bias(op, op.weight.size)
+    return in_shape
 
 
 @_behind.register(SumPool)

@@ -95,6 +95,18 @@ def lead_in(graph: Graph) -> dict[str, Array]:
     return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(CubaLIF)}
 
 
+def without_lead_in(graph: Graph) -> frozenset[str]:
+    """Layers whose bias and depth leave them no start; `lead_in` says why."""
+    found = set()
+    depth = depths(graph)
+    for name, node in graph.of(CubaLIF):
+        try:
+            _pre_image(name, node, depth[name])
+        except DoesNotFit:
+            found.add(name)
+    return frozenset(found)
+
+
 def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
     v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
     bias = np.broadcast_to(node.bias, node.shape)

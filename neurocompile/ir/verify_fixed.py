@@ -29,6 +29,7 @@ RANGES = {  # inclusive; lava-nc 0.10.0, lava/proc/lif/models.py, PyLifModelBitA
 }
 BITS = (2, 8)
 EXPONENTS = (-8, 7)
+AT_ONCE = 1 << 16  # weights that are copied to be looked at
 MAX_DELAY = 62  # steps of axon delay, on top of the one that every synapse takes
 
 
@@ -201,7 +202,10 @@ def _check_grid(weights: Array, step: int, bits: int) -> None:
         return
     low, high = -256, 256 - step
     least, most = int(weights.min()), int(weights.max())
-    good = low <= least and most <= high and not np.any(weights.astype(np.int64) % step)
+    good = low <= least and most <= high
+    flat = weights.reshape(-1)
+    for start in range(0, flat.size if good else 0, AT_ONCE):
+        good &= not np.any(flat[start : start + AT_ONCE].astype(np.int64) % step)
     expect(
         good,
         f"its weights go from {least} to {most}, but with {bits} bits one is in {low}..{high} in "

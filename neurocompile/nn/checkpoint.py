@@ -1,7 +1,8 @@
 """Checkpoints: a trained network as one `.pt` file that is safe to read.
 
 In:  any supported nn.Module, a Norse user's own included, and an example of its input.
-Out: a file of plain values and tensors: the traced graph, the state dict, the settings.
+Out: a file of plain values and tensors: the traced graph, the state dict, the settings; of a
+     network trained on the grid its integers.
 A failure leaves the file that was there.
 """
 
@@ -10,19 +11,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from neurocompile.engines.inputs import input_shape
 from neurocompile.errors import BadInput
 from neurocompile.frontend.plain import to_plain
+from neurocompile.frontend.plain_fixed import fixed_to_plain
 from neurocompile.frontend.pt import FORMAT, VERSION, Checkpoint, load
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
+from neurocompile.nn.grid import GridNetwork
 
 __all__ = ["Checkpoint", "load", "save"]
 
@@ -46,23 +51,34 @@ def save(
             with the layers' dt.
 
     Returns:
-        The FLOAT graph that was written.
+        The graph that was written: FLOAT, or FIXED where the model is a `GridNetwork`.
 
     Raises:
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
-    graph = verify(trace(model, example_input, settings), "float")
-    state = _plain_state(model.state_dict())
-    content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "settings": _plain_settings(graph.settings),
-        "graph": to_plain(graph, state.values()),
-        "state_dict": state,
-    }
-    _write(content, Path(path))
+    if isinstance(model, GridNetwork):
+        graph, network = _integers(model, example_input, settings)
+    else:
+        graph = verify(trace(model, example_input, settings), "float")
+        state = _plain_state(model.state_dict())
+        network = {"graph": to_plain(graph, state.values()), "state_dict": state}
+    kept = _plain_settings(graph.settings)
+    _write({"format": FORMAT, "version": VERSION, "settings": kept, **network}, Path(path))
     return graph
+
+
+def _integers(
+    model: GridNetwork, example_input: Tensor, settings: Settings | None
+) -> tuple[Graph, dict[str, Any]]:
+    """The FIXED graph that a network trained on the grid runs, and its part of the file."""
+    graph = verify(model.graph(), "fixed")
+    lead = 2 if graph.settings.encoder.kind == "spikes" else 1
+    found, wanted = tuple(example_input.shape[lead:]), input_shape(graph)
+    if found != wanted:
+        raise BadInput(f"example_input holds samples of shape {found}, the network takes {wanted}.")
+    graph = graph if settings is None else replace(graph, settings=settings)
+    return graph, {"fixed": fixed_to_plain(graph), "state_dict": {}}
 
 
 def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from neurocompile.chip import Memory
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import Columns
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear
 
@@ -43,7 +43,7 @@ def format_of(synapse: Synapse) -> str:
     return "conv" if isinstance(synapse.op, Conv | ConvTranspose) else "sparse"
 
 
-def lists(synapse: Synapse, block: sp.csc_array, memory: Memory) -> Lists:
+def lists(synapse: Synapse, block: Columns, memory: Memory) -> Lists:
     """The lists of a synapse on a core.
 
     Args:
@@ -104,7 +104,7 @@ def _wide_enough(bits: int, widths: tuple[int, ...]) -> int:
     )
 
 
-def _distinct(block: sp.csc_array, starts: Array, first: Array, window: Array) -> Array:
+def _distinct(block: Columns, starts: Array, first: Array, window: Array) -> Array:
     """One axon of each group whose lists are equal but for their start.
 
     Lists are compared by a sum of 64-bit hashes: among the 4,096 axons of a core two

@@ -2,16 +2,16 @@
 
 In:  the choices of `placement.py`.
 Out: frozen dataclasses that counting, energy and the report read.
-Every number here follows from the connection map of `ir.linear.connections`.
+Every number here follows from the connection map of `ir.entries`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from neurocompile.chip import Chip
 from neurocompile.ir.arrays import Array
@@ -46,6 +46,19 @@ class Core:
     use: Mapping[str, int | None]
 
 
+class Fan(NamedTuple):
+    """Pairs of a core and a source neuron with synapses on it, each pair once.
+
+    Attributes:
+        core, neuron: (n,) int64.
+        synapses: (n,) int64, how many: at least 1.
+    """
+
+    core: Array
+    neuron: Array
+    synapses: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Route:
     """One synapse between placed populations.
@@ -54,8 +67,8 @@ class Route:
         source, target: Names of the populations.
         format: dense, sparse or conv.
         host: Whether the host sends the spikes (SpikeInput, AlwaysOn), not a core.
-        fan: (cores of the chip in use, source neurons) int64 CSR: how many synapses a source
-            neuron has on a core; stored only where there is one.
+        sources: Neurons of the source.
+        fan: Which cores a source neuron reaches, with how many synapses.
         hops_east_west, hops_north_south: (source neurons,) int64, hops of all messages of one
             spike; None where there is no mesh, more than one chip, or the host sends.
     """
@@ -64,19 +77,26 @@ class Route:
     target: str
     format: str
     host: bool
-    fan: sp.csr_array
+    sources: int
+    fan: Fan
     hops_east_west: Array | None
     hops_north_south: Array | None
 
     @property
     def fan_out(self) -> Array:
         """Synaptic operations of a spike, (source neurons,) int64."""
-        return np.asarray(self.fan.sum(axis=0), dtype=np.int64)
+        return self._by_neuron(self.fan.synapses)
 
     @property
     def destinations(self) -> Array:
         """Cores that a spike is sent to, (source neurons,) int64: one message each."""
-        return np.bincount(self.fan.indices, minlength=self.fan.shape[1]).astype(np.int64)
+        return self._by_neuron(np.ones_like(self.fan.synapses))
+
+    def _by_neuron(self, values: Array) -> Array:
+        """Sums of values of each pair, by its source neuron."""
+        found = np.zeros(self.sources, np.int64)
+        np.add.at(found, self.fan.neuron, values)
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,18 +16,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import scipy.sparse as sp
 
 from neurocompile.chip import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array, frozen
+from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import size
 from neurocompile.place.memory import format_of
 from neurocompile.place.mesh import positions
-from neurocompile.place.placed import Core, Placed, Route
+from neurocompile.place.placed import Core, Fan, Placed, Route
 from neurocompile.place.split import Incoming, Part, limit_of, split, too_much
 
 
@@ -40,7 +39,7 @@ def place(graph: Graph, chip: Chip) -> Placed:
     Raises:
         DoesNotFit: By layer, if one neuron alone is too much for a core.
     """
-    maps = {name: connections(synapse) for name, synapse in graph.of(Synapse)}
+    maps = {name: rows_of(synapse) for name, synapse in graph.of(Synapse)}
     most = {name: size(node.shape) for name, node in graph.of(CubaLIF)}
     parts: dict[str, list[Part]] = {}
     again = list(most)
@@ -72,9 +71,7 @@ def require_fit(placed: Placed) -> None:
     )
 
 
-def _split(
-    graph: Graph, chip: Chip, maps: Mapping[str, sp.csr_array], name: str, most: int
-) -> list[Part]:
+def _split(graph: Graph, chip: Chip, maps: Mapping[str, Rows], name: str, most: int) -> list[Part]:
     before = [b for b in graph.before(name) if b in maps]
     incoming = [Incoming(graph.nodes[b], maps[b]) for b in before]
     return split(name, graph.nodes[name], incoming, chip, most)
@@ -83,7 +80,7 @@ def _split(
 def _assemble(
     graph: Graph,
     chip: Chip,
-    maps: Mapping[str, sp.csr_array],
+    maps: Mapping[str, Rows],
     parts: Mapping[str, list[Part]],
 ) -> Placed:
     """Number the cores and draw the routes between them."""
@@ -115,29 +112,38 @@ def _route(
     graph: Graph,
     chip: Chip,
     name: str,
-    connected: sp.csr_array,
+    connected: Rows,
     core_of: Mapping[str, Array],
     cores: int,
 ) -> Route:
     """Where the spikes of one synapse go."""
     (source,), (target,) = graph.before(name), graph.after(name)
-    lies_on = core_of[target]
-    neurons = np.arange(lies_on.size)
-    ones = np.ones(lies_on.size, np.int64)
-    onto = sp.csr_array((ones, (lies_on, neurons)), shape=(cores, lies_on.size))
-    stored = np.ones(connected.nnz, np.int64)  # a synapse of weight 0 is a synapse
-    fan = onto @ sp.csr_array((stored, connected.indices, connected.indptr), shape=connected.shape)
+    fan = _fan(connected, core_of[target])
     host = source not in core_of
     lie = positions(chip, cores)
     hops: list[Array | None] = [None, None]
     if lie is not None and not host:
-        to, neuron = sp.coo_array(fan).coords
-        start = core_of[source][neuron]
+        start = core_of[source][fan.neuron]
         for axis, at in enumerate(lie):
-            distance = np.zeros(fan.shape[1], np.int64)
-            np.add.at(distance, neuron, np.abs(at[to] - at[start]))
+            distance = np.zeros(connected.width, np.int64)
+            np.add.at(distance, fan.neuron, np.abs(at[fan.core] - at[start]))
             hops[axis] = frozen(distance)
-    return Route(source, target, format_of(graph.nodes[name]), host, fan, hops[0], hops[1])
+    kind = format_of(graph.nodes[name])
+    return Route(source, target, kind, host, connected.width, fan, hops[0], hops[1])
+
+
+def _fan(connected: Rows, lies_on: Array) -> Fan:
+    """Which cores each source neuron reaches; a synapse of weight 0 is a synapse."""
+    order = np.argsort(lies_on, kind="stable")
+    ends = np.flatnonzero(np.diff(lies_on[order], append=-1)) + 1
+    cores, neurons, synapses = [], [], []
+    for targets in np.split(order, ends[:-1]):
+        reached = np.bincount(connected.take(targets).indices, minlength=connected.width)
+        (from_,) = np.nonzero(reached)
+        cores.append(np.full(from_.size, lies_on[targets[0]]))
+        neurons.append(from_)
+        synapses.append(reached[from_])
+    return Fan(*map(np.concatenate, (cores, neurons, synapses)))
 
 
 def _send_too_much(placed: Placed, most: dict[str, int]) -> list[str]:

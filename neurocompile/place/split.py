@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from neurocompile.chip import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import Rows
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.nodes import size
 from neurocompile.place.memory import addressable, lists
@@ -37,7 +37,7 @@ class Incoming(NamedTuple):
     """A synapse that ends on the population, with its connection map (target, source)."""
 
     synapse: Synapse
-    map: sp.csr_array
+    map: Rows
 
 
 class Part(NamedTuple):
@@ -112,7 +112,7 @@ class _Run:
         order: Array,
     ) -> None:
         self.name, self.chip, self.order = name, chip, order
-        self.incoming = [Incoming(i.synapse, i.map[order]) for i in incoming]
+        self.incoming = [Incoming(i.synapse, i.map.take(order)) for i in incoming]
         register = {
             r: np.broadcast_to(getattr(population, r), population.shape).ravel()[order]
             for r in ("vth", "du", "dv")
@@ -175,7 +175,7 @@ class _Run:
 
     def _part(self, start: int, stop: int) -> Part:
         """What a run of neurons takes of a core; memory is not measured where axons run out."""
-        blocks = [(i.synapse, sp.csc_array(i.map[start:stop])) for i in self.incoming]
+        blocks = [(i.synapse, i.map.columns(start, stop)) for i in self.incoming]
         use: dict[str, int | None] = {
             "neurons": stop - start,
             "input_axons": sum(int(np.count_nonzero(np.diff(b.indptr))) for _, b in blocks),

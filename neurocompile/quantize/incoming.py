@@ -16,7 +16,14 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias
-from neurocompile.ir.neurons import Neuron, has_current, step_parameters
+from neurocompile.ir.neurons import (
+    Neuron,
+    StepParameters,
+    has_current,
+    level_of,
+    start_of,
+    step_parameters,
+)
 from neurocompile.ir.nodes import Conv, ConvTranspose, Input, Linear, Reshape, Shape, Sparse
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
@@ -53,7 +60,9 @@ class Incoming:
         arrivals: The synapses before it.
         host: Real-valued input that meets this layer, to be written into biases; None without.
         bias: The synapses' bias for each neuron, (n,) or None.
-        numbers: The step's parameters.
+        by_axon: Whether an axon brings that bias, not the bias register: always before a
+            synaptic current.
+        numbers: The step's parameters in float64.
     """
 
     name: str
@@ -63,55 +72,62 @@ class Incoming:
     arrivals: tuple[Arrival, ...]
     host: Arrival | None
     bias: Array | None
-    numbers: dict[str, Any]
+    by_axon: bool
+    numbers: StepParameters
 
     @property
     def level(self) -> Array:
-        """Potential that the chip calls 0: where a spike resets to, or a readout rests."""
-        if not self.neuron.spiking:
-            return np.asarray(self.numbers["v_leak"])
-        if getattr(self.neuron, "reset", "zero") == "zero":
-            return np.asarray(self.numbers["v_reset"])
-        return np.zeros(())
+        """Potential that the chip calls 0: where a spike resets to, or a readout starts."""
+        return _or_zero(level_of(self.neuron, self.numbers))
 
     @property
-    def leak(self) -> Array:
-        """Part of v lost each step, () or shape."""
-        return np.asarray(self.numbers["mem_leak"])
+    def start(self) -> Array:
+        """Potential before the first step, from `level`."""
+        return _or_zero(start_of(self.neuron, self.numbers)) - self.level
 
     @property
-    def current_joins_bias(self) -> bool:
-        """Whether a bias can stand in the bias register: no synaptic current behind it."""
-        return not has_current(self.neuron)
+    def gain(self) -> Array:
+        """Part of the input that reaches v in a step, () or shape: the membrane leak, or 1."""
+        leak = self.numbers.mem_leak
+        return np.ones(()) if leak is None else np.asarray(leak)
 
     def register_bias(self) -> Array:
         """What the bias register adds each step, () or shape, float membrane units."""
-        drift = np.asarray(self.numbers["v_leak"] - self.level)
-        if self.bias is not None and self.current_joins_bias:
+        rest = self.numbers.v_leak
+        drift = np.zeros(()) if rest is None else np.asarray(rest - self.level)
+        if self.bias is not None and not self.by_axon:
             drift = drift + self.bias.reshape(self.shape)
-        return np.asarray(self.leak * drift)
+        return np.asarray(self.gain * drift)
 
-    def leaked(self, op: Weighted) -> Weighted:
-        """A synapse with each target's leak multiplied into its weights.
+    def gained(self, op: Weighted) -> Weighted:
+        """A synapse with each target's gain multiplied into its weights.
 
         Raises:
             Unsupported: If the leak differs between neurons that share weights.
         """
-        if self.leak.ndim == 0:
-            return with_weights(op, weights_of(op) * self.leak)
-        leak = np.broadcast_to(self.leak, self.shape).ravel()
-        if isinstance(op, Linear) and len(op.weight) == leak.size:
-            return with_weights(op, op.weight * leak[:, None])
+        if self.gain.ndim == 0:
+            return with_weights(op, weights_of(op) * self.gain)
+        gain = np.broadcast_to(self.gain, self.shape).ravel()
+        if isinstance(op, Linear) and len(op.weight) == gain.size:
+            return with_weights(op, op.weight * gain[:, None])
         if isinstance(op, Sparse):
-            return with_weights(op, op.data * np.repeat(leak, np.diff(op.indptr)))
+            return with_weights(op, op.data * np.repeat(gain, np.diff(op.indptr)))
         raise Unsupported(
             f"layer '{self.name}': a tau_mem for every neuron behind a {type(op).__name__}, "
             "whose weights are shared, is not in this version. Use one tau_mem for the layer."
         )
 
 
-def read_incoming(graph: Graph, name: str, shape: dict[str, Shape]) -> Incoming:
+def read_incoming(
+    graph: Graph, name: str, shape: dict[str, Shape], by_axon: bool = False
+) -> Incoming:
     """Everything that a neuron layer of a simplified FLOAT graph says about itself.
+
+    Args:
+        graph: Simplified FLOAT graph.
+        name: The layer.
+        shape: Behind every node.
+        by_axon: Whether an axon shall bring the bias where a register could hold it too.
 
     Raises:
         Unsupported: If real-valued input goes anywhere but into this one layer, and at once;
@@ -144,7 +160,8 @@ def read_incoming(graph: Graph, name: str, shape: dict[str, Shape]) -> Incoming:
         arrivals=tuple(arrivals),
         host=host,
         bias=bias,
-        numbers=step_parameters(neuron, graph.settings.dt),
+        by_axon=by_axon or has_current(neuron),
+        numbers=StepParameters(**step_parameters(neuron, graph.settings.dt)),
     )
 
 
@@ -186,3 +203,7 @@ def weights_of(op: Weighted) -> Array:
 def with_weights(op: Weighted, values: Array) -> Weighted:
     """The same synapse with other weights."""
     return replace(op, data=values) if isinstance(op, Sparse) else replace(op, weight=values)
+
+
+def _or_zero(potential: Any) -> Array:
+    return np.zeros(()) if potential is None else np.asarray(potential)

@@ -1,19 +1,22 @@
 """FLOAT graph -> FIXED graph: the integers that the chip stores.
 
 In:  simplified FLOAT graph (one weighted node for each way to a neuron); the ranges that
-     calibration saw; the chip's register formats.
+     calibration saw, and what it saw arrive together; the chip's register formats.
 Out: FIXED graph: the neurons' and synapses' names, integer parameters, and the scale and
      offset that read a potential back: float value = integer * scale + offset.
 
 A Norse step v' = v + l ((v_leak - v) + i) is the chip's v' = v (1 - l) + l i + l v_leak, so
 weights take the leak l with them, and potentials count from v_reset, to which the chip's
-reset to 0 then corresponds. A bias joins the bias register of a neuron without synaptic
-current; before a neuron with one it becomes an axon that spikes in every step.
+reset to 0 then corresponds. Without a leak, v' = v + i is the chip's as it is. A bias joins the
+bias register of a neuron without synaptic current; before a neuron with one, or where no start
+leads through the steps before a deep layer's first input, it becomes an axon that spikes in
+every step.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,20 +27,22 @@ from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, Spik
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import NEURONS, has_current
-from neurocompile.ir.nodes import Input, Linear, Shape
+from neurocompile.ir.nodes import Input, Linear, Shape, size
 from neurocompile.ir.shapes import shapes
-from neurocompile.ir.time import depths
+from neurocompile.ir.time import without_lead_in
 from neurocompile.ir.verify_fixed import MAX_DELAY
+from neurocompile.quantize.choices import Choice, reach
 from neurocompile.quantize.incoming import (
-    Arrival,
     Incoming,
     Weighted,
     read_incoming,
     weights_of,
     with_weights,
 )
+from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
+from neurocompile.quantize.rounding import round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
     Scale,
@@ -47,7 +52,14 @@ from neurocompile.quantize.scales import (
 )
 
 
-def quantize(graph: Graph, chip: Chip, ranges: Ranges, bits: int = 8) -> Graph:
+def quantize(
+    graph: Graph,
+    chip: Chip,
+    ranges: Ranges,
+    bits: int = 8,
+    moments: Moments | None = None,
+    choices: Mapping[str, Choice] | None = None,
+) -> Graph:
     """Choose every integer of a network.
 
     Args:
@@ -55,27 +67,58 @@ def quantize(graph: Graph, chip: Chip, ranges: Ranges, bits: int = 8) -> Graph:
         chip: The target; only its formats are read.
         ranges: From `observe` (calibration data) or `bound` (weights alone).
         bits: Width of the weights, 2..8.
+        moments: From `observe_moments`; without, each weight is rounded to nearest.
+        choices: By neuron layer, where something else than the default is to be chosen.
 
     Raises:
         DoesNotFit: If a parameter leaves its register; the message names layer and range.
         Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
             than synapses.
     """
-    shape = shapes(graph)
+    request = _Request(chip, ranges, bits, moments or {}, choices or {})
+    fixed = _quantized(graph, request)
+    early = without_lead_in(fixed)  # refuses a loop that the chip cannot keep up with
+    if not early:
+        return fixed
+    # An axon starts with the network, so that no bias drives a deep layer before its first input.
+    by_axon = _quantized(graph, request, early)
+    return by_axon if without_lead_in(by_axon) < early else fixed
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """The arguments of `quantize`."""
+
+    chip: Chip
+    ranges: Ranges
+    bits: int
+    moments: Moments
+    choices: Mapping[str, Choice]
+
+    def choice(self, layer: str) -> Choice:
+        """What was chosen for a neuron layer."""
+        return self.choices.get(layer, Choice(self.bits))
+
+
+def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozenset()) -> Graph:
+    """The integers, with biases of the named layers on axons of their own."""
+    shape, chip, ranges = shapes(graph), request.chip, request.ranges
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
     backwards: dict[str, dict[str, Synapse]] = {}  # by origin, which stands before them
     for name, node in graph.nodes.items():
         if isinstance(node, NEURONS):
-            incoming = read_incoming(graph, name, shape)
+            incoming = read_incoming(graph, name, shape, name in by_axon)
             _check_supported(incoming, chip)
-            scale = choose_scale(_demand(incoming, ranges), chip, bits)
+            choice = request.choice(name)
+            scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
+            synapses, incoming = _synapses(incoming, request, scale, choice.bits)
             population = _population(incoming, ranges, chip, scale)
-            for first in _sources(incoming, population, scale, chip, graph, bits):
+            for first in _sources(incoming, population, scale, chip, graph, choice.bits):
                 nodes.update(first)
                 edges += zip(first, [*list(first)[1:], name], strict=True)
-            for arrival in incoming.arrivals:
-                link, synapse = str(arrival.link), _synapse(incoming, arrival, scale, bits)
+            for arrival, synapse in zip(incoming.arrivals, synapses, strict=True):
+                link = str(arrival.link)
                 edges += [(arrival.origin, link), (link, name)]
                 if arrival.origin in nodes:
                     nodes[link] = synapse
@@ -85,9 +128,7 @@ def quantize(graph: Graph, chip: Chip, ranges: Ranges, bits: int = 8) -> Graph:
             nodes.update(backwards.pop(name, {}))
         elif isinstance(node, Input) and graph.settings.encoder.kind != "current":
             nodes[name] = SpikeInput(node.shape)
-    fixed = Graph(nodes, tuple(edges), graph.settings)
-    depths(fixed)  # refuses a loop that the chip cannot keep up with
-    return fixed
+    return Graph(nodes, tuple(edges), graph.settings)
 
 
 def _check_supported(incoming: Incoming, chip: Chip) -> None:
@@ -123,23 +164,24 @@ def _host_peak(incoming: Incoming, ranges: Ranges) -> float:
         largest = float(np.abs(matrix(host.op, host.in_shape)).sum(axis=1).max()) * ranges.input
     else:
         largest = ranges.current[incoming.name]
-    return float(np.max(incoming.leak)) * largest
+    return float(np.max(incoming.gain)) * largest
 
 
-def _demand(incoming: Incoming, ranges: Ranges) -> Demand:
+def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
     """What the layer asks of its registers."""
-    ops = [incoming.leaked(op) for op in _ops(incoming)]
-    highs = [float(weights_of(op).max(initial=0.0)) for op in ops]
-    lows = [float(weights_of(op).min(initial=0.0)) for op in ops]
-    above = incoming.numbers["v_th"] - incoming.level if incoming.neuron.spiking else np.zeros(1)
-    leak = float(np.max(incoming.leak)) if ops else 0.0
+    ranges = request.ranges
+    ops = [incoming.gained(op) for op in _ops(incoming)]
+    found = [request.moments.get(str(a.link)) for a in incoming.arrivals]
+    low, high = reach([weights_of(op) for op in ops], ops, found, choice)
+    above = incoming.numbers.v_th - incoming.level if incoming.neuron.spiking else np.zeros(1)
+    gain = float(np.max(incoming.gain)) if ops else 0.0
     return Demand(
         name=incoming.name,
-        weight_high=max(highs, default=0.0),
-        weight_low=min(lows, default=0.0),
+        weight_high=high,
+        weight_low=low,
         threshold=float(np.max(above)),
         bias=float(np.max(np.abs(incoming.register_bias()))) + _host_peak(incoming, ranges),
-        current_peak=leak * ranges.current[incoming.name],
+        current_peak=gain * ranges.current[incoming.name],
         potential_peak=ranges.potential[incoming.name],
     )
 
@@ -149,10 +191,13 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
     name, numbers, formats = incoming.name, incoming.numbers, chip.formats
     du: Any = 4095
     if has_current(incoming.neuron):
-        du = decay_register(numbers["syn_leak"], incoming.dt, node=name, tau="tau_syn") - 1
+        du = decay_register(numbers.syn_leak, incoming.dt, node=name, tau="tau_syn") - 1
+    dv: Any = 0
+    if numbers.mem_leak is not None:
+        dv = decay_register(numbers.mem_leak, incoming.dt, node=name, tau="tau_mem")
     vth: Any = (1 << formats.threshold_bits.value) - 1
     if incoming.neuron.spiking:
-        above = (numbers["v_th"] - incoming.level) * scale.unit
+        above = (numbers.v_th - incoming.level) * scale.unit
         vth = threshold_register(above, formats.threshold_bits.value, node=name)
     mantissa, exponent = bias_registers(
         incoming.register_bias() * scale.unit,
@@ -160,15 +205,16 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
         formats.bias_exp_max.value,
         node=name,
         written=_host_peak(incoming, ranges) * scale.unit,
+        smallest_exponent=formats.bias_exp_min.value,
     )
     return CubaLIF(
         shape=incoming.shape,
         du=du,
-        dv=decay_register(numbers["mem_leak"], incoming.dt, node=name, tau="tau_mem"),
+        dv=dv,
         vth=vth,
         bias_mant=mantissa,
         bias_exp=np.asarray(exponent),
-        v_init=np.rint((numbers["v_leak"] - incoming.level) * scale.unit),
+        v_init=np.rint(incoming.start * scale.unit),
         reset=getattr(incoming.neuron, "reset", "zero"),
         readout=not incoming.neuron.spiking,
         scale=np.asarray(1 / scale.unit),
@@ -191,24 +237,47 @@ def _sources(
         host = incoming.host
         exponent = float(1 << int(population.bias_exp))
         unit = scale.unit / exponent * graph.settings.encoder.gain
-        written = BiasInput(host.in_shape, incoming.shape, incoming.leak * unit, host.op)
+        written = BiasInput(host.in_shape, incoming.shape, incoming.gain * unit, host.op)
         found.append({host.origin: written})
-    if incoming.bias is not None and not incoming.current_joins_bias:
-        leak = np.broadcast_to(incoming.leak, incoming.shape).ravel()
-        weight = (incoming.bias * leak)[:, None]
+    if incoming.bias is not None and incoming.by_axon:
+        gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
+        weight = (incoming.bias * gain)[:, None]
         name = f"{incoming.name}_bias"
         least = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
-        synapse = _on_grid(Linear(weight), ((1,), (leak.size,)), scale, bits, least)
+        synapse = _on_grid(Linear(weight), ((1,), (gain.size,)), scale, bits, least)
         found.append({f"{name}_axon": AlwaysOn(), name: synapse})
     return found
 
 
-def _synapse(incoming: Incoming, arrival: Arrival, scale: Scale, bits: int) -> Synapse:
-    """The synapse of one branch."""
-    assert arrival.op is not None, "compose_synapses left no synapse"
-    outer = (arrival.in_shape, arrival.out_shape)
-    found = _on_grid(incoming.leaked(arrival.op), outer, scale, bits, scale.weight_exp)
-    return replace(found, delay=arrival.delay)
+def _synapses(
+    incoming: Incoming, request: _Request, scale: Scale, bits: int
+) -> tuple[list[Synapse], Incoming]:
+    """The synapses of a layer, and the layer with what its bias makes up for their rounding.
+
+    A layer without a bias gets none: every neuron with one is updated in every step.
+    """
+    found = []
+    made_up = np.zeros(size(incoming.shape))
+    for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
+        gained = incoming.gained(op)
+        unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS)
+        moments = request.moments.get(str(arrival.link))
+        rounded = round_weights(gained, weights_of(gained) * unit, moments, bits)
+        made_up += spread(op, rounded.bias, made_up.size) / unit
+        found.append(
+            Synapse(
+                with_weights(op, rounded.values),
+                arrival.in_shape,
+                arrival.out_shape,
+                scale.weight_exp,
+                bits,
+                arrival.delay,
+            )
+        )
+    if incoming.bias is None:
+        return found, incoming
+    gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
+    return found, replace(incoming, bias=incoming.bias + made_up / gain)
 
 
 def _on_grid(

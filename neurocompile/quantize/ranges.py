@@ -6,13 +6,14 @@ Out: the largest synaptic current and potential of each neuron layer, in float64
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from neurocompile.engines.agree import spans
-from neurocompile.engines.floating import run_float
+from neurocompile.engines.floating import FloatRecording, run_float
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
@@ -20,6 +21,8 @@ from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
 from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, Reshape, size
 from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import shapes
+
+Also = Callable[[Array, FloatRecording], None]
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,22 @@ class Ranges:
     input: float
 
 
-def observe(graph: Graph, values: Array, steps: int) -> Ranges:
+def observe(
+    graph: Graph, values: Array, steps: int, also: Also = lambda values, seen: None
+) -> Ranges:
     """Run the float network over calibration samples.
 
     Args:
         graph: Simplified FLOAT graph.
         values: As `run_float` takes them: (n, steps, *shape) spikes or (n, *shape) currents.
         steps: Steps a sample.
+        also: Told of each batch: its values, and what the network did.
     """
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
     for first, last in spans(len(values)):
         seen = run_float(graph, values[first:last], steps, peaks=True)
+        also(values[first:last], seen)
         for name, peak in seen.current_peak.items():
             current[name] = max(current.get(name, 0.0), peak)
             potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
@@ -60,6 +67,7 @@ def observe(graph: Graph, values: Array, steps: int) -> Ranges:
 def bound(graph: Graph) -> Ranges:
     """The worst that the weights allow when every input neuron spikes in every step.
 
+    What does not leak may add up over all steps of a sample.
     Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1].
     """
     shape = shapes(graph)
@@ -90,8 +98,8 @@ def bound(graph: Graph) -> Ranges:
         total = reach[graph.before(name)[0]].max()
         if has_current(node):
             total = total / float(np.min(p["syn_leak"]))
-        rest = np.abs(p["v_leak"]).max()
-        level = 0.0 if p["v_reset"] is None else np.abs(p["v_reset"]).max()
+        held = 1 if p["mem_leak"] is not None else graph.settings.steps
+        levels = (p[v] for v in ("v_leak", "v_reset") if p[v] is not None)
         current[name] = float(total)
-        potential[name] = float(total + rest + level)
+        potential[name] = float(total * held + sum(np.abs(v).max() for v in levels))
     return Ranges(False, current, potential, largest_input)

@@ -72,7 +72,13 @@ def threshold_register(threshold: Array, bits: int, *, node: str) -> Array:
 
 
 def bias_registers(
-    bias: Array, bits: int, largest_exponent: int, *, node: str, written: float = 0.0
+    bias: Array,
+    bits: int,
+    largest_exponent: int,
+    *,
+    node: str,
+    written: float = 0.0,
+    smallest_exponent: int = 0,
 ) -> tuple[Array, int]:
     """Mantissa and common exponent for biases in chip units of v.
 
@@ -82,6 +88,7 @@ def bias_registers(
         largest_exponent: The largest exponent of the chip.
         node: Layer, for the message.
         written: Largest |bias| that the host writes on top for a sample, same units.
+        smallest_exponent: The smallest exponent of the chip.
 
     Returns:
         int64 mantissa like `bias` and the smallest exponent that holds the largest bias.
@@ -89,7 +96,7 @@ def bias_registers(
     top = (1 << (bits - 1)) - 1
     largest = float(np.max(np.abs(bias))) + written
     spare = 1 if written else 0  # two roundings may add up to one step more than their sum
-    for exponent in range(largest_exponent + 1):
+    for exponent in range(smallest_exponent, largest_exponent + 1):
         if np.rint(largest / (1 << exponent)) + spare <= top:
             return np.rint(bias / (1 << exponent)).astype(np.int64), exponent
     raise DoesNotFit(

@@ -26,7 +26,7 @@ VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc
 
 
 def build_report(
-    chip: Chip, compiled: Compiled, result: Result | None, about: dict[str, Any]
+    chip: Chip, compiled: Compiled, result: Result | None, about: dict[str, Any], net: str = ""
 ) -> dict[str, Any]:
     """The whole report.
 
@@ -35,6 +35,7 @@ def build_report(
         compiled: The network at every stage.
         result: Of a run, or None where there were no data.
         about: From `provenance`.
+        net: How network.net is loaded, or which layer it cannot hold and why.
     """
     decoder = compiled.fixed_graph.settings.decoder
     evaluation = None if result is None else result.evaluation
@@ -52,6 +53,7 @@ def build_report(
         "energy": None if result is None else result.energy.to_dict(),
         "latency": None if result is None else _latency(result),
         "fit": {**fit(compiled.placed), "cores": core_table(compiled.placed)},
+        "network_net": net,
         "provenance": about,
     }
 
@@ -77,6 +79,7 @@ def provenance(
         "calibration": "uncalibrated: scales come from the weights"
         if calibration is None
         else f"{len(calibration)} samples of {calibration.name}",
+        "assumed": list(compiled.fixed_graph.settings.assumed),
         "digests": {
             "model": model_digest,
             "float_graph": None

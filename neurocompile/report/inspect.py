@@ -15,10 +15,17 @@ import numpy as np
 from neurocompile.exchange.artifact import read_artifact
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
 from neurocompile.ir.shapes import shapes
 
 
-def inspect_path(path: Path, *, allow_pickle: bool = False) -> dict[str, Any]:
+def inspect_path(
+    path: Path,
+    *,
+    allow_pickle: bool = False,
+    dt: float | None = None,
+    reset: Reset | None = None,
+) -> dict[str, Any]:
     """Every layer of a model, or of the integers that `export` wrote.
 
     Raises:
@@ -31,7 +38,7 @@ def inspect_path(path: Path, *, allow_pickle: bool = False) -> dict[str, Any]:
         return describe(load_onnx(artifact.file("fixed.onnx")))
     from neurocompile import frontend
 
-    return describe(frontend.load(path, allow_pickle=allow_pickle))
+    return describe(frontend.load(path, allow_pickle=allow_pickle, dt=dt, reset=reset))
 
 
 def describe(graph: Graph) -> dict[str, Any]:

@@ -111,6 +111,8 @@ def print_inspection(found: dict[str, Any]) -> None:
     summary.add_row("data", settings["data"] or "not stated")
     for name, value in settings["training"].items():
         summary.add_row(f"training: {name}", str(value))
+    for sentence in settings.get("assumed", ()):
+        summary.add_row("assumed", sentence)
     console.print(summary)
 
 
@@ -184,6 +186,15 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
     fit = report["fit"]
     rows.append(("fits the chip", _fit(fit)))
     rows.append(("scales", report["provenance"]["calibration"]))
+    if report.get("network_net"):
+        written = not report["network_net"].startswith("layer ")
+        rows.append(
+            (
+                "network.net",
+                report["network_net"] if written else "not written: " + report["network_net"],
+            )
+        )
+    rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
     return rows
 
 

@@ -21,6 +21,7 @@ from neurocompile.ir.linear import full_bias, matrix, sparse_op
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import (
     Add,
+    BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
@@ -36,6 +37,7 @@ from neurocompile.ir.nodes import (
 )
 from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import out_shape
+from neurocompile.simplify.fold_batchnorm import folded
 
 ORIGINS = (Input, *NEURONS)
 WEIGHTED = (Linear, Conv, ConvTranspose, Sparse)
@@ -72,15 +74,24 @@ class Path:
     in_shape: Shape
     links: tuple[tuple[str, Any], ...] = ()
 
-    def behind(self, name: str, op: Any) -> Path:
-        """The path followed by a linear node."""
+    def behind(self, name: str, op: Any, shape: Shape) -> Path:
+        """The path followed by a linear node.
+
+        Args:
+            name, op: The node.
+            shape: Before it.
+        """
         if isinstance(op, Identity):
             return self
-        *links, (last, place) = self.links or (("", None),)
-        if isinstance(place, Place):
-            turned = _through(place, last, name, op)
+        *links, (last, end) = self.links or (("", None),)
+        if isinstance(end, Place):
+            turned = _through(end, last, name, op)
             if turned is not None:
                 return replace(self, links=(*links, *turned))
+        if isinstance(op, BatchNorm):
+            both = folded(end, op, shape)
+            if both is not None:
+                return replace(self, links=(*links, (joined("+", [last, name]), both)))
         return replace(self, links=(*self.links, (name, op)))
 
     @property
@@ -140,14 +151,18 @@ def _paths_behind(
         found, first = [], 0
         for b in before:
             place = Place(first, shape[b], shape[name])
-            found += [path.behind(f"{name}_part", place) for path in behind[b]]
+            found += [path.behind(f"{name}_part", place, shape[b]) for path in behind[b]]
             first += shape[b][0]
         return _added(found, shape[name])
     if isinstance(node, Delay):
         return tuple(_delayed(path, name, node) for path in behind[before[0]])
     first_path, *others = behind[before[0]]
     bare = node if bias_of(node) is None else replace(node, bias=None)
-    return (first_path.behind(name, node), *(path.behind(name, bare) for path in others))
+    outer = shape[before[0]]
+    return (
+        first_path.behind(name, node, outer),
+        *(path.behind(name, bare, outer) for path in others),
+    )
 
 
 def _added(paths: list[Path], shape: Shape) -> tuple[Path, ...]:

@@ -6,9 +6,10 @@ Out: a sound part; over some tens of draws every parameter occurs.
 
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
-from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox
+from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
 from neurocompile.ir.nodes import (
     AvgPool,
+    BatchNorm,
     Conv,
     ConvTranspose,
     Identity,
@@ -138,14 +139,18 @@ def neuron(rng, shape):
         values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
         return values.astype(rng.choice(["float32", "float64"]))
 
+    kind = NEURONS[int(rng.integers(len(NEURONS)))]
+    if kind is Integrator:
+        return Integrator()
     leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}
-    kind = [LIF, LIFBox, LI, LIBox][int(rng.integers(4))]
     if kind in (LIF, LI):
         leaks["tau_syn_inv"] = number(50, 400)
     if kind in (LI, LIBox):
         return kind(**leaks)
     leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
-    if kind is LIFBox:
+    if kind is IAF:
+        leaks = {name: leaks[name] for name in ("v_th", "v_reset")}
+    if kind in (LIFBox, IAF):
         leaks["reset"] = str(rng.choice(["zero", "subtract"]))
     return kind(**leaks)
 
@@ -159,6 +164,8 @@ def float_map(rng, shape):
 
     if rng.random() < 0.1:
         return Identity()
+    if rng.random() < 0.1:
+        return BatchNorm(values(shape[0]), values(shape[0]) if rng.random() < 0.5 else None)
     if len(shape) == 1:
         weight = values(int(rng.integers(2, 9)), *shape)
         return Linear(weight, values(weight.shape[0]) if rng.random() < 0.5 else None)

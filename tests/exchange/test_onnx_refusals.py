@@ -253,6 +253,12 @@ def test_metadata_that_are_no_json_object_are_refused(model, key, text):
         from_onnx(model)
 
 
+def test_an_array_that_two_fields_take_is_refused(model):
+    edit_graph(model, lambda d: d["nodes"][-1].update(du=d["nodes"][-1]["dv"]))
+    with pytest.raises(BadInput, match="not in the file, or taken twice"):
+        from_onnx(model)
+
+
 def test_settings_that_no_run_could_use_are_refused(model):
     metadata(model, "settings").value = '{"dt": -1.0}'
     with pytest.raises(BadInput, match="this ONNX model: dt"):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from neurocompile import frontend
-from neurocompile.errors import BadInput, NotInstalled, Unsupported
+from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import same
 from neurocompile.nn.checkpoint import save
@@ -71,10 +71,9 @@ def test_an_onnx_file_goes_to_the_reader_of_onnx_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".nir", ".net"])
-def test_formats_of_later_versions_are_named(tmp_path, suffix):
+def test_nir_and_net_files_are_hdf5(tmp_path, suffix):
     (tmp_path / f"net{suffix}").write_bytes(b"")
-    words = refusal(tmp_path / f"net{suffix}", Unsupported)
-    assert f"{suffix} files are not in this version. Use .pt, .onnx." in words
+    assert "is not an HDF5 file" in refusal(tmp_path / f"net{suffix}")
 
 
 def test_other_suffixes_folders_and_missing_files_are_refused(tmp_path):

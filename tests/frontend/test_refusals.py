@@ -22,15 +22,24 @@ def refusal(module, *shape, settings=None, kind=Unsupported):
     ("module", "words"),
     [
         (nn.ReLU(), "layer '1' is a ReLU, which is not supported. A chip has no such activation."),
-        (nn.BatchNorm2d(2), "fold it into the layer before it with torch.nn.utils.fuse_conv_bn"),
+        (nn.BatchNorm2d(2, track_running_stats=False), "Train with track_running_stats=True."),
         (nn.MaxPool2d(2), "layer '1' is a MaxPool2d, which is not supported. A maximum is not"),
-        (nn.AdaptiveAvgPool2d(1), "Use AvgPool1d or AvgPool2d with the kernel"),
-        (nn.Conv3d(2, 2, 1), "Use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d."),
-        (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Of recurrence this"),
-        (norse.LSNNRecurrentCell(4, 4), "is a LSNNRecurrentCell, which is not supported. Of rec"),
-        (norse.LIFAdExCell(), "Use norse.torch.LIFCell, LIFBoxCell, LICell or LIBoxCell."),
+        (
+            nn.AdaptiveAvgPool2d((3, 2)),
+            "from (4, 4) to (3, 2) its windows differ in size. Use an output_size that divides its "
+            "input: one of 1, 2, 4 by one of 1, 2, 4.",
+        ),
+        (nn.Conv3d(2, 2, 1), "use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d or its form"),
+        (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Its state is real-valued"),
+        (norse.LSNNRecurrentCell(4, 4), "Its threshold adapts, for which Lava has no fixed-point"),
+        (norse.LIFAdExCell(), "Use norse.torch.LIFCell, LIFBoxCell, IAFCell, LICell or LIBoxCell."),
+        (
+            norse.LIFRefracCell(),
+            "layer '1' is a LIFRefracCell, which is not supported. Lava has no fixed-point neuron "
+            "with a refractory period, so no target can run it. Use norse.torch.LIFCell or LIFBox",
+        ),
         (norse.LILinearCell(4, 4), "Use a torch.nn.Linear without bias and a norse.torch.LICell."),
-        (nn.Softmax(1), "is a Softmax, which is not supported. Use Linear, Conv1d/2d"),
+        (nn.Softmax(1), "is a Softmax, which is not supported. Leave it out and end the network"),
         (nn.AvgPool2d(2, ceil_mode=True), "ceil_mode=True is not supported. Use ceil_mode=False"),
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override = 3 is not supported. Use None"),
         (nn.LPPool2d(2, 2), "norm_type = 2 is no linear map. Use 1"),
@@ -93,7 +102,10 @@ class Step(nn.Module):
         (lambda m, x, s: torch.add(m.fc(x), x, alpha=2), "the forward of Step adds 2 times a sig"),
         (lambda m, x, s: added_and_used(m.fc(x), x), "adds to the output of layer 'fc' in place"),
         (lambda m, x, s: added_and_used(m.fc(x), x, (1, 3)), "of layer 'fc' in place"),
-        (lambda m, x, s: torch.stack([m.fc(x), x]), "Use torch.cat of the outputs of two or more"),
+        (
+            lambda m, x, s: torch.stack([m.fc(x), x]),
+            "the network returns a stack. Use torch.cat of the outputs",
+        ),
         (lambda m, x, s: torch.cat([m.fc(x), x], 0), "concatenates along axis 0, allowed is 1"),
         (lambda m, x, s: torch.cat([m.fc(x), torch.ones(1, 3)], 1), "operation 'cat' in the forw"),
         (lambda m, x, s: F.relu(m.fc(x)), "A chip has no such activation. Use a spiking layer"),
@@ -145,15 +157,16 @@ def test_states_that_change_places_are_refused():
     )
 
 
-def test_an_output_that_comes_back_in_the_next_step_is_refused_as_recurrence():
+def test_an_output_that_takes_the_place_of_the_input_is_refused():
     def step(m, x, s):
         last, state = s or (None, None)
         z, state = m.lif(m.fc(x if last is None else last), state)
         return z, (z, state)
 
-    assert "given the output of layer 'lif' of the step before. Of recurrence this" in refusal(
-        Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3
-    )
+    assert (
+        "the forward of Step does something else in its second step than in its first. Do the same "
+        "in every step. What comes back a step later through the state must be added"
+    ) in refusal(Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3)
 
 
 def test_a_second_step_that_differs_from_the_first_is_refused():
@@ -167,9 +180,66 @@ def test_a_second_step_that_differs_from_the_first_is_refused():
     )
 
 
-def test_recurrent_sequential_is_refused_as_recurrence():
-    net = norse.RecurrentSequential(nn.Linear(3, 3), norse.LIFCell())
-    assert "RecurrentSequential, which is not supported. Of recurrence this" in refusal(net, 1, 3)
+def test_an_output_of_two_steps_before_is_refused():
+    def step(m, x, s):
+        older, last, state = s or (torch.zeros(1, 3), torch.zeros(1, 3), None)
+        z, state = m.lif(m.fc(x) + older, state)
+        return z, (last, z, state)
+
+    assert "the forward of Step joins a signal with zeros in its second step too. What comes" in (
+        refusal(Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3)
+    )
+
+
+def test_a_bias_that_the_first_step_leaves_out_is_refused():
+    def step(m, x, s):
+        last, state = s or (None, None)
+        drive = x if last is None else x + m.fc(last)
+        z, state = m.lif(drive, state)
+        return z, (z, state)
+
+    layers = {"lif": norse.LIFCell()}
+    assert "in its second step than in its first" in refusal(
+        Step(step, fc=nn.Linear(3, 3), **layers), 1, 3
+    )
+    without = Step(step, fc=nn.Linear(3, 3, bias=False), **layers)
+    assert "fc" in trace(without, torch.zeros(1, 3)).nodes
+
+
+def test_a_start_that_is_not_silent_is_refused():
+    def step(m, x, s):
+        last, state = s or (torch.ones(1, 3), None)
+        z, state = m.lif(x + last, state)
+        return z, (z, state)
+
+    assert "operation 'add' in the forward of Step is not supported. Only the outputs of two" in (
+        refusal(Step(step, lif=norse.LIFCell()), 1, 3)
+    )
+
+
+def test_a_layer_that_is_there_in_the_first_step_alone_is_refused():
+    def step(m, x, s):
+        last, state = s or (torch.zeros(1, 3), None)
+        z, state = m.lif((m.fc(x) if s is None else x) + last, state)
+        return z, (m.fc(x) if s is None else z, state)
+
+    assert "does something else in its" in refusal(
+        Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3
+    )
+
+
+def test_recurrent_sequential_around_layers_over_time_is_refused():
+    net = norse.RecurrentSequential(nn.Linear(3, 3), norse.LIF())
+    assert "(RecurrentSequential) feeds its output back in its next call, but other" in refusal(
+        norse.SequentialState(nn.Linear(3, 3), net), 5, 1, 3
+    )
+
+
+def test_a_batch_norm_that_would_take_the_batch_for_channels_is_refused():
+    net = nn.Sequential(nn.BatchNorm1d(3), norse.LIF())  # given (T, N = channels, features)
+    assert "layer '0' (BatchNorm1d) does a single step, but other layers take all" in refusal(
+        net, 5, 3, 3
+    )
 
 
 def test_a_pair_in_the_place_of_a_tensor_is_refused():

@@ -211,11 +211,13 @@ def test_functions_are_the_modules_of_the_same_name():
     class Functional(nn.Module):
         def forward(self, x):
             x = F.interpolate(x, scale_factor=2)
-            x = F.lp_pool2d(x, 1, 2)
+            x = F.dropout2d(F.lp_pool2d(x, 1, 2), training=self.training)
+            x = F.adaptive_avg_pool2d(x, (2, 4))
             return x.unflatten(1, (1, 2)).flatten(1, 2).contiguous()
 
     graph = trace(Functional(), torch.zeros(1, 2, 4, 4))
     assert graph.nodes["interpolate"].scale == (2, 2)
     assert graph.nodes["lp_pool2d"].kernel == graph.nodes["lp_pool2d"].stride == (2, 2)
-    assert graph.nodes["unflatten"].shape == (1, 2, 4, 4)
-    assert graph.nodes["flatten"].shape == (2, 4, 4)
+    assert graph.nodes["adaptive_avg_pool2d"].kernel == (2, 1)
+    assert graph.nodes["unflatten"].shape == (1, 2, 2, 4)
+    assert graph.nodes["flatten"].shape == (2, 2, 4)

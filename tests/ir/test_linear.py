@@ -10,6 +10,7 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.nodes import (
     AvgPool,
+    BatchNorm,
     Conv,
     ConvTranspose,
     Linear,
@@ -70,6 +71,18 @@ def test_pools_equal_pytorch(padded):
     np.testing.assert_allclose(apply(pool, t, x.shape).numpy(), mean, atol=1e-12)
     total = matrix(SumPool((2, 2), (2, 2), (0, 0)), x.shape) @ x.ravel()
     np.testing.assert_allclose(total, 4 * F.avg_pool2d(t, 2).numpy().ravel(), atol=1e-12)
+
+
+def test_a_batch_norm_multiplies_and_shifts_each_channel():
+    op, x = BatchNorm(np.array([2.0, 3.0]), np.array([0.5, -1.0])), np.array([[1, 2], [4, 5]])
+    expected = [[2.5, 4.5], [11, 14]]
+    flat = matrix(op, (2, 2)) @ x.ravel() + full_bias(op, (2, 2))
+    assert flat.reshape(2, 2).tolist() == expected
+    assert apply(op, torch.tensor(x[None], dtype=torch.float64), (2, 2))[0].tolist() == expected
+    with pytest.raises(BadInput, match=r"was given the shape \(3, 2\), but takes \(2, ...\)"):
+        out_shape(op, (3, 2))
+    with pytest.raises(BadInput, match=r"its weight has shape \(2, 1\), allowed is a number for"):
+        out_shape(BatchNorm(np.ones((2, 1))), (2,))
 
 
 def test_upsampling_repeats_each_value_along_each_axis():

@@ -120,6 +120,9 @@ def test_every_float_node_can_be_stored():
         neurons.LIFBox(tau, v, np.array([1.0, 2.0]), v, "subtract"),
         neurons.LI(tau, tau, v),
         neurons.LIBox(tau, v),
+        nodes.BatchNorm(np.ones(2, dtype=d), np.zeros(2, dtype=d)),
+        neurons.IAF(tau, v, "subtract"),
+        neurons.Integrator(),
     ]
     graph = chain({"input": nodes.Input((8,)), **{f"n{i}": node for i, node in enumerate(each)}})
     joins = {"add": nodes.Add(), "concat": nodes.Concat(), "late": nodes.Delay(3)}
@@ -236,8 +239,8 @@ def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path):
     [
         ("2.0", "its version is 2.0, but this neurocompile reads 1.x. Update it: pip install"),
         ("0.9", LINES),
-        ("one", "its version is 'one', not one such as 1.0"),
-        (1.0, "its version is '1.0', not one such as 1.0"),
+        ("one", "its version is 'one', not one such as 1.1"),
+        (1.0, "its version is '1.0', not one such as 1.1"),
     ],
 )
 def test_another_major_version_is_refused_with_what_to_do(tmp_path, good, version, words):

@@ -1,0 +1,173 @@
+"""Every number of a network twice: as the float network has it, and as the chip rounded it.
+
+In:  FIXED graph, and the simplified FLOAT graph that it was made from.
+Out: for each population the numbers of its step and what arrives at it, with the classes of
+     parameters that were asked for rounded and all others exact.
+Both are in chip units of the membrane (float value = number x scale + offset), so that integers
+stay whole in float64. Exact numbers come from the FLOAT graph and the scale, never from integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, FixedConstants, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Linear, Shape, size
+from neurocompile.ir.shapes import shapes
+from neurocompile.ir.step import DECAY_BITS
+from neurocompile.quantize.incoming import Incoming, read_incoming
+
+CLASSES = ("weight", "threshold", "bias", "decay")  # what the chip rounds
+UNITY = 1 << DECAY_BITS
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One synapse as numbers: what arrives is factor * op(spikes of `delay` steps ago).
+
+    Attributes:
+        source: Population that the spikes come from.
+        delay: Steps of the network's own time.
+        in_shape: Shape that the map works on.
+        op: Linear map without bias.
+        factor: () or shape of the target, chip units of v.
+    """
+
+    source: str
+    delay: int
+    in_shape: Shape
+    op: Any
+    factor: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One population as numbers.
+
+    Attributes:
+        node: The population; its step is run.
+        constants: What the step reads: parts in 4096 kept, bias, threshold; () or shape.
+        start: v before the first step, () or shape.
+        links: What arrives.
+        host: Name of the BiasInput that writes its bias, "" without.
+        written: Whether the host's writes are rounded to mantissas.
+    """
+
+    node: CubaLIF
+    constants: FixedConstants
+    start: Array
+    links: tuple[Link, ...]
+    host: str
+    written: bool
+
+
+def threshold_of(incoming: Incoming) -> Array:
+    """The float threshold above the level that the chip calls 0, () or shape, membrane units."""
+    return np.asarray(incoming.numbers.v_th - incoming.level)
+
+
+def incomings(fixed: Graph, simple: Graph) -> dict[str, Incoming]:
+    """What the FLOAT graph says about each population of the FIXED graph.
+
+    Raises:
+        BadInput: If one was not made from the other.
+    """
+    shape = shapes(simple)
+    found = {}
+    for name, node in fixed.of(CubaLIF):
+        if name not in simple.nodes or shape[name] != node.shape:
+            raise _strangers(f"layer '{name}'")
+        by_axon = any(_by_axon(fixed, s) for s in fixed.before(name))
+        found[name] = read_incoming(simple, name, shape, by_axon)
+    return found
+
+
+def rounded(
+    fixed: Graph, incoming: Mapping[str, Incoming], classes: Collection[str]
+) -> dict[str, Layer]:
+    """The populations with these classes of parameters rounded, by name in the graph's order.
+
+    A bias counts as a bias wherever it lives: in a register, in the weight of an always-on axon,
+    or in what the host writes. v before the first step belongs to it.
+
+    Args:
+        fixed: FIXED graph.
+        incoming: From `incomings`.
+        classes: Any of `CLASSES`.
+    """
+    found = {}
+    for name, node in fixed.of(CubaLIF):
+        before = fixed.before(name)
+        found[name] = Layer(
+            node=node,
+            constants=_constants(node, incoming[name], classes),
+            start=_of(node.v_init) if "bias" in classes else incoming[name].start / node.scale,
+            links=tuple(
+                _link(fixed, s, node, incoming[name], classes)
+                for s in before
+                if isinstance(fixed.nodes[s], Synapse)
+            ),
+            host=next((s for s in before if isinstance(fixed.nodes[s], BiasInput)), ""),
+            written="bias" in classes,
+        )
+    return found
+
+
+def _constants(node: CubaLIF, incoming: Incoming, classes: Collection[str]) -> FixedConstants:
+    """The chip's own where rounded; a readout's threshold is no number of the network."""
+    chip, numbers = node.constants(), incoming.numbers
+    keep_u = 0.0 if numbers.syn_leak is None else UNITY * (1 - numbers.syn_leak)
+    keep_v = UNITY if numbers.mem_leak is None else UNITY * (1 - numbers.mem_leak)
+    threshold: Any = np.inf
+    if incoming.neuron.spiking:
+        exact = threshold_of(incoming) / node.scale
+        threshold = chip.threshold if "threshold" in classes else exact
+    return FixedConstants(
+        keep_u=_of(chip.keep_u if "decay" in classes else keep_u),
+        keep_v=_of(chip.keep_v if "decay" in classes else keep_v),
+        bias=_of(chip.bias if "bias" in classes else incoming.register_bias() / node.scale),
+        threshold=_of(threshold),
+    )
+
+
+def _link(
+    fixed: Graph, name: str, node: CubaLIF, incoming: Incoming, classes: Collection[str]
+) -> Link:
+    synapse: Synapse = fixed.nodes[name]
+    (source,) = fixed.before(name)
+    axon = _by_axon(fixed, name)
+    op: Any = synapse.op
+    factor = _of(2.0 ** (synapse.weight_exp + ALIGN_BITS))
+    if ("bias" if axon else "weight") not in classes:
+        factor = incoming.gain / node.scale
+        if axon:
+            bias = np.zeros(size(node.shape)) if incoming.bias is None else incoming.bias
+            op = Linear(bias[:, None])
+        else:
+            op = next((a.op for a in incoming.arrivals if a.link == name), None)
+            if op is None:
+                raise _strangers(f"synapse '{name}'")
+    return Link(source, synapse.delay, synapse.in_shape, op, factor)
+
+
+def _by_axon(fixed: Graph, name: str) -> bool:
+    """Whether a node before a population brings a bias by an always-on axon."""
+    return any(isinstance(fixed.nodes[source], AlwaysOn) for source in fixed.before(name))
+
+
+def _of(values: Any) -> Array:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _strangers(where: str) -> BadInput:
+    return BadInput(
+        f"float.onnx and fixed.onnx do not belong together: {where} of fixed.onnx is not in "
+        "float.onnx. Export the model again."
+    )

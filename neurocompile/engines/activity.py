@@ -1,0 +1,115 @@
+"""What a run made the chip do, from spikes and potentials alone: for engines that count nothing.
+
+In:  FIXED graph, encoded input, the recording of an engine such as onnx.
+Out: energy.counts.Activity by population, equal to what the fixed engine counts on its way.
+numpy alone. A current is replayed only where some neuron might be at rest; saturations and wraps
+are not seen in a recording and stay 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurocompile.energy.counts import Activity
+from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import Columns, rows_of
+from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import size
+from neurocompile.ir.step import NumpyOps
+
+OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: some 100 MB
+
+
+def activity_of(graph: Graph, encoded: Encoded, found: Recording) -> dict[str, Activity]:
+    """Activity of every SpikeInput and CubaLIF; all layers must have been recorded."""
+    done = {}
+    for name, node in graph.of(SpikeInput, CubaLIF):
+        spikes = np.asarray(found.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
+        updated = _updated(graph, name, encoded, found) if isinstance(node, CubaLIF) else None
+        done[name] = Activity(spikes, updated)
+    return done
+
+
+def _updated(graph: Graph, name: str, encoded: Encoded, found: Recording) -> int:
+    """Neuron steps with input, or with u, v or the bias not zero at the start."""
+    node: CubaLIF = graph.nodes[name]
+    v = found.membrane[name]
+    start = np.broadcast_to(node.v_init, (len(v), 1, *node.shape))
+    busy = np.concatenate([start, v[:, :-1]], axis=1) != 0
+    bias = np.broadcast_to(node.bias, node.shape)[None]
+    synapses = []
+    for before in graph.before(name):
+        if isinstance(graph.nodes[before], BiasInput):
+            bias = np.asarray(encoded.values[before])
+        elif isinstance(graph.nodes[before], Synapse):
+            synapses.append(before)
+    busy |= (bias != 0)[:, None]
+    if synapses and not busy.all():
+        busy |= _reached_or_charged(graph, synapses, node, found, v.shape)
+    return int(busy.sum())
+
+
+def _reached_or_charged(
+    graph: Graph, synapses: list[str], node: CubaLIF, found: Recording, shape: tuple[int, ...]
+) -> Array:
+    """Where a spike arrived or u was not zero at the start of a step, (n, steps, *shape)."""
+    total = np.zeros(shape, np.int64)
+    busy = np.zeros(shape, bool)
+    for name in synapses:
+        synapse: Synapse = graph.nodes[name]
+        (source,) = graph.before(name)
+        sums, reached = _arrivals(synapse, _sent(graph, source, synapse.delay, found, shape))
+        exponent = synapse.weight_exp
+        sums = sums << exponent if exponent >= 0 else sums >> -exponent
+        total += sums.reshape(shape)
+        busy |= reached.reshape(shape)
+    keep, ops = node.constants().keep_u, NumpyOps()
+    u = np.zeros((len(total), *node.shape), np.int64)
+    for step in range(shape[1]):
+        busy[:, step] |= u != 0
+        u = ops.wrap(ops.decay(u, keep) + (total[:, step] << ALIGN_BITS))
+    return busy
+
+
+def _sent(graph: Graph, source: str, delay: int, found: Recording, shape: tuple[int, ...]) -> Array:
+    """Spikes that arrive over a synapse, (n * steps, neurons of the source)."""
+    if isinstance(graph.nodes[source], AlwaysOn):
+        return np.ones((shape[0] * shape[1], size(graph.nodes[source].shape)), np.uint8)
+    spikes = np.asarray(found.spikes[source]).reshape(*shape[:2], -1)
+    late = np.zeros_like(spikes)
+    late[:, delay:] = spikes[:, : max(0, shape[1] - delay)]
+    return late.reshape(shape[0] * shape[1], -1)
+
+
+def _arrivals(synapse: Synapse, spikes: Array) -> tuple[Array, Array]:
+    """Weighted sums (rows, targets) int64 and whether a spike arrived, for rows of spikes."""
+    targets = size(synapse.out_shape)
+    by_source = rows_of(synapse).columns(0, targets)
+    fan_out = np.diff(by_source.indptr)
+    sums = np.zeros((len(spikes), targets), np.int64)
+    reached = np.zeros((len(spikes), targets), bool)
+    operations = np.cumsum(spikes @ fan_out)
+    first = 0
+    while first < len(spikes):
+        done = operations[first - 1] if first else 0
+        last = int(np.searchsorted(operations, done + OPERATIONS_AT_ONCE, "right"))
+        part = slice(first, max(first + 1, last))
+        sums[part], reached[part] = _expand(by_source, spikes[part], targets)
+        first = part.stop
+    return sums, reached
+
+
+def _expand(by_source: Columns, spikes: Array, targets: int) -> tuple[Array, Array]:
+    """Follow every spike to all of its targets."""
+    row, source = np.nonzero(spikes)
+    starts = by_source.indptr[source]
+    lengths = by_source.indptr[source + 1] - starts
+    behind = np.cumsum(lengths) - lengths
+    at = np.arange(lengths.sum()) + np.repeat(starts - behind, lengths)
+    place = np.repeat(row * targets, lengths) + by_source.indices[at]
+    box = (len(spikes), targets)
+    # Weights are below 2^9 and operations below 2^40: float64 is exact.
+    sums = np.bincount(place, by_source.data[at], len(spikes) * targets).astype(np.int64)
+    return sums.reshape(box), (np.bincount(place, minlength=sums.size) > 0).reshape(box)

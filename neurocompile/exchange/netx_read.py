@@ -1,0 +1,87 @@
+"""Read a `.net` file of lava-dl into a FIXED graph.
+
+In:  a path; the file is read in a child process.
+Out: a graph whose spikes are those that netx gives, step for step of the network's own time.
+Whatever netx would cut, clamp or ignore is refused by layer, for it is not what was trained.
+A file that we wrote carries names and scales beside its layers; both must tell the same.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.exchange.hdf5 import Tree, read_hdf5
+from neurocompile.exchange.netx_entries import layers_in
+from neurocompile.exchange.netx_graph import described, foreign
+from neurocompile.exchange.netx_hold import hold
+from neurocompile.exchange.netx_layer import Layer
+from neurocompile.exchange.netx_write import ABOUT, VERSION, describe
+from neurocompile.ir.arrays import same_fields
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.verify import verify
+
+AGAIN = f"Export it again, or delete the entry '{ABOUT}' to read the layers alone"
+
+
+def load_net(path: str | Path, dt: float | None = None) -> Graph:
+    """The FIXED graph of a `.net` file.
+
+    A file of lava-dl says nothing of the length of a step and their number: a step then takes
+    `dt` seconds, or those of `Settings()`, which are noted as assumed.
+
+    Raises:
+        BadInput: If the file is damaged, or what we wrote beside its layers does not fit them.
+        Unsupported: If a layer is of a kind, or has numbers, that netx or this reader lack.
+    """
+    tree = read_hdf5(path)
+    try:
+        layers = layers_in(tree)
+        if ABOUT not in tree:
+            return verify(foreign(layers, dt), "fixed")
+        if dt is not None:
+            raise BadInput("it says the length of its step itself. Leave out --dt.")
+        return _ours(tree, layers)
+    except BadInput as error:
+        raise type(error)(f"'{path}': {error}") from None
+
+
+def _ours(tree: Tree, layers: list[Layer]) -> Graph:
+    """A graph as we wrote it, if it writes the same layers again."""
+    try:
+        about = json.loads(str(tree[ABOUT]))
+        if about["version"] != VERSION:
+            raise BadInput(
+                f"the entry '{ABOUT}' has version {about['version']!r}, allowed is {VERSION}. "
+                f"{AGAIN}."
+            )
+        graph = verify(described(about, layers), "fixed")
+        held = hold(graph)
+        again = json.loads(json.dumps(describe(graph, held)))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise BadInput(f"the entry '{ABOUT}' cannot be used: {error!r}. {AGAIN}.") from None
+    except RecursionError:
+        raise BadInput(f"the entry '{ABOUT}' is nested too deeply. {AGAIN}.") from None
+    if len(held.layers) != len(layers) or again != about:
+        raise BadInput(f"the entry '{ABOUT}' does not belong to these layers. {AGAIN}.")
+    for number, (a, b) in enumerate(zip(held.layers, layers, strict=True)):
+        if not same_fields(_plain(a), _plain(b)):
+            raise BadInput(
+                f"the entry '{ABOUT}' and layer {number} of the file do not tell the same. {AGAIN}."
+            )
+    return graph
+
+
+def _plain(layer: Layer) -> Layer:
+    """A layer whose arrays can be compared: int64, and a value for each neuron."""
+    values = dict(vars(layer))
+    for key in ("du", "dv", "vth", "bias"):
+        if values[key] is not None:
+            values[key] = np.broadcast_to(values[key], layer.shape)
+    for key in ("du", "dv", "vth", "bias", "weight", "recurrent", "delay"):
+        if values[key] is not None:
+            values[key] = np.array(values[key], dtype=np.int64, order="C")
+    return Layer(**values)

@@ -1,0 +1,153 @@
+"""Signals that a forward hands back to itself through its state, a step later.
+
+In:  the graphs of three recorded steps.
+Out: the one graph of all steps, in which such a signal passes a Delay of 1 step.
+Before the first step nothing has come back: a Delay gives 0 there. So the first step must be
+what the later ones are when all that comes back is 0, whether its forward adds zeros or leaves
+the addition out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurocompile.errors import Unsupported
+from neurocompile.ir.arrays import same_fields
+from neurocompile.ir.graph import Edge, Graph, same
+from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Shape, bias_of
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Zeros in the place of what comes back, in the first step alone.
+
+    Attributes:
+        shape: Of one sample in one step.
+    """
+
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """One step of a network.
+
+    Attributes:
+        graph: With default settings.
+        dts: Length of a step by neuron layer, seconds.
+        output: Name of the node that the network returns.
+        late: Names of the Delays whose source is of the step before.
+    """
+
+    graph: Graph
+    dts: dict[str, float]
+    output: str
+    late: frozenset[str] = frozenset()
+
+
+def is_silent(value: Any) -> bool:
+    """Whether a value is a tensor of zeros, with which a state usually starts."""
+    return isinstance(value, Tensor) and not bool(torch.count_nonzero(value))
+
+
+def in_order(
+    nodes: dict[str, Any], edges: list[Edge], late: dict[str, str]
+) -> tuple[dict[str, Any], list[Edge]]:
+    """Nodes and edges with each Delay behind its source.
+
+    Args:
+        nodes: Of one step.
+        edges: Between them, none into a late Delay.
+        late: Delay by source. One whose source is not there comes last, without a source.
+    """
+    ordered: dict[str, Any] = {}
+    for name, node in nodes.items():
+        if name in late.values():
+            continue
+        ordered[name] = node
+        if name in late:
+            ordered[late[name]] = nodes[late[name]]
+    edges = [*edges, *((a, b) for a, b in late.items() if b in ordered)]
+    return ordered | {name: nodes[name] for name in late.values()}, edges
+
+
+def one_of(steps: list[Traced], kind: str) -> Traced:
+    """The step that stands for all.
+
+    Raises:
+        Unsupported: If a step does something else than the others.
+    """
+    first, *others = steps
+    if not others:
+        return first
+    later, *rest = others
+    lost = next((s for s in later.graph.nodes if _is_lost(later, s)), None)
+    if not all(same(later.graph, other.graph) for other in rest) or lost is not None:
+        raise Unsupported(
+            f"the forward of {kind} does something else in its third step than in its second. "
+            "Do the same in every step."
+        )
+    if not _alike(first, later):
+        raise Unsupported(
+            f"the forward of {kind} does something else in its second step than in its first. "
+            "Do the same in every step. What comes back a step later through the state must be "
+            "added or concatenated, and be zeros at the start: z = torch.zeros(...) where the "
+            "state is None."
+        )
+    return later
+
+
+def _is_lost(traced: Traced, name: str) -> bool:
+    """Whether a Delay has lost its source: the layer was there in the step before alone."""
+    return isinstance(traced.graph.nodes[name], Delay) and not traced.graph.before(name)
+
+
+def _alike(first: Traced, later: Traced) -> bool:
+    """Whether a later step is the first one where zeros come back."""
+    a, b = _Quiet(first), _Quiet(later)
+    pending, met = [(a.of(first.output), b.of(later.output))], set()
+    while pending:
+        pair = pending.pop()
+        if pair in met or pair == ("", ""):
+            continue
+        met.add(pair)
+        x, y = pair
+        if not x or not y:
+            return False
+        p, q = first.graph.nodes[x], later.graph.nodes[y]
+        sources = a.before(x), b.before(y)
+        if not same_fields(p, q) or len(sources[0]) != len(sources[1]):
+            return False
+        if isinstance(p, NEURONS) and x != y:
+            return False
+        pending += zip(*sources, strict=True)
+    return True
+
+
+class _Quiet:
+    """A step where nothing comes back: an Add without the terms that are 0."""
+
+    def __init__(self, traced: Traced):
+        self.graph = traced.graph
+        silent = (n for n, node in self.graph.nodes.items() if isinstance(node, Silent))
+        self.stands_for = dict.fromkeys([*silent, *traced.late], "")  # "" for what is 0
+        for name, node in self.graph.nodes.items():
+            terms = self.before(name)
+            if isinstance(node, Add) and len(terms) < 2:
+                self.stands_for[name] = terms[0] if terms else ""
+            elif isinstance(node, LINEAR_OPS) and bias_of(node) is None and terms == [""]:
+                self.stands_for[name] = ""
+
+    def of(self, name: str) -> str:
+        """The node whose value this one has."""
+        return self.stands_for.get(name, name)
+
+    def before(self, name: str) -> list[str]:
+        """What a node is given; an Add, without zeros."""
+        found = [self.of(b) for b in self.graph.before(name)]
+        return [b for b in found if b] if isinstance(self.graph.nodes[name], Add) else found

@@ -1,0 +1,200 @@
+"""Run and train a network with the chip's own integers.
+
+In:  a FIXED graph in which spikes only lead forward.
+Out: a module: samples (N, ...) -> results (N, ...), whose parameters are float shadows of weights,
+     biases and thresholds; at any time `graph()` is the FIXED graph that it runs.
+Forward is the fixed engine bit for bit. Backward takes every rounding for the identity, and a
+spike for what the float layers take it for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurocompile import encoding
+from neurocompile.engines.decode import last_layer
+from neurocompile.engines.fixed.result import is_loop, schedule
+from neurocompile.engines.inputs import mantissas
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.time import depths
+from neurocompile.ir.verify import verify
+from neurocompile.nn.grid_parts import GridPopulation, GridSynapse
+
+
+class GridNetwork(nn.Module):
+    """A FIXED graph as a module that can be trained.
+
+    Attributes:
+        source: The graph that it started from.
+        seed: Of random input spikes. In eval mode sample k of a data set gets the spikes of
+            `encoding.bernoulli`; in training mode every forward pass draws new ones.
+        draws: Forward passes in training mode so far.
+    """
+
+    def __init__(self, graph: Graph, exact: Mapping[str, Array] | None = None, *, seed: int = 0):
+        """Hold the integers.
+
+        Args:
+            graph: FIXED graph.
+            exact: By synapse, what its weights were before they were rounded, as of
+                `grid_formats.coarser`; of those not named: the weights themselves.
+            seed: Of random input spikes.
+
+        Raises:
+            Unsupported: If spikes lead back in a loop.
+            BadInput: If the graph is not a sound FIXED one with one last layer.
+        """
+        super().__init__()
+        self.source, self.seed, self.draws = verify(graph, "fixed"), seed, 0
+        self.last = last_layer(graph)
+        parts = schedule(graph)
+        for part in parts:
+            if is_loop(graph, part):
+                raise Unsupported(
+                    f"'{part[0]}' is part of a loop; training on the grid takes networks without "
+                    "loops in this version. Train the float network, then export it."
+                )
+        _check_decoder(graph, self.last)
+        self.order = [name for part in parts for name in part]
+        self.names = [name for name, _ in graph.of(Synapse, CubaLIF)]
+        self.parts = nn.ModuleList(_parts(graph, self.names, exact or {}))
+
+    def graph(self) -> Graph:
+        """The FIXED graph that the network runs as now."""
+        return self.source.with_nodes(**{n: part.integers() for n, part in self.named().items()})
+
+    def named(self) -> dict[str, GridSynapse | GridPopulation]:
+        """Synapses and populations by name."""
+        return dict(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
+
+    def rates(self) -> dict[str, Tensor]:
+        """(N, *shape) spikes a step in the last forward pass, by population that can learn."""
+        found = self.named().items()
+        return {
+            n: p.rates for n, p in found if isinstance(p, GridPopulation) and p.rates is not None
+        }
+
+    def keep_in_range(self) -> None:
+        """Bring every shadow within the range of its register; call it after each update."""
+        for part in self.named().values():
+            part.keep_in_range()
+
+    def forward(self, x: Tensor, first_index: int = 0) -> Tensor:
+        """Results of a batch of samples.
+
+        Args:
+            x: (N, ...) samples; (N, T, ...) spikes where the encoder is "spikes".
+            first_index: Index of x[0] in its data set; random input spikes in eval mode follow it.
+
+        Returns:
+            (N, ...) float64 gain * reading + offset.
+
+        Raises:
+            DoesNotFit: If a current leaves 24 bits, or a readout spikes.
+        """
+        decoder = self.source.settings.decoder
+        spikes, v = self.traces(x, first_index)[self.last]
+        last: Any = self.named()[self.last]
+        read = spikes.double() if decoder.kind == "rate" else last.membrane(v)
+        if decoder.kind == "last":
+            reading = read[-1]
+        elif decoder.kind == "max":
+            reading = read.amax(0)
+        else:
+            reading = read.mean(0)
+        return decoder.gain * reading + decoder.offset
+
+    def traces(
+        self, x: Tensor, first_index: int = 0, *, membrane: bool = False
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """What every population does.
+
+        Args:
+            x, first_index: As of `forward`.
+            membrane: Whether to keep the potentials of neurons that spike, too.
+
+        Returns:
+            By population, (T, N, *shape) spikes, and potentials after the reset where kept (always
+            of a readout), chip units of v.
+        """
+        steps = self.source.settings.steps
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        for name in self.order:
+            node = self.source.nodes[name]
+            if isinstance(node, SpikeInput):
+                found[name] = (self._spikes(x, first_index), torch.empty(0))
+            elif isinstance(node, AlwaysOn):
+                found[name] = (torch.ones(steps, 1, *node.shape), torch.empty(0))
+            else:
+                written, arriving = self._arrivals(name, x, found)
+                found[name] = self.named()[name](arriving, steps, written, membrane)
+        return found
+
+    def _arrivals(
+        self, name: str, x: Tensor, found: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What the host writes for a population, and the sum of what arrives at it."""
+        written, arriving = None, []
+        for before in self.source.before(name):
+            if isinstance(self.source.nodes[before], BiasInput):
+                values = mantissas(self.source, before, x.numpy(force=True))
+                written = torch.from_numpy(values).double()
+            else:
+                (source,) = self.source.before(before)
+                arriving.append(self.named()[before](found[source][0]))
+        if len(arriving) < 2:
+            return written, arriving[0] if arriving else None
+        return written, sum(arriving[1:], arriving[0].double())
+
+    def _spikes(self, x: Tensor, first_index: int) -> Tensor:
+        """(T, N, *shape) float32 input spikes of samples."""
+        settings = self.source.settings
+        if settings.encoder.kind == "spikes":
+            if x.dim() < 2 or x.shape[1] != settings.steps:
+                raise BadInput(
+                    f"input has shape {list(x.shape)}; expected (n, {settings.steps}, ...) spikes."
+                )
+            return x.transpose(0, 1).float()
+        seed = self.seed
+        if self.training:
+            self.draws += 1
+            seed += 1_000_003 * self.draws
+        spikes = encoding.bernoulli(
+            x.numpy(force=True),
+            settings.steps,
+            gain=settings.encoder.gain,
+            seed=seed,
+            first_index=first_index,
+        )
+        return torch.from_numpy(spikes).transpose(0, 1).float()
+
+
+def _parts(
+    graph: Graph, names: list[str], exact: Mapping[str, Array]
+) -> Iterator[GridSynapse | GridPopulation]:
+    depth = depths(graph)
+    for name in names:
+        node = graph.nodes[name]
+        if isinstance(node, Synapse):
+            yield GridSynapse(node, exact.get(name))
+        else:
+            host = any(isinstance(graph.nodes[b], BiasInput) for b in graph.before(name))
+            yield GridPopulation(name, node, depth[name], written=host)
+
+
+def _check_decoder(graph: Graph, last: str) -> None:
+    """Training needs a result that the last layer can serve."""
+    kind = graph.settings.decoder.kind
+    wanted = "rate" if not graph.nodes[last].readout else "last, max or mean"
+    if kind == "none" or (kind == "rate") == graph.nodes[last].readout:
+        raise BadInput(
+            f"the network has the decoder '{kind}', but training compares a result: with the last "
+            f"layer '{last}' use the decoder {wanted}."
+        )

@@ -1,0 +1,216 @@
+"""Synapses and populations that hold float shadows of the integers that they run with.
+
+In:  nodes of a FIXED graph.
+Out: modules over all steps; `integers()` is the node that each runs as now.
+A shadow stays within its register's range, so that its gradient always leads somewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocompile.engines.torch_ops import UNITY
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
+from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.nn.bptt import Surrogate
+from neurocompile.nn.grid_formats import grid_ends, weights_of, with_weights
+from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
+
+ALIGN = 1 << ALIGN_BITS
+WEIGHT_UNIT = 256.0  # grid units that a shadow weight of 1 stands for
+THRESHOLD_TOP = (1 << 17) - 1
+MANTISSA_TOP = (1 << 12) - 1
+EXPONENT_TOP = 7
+
+
+class GridSynapse(nn.Module):
+    """A synapse whose weights are rounded to the chip's grid whenever it is used.
+
+    Attributes:
+        fixed: The synapse as it was given.
+        weight: Parameter like its weights; 1 stands for 256 on the grid.
+    """
+
+    def __init__(self, fixed: Synapse, exact: Array | None = None):
+        """Hold the weights.
+
+        Args:
+            fixed: The synapse; its `bits` are the grid.
+            exact: Like its weights, what they were before they were rounded; themselves if None.
+        """
+        super().__init__()
+        self.fixed = fixed
+        self.ends = grid_ends(fixed.bits)
+        values = weights_of(fixed) if exact is None else exact
+        self.weight = nn.Parameter(torch.from_numpy(values / WEIGHT_UNIT).float())
+        self.keep_in_range()
+
+    def weights(self) -> Tensor:
+        """Whole weights, as the chip stores them."""
+        step = 1 << (9 - self.fixed.bits)
+        exact = self.weight * WEIGHT_UNIT
+        return straight_through(exact, ((exact / step).round() * step).clamp(*self.ends))
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """(T, N, *source) spikes -> (T, N, n_target) what arrives."""
+        return synaptic_sum(self.fixed, self.weights(), spikes)
+
+    def integers(self) -> Synapse:
+        """The synapse as the chip stores it."""
+        return with_weights(self.fixed, self.weights().detach().numpy().astype(np.int16))
+
+    @torch.no_grad()
+    def keep_in_range(self) -> None:
+        """Bring the shadows between the ends of the grid."""
+        low, high = self.ends
+        self.weight.clamp_(low / WEIGHT_UNIT, high / WEIGHT_UNIT)
+
+
+class GridPopulation(nn.Module):
+    """Neurons whose bias and threshold are rounded to their registers whenever they are used.
+
+    Attributes:
+        fixed: The population as it was given.
+        unit: What a shadow of 1 stands for, chip units of v: the largest threshold as given; of a
+            readout, the float unit of its potential.
+        bias: Parameter of the population's shape, in `unit`.
+        threshold: Parameter () or of the population's shape, in `unit`; a readout's stays.
+        gain: Parameter (), on the potential as it is read; 1 but for a readout.
+        rates: (N, *shape) spikes a step in the last forward pass, differentiable; None of a
+            readout, and of a population that the host writes to: they do not depend on parameters.
+    """
+
+    def __init__(self, name: str, fixed: CubaLIF, depth: int, *, written: bool = False):
+        """Hold the registers.
+
+        Args:
+            name: For messages.
+            fixed: The population.
+            depth: Chip steps by which it lags behind the input.
+            written: Whether the host writes its biases; it then stays as it is.
+        """
+        super().__init__()
+        self.fixed, self.depth, self.written = fixed, depth, written
+        top = float(fixed.vth.max()) * ALIGN
+        self.unit = 1 / float(fixed.scale.max()) if fixed.readout else top
+        forgets = depth > 0 and bool((fixed.dv == UNITY).any())  # then only bias = v_init starts
+        self.learns_bias = not written and not forgets
+        self.bias_exp = _exponent(fixed, self.unit) if self.learns_bias else fixed.bias_exp
+        self.step = _number(np.left_shift(1, self.bias_exp))  # of a bias, chip units of v
+        self.bias = nn.Parameter(_shadow(np.broadcast_to(fixed.bias, fixed.shape) / self.unit))
+        self.threshold = nn.Parameter(_shadow(fixed.vth * ALIGN / self.unit))
+        self.gain = nn.Parameter(torch.ones(()))
+        self.bias.requires_grad_(self.learns_bias)
+        self.threshold.requires_grad_(not written and not fixed.readout)
+        self.gain.requires_grad_(fixed.readout)
+        self.slope = Slope(name, Surrogate(width=top / 2, gain=0.5))
+        self.rates: Tensor | None = None
+        self.keep_in_range()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies leave the last activity out: it belongs to a graph of gradients."""
+        return {**self.__dict__, "rates": None}
+
+    def registers(self) -> tuple[Tensor, Tensor]:
+        """Whole bias mantissas and thresholds, as the registers hold them, float64."""
+        vth = self.threshold.double() * (self.unit / ALIGN)
+        whole = vth.detach().round().clamp(0, THRESHOLD_TOP)
+        mantissa = self.bias.double() * (self.unit / self.step)
+        low, high = self._mantissas(whole)
+        bounded = torch.minimum(torch.maximum(mantissa.detach().round(), low), high)
+        return straight_through(mantissa, bounded), straight_through(vth, whole)
+
+    def forward(
+        self,
+        arriving: Tensor | None,
+        steps: int,
+        mantissas: Tensor | None = None,
+        keep: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Run all steps.
+
+        Args:
+            arriving: (T, N, n) weighted sums of spikes, or None.
+            steps: T.
+            mantissas: (N, *shape) what the host writes, or None.
+            keep: Whether to keep the potentials of neurons that spike, too.
+
+        Returns:
+            (T, N, *shape) spikes, and potentials after the reset where kept, chip units of v.
+        """
+        own, vth = self.registers()
+        mantissa = own if mantissas is None else mantissas
+        spikes, v = PopulationSequence.apply(
+            arriving, mantissa * self.step, vth, steps, self.fixed, self.slope, keep
+        )
+        learns = not self.written and not self.fixed.readout
+        self.rates = spikes.mean(0) if learns else None
+        return spikes, v
+
+    def membrane(self, v: Tensor) -> Tensor:
+        """Chip units of v as membrane units of the float network, float64."""
+        scale, offset = (_number(number) for number in (self.fixed.scale, self.fixed.offset))
+        return v * (scale * self.gain.double()) + offset
+
+    def integers(self) -> CubaLIF:
+        """The population as the chip holds it."""
+        mantissa, vth = (number.detach().to(torch.int64).numpy() for number in self.registers())
+        if self.written:
+            return self.fixed
+        return replace(
+            self.fixed,
+            bias_mant=mantissa,
+            bias_exp=self.bias_exp,
+            vth=vth,
+            scale=self.fixed.scale * float(self.gain.detach()),
+        )
+
+    @torch.no_grad()
+    def keep_in_range(self) -> None:
+        """Bring the shadows within the ranges of their registers."""
+        self.threshold.clamp_(0, THRESHOLD_TOP * ALIGN / self.unit)
+        whole = (self.threshold.double() * (self.unit / ALIGN)).round()
+        low, high = (end * (self.step / self.unit) for end in self._mantissas(whole))
+        self.bias.copy_(torch.minimum(torch.maximum(self.bias, low), high))
+
+    def _mantissas(self, vth: Tensor) -> tuple[Tensor, Tensor]:
+        """Smallest and largest bias mantissa that leave a start for the steps before the first.
+
+        d input-free steps lead to v_init from v_init r^d - bias (r + ... + r^d), with
+        r = 4096 / (4096 - dv): see `ir.time`. No step may end above the threshold, and the start
+        must be within 24 bits. 2 chip units a step are left for the roundings.
+        """
+        low, high = torch.full_like(vth, -MANTISSA_TOP), torch.full_like(vth, MANTISSA_TOP)
+        if not self.learns_bias:
+            return low, high
+        grows = UNITY / (UNITY - _number(self.fixed.dv))
+        start, total = torch.zeros_like(vth) + _number(self.fixed.v_init), 0.0
+        for step in range(1, self.depth + 1):
+            start, total = start * grows, (total + 1) * grows
+            most = vth * ALIGN if step < self.depth else float(STATE_LIMIT)
+            low = torch.maximum(low, (start - most + 2 * step) / total / self.step)
+        if self.depth:
+            high = torch.minimum(high, (start + STATE_LIMIT - 2 * step) / total / self.step)
+        return low.ceil(), high.floor()
+
+
+def _exponent(fixed: CubaLIF, unit: float) -> Array:
+    """The bias exponent as given; where no neuron has a bias yet, one that reaches unit / 4."""
+    if fixed.bias.any():
+        return fixed.bias_exp
+    reach = range(EXPONENT_TOP)
+    return np.asarray(next((e for e in reach if unit / 4 <= MANTISSA_TOP << e), EXPONENT_TOP))
+
+
+def _shadow(values: Any) -> Tensor:
+    return torch.from_numpy(np.array(values)).float()
+
+
+def _number(values: Array) -> Any:
+    return torch.from_numpy(values.astype(np.float64)) if values.ndim else float(values)

@@ -1,0 +1,251 @@
+"""The chip's integers forward, gradients straight through every rounding backward.
+
+In:  spikes and weights, or arriving sums and registers, all whole numbers in float tensors.
+Out: sums, spikes and potentials with the chip's bits, differentiable.
+The step is `CubaLIF.step`; nothing here says again what a chip computes.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from neurocompile.engines.fixed.result import EXACT_FLOAT32, readout_spiked
+from neurocompile.engines.torch_ops import UNITY, TorchOps
+from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
+from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.nn.bptt import Surrogate
+
+ALIGN = 1 << ALIGN_BITS
+LARGEST_WEIGHT = 256
+LARGEST_MATRIX = 1 << 26  # values of a sparse map that is multiplied densely: 256 MB
+
+
+class Slope(NamedTuple):
+    """What stands for the derivative of a spike, by the name of the population it is of.
+
+    Attributes:
+        name: Of the population, for messages.
+        surrogate: dz/dv = gain / (1 + |v - threshold| / width)^2 / width, in chip units of v.
+    """
+
+    name: str
+    surrogate: Surrogate
+
+
+class Rounded(torch.autograd.Function):
+    """Rounded values forward, the gradient of the exact ones backward."""
+
+    @staticmethod
+    def forward(ctx: Any, exact: Tensor, rounded: Tensor) -> Tensor:
+        """Take the rounded values; x + (rounded - x) would not be exactly those."""
+        return rounded
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """The identity."""
+        return gradients[0], None
+
+
+def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded`, whose gradient is that of `exact`."""
+    result: Tensor = Rounded.apply(exact, rounded.detach())
+    return result
+
+
+class PopulationSequence(torch.autograd.Function):
+    """A population over all steps: spikes, and potentials after the reset.
+
+    With b[t] the potential before and v[t] after the reset, s[t] the slope at b[t], k_u and k_v
+    the parts of u and v that stay and a[t] what arrives, the gradients are
+    db[t] = s[t] dz[t] + dv[t] (1 - z[t]);  du[t] = db[t] + k_u du[t+1];  dv[t-1] = k_v db[t];
+    da[t] = 64 du[t];  dbias = sum_t db[t];  dvth = -64 sum_t s[t] dz[t].
+    A reset by subtraction keeps the factor 1 in place of 1 - z, and saturation counts as none.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        arriving: Tensor | None,
+        bias: Tensor,
+        vth: Tensor,
+        steps: int,
+        node: CubaLIF,
+        slope: Slope,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Run all steps.
+
+        Args:
+            ctx: Autograd's.
+            arriving: (T, N, n) weighted sums of spikes, or None where no synapse arrives.
+            bias: () or (*shape) or (N, *shape) float64, what is added to v in each step.
+            vth: () or (*shape) float64, the threshold register.
+            steps: T.
+            node: Decays, start, reset and shape of the population.
+            slope: What stands for the derivative of a spike.
+            keep: Whether to keep the potentials of neurons that spike, too.
+
+        Returns:
+            (T, N, *shape) float32 spikes, and float64 potentials where kept.
+
+        Raises:
+            DoesNotFit: If a current leaves 24 bits, or a readout spikes.
+        """
+        samples = len(bias) if arriving is None else arriving.shape[1]
+        shape = (steps, samples, *node.shape)
+        sums = None if arriving is None else arriving.reshape(shape)
+        p = node.constants_of(_number(node.du), _number(node.dv), vth, bias)
+        u = torch.zeros(shape[1:], dtype=torch.float64)
+        state = (u, u + torch.from_numpy(node.v_init.astype("float64")))
+        spikes, before = torch.empty(shape), torch.empty(shape)
+        keep = keep or node.readout
+        after = torch.empty(shape if keep else (0,), dtype=torch.float64)
+        for t in range(steps):
+            done = node.step(TorchOps(), state, u if sums is None else sums[t].double(), p)
+            _refuse_wrap(done.current, slope.name, t + 1)
+            state = done.state
+            spikes[t], before[t] = done.out, done.potential
+            if keep:
+                after[t] = state[1]
+        if node.readout and spikes.any():
+            raise readout_spiked(slope.name, int(spikes.sum()))
+        ctx.save_for_backward(spikes, before, bias, p.threshold)
+        ctx.node, ctx.surrogate = node, slope.surrogate
+        ctx.keep = (p.keep_u / UNITY, p.keep_v / UNITY)
+        ctx.mark_non_differentiable(spikes if node.readout else after)
+        return spikes, after
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of what arrives, of the bias and of the threshold."""
+        to_spikes, to_potential = gradients
+        spikes, before, bias, threshold = ctx.saved_tensors
+        node, (keep_u, keep_v) = ctx.node, ctx.keep
+        to_arriving = torch.empty_like(spikes) if ctx.needs_input_grad[0] else None
+        to_u, to_v, to_bias, to_threshold = (torch.zeros_like(spikes[0]) for _ in range(4))
+        level = threshold.to(spikes)
+        for t in reversed(range(len(spikes))):
+            if node.readout:
+                to_v += to_potential[t]
+            else:
+                by_spike = to_spikes[t] * _slope(before[t] - level, ctx.surrogate)
+                if node.reset == "zero":
+                    to_v *= 1 - spikes[t]
+                to_v += by_spike
+                to_threshold -= by_spike
+            to_bias += to_v
+            to_u.mul_(keep_u).add_(to_v)
+            if to_arriving is not None:
+                torch.mul(to_u, ALIGN, out=to_arriving[t])
+            to_v *= keep_v
+        return (
+            None if to_arriving is None else to_arriving.flatten(2),
+            to_bias.sum_to_size(bias.shape).double(),
+            to_threshold.sum_to_size(threshold.shape).double() * ALIGN,
+            *(None,) * 4,
+        )
+
+
+def _slope(distance: Tensor, how: Surrogate) -> Tensor:
+    """dz/dv at a distance from the threshold; written over it."""
+    return distance.div_(how.width).abs_().add_(1.0).pow_(-2).mul_(how.gain / how.width)
+
+
+def _number(values: Any) -> Any:
+    """A register as a float for a population, a float64 tensor for a value per neuron."""
+    return torch.from_numpy(values.astype("float64")) if values.ndim else float(values)
+
+
+def _refuse_wrap(current: Tensor, name: str, step: int) -> None:
+    """A current that wraps has no gradient worth following."""
+    largest = float(current.abs().max()) if current.numel() else 0.0
+    if largest >= STATE_LIMIT:
+        raise DoesNotFit(
+            f"layer '{name}', step {step}: the synaptic current reaches {largest:.0f}, but while a "
+            f"network is trained it must stay below {STATE_LIMIT}, where it wraps. Train at a "
+            "lower rate, or start with a smaller weight exponent."
+        )
+
+
+def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
+    """What arrives through a synapse, whole and exact, its delay included.
+
+    Args:
+        synapse: Kind, shapes, exponent and delay.
+        weight: Like the synapse's own weights: whole numbers on its grid, float32.
+        spikes: (T, N, *source) 0 or 1, float32.
+
+    Returns:
+        (T, N, n_target), float64 where float32 could not hold every sum.
+    """
+    if synapse.delay:
+        late = torch.zeros_like(spikes[: synapse.delay])
+        spikes = torch.cat([late, spikes[: len(spikes) - len(late)]])
+    rows = spikes.reshape(-1, *synapse.in_shape)
+    number = torch.float32 if inputs_of(synapse) * LARGEST_WEIGHT < EXACT_FLOAT32 else torch.float64
+    total = through(synapse.op, weight.to(number), rows.to(number))
+    whole = total.detach().round()
+    if whole.numel() and float((total.detach() - whole).abs().max()) > 0.25:
+        # A convolution library may transform (Winograd, FFT) and lose bits: then no short cut.
+        with torch.no_grad():
+            whole = through(synapse.op, weight.double(), rows.double()).round().to(number)
+    if synapse.weight_exp:
+        factor = 2.0**synapse.weight_exp
+        total, whole = total * factor, (whole * factor).floor()
+    return straight_through(total, whole).reshape(*spikes.shape[:2], size(synapse.out_shape))
+
+
+def inputs_of(synapse: Synapse) -> int:
+    """Most synapses that one neuron behind it has."""
+    op = synapse.op
+    if isinstance(op, Linear):
+        return int(op.weight.shape[1])
+    if isinstance(op, Sparse):
+        return int((op.indptr[1:] - op.indptr[:-1]).max(initial=0))
+    # Conv holds inputs / groups on axis 1; ConvTranspose has inputs on axis 0, groups apart.
+    own = op.weight.shape[0] // op.groups if isinstance(op, ConvTranspose) else op.weight.shape[1]
+    return int(own * size(op.weight.shape[2:]))
+
+
+@singledispatch
+def through(op: Any, weight: Tensor, x: Tensor) -> Tensor:
+    """A linear map with other weights on a batch: (rows, *in_shape) -> (rows, *out_shape)."""
+    raise Unsupported(f"{type(op).__name__} cannot be trained on the grid in this version.")
+
+
+@through.register
+def _(op: Linear, weight: Tensor, x: Tensor) -> Tensor:
+    return F.linear(x, weight)
+
+
+@through.register
+def _(op: Conv, weight: Tensor, x: Tensor) -> Tensor:
+    run = F.conv1d if weight.dim() == 3 else F.conv2d
+    return run(x, weight, None, op.stride, op.padding, op.dilation, op.groups)
+
+
+@through.register
+def _(op: ConvTranspose, weight: Tensor, x: Tensor) -> Tensor:
+    run = F.conv_transpose1d if weight.dim() == 3 else F.conv_transpose2d
+    return run(x, weight, None, op.stride, op.padding, op.output_padding, op.groups, op.dilation)
+
+
+@through.register
+def _(op: Sparse, weight: Tensor, x: Tensor) -> Tensor:
+    rows, columns = size(op.out_shape), size(op.in_shape)
+    if rows * columns > LARGEST_MATRIX:
+        raise Unsupported(
+            f"a sparse map of {rows} x {columns} values is trained as a dense one, of up to "
+            f"{LARGEST_MATRIX} values. Make its layers smaller."
+        )
+    row = torch.repeat_interleave(torch.from_numpy(op.indptr[1:] - op.indptr[:-1]))
+    column = torch.from_numpy(op.indices.copy())
+    dense = weight.new_zeros(rows, columns).index_put((row, column), weight)
+    return F.linear(x.flatten(1), dense)

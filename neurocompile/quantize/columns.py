@@ -1,0 +1,102 @@
+"""A synapse as one matrix product: what each of its weights is multiplied with.
+
+In:  a Linear, Conv or ConvTranspose; values at its source.
+Out: kernels (groups, outputs, columns) and columns (groups, rows, columns) such that a row of
+     columns times a kernel is the sum at one target neuron.
+Weights that are shared over space stand once in the kernel and meet a row for each place.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
+from neurocompile.ir.shapes import out_shape
+
+
+def kernels(op: Linear | Conv | ConvTranspose) -> Array:
+    """The weights as (groups, outputs of a group, columns)."""
+    w = op.weight
+    if isinstance(op, Linear):
+        return w[None]
+    if isinstance(op, ConvTranspose):  # (in, out / groups, *kernel), turned round
+        w = np.flip(w, axis=tuple(range(2, w.ndim)))
+        w = w.reshape(op.groups, -1, *w.shape[1:]).swapaxes(1, 2)
+        return w.reshape(op.groups, w.shape[1], -1)
+    return w.reshape(op.groups, w.shape[0] // op.groups, -1)
+
+
+def from_kernels(op: Linear | Conv | ConvTranspose, values: Array) -> Array:
+    """Weights in the shape of a synapse's; the inverse of `kernels`."""
+    shape = op.weight.shape
+    if not isinstance(op, ConvTranspose):
+        return values.reshape(shape)
+    inputs, outputs, *taps = shape
+    w = values.reshape(op.groups, outputs, inputs // op.groups, *taps).swapaxes(1, 2)
+    w = w.reshape(shape)
+    return np.ascontiguousarray(np.flip(w, axis=tuple(range(2, w.ndim))))
+
+
+def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -> Array:
+    """What each weight is multiplied with, at every place of every sample.
+
+    Args:
+        op: The synapse.
+        values: (n, *in_shape), any numbers.
+        in_shape: Of the source as the synapse sees it.
+
+    Returns:
+        (groups, n * places, columns) float64, columns in the order of `kernels`.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
+    if isinstance(op, Linear):
+        return np.asarray(x.reshape(1, -1, op.weight.shape[1]).numpy())
+    x = x.reshape(-1, *in_shape)
+    taps, stride, dilation = op.weight.shape[2:], op.stride, op.dilation
+    if isinstance(op, ConvTranspose):
+        x, stride = _spread(op, x), (1,) * len(taps)
+        padding: Shape = (0,) * len(taps)
+    else:
+        padding = op.padding
+    if len(taps) == 1:
+        x, taps, stride = x[:, :, None], (1, *taps), (1, *stride)
+        padding, dilation = (0, *padding), (1, *dilation)
+    found = F.unfold(x, taps, dilation, padding, stride)  # (n, channels x taps, places)
+    n, _, places = found.shape
+    found = found.reshape(n, op.groups, -1, places).permute(1, 0, 3, 2)
+    return np.asarray(found.reshape(op.groups, n * places, -1).numpy())
+
+
+def _spread(op: ConvTranspose, x: Any) -> Any:
+    """Values with the stride's zeros between them and around: a plain convolution is left."""
+    axes = range(len(op.stride))
+    spread = x.new_zeros(*x.shape[:2], *((x.shape[2 + a] - 1) * op.stride[a] + 1 for a in axes))
+    spread[(slice(None), slice(None), *(slice(None, None, s) for s in op.stride))] = x
+    around: list[int] = []
+    for a in reversed(axes):
+        edge = op.dilation[a] * (op.weight.shape[2 + a] - 1) - op.padding[a]
+        around += [edge, edge + op.output_padding[a]]
+    return F.pad(spread, around)  # a negative edge cuts off
+
+
+def column_count(op: Linear | Conv | ConvTranspose) -> int:
+    """How many weights a target meets."""
+    return int(kernels(op).shape[2])
+
+
+def places(op: Linear | Conv | ConvTranspose, in_shape: Shape) -> int:
+    """How many targets share a weight."""
+    if isinstance(op, Linear):
+        return size(in_shape) // op.weight.shape[1]
+    return size(out_shape(op, in_shape)[1:])
+
+
+def evenly(count: int, most: float) -> slice:
+    """Every k-th of so many, so that about so many are left, and one at least."""
+    return slice(None, None, max(1, ceil(count / max(1.0, most))))

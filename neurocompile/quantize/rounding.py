@@ -1,0 +1,91 @@
+"""Round the weights of a synapse together, so that their errors cancel where spikes meet them.
+
+In:  weights in units of the chip's grid; the moments of what arrives at them.
+Out: integers on the grid, and what a bias should add for them.
+Weights are rounded one column after the other; the error of each is made up for, as far as it
+can be, by the columns still to come. The weights of busy columns are rounded first, when all
+others can still answer.
+
+Source of the method: Hassibi and Stork, Optimal Brain Surgeon, NIPS 1992, for the update;
+Frantar et al., GPTQ, ICLR 2023, for one order for all rows and a Cholesky factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import Linear, Sparse
+from neurocompile.quantize.columns import from_kernels, kernels
+from neurocompile.quantize.incoming import Weighted
+from neurocompile.quantize.moments import Together
+from neurocompile.quantize.scales import to_grid
+
+BLOCK = 128  # columns rounded before those behind them are told: one product instead of many sums
+
+
+class Rounded(NamedTuple):
+    """A synapse on the grid.
+
+    Attributes:
+        values: int16 in the shape of its weights.
+        bias: (targets that have weights of their own,) float64, to be added to their bias, in
+            the same units a step: what the columns left to make up for.
+    """
+
+    values: Array
+    bias: Array
+
+
+def round_weights(
+    op: Weighted, values: Array, moments: tuple[Together, ...] | None, bits: int
+) -> Rounded:
+    """Integers for the weights of a synapse.
+
+    Args:
+        op: The synapse, whose format says which weights meet the same targets.
+        values: Its weights in units of a weight at exponent 0, in the shape of its own.
+        moments: Of what arrives at it; or None: then each weight is rounded to nearest.
+        bits: Width of the weights.
+    """
+    if moments is None or isinstance(op, Sparse):
+        return Rounded(to_grid(values, bits), np.zeros(1))
+    split = kernels(replace(op, weight=values))
+    parts = [_round(w, m, bits) for w, m in zip(split, moments, strict=True)]
+    whole = from_kernels(op, np.stack([part.values for part in parts]))
+    return Rounded(whole, np.concatenate([part.bias for part in parts]))
+
+
+def spread(op: Weighted, bias: Array, neurons: int) -> Array:
+    """A bias for each target that has weights of its own, for each neuron."""
+    times = neurons // bias.size
+    return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
+
+
+def _round(weights: Array, seen: Together, bits: int) -> Rounded:
+    """Integers (outputs, columns) for weights that meet the same spikes."""
+    last = len(seen.order)  # the bias: it is not rounded here, and makes up for what is left
+    left = np.concatenate([weights[:, seen.order], np.zeros((len(weights), 1))], axis=1)
+    found = np.empty(weights.shape, dtype=np.int16)
+    for first in range(0, last, BLOCK):
+        block = slice(first, min(first + BLOCK, last))
+        errors = _round_block(left, found, seen.factor, block, bits)
+        left[:, block.stop :] -= errors @ seen.factor[block, block.stop :]
+    back = np.empty_like(found)
+    back[:, seen.order] = found
+    return Rounded(back, left[:, last])
+
+
+def _round_block(left: Array, found: Array, upper: Array, block: slice, bits: int) -> Array:
+    """Round the columns of a block one by one; what is still to be made up for behind it."""
+    here, factor = left[:, block], upper[block, block]
+    errors = np.empty_like(here)
+    for k in range(here.shape[1]):
+        whole = to_grid(here[:, k], bits)
+        found[:, block.start + k] = whole
+        errors[:, k] = (here[:, k] - whole) / factor[k, k]
+        here[:, k + 1 :] -= np.outer(errors[:, k], factor[k, k + 1 :])
+    return errors

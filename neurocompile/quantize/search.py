@@ -1,0 +1,132 @@
+"""Find the choices that lose least: try them on the fixed engine, on calibration data.
+
+In:  simplified FLOAT graph, what calibration saw, the chip.
+Out: FIXED graph, and what was chosen for each neuron layer.
+One objective serves the whole network: another one for some layers, tried one by one on the
+shipped network, gained nothing that held on test data. Training data alone are read. Every step
+is deterministic; ties go to what was tried first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neurocompile.chip import Chip
+from neurocompile.engines import fixed as engine
+from neurocompile.engines.agree import spans
+from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
+from neurocompile.engines.floating import run_float
+from neurocompile.engines.inputs import encode, float_input
+from neurocompile.errors import DoesNotFit
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import NEURONS
+from neurocompile.quantize.calibrate import Calibrated
+from neurocompile.quantize.choices import OBJECTIVES, Choice
+from neurocompile.quantize.quantize import quantize
+
+Choices = Mapping[str, Choice]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A quantized network.
+
+    Attributes:
+        graph: FIXED.
+        choices: By neuron layer.
+        error: On calibration data, see `Judge`; None where there are none.
+    """
+
+    graph: Graph
+    choices: Choices
+    error: float | None
+
+
+class Judge:
+    """Runs quantized networks on calibration data and says how much they miss.
+
+    The error is what a user sees: of the reconstruction where the network reconstructs, else the
+    mean squared difference of the decoded results, or of the spikes of the last layer where there
+    is no decoder, from those of the float network.
+    """
+
+    def __init__(self, graph: Graph, known: Calibrated) -> None:
+        assert known.data is not None, "there is nothing to judge by"
+        self.graph, self.data, self.known = graph, known.data, known
+        decoder = graph.settings.decoder
+        self.reconstructs = decoder.task == "reconstruction" and known.data.kind == "x"
+        self.target = known.data.values if self.reconstructs else self._float_result()
+
+    def error(self, fixed: Graph) -> float:
+        """Mean squared error of a FIXED graph."""
+        read = last_layer(fixed)
+        total, count = 0.0, 0
+        for first, last in spans(len(self.data)):
+            encoded = encode(fixed, self.data, first, last, self.known.steps, self.known.seed)
+            found = engine.run(fixed, encoded, spikes=(read,), membrane=(read,)).recording
+            spikes = found.spikes.get(read)
+            result = self._result(spikes, potentials(fixed, read, found.membrane[read]))
+            total += squared_error(result, self.target[first:last])
+            count += result.size
+        return total / count
+
+    def _float_result(self) -> Array:
+        read = last_layer(self.graph)
+        parts = []
+        for first, last in spans(len(self.data)):
+            values = float_input(
+                self.graph, self.data, first, last, self.known.steps, self.known.seed
+            )
+            found = run_float(self.graph, values, self.known.steps, membranes=(read,))
+            parts.append(self._result(found.spikes.get(read), found.membrane[read]))
+        return np.concatenate(parts)
+
+    def _result(self, spikes: Array | None, membrane: Array) -> Array:
+        decoded = decode(self.graph.settings.decoder, spikes, membrane)
+        if decoded is not None:
+            return decoded
+        return np.asarray(membrane if spikes is None else spikes, dtype=np.float64)
+
+
+def best(graph: Graph, chip: Chip, known: Calibrated, bits: int | Mapping[str, int]) -> Found:
+    """The integers that lose least.
+
+    Args:
+        graph: Simplified FLOAT graph.
+        chip: The target; only its formats are read.
+        known: From `calibrate`. Without data the largest weight takes the whole grid.
+        bits: Width of all weights, or by neuron layer.
+    """
+    layers = [name for name, _ in graph.of(*NEURONS)]
+    widths = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
+    first = {name: Choice(widths[name]) for name in layers}
+    if known.data is None:
+        return Found(_quantized(graph, chip, known, first), first, None)
+    judge = Judge(graph, known)
+
+    def better(found: Found, changed: Iterable[Choices]) -> Found:
+        for choices in changed:
+            with suppress(DoesNotFit):  # another choice leaves room for all registers
+                made = _quantized(graph, chip, known, choices)
+                found = min(found, Found(made, choices, judge.error(made)), key=_missed)
+        return found
+
+    plain = Found(_quantized(graph, chip, known, first), first, None)
+    whole = (
+        {name: replace(choice, objective=objective) for name, choice in first.items()}
+        for objective in OBJECTIVES
+    )
+    return better(plain, whole)
+
+
+def _quantized(graph: Graph, chip: Chip, known: Calibrated, choices: Choices) -> Graph:
+    return quantize(graph, chip, known.ranges, moments=known.moments, choices=choices)
+
+
+def _missed(found: Found) -> float:
+    return float("inf") if found.error is None else found.error

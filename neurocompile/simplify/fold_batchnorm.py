@@ -1,0 +1,86 @@
+"""Fold a batch norm into the weighted node before it, which keeps its kind.
+
+In:  a weighted node, the batch norm behind it, the shape between them.
+Out: one weighted node that does both, or None where the kind cannot hold them.
+`paths.Path.behind` calls this on every path, so that a batch norm behind a sum goes into each
+term. What cannot be folded (behind a pool, a neuron, the input) is multiplied out as any
+linear node is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Linear,
+    Shape,
+    Sparse,
+    bias_of,
+    size,
+)
+
+
+def folded(op: Any, norm: BatchNorm, shape: Shape) -> Any | None:
+    """A weighted node and the batch norm behind it as one, in float64.
+
+    w (W x + b) + c = (w W) x + (w b + c), with w and c for each output channel.
+
+    Args:
+        op: The node before the batch norm.
+        norm: The batch norm.
+        shape: Between them.
+
+    Returns:
+        A node of the kind of `op`; None if its weights are shared between channels, or it has
+        none.
+    """
+    weights = _scaled(op, norm.weight.astype(np.float64), shape)
+    return None if weights is None else replace(op, **weights, bias=_bias(op, norm, shape))
+
+
+@singledispatch
+def _scaled(op: Any, factors: Array, shape: Shape) -> dict[str, Array] | None:
+    """The field that holds the weights, each times the factor of its output channel."""
+    return None
+
+
+@_scaled.register
+def _(op: Linear, factors: Array, shape: Shape) -> dict[str, Array] | None:
+    # On more axes its outputs lie along the last, a batch norm's channels along the first.
+    return {"weight": op.weight * factors[:, None]} if len(shape) == 1 else None
+
+
+@_scaled.register
+def _(op: Conv, factors: Array, shape: Shape) -> dict[str, Array] | None:
+    return {"weight": op.weight * factors.reshape(-1, *(1,) * (op.weight.ndim - 1))}
+
+
+@_scaled.register
+def _(op: ConvTranspose, factors: Array, shape: Shape) -> dict[str, Array] | None:
+    ones = (1,) * (op.weight.ndim - 2)
+    grouped = op.weight.reshape(op.groups, -1, *op.weight.shape[1:])
+    scaled = grouped * factors.reshape(op.groups, 1, -1, *ones)
+    return {"weight": scaled.reshape(op.weight.shape)}
+
+
+@_scaled.register
+def _(op: Sparse, factors: Array, shape: Shape) -> dict[str, Array] | None:
+    rows = np.repeat(factors, size(shape[1:]))
+    return {"data": op.data * np.repeat(rows, np.diff(op.indptr))}
+
+
+def _bias(op: Any, norm: BatchNorm, shape: Shape) -> Array | None:
+    before, added = bias_of(op), norm.bias
+    each = size(shape[1:]) if isinstance(op, Sparse) else 1  # a Sparse has a bias for each value
+    if before is None:
+        return None if added is None else np.repeat(added, each)
+    scaled = before * np.repeat(norm.weight.astype(np.float64), each)
+    return scaled if added is None else scaled + np.repeat(added, each)

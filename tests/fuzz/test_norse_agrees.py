@@ -1,0 +1,27 @@
+"""Norse's float forward against our float reference, on FUZZ_N random networks in float64.
+
+`make fuzz N=1000` makes the figure of the README; `make test` runs a few seeds of its own, and
+tests/frontend/test_random_norse.py the first 40. A failing seed says all: the networks come from
+`random_network(seed)` in tests/frontend/random_norse.py.
+"""
+
+import os
+
+from frontend.norse_agrees import compare
+from frontend.random_norse import random_network
+
+FIRST = 1000  # the first seeds are those of the fast tests
+NETWORKS = int(os.environ.get("FUZZ_N", "5"))
+
+
+def test_no_spike_differs_from_norse(record_property):
+    wrong, spikes, compared = {}, 0, 0
+    for seed in range(FIRST, FIRST + NETWORKS):
+        found = compare(*random_network(seed))
+        if found.wrong:
+            wrong[seed] = found.wrong
+        spikes, compared = spikes + found.spikes, compared + found.compared
+    counted = f"{NETWORKS} networks, {spikes} spikes in {compared} places"
+    record_property("compared", counted)
+    assert not wrong, f"{counted}; seeds that differ: {wrong}"
+    assert spikes > 100 * NETWORKS

