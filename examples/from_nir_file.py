@@ -39,10 +39,14 @@ def main(file: Path, dt: float | None, target: str, samples: int, steps: int, ra
 
 def run(file: Path, dt: float | None, target: str, samples: int, steps: int, rate: float) -> None:
     """The whole way."""
-    graph = nc.load(file, dt=dt)
+    graph = nc.load(file, dt=dt, steps=steps)
     for sentence in graph.settings.assumed:
         click.echo(f"assumed: {sentence}")
     (shape,) = [node.shape for _, node in graph.of(Input)]
+    click.echo(
+        f"{file}: input {shape}; {samples} samples of {steps} steps of random spikes follow, each "
+        f"input in {rate:.0%} of its steps"
+    )
     drawn = np.random.default_rng(0).random((samples, steps, *shape)) < rate
     data = Data("random spikes", "spikes", drawn.astype(np.float32), None)
 

@@ -69,8 +69,9 @@ def main(out: Path, samples: int) -> None:
         exported = export_to_nir(net, torch.from_numpy(x[:1, 0]), ignore_dims=[0])
     out.parent.mkdir(parents=True, exist_ok=True)
     nir.write(out, exported)
+    click.echo(f"{out}: written; {samples} samples of {STEPS} steps of random spikes follow")
 
-    graph = nc.load(out, dt=1e-4)  # the step with which snnTorch writes time constants
+    graph = nc.load(out, dt=1e-4, steps=STEPS)  # the step with which snnTorch writes time constants
     (last,) = graph.outputs()
     ours = run_float(graph, x, STEPS).spikes[last]
     differ = int((ours != spikes_at_home(net, x)).sum())

@@ -19,7 +19,14 @@ from neurocompile import __version__
 from neurocompile.check.command import check
 from neurocompile.compare.command import compare
 from neurocompile.errors import BadInput
-from neurocompile.options import data_options, engine_option, json_option, nir_options, user_errors
+from neurocompile.options import (
+    Percent,
+    data_options,
+    engine_option,
+    json_option,
+    nir_options,
+    user_errors,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -39,7 +46,10 @@ def main() -> None:
 @click.option(
     "--bits", type=click.IntRange(2, 8), default=8, show_default=True, help="Of a weight."
 )
-@click.option("--max-error-increase", metavar="P", help="Not in this version.")
+@click.option(
+    "--max-error-increase", type=Percent(), metavar="P",
+    help="Narrowest weights by layer within this much more error than float, such as 2%.",
+)  # fmt: skip
 @engine_option
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
@@ -56,7 +66,7 @@ def export(
     steps: int | None,
     seed: int | None,
     bits: int,
-    max_error_increase: str | None,
+    max_error_increase: float | None,
     engines: tuple[str, ...],
     force: bool,
     allow_pickle: bool,
@@ -72,8 +82,6 @@ def export(
     from neurocompile.export import Request, export_model
     from neurocompile.report.terminal import Screen, print_report
 
-    if max_error_increase is not None:
-        _not_yet("--max-error-increase")
     request = Request(
         model=model,
         target=target_name,
@@ -83,6 +91,7 @@ def export(
         steps=steps,
         seed=seed or 0,
         bits=bits,
+        max_error_increase=max_error_increase,
         engines=engines or ("lava", "fixed"),
         force=force,
         allow_pickle=allow_pickle,

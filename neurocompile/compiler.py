@@ -22,8 +22,9 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place, require_fit
+from neurocompile.precision import Point, narrow
 from neurocompile.quantize.calibrate import calibrate
-from neurocompile.quantize.search import best
+from neurocompile.quantize.search import Found, best
 from neurocompile.simplify import simplify
 
 Stage = Callable[[str], None]  # told what the compiler does next
@@ -39,12 +40,16 @@ class Compiled:
         fixed_graph: The chip's integers.
         placed: On its cores.
         calibration: The data that scales come from, or None: from the weights alone.
+        found: How it was quantized; None where the model was fixed already.
+        points: Of the search for the narrowest weights, where there was one.
     """
 
     float_graph: Graph | None
     fixed_graph: Graph
     placed: Placed
     calibration: Data | None
+    found: Found | None = None
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ def compile(
     *,
     calibration: Data | None = None,
     bits: int = 8,
+    max_error_increase: float | None = None,
     seed: int = 0,
     steps: int | None = None,
     allow_pickle: bool = False,
@@ -83,14 +89,22 @@ def compile(
         chip: The target.
         calibration: Training samples that scales are chosen on; never test samples.
         bits: Width of the weights, 2..8.
+        max_error_increase: Take the narrowest weights instead, layer by layer, whose error on
+            the calibration data is larger by this part of the float network's at most.
         seed: Of a random encoder during calibration.
         steps: Steps a sample; the model's own where None.
         allow_pickle: Whether a pickled model, which may run code, is read.
         netx: Whether scales are chosen among those that a `.net` file of lava-dl can hold.
         tell: Called with a sentence before each stage.
     """
-    graph = frontend.load(model, allow_pickle=allow_pickle) if isinstance(model, Path) else model
-    trained = None
+    graph = (
+        frontend.load(model, allow_pickle=allow_pickle, steps=steps)
+        if isinstance(model, Path)
+        else model
+    )
+    trained: Graph | None = None
+    found: Found | None = None
+    points: tuple[Point, ...] = ()
     if graph.fixed:
         fixed = verify(graph, "fixed")
     else:
@@ -99,12 +113,16 @@ def compile(
         simple = verify(simplify(trained), "float")
         tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
         known = calibrate(simple, calibration, steps or graph.settings.steps, seed)
-        found = best(simple, for_netx(chip) if netx else chip, known, bits)
+        formats = for_netx(chip) if netx else chip
+        if max_error_increase is None:
+            found = best(simple, formats, known, bits)
+        else:
+            found, points = narrow(simple, formats, known, max_error_increase, tell)
         fixed = verify(found.graph, "fixed")
     tell(f"placing on {chip.name}")
     placed = place(fixed, chip)
     require_fit(placed)
-    return Compiled(trained, fixed, placed, calibration)
+    return Compiled(trained, fixed, placed, calibration, found, points)
 
 
 def measure(

@@ -40,6 +40,7 @@ class Request:
         samples, steps: How much to run, or None for the default.
         seed: Of a random encoder.
         bits: Of a weight.
+        max_error_increase: For the narrowest weights within this part of the float error.
         engines: The first makes the figures, the others must agree.
         force: Whether an earlier export may be replaced.
         allow_pickle: Whether a pickled model may be read.
@@ -55,6 +56,7 @@ class Request:
     steps: int | None = None
     seed: int = 0
     bits: int = 8
+    max_error_increase: float | None = None
     engines: tuple[str, ...] = ("lava", "fixed")
     force: bool = False
     allow_pickle: bool = False
@@ -84,7 +86,11 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
 
     teller.tell(f"reading {request.model}")
     graph = frontend.load(
-        request.model, allow_pickle=request.allow_pickle, dt=request.dt, reset=request.reset
+        request.model,
+        allow_pickle=request.allow_pickle,
+        dt=request.dt,
+        reset=request.reset,
+        steps=request.steps,
     )
     for sentence in graph.settings.assumed:
         teller.tell(f"assumed: {sentence}")
@@ -96,6 +102,7 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
         chip,
         calibration=calibration,
         bits=request.bits,
+        max_error_increase=request.max_error_increase,
         seed=request.seed,
         steps=request.steps,
         netx=request.netx,
@@ -130,7 +137,10 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
         "steps": request.steps or graph.settings.steps,
         "seed": request.seed,
     }
-    write_artifact(request.out, files, {"target": request.target, "data": run, "bits": request.bits,
+    bits: Any = request.bits
+    if compiled.found is not None and request.max_error_increase is not None:
+        bits = {layer: choice.bits for layer, choice in compiled.found.choices.items()}
+    write_artifact(request.out, files, {"target": request.target, "data": run, "bits": bits,
                                         "provenance": about})  # fmt: skip
     return report
 

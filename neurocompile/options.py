@@ -20,6 +20,26 @@ ENGINES = click.Choice(["lava", "fixed", "onnx"])
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
+class Percent(click.ParamType):
+    """A part such as 2% or 0.5%, 0 or more; gives 0.02."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The part, or a usage error."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        number = text.removesuffix("%").strip()
+        try:
+            found = float(number) / 100
+        except ValueError:
+            found = -1.0
+        if not text.endswith("%") or not 0 <= found < float("inf"):
+            self.fail(f"{text!r} is no percentage. Write it as 2% or 0.5%.", param, ctx)
+        return found
+
+
 def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what a user can act on into one message and an exit code."""
 

@@ -119,7 +119,9 @@ def compare(
             chip = engine.run(fixed, enters.encoded)
             ideal = floating.result()
             by_itself = two.submit(alone, fixed, runs["all"], enters, ideal.spikes)
-            again = two.map(lambda layers, e=enters: rerun(fixed, layers, e), runs.values())
+            again = two.map(
+                lambda layers, e=enters: rerun(fixed, layers, e, (results.read,)), runs.values()
+            )
             sums.add_input(enters)
             sums.add_chip(ideal, chip, count)
             results.add("float", first, ideal.spikes, ideal.membrane)

@@ -14,7 +14,7 @@ from typing import Any
 
 from neurocompile.compare.apart import EDGES, Apart, Errors, Place
 from neurocompile.compare.causes import Reached, cause
-from neurocompile.compare.rounding import Layer
+from neurocompile.compare.rounding import CLASSES, Layer
 from neurocompile.compare.sentences import CAUSES, summary
 from neurocompile.compare.sums import BURSTING_RATE, Idle, Results, Sums, idle
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF
@@ -64,6 +64,7 @@ def document(
         "steps": sums.steps,
         "agreement": agreement(sums.chip),
         "first": first,
+        "parts_first": _parts_first(sums),
         "float": _result(results, "float"),
         "runs": [
             {
@@ -99,6 +100,20 @@ def path_to(graph: Graph, name: str) -> str:
     inputs = [b for b in before if isinstance(graph.nodes[b], BiasInput)]
     synapses = [b for b in before if b not in inputs]
     return f"{' + '.join(inputs + synapses)} -> {name}"
+
+
+def _parts_first(sums: Sums) -> str | None:
+    """The class whose own run parts at the earliest step and, then, layer of all samples.
+
+    Of several, the one whose spikes agree least; "combined" where only all together part.
+    """
+    places = {run: apart.first for run, apart in sums.runs.items()}
+    alone = {run: place for run, place in places.items() if place and run in CLASSES}
+    if not alone:
+        return "combined" if places["all"] else None
+    return min(
+        alone, key=lambda run: (alone[run].step, alone[run].layer, agreement(sums.runs[run]))
+    )
 
 
 def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[str, Any]:

@@ -8,7 +8,7 @@ never cut, wrapped or clipped, `TorchOps` the chip's arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ class Rerun:
 
     Attributes:
         spikes: By population, (n, steps, *shape) uint8.
-        membrane: By population, (n, steps, *shape) float64 after reset, float membrane units.
+        membrane: By population asked for, (n, steps, *shape) float64 after reset, float units.
     """
 
     spikes: Mapping[str, Array]
@@ -84,8 +84,17 @@ def given(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int
     return Given(encoded, written)
 
 
-def rerun(graph: Graph, layers: Mapping[str, Layer], enters: Given) -> Rerun:
-    """Run the whole network from its initial state, in exact arithmetic."""
+def rerun(
+    graph: Graph, layers: Mapping[str, Layer], enters: Given, membranes: Collection[str]
+) -> Rerun:
+    """Run the whole network from its initial state, in exact arithmetic.
+
+    Args:
+        graph: FIXED graph.
+        layers: From `rounding.rounded`.
+        enters: Input of the samples.
+        membranes: Layers whose potentials to keep.
+    """
     spikes: dict[str, Array] = {}
     membrane: dict[str, Array] = {}
     flow = sources(graph, enters)
@@ -101,17 +110,19 @@ def rerun(graph: Graph, layers: Mapping[str, Layer], enters: Given) -> Rerun:
                 for n in inside
             }
             made = {n: torch.zeros(steps, samples, *layers[n].node.shape).double() for n in inside}
-            kept = {n: torch.empty_like(made[n]) for n in inside}
+            kept = {n: torch.empty_like(made[n]) for n in inside if n in membranes}
             for t in range(steps):
                 for n in inside:
                     now = arrive[n][t] + arrived_at(layers[n], made, t)
                     made[n][t] = runs[n].step(now)
-                    kept[n][t] = runs[n].v
+                    if n in kept:
+                        kept[n][t] = runs[n].v
             flow.update(made)
             for n in inside:
-                node = layers[n].node
                 spikes[n] = made[n].transpose(0, 1).to(torch.uint8).numpy()
-                membrane[n] = kept[n].transpose(0, 1).numpy() * node.scale + node.offset
+            for n, v in kept.items():
+                membrane[n] = v.transpose(0, 1).numpy() * layers[n].node.scale
+                membrane[n] += layers[n].node.offset
     return Rerun(spikes, membrane)
 
 

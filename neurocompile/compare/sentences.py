@@ -79,7 +79,7 @@ def _others(first: Mapping[str, Any]) -> Iterator[str]:
     """The other spikes that differ in that layer and step of that sample."""
     if first["differ_there"] > 1:
         each = ", ".join(f"{cause} {count:,}" for cause, count in first["causes_there"].items())
-        yield f"{first['differ_there']:,} neurons of it part in that step, by cause: {each}."
+        yield f"{first['differ_there']:,} of its neurons part in that step; causes: {each}."
 
 
 def _costly(found: Mapping[str, Any]) -> Iterator[str]:

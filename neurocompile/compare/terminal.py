@@ -20,8 +20,8 @@ ROUNDED = {
     "threshold": "thresholds",
     "bias": "biases",
     "decay": "decays",
-    "all": "all of these",
-    "fixed": "as the chip computes",
+    "all": "all of them",
+    "fixed": "on the chip",
 }
 
 
@@ -62,7 +62,7 @@ def _spikes(found: Mapping[str, Any]) -> Table:
 
 def _membrane(found: Mapping[str, Any]) -> Table:
     table = _table(
-        "layer", "rms", "largest", "rms, all", "largest, all", "cut", "wrapped", "silent",
+        "layer", "rms", "largest", "all: rms", "largest", "cut", "wrapped", "silent",
         "bursting", title="Membrane: error / threshold",
     )  # fmt: skip
     readout = False
@@ -76,7 +76,7 @@ def _membrane(found: Mapping[str, Any]) -> Table:
             _both(row, "silent"), _both(row, "bursting"),
         )  # fmt: skip
     table.caption = (
-        "Error before any spike of the sample differs, and (all) in all steps. "
+        "Error before any spike of the sample differs, then in all steps. "
         "cut, wrapped: how often v was cut, and u wrapped, to 24 bits. silent, bursting: neurons "
         "that never spike, and that spike in over half of all steps."
         + (" * over its largest float potential." if readout else "")
@@ -104,7 +104,10 @@ def _runs(found: Mapping[str, Any]) -> Table:
             ratio = first["of_threshold"]["float" if "float" in row else row["run"]]
             values.append("-" if ratio is None else beside_one(ratio))
         table.add_row(ROUNDED.get(row["run"], row["run"]), *values)
-    table.caption = "The float network again, one class of its parameters as the chip has it."
+    table.caption = (
+        "The float network again, one class of its parameters as the chip has it. on the chip: all "
+        "of them, and its integer arithmetic."
+    )
     if first:
         neuron = ", ".join(map(str, first["neuron"]))
         table.caption += (
@@ -150,8 +153,8 @@ def _signed(change: float | None) -> str:
 
 def _table(first: str, *columns: str, title: str) -> Table:
     return Table(
-        first, *map(_right, columns), title=title, title_justify="left", caption_justify="left",
-        box=SIMPLE_HEAD,
+        Column(first, overflow="fold"), *map(_right, columns), title=title, title_justify="left",
+        caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
     )  # fmt: skip
 
 

@@ -14,12 +14,19 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.exchange.netx_layer import BIAS_EXP, LARGEST_THRESHOLD, Layer, led_in
+from neurocompile.exchange.netx_layer import (
+    BIAS_EXP,
+    LARGEST_THRESHOLD,
+    Layer,
+    is_odd,
+    led_in,
+    shifted,
+)
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
-from neurocompile.ir.settings import Encoder, Settings
+from neurocompile.ir.settings import Encoder, Settings, steps_assumed
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -58,9 +65,12 @@ def foreign(layers: list[Layer], dt: float | None = None) -> Graph:
         last = name
     encoder = Encoder("current" if driven else "spikes")
     plain = Settings(encoder=encoder)
-    assumed = [f"a sample takes {plain.steps} steps, of which a .net file says nothing (--steps)"]
+    assumed = [steps_assumed(plain.steps)]
     if dt is None:
-        assumed.append(f"dt = {plain.dt:g} s, of which a .net file says nothing (--dt)")
+        assumed.append(
+            f"dt = {plain.dt:g} s: a .net file does not hold the length of a step. Give --dt "
+            "SECONDS where it is another."
+        )
     return Graph(nodes, tuple(edges), replace(plain, dt=dt or plain.dt, assumed=tuple(assumed)))
 
 
@@ -131,8 +141,8 @@ def _dense(weight: Array) -> Synapse:
 
 def _on_grid(weight: Array) -> tuple[Array, int]:
     """Weights as the chip holds them: even, or twice as large with the exponent -1."""
-    exponent = -1 if np.any(weight % 2) else 0
-    return (weight << -exponent).astype(np.int16), exponent
+    exponent = -1 if is_odd(weight) else 0
+    return shifted(weight, -exponent), exponent
 
 
 def described(about: dict[str, Any], layers: list[Layer]) -> Graph:
@@ -196,7 +206,7 @@ def _synapse(entry: dict[str, Any], layers: list[Layer]) -> Synapse:
         raise BadInput("a synapse has no weights, or a type or exponent that no weight has.")
     if layer.delay is not None and not entry["back"]:
         matrix = np.where(layer.delay == delay, matrix, 0)
-    matrix = (matrix << -exponent if exponent < 0 else matrix >> exponent).astype(kind)
+    matrix = shifted(matrix, -exponent, kind)
     op: Linear | Conv = Linear(matrix)
     if layer.geometry is not None:
         g = layer.geometry

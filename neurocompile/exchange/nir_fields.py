@@ -93,9 +93,9 @@ class Site:
         """A field of whole numbers; early versions of NIR wrapped a shape in a table."""
         values = self._any(what)
         if isinstance(values, dict):
-            values = values.get("input")
+            values = values.get("input", values.get("output"))
         good = isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.ndim <= 1
-        if not good or values.size > MAX_AXES or not (values == np.floor(values)).all():
+        if not good or values.size > MAX_AXES or not _are_whole(values):
             raise self.wrong(f"its {what} is not made of whole numbers.")
         return tuple(int(v) for v in values.reshape(-1))
 
@@ -127,3 +127,8 @@ class Site:
         if what not in self.fields:
             raise self.wrong(f"the file does not hold its {what}.")
         return self.fields[what]
+
+
+def _are_whole(values: Array) -> bool:
+    """Whether numbers are finite and have no fraction."""
+    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())

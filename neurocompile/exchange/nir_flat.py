@@ -31,12 +31,14 @@ class Flat:
         edges: Between nodes, in the order of the file.
         input: Name of the one Input.
         outputs: What leads to each Output.
+        ends: Fields of each Output, by name.
     """
 
     nodes: dict[str, Tree]
     edges: tuple[Edge, ...]
     input: str
     outputs: dict[str, tuple[str, ...]]
+    ends: dict[str, Tree]
 
 
 def flatten(graph: Tree) -> Flat:
@@ -69,7 +71,7 @@ def flatten(graph: Tree) -> Flat:
     between = tuple(edge for edge in joined if edge[1] not in into)
     if inputs[0] in ends.before:
         raise BadInput(f"layer '{inputs[0]}' (Input): nothing may lead to it.")
-    return Flat(kept, between, inputs[0], into)
+    return Flat(kept, between, inputs[0], into, {name: nodes[name] for name in into})
 
 
 def _table(graph: Tree, what: str) -> Tree:

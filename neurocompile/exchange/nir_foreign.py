@@ -21,7 +21,7 @@ from neurocompile.ir.checks import check_shape, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Input, Shape
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Settings, steps_assumed
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify import verify
 
@@ -50,6 +50,7 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
     delayed = _delayed(flat, edges, closing)
     names = _order(flat, edges, delayed)
     found = _joined(flat, edges, names, delayed, parts)
+    assumed.append(steps_assumed(Settings().steps))
     found = Graph(found.nodes, found.edges, Settings(dt=dt, assumed=tuple(assumed)))
     return _ends(verify(found, "float"), flat)
 
@@ -88,7 +89,20 @@ def _parts(
                 shape[name] = out_shape(node, shape[before])
             except BadInput as error:
                 raise site.wrong(str(error)) from None
+    _check_outputs(flat, shape, dt)
     return closing, parts
+
+
+def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
+    """What the file says of the shape of an Output is what arrives there."""
+    for name, sources in flat.outputs.items():
+        site = Site(name, flat.ends[name], shape[sources[0]], dt)
+        what = "shape" if site.has("shape") else "output_type"
+        if site.has(what) and site.whole(what) not in (site.shape, (1, *site.shape)):
+            raise site.wrong(
+                f"its {what} is {site.whole(what)}, but {site.shape} arrives from "
+                f"'{sources[0]}'. Correct the one or the other."
+            )
 
 
 def _arriving(flat: Flat, edges: Edges, site: Site) -> Shape:

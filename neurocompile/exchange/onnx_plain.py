@@ -29,7 +29,7 @@ from neurocompile.exchange.onnx_plain_neurons import EXAMPLES, check_functions, 
 from neurocompile.exchange.onnx_tensors import Place, stored
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Settings, steps_assumed
 from neurocompile.ir.verify import MAX_NODES, verify
 
 OPSETS = (9, defs.onnx_opset_version())  # of standard ONNX; rules know how each changed
@@ -264,6 +264,9 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
         raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not a JSON object.")
     said = dict(graph.dts)
     settings = Settings.from_dict(given)
+    if "steps" not in given:
+        words = steps_assumed(settings.steps)
+        settings = replace(settings, assumed=(*settings.assumed, words))
     if "dt" in given:
         said["the metadata"] = settings.dt
     if dt is not None:

@@ -7,6 +7,7 @@ The suffix says which reader; no code of a file runs unless the caller allows it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def load(
     allow_pickle: bool = False,
     dt: float | None = None,
     reset: Reset | None = None,
+    steps: int | None = None,
 ) -> Graph:
     """The graph out of a file.
 
@@ -35,13 +37,19 @@ def load(
         dt, reset: What a `.nir` file of others does not say: the length of a step in seconds (dt,
             which a plain `.onnx` and a `.net` file may lack too), and "subtract" where spikes
             subtract the threshold; see `exchange.nir_read`.
+        steps: Steps of a sample, where the file does not say how many; not assumed then.
 
     Raises:
         BadInput: If the file is missing, damaged or of another kind.
         Unsupported: If there is no rule for a layer.
         NotInstalled: If the reader's packages are absent.
     """
-    path = Path(path)
+    graph = _read(Path(path), allow_pickle, dt, reset)
+    return replace(graph, settings=graph.settings.given(steps))
+
+
+def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
+    """The graph out of a file, as it says it."""
     suffix = path.suffix.lower()
     if not path.exists():
         raise BadInput(f"there is no file '{path}'.")

@@ -104,11 +104,15 @@ def _trace(module: nn.Module, example: Tensor, leads: int, steps: int) -> Traced
     except NeurocompileError:
         raise
     except Exception as error:  # whatever a user's forward raises when its input has no values
+        if _first_line(error).startswith("'len' is not supported"):
+            raise Unsupported(
+                f"the forward of {type(module).__name__} asks for len(x), which Python wants as a "
+                "number before there is one. Ask for x.shape[0]."
+            ) from error
         raise Unsupported(
             f"the forward of {type(module).__name__} cannot be traced ({type(error).__name__}: "
-            f"{_first_line(error)}). It must not branch or loop on values of its input, must ask "
-            "for x.shape[0] in the place of len(x), and must be forward(x) or "
-            "forward(x, state=None) -> (output, state)."
+            f"{_first_line(error)}). It must not branch or loop on values of its input, and "
+            "must be forward(x) or forward(x, state=None) -> (output, state)."
         ) from error
     return one_of(Interpreter(root, example, leads).run(record), type(module).__name__)
 

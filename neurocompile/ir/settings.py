@@ -7,7 +7,7 @@ A setting is data: nothing here computes, and nothing here is code from a file.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any, Literal, get_args
 
@@ -88,6 +88,13 @@ class Settings:
         assumed = list(values.pop("assumed"))
         return {**values, "assumed": assumed} if assumed else values
 
+    def given(self, steps: int | None) -> Settings:
+        """The same with the steps that a user gave, where those of the file were assumed."""
+        words = steps_assumed(self.steps)
+        if steps is None or words not in self.assumed:
+            return self
+        return replace(self, steps=steps, assumed=tuple(s for s in self.assumed if s != words))
+
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
         """Settings out of a file's metadata.
@@ -108,6 +115,14 @@ class Settings:
         except (TypeError, AttributeError, OverflowError) as error:
             raise BadInput(f"the settings in this file are not valid: {error}.") from None
         return settings
+
+
+def steps_assumed(steps: int) -> str:
+    """What `assumed` says where a file says nothing of the steps of a sample."""
+    return (
+        f"a sample takes {steps} steps: the file does not say how many. Give --steps where it "
+        "takes others."
+    )
 
 
 def _check(settings: Settings) -> None:

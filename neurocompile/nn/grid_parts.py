@@ -18,7 +18,6 @@ from neurocompile.engines.torch_ops import UNITY
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
 from neurocompile.ir.step import STATE_LIMIT
-from neurocompile.nn.bptt import Surrogate
 from neurocompile.nn.grid_formats import grid_ends, weights_of, with_weights
 from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
 
@@ -80,7 +79,8 @@ class GridPopulation(nn.Module):
         unit: What a shadow of 1 stands for, chip units of v: the largest threshold as given; of a
             readout, the float unit of its potential.
         bias: Parameter of the population's shape, in `unit`.
-        threshold: Parameter () or of the population's shape, in `unit`; a readout's stays.
+        threshold: Parameter in `unit`: one, one a channel or one a neuron, as given; a readout's
+            stays.
         gain: Parameter (), on the potential as it is read; 1 but for a readout.
         rates: (N, *shape) spikes a step in the last forward pass, differentiable; None of a
             readout, and of a population that the host writes to: they do not depend on parameters.
@@ -98,18 +98,19 @@ class GridPopulation(nn.Module):
         super().__init__()
         self.fixed, self.depth, self.written = fixed, depth, written
         top = float(fixed.vth.max()) * ALIGN
+        width = _number(fixed.vth * (ALIGN / 2))  # half the threshold, as of the float layers
         self.unit = 1 / float(fixed.scale.max()) if fixed.readout else top
         forgets = depth > 0 and bool((fixed.dv == UNITY).any())  # then only bias = v_init starts
         self.learns_bias = not written and not forgets
         self.bias_exp = _exponent(fixed, self.unit) if self.learns_bias else fixed.bias_exp
         self.step = _number(np.left_shift(1, self.bias_exp))  # of a bias, chip units of v
         self.bias = nn.Parameter(_shadow(np.broadcast_to(fixed.bias, fixed.shape) / self.unit))
-        self.threshold = nn.Parameter(_shadow(fixed.vth * ALIGN / self.unit))
+        self.threshold = nn.Parameter(_shadow(_by_channel(fixed.vth) * ALIGN / self.unit))
         self.gain = nn.Parameter(torch.ones(()))
         self.bias.requires_grad_(self.learns_bias)
         self.threshold.requires_grad_(not written and not fixed.readout)
         self.gain.requires_grad_(fixed.readout)
-        self.slope = Slope(name, Surrogate(width=top / 2, gain=0.5))
+        self.slope = Slope(name, width, 0.5)
         self.rates: Tensor | None = None
         self.keep_in_range()
 
@@ -167,7 +168,7 @@ class GridPopulation(nn.Module):
             self.fixed,
             bias_mant=mantissa,
             bias_exp=self.bias_exp,
-            vth=vth,
+            vth=np.broadcast_to(vth, self.fixed.shape) if vth.ndim else vth,
             scale=self.fixed.scale * float(self.gain.detach()),
         )
 
@@ -186,6 +187,7 @@ class GridPopulation(nn.Module):
         r = 4096 / (4096 - dv): see `ir.time`. No step may end above the threshold, and the start
         must be within 24 bits. 2 chip units a step are left for the roundings.
         """
+        vth = vth + torch.zeros(self.fixed.shape)
         low, high = torch.full_like(vth, -MANTISSA_TOP), torch.full_like(vth, MANTISSA_TOP)
         if not self.learns_bias:
             return low, high
@@ -206,6 +208,12 @@ def _exponent(fixed: CubaLIF, unit: float) -> Array:
         return fixed.bias_exp
     reach = range(EXPONENT_TOP)
     return np.asarray(next((e for e in reach if unit / 4 <= MANTISSA_TOP << e), EXPONENT_TOP))
+
+
+def _by_channel(values: Array) -> Array:
+    """A value for each channel, (C, 1, ...), where all neurons of a channel have the same."""
+    first = values[(slice(None), *(slice(1),) * (values.ndim - 1))] if values.ndim else values
+    return first if bool((values == first).all()) else values
 
 
 def _shadow(values: Any) -> Tensor:

@@ -20,7 +20,6 @@ from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
 from neurocompile.ir.step import STATE_LIMIT
-from neurocompile.nn.bptt import Surrogate
 
 ALIGN = 1 << ALIGN_BITS
 LARGEST_WEIGHT = 256
@@ -28,15 +27,17 @@ LARGEST_MATRIX = 1 << 26  # values of a sparse map that is multiplied densely: 2
 
 
 class Slope(NamedTuple):
-    """What stands for the derivative of a spike, by the name of the population it is of.
+    """What stands for the derivative of a spike: gain / (1 + |v - threshold| / width)^2 / width.
 
     Attributes:
         name: Of the population, for messages.
-        surrogate: dz/dv = gain / (1 + |v - threshold| / width)^2 / width, in chip units of v.
+        width: Chip units of v, for the population or each neuron.
+        gain: 1 is Norse's own.
     """
 
     name: str
-    surrogate: Surrogate
+    width: Any
+    gain: float
 
 
 class Rounded(torch.autograd.Function):
@@ -117,7 +118,7 @@ class PopulationSequence(torch.autograd.Function):
         if node.readout and spikes.any():
             raise readout_spiked(slope.name, int(spikes.sum()))
         ctx.save_for_backward(spikes, before, bias, p.threshold)
-        ctx.node, ctx.surrogate = node, slope.surrogate
+        ctx.node, ctx.slope = node, slope
         ctx.keep = (p.keep_u / UNITY, p.keep_v / UNITY)
         ctx.mark_non_differentiable(spikes if node.readout else after)
         return spikes, after
@@ -135,7 +136,7 @@ class PopulationSequence(torch.autograd.Function):
             if node.readout:
                 to_v += to_potential[t]
             else:
-                by_spike = to_spikes[t] * _slope(before[t] - level, ctx.surrogate)
+                by_spike = to_spikes[t] * _slope(before[t] - level, ctx.slope)
                 if node.reset == "zero":
                     to_v *= 1 - spikes[t]
                 to_v += by_spike
@@ -153,7 +154,7 @@ class PopulationSequence(torch.autograd.Function):
         )
 
 
-def _slope(distance: Tensor, how: Surrogate) -> Tensor:
+def _slope(distance: Tensor, how: Slope) -> Tensor:
     """dz/dv at a distance from the threshold; written over it."""
     return distance.div_(how.width).abs_().add_(1.0).pow_(-2).mul_(how.gain / how.width)
 

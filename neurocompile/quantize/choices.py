@@ -37,10 +37,12 @@ class Choice:
         bits: Width of its weights, 2..8.
         objective: What its grid is for: the largest weight, PERCENTILE of them, or the smallest
             squared error of what arrives at the neurons.
+        correct_bias: Whether its bias, if it has one, makes up for what its weights cannot.
     """
 
     bits: int = 8
     objective: Objective = "max"
+    correct_bias: bool = True
 
 
 def reach(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -36,20 +37,41 @@ WORK = 2e9  # multiply-adds for the moments of a synapse: a fraction of a second
 EARLY = 2  # steps at the start of a sample, in which a trace is still filling
 
 
-@dataclass(frozen=True, eq=False)
 class Together:
     """What arrives together at the weights of one group of a synapse.
+
+    Args:
+        moments: (columns + 1, columns + 1) float64, the last of a bias.
 
     Attributes:
         power: (columns,) sum of the squares of what meets a weight.
         order: (columns,) int, columns by falling power.
-        factor: (columns + 1, columns + 1) U, upper, with U^T U the inverse of the damped moments,
-            columns in that order and the bias last.
     """
 
-    power: Array
-    order: Array
-    factor: Array
+    def __init__(self, moments: Array) -> None:
+        self.power = np.diag(moments)[:-1].copy()
+        self.order = np.argsort(-self.power, kind="stable")
+        every = [*self.order, len(self.order)]
+        self._ordered = moments[np.ix_(every, every)]
+
+    @cached_property
+    def with_bias(self) -> Array:
+        """U, upper, with U^T U the inverse of the damped moments, the bias last."""
+        return _factor(self._ordered)
+
+    @cached_property
+    def without_bias(self) -> Array:
+        """The same for the columns alone, where no bias can make up for anything."""
+        return _factor(self._ordered[:-1, :-1])
+
+
+def _factor(moments: Array) -> Array:
+    """With the rows and columns of M turned round, M = L L^T gives M^-1 = L^-T L^-1, and L^-1
+    turned back round is the factor that is wanted: no inverse is formed."""
+    damped = moments + DAMPING * np.diag(moments).mean() * np.eye(len(moments))
+    lower = cholesky(damped[::-1, ::-1], lower=True)
+    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
+    return np.ascontiguousarray(inverse[::-1, ::-1])
 
 
 Moments = Mapping[str, tuple[Together, ...]]  # by synapse, a group each
@@ -103,26 +125,10 @@ class Watch:
     def moments(self) -> Moments:
         """Of all batches, ready for rounding; a group that met no spike has none."""
         return {
-            name: tuple(together(group) for group in groups)
+            name: tuple(Together(group) for group in groups)
             for name, groups in self.sums.items()
             if all(np.diag(group)[:-1].any() for group in groups)
         }
-
-
-def together(moments: Array) -> Together:
-    """The factor of one group's moments (columns + 1, columns + 1).
-
-    With the rows and columns of M turned round, M = L L^T gives M^-1 = L^-T L^-1, and L^-1 turned
-    back round is the factor that is wanted: no inverse is formed.
-    """
-    power = np.diag(moments)[:-1]
-    order = np.argsort(-power, kind="stable")
-    every = [*order, len(order)]
-    ordered = moments[np.ix_(every, every)]
-    damped = ordered + DAMPING * np.diag(ordered).mean() * np.eye(len(ordered))
-    lower = cholesky(damped[::-1, ::-1], lower=True)
-    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-    return Together(power, order, np.ascontiguousarray(inverse[::-1, ::-1]))
 
 
 def _ways(graph: Graph) -> Iterator[_Way]:

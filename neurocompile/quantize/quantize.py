@@ -42,7 +42,7 @@ from neurocompile.quantize.incoming import (
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
-from neurocompile.quantize.rounding import round_weights, spread
+from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
     Scale,
@@ -50,6 +50,8 @@ from neurocompile.quantize.scales import (
     smallest_exponent,
     to_grid,
 )
+
+Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units a float unit, bits, bias or not
 
 
 def quantize(
@@ -59,6 +61,7 @@ def quantize(
     bits: int = 8,
     moments: Moments | None = None,
     choices: Mapping[str, Choice] | None = None,
+    memo: Memo | None = None,
 ) -> Graph:
     """Choose every integer of a network.
 
@@ -69,13 +72,16 @@ def quantize(
         bits: Width of the weights, 2..8.
         moments: From `observe_moments`; without, each weight is rounded to nearest.
         choices: By neuron layer, where something else than the default is to be chosen.
+        memo: Roundings of earlier calls for the same graph and moments; added to.
 
     Raises:
         DoesNotFit: If a parameter leaves its register; the message names layer and range.
         Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
             than synapses.
     """
-    request = _Request(chip, ranges, bits, moments or {}, choices or {})
+    request = _Request(
+        chip, ranges, bits, moments or {}, choices or {}, {} if memo is None else memo
+    )
     fixed = _quantized(graph, request)
     early = without_lead_in(fixed)  # refuses a loop that the chip cannot keep up with
     if not early:
@@ -94,6 +100,15 @@ class _Request:
     bits: int
     moments: Moments
     choices: Mapping[str, Choice]
+    memo: Memo
+
+    def rounded(self, link: str, op: Weighted, unit: float, bits: int, bias: bool) -> Rounded:
+        """The weights of a synapse on the grid, of which one float unit is so many."""
+        key = (link, unit, bits, bias)
+        if key not in self.memo:
+            values = weights_of(op) * unit
+            self.memo[key] = round_weights(op, values, self.moments.get(link), bits, bias)
+        return self.memo[key]
 
     def choice(self, layer: str) -> Choice:
         """What was chosen for a neuron layer."""
@@ -112,7 +127,7 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
             _check_supported(incoming, chip)
             choice = request.choice(name)
             scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
-            synapses, incoming = _synapses(incoming, request, scale, choice.bits)
+            synapses, incoming = _synapses(incoming, request, scale, choice)
             population = _population(incoming, ranges, chip, scale)
             for first in _sources(incoming, population, scale, chip, graph, choice.bits):
                 nodes.update(first)
@@ -250,19 +265,19 @@ def _sources(
 
 
 def _synapses(
-    incoming: Incoming, request: _Request, scale: Scale, bits: int
+    incoming: Incoming, request: _Request, scale: Scale, choice: Choice
 ) -> tuple[list[Synapse], Incoming]:
     """The synapses of a layer, and the layer with what its bias makes up for their rounding.
 
     A layer without a bias gets none: every neuron with one is updated in every step.
     """
     found = []
+    corrects = incoming.bias is not None and choice.correct_bias
     made_up = np.zeros(size(incoming.shape))
     for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
         gained = incoming.gained(op)
         unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS)
-        moments = request.moments.get(str(arrival.link))
-        rounded = round_weights(gained, weights_of(gained) * unit, moments, bits)
+        rounded = request.rounded(str(arrival.link), gained, unit, choice.bits, corrects)
         made_up += spread(op, rounded.bias, made_up.size) / unit
         found.append(
             Synapse(
@@ -270,11 +285,11 @@ def _synapses(
                 arrival.in_shape,
                 arrival.out_shape,
                 scale.weight_exp,
-                bits,
+                choice.bits,
                 arrival.delay,
             )
         )
-    if incoming.bias is None:
+    if incoming.bias is None or not corrects:
         return found, incoming
     gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
     return found, replace(incoming, bias=incoming.bias + made_up / gain)

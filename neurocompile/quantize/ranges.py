@@ -18,9 +18,13 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, Reshape, size
+from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, Reshape, Shape, size
 from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import shapes
+
+# The 24 bits of a potential hold 516 of the largest weight, 254 * 2^6, with weights that are not
+# shifted down, and so not rounded, where they arrive (exponent 0); half of it is headroom.
+ROOM = 256
 
 Also = Callable[[Array, FloatRecording], None]
 
@@ -65,41 +69,104 @@ def observe(
 
 
 def bound(graph: Graph) -> Ranges:
-    """The worst that the weights allow when every input neuron spikes in every step.
+    """The worst that the weights allow when any input neurons spike in any steps.
 
-    What does not leak may add up over all steps of a sample.
-    Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1].
+    Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1]. No
+    current wraps and no readout or leaky potential saturates, whatever comes. A spiking neuron
+    without leak would need room for inhibition of every step of a sample, at the price of a
+    threshold of a few units: it gets `ROOM` of its largest weights, and may saturate beyond,
+    which the report counts.
     """
     shape = shapes(graph)
-    reach: dict[str, Array] = {n: np.ones(size(shape[n])) for n, _ in graph.of(*NEURONS)}
-    current: dict[str, float] = {}
-    potential: dict[str, float] = {}
+    reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(*NEURONS)}
     largest_input = 1.0
     for name in order_behind(graph, (Input, *NEURONS)):
         node = graph.nodes[name]
         before = [reach[b] for b in graph.before(name) if name not in reach]
         if isinstance(node, Input):
-            if graph.settings.encoder.kind == "current":
-                largest_input = abs(graph.settings.encoder.gain)
-            reach[name] = np.full(node.shape, largest_input).ravel()
+            gain = graph.settings.encoder.gain if graph.settings.encoder.kind == "current" else 1.0
+            largest_input = abs(gain)
+            reach[name] = _Reach.between(min(gain, 0.0), max(gain, 0.0), size(node.shape))
         elif isinstance(node, Reshape | Delay):
             (reach[name],) = before
         elif isinstance(node, Add):
-            reach[name] = np.sum(before, axis=0)
+            reach[name] = _joined(before, lambda parts: np.sum(parts, axis=0))
         elif isinstance(node, Concat):
-            reach[name] = np.concatenate(before)
+            reach[name] = _joined(before, np.concatenate)
         elif isinstance(node, LINEAR_OPS):
-            outer = shape[graph.before(name)[0]]
-            arriving = np.abs(matrix(node, outer)).astype(np.float64) @ before[0]
-            bias = full_bias(node, outer)
-            reach[name] = arriving if bias is None else arriving + np.abs(bias)
+            reach[name] = _through(node, before[0], shape[graph.before(name)[0]])
+    current, potential = {}, {}
     for name, node in graph.of(*NEURONS):
+        arriving = reach[graph.before(name)[0]]
         p: dict[str, Any] = step_parameters(node, graph.settings.dt)
-        total = reach[graph.before(name)[0]].max()
         if has_current(node):
-            total = total / float(np.min(p["syn_leak"]))
-        held = 1 if p["mem_leak"] is not None else graph.settings.steps
+            arriving = arriving.times(1 / float(np.min(p["syn_leak"])))
         levels = (p[v] for v in ("v_leak", "v_reset") if p[v] is not None)
-        current[name] = float(total)
-        potential[name] = float(total * held + sum(np.abs(v).max() for v in levels))
+        level = sum(float(np.abs(v).max()) for v in levels)
+        current[name] = arriving.largest
+        potential[name] = level + (
+            arriving.largest
+            if p["mem_leak"] is not None
+            else _without_leak(node, arriving, graph.settings.steps)
+        )
     return Ranges(False, current, potential, largest_input)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """What may arrive at each neuron in a step: from low <= 0 to high >= 0.
+
+    Attributes:
+        low, high: (n,) float64.
+        once: The most that one spike, or the largest current of one input, adds or takes.
+    """
+
+    low: Array
+    high: Array
+    once: float
+
+    @classmethod
+    def between(cls, low: float, high: float, n: int) -> _Reach:
+        """The same for n neurons."""
+        return cls(np.full(n, low), np.full(n, high), max(-low, high))
+
+    def times(self, factor: float) -> _Reach:
+        """All of it larger, as a current that fades piles up."""
+        return _Reach(self.low * factor, self.high * factor, self.once * factor)
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return float(max(-self.low.min(), self.high.max()))
+
+
+def _joined(parts: list[_Reach], join: Callable[[list[Array]], Array]) -> _Reach:
+    low, high = join([p.low for p in parts]), join([p.high for p in parts])
+    return _Reach(low, high, max(p.once for p in parts))
+
+
+def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
+    """Through weights; a bias counts where it widens the reach, for a register may hold it."""
+    weight = matrix(op, shape).astype(np.float64)
+    middle, radius = (before.high + before.low) / 2, (before.high - before.low) / 2
+    centre, spread = weight @ middle, abs(weight) @ radius
+    bias = full_bias(op, shape)
+    bias = np.zeros(len(centre)) if bias is None else np.asarray(bias, dtype=np.float64)
+    low, high = centre - spread + np.minimum(bias, 0), centre + spread + np.maximum(bias, 0)
+    once = float(abs(weight).max()) * before.once if weight.nnz else 0.0
+    return _Reach(np.minimum(low, 0.0), np.maximum(high, 0.0), once)
+
+
+def _without_leak(node: Any, arriving: _Reach, steps: int) -> float:
+    """The largest |v| of a neuron that forgets nothing.
+
+    One that spikes is above its threshold by one step's input at most. Below, and above where a
+    spike takes away less than arrives, it may move on in every step.
+    """
+    if not node.spiking:
+        return arriving.largest * steps
+    low, high = float(arriving.low.min()), float(arriving.high.max())
+    least, most = float(np.min(node.v_th)), float(np.max(node.v_th))
+    above = max(most, 0.0) + high
+    left = max(high - least, 0.0) if node.reset == "subtract" else 0.0
+    return max(above, min(max(above + left * (steps - 1), -low * steps), ROOM * arriving.once))

@@ -41,7 +41,7 @@ class Rounded(NamedTuple):
 
 
 def round_weights(
-    op: Weighted, values: Array, moments: tuple[Together, ...] | None, bits: int
+    op: Weighted, values: Array, moments: tuple[Together, ...] | None, bits: int, bias: bool = True
 ) -> Rounded:
     """Integers for the weights of a synapse.
 
@@ -50,11 +50,12 @@ def round_weights(
         values: Its weights in units of a weight at exponent 0, in the shape of its own.
         moments: Of what arrives at it; or None: then each weight is rounded to nearest.
         bits: Width of the weights.
+        bias: Whether a bias may make up for what the weights cannot.
     """
     if moments is None or isinstance(op, Sparse):
         return Rounded(to_grid(values, bits), np.zeros(1))
     split = kernels(replace(op, weight=values))
-    parts = [_round(w, m, bits) for w, m in zip(split, moments, strict=True)]
+    parts = [_round(w, m, bits, bias) for w, m in zip(split, moments, strict=True)]
     whole = from_kernels(op, np.stack([part.values for part in parts]))
     return Rounded(whole, np.concatenate([part.bias for part in parts]))
 
@@ -65,18 +66,20 @@ def spread(op: Weighted, bias: Array, neurons: int) -> Array:
     return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
 
 
-def _round(weights: Array, seen: Together, bits: int) -> Rounded:
+def _round(weights: Array, seen: Together, bits: int, bias: bool) -> Rounded:
     """Integers (outputs, columns) for weights that meet the same spikes."""
     last = len(seen.order)  # the bias: it is not rounded here, and makes up for what is left
-    left = np.concatenate([weights[:, seen.order], np.zeros((len(weights), 1))], axis=1)
+    factor = seen.with_bias if bias else seen.without_bias
+    left = np.zeros((len(weights), len(factor)))
+    left[:, :last] = weights[:, seen.order]
     found = np.empty(weights.shape, dtype=np.int16)
     for first in range(0, last, BLOCK):
         block = slice(first, min(first + BLOCK, last))
-        errors = _round_block(left, found, seen.factor, block, bits)
-        left[:, block.stop :] -= errors @ seen.factor[block, block.stop :]
+        errors = _round_block(left, found, factor, block, bits)
+        left[:, block.stop :] -= errors @ factor[block, block.stop :]
     back = np.empty_like(found)
     back[:, seen.order] = found
-    return Rounded(back, left[:, last])
+    return Rounded(back, left[:, last] if bias else np.zeros(len(weights)))
 
 
 def _round_block(left: Array, found: Array, upper: Array, block: slice, bits: int) -> Array:

@@ -2,8 +2,9 @@
 
 In:  simplified FLOAT graph, what calibration saw, the chip.
 Out: FIXED graph, and what was chosen for each neuron layer.
-One objective serves the whole network: another one for some layers, tried one by one on the
-shipped network, gained nothing that held on test data. Training data alone are read. Every step
+One objective serves the whole network, and biases are corrected in all layers or in none:
+another choice for some layers, tried one by one on the shipped network, gained nothing that held
+on test data. Training data alone are read. Every step
 is deterministic; ties go to what was tried first.
 """
 
@@ -12,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from neurocompile.chip import Chip
+from neurocompile.energy.counts import Activity
 from neurocompile.engines import fixed as engine
 from neurocompile.engines.agree import spans
 from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
@@ -27,7 +31,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import OBJECTIVES, Choice
-from neurocompile.quantize.quantize import quantize
+from neurocompile.quantize.quantize import Memo, quantize
 
 Choices = Mapping[str, Choice]
 
@@ -47,6 +51,18 @@ class Found:
     error: float | None
 
 
+class Trial(NamedTuple):
+    """What a run on calibration data showed.
+
+    Attributes:
+        error: Mean squared error, see Judge.
+        activity: By population, over all samples.
+    """
+
+    error: float
+    activity: Mapping[str, Activity]
+
+
 class Judge:
     """Runs quantized networks on calibration data and says how much they miss.
 
@@ -62,18 +78,30 @@ class Judge:
         self.reconstructs = decoder.task == "reconstruction" and known.data.kind == "x"
         self.target = known.data.values if self.reconstructs else self._float_result()
 
-    def error(self, fixed: Graph) -> float:
-        """Mean squared error of a FIXED graph."""
+    def run(self, fixed: Graph) -> Trial:
+        """Run a FIXED graph on all samples."""
         read = last_layer(fixed)
         total, count = 0.0, 0
+        activity: dict[str, Activity] = {}
         for first, last in spans(len(self.data)):
             encoded = encode(fixed, self.data, first, last, self.known.steps, self.known.seed)
-            found = engine.run(fixed, encoded, spikes=(read,), membrane=(read,)).recording
-            spikes = found.spikes.get(read)
-            result = self._result(spikes, potentials(fixed, read, found.membrane[read]))
+            done = engine.run(fixed, encoded, spikes=(read,), membrane=(read,))
+            found = done.recording
+            result = self._result(
+                found.spikes.get(read), potentials(fixed, read, found.membrane[read])
+            )
             total += squared_error(result, self.target[first:last])
             count += result.size
-        return total / count
+            for name, one in done.activity.items():
+                activity[name] = one if name not in activity else activity[name] + one
+        return Trial(total / count, activity)
+
+    @cached_property
+    def float_error(self) -> float:
+        """Of the float network; 0 where the float network is what is compared with."""
+        if not self.reconstructs:
+            return 0.0
+        return squared_error(self._float_result(), self.target) / self.target.size
 
     def _float_result(self) -> Array:
         read = last_layer(self.graph)
@@ -93,7 +121,14 @@ class Judge:
         return np.asarray(membrane if spikes is None else spikes, dtype=np.float64)
 
 
-def best(graph: Graph, chip: Chip, known: Calibrated, bits: int | Mapping[str, int]) -> Found:
+def best(
+    graph: Graph,
+    chip: Chip,
+    known: Calibrated,
+    bits: int | Mapping[str, int],
+    judge: Judge | None = None,
+    memo: Memo | None = None,
+) -> Found:
     """The integers that lose least.
 
     Args:
@@ -101,31 +136,35 @@ def best(graph: Graph, chip: Chip, known: Calibrated, bits: int | Mapping[str, i
         chip: The target; only its formats are read.
         known: From `calibrate`. Without data the largest weight takes the whole grid.
         bits: Width of all weights, or by neuron layer.
+        judge, memo: Of earlier calls for the same graph and calibration, to save their work.
     """
     layers = [name for name, _ in graph.of(*NEURONS)]
     widths = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
     first = {name: Choice(widths[name]) for name in layers}
     if known.data is None:
         return Found(_quantized(graph, chip, known, first), first, None)
-    judge = Judge(graph, known)
+    judge, memo = judge or Judge(graph, known), {} if memo is None else memo
 
     def better(found: Found, changed: Iterable[Choices]) -> Found:
         for choices in changed:
             with suppress(DoesNotFit):  # another choice leaves room for all registers
-                made = _quantized(graph, chip, known, choices)
-                found = min(found, Found(made, choices, judge.error(made)), key=_missed)
+                made = _quantized(graph, chip, known, choices, memo)
+                found = min(found, Found(made, choices, judge.run(made).error), key=_missed)
         return found
 
-    plain = Found(_quantized(graph, chip, known, first), first, None)
+    plain = Found(_quantized(graph, chip, known, first, memo), first, None)
     whole = (
-        {name: replace(choice, objective=objective) for name, choice in first.items()}
+        {n: replace(c, objective=objective, correct_bias=correct) for n, c in first.items()}
         for objective in OBJECTIVES
+        for correct in (True, False)
     )
     return better(plain, whole)
 
 
-def _quantized(graph: Graph, chip: Chip, known: Calibrated, choices: Choices) -> Graph:
-    return quantize(graph, chip, known.ranges, moments=known.moments, choices=choices)
+def _quantized(
+    graph: Graph, chip: Chip, known: Calibrated, choices: Choices, memo: Memo | None = None
+) -> Graph:
+    return quantize(graph, chip, known.ranges, moments=known.moments, choices=choices, memo=memo)
 
 
 def _missed(found: Found) -> float:

@@ -16,12 +16,16 @@ from neurocompile.chip import Chip
 from neurocompile.compiler import Compiled, Result
 from neurocompile.data import Data
 from neurocompile.doctor import installed
+from neurocompile.energy.beside import beside
+from neurocompile.energy.comparators import SOURCES
 from neurocompile.evaluate import Evaluation
 from neurocompile.ir.digest import graph_digest
+from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.settings import Decoder
 from neurocompile.place.fit import core_table, fit
+from neurocompile.precision import as_json
 
-SCHEMA_VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
 
 
@@ -50,9 +54,12 @@ def build_report(
         "layers": [] if result is None else _layers(result),
         "synapses": [] if result is None else counts["synapses"],
         "host": None if result is None else counts["host"],
+        "core_events": None if result is None else counts["core_events"],
         "energy": None if result is None else result.energy.to_dict(),
+        "comparison": None if result is None else _comparison(chip, compiled, result),
         "latency": None if result is None else _latency(result),
         "fit": {**fit(compiled.placed), "cores": core_table(compiled.placed)},
+        "quantization": _quantization(compiled),
         "network_net": net,
         "provenance": about,
     }
@@ -76,9 +83,7 @@ def provenance(
         "engine": engines[0],
         "engines": list(engines),
         "seed": seed,
-        "calibration": "uncalibrated: scales come from the weights"
-        if calibration is None
-        else f"{len(calibration)} samples of {calibration.name}",
+        "calibration": _calibration(compiled),
         "assumed": list(compiled.fixed_graph.settings.assumed),
         "digests": {
             "model": model_digest,
@@ -89,6 +94,31 @@ def provenance(
             "data": None if data is None else data.digest,
             "calibration": None if calibration is None else calibration.digest,
         },
+    }
+
+
+def _calibration(compiled: Compiled) -> str:
+    """Where the scales come from."""
+    if compiled.float_graph is None:
+        return "the file's own: it holds integers, of which none is changed"
+    if compiled.calibration is None:
+        return "uncalibrated: scales come from the weights"
+    return f"{len(compiled.calibration)} samples of {compiled.calibration.name}"
+
+
+def _quantization(compiled: Compiled) -> dict[str, Any] | None:
+    """What was chosen for the weights of each layer, and what the search for it passed."""
+    if compiled.found is None:
+        return None
+    weighted = {compiled.fixed_graph.after(name)[0] for name, _ in compiled.fixed_graph.of(Synapse)}
+    return {
+        "layers": [
+            {"layer": layer, **vars(choice)}
+            for layer, choice in compiled.found.choices.items()
+            if layer in weighted
+        ],
+        "calibration_error": compiled.found.error,
+        "points": as_json(compiled.points),
     }
 
 
@@ -138,6 +168,12 @@ def _layers(result: Result) -> list[dict[str, Any]]:
     ]
 
 
+def _comparison(chip: Chip, compiled: Compiled, result: Result) -> dict[str, Any]:
+    """What stands beside the joules; its prices are not the chip's, so their sources are here."""
+    found = beside(compiled.fixed_graph, result.counts, result.energy, chip.nominal)
+    return {**found, "sources": SOURCES}
+
+
 def _latency(result: Result) -> dict[str, Any] | None:
     """Modelled time of one sample in each mode, seconds."""
     static = result.energy.static
@@ -153,6 +189,7 @@ def _latency(result: Result) -> dict[str, Any] | None:
             }
             for row in static["times"]
         ],
+        "modes": [dict(row) for row in result.energy.latency],
     }
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
+from rich.table import Table
 
-UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+from neurocompile.report.points import points_table
+from neurocompile.report.words import joules, prefixed, right
 
 
 class Screen:
@@ -56,9 +57,12 @@ def print_report(report: dict[str, Any], out: Path) -> None:
     """The end of `export`: errors, spikes, operations, energy by layer, fit."""
     console = _console()
     if report["energy"] is None:
-        console.print("no data: scales come from the weights, and nothing was run (--data SOURCE).")
+        console.print("no data: nothing was run (--data SOURCE).")
     else:
         console.print(_layers(report))
+    points = (report["quantization"] or {}).get("points")
+    if points:
+        console.print(points_table(points))
     summary = _plain()
     for name, value in _summary(report):
         summary.add_row(name, value)
@@ -69,7 +73,7 @@ def print_report(report: dict[str, Any], out: Path) -> None:
 def print_simulation(found: dict[str, Any]) -> None:
     """The end of `simulate`."""
     console = _console()
-    columns = map(_right, ("neurons", "spikes", "rate"))
+    columns = map(right, ("neurons", "spikes", "rate"))
     table = Table("layer", *columns, box=SIMPLE_HEAD)
     for row in found["layers"]:
         table.add_row(row["name"], _int(row["neurons"]), _int(row["spikes"]), f"{row['rate']:.4f}")
@@ -118,7 +122,7 @@ def print_inspection(found: dict[str, Any]) -> None:
 
 def print_targets(rows: list[dict[str, Any]]) -> None:
     """One line a target."""
-    table = Table("target", "what it is", _right("cores"), "energy models", box=SIMPLE_HEAD)
+    table = Table("target", "what it is", right("cores"), "energy models", box=SIMPLE_HEAD)
     for row in rows:
         cores = "no limit" if row["cores"] is None else str(row["cores"])
         table.add_row(row["name"], row["title"], cores, ", ".join(row["energy_models"]) or "none")
@@ -129,7 +133,7 @@ def print_target(found: dict[str, Any]) -> None:
     """Every number of a target with its source."""
     console = _console()
     console.print(found["title"])
-    table = Table("number", _right("value"), "unit", "kind", "source", "where", box=SIMPLE_HEAD)
+    table = Table("number", right("value"), "unit", "kind", "source", "where", box=SIMPLE_HEAD)
     for row in found["numbers"]:
         value = (
             ", ".join(map(str, row["value"])) if isinstance(row["value"], list) else row["value"]
@@ -153,11 +157,6 @@ def print_doctor(found: dict[str, Any]) -> None:
         hint = f"{missing}\n{row['install']}" if missing else ""
         works.add_row(row["name"], "yes" if row["works"] else "no", hint)
     console.print(works)
-
-
-def joules(value: float | None) -> str:
-    """Joules with a prefix and four digits; "not known" for None."""
-    return "not known" if value is None else _prefixed(value, "J")
 
 
 def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -208,7 +207,7 @@ def _static(energy: dict[str, Any], latency: dict[str, Any] | None) -> list[tupl
             continue
         model = f", {row['model']}" if row["model"] else ""
         low, high = (joules(row[key] / energy["samples"]) for key in ("low_j", "high_j"))
-        time = _prefixed(now["time_s"], "s")
+        time = prefixed(now["time_s"], "s")
         rows.append(("static, beside it", f"{low} to {high} in {time} ({row['mode']}{model})"))
     return rows
 
@@ -223,7 +222,7 @@ def _layers(report: dict[str, Any]) -> Table:
         layer = into.get(term["layer"], term["layer"])
         spent[layer] = spent.get(layer, 0.0) + (term["energy_j"] or 0.0)
     table = Table(
-        "layer", *map(_right, ("neurons", "spikes", "rate", "synops", "updated", "idle", "energy")),
+        "layer", *map(right, ("neurons", "spikes", "rate", "synops", "updated", "idle", "energy")),
         box=SIMPLE_HEAD,
     )  # fmt: skip
     for row in report["layers"]:
@@ -266,13 +265,6 @@ def _fit(fit: dict[str, Any]) -> str:
     return f"{word}: {fit['cores_used']} cores {limit}"
 
 
-def _prefixed(value: float, unit: str) -> str:
-    for factor, prefix in UNITS:
-        if abs(value) >= factor:
-            return f"{value / factor:.4g} {prefix}{unit}"
-    return f"{value:.4g} {unit}"
-
-
 def _named(settings: dict[str, Any]) -> str:
     rest = ", ".join(f"{k} {v:g}" for k, v in settings.items() if isinstance(v, int | float))
     return f"{settings['kind']}, {rest}"
@@ -288,10 +280,6 @@ def _shape(shape: list[int]) -> str:
 
 def _int(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def _right(title: str) -> Column:
-    return Column(title, justify="right", no_wrap=True)
 
 
 def _plain() -> Table:

@@ -108,6 +108,19 @@ def test_lava_and_onnx_agree_with_fixed_on_the_command_line(model, tmp_path, cal
     assert exactness["reset_between_samples"]["lava"] == "LIFReset"
 
 
+def test_integers_that_a_file_brings_are_not_called_scales_of_the_weights(model, tmp_path, call):
+    first, again = tmp_path / "first", tmp_path / "again"
+    for source, out in ((model, first), (first / "fixed.onnx", again)):
+        code, text, _ = call(
+            *("export", source, "--target", "loihi-sim", "--out", out, "--engine", "fixed"),
+            *("--samples", 2),
+        )
+        assert code == 0
+    assert "scales                the file's own" in text
+    report = json.loads((again / "report.json").read_text())
+    assert report["provenance"]["calibration"].startswith("the file's own: it holds integers")
+
+
 def test_without_data_nothing_is_invented(model, tmp_path, call):
     import torch
 
@@ -133,7 +146,7 @@ def test_without_data_nothing_is_invented(model, tmp_path, call):
         (("MODEL", "--target", "loihi-sim", "--bits", "9"), 2, "2<=x<=8"),
         (("MODEL", "--target", "loihi-sim", "--samples", "0"), 2, "x>=1"),
         (("MODEL", "--target", "loihi-sim", "--samples", "1000"), 2, "360"),
-        (("MODEL", "--target", "loihi-sim", "--max-error-increase", "2%"), 2, "not in this vers"),
+        (("MODEL", "--target", "loihi-sim", "--max-error-increase", "2"), 2, "no percentage"),
     ],
 )
 def test_a_wrong_request_ends_with_one_sentence_and_its_exit_code(

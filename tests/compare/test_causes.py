@@ -50,6 +50,7 @@ def test_the_class_that_was_rounded_is_named(cause, floating, fixed, spike):
     assert (first["differ_there"], first["causes_there"]) == (1, {cause: 1})
     alone = {run["run"]: run["first"] for run in found["runs"]}
     parted = {run for run, place in alone.items() if place is not None}
+    assert found["parts_first"] == (None if cause == "truncation" else cause)
     by_itself = {cause} & {"weight", "threshold", "bias", "decay"}
     together = set() if cause == "truncation" else {"all"}
     assert parted == by_itself | together | {"fixed"}

@@ -84,7 +84,7 @@ def test_the_figures_are_those_of_the_report_of_the_export(document, exported):
 def test_tables_show_layers_classes_and_the_first_difference(exported, document):
     code, text, _ = call("compare", exported)
     assert code == 0
-    for word in ("lif1", "latent", "weights", "biases", "as the chip computes", "v / threshold"):
+    for word in ("lif1", "latent", "weights", "biases", "on the chip", "v / threshold"):
         assert word in text
     assert " ".join(document["summary"][0].split()) in " ".join(text.split())
 

@@ -1,5 +1,7 @@
 """The runs in exact arithmetic are the float network, and with the chip's arithmetic the chip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from looped_networks import looped_network
@@ -21,6 +23,7 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Input, Linear
 from neurocompile.ir.settings import Encoder, Settings
+from neurocompile.quantize.incoming import weights_of, with_weights
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import observe
 from neurocompile.simplify import simplify
@@ -75,7 +78,7 @@ def test_with_nothing_rounded_the_rerun_is_the_float_network(made):
     incoming = incomings(chip, simple)
     seen = float_input(simple, data, 0, len(data), STEPS, 0)
     ideal = run_float(simple, seen, STEPS, membranes=tuple(incoming))
-    found = rerun(chip, rounded(chip, incoming, ()), entering(made))
+    found = rerun(chip, rounded(chip, incoming, ()), entering(made), incoming)
     for name, spikes in ideal.spikes.items():
         assert spikes.any(), name
         np.testing.assert_array_equal(found.spikes[name], spikes, err_msg=name)
@@ -93,6 +96,36 @@ def test_with_everything_rounded_and_the_chips_arithmetic_each_layer_is_the_fixe
     assert any(spikes.any() for spikes in spiking.values())
     for name, spikes in spiking.items():
         np.testing.assert_array_equal(found[name], spikes, err_msg=name)
+
+
+def replaced(simple, chip, incoming, which):
+    """The FLOAT graph with the chip's weights or thresholds, as float numbers."""
+    nodes = dict(simple.nodes)
+    for name, one in incoming.items():
+        scale = chip.nodes[name].scale
+        if which == "threshold" and one.neuron.spiking:
+            chips = 64 * chip.nodes[name].vth * scale + chip.nodes[name].offset
+            nodes[name] = replace(nodes[name], v_th=chips)
+        if which == "weight":
+            for link in (arrival.link for arrival in one.arrivals):
+                synapse = chip.nodes[link]
+                unit = 2.0 ** (synapse.weight_exp + 6) * scale / one.gain
+                nodes[link] = with_weights(nodes[link], weights_of(synapse.op) * unit)
+    return Graph(nodes, simple.edges, simple.settings)
+
+
+@pytest.mark.parametrize("which", ["weight", "threshold"])
+def test_a_class_rounded_is_the_float_network_with_the_chips_numbers_put_into_it(made, which):
+    simple, chip, data = made
+    incoming = incomings(chip, simple)
+    seen = float_input(simple, data, 0, len(data), STEPS, 0)
+    changed = replaced(simple, chip, incoming, which)
+    expected = run_float(changed, seen, STEPS, membranes=tuple(incoming))
+    found = rerun(chip, rounded(chip, incoming, (which,)), entering(made), incoming)
+    for name, spikes in expected.spikes.items():
+        np.testing.assert_array_equal(found.spikes[name], spikes, err_msg=name)
+    for name, membrane in expected.membrane.items():
+        np.testing.assert_allclose(found.membrane[name], membrane, atol=1e-9, err_msg=name)
 
 
 def test_each_class_rounds_its_own_numbers_and_leaves_the_others(made):

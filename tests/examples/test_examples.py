@@ -16,6 +16,22 @@ def run(*arguments, cwd):
     return done.stdout
 
 
+def test_paths_of_unequal_length_meet_on_lava(tmp_path):
+    text = run(ROOT / "examples/skip_connection.py", "--samples", 1, cwd=tmp_path)
+    assert (tmp_path / "build/skip.pt").is_file()
+    assert "Norse and our float network: 0 of 400 output spikes differ" in text
+    # conv1, conv2, conv3, linear: a step each; the block's input skips one layer, then two
+    assert "  lif1: 1 behind the input; input waits 0\n" in text
+    assert "  lif2: 2 behind the input; lif1 waits 0\n" in text
+    assert "  lif3: 3 behind the input; lif2 waits 0, lif1 waits 1\n" in text
+    assert "  lif4: 4 behind the input; lif1 waits 2, lif3 waits 0\n" in text
+    # 40 steps of 64 inputs, 3 x 64 and 10 neurons
+    assert "Lava and our fixed engine: 0 of 10640 spikes differ" in text
+    shares = [line.split(": ")[1].split("%")[0] for line in text.splitlines() if "equal" in line]
+    assert len(shares) == 4
+    assert min(map(float, shares)) > 90
+
+
 def test_a_norse_network_is_compiled_and_priced_term_by_term(tmp_path):
     text = run(ROOT / "examples/compile_norse_network.py", "--samples", 10, cwd=tmp_path)
     assert (tmp_path / "build/norse.pt").is_file()

@@ -43,6 +43,7 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
     )  # fmt: skip
     assert code == 0, progress
     assert "assumed: dt = 0.0001 s" in progress
+    assert "steps" not in progress.split("assumed: ", 1)[1].splitlines()[0]
     assert "assumed" in text
     report = json.loads((out / "report.json").read_text())
     (sentence,) = report["provenance"]["assumed"]
@@ -52,12 +53,31 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
     assert json.loads(text)["settings"]["assumed"] == [sentence]  # the artifact keeps it
 
 
+def test_steps_that_are_not_given_are_assumed_and_said(tmp_path):
+    words = "a sample takes 100 steps: the file does not say how many."
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1e-4", "--json")
+    (sentence,) = json.loads(text)["settings"]["assumed"]
+    assert sentence.startswith(words)
+    for given, said in (((), True), (("--steps", 30), False)):
+        out = tmp_path / str(said)
+        code, _, progress = call(
+            "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", out,
+            "--dt", "1e-4", "--engine", "fixed", *given,
+        )  # fmt: skip
+        assert code == 0, progress
+        assert (words in progress) is said
+        settings = json.loads(call("inspect", out, "--json")[1])["settings"]
+        assert (settings.get("assumed"), settings["steps"]) == (
+            ([sentence], 100) if said else (None, 30)
+        )
+
+
 def test_a_step_that_is_given_is_not_assumed(tmp_path):
     code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1e-4", "--json")
     assert code == 0
     settings = json.loads(text)["settings"]
     assert settings["dt"] == 1e-4
-    assert "assumed" not in settings
+    assert not any("dt" in sentence for sentence in settings["assumed"])
     code, text, _ = call("inspect", FILES / "snntorch_leaky.nir")
     assert "assumed" in text
 
@@ -86,6 +106,7 @@ def test_a_network_goes_from_snntorch_to_lava_with_one_command(tmp_path):
     text = run(ROOT / "examples/from_snntorch.py", "--samples", 1, cwd=tmp_path)
     assert (tmp_path / "build/snntorch.nir").is_file()
     lines = text.splitlines()
+    assert lines.pop(0).startswith("build/snntorch.nir: written; 1 samples of 50 steps")
     assert lines[0] == "snnTorch and our float network: 0 of 400 output spikes differ"
     assert lines[1].startswith("Lava and our fixed engine: 0 of ")
     assert all(float(line.split(": ")[1].split("%")[0]) > 90 for line in lines[2:])

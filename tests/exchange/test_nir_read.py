@@ -45,7 +45,7 @@ def trimmed(node):
 
 def between(node, shape, after=None):
     """Input -> node -> Output, or Input -> node -> `after` -> Output."""
-    nodes = {"in": nir.Input(np.array(shape)), "x": node, "out": nir.Output(np.array(shape))}
+    nodes = {"in": nir.Input(np.array(shape)), "x": node, "out": {"type": "Output"}}
     names = ["in", "x", "out"]
     if after is not None:
         nodes["y"] = after
@@ -343,6 +343,41 @@ def wired(edges, **nodes):
 )
 def test_what_is_joined_wrongly_is_refused_by_name(found, sentence):
     with pytest.raises(BadInput, match=sentence):
+        from_nir(found)
+
+
+@pytest.mark.parametrize("said", [{"shape": [3]}, {"output_type": {"output": [3]}}])
+def test_an_output_that_says_another_shape_than_its_network_has_is_refused_by_name(said):
+    def told(fields):
+        if isinstance(fields, dict):
+            return {key: told(value) for key, value in fields.items()}
+        return np.array(fields)
+
+    found = wired([("in", "x"), ("x", "out")], x=lif(3))
+    found["node"]["nodes"]["in"] = trimmed(nir.Input(np.array([3])))
+    found["node"]["nodes"]["out"] = {"type": "Output", **told(said)}
+    assert from_nir(found, dt=DT).nodes["in"].shape == (3,)
+    found["node"]["nodes"]["x"] = trimmed(lif(2))
+    found["node"]["nodes"]["in"] = trimmed(nir.Input(np.array([2])))
+    with pytest.raises(
+        BadInput, match=r"'out' \(Output\): its \w+ is \(3,\), but \(2,\) arrives from 'x'"
+    ):
+        from_nir(found, dt=DT)
+
+
+@pytest.mark.parametrize("size", [np.inf, np.nan, 1.5, [[2]]])
+def test_a_shape_is_made_of_whole_numbers(size):
+    found = wired([("in", "x"), ("x", "out")], x=lif())
+    found["node"]["nodes"]["out"] = {"type": "Output", "shape": np.array(size)}
+    with pytest.raises(BadInput, match=r"'out' \(Output\): its shape is not made of whole numbers"):
+        from_nir(found, dt=DT)
+
+
+def test_a_type_that_is_an_array_is_refused_as_no_nir_file():
+    with pytest.raises(BadInput, match="holds no NIRGraph"):
+        from_nir({"node": {"type": np.array(["NIRGraph", "LIF"]), "nodes": {}}})
+    found = wired([("in", "x"), ("x", "out")], x={"type": np.array(["LIF", "IF"])})
+    with pytest.raises(BadInput, match="layer 'x' has no type"):
         from_nir(found)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from neurocompile import frontend
 from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.exchange.onnx_write import to_bytes
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import same
 from neurocompile.nn.checkpoint import save
@@ -60,14 +61,16 @@ def test_a_pickle_whose_class_is_gone_is_refused(tmp_path, monkeypatch):
     assert "must be importable here" in words
 
 
-def test_an_onnx_file_goes_to_the_reader_of_onnx_files(tmp_path, monkeypatch):
-    (tmp_path / "net.onnx").write_bytes(b"")
+def test_an_onnx_file_goes_to_the_reader_of_onnx_files(tmp_path):
+    graph = trace(Pickled(), torch.zeros(1, 3))
+    (tmp_path / "net.onnx").write_bytes(to_bytes(graph))
+    assert same(frontend.load(tmp_path / "net.onnx"), graph)
 
-    class Reader:
-        load_onnx = staticmethod(lambda path: path.name)
 
-    monkeypatch.setitem(sys.modules, "neurocompile.exchange.onnx_read", Reader)
-    assert frontend.load(tmp_path / "net.onnx") == "net.onnx"
+def test_steps_that_a_file_says_stay_its_own(tmp_path):
+    graph = trace(Pickled(), torch.zeros(1, 3))
+    (tmp_path / "net.onnx").write_bytes(to_bytes(graph))
+    assert frontend.load(tmp_path / "net.onnx", steps=7).settings.steps == 100
 
 
 @pytest.mark.parametrize("suffix", [".nir", ".net"])

@@ -54,6 +54,16 @@ def test_a_layer_without_a_rule_is_refused_with_what_could_replace_it(module, wo
     assert words in refusal(norse.SequentialState(nn.Identity(), module), 1, 2, 4, 4)
 
 
+def test_a_forward_that_asks_for_the_length_of_a_signal_is_told_of_its_shape():
+    class Flat(nn.Module):
+        def forward(self, x):
+            return x.reshape(len(x), -1)
+
+    words = "the forward of Sequential asks for len(x), which Python wants as a number before"
+    assert words in refusal(nn.Sequential(Flat(), nn.Linear(4, 2)), 1, 2, 2)
+    assert refusal(Flat(), 1, 2, 2).endswith("Ask for x.shape[0].")
+
+
 # PyTorch warns that such a convolution copies its input
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 def test_padding_that_differs_between_the_sides_is_refused():

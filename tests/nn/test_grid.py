@@ -17,10 +17,9 @@ from neurocompile.errors import BadInput, DoesNotFit, Unsupported
 from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import CubaLIF, FixedConstants, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
-from neurocompile.ir.nodes import Linear, Sparse
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.time import lead_in, without_lead_in
-from neurocompile.nn.bptt import Surrogate
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser, weights_of
 from neurocompile.nn.grid_steps import PopulationSequence, Slope
@@ -233,13 +232,13 @@ def test_the_backward_pass_is_autograd_through_the_step_with_straight_roundings(
     bias = torch.randint(-500, 900, (5,), generator=rng).double()
     vth = torch.randint(40, 120, (), generator=rng).double()
     pull = torch.rand((7, 3, 5), generator=rng)
-    how = Surrogate(width=1500.0, gain=0.5)
+    how = Slope("a", 1500.0, 0.5)
 
     def leaves():
         return [t.clone().requires_grad_() for t in (arriving, bias, vth)]
 
     ours = leaves()
-    out, _ = PopulationSequence.apply(*ours, 7, node, Slope("a", how), False)
+    out, _ = PopulationSequence.apply(*ours, 7, node, how, False)
     (out * pull).sum().backward()
 
     theirs = leaves()
@@ -340,6 +339,41 @@ def test_fewer_bits_scale_weights_threshold_bias_and_start_of_a_population_toget
     assert out.vth == 131071
     potential = found.nodes["w2"].op.weight * 2.0 ** found.nodes["w2"].weight_exp * out.scale
     assert potential == pytest.approx(128 * 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["linear", "conv", "transposed"])
+def test_by_channel_each_channel_has_the_threshold_of_its_own_weights(kind):
+    """Weights of +-60 in one channel and +-30 in the other all become +-128."""
+    channels = np.array([[60, -60, 0], [30, 0, -30]], np.int16)
+    ones, none = (1, 1), (0, 0)
+    op, before = Linear(np.repeat(channels, 2, axis=0)), (3,)
+    if kind == "conv":
+        op, before = Conv(channels[:, :, None, None], None, ones, none, ones, 1), (3, 1, 2)
+    elif kind == "transposed":
+        weight = channels.T[:, :, None, None]
+        op, before = ConvTranspose(weight, None, ones, none, none, ones, 1), (3, 1, 2)
+    nodes = {
+        "in": SpikeInput(before),
+        "w": Synapse(op, before, (4,) if kind == "linear" else (2, 1, 2), 3),
+        "a": lif((2, 1, 2), vth=1000, mant=np.array([[[8, 16]], [[24, -32]]]), readout=False),
+        "w2": Synapse(Linear(np.full((1, 4), 128, np.int16)), (4,), (1,), 0),
+        "out": lif((1,), vth=131071, readout=True),
+    }
+    found, _ = coarser(chain(nodes, SPIKES), 2, by_channel=True)
+    assert set(np.unique(found.nodes["w"].op.weight)) == {-128, 0, 128}
+    assert np.count_nonzero(found.nodes["w"].op.weight) == np.count_nonzero(op.weight)
+    vth = found.nodes["a"].vth
+    assert vth.shape == (2, 1, 2)
+    assert vth[0, 0, 0] == vth[0, 0, 1]
+    assert vth[1] / vth[0] == pytest.approx(2.0, rel=0.05)
+    scale = found.nodes["a"].scale
+    assert vth * scale == pytest.approx(1000.0, rel=0.01)
+    assert found.nodes["a"].bias_mant * scale == pytest.approx(
+        nodes["a"].bias_mant, abs=scale.max()
+    )
+    model = GridNetwork(found)
+    assert model.named()["a"].threshold.shape == (2, 1, 1)
+    assert same(model.graph().with_nodes(out=found.nodes["out"]), found)
 
 
 def test_shadows_start_at_what_was_rounded_and_round_to_the_grid():

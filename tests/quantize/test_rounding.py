@@ -9,7 +9,7 @@ from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
 from neurocompile.ir.shapes import out_shape
 from neurocompile.quantize.columns import columns, from_kernels, kernels, places
-from neurocompile.quantize.moments import together
+from neurocompile.quantize.moments import Together
 from neurocompile.quantize.rounding import round_weights, spread
 from neurocompile.quantize.scales import to_grid
 
@@ -60,7 +60,7 @@ def moments_of(rng, op, in_shape, bias=1.0):
     x = ((rng.random((200, int(np.prod(in_shape)))) < 0.3) | common).astype(float)
     c = columns(op, x.reshape(200, *in_shape), in_shape)
     c = np.concatenate([c, np.full((*c.shape[:2], 1), bias)], axis=2)
-    return tuple(together(m) for m in c.transpose(0, 2, 1) @ c), c
+    return tuple(Together(m) for m in c.transpose(0, 2, 1) @ c), c
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -96,7 +96,7 @@ def test_two_inputs_that_always_spike_together_share_their_rounding_errors():
     """Both weights are 0.9 of half a step: on its own each becomes 0, together one becomes 2."""
     op = Linear(np.array([[0.9, 0.9]]))
     c = np.array([[1.0, 1.0, 0.0]] * 10)
-    seen = (together(c.T @ c),)
+    seen = (Together(c.T @ c),)
     done = round_weights(op, op.weight, seen, 8)
     assert sorted(done.values.ravel().tolist()) == [0, 2]
     np.testing.assert_array_equal(to_grid(op.weight, 8), 0)

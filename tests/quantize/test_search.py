@@ -1,6 +1,7 @@
 """The choice of scales: by what it costs on calibration data, and by nothing else."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -50,11 +51,11 @@ def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
     known = calibrate(graph, samples(), STEPS, 0)
     judge = Judge(graph, known)
     found = best(graph, loihi, known, bits)
-    assert found.error == judge.error(found.graph)
-    for objective in OBJECTIVES:
-        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, objective))
+    assert found.error == judge.run(found.graph).error
+    for objective, correct in product(OBJECTIVES, (True, False)):
+        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, objective, correct))
         other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
-        assert found.error <= judge.error(other)
+        assert found.error <= judge.run(other).error
 
 
 def test_a_weight_that_stands_out_is_cut_off_where_bits_are_few(loihi):
@@ -63,7 +64,7 @@ def test_a_weight_that_stands_out_is_cut_off_where_bits_are_few(loihi):
     found = best(graph, loihi, known, 3)
     plain = quantize(graph, loihi, known.ranges, 3, known.moments)
     assert {choice.objective for choice in found.choices.values()} != {"max"}
-    assert found.error < Judge(graph, known).error(plain)
+    assert found.error < Judge(graph, known).run(plain).error
 
 
 def test_the_same_input_gives_the_same_integers(loihi):
@@ -119,3 +120,15 @@ def test_the_squared_error_weighs_what_a_coarse_grid_costs_against_what_is_cut_o
     low, high = reach([weights], [op], [None], Choice(2, "squared error"))
     assert low == 0
     assert high < 1.5
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_a_bias_is_corrected_only_where_that_was_chosen(correct, loihi):
+    graph = autoencoder()
+    known = calibrate(graph, samples(), STEPS, 0)
+    choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(3, "max", correct))
+    network = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
+    hidden = network.nodes["hidden"]
+    bias = hidden.bias_mant * 2.0**hidden.bias_exp * hidden.scale
+    own = graph.nodes["encode"].bias * 200e-3  # times the leak, dt / tau
+    assert (np.abs(bias - own).max() > 0.002) == correct

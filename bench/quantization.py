@@ -1,0 +1,106 @@
+"""What fixed-point weights cost, bit by bit: after training, and trained on the grid.
+
+In:  the shipped checkpoints; calibration on training digits alone.
+Out: bench/quantization.json and a table in the README: reconstruction error on the 1,000 test
+     digits, absolute and over that of the shipped float network.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import table as tables
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from neurocompile import frontend
+from neurocompile.compiler import calibration_for, compile, measure
+from neurocompile.data import load_data
+from neurocompile.hardware import load_chip
+
+HERE = Path(__file__).parent
+MODELS = HERE.parent / "examples" / "models"
+FLOAT = MODELS / "mnist_autoencoder.pt"
+AFTER = {8: 1.005, 7: None, 6: 1.05, 5: None, 4: 1.30, 3: None, 2: None}  # bits: goal
+GRID = {4: 1.05, 2: 1.50}
+
+
+def main() -> None:
+    """Run every width."""
+    chip, test = load_chip("loihi-sim"), load_data("mnist5k", samples=None)
+    shipped = frontend.load(FLOAT)
+    calibration = calibration_for(shipped.settings.data)
+    rows: list[dict[str, Any]] = []
+    floating = 0.0
+    for bits, goal in AFTER.items():
+        begun = time.perf_counter()
+        compiled = compile(shipped, chip, calibration=calibration, bits=bits)
+        seconds = time.perf_counter() - begun
+        errors = measure(compiled, chip, test).evaluation.errors
+        floating = errors.float_sum / errors.values
+        assert compiled.found is not None
+        choice = next(iter(compiled.found.choices.values()))
+        how = f"{choice.objective}, biases {'' if choice.correct_bias else 'not '}corrected"
+        rows.append(row(bits, "after training", errors.fixed_sum / errors.values, goal, how))
+        rows[-1]["compile_s"] = seconds
+    for bits, goal in GRID.items():
+        file = MODELS / f"mnist_autoencoder_{bits}bit.pt"
+        errors = measure(compile(file, chip), chip, test).evaluation.errors
+        error = errors.fixed_sum / errors.values
+        rows.append(row(bits, "trained on the grid", error, goal, file.name))
+    for each in rows:
+        each["ratio"] = each["error"] / floating
+        each["met"] = None if each["goal"] is None else each["ratio"] <= each["goal"]
+    results = {
+        "machine": tables.machine(),
+        "python": platform.python_version(),
+        "packages": tables.versions("neurocompile", "torch", "numpy", "scipy"),
+        "float_error": floating,
+        "rows": rows,
+    }
+    (HERE / "quantization.json").write_text(json.dumps(results, indent=2) + "\n")
+    readme = tables.README.read_text()
+    tables.README.write_text(tables.between(readme, "quantization", markdown(results)))
+    shown = Table("weights", "how", "error", "fixed / float", "goal", box=SIMPLE_HEAD)
+    for each in rows:
+        shown.add_row(*cells(each))
+    Console().print(shown)
+
+
+def row(bits: int, when: str, error: float, goal: float | None, how: str) -> dict[str, Any]:
+    """A network's figures; the ratio follows when the float error is known."""
+    return {"bits": bits, "when": when, "error": error, "goal": goal, "how": how}
+
+
+def cells(each: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table."""
+    goal = "" if each["goal"] is None else f"at most {each['goal']:g}"
+    missed = " (missed)" if each["met"] is False else ""
+    return (
+        f"{each['bits']} bit, {each['when']}",
+        each["how"],
+        f"{each['error']:.6f}",
+        f"{each['ratio']:.3f}{missed}",
+        goal,
+    )
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """What the README shows."""
+    head = ("weights", "how", "error a pixel", "fixed / float", "goal")
+    lines = tables.markdown(head, [cells(each) for each in results["rows"]])
+    lines += [
+        "",
+        f"Float error {results['float_error']:.6f}. {results['machine']}, Python "
+        f"{results['python']}, {tables.listed(results['packages'])}; `make bench-quantization`.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
