@@ -8,7 +8,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz lint bench bench-speed bench-loading bench-peers clean
+.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-peers crosscheck clean
 
 setup: $(READY)
 
@@ -24,8 +24,12 @@ $(READY): pyproject.toml neurocompile/pins.txt neurocompile/doctor.py
 demo: $(READY)
 	$(BIN)/neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim --out build/mnist --force --engine lava --engine fixed --engine onnx --samples 20
 
+# The float network; with QAT=1 that network fine-tuned in the chip's integers, of BITS=2..8 (4)
+FLOAT := train_mnist_autoencoder.py --out examples/models/mnist_autoencoder.pt
+GRID   = train_on_the_grid.py --bits $(or $(BITS),4)
+
 train: $(READY)
-	$(BIN)/python examples/train_mnist_autoencoder.py --out examples/models/mnist_autoencoder.pt $(if $(DATA),--data $(DATA))
+	$(BIN)/python examples/$(if $(QAT),$(GRID),$(FLOAT)) $(if $(DATA),--data $(DATA))
 
 test: $(READY)
 	$(BIN)/python -m pytest -m 'not slow'
@@ -47,10 +51,21 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The tables of docs/support.md, out of the rules themselves
+docs: $(READY)
+	$(BIN)/python docs/make_support.py
+	$(BIN)/python docs/make_energy.py
+
 bench: $(READY)
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/quantization.py
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/loading.py
+	$(BIN)/python bench/energy.py
+	$(BIN)/python bench/placement.py
+
+bench-quantization: $(READY)
+	$(BIN)/python bench/quantization.py
 
 bench-speed: $(READY)
 	$(BIN)/python bench/speed.py
@@ -58,8 +73,15 @@ bench-speed: $(READY)
 bench-loading: $(READY)
 	$(BIN)/python bench/loading.py
 
+bench-placement: $(READY)
+	$(BIN)/python bench/placement.py
+
 # The simulators that we are timed against, each in an environment of its own (2 GB in all).
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))
+
+# Our joules and seconds against SANA-FE's for the same spikes; make crosscheck UPDATE=1 keeps them
+crosscheck: $(READY) build/peers/sanafe/.ready
+	$(BIN)/python tests/crosscheck/crosscheck.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
 
 build/peers/%/.ready: bench/peers/%.txt
 	$(PYTHON) -m venv build/peers/$*

@@ -3,8 +3,9 @@
 In:  files that this program makes in build/loading.
 Out: a table and bench/loading.json: seconds and memory, each of a fresh process, against the
      limits of 3 s and 2.5 times the size of the file.
-Memory is the peak of the process, and of the child that reads HDF5, above that for a file of
-9 weights, which is what the libraries take; the time does not include imports.
+Memory is measured twice: the peak of the process and of the child that reads HDF5, above that for
+a file of 9 weights, which is what the libraries take; and the peak of the process alone, above what
+it takes after all imports. Both must keep to the limit. The time does not include imports.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ POLL_S = 0.002
 IMPORTS = {
     ".pt": ("neurocompile.frontend.pt",),
     ".onnx": ("neurocompile.exchange.onnx_read",),
-    ".nir": ("neurocompile.exchange.nir_read",),
-    ".net": ("neurocompile.exchange.netx_read",),
+    ".nir": ("neurocompile.exchange.nir_read", "h5py"),
+    ".net": ("neurocompile.exchange.netx_read", "h5py"),
 }
 
 
@@ -84,8 +85,15 @@ def figure(name: str, make: Callable[[Path, int], None]) -> dict[str, Any] | Non
     path.unlink()
     seconds = min(run["seconds"] for run in found)
     times = (max(run["bytes"] for run in found) - least) / size
-    met = seconds <= MOST_S and times <= MOST_TIMES
-    return {"file": name, "bytes": size, "seconds": seconds, "times_its_size": times, "met": met}
+    alone = max(run["bytes_alone"] for run in found) / size
+    return {
+        "file": name,
+        "bytes": size,
+        "seconds": seconds,
+        "times_its_size": times,
+        "times_its_size_alone": alone,
+        "met": seconds <= MOST_S and max(times, alone) <= MOST_TIMES,
+    }
 
 
 def in_process(path: Path) -> dict[str, Any]:
@@ -111,7 +119,8 @@ def measured(path: Path) -> dict[str, Any]:
         graph = load(path)
         seconds = time.perf_counter() - begun
     assert isinstance(graph, Graph)
-    return {"seconds": seconds, "bytes": watch.peak - before}
+    alone = watch.own_peak - before
+    return {"seconds": seconds, "bytes": watch.peak - before, "bytes_alone": alone}
 
 
 class Watch(threading.Thread):
@@ -119,7 +128,7 @@ class Watch(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.peak = 0
+        self.peak = self.own_peak = 0
         self._end = threading.Event()
 
     def run(self) -> None:
@@ -134,7 +143,8 @@ class Watch(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self.join()
-        self.peak = max(self.peak, own_bytes("VmHWM"))
+        self.own_peak = own_bytes("VmHWM")
+        self.peak = max(self.peak, self.own_peak)
 
 
 def own_bytes(what: str = "VmRSS") -> int:
@@ -248,25 +258,34 @@ def make_net(path: Path, side: int) -> None:
         layer["neuron/gradedSpike"] = False
 
 
+def make_own_net(path: Path, side: int) -> None:
+    """The fixed stage as `neurocompile export` writes it."""
+    from neurocompile.exchange.netx_write import to_bytes
+
+    path.write_bytes(to_bytes(fixed_graph(side)))
+
+
 MAKERS: dict[str, Callable[[Path, int], None]] = {
     "checkpoint.pt": make_pt,
     "float.onnx": make_float_onnx,
     "fixed.onnx": make_fixed_onnx,
     "plain.onnx": make_plain_onnx,
     "network.nir": make_nir,
-    "network.net": make_net,
+    "slayer.net": make_net,
+    "network.net": make_own_net,
 }
 
 
 def show(results: dict[str, Any]) -> None:
     """The figures for a terminal."""
-    shown = Table("file", "MB", "s", "times its size", "", box=SIMPLE_HEAD)
+    shown = Table("file", "MB", "s", "times its size", "without child", "", box=SIMPLE_HEAD)
     for row in results["files"]:
         shown.add_row(
             row["file"],
             f"{row['bytes'] / 1e6:.0f}",
             f"{row['seconds']:.2f}",
             f"{row['times_its_size']:.2f}",
+            f"{row['times_its_size_alone']:.2f}",
             "met" if row["met"] else "MISSED",
         )
     console = Console()

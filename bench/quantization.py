@@ -45,7 +45,8 @@ def main() -> None:
         floating = errors.float_sum / errors.values
         assert compiled.found is not None
         choice = next(iter(compiled.found.choices.values()))
-        how = f"{choice.objective}, biases {'' if choice.correct_bias else 'not '}corrected"
+        also = {"biases corrected": choice.correct_bias, "by channel": choice.per_channel}
+        how = ", ".join([choice.objective, *(what for what, done in also.items() if done)])
         rows.append(row(bits, "after training", errors.fixed_sum / errors.values, goal, how))
         rows[-1]["compile_s"] = seconds
     for bits, goal in GRID.items():

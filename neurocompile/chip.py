@@ -15,7 +15,7 @@ KINDS = ("measured", "simulated", "derived", "assumed", "published")
 
 # Unit -> power of ten to the SI unit, by what is measured.
 UNITS: dict[str, dict[str, int]] = {
-    "energy": {"fJ": -15, "pJ": -12, "nJ": -9, "uJ": -6, "J": 0},
+    "energy": {"fJ": -15, "pJ": -12, "nJ": -9, "uJ": -6, "mJ": -3, "J": 0},
     "time": {"ps": -12, "ns": -9, "us": -6, "ms": -3, "s": 0},
     "power": {"uW": -6, "mW": -3, "W": 0},
     "width": {"bit": 0},
@@ -46,6 +46,26 @@ EVENTS = (
     "hop_north_south",
     "synaptic_update",
 )
+
+# What the integer step of `ir`, its weights and its delays can be: a file that says something
+# else would be compiled for another chip. By field of Formats, lowest and highest value.
+STEP_ALLOWS: dict[str, tuple[int, int]] = {
+    "weight_bits": (8, 8),
+    "weight_min": (-256, -256),
+    "weight_max": (254, 254),
+    "weight_step": (2, 2),
+    "weight_exp_min": (-8, 7),
+    "weight_exp_max": (-8, 7),
+    "align_bits": (6, 6),
+    "threshold_bits": (1, 17),
+    "bias_mant_bits": (2, 13),
+    "bias_exp_min": (0, 7),
+    "bias_exp_max": (0, 7),
+    "decay_bits": (12, 12),
+    "state_bits": (24, 24),
+    "delay_max": (63, 63),
+}
+RESETS = ("zero", "subtract")  # what a neuron may do to its potential when it spikes
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from neurocompile.options import (
     nir_options,
     user_errors,
 )
+from neurocompile.reprice.command import energy
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -201,6 +202,7 @@ def doctor(group: str | None, yes: bool, as_json: bool) -> None:
 
 main.add_command(check)
 main.add_command(compare)
+main.add_command(energy)
 
 
 def _later(name: str, arguments: str, help_text: str) -> None:
@@ -217,9 +219,6 @@ def _later(name: str, arguments: str, help_text: str) -> None:
         _not_yet(name)
 
 
-_later(
-    "energy", "DIR [--model NAME] [--set KEY=VALUE] [--cores-per-chip N]", "price an export anew."
-)
 _later("report", "DIR [DIR2] [--open]", "show the HTML report.")
 _later("sweep", "MODEL ...", "try many settings.")
 
@@ -227,7 +226,7 @@ _later("sweep", "MODEL ...", "try many settings.")
 def _not_yet(what: str) -> None:
     raise BadInput(
         f"{what} is not in this version ({__version__}). In this version: export, simulate, "
-        "check, compare, inspect, targets, doctor."
+        "check, compare, energy, inspect, targets, doctor."
     )
 
 

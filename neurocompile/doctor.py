@@ -36,8 +36,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("scipy", "networkx", "asteval", "scikit-learn", "h5py", "matplotlib", "pillow"),
         ("--no-deps", "--ignore-requires-python", "lava-nc", "lava-dl"),
     ),
-    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio.
-    "neighbours": (("loguru",), ("--no-deps", "snntorch", "spikingjelly")),
+    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio,
+    # NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is run by a test alone.
+    "neighbours": (("loguru", "tqdm"), ("--no-deps", "snntorch", "spikingjelly", "neurobench")),
 }
 
 PACKAGES = (
@@ -45,7 +46,7 @@ PACKAGES = (
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
     "jsonschema",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
-    "loguru", "snntorch", "spikingjelly",
+    "loguru", "snntorch", "spikingjelly", "neurobench",
 )  # fmt: skip
 
 

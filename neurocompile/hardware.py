@@ -1,8 +1,9 @@
 """Read what a chip can hold, store and charge from targets/<chip>/target.toml.
 
-In:  the name of a shipped chip, or a folder with a target.toml.
+In:  the name of a target (`find_targets.py`), or a folder with a target.toml.
 Out: a frozen Chip; every number in it is a Quantity that names its source.
-A file with an unknown key, a number without unit or source, or a limit of 0 is refused.
+A file with an unknown key, a number without unit or source, a limit of 0, or a number format
+that the integer step does not have is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 from neurocompile.chip import (
     EVENTS,
     KINDS,
+    RESETS,
+    STEP_ALLOWS,
     UNITS,
     Chip,
     Formats,
@@ -29,17 +31,13 @@ from neurocompile.chip import (
     dimensions,
 )
 from neurocompile.errors import BadInput
+from neurocompile.find_targets import chip_names, find_target
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
 MAX_BYTES = 1 << 20  # a chip is a page of numbers; more is another file given by mistake
+MAX_WHOLE = 1 << 40  # no chip has more of anything; larger ones would leave numpy's integers
 MAX_VALUE = 1e9  # a joule is 1e12 pJ: no price, time or power of a chip's event is above it
-
-
-def chip_names() -> tuple[str, ...]:
-    """Names of the chips that ship with neurocompile."""
-    root = _shipped()
-    return tuple(sorted(p.name for p in root.iterdir() if (p / "target.toml").is_file()))
 
 
 def load_chip(name_or_dir: str | Path) -> Chip:
@@ -50,23 +48,14 @@ def load_chip(name_or_dir: str | Path) -> Chip:
     Raises:
         BadInput: If there is no such chip, or its file breaks a rule of this module.
     """
-    shipped = str(name_or_dir) in chip_names()
-    path = Path(str(_shipped() / str(name_or_dir)) if shipped else name_or_dir) / "target.toml"
-    if not path.is_file():
+    path = find_target(name_or_dir)
+    chip = _Reader(path).chip()
+    if str(name_or_dir) in chip_names() and chip.name != str(name_or_dir):
         raise BadInput(
-            f"there is no target '{name_or_dir}': {path} is not a file. "
-            f"Use one of {', '.join(chip_names())}, or a folder that holds a target.toml."
+            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_dir}', the name that this "
+            "target is found by."
         )
-    return _Reader(path).chip()
-
-
-def _shipped() -> Any:
-    """The folder of shipped targets: the installed package, or a checkout's own folder."""
-    beside = Path(__file__).resolve().parents[1] / "targets"
-    try:
-        return resources.files("neurocompile.targets")
-    except ModuleNotFoundError:
-        return beside
+    return chip
 
 
 class _Reader:
@@ -118,6 +107,22 @@ class _Reader:
             if model not in chip.energy:
                 key = ("chip", "nominal" if model == chip.nominal else "range")
                 self._refuse(key, f"{model!r} is no model of [energy]", f"{_list(chip.energy)}")
+        if chip.power and chip.power.static_low.si > chip.power.static_high.si:
+            most = chip.power.static_high
+            self._refuse(
+                ("power", "static_low"),
+                f"{chip.power.static_low.si:g} W, above static_high",
+                f"up to {most.value} {most.unit}",
+            )
+        for name, (low, high) in STEP_ALLOWS.items():
+            found = getattr(chip.formats, name).value
+            if not low <= found <= high:
+                allowed = f"{low}" if low == high else f"{low} to {high}"
+                have = "here a neuron's step, its weights and its delays have no other"
+                self._refuse(("formats", name, "value"), f"{found}", f"{allowed}; {have}")
+        unknown = [name for name in chip.formats.resets.value if name not in RESETS]
+        if unknown or not chip.formats.resets.value:
+            self._refuse(("formats", "resets", "value"), f"{unknown or 'none'}", _list(RESETS))
         if chip.limits.synapse_memory_per_core and chip.memory is None:
             self._refuse(
                 ("limits", "synapse_memory_per_core"),
@@ -167,6 +172,9 @@ class _Reader:
         return MappingProxyType(models)
 
     def _quantity(self, at: tuple[str, ...], table: Any, dimension: str) -> Quantity:
+        if not isinstance(table, dict):
+            whole = "{ value = ..., unit = ..., source = ..., where = ..., kind = ... }"
+            self._refuse(at, f"{table!r} without unit and source", whole)
         self._keys(at, table, ("value", "unit", "source", "where", "kind"), ())
         for key in ("unit", "source", "where", "kind"):
             self._text((*at, key), table[key])
@@ -187,20 +195,23 @@ class _Reader:
         elif dimension == "names":
             return self._names(at, value)
         elif dimension == "widths":
-            good = isinstance(value, list) and all(type(v) is int and v > 0 for v in value)
-            good, allowed = good and value == sorted(set(value)), "ascending whole numbers above 0"
+            good = isinstance(value, list) and all(type(v) is int and 0 < v <= 64 for v in value)
+            good = bool(good and value and value == sorted(set(value)))
+            allowed = "ascending widths of 1..64, at least one"
             value = tuple(value) if good else value
         elif dimension == "number":
-            good, allowed = whole, "a whole number"
+            good, allowed = whole and abs(value) <= MAX_WHOLE, "a whole number"
         elif dimension in ("count", "width"):
-            good, allowed = whole and value > 0, "a whole number above 0"
+            good = whole and 0 < value <= MAX_WHOLE
+            allowed = f"a whole number above 0, at most {MAX_WHOLE}"
         else:
             good = (whole or isinstance(value, float)) and 0 <= value <= MAX_VALUE
             allowed = f"a number from 0 to {MAX_VALUE:g}"
         return value if good else self._refuse(at, f"{value!r}", allowed)
 
     def _names(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        good = isinstance(value, list) and all(isinstance(v, str) and v.strip() for v in value)
+        if not good:
             self._refuse(at, f"{value!r}", "a list of names")
         return tuple(value)
 

@@ -45,11 +45,14 @@ def test_the_readme_shows_what_make_bench_measured(monkeypatch):
 
 def test_the_makefile_has_the_targets_that_the_documents_name():
     makefile = (ROOT / "Makefile").read_text()
-    for target in ("setup", "demo", "train", "test", "test-full", "lint", "bench", "clean"):
+    for target in ("setup", "demo", "train", "test", "test-full", "lint", "docs", "bench", "clean"):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/install.md", "docs/licences.md"])
+PAGES = ("architecture", "ci", "compare", "install", "licences", "netx", "nir", "onnx", "support")
+
+
+@pytest.mark.parametrize("page", [f"docs/{name}.md" for name in PAGES])
 def test_every_page_that_the_readme_names_exists_and_names_files_that_exist(page):
     assert page in README
     text = (ROOT / page).read_text()

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from neurocompile.chip import KINDS
+from neurocompile.chip import KINDS, STEP_ALLOWS
 from neurocompile.errors import BadInput
 from neurocompile.hardware import MAX_BYTES, chip_names, load_chip
+from neurocompile.ir.fixed import ALIGN_BITS
+from neurocompile.ir.step import DECAY_BITS
+from neurocompile.ir.verify_fixed import MAX_DELAY
 
 TARGETS = Path(__file__).resolve().parents[1] / "targets"
 LOIHI = (TARGETS / "loihi-sim" / "target.toml").read_text()
+
+PRICE = next(line for line in LOIHI.splitlines() if line.startswith("synaptic_operation = "))
 
 
 def folder_with(tmp_path, text):
@@ -106,6 +111,11 @@ def test_a_folder_given_by_path_is_read_like_a_shipped_chip(tmp_path):
     ("old", "new", "words"),
     [
         ('value = 23.6, unit = "pJ"', 'value = -1, unit = "pJ"', ["-1", "from 0"]),
+        (PRICE, "synaptic_operation = 23.6", ["line ", "23.6 without unit and source", "unit ="]),
+        (PRICE, 'synaptic_operation = "23.6 pJ"', ["'23.6 pJ' without unit", "source ="]),
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = ""', ["''", "not empty"]),
+        ('static_low = { value = 29', 'static_low = { value = 290',
+         ["power.static_low", "0.29 W, above static_high", "up to 104 mW"]),
         ('value = 23.6, unit = "pJ"', 'value = nan, unit = "pJ"', ["nan", "from 0"]),
         ('value = 23.6, unit = "pJ"', 'value = true, unit = "pJ"', ["True", "from 0"]),
         ('value = 23.6, unit = "pJ"', f'value = 1{"0" * 400}, unit = "pJ"', ["from 0"]),
@@ -135,7 +145,16 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
     [
         ("value = 1024", "value = 0", ["limits.neurons_per_core.value", "0", "above 0"]),
         ("value = 1024", "value = 1024.5", ["1024.5", "whole number"]),
+        ("value = 1024", "value = -1024", ["limits.neurons_per_core.value", "-1024", "above 0"]),
+        ("value = 1024", f"value = 1{'0' * 40}", ["neurons_per_core", "at most"]),
+        ('value = 1024, unit = "neuron"', 'value = 1024, unit = "core2"', ["'core2'", "neuron"]),
+        ('value = 1024, unit = "neuron"', "value = 1024", ["neurons_per_core", "no 'unit'"]),
         ("value = [1, 2, 3, 4, 5, 6, 8]", "value = [8, 1]", ["[8, 1]", "ascending"]),
+        ("value = [1, 2, 3, 4, 5, 6, 8]", "value = []", ["weight_widths", "at least one"]),
+        ('value = ["zero"]', "value = []", ["formats.resets.value", "zero, subtract"]),
+        ('value = ["zero"]', 'value = ["half"]', ["formats.resets.value", "half"]),
+        ("value = 24, unit", "value = 16, unit", ["state_bits.value: 16", "Allowed: 24"]),
+        ("value = 17, unit", "value = 20, unit", ["threshold_bits.value: 20", "1 to 17"]),
         ('value = ["zero"]', "value = 3", ["formats.resets.value", "list of names"]),
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
@@ -149,6 +168,35 @@ def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):
         load_chip(folder_with(tmp_path, LOIHI.replace(old, new, 1)))
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("starts", "old", "new"),
+    [
+        ("synaptic_operation", "value = 23.6", "value = -23.6"),
+        ("synaptic_operation", 'unit = "pJ"', 'unit = "cal"'),
+        ("synaptic_operation", 'unit = "pJ", ', ""),
+        ("synaptic_operation", 'source = "davies2018", ', ""),
+        ("cores", "value = 128", "value = 0"),
+        ("synapse_memory_per_core", "value = 1048576", "value = 0"),
+        ("tiles_east_west", "value = 8", "value = 0"),
+        ("static_low", "value = 29", "value = -29"),
+    ],
+)
+def test_whatever_is_wrong_the_message_names_the_line(tmp_path, starts, old, new):
+    lines = LOIHI.splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith(f"{starts} = "))
+    assert old in lines[row]
+    lines[row] = lines[row].replace(old, new)
+    with pytest.raises(BadInput, match=rf"target\.toml, line {row + 1}: \w+\.[\w.]*{starts}"):
+        load_chip(folder_with(tmp_path, "\n".join(lines)))
+
+
+def test_the_formats_that_a_file_may_state_are_those_of_the_integer_step():
+    allowed = {name: high for name, (_, high) in STEP_ALLOWS.items()}
+    # a delay is the step that every synapse takes, and an axon's delay
+    assert allowed["delay_max"] == MAX_DELAY + 1
+    assert (allowed["align_bits"], allowed["decay_bits"]) == (ALIGN_BITS, DECAY_BITS)
 
 
 def test_a_message_names_the_line(tmp_path):

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.energy.effective import effective_fan_out
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import entries
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
@@ -96,6 +97,7 @@ class SynapseCounts:
         host: Whether the host sends its spikes.
         synapses: Stored synapses of its connection map.
         synops: Spikes of each source neuron times its synapses, summed.
+        effective_synops: The same of synapses whose weight is not 0; NeuroBench counts these.
         messages: Spikes of each source neuron times the cores that it reaches, summed.
         hops_east_west, hops_north_south: Of all messages; None where they are not known.
     """
@@ -107,6 +109,7 @@ class SynapseCounts:
     host: bool
     synapses: int
     synops: int
+    effective_synops: int
     messages: int
     hops_east_west: int | None
     hops_north_south: int | None
@@ -164,6 +167,7 @@ class Counts:
             "layers": [dict(vars(layer)) for layer in self.layers.values()],
             "synapses": [dict(vars(synapse)) for synapse in self.synapses.values()],
             "host": dict(vars(self.host)),
+            "core_events": {event: done.tolist() for event, done in self.on_cores.items()},
         }
 
 
@@ -185,7 +189,8 @@ def count(placed: Placed, activities: Mapping[str, Activity], samples: int, step
             raise ValueError(f"'{name}': spikes of shape {activity.spikes.shape}")
     fired = {name: activity.spikes.astype(np.int64).ravel() for name, activity in done.items()}
     synapses = {
-        name: _synapse(name, route, fired[route.source]) for name, route in placed.routes.items()
+        name: _synapse(name, route, graph.nodes[name], fired[route.source])
+        for name, route in placed.routes.items()
     }
     layers = {}
     for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
@@ -220,7 +225,7 @@ def _kind(node: SpikeInput | AlwaysOn | CubaLIF) -> str:
     return "input" if isinstance(node, SpikeInput) else "always_on"
 
 
-def _synapse(name: str, route: Route, fired: Array) -> SynapseCounts:
+def _synapse(name: str, route: Route, synapse: Synapse, fired: Array) -> SynapseCounts:
     """Counts of a synapse; fired is (source neurons,) int64."""
     hops = [
         None if h is None else int(fired @ h)
@@ -234,6 +239,7 @@ def _synapse(name: str, route: Route, fired: Array) -> SynapseCounts:
         route.host,
         int(route.fan.synapses.sum()),
         int(fired @ route.fan_out),
+        int(fired @ effective_fan_out(synapse.op, synapse.in_shape, synapse.out_shape)),
         int(fired @ route.destinations),
         hops[0],
         hops[1],
@@ -246,7 +252,7 @@ def _on_cores(placed: Placed, fired: Mapping[str, Array]) -> Mapping[str, Array]
     events = ("spike_out", "message_out", "message_in")
     done = {event: np.zeros(cores, np.int64) for event in events}
     for core in placed.cores:
-        done["spike_out"][core.index] = fired[core.layer][core.neurons].sum()
+        done["spike_out"][core.index] = sum(fired[n][held].sum() for n, held in core.held.items())
     for route in placed.routes.values():
         spikes = fired[route.source]
         operations = f"synaptic_operation_{route.format}"

@@ -12,20 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import fsum
-from typing import Any, Literal
+from typing import Any
 
 from neurocompile.chip import Chip, Prices
 from neurocompile.energy.counts import Counts
-from neurocompile.energy.latency import run_time
+from neurocompile.energy.latency import MODES, Mode, latency_table, run_time
 from neurocompile.energy.prices import lacks, price_of
 from neurocompile.place.mesh import chips_used
 from neurocompile.place.placed import Placed
 
 MODEL_VERSION = "1.0"  # raised whenever a price or a formula changes a joule
 NAME = "modelled neurocore event energy"
-
-Mode = Literal["reset", "pipelined"]
-MODES: tuple[Mode, ...] = ("reset", "pipelined")
 
 NOT_MODELLED = (
     "the chip's x86 management cores, and the host computer with its reads and register writes",
@@ -87,6 +84,7 @@ class Energy:
         ranges: By mode, the totals.
         steps_charged: By mode, chip steps of all samples.
         static: Static power and modelled times, see `_static`.
+        latency: Rows of `latency_table`.
         not_modelled: What the joules leave out.
     """
 
@@ -96,6 +94,7 @@ class Energy:
     ranges: Mapping[Mode, Range]
     steps_charged: Mapping[Mode, int]
     static: Mapping[str, Any] | None
+    latency: tuple[Mapping[str, Any], ...]
     not_modelled: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,6 +147,7 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
         {m: _range(chip, totals[m]) for m in MODES},
         charged,
         _static(counts, placed, chip, charged[mode]),
+        tuple(latency_table(counts, placed, chip)),
         left_out,
     )
 

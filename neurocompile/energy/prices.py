@@ -24,9 +24,13 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 def price_of(prices: Prices, event: str) -> Quantity | None:
     """The price of an event; a synaptic operation without one of its own has the general one."""
-    if event in prices:
-        return prices[event]
-    return prices.get("synaptic_operation") if event.startswith("synaptic_operation_") else None
+    return prices.get(price_key(prices, event))
+
+
+def price_key(prices: Prices, event: str) -> str:
+    """The key of a model that prices an event, if any does."""
+    general = event.startswith("synaptic_operation_") and event not in prices
+    return "synaptic_operation" if general else event
 
 
 def lacks(prices: Prices, event: str) -> bool:

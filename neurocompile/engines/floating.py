@@ -226,5 +226,5 @@ class _Neurons:
 
 def _time_first(values: Array, shape: Shape) -> torch.Tensor:
     """(n, steps, *shape) -> (steps, n, *shape); constant currents become one step."""
-    x = torch.from_numpy(np.asarray(values)).to(torch.float64)
+    x = torch.from_numpy(np.array(values, dtype=np.float64))  # a copy: data are read-only
     return x[None] if x.ndim == len(shape) + 1 else x.transpose(0, 1)

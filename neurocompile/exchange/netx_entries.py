@@ -26,8 +26,17 @@ from neurocompile.exchange.netx_layer import (
     Geometry,
     Layer,
     check_weights,
+    is_odd,
 )
-from neurocompile.exchange.netx_numbers import check_range, one, pair, shape_of, text, whole
+from neurocompile.exchange.netx_numbers import (
+    check_range,
+    narrow,
+    one,
+    pair,
+    shape_of,
+    text,
+    whole,
+)
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, Shape, size
 from neurocompile.ir.shapes import out_shape
@@ -110,7 +119,7 @@ def _input_before(kind: str, entry: Tree) -> Layer:
             "it is a convolution without an input layer before it, so its height and width are "
             "not known. Add a layer of type 'input' with 'shape' (C, H, W)."
         )
-    rows, weight = prod(shape_of(entry)), whole(entry, "weight")
+    rows, weight = prod(shape_of(entry)), narrow(entry, "weight", WEIGHTS)
     return Layer("input", (weight.size // rows,))
 
 
@@ -159,7 +168,7 @@ def _conv(entry: Tree, before: Layer | None, flat: bool) -> Layer:
     shape, weight = shape_of(entry), _weights(entry, "weight")
     if weight.ndim < 4 or prod(weight.shape[4:]) != 1:
         raise BadInput(f"its weight has the shape {weight.shape}, allowed is (out, in, KH, KW).")
-    weight = weight.reshape(weight.shape[:4])
+    weight = weight.reshape(weight.shape[:4]) if weight.ndim > 4 else weight
     if "delay" in entry and np.any(whole(entry, "delay")):
         raise Unsupported("its convolution has a delay, which netx ignores.")
     stride, padding, dilation = (pair(entry, key) for key in ("stride", "padding", "dilation"))
@@ -224,14 +233,13 @@ def _delay(entry: Tree, weight: Array) -> Array | None:
     """Steps for each weight, as netx spreads them: of the neuron behind, or of the one before."""
     if "delay" not in entry:
         return None
-    delay = whole(entry, "delay")
+    delay = narrow(entry, "delay", (0, MAX_DELAY))
     if delay.ndim == 1 and delay.size == weight.shape[0]:
         delay = delay[:, None]
     elif delay.ndim == 1 and delay.size != weight.shape[1]:
         raise BadInput(f"its delay has {delay.size} entries, but its weights are {weight.shape}.")
     elif delay.ndim > 1 and delay.shape != weight.shape:
         raise BadInput(f"its delay has the shape {delay.shape}, but its weights {weight.shape}.")
-    check_range(delay, "delay", (0, MAX_DELAY))
     delay = np.where(weight == 0, 0, delay)
     return delay if delay.any() else None
 
@@ -240,16 +248,15 @@ def _matrix(entry: Tree, key: str, rows: int, columns: int) -> Array:
     weight = _weights(entry, key)
     if weight.size != rows * columns or weight.shape[:1] not in ((rows,), (weight.size,)):
         raise BadInput(f"its {key} has the shape {weight.shape}, allowed is {(rows, columns)}.")
-    return weight.reshape(rows, columns)
+    return weight if weight.ndim == 2 else weight.reshape(rows, columns)
 
 
 def _weights(entry: Tree, key: str) -> Array:
     """Weights on the chip's 8-bit grid: even, or small enough for one bit more."""
-    weight = whole(entry, key)
+    weight = narrow(entry, key, WEIGHTS)
     if not weight.size:
         raise BadInput(f"its {key} is empty.")
-    check_range(weight, key, WEIGHTS)
-    if np.any(weight % 2) and (weight.min() < -128 or weight.max() > 127):
+    if is_odd(weight) and (weight.min() < -128 or weight.max() > 127):
         raise Unsupported(
             f"its {key} is odd in places and goes from {weight.min()} to {weight.max()}, which no "
             f"8-bit synapse holds: even weights in {WEIGHTS[0]}..{WEIGHTS[1]}, or all in -128..127."

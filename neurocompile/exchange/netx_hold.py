@@ -24,9 +24,10 @@ from neurocompile.exchange.netx_layer import (
     Layer,
     check_weights,
     led_in,
+    shifted,
 )
 from neurocompile.exchange.netx_stages import Stage, stages_of
-from neurocompile.ir.arrays import Array
+from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
@@ -138,17 +139,30 @@ def _delayed(synapses: list[Synapse]) -> tuple[Array, Array | None]:
     delays = [s.delay for s in synapses]
     if any(matrix.shape != matrices[0].shape for matrix in matrices):
         raise Unsupported("synapses on different shapes lead to it, and a .net layer has one.")
-    if len(set(delays)) < len(delays) or np.any(sum(m != 0 for m in matrices) > 1):
+    if len(set(delays)) < len(delays) or _overlap(matrices):
         raise Unsupported(
             "two synapses join the same two neurons, or have one delay, and a .net layer has one "
             "weight and one delay for two neurons."
         )
     if not any(delays):
         return matrices[0], None
-    delay = np.zeros(matrices[0].shape, dtype=np.int64)
+    weight, delay = (np.zeros(matrices[0].shape, dtype=np.int16) for _ in range(2))
     for matrix, steps in zip(matrices, delays, strict=True):
+        weight += matrix
         delay[matrix != 0] = steps
-    return np.sum(matrices, axis=0), delay
+    return weight, delay
+
+
+def _overlap(matrices: list[Array]) -> bool:
+    """Whether two matrices join the same two neurons."""
+    if len(matrices) == 1:
+        return False
+    taken = np.zeros(matrices[0].shape, dtype=bool)
+    for matrix in matrices:
+        if np.any(taken & (matrix != 0)):
+            return True
+        taken |= matrix != 0
+    return False
 
 
 def _recurrent(layer: Layer, synapses: list[Synapse]) -> Layer:
@@ -169,26 +183,25 @@ def _recurrent(layer: Layer, synapses: list[Synapse]) -> Layer:
 def _integers(synapse: Synapse) -> Array:
     """The weights with their exponent: what netx, which has none, holds."""
     assert isinstance(synapse.op, Linear | Conv)
-    weight, exponent = synapse.op.weight.astype(np.int64), synapse.weight_exp
+    weight, exponent = synapse.op.weight, synapse.weight_exp
     if isinstance(synapse.op, Linear) and size(synapse.in_shape[:-1]) != 1:
         raise Unsupported("its matrix works along one axis of several, and a .net layer has one.")
     if synapse.delay > MAX_DELAY:
         raise Unsupported(f"it has a delay of {synapse.delay} steps; netx has 0..{MAX_DELAY}.")
     if exponent < 0:
-        if np.any(weight % (1 << -exponent)):
+        if any(np.any(piece.astype(np.int64) % (1 << -exponent)) for piece in pieces(weight)):
             raise Unsupported(
                 f"its weights are rounded after their sum (weight exponent {exponent}), and a "
                 f".net file has no weight exponent. {NARROW}."
             )
-        return weight >> -exponent
-    found = weight << exponent
-    if np.any(found < WEIGHTS[0]) or np.any(found > WEIGHTS[1]):
+        return shifted(weight, exponent)
+    low, high = int(weight.min()) << exponent, int(weight.max()) << exponent
+    if low < WEIGHTS[0] or high > WEIGHTS[1]:
         raise Unsupported(
-            f"its weights have the exponent {exponent} and reach "
-            f"{int(found.flat[np.argmax(np.abs(found))])}; a .net file has no weight exponent and "
-            f"holds {WEIGHTS[0]}..{WEIGHTS[1]}. {NARROW}."
+            f"its weights have the exponent {exponent} and reach {max(low, high, key=abs)}; a .net "
+            f"file has no weight exponent and holds {WEIGHTS[0]}..{WEIGHTS[1]}. {NARROW}."
         )
-    return found
+    return shifted(weight, exponent)
 
 
 def _with_neurons(layer: Layer, node: CubaLIF) -> Layer:

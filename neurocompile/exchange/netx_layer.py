@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from neurocompile.chip import Chip
 from neurocompile.errors import Unsupported
-from neurocompile.ir.arrays import Array
+from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.step import NumpyOps
@@ -33,7 +34,7 @@ WEIGHTS = (-256, 254)  # of a synapse with weights of both signs
 MAX_DELAY = 62  # steps; netx clamps what is longer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Geometry:
     """Of a convolution, a number for each of its two axes."""
 
@@ -53,10 +54,10 @@ class Layer:
         flat: Whether a flatten layer stands before it.
         du, dv, vth, bias: () or shape, int64; the bias in units of 2^6. vth is None where the
             layer shall not spike. Of an input layer without neurons all are None.
-        weight: Dense (n_out, n_in), conv (C_out, C_in / groups, KH, KW), int64; of an input
+        weight: Dense (n_out, n_in), conv (C_out, C_in / groups, KH, KW), int16; of an input
             layer with neurons (), what a value is multiplied with.
-        recurrent: (n, n) int64, or None.
-        delay: (n_out, n_in) int64, steps that a spike waits in each synapse, or None.
+        recurrent: (n, n) int16, or None.
+        delay: (n_out, n_in) int16, steps that a spike waits in each synapse, or None.
         geometry: Of a conv layer.
     """
 
@@ -106,6 +107,23 @@ def check_weights(weight: Array, recurrent: Array | None = None) -> None:
                 f"{int(m.min())}, which lava-dl's netx scales to -256 and Lava then cuts to "
                 "-255. Change that weight by one step."
             )
+
+
+def is_odd(weight: Array) -> bool:
+    """Whether a weight is odd; a piece at a time, for a matrix may be large."""
+    return any(np.any(piece & 1) for piece in pieces(weight))
+
+
+def shifted(weight: Array, places: int, dtype: DTypeLike = np.int16) -> Array:
+    """weight * 2^places, read-only and of a type that holds it; itself where nothing changes."""
+    if not places and weight.dtype == dtype:
+        return weight
+    made: Array = np.empty(weight.shape, dtype)
+    for piece, whole in zip(pieces(made), pieces(weight), strict=True):
+        wide = whole.astype(np.int64)
+        piece[...] = wide << places if places > 0 else wide >> -places
+    made.setflags(write=False)
+    return made
 
 
 def _fits(low: int, high: int) -> bool:

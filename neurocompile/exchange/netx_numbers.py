@@ -1,7 +1,8 @@
 """Numbers and texts out of the entries of a `.net` file.
 
 In:  a group of a file, as `read_hdf5` gives it, and the name of an entry.
-Out: int64 numbers, shapes, texts; or one sentence that names the entry and what it holds.
+Out: int64 numbers, int16 weights, shapes, texts; or one sentence that names the entry and what it
+     holds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import numpy as np
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.exchange.hdf5 import Tree
-from neurocompile.ir.arrays import Array
+from neurocompile.exchange.netx_layer import shifted
+from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.checks import check_shape
 from neurocompile.ir.nodes import Shape
 
@@ -44,18 +46,35 @@ def one(entry: Tree, key: str, default: int | None = None) -> int:
 
 def whole(entry: Tree, key: str) -> Array:
     """Numbers of an entry as int64; netx cuts off fractions, which is refused here."""
+    return _whole(entry, key).astype(np.int64)
+
+
+def narrow(entry: Tree, key: str, allowed: tuple[int, int]) -> Array:
+    """Many numbers of an entry as read-only int16, within what is allowed; without large copies."""
+    values = _whole(entry, key)
+    check_range(values, key, allowed)
+    return shifted(values, 0)
+
+
+def _whole(entry: Tree, key: str) -> Array:
+    """Numbers of an entry in the type of the file, all of them whole."""
     values = entry.get(key)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         raise BadInput(f"its entry '{key}' is missing, or holds no numbers.")
-    if values.dtype.kind in "uf":  # NaN compares false
-        if not np.all(np.abs(values) <= LARGEST):
-            raise BadInput(f"its {key} holds numbers beyond {LARGEST}, or none at all.")
-        if np.any(values != np.rint(values)):
-            raise Unsupported(
-                f"its {key} holds {values[values != np.rint(values)][0]:g}, which netx cuts to a "
-                "whole number. Round it in the training (lava-dl's quantize), then export again."
-            )
-    return values.astype(np.int64)
+    if values.dtype.kind in "uf":
+        for piece in pieces(values):
+            _check_whole(piece, key)
+    return values
+
+
+def _check_whole(values: Array, key: str) -> None:
+    if not np.all(np.abs(values) <= LARGEST):  # NaN compares false
+        raise BadInput(f"its {key} holds numbers beyond {LARGEST}, or none at all.")
+    if np.any(values != np.rint(values)):
+        raise Unsupported(
+            f"its {key} holds {values[values != np.rint(values)][0]:g}, which netx cuts to a "
+            "whole number. Round it in the training (lava-dl's quantize), then export again."
+        )
 
 
 def text(entry: Tree, key: str) -> str:
@@ -70,7 +89,10 @@ def text(entry: Tree, key: str) -> str:
 
 def check_range(values: Array, what: str, allowed: tuple[int, int]) -> None:
     """Refuse numbers that a register or a weight cannot have."""
+    if not values.size:
+        return
     low, high = allowed
-    if np.any(values < low) or np.any(values > high):
-        worst = int(values.min()) if values.min() < low else int(values.max())
+    least, most = int(values.min()), int(values.max())
+    if least < low or most > high:
+        worst = least if least < low else most
         raise Unsupported(f"its {what} reaches {worst}, allowed are {low}..{high}.")

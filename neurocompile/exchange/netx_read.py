@@ -8,22 +8,25 @@ A file that we wrote carries names and scales beside its layers; both must tell 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import BadInput
-from neurocompile.exchange.hdf5 import Tree, read_hdf5
+from neurocompile.exchange.hdf5 import read_hdf5
 from neurocompile.exchange.netx_entries import layers_in
 from neurocompile.exchange.netx_graph import described, foreign
 from neurocompile.exchange.netx_hold import hold
 from neurocompile.exchange.netx_layer import Layer
 from neurocompile.exchange.netx_write import ABOUT, VERSION, describe
-from neurocompile.ir.arrays import same_fields
+from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
 
+EACH = ("du", "dv", "vth", "bias")  # registers: a value for the layer, or for each neuron
 AGAIN = f"Export it again, or delete the entry '{ABOUT}' to read the layers alone"
 
 
@@ -44,44 +47,61 @@ def load_net(path: str | Path, dt: float | None = None) -> Graph:
             return verify(foreign(layers, dt), "fixed")
         if dt is not None:
             raise BadInput("it says the length of its step itself. Leave out --dt.")
-        return _ours(tree, layers)
+        about = str(tree[ABOUT])
+        tree.clear()
+        return _ours(about, layers)
     except BadInput as error:
         raise type(error)(f"'{path}': {error}") from None
 
 
-def _ours(tree: Tree, layers: list[Layer]) -> Graph:
-    """A graph as we wrote it, if it writes the same layers again."""
+def _ours(text: str, layers: list[Layer]) -> Graph:
+    """A graph as we wrote it, if it writes the same layers again.
+
+    The list is emptied on the way, so that the weights of the file and those that the graph
+    writes are never both there: what is left of the former is a digest.
+    """
     try:
-        about = json.loads(str(tree[ABOUT]))
+        about = json.loads(text)
         if about["version"] != VERSION:
             raise BadInput(
                 f"the entry '{ABOUT}' has version {about['version']!r}, allowed is {VERSION}. "
                 f"{AGAIN}."
             )
         graph = verify(described(about, layers), "fixed")
+        told = [_told(layer) for layer in layers]
+        layers.clear()
         held = hold(graph)
         again = json.loads(json.dumps(describe(graph, held)))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise BadInput(f"the entry '{ABOUT}' cannot be used: {error!r}. {AGAIN}.") from None
     except RecursionError:
         raise BadInput(f"the entry '{ABOUT}' is nested too deeply. {AGAIN}.") from None
-    if len(held.layers) != len(layers) or again != about:
+    if len(held.layers) != len(told) or again != about:
         raise BadInput(f"the entry '{ABOUT}' does not belong to these layers. {AGAIN}.")
-    for number, (a, b) in enumerate(zip(held.layers, layers, strict=True)):
-        if not same_fields(_plain(a), _plain(b)):
+    for number, (layer, expected) in enumerate(zip(held.layers, told, strict=True)):
+        if _told(layer) != expected:
             raise BadInput(
                 f"the entry '{ABOUT}' and layer {number} of the file do not tell the same. {AGAIN}."
             )
     return graph
 
 
-def _plain(layer: Layer) -> Layer:
-    """A layer whose arrays can be compared: int64, and a value for each neuron."""
-    values = dict(vars(layer))
-    for key in ("du", "dv", "vth", "bias"):
-        if values[key] is not None:
-            values[key] = np.broadcast_to(values[key], layer.shape)
-    for key in ("du", "dv", "vth", "bias", "weight", "recurrent", "delay"):
-        if values[key] is not None:
-            values[key] = np.array(values[key], dtype=np.int64, order="C")
-    return Layer(**values)
+def _told(layer: Layer) -> dict[str, Any]:
+    """What a layer tells, for comparison: of arrays the shape and the SHA-256.
+
+    Of weights in their own type, of registers as int64, a value for each neuron.
+    """
+    told = dict(vars(layer))
+    for key, value in told.items():
+        if key in EACH and value is not None:
+            value = np.broadcast_to(value, layer.shape).astype(np.int64)
+        if isinstance(value, np.ndarray):
+            told[key] = value.shape, value.dtype, _digest(value)
+    return told
+
+
+def _digest(values: Array) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces(values):
+        digest.update(piece.tobytes())
+    return digest.digest()

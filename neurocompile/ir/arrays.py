@@ -6,6 +6,7 @@ Out: a read-only, contiguous array that shares no memory with its origin.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+AT_ONCE = 1 << 16  # values that are copied to be looked at
 
 
 def frozen(values: Any, dtype: Any = None) -> Array:
@@ -32,6 +35,16 @@ def frozen(values: Any, dtype: Any = None) -> Array:
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array
+
+
+def pieces(values: Array) -> Iterator[Array]:
+    """The values in C order, some at a time, so that what is made of them stays small.
+
+    Views of an array in C order; only of another one is a copy made.
+    """
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, AT_ONCE):
+        yield flat[start : start + AT_ONCE]
 
 
 def freeze_fields(node: Any, dtype: Any, *names: str) -> None:

@@ -15,13 +15,13 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import ConvTranspose, Linear, Shape, Sparse
+from neurocompile.ir.nodes import Sparse
 
 FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # of the weights; the best is tried out
 SMALLEST_EXPONENT = -8
 
 
-def coarser(graph: Graph, bits: int, *, by_channel: bool = False) -> tuple[Graph, dict[str, Array]]:
+def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
     """Bring all weights to a grid of `bits`, each population at its own best scale.
 
     A population's weights, threshold, bias and v_init are multiplied by one factor: that with
@@ -31,8 +31,6 @@ def coarser(graph: Graph, bits: int, *, by_channel: bool = False) -> tuple[Graph
     Args:
         graph: FIXED graph.
         bits: 2..8.
-        by_channel: Whether each channel of a spiking population (the first axis of its shape) has
-            a factor of its own, and so a threshold of its own.
 
     Returns:
         The FIXED graph, and by synapse the weights that it rounds, float64 in units of its grid.
@@ -46,12 +44,9 @@ def coarser(graph: Graph, bits: int, *, by_channel: bool = False) -> tuple[Graph
         links = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         if not links:
             continue
-        rows = {link: by_target(graph.nodes[link], node.shape) for link in links}
-        largest = max(links, key=lambda link: rows[link].size)
-        factor = best_factors(rows[largest], bits)
-        if node.readout or not by_channel:
-            factor = np.full(len(factor), best_factors(rows[largest].reshape(1, -1), bits))
-        down = int(np.ceil(np.log2(factor.max())))
+        largest = max(links, key=lambda link: weights_of(graph.nodes[link]).size)
+        factor = best_factor(weights_of(graph.nodes[largest]).astype(np.float64), bits)
+        down = int(np.ceil(np.log2(factor)))
         for link in links:
             synapse = graph.nodes[link]
             exponent = synapse.weight_exp - down
@@ -60,7 +55,7 @@ def coarser(graph: Graph, bits: int, *, by_channel: bool = False) -> tuple[Graph
                     f"synapse '{link}': with {bits} bits its exponent would be {exponent}, but the "
                     f"smallest is {SMALLEST_EXPONENT}. Use more bits."
                 )
-            exact[link] = from_target(synapse, rows[link] * factor[:, None])
+            exact[link] = weights_of(synapse) * factor
             nodes[link] = with_weights(
                 replace(synapse, weight_exp=exponent, bits=bits), on_grid(exact[link], bits)
             )
@@ -68,32 +63,11 @@ def coarser(graph: Graph, bits: int, *, by_channel: bool = False) -> tuple[Graph
     return replace(graph, nodes=nodes), exact
 
 
-def by_target(synapse: Synapse, shape: Shape) -> Array:
-    """The weights of a synapse by channel of its target: (channels, n) float64.
-
-    Where a kernel is shared across channels, or a map is sparse, all channels are one.
-    """
-    weights, op = weights_of(synapse).astype(np.float64), synapse.op
-    if isinstance(op, ConvTranspose) and op.groups == 1:
-        weights = np.moveaxis(weights, 1, 0)
-    elif isinstance(op, Sparse | ConvTranspose):
-        weights = weights[None]
-    return weights.reshape(len(weights) if not isinstance(op, Linear) else shape[0], -1)
-
-
-def from_target(synapse: Synapse, rows: Array) -> Array:
-    """The inverse of `by_target`."""
-    weights, op = weights_of(synapse), synapse.op
-    if isinstance(op, ConvTranspose) and op.groups == 1:
-        swapped = (weights.shape[1], weights.shape[0], *weights.shape[2:])
-        return np.moveaxis(rows.reshape(swapped), 0, 1)
-    return rows.reshape(weights.shape)
-
-
-def best_factors(rows: Array, bits: int) -> Array:
-    """For each row, the factor with which rounding to the grid loses the least squares."""
-    losses = [np.square(on_grid(rows * f, bits) / f - rows).sum(axis=1) for f in FACTORS]
-    return np.asarray(FACTORS[np.argmin(losses, axis=0)])
+def best_factor(weights: Array, bits: int) -> float:
+    """The factor with which rounding to the grid loses the least squares of the weights."""
+    flat = weights.ravel()
+    losses = [np.square(on_grid(flat * f, bits) / f - flat).sum() for f in FACTORS]
+    return float(FACTORS[int(np.argmin(losses))])
 
 
 def on_grid(values: Array, bits: int) -> Array:
@@ -108,18 +82,14 @@ def grid_ends(bits: int) -> tuple[int, int]:
     return (-128, 128) if bits == 2 else (-256, 256 - (1 << (9 - bits)))
 
 
-def scaled(node: CubaLIF, factor: Array) -> CubaLIF:
-    """A population in which the potentials of each channel are multiplied by a factor up to 1."""
-    each: Array = factor[0]
-    if np.any(factor != factor[0]):
-        wide = factor.reshape(-1, *(1,) * (len(node.shape) - 1))
-        each = np.broadcast_to(wide, node.shape)
+def scaled(node: CubaLIF, factor: float) -> CubaLIF:
+    """A population in which every potential is multiplied by a factor of at most 1."""
     return replace(
         node,
-        vth=node.vth if node.readout else np.rint(node.vth * each).astype(np.int64),
-        bias_mant=np.rint(node.bias_mant * each).astype(np.int64),
-        v_init=np.rint(node.v_init * each).astype(np.int64),
-        scale=node.scale / each,
+        vth=node.vth if node.readout else np.rint(node.vth * factor).astype(np.int64),
+        bias_mant=np.rint(node.bias_mant * factor).astype(np.int64),
+        v_init=np.rint(node.v_init * factor).astype(np.int64),
+        scale=node.scale / factor,
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from neurocompile.engines.fixed.result import EXACT_FLOAT32, readout_spiked
 from neurocompile.engines.torch_ops import UNITY, TorchOps
 from neurocompile.errors import DoesNotFit, Unsupported
-from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
+from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, FixedStep, Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
 from neurocompile.ir.step import STATE_LIMIT
 
@@ -110,7 +110,7 @@ class PopulationSequence(torch.autograd.Function):
         after = torch.empty(shape if keep else (0,), dtype=torch.float64)
         for t in range(steps):
             done = node.step(TorchOps(), state, u if sums is None else sums[t].double(), p)
-            _refuse_wrap(done.current, slope.name, t + 1)
+            _refuse_wrap(done, slope.name, t + 1)
             state = done.state
             spikes[t], before[t] = done.out, done.potential
             if keep:
@@ -164,15 +164,16 @@ def _number(values: Any) -> Any:
     return torch.from_numpy(values.astype("float64")) if values.ndim else float(values)
 
 
-def _refuse_wrap(current: Tensor, name: str, step: int) -> None:
+def _refuse_wrap(done: FixedStep, name: str, step: int) -> None:
     """A current that wraps has no gradient worth following."""
-    largest = float(current.abs().max()) if current.numel() else 0.0
-    if largest >= STATE_LIMIT:
-        raise DoesNotFit(
-            f"layer '{name}', step {step}: the synaptic current reaches {largest:.0f}, but while a "
-            f"network is trained it must stay below {STATE_LIMIT}, where it wraps. Train at a "
-            "lower rate, or start with a smaller weight exponent."
-        )
+    if done.state[0] is done.current or not done.current.numel():  # TorchOps saw no wrap
+        return
+    largest = float(done.current.abs().max())
+    raise DoesNotFit(
+        f"layer '{name}', step {step}: the synaptic current reaches {largest:.0f}, but while a "
+        f"network is trained it must stay below {STATE_LIMIT}, where it wraps. Train at a "
+        "lower rate, or start with a smaller weight exponent."
+    )
 
 
 def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, isfinite, pi
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +33,6 @@ class GridPlan:
         shift: Images are moved by up to this many pixels each way, at random.
         clip: Largest norm of the gradient.
         spike_price: Of a layer's spikes per step and sample, beside the squared error per image.
-        shared_rate: Share of the rate for what a whole population shares, thresholds and the gain
-            of the readout: with Adam they move as fast as any weight, and all spikes with them.
         seed: Of the order of the images and of their shifts.
     """
 
@@ -45,7 +42,6 @@ class GridPlan:
     shift: int = 0
     clip: float = 50.0
     spike_price: float = 1e-3
-    shared_rate: float = 1.0
     seed: int = 0
 
     def rate(self, step: int, steps: int) -> float:
@@ -76,7 +72,7 @@ def fine_tune(
         DoesNotFit: If a current leaves 24 bits, or the readout spikes.
     """
     learned = [p for p in model.parameters() if p.requires_grad]
-    optimizer = _optimizer(model, plan)
+    optimizer = torch.optim.Adam(learned, lr=plan.learning_rate, betas=(0.9, 0.99))
     total = plan.epochs * -(-len(images) // plan.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: plan.rate(step, total))
     model.train()
@@ -101,18 +97,6 @@ def fine_tune(
         history.append(squares / images.numel())
         on_epoch(epoch, history[-1])
     return history
-
-
-def _optimizer(model: GridNetwork, plan: GridPlan) -> torch.optim.Optimizer:
-    """Adam, slower where a parameter is shared."""
-    own: list[Tensor] = []
-    shared: list[Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (shared if name.endswith(("threshold", "gain")) else own).append(parameter)
-    slow = plan.shared_rate * plan.learning_rate
-    groups: list[dict[str, Any]] = [{"params": own}, {"params": shared, "lr": slow}]
-    return torch.optim.Adam(groups, lr=plan.learning_rate, betas=(0.9, 0.99))
 
 
 def grid_error(model: GridNetwork, images: Tensor, *, batch: int = 100) -> float:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurocompile.place.load import limit_of
 from neurocompile.place.mesh import chips_used
 from neurocompile.place.placed import RESOURCES, Placed
-from neurocompile.place.split import limit_of
 
 
 def fit(placed: Placed) -> dict[str, Any]:
     """The `fit` of report.json: whether the network fits, and each limit.
 
     A row of `limits` has the resource, its unit, what the fullest core takes (`used`), the
-    limit of a core (null is none), the sum over all cores, and the core and layer that take
-    most. The row `cores` speaks of the chip.
+    limit of a core (null is none), the sum over all cores, and the core that takes most, with
+    its layers. The row `cores` speaks of the chip.
     """
     cores = placed.chip.limits.cores
     rows: list[dict[str, Any]] = [
@@ -57,7 +57,7 @@ def fit(placed: Placed) -> dict[str, Any]:
 
 
 def core_table(placed: Placed) -> list[dict[str, Any]]:
-    """A row a core: its number, layer and what it takes of each resource."""
+    """A row a core: its number, layers and what it takes of each resource."""
     return [
         {"core": core.index, "layer": core.layer, **{r: core.use[r] for r in RESOURCES}}
         for core in placed.cores

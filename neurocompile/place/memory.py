@@ -43,13 +43,14 @@ def format_of(synapse: Synapse) -> str:
     return "conv" if isinstance(synapse.op, Conv | ConvTranspose) else "sparse"
 
 
-def lists(synapse: Synapse, block: Columns, memory: Memory) -> Lists:
+def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Lists:
     """The lists of a synapse on a core.
 
     Args:
         synapse: The synapse.
         block: (neurons on the core, source neurons), indices sorted; a column is an axon.
         memory: How the chip stores lists.
+        base: Number on the core of the first of these neurons.
 
     Returns:
         Bits and layout; a block without synapses takes 0 bits.
@@ -59,22 +60,26 @@ def lists(synapse: Synapse, block: Columns, memory: Memory) -> Lists:
     used = np.flatnonzero(lengths)
     lengths = lengths[used]
     starts = block.indptr[:-1][used]
-    first = block.indices[starts]
-    last = block.indices[starts + lengths - 1]
-    weight = _wide_enough(synapse.bits, memory.weight_widths.value)
-    delay = _wide_enough(synapse.delay.bit_length(), (0, *memory.delay_widths.value))
-    index = 0
+    first = block.indices[starts] + base
+    last = block.indices[starts + lengths - 1] + base
+    top = None
     if kind == "conv":
         # Lists are shared by axons whose first neurons lie in one window of this many.
         window = first // memory.shared_bases.value
         top = int(np.max(last - window * memory.shared_bases.value, initial=0))
-        index = _wide_enough(top.bit_length(), memory.index_widths.value)
-        lengths = lengths[_distinct(block, starts, first, window)]
+        lengths = lengths[_distinct(block, starts, first - base, window)]
     elif kind == "sparse" or np.any(last - first + 1 != lengths):  # a gap needs an index
         top = int(np.max(last, initial=0))
-        index = _wide_enough(top.bit_length(), memory.index_widths.value)
+    return priced(synapse, lengths, top, memory)
+
+
+def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory) -> Lists:
+    """Lists of these lengths; `top` is the largest index in them, None where they have none."""
+    weight = _wide_enough(synapse.bits, memory.weight_widths.value)
+    delay = _wide_enough(synapse.delay.bit_length(), (0, *memory.delay_widths.value))
+    index = 0 if top is None else _wide_enough(top.bit_length(), memory.index_widths.value)
     bits = int(_list_bits(lengths, weight + index + delay, memory).sum())
-    return Lists(bits, (kind, synapse.weight_exp, weight, index, delay))
+    return Lists(bits, (format_of(synapse), synapse.weight_exp, weight, index, delay))
 
 
 def addressable(memory: Memory) -> int:
@@ -114,13 +119,22 @@ def _distinct(block: Columns, starts: Array, first: Array, window: Array) -> Arr
         return starts
     lengths = np.diff(np.append(starts, block.indices.size))
     offset = block.indices.astype(np.int64) - np.repeat(first, lengths)
-    words = _mix(offset.astype(np.uint64) * np.uint64(1 << 32) + block.data.astype(np.uint64))
-    sums = np.add.reduceat(words, starts) + _mix(window.astype(np.uint64) << np.uint64(32))
+    words = mix(offset.astype(np.uint64) * np.uint64(1 << 32) + block.data.astype(np.uint64))
+    sums = np.add.reduceat(words, starts) + mix(window.astype(np.uint64) << np.uint64(32))
     return np.unique(sums, return_index=True)[1]
 
 
-def _mix(words: Array) -> Array:
+def mix(words: Array) -> Array:
     """Scatter 64-bit words; the finalizer of SplitMix64 (Steele et al., OOPSLA 2014)."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
+
+
+def least_bits(synapse: Synapse, lengths: Array, memory: Memory) -> int:
+    """Bits that lists of so many synapses take at least, however they are cut; kernels apart."""
+    narrowest = memory.index_widths.value[0] if format_of(synapse) == "sparse" else 0
+    width = _wide_enough(synapse.bits, memory.weight_widths.value) + narrowest
+    width += _wide_enough(synapse.delay.bit_length(), (0, *memory.delay_widths.value))
+    headers = -(-lengths.astype(np.int64) // memory.entry_synapses.value)
+    return int((lengths * width + headers * memory.entry_header_bits.value).sum())

@@ -31,19 +31,22 @@ RESOURCES = {
 
 @dataclass(frozen=True, eq=False)
 class Core:
-    """Neurons of one population on one core, and what they take of it.
+    """Neurons on one core, and what they take of it.
 
     Attributes:
         index: Number of the core.
-        layer: Name of the population.
-        neurons: (n,) int64, which neurons of the population, in their order on the core.
+        held: By population, (n,) int64, which of its neurons; all in their order on the core.
         use: By key of RESOURCES, how much is taken; None where the chip has no formula.
     """
 
     index: int
-    layer: str
-    neurons: Array
+    held: Mapping[str, Array]
     use: Mapping[str, int | None]
+
+    @property
+    def layer(self) -> str:
+        """The names of its populations, for tables."""
+        return ", ".join(self.held)
 
 
 class Fan(NamedTuple):
@@ -71,6 +74,8 @@ class Route:
         fan: Which cores a source neuron reaches, with how many synapses.
         hops_east_west, hops_north_south: (source neurons,) int64, hops of all messages of one
             spike; None where there is no mesh, more than one chip, or the host sends.
+        off_chip: (source neurons,) int64, messages of one spike that go to another chip; None
+            where the host sends. The chip's file has no price for them.
     """
 
     source: str
@@ -81,6 +86,7 @@ class Route:
     fan: Fan
     hops_east_west: Array | None
     hops_north_south: Array | None
+    off_chip: Array | None
 
     @property
     def fan_out(self) -> Array:
@@ -106,7 +112,7 @@ class Placed:
     Attributes:
         graph: The network.
         chip: The chip.
-        cores: By number; a core holds neurons of one population.
+        cores: By number.
         core_of: By population of neurons, (neurons,) int64, the core of each.
         routes: By synapse.
     """

@@ -2,8 +2,8 @@
 
 In:  FIXED graph, chip.
 Out: Placed: every core within its limits, every route exact.
-The simplest legal placement: populations in the graph's order on consecutive cores, each
-split into equal runs of neurons; a core holds neurons of one population only.
+Populations are cut into blocks (`cut.py`), blocks share cores (`pack.py`), and cores are
+numbered so that messages travel little (`mesh.py`). The same input gives the same placement.
 
 Input axons are counted a synapse: a source neuron with two synapses onto a core has two.
 SpikeInput and AlwaysOn take no core: the host sends their spikes, one message for each core
@@ -12,7 +12,7 @@ that they reach. BiasInput is the population behind it, whose neurons count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -20,35 +20,48 @@ import numpy as np
 from neurocompile.chip import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array, frozen
-from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.place.load import Layer, Load, limit_of
+from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
-from neurocompile.place.mesh import positions
+from neurocompile.place.mesh import arranged, chip_of, distances, positions
+from neurocompile.place.pack import Objective, packed
 from neurocompile.place.placed import Core, Fan, Placed, Route
-from neurocompile.place.split import Incoming, Part, limit_of, split, too_much
 
 
-def place(graph: Graph, chip: Chip) -> Placed:
+def place(
+    graph: Graph,
+    chip: Chip,
+    few: Objective = "both",
+    spikes: Mapping[str, Array] | None = None,
+) -> Placed:
     """Place a network.
 
     A network that needs more cores than the chip has is placed all the same, on cores that
     do not exist: `Placed.fits` says so, and `require_fit` refuses it.
 
+    Args:
+        graph: The network.
+        chip: The chip.
+        few: What there should be fewest of: "cores", "messages", or "both": the smallest
+            product. The way of the messages comes last.
+        spikes: By population, (shape) how often each neuron spikes, to weigh the way of its
+            messages; without it all spike alike.
+
     Raises:
         DoesNotFit: By layer, if one neuron alone is too much for a core.
     """
-    maps = {name: rows_of(synapse) for name, synapse in graph.of(Synapse)}
-    most = {name: size(node.shape) for name, node in graph.of(CubaLIF)}
-    parts: dict[str, list[Part]] = {}
-    again = list(most)
-    while again:  # until no core sends to more cores than it has output axons
-        for name in again:
-            parts[name] = _split(graph, chip, maps, name, most[name])
-        placed = _assemble(graph, chip, maps, parts)
-        again = _send_too_much(placed, most)
-    return placed
+    maps: dict[str, Listed] = {}
+    layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(CubaLIF)]
+    while True:  # in a loop of synapses, until no core sends to more than it has output axons
+        loads = _in_order(layers, packed(layers, few))
+        fans, core_of = _fans(graph, layers, loads, maps)
+        if not _send_too_much(graph, chip, layers, loads, fans):
+            break
+    order = _arrangement(graph, chip, fans, core_of, len(loads), spikes or {})
+    return _assembled(graph, chip, loads, order, fans, core_of)
 
 
 def require_fit(placed: Placed) -> None:
@@ -61,7 +74,8 @@ def require_fit(placed: Placed) -> None:
         return
     count: dict[str, int] = {}
     for core in placed.cores:
-        count[core.layer] = count.get(core.layer, 0) + 1
+        for name in core.held:
+            count[name] = count.get(name, 0) + 1
     largest = sorted(count.items(), key=lambda item: -item[1])[:3]
     listed = ", ".join(f"'{name}' with {cores}" for name, cores in largest)
     raise DoesNotFit(
@@ -71,97 +85,151 @@ def require_fit(placed: Placed) -> None:
     )
 
 
-def _split(graph: Graph, chip: Chip, maps: Mapping[str, Rows], name: str, most: int) -> list[Part]:
-    before = [b for b in graph.before(name) if b in maps]
-    incoming = [Incoming(graph.nodes[b], maps[b]) for b in before]
-    return split(name, graph.nodes[name], incoming, chip, most)
+def _layer(graph: Graph, chip: Chip, name: str, maps: dict[str, Listed]) -> Layer:
+    """A population with the maps onto it, which are added to `maps`."""
+    population = graph.nodes[name]
+    before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
+    shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
+    maps.update({b: map_of(graph.nodes[b], shape) for b in before})
+    onto = [(graph.before(b)[0], maps[b]) for b in before]
+    return Layer(name, population, shape, onto, chip)
 
 
-def _assemble(
+def _in_order(layers: Sequence[Layer], loads: Sequence[Load]) -> list[Load]:
+    """Cores in the order in which a spike passes through the network."""
+    number = {layer.name: k for k, layer in enumerate(layers)}
+
+    def middle(load: Load) -> tuple[float, int]:
+        inside = sum(number[name] * block.size for name, block in load.blocks.items())
+        first = next(iter(load.blocks.values()))
+        return inside / load.sums["neurons"], int(first.neurons()[0])
+
+    return sorted(loads, key=middle)
+
+
+def _fans(
+    graph: Graph, layers: Sequence[Layer], loads: Sequence[Load], maps: Mapping[str, Listed]
+) -> tuple[dict[str, Fan], dict[str, Array]]:
+    """Which cores each source neuron reaches, by synapse; the core of each neuron."""
+    core_of = {layer.name: np.zeros(size(layer.shape), np.int64) for layer in layers}
+    blocks: dict[str, list[int]] = {layer.name: [] for layer in layers}
+    for at, load in enumerate(loads):
+        for name, block in load.blocks.items():
+            core_of[name].reshape(block.shape)[block.slices] = at
+            blocks[name].append(at)
+    fans = {}
+    for name, _ in graph.of(Synapse):
+        (target,) = graph.after(name)
+        cores, neurons, synapses = [], [], []
+        for at in blocks[target]:
+            reached = maps[name].reach(loads[at].blocks[target])
+            (sources,) = np.nonzero(reached)
+            cores.append(np.full(sources.size, at))
+            neurons.append(sources)
+            synapses.append(reached[sources])
+        fans[name] = Fan(*map(np.concatenate, (cores, neurons, synapses)))
+    return fans, core_of
+
+
+def _send_too_much(
     graph: Graph,
     chip: Chip,
-    maps: Mapping[str, Rows],
-    parts: Mapping[str, list[Part]],
+    layers: Sequence[Layer],
+    loads: Sequence[Load],
+    fans: Mapping[str, Fan],
+) -> bool:
+    """Whether some core sends to more cores than it has output axons.
+
+    If so, what each neuron was found to send is remembered, and the next placement counts it.
+    It only grows, so this ends.
+    """
+    limit = limit_of(chip, "output_axons")
+    sends = {layer.name: np.zeros(layer.shape, np.int64) for layer in layers}
+    for name, fan in fans.items():
+        (source,) = graph.before(name)
+        if source in sends:
+            sends[source].ravel()[:] += np.bincount(fan.neuron, minlength=sends[source].size)
+    used = [sum(int(sends[n][b.slices].sum()) for n, b in ld.blocks.items()) for ld in loads]
+    if limit is None or max(used, default=0) <= limit:
+        return False
+    for layer in layers:
+        layer.sent = np.maximum(layer.sent, sends[layer.name])
+    return True
+
+
+def _arrangement(
+    graph: Graph,
+    chip: Chip,
+    fans: Mapping[str, Fan],
+    core_of: Mapping[str, Array],
+    cores: int,
+    spikes: Mapping[str, Array],
+) -> Array:
+    """The number of each core."""
+    distance = distances(chip, cores)
+    if distance is None:
+        return np.arange(cores)
+    traffic = np.zeros(cores * cores)
+    for name, fan in fans.items():
+        (source,) = graph.before(name)
+        if source in core_of:
+            pairs = core_of[source][fan.neuron] * cores + fan.core
+            weight = spikes[source].ravel()[fan.neuron] if source in spikes else None
+            traffic += np.bincount(pairs, weight, minlength=traffic.size)
+    return arranged(traffic.reshape(cores, cores), distance)
+
+
+def _assembled(
+    graph: Graph,
+    chip: Chip,
+    loads: Sequence[Load],
+    order: Array,
+    fans: Mapping[str, Fan],
+    core_of: Mapping[str, Array],
 ) -> Placed:
     """Number the cores and draw the routes between them."""
-    flat = [(name, part) for name, _ in graph.of(CubaLIF) for part in parts[name]]
-    core_of = {name: np.zeros(size(node.shape), np.int64) for name, node in graph.of(CubaLIF)}
-    for index, (name, part) in enumerate(flat):
-        core_of[name][part.neurons] = index
-    routes = {name: _route(graph, chip, name, maps[name], core_of, len(flat)) for name in maps}
-    axons = {name: np.zeros(core.size, np.int64) for name, core in core_of.items()}
+    core_of = {name: order[cores] for name, cores in core_of.items()}
+    routes = {
+        name: _route(graph, chip, name, fan._replace(core=order[fan.core]), core_of, len(loads))
+        for name, fan in fans.items()
+    }
+    sent = np.zeros(len(loads), np.int64)
     for route in routes.values():
         if not route.host:
-            axons[route.source] += route.destinations
+            np.add.at(sent, core_of[route.source], route.destinations)
     cores = [
         Core(
-            i, name, frozen(p.neurons), {**p.use, "output_axons": int(axons[name][p.neurons].sum())}
+            index,
+            MappingProxyType({n: frozen(b.neurons()) for n, b in loads[at].blocks.items()}),
+            {**loads[at].use(chip), "output_axons": int(sent[index])},
         )
-        for i, (name, p) in enumerate(flat)
+        for index, at in enumerate(np.argsort(order))
     ]
     return Placed(
         graph,
         chip,
         tuple(cores),
-        MappingProxyType({name: frozen(core) for name, core in core_of.items()}),
+        MappingProxyType({name: frozen(each) for name, each in core_of.items()}),
         MappingProxyType(routes),
     )
 
 
 def _route(
-    graph: Graph,
-    chip: Chip,
-    name: str,
-    connected: Rows,
-    core_of: Mapping[str, Array],
-    cores: int,
+    graph: Graph, chip: Chip, name: str, fan: Fan, core_of: Mapping[str, Array], cores: int
 ) -> Route:
     """Where the spikes of one synapse go."""
     (source,), (target,) = graph.before(name), graph.after(name)
-    fan = _fan(connected, core_of[target])
+    synapse = graph.nodes[name]
     host = source not in core_of
-    lie = positions(chip, cores)
-    hops: list[Array | None] = [None, None]
-    if lie is not None and not host:
-        start = core_of[source][fan.neuron]
-        for axis, at in enumerate(lie):
-            distance = np.zeros(connected.width, np.int64)
-            np.add.at(distance, fan.neuron, np.abs(at[fan.core] - at[start]))
-            hops[axis] = frozen(distance)
-    kind = format_of(graph.nodes[name])
-    return Route(source, target, kind, host, connected.width, fan, hops[0], hops[1])
-
-
-def _fan(connected: Rows, lies_on: Array) -> Fan:
-    """Which cores each source neuron reaches; a synapse of weight 0 is a synapse."""
-    order = np.argsort(lies_on, kind="stable")
-    ends = np.flatnonzero(np.diff(lies_on[order], append=-1)) + 1
-    cores, neurons, synapses = [], [], []
-    for targets in np.split(order, ends[:-1]):
-        reached = np.bincount(connected.take(targets).indices, minlength=connected.width)
-        (from_,) = np.nonzero(reached)
-        cores.append(np.full(from_.size, lies_on[targets[0]]))
-        neurons.append(from_)
-        synapses.append(reached[from_])
-    return Fan(*map(np.concatenate, (cores, neurons, synapses)))
-
-
-def _send_too_much(placed: Placed, most: dict[str, int]) -> list[str]:
-    """Populations to split further, with `most` lowered for each.
-
-    Raises:
-        DoesNotFit: If one neuron alone sends to more cores than a core has output axons.
-    """
-    limit = limit_of(placed.chip, "output_axons")
-    lowered: dict[str, int] = {}
-    for core in placed.cores:
-        used = core.use["output_axons"] or 0
-        if limit is None or used <= limit:
-            continue
-        if core.neurons.size == 1:
-            neuron = int(core.neurons[0])
-            raise too_much(core.layer, neuron, "output_axons", used, placed.chip)
-        fewer = max(1, min(core.neurons.size - 1, core.neurons.size * limit // used))
-        lowered[core.layer] = min(fewer, lowered.get(core.layer, fewer))
-    most.update(lowered)
-    return list(lowered)
+    sources = size(synapse.in_shape)
+    way: list[Array | None] = [None, None, None]
+    if not host:
+        start, on = core_of[source][fan.neuron], chip_of(chip, cores)
+        lie = positions(chip, cores) or ()
+        steps = [np.abs(at[fan.core] - at[start]) for at in lie] or [None, None]
+        for k, each in enumerate((*steps, on[fan.core] != on[start])):
+            if each is not None:
+                total = np.zeros(sources, np.int64)
+                np.add.at(total, fan.neuron, each)
+                way[k] = frozen(total)
+    return Route(source, target, format_of(synapse), host, sources, fan, *way)

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neurocompile.chip import Chip
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.nodes import Sparse
+from neurocompile.ir.nodes import Linear, Shape, Sparse, size
 from neurocompile.quantize.columns import kernels
 from neurocompile.quantize.moments import Together
 from neurocompile.quantize.scales import to_grid
@@ -26,6 +27,8 @@ Seen = tuple[Together, ...] | None  # of a synapse, where calibration saw it
 
 OBJECTIVES: tuple[Objective, ...] = ("max", "percentile", "squared error")
 PERCENTILE = 99.9
+FINER_STEP = 2**0.5
+FINER_STEPS = 6  # up to 8 times finer
 SHARES = np.linspace(1.0, 0.3, 15)  # of the largest weight, tried for the squared error
 
 
@@ -38,11 +41,50 @@ class Choice:
         objective: What its grid is for: the largest weight, PERCENTILE of them, or the smallest
             squared error of what arrives at the neurons.
         correct_bias: Whether its bias, if it has one, makes up for what its weights cannot.
+        per_channel: Whether channels with small weights count their potential more finely.
     """
 
     bits: int = 8
     objective: Objective = "max"
     correct_bias: bool = True
+    per_channel: bool = False
+
+
+def finer(ops: Sequence[Any], shape: Shape, chip: Chip) -> Array:
+    """How many times finer than the layer each neuron may count, so that its weights use the grid.
+
+    Weights, bias and threshold of a neuron are multiplied by it, which no spike notices. A core
+    has room for few different thresholds, so these are few steps of FINER_STEP.
+
+    Args:
+        ops: Every synapse into the layer, the membrane leak in its weights.
+        shape: Of the layer.
+        chip: The target, which says how many thresholds a core may hold.
+
+    Returns:
+        shape float64, from 1 up; equal in a channel where weights are shared.
+    """
+    largest = np.zeros(size(shape))
+    for op in ops:
+        largest = np.maximum(largest, _largest_of_each(op, size(shape)))
+    count = chip.limits.threshold_configurations_per_core
+    steps = FINER_STEPS if count is None else min(FINER_STEPS, int(count.value) - 1)
+    with np.errstate(divide="ignore"):
+        room = np.log(largest.max(initial=0.0) / largest) / np.log(FINER_STEP)
+    room[largest == 0] = 0
+    return np.asarray(FINER_STEP ** np.clip(np.floor(room + 1e-9), 0, steps)).reshape(shape)
+
+
+def _largest_of_each(op: Any, neurons: int) -> Array:
+    """The largest |weight| of each neuron, (neurons,)."""
+    if isinstance(op, Sparse):
+        found = np.zeros(neurons)
+        rows = np.repeat(np.arange(neurons), np.diff(op.indptr))
+        np.maximum.at(found, rows, np.abs(op.data))
+        return found
+    each = np.abs(kernels(op)).max(axis=2).ravel()
+    times = neurons // each.size
+    return np.tile(each, times) if isinstance(op, Linear) else np.repeat(each, times)
 
 
 def reach(

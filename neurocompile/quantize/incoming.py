@@ -7,7 +7,7 @@ Out: its weights with the membrane leak in them, its biases, and the level of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from neurocompile.ir.neurons import (
     step_parameters,
 )
 from neurocompile.ir.nodes import Conv, ConvTranspose, Input, Linear, Reshape, Shape, Sparse
+from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
 Weighted = Linear | Conv | ConvTranspose | Sparse
@@ -63,6 +64,8 @@ class Incoming:
         by_axon: Whether an axon brings that bias, not the bias register: always before a
             synaptic current.
         numbers: The step's parameters in float64.
+        finer: () or shape, how many times finer a neuron's potential is counted than the layer's
+            scale says; see `choices.finer`.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Incoming:
     bias: Array | None
     by_axon: bool
     numbers: StepParameters
+    finer: Array = field(default_factory=lambda: np.ones(()))
 
     @property
     def level(self) -> Array:
@@ -82,14 +86,19 @@ class Incoming:
 
     @property
     def start(self) -> Array:
-        """Potential before the first step, from `level`."""
-        return _or_zero(start_of(self.neuron, self.numbers)) - self.level
+        """Potential before the first step, from `level`, counted as finely as the neuron's."""
+        return self.finer * (_or_zero(start_of(self.neuron, self.numbers)) - self.level)
+
+    @property
+    def threshold(self) -> Array:
+        """Threshold of a spiking layer, from `level`, counted as finely as the neuron's."""
+        return self.finer * (self.numbers.v_th - self.level)
 
     @property
     def gain(self) -> Array:
-        """Part of the input that reaches v in a step, () or shape: the membrane leak, or 1."""
+        """What input is multiplied with to count in v, () or shape: the membrane leak, or 1."""
         leak = self.numbers.mem_leak
-        return np.ones(()) if leak is None else np.asarray(leak)
+        return self.finer * (np.ones(()) if leak is None else np.asarray(leak))
 
     def register_bias(self) -> Array:
         """What the bias register adds each step, () or shape, float membrane units."""
@@ -103,18 +112,24 @@ class Incoming:
         """A synapse with each target's gain multiplied into its weights.
 
         Raises:
-            Unsupported: If the leak differs between neurons that share weights.
+            Unsupported: If the gain differs between neurons that share weights.
         """
         if self.gain.ndim == 0:
             return with_weights(op, weights_of(op) * self.gain)
-        gain = np.broadcast_to(self.gain, self.shape).ravel()
+        gain = np.broadcast_to(self.gain, self.shape)
         if isinstance(op, Linear) and len(op.weight) == gain.size:
-            return with_weights(op, op.weight * gain[:, None])
+            return with_weights(op, op.weight * gain.reshape(-1, 1))
         if isinstance(op, Sparse):
-            return with_weights(op, op.data * np.repeat(gain, np.diff(op.indptr)))
+            return with_weights(op, op.data * np.repeat(gain.ravel(), np.diff(op.indptr)))
+        channels = gain.reshape(len(gain), -1)
+        if isinstance(op, Conv | ConvTranspose) and np.all(channels == channels[:, :1]):
+            split = kernels(op)  # (groups, outputs of a group, columns), channels in order
+            return with_weights(
+                op, from_kernels(op, split * channels[:, 0].reshape(*split.shape[:2], 1))
+            )
         raise Unsupported(
             f"layer '{self.name}': a tau_mem for every neuron behind a {type(op).__name__}, "
-            "whose weights are shared, is not in this version. Use one tau_mem for the layer."
+            "whose weights are shared, is not in this version. Use one tau_mem for a channel."
         )
 
 

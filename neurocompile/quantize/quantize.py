@@ -31,8 +31,9 @@ from neurocompile.ir.nodes import Input, Linear, Shape, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
 from neurocompile.ir.verify_fixed import MAX_DELAY
-from neurocompile.quantize.choices import Choice, reach
+from neurocompile.quantize.choices import Choice, finer, reach
 from neurocompile.quantize.incoming import (
+    Arrival,
     Incoming,
     Weighted,
     read_incoming,
@@ -51,7 +52,7 @@ from neurocompile.quantize.scales import (
     to_grid,
 )
 
-Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units a float unit, bits, bias or not
+Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units a float unit, and choice
 
 
 def quantize(
@@ -102,12 +103,13 @@ class _Request:
     choices: Mapping[str, Choice]
     memo: Memo
 
-    def rounded(self, link: str, op: Weighted, unit: float, bits: int, bias: bool) -> Rounded:
+    def rounded(self, arrival: Arrival, op: Weighted, unit: float, choice: Choice) -> Rounded:
         """The weights of a synapse on the grid, of which one float unit is so many."""
-        key = (link, unit, bits, bias)
+        key = (arrival.link, unit, choice)
         if key not in self.memo:
-            values = weights_of(op) * unit
-            self.memo[key] = round_weights(op, values, self.moments.get(link), bits, bias)
+            values, moments = weights_of(op) * unit, self.moments.get(str(arrival.link))
+            made = round_weights(op, values, moments, choice.bits, choice.correct_bias)
+            self.memo[key] = made
         return self.memo[key]
 
     def choice(self, layer: str) -> Choice:
@@ -126,6 +128,9 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
             incoming = read_incoming(graph, name, shape, name in by_axon)
             _check_supported(incoming, chip)
             choice = request.choice(name)
+            if choice.per_channel and incoming.host is None:
+                ops = [incoming.gained(op) for op in _ops(incoming)]
+                incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
             scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
             synapses, incoming = _synapses(incoming, request, scale, choice)
             population = _population(incoming, ranges, chip, scale)
@@ -188,7 +193,7 @@ def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
     ops = [incoming.gained(op) for op in _ops(incoming)]
     found = [request.moments.get(str(a.link)) for a in incoming.arrivals]
     low, high = reach([weights_of(op) for op in ops], ops, found, choice)
-    above = incoming.numbers.v_th - incoming.level if incoming.neuron.spiking else np.zeros(1)
+    above = incoming.threshold if incoming.neuron.spiking else np.zeros(1)
     gain = float(np.max(incoming.gain)) if ops else 0.0
     return Demand(
         name=incoming.name,
@@ -197,7 +202,7 @@ def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
         threshold=float(np.max(above)),
         bias=float(np.max(np.abs(incoming.register_bias()))) + _host_peak(incoming, ranges),
         current_peak=gain * ranges.current[incoming.name],
-        potential_peak=ranges.potential[incoming.name],
+        potential_peak=float(np.max(incoming.finer)) * ranges.potential[incoming.name],
     )
 
 
@@ -212,7 +217,7 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
         dv = decay_register(numbers.mem_leak, incoming.dt, node=name, tau="tau_mem")
     vth: Any = (1 << formats.threshold_bits.value) - 1
     if incoming.neuron.spiking:
-        above = (numbers.v_th - incoming.level) * scale.unit
+        above = incoming.threshold * scale.unit
         vth = threshold_register(above, formats.threshold_bits.value, node=name)
     mantissa, exponent = bias_registers(
         incoming.register_bias() * scale.unit,
@@ -232,7 +237,7 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
         v_init=np.rint(incoming.start * scale.unit),
         reset=getattr(incoming.neuron, "reset", "zero"),
         readout=not incoming.neuron.spiking,
-        scale=np.asarray(1 / scale.unit),
+        scale=np.asarray(1 / (scale.unit * incoming.finer)),
         offset=incoming.level,
     )
 
@@ -272,12 +277,12 @@ def _synapses(
     A layer without a bias gets none: every neuron with one is updated in every step.
     """
     found = []
-    corrects = incoming.bias is not None and choice.correct_bias
+    choice = replace(choice, correct_bias=choice.correct_bias and incoming.bias is not None)
     made_up = np.zeros(size(incoming.shape))
     for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
         gained = incoming.gained(op)
         unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS)
-        rounded = request.rounded(str(arrival.link), gained, unit, choice.bits, corrects)
+        rounded = request.rounded(arrival, gained, unit, choice)
         made_up += spread(op, rounded.bias, made_up.size) / unit
         found.append(
             Synapse(
@@ -289,7 +294,7 @@ def _synapses(
                 arrival.delay,
             )
         )
-    if incoming.bias is None or not corrects:
+    if incoming.bias is None or not choice.correct_bias:
         return found, incoming
     gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
     return found, replace(incoming, bias=incoming.bias + made_up / gain)

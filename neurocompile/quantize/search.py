@@ -2,9 +2,9 @@
 
 In:  simplified FLOAT graph, what calibration saw, the chip.
 Out: FIXED graph, and what was chosen for each neuron layer.
-One objective serves the whole network, and biases are corrected in all layers or in none:
-another choice for some layers, tried one by one on the shipped network, gained nothing that held
-on test data. Training data alone are read. Every step
+One objective serves the whole network, and biases are corrected, and channels counted finer, in
+all layers or in none: another choice for some layers, tried one by one on the shipped network,
+gained nothing that held on test data. Training data alone are read. Every step
 is deterministic; ties go to what was tried first.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ from neurocompile.ir.neurons import NEURONS
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import OBJECTIVES, Choice
 from neurocompile.quantize.quantize import Memo, quantize
+
+AMPLE_BITS = 7  # of all layers: from here on neither biases nor channels have much to make up for
 
 Choices = Mapping[str, Choice]
 
@@ -153,10 +156,14 @@ def best(
         return found
 
     plain = Found(_quantized(graph, chip, known, first, memo), first, None)
+    ample = min(widths.values()) >= AMPLE_BITS
+    ways = ((False,), (True,)) if ample else ((False, True), (True, False))
     whole = (
-        {n: replace(c, objective=objective, correct_bias=correct) for n, c in first.items()}
-        for objective in OBJECTIVES
-        for correct in (True, False)
+        {
+            n: replace(c, objective=objective, correct_bias=correct, per_channel=finer)
+            for n, c in first.items()
+        }
+        for finer, correct, objective in product(*ways, OBJECTIVES)
     )
     return better(plain, whole)
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from neurocompile.report.points import points_table
+from neurocompile.report.targets import target_lines
 from neurocompile.report.words import joules, prefixed, right
 
 
@@ -132,16 +133,8 @@ def print_targets(rows: list[dict[str, Any]]) -> None:
 def print_target(found: dict[str, Any]) -> None:
     """Every number of a target with its source."""
     console = _console()
-    console.print(found["title"])
-    table = Table("number", right("value"), "unit", "kind", "source", "where", box=SIMPLE_HEAD)
-    for row in found["numbers"]:
-        value = (
-            ", ".join(map(str, row["value"])) if isinstance(row["value"], list) else row["value"]
-        )
-        table.add_row(row["key"], str(value), row["unit"], row["kind"], row["source"], row["where"])
-    console.print(table)
-    for key, source in found["sources"].items():
-        console.print(f"{key}: {source['title']} {source.get('link', '')}".rstrip())
+    for line in target_lines(found, console.width):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_doctor(found: dict[str, Any]) -> None:
@@ -177,9 +170,7 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("exactness", _exactness(report["exactness"])))
     energy = report["energy"]
     if energy is not None:
-        each = energy["per_sample_j"]
-        low, nominal, high = (joules(each[key]) for key in ("low_j", "nominal_j", "high_j"))
-        rows.append(("energy a sample", f"low {low}, nominal {nominal}, high {high}"))
+        rows.append(("energy a sample", _totals(energy)))
         rows.append(("", f"({energy['name']}, model {energy['model_version']})"))
         rows += _static(energy, report["latency"])
     fit = report["fit"]
@@ -195,6 +186,22 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         )
     rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
     return rows
+
+
+def _totals(energy: dict[str, Any]) -> str:
+    """The totals of a chip whose file names models for them; else why there is none."""
+    each = energy["per_sample_j"]
+    if set(each.values()) != {None}:
+        low, nominal, high = (joules(each[key]) for key in ("low_j", "nominal_j", "high_j"))
+        return f"low {low}, nominal {nominal}, high {high}"
+    models = [
+        f"{model['name']} {joules(None if total is None else total / energy['samples'])}"
+        for model in energy["models"]
+        for total in [model["total_j"]]
+    ]
+    if not models:
+        return "no total: the target has no prices"
+    return f"no total: the target has no prices of its own; {', '.join(models)}"
 
 
 def _static(energy: dict[str, Any], latency: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -231,8 +238,9 @@ def _layers(report: dict[str, Any]) -> Table:
         energy = joules(spent[row["name"]] / samples) if row["name"] in spent else "-"
         neurons, rate = f"{row['neurons']:,}", f"{row['rate']:.4f}"
         table.add_row(row["name"], neurons, spikes, rate, synops, updated, idle, energy)
+    by = f"energy by {nominal['name']}" if nominal["terms"] else "no nominal energy model"
     table.caption = (
-        f"Means over {samples} samples; energy by {nominal['name']}, synapses at their target; "
+        f"Means over {samples} samples; {by}, synapses at their target; "
         "rate in spikes a neuron and step."
     )
     return table

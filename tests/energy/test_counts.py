@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neurocompile.energy import Activity, count
+from neurocompile.energy.effective import effective_fan_out
 from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
@@ -22,8 +23,11 @@ def neurons(*shape, readout=False):
     return CubaLIF(shape, 4095, 410, 1000, 0, 0, 0, readout=readout)
 
 
-def pairs(op, in_shape, shape):
-    """(source, target) of every connection, by the definition of a (transposed) convolution."""
+def pairs(op, in_shape, shape, *, zeros=True):
+    """(source, target) of every connection, by the definition of a (transposed) convolution.
+
+    Without those whose weight is 0 if asked for.
+    """
     transposed = isinstance(op, ConvTranspose)
     found = []
     ins, outs = op.weight.shape[:2] if transposed else op.weight.shape[1::-1]
@@ -44,6 +48,9 @@ def pairs(op, in_shape, shape):
                     place_, op.stride, op.padding, tap, op.dilation, strict=True
                 )
             ]
+            rows = (group * ins + i, o) if transposed else (group * outs + o, i)
+            if not zeros and op.weight[(*rows, *tap)] == 0:
+                continue
             if all(0 <= t < n for t, n in zip(there, large[1:], strict=True)):
                 source, target = (place_, there) if transposed else (there, place_)
                 found.append(
@@ -92,19 +99,21 @@ def test_synaptic_operations_and_messages_of_a_convolution_equal_brute_force(see
 
     flat = spikes.ravel()
     joined = pairs(op, in_shape, shape)
-    core = {int(n): c.index for c in placed.cores if c.layer == "b" for n in c.neurons}
-    sends = {(s, core[int(t)]) for s, t in joined}
+    core = placed.core_of["b"]
+    sends = {(s, core[t]) for s, t in joined}
     found = counts.synapses["s"]
     assert found.format == "conv"
     assert found.synapses == len(joined)
     assert found.synops == sum(int(flat[s]) for s, _ in joined)
+    effective = pairs(op, in_shape, shape, zeros=False)
+    assert found.effective_synops == sum(int(flat[s]) for s, _ in effective)
     assert found.messages == sum(int(flat[s]) for s, _ in sends)
     assert counts.layers["b"].synops == found.synops
 
     # the same by core: operations arrive where the targets are, messages start at the sources
     at = np.zeros(len(placed.cores), np.int64)
     for s, t in joined:
-        at[core[int(t)]] += flat[s]
+        at[core[t]] += flat[s]
     assert counts.on_cores["synaptic_operation_conv"].tolist() == at.tolist()
     assert counts.on_cores["message_in"].sum() == found.messages
     assert counts.on_cores["message_out"].sum() == found.messages
@@ -168,3 +177,15 @@ def test_spikes_of_another_shape_are_a_bug_that_is_named():
     graph = chain({"in": BiasInput((4,), (4,), 1.0), "b": neurons(4)})
     with pytest.raises(ValueError, match="'b'"):
         count(place(graph, LOIHI), {"b": Activity(np.zeros(3, np.int64))}, 1, 1)
+
+
+@pytest.mark.parametrize("kind", [Conv, ConvTranspose])
+def test_a_kernel_of_one_tap_that_is_not_0_reaches_one_side_of_a_map_of_equal_shapes(kind):
+    shape = (1, 4)  # one object for both sides
+    kernel = np.array([[[0, 0, 2]]])
+    extra = () if kind is Conv else ((0,),)
+    op = kind(kernel, None, (1,), (1,), *extra, (1,), 1)
+    found = effective_fan_out(op, shape, shape).tolist()
+    # the last tap reads the neuron to the right, so the first is read by none; transposed it
+    # writes to the right, so the last writes to none
+    assert found == ([0, 1, 1, 1] if kind is Conv else [1, 1, 1, 0])

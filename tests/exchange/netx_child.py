@@ -35,7 +35,8 @@ def main():
     )
     steps = int(given["chip_steps"])
     if "mantissas" in given:
-        net.in_layer.neuron.bias_mant.init = given["mantissas"].T.astype(np.int32)
+        mantissas = given["mantissas"].reshape(net.in_layer.shape[::-1])
+        net.in_layer.neuron.bias_mant.init = mantissas.T.astype(np.int32)
     else:
         spikes = given["spikes"].reshape(len(given["spikes"]), *net.inp.shape[::-1])
         padded = np.zeros((steps, *spikes.shape[1:]), dtype=np.int32)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,18 +34,21 @@ def netx_spikes(path, given, *, depth, tmp_path, reset=True, offset=1, interval=
         reset_offset=offset,
         **given,
     )
-    child = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("netx_child.py")), str(into), str(out)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        _, errors = child.communicate(timeout=TIMEOUT_S)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    assert child.returncode == 0, errors.decode()[-2000:]
+    # A file, not a pipe: Lava's workers outlive a child that failed, and would hold a pipe open.
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("netx_child.py")), str(into), str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        try:
+            child.wait(TIMEOUT_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        errors.seek(0)
+        assert child.returncode == 0, errors.read().decode()[-2000:]
     return np.load(out)[depth:]

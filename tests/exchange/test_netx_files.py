@@ -187,6 +187,16 @@ def test_what_netx_would_change_or_ignore_is_refused_by_layer(plain, key, value,
     assert str(plain) in str(refused.value)
 
 
+def test_a_description_that_stands_against_the_layers_is_refused_by_layer(tmp_path):
+    """The bias of 1 x 2^6 is half a unit of 2^7, and would be lost."""
+    path = written(line(target=population(1, bias_mant=64)), tmp_path)
+    with h5py.File(path, "r") as file:
+        about = file[ABOUT][()].replace(b'"bias_exp":0', b'"bias_exp":7')
+    put(path, ABOUT, about)
+    with pytest.raises(BadInput, match="layer 1 of the file do not tell the same"):
+        load_net(path)
+
+
 @pytest.mark.parametrize("about", [b"{}", b"[1", b'{"version":2}', b"[" * 5000])
 def test_a_damaged_description_is_refused_with_what_to_do(about, tmp_path):
     path = written(line(), tmp_path)

@@ -28,6 +28,7 @@ HELD = [
     (1, ("bias", "loop")),
     (1, ("delays", "bias", "plain")),
     (1, ("bias", "plain", "conv")),
+    (1, ("driven", "loop")),  # an input of two axes, which is one axis in the file
 ]
 
 

@@ -17,7 +17,7 @@ from neurocompile.errors import BadInput, DoesNotFit, Unsupported
 from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import CubaLIF, FixedConstants, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
-from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
+from neurocompile.ir.nodes import Linear, Sparse
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.time import lead_in, without_lead_in
 from neurocompile.nn.grid import GridNetwork
@@ -341,39 +341,31 @@ def test_fewer_bits_scale_weights_threshold_bias_and_start_of_a_population_toget
     assert potential == pytest.approx(128 * 0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("kind", ["linear", "conv", "transposed"])
-def test_by_channel_each_channel_has_the_threshold_of_its_own_weights(kind):
-    """Weights of +-60 in one channel and +-30 in the other all become +-128."""
-    channels = np.array([[60, -60, 0], [30, 0, -30]], np.int16)
-    ones, none = (1, 1), (0, 0)
-    op, before = Linear(np.repeat(channels, 2, axis=0)), (3,)
-    if kind == "conv":
-        op, before = Conv(channels[:, :, None, None], None, ones, none, ones, 1), (3, 1, 2)
-    elif kind == "transposed":
-        weight = channels.T[:, :, None, None]
-        op, before = ConvTranspose(weight, None, ones, none, none, ones, 1), (3, 1, 2)
+@pytest.mark.parametrize("by", ["population", "channel", "neuron"])
+def test_thresholds_stay_as_many_as_they_were_given(by):
+    """A core has room for few different thresholds, so training may not multiply them."""
+    rng = np.random.default_rng(0)
+    vth = {
+        "population": 70,
+        "channel": np.array([[[70, 70]], [[90, 90]]]),
+        "neuron": np.array([[[70, 71]], [[90, 90]]]),
+    }[by]
     nodes = {
-        "in": SpikeInput(before),
-        "w": Synapse(op, before, (4,) if kind == "linear" else (2, 1, 2), 3),
-        "a": lif((2, 1, 2), vth=1000, mant=np.array([[[8, 16]], [[24, -32]]]), readout=False),
-        "w2": Synapse(Linear(np.full((1, 4), 128, np.int16)), (4,), (1,), 0),
+        "in": SpikeInput((4,)),
+        "w": dense(rng, 4, 4, 1),
+        "a": lif((2, 1, 2), vth=vth),
+        "w2": dense(rng, 4, 1),
         "out": lif((1,), vth=131071, readout=True),
     }
-    found, _ = coarser(chain(nodes, SPIKES), 2, by_channel=True)
-    assert set(np.unique(found.nodes["w"].op.weight)) == {-128, 0, 128}
-    assert np.count_nonzero(found.nodes["w"].op.weight) == np.count_nonzero(op.weight)
-    vth = found.nodes["a"].vth
-    assert vth.shape == (2, 1, 2)
-    assert vth[0, 0, 0] == vth[0, 0, 1]
-    assert vth[1] / vth[0] == pytest.approx(2.0, rel=0.05)
-    scale = found.nodes["a"].scale
-    assert vth * scale == pytest.approx(1000.0, rel=0.01)
-    assert found.nodes["a"].bias_mant * scale == pytest.approx(
-        nodes["a"].bias_mant, abs=scale.max()
-    )
-    model = GridNetwork(found)
-    assert model.named()["a"].threshold.shape == (2, 1, 1)
-    assert same(model.graph().with_nodes(out=found.nodes["out"]), found)
+    graph = chain(nodes, SPIKES)
+    model = GridNetwork(graph)
+    different = {"population": 1, "channel": 2, "neuron": 4}[by]
+    assert model.named()["a"].threshold.numel() == different
+    assert np.array_equal(model.graph().nodes["a"].vth, vth)
+    x, encoded = samples(graph, 0)
+    assert_same_bits(model, x, encoded)
+    model(x).sum().backward()
+    assert model.named()["a"].threshold.grad.numel() == different
 
 
 def test_shadows_start_at_what_was_rounded_and_round_to_the_grid():

@@ -5,17 +5,20 @@ from itertools import product
 
 import numpy as np
 import pytest
-from networks import neuron
+from networks import neuron, spikes
 
 from neurocompile.compiler import calibration_for
 from neurocompile.data import Data, load_data
+from neurocompile.engines import fixed
+from neurocompile.engines.floating import run_float
+from neurocompile.engines.recording import Encoded
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import chain, same
-from neurocompile.ir.nodes import Input, Linear
+from neurocompile.ir.nodes import Conv, Input, Linear
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.quantize.calibrate import calibrate
-from neurocompile.quantize.choices import OBJECTIVES, Choice, reach
+from neurocompile.quantize.choices import OBJECTIVES, Choice, finer, reach
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.search import Judge, best
 
@@ -52,8 +55,8 @@ def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
     judge = Judge(graph, known)
     found = best(graph, loihi, known, bits)
     assert found.error == judge.run(found.graph).error
-    for objective, correct in product(OBJECTIVES, (True, False)):
-        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, objective, correct))
+    for how in product(OBJECTIVES, (True, False), (True, False)):
+        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, *how))
         other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
         assert found.error <= judge.run(other).error
 
@@ -132,3 +135,40 @@ def test_a_bias_is_corrected_only_where_that_was_chosen(correct, loihi):
     bias = hidden.bias_mant * 2.0**hidden.bias_exp * hidden.scale
     own = graph.nodes["encode"].bias * 200e-3  # times the leak, dt / tau
     assert (np.abs(bias - own).max() > 0.002) == correct
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_channel_that_counts_finer_spikes_as_before(bits, loihi):
+    """Channel 1 has weights 5 times smaller than channel 0: 4 times finer they use the grid."""
+    rng = np.random.default_rng(2)
+    weight = rng.uniform(0.5, 1, (2, 1, 3)) * np.array([1.0, 0.2])[:, None, None]
+    nodes = {
+        "input": Input((1, 9)),
+        "conv": Conv(weight, np.array([0.1, 0.02]), (1,), (1,), (1,), 1),
+        "lif": replace(neuron("box"), v_th=np.array([[0.3] * 9, [0.06] * 9])),
+    }
+    graph = verify(chain(nodes, Settings(steps=30)), "float")
+    x = spikes(0, 20, 30, (1, 9))
+    known = calibrate(graph, Data("made", "spikes", x.copy(), None), 30, 0)
+    found = {}
+    for by_channel in (False, True):
+        choices = {"lif": Choice(bits, "max", True, by_channel)}
+        network = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
+        verify(network, "fixed")
+        node = network.nodes["lif"]
+        if by_channel:
+            np.testing.assert_allclose(node.scale[0] / node.scale[1], 4, rtol=1e-6)
+        ours = fixed.run(network, Encoded({"input": x}, 30)).recording.spikes["lif"]
+        found[by_channel] = (ours != run_float(graph, x, 30).spikes["lif"]).mean()
+    assert found[True] <= found[False]
+    assert found[True] < (0.02 if bits == 8 else 0.06)
+
+
+def test_no_more_thresholds_come_from_finer_channels_than_a_core_holds(loihi):
+    rng = np.random.default_rng(0)
+    op = Linear(rng.normal(size=(200, 5)) * 10.0 ** -rng.uniform(0, 4, (200, 1)))
+    steps = finer([op], (200,), loihi)
+    assert np.unique(steps).size <= loihi.limits.threshold_configurations_per_core.value
+    assert steps.min() == 1
+    largest = np.abs(op.weight).max(axis=1) * steps
+    assert largest.max() == np.abs(op.weight).max()

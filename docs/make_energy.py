@@ -1,0 +1,88 @@
+"""Write the tables of docs/energy.md: the shipped autoencoder's terms and totals.
+
+In:  examples/models/mnist_autoencoder.pt, 20 digits, the fixed engine.
+Out: what stands between the marks in docs/energy.md. The sentences around are written by hand and
+     quote no figure of the network but by these tables.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from neurocompile.export import Request, export_model
+from neurocompile.report.terminal import Screen, joules
+from neurocompile.reprice.artifact import reprice
+from neurocompile.reprice.terminal import exact
+
+PAGE = Path(__file__).parent / "energy.md"
+MODEL = Path(__file__).parents[1] / "examples/models/mnist_autoencoder.pt"
+SAMPLES = 20
+
+
+def main() -> int:
+    """Write, or with --check say whether the page is stale."""
+    with tempfile.TemporaryDirectory() as folder, Screen(quiet=True) as screen:
+        out = Path(folder) / "mnist"
+        export_model(Request(MODEL, "loihi-sim", out, samples=SAMPLES, engines=("fixed",)), screen)
+        found = reprice(out, model=None, assignments=(), cores=None, source=None, samples=None,
+                        screen=screen)  # fmt: skip
+    old = PAGE.read_text()
+    new = filled(old, found)
+    if sys.argv[1:] == ["--check"]:
+        return int(new != old)
+    PAGE.write_text(new)
+    return 0
+
+
+def filled(page: str, found: dict[str, Any]) -> str:
+    """The page with its tables."""
+    for mark, table in (("terms", terms(found)), ("totals", totals(found))):
+        pattern = rf"(<!-- begin {mark} -->\n).*?(<!-- end {mark} -->)"
+        page, n = re.subn(pattern, lambda m, t=table: m[1] + t + m[2], page, flags=re.DOTALL)
+        assert n == 1, mark
+    return page
+
+
+def terms(found: dict[str, Any]) -> str:
+    """Every term of the nominal model."""
+    (model,) = (m for m in found["energy"]["models"] if m["name"] == found["nominal"])
+    lines = ["| layer | event | count | x pJ | = nJ | source |", "|---|---|--:|--:|--:|---|"]
+    lines += [
+        f"| {t['layer']} | {t['quantity']} | {t['count']:,} | {exact(t['price_j'], -12)} | "
+        f"{exact(t['energy_j'], -9)} | {t['source']}, {t['kind']} |"
+        for t in model["terms"]
+    ]
+    lines.append(f"| all | total of {model['name']} | | | {exact(model['total_j'], -9)} | |")
+    return "\n".join(lines) + "\n"
+
+
+def totals(found: dict[str, Any]) -> str:
+    """What a sample costs by each model, and what stands beside."""
+    samples, ann = found["samples"], found["ann"]
+    lines = ["| a sample | joules | what it is |", "|---|--:|---|"]
+    for model in found["energy"]["models"]:
+        mark = "nominal" if model["name"] == found["nominal"] else "another whole model"
+        lines.append(f"| {model['name']} | {joules(model['total_j'] / samples)} | {mark} |")
+    for row in found["energy"]["static"]["times"]:
+        low, high = (joules(row[key] / samples) for key in ("low_j", "high_j"))
+        how = f"static power, {row['mode']}" + (
+            f", times of {row['model']}" if row["model"] else ""
+        )
+        lines.append(f"| beside it | {low} to {high} | {how} |")
+    lines.append(
+        f"| without spikes | {joules(ann['per_sample_j'])} | {ann['terms'][0]['count']:,} int8 "
+        f"multiply-accumulates alone, {ann['activation_bits']}-bit activations, no memory |"
+    )
+    for row in found["keras_spiking"]:
+        if row["device"] == "loihi":
+            total = joules(row["total_j"] / samples)
+            lines.append(f"| keras-spiking, loihi | {total} | its own rule, comparison only |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""Write docs/support.md: what is read, what becomes of it, and which target or file holds it.
+
+In:  the rules of the front ends and formats; the tiny networks of `support_networks.py`.
+Out: docs/support.md. What a rule knows is asked of the rule; what a stage, target or file can
+hold is tried. Nothing that can change in the package is written down here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import nir
+import norse.torch as norse
+import numpy as np
+import torch.nn.functional as F
+from support_networks import Row, rows
+from torch import nn
+
+from neurocompile.compiler import compile
+from neurocompile.errors import NeurocompileError
+from neurocompile.exchange import netx_entries
+from neurocompile.exchange.nir_read import from_nir
+from neurocompile.exchange.nir_write import to_nir
+from neurocompile.exchange.onnx_plain import RULES
+from neurocompile.exchange.onnx_plain_neurons import EXAMPLES
+from neurocompile.exchange.onnx_read import from_onnx
+from neurocompile.exchange.onnx_write import to_onnx
+from neurocompile.export import network_net
+from neurocompile.frontend import functions, hints, joins
+from neurocompile.frontend.plain import KINDS
+from neurocompile.frontend.rules import RECURRENT, node_of, refusal
+from neurocompile.frontend.torch import CONTAINERS
+from neurocompile.hardware import chip_names, load_chip
+from neurocompile.ir.graph import Graph, same
+from neurocompile.nn import layers
+
+PAGE = Path(__file__).parent / "support.md"
+LIBRARIES = {nn: "torch.nn", norse: "norse.torch", layers: "neurocompile.nn"}
+
+
+class Notes:
+    """Sentences under a table, each once, by number."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def no(self, error: object) -> str:
+        """A cell that refers to why not; the name of the layer is that of the tiny network."""
+        sentence = re.sub(r"^layer '\w+'(?: \(\w+\))?: ", "", str(error))
+        sentence = sentence[:1].upper() + sentence[1:]
+        if sentence not in self.sentences:
+            self.sentences.append(sentence)
+        return f"no ({self.sentences.index(sentence) + 1})"
+
+    def text(self) -> str:
+        """The sentences."""
+        return "\n".join(f"{n}. {s}" for n, s in enumerate(self.sentences, 1))
+
+
+def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = list(head)
+    every = [head, ["---"] * len(head), *map(list, lines)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in every)
+
+
+def kinds_of(library: Any) -> dict[str, type]:
+    """The kinds of modules that a library has, by name."""
+    found = {name: getattr(library, name) for name in dir(library) if not name.startswith("_")}
+    return {
+        name: kind
+        for name, kind in found.items()
+        if isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__name__ == name
+    }
+
+
+def node_name(kind: type) -> str:
+    """The FLOAT node that a rule says it returns."""
+    return str(node_of.dispatch(kind).__annotations__["return"]).split(".")[-1]
+
+
+def from_torch() -> str:
+    """Modules and calls by the node that they become."""
+    cells: dict[str, dict[str, list[str]]] = {}
+
+    def put(node: str, column: str, name: str) -> None:
+        cells.setdefault(node, {}).setdefault(column, []).append(name)
+
+    registered = [kind for kind in node_of.registry if kind is not object]
+    for library, column in LIBRARIES.items():
+        for name, kind in kinds_of(library).items():
+            if kind in registered:
+                put(node_name(kind), column, name + ("*" if issubclass(kind, RECURRENT) else ""))
+    calls: list[tuple[str, Iterable[Any]]] = [
+        ("Reshape", functions.RESHAPES),
+        ("Identity", functions.PASSES | functions.CASTS),
+        ("Add", joins.ADDITIONS),
+        ("Concat", joins.CONCATENATIONS),
+        *((node_name(made_by(make)), [call]) for call, make in functions.MODULES.items()),
+    ]
+    for node, targets in calls:
+        for name in sorted({called(target) for target in targets}):
+            put(node, "in a forward", name)
+    for stack, total in product(joins.STACKS, joins.SUMS):
+        put("Add", "in a forward", f"{called(total)} of {called(stack)}")
+    columns = [*LIBRARIES.values(), "in a forward"]
+    lines = [
+        [node, *(", ".join(sorted(cells[node].get(column, []))) for column in columns)]
+        for node in KINDS
+        if node in cells
+    ]
+    assert len(lines) == len(cells)
+    return table(["FLOAT node", *columns], lines)
+
+
+def made_by(make: Callable[..., Any]) -> type:
+    """The kind of module that stands for a call outside training."""
+    return make if isinstance(make, type) else type(make() or make(training=False))
+
+
+def called(target: Any) -> str:
+    """A function or method as its user writes it."""
+    name = functions.name_of(target)
+    if isinstance(target, str):
+        return f"x.{name}()" if not name.startswith("__") else "+"
+    if target in (getattr(F, name, None),):
+        return f"F.{name}"
+    return "+" if target.__module__ == "_operator" else f"torch.{name}"
+
+
+def refused_modules() -> str:
+    """Modules without a rule, and what could replace them."""
+    found: dict[str, list[str]] = {}
+    for library in (nn, norse):
+        for name, kind in kinds_of(library).items():
+            known = next(
+                (c for c in kind.__mro__ if c in node_of.registry and c is not object), None
+            )
+            covered = known is not None and kind.forward is known.forward
+            if not covered and kind not in (nn.Module, *CONTAINERS):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of PyTorch's, about kinds that it gives up
+                    said = str(refusal(kind.__new__(kind), name))
+                hint = said.split("which is not supported. ")[1]
+                if hint != hints.OTHERWISE:  # a whole network of the library: traced into
+                    found.setdefault(hint, []).append(name)
+    lines = [(", ".join(sorted(set(names))), hint) for hint, names in found.items()]
+    return table(["module", "instead"], sorted(lines))
+
+
+def refused_calls() -> str:
+    """Calls that no rule reads, and what could replace them."""
+    found: dict[str, list[str]] = {}
+    for name, hint in hints.OPERATIONS.items():
+        found.setdefault(hint, []).append(name)
+    return table(["call", "instead"], ((", ".join(names), hint) for hint, names in found.items()))
+
+
+def stages() -> str:
+    """Each node through the stages, on each target and in each file."""
+    notes = Notes()
+    chips = {name: load_chip(name) for name in chip_names()}
+    lines = []
+    for row in rows():
+        held, on = None, []
+        for chip in chips.values():
+            try:
+                held = compile(row.graph, chip).fixed_graph
+                on.append("yes")
+            except NeurocompileError as error:
+                on.append(notes.no(error))
+        fixed = "" if held is None else row.fixed_words(held)
+        lines.append([row.label, fixed, *on, *in_files(row, held, notes, chips)])
+    head = ["FLOAT", "FIXED", *chips, "float.onnx", "fixed.onnx", ".nir", "network.net"]
+    return f"{table(head, lines)}\n\n{notes.text()}"
+
+
+def in_files(row: Row, fixed: Graph | None, notes: Notes, chips: dict[str, Any]) -> list[str]:
+    """Whether each format holds a network, and gives it back as it was."""
+    cells = ["yes" if same(from_onnx(to_onnx(row.graph)), row.graph) else "no"]
+    cells.append("no" if fixed is None or not same(from_onnx(to_onnx(fixed)), fixed) else "yes")
+    try:
+        tree = to_nir(row.graph)
+        assert same(from_nir(tree), row.graph)
+        cells.append(str(tree["node"]["nodes"].get("x", {}).get("type", "yes")))
+    except NeurocompileError as error:
+        cells.append(notes.no(error))
+    why: list[str] = []
+    for chip in chips.values():
+        try:
+            net, words = network_net(compile(row.graph, chip, netx=True).fixed_graph, 8)
+        except NeurocompileError as error:
+            net, words = None, str(error)
+        if net is not None:
+            return [*cells, "yes"]
+        why.append(words)
+    return [*cells, notes.no(why[0])]
+
+
+def from_nir_files() -> str:
+    """Each primitive of NIR: read out of what our writer makes, as another program's."""
+    becomes: dict[str, set[str]] = {}
+    for row in rows():
+        try:
+            graph = to_nir(row.graph)["node"]
+        except NeurocompileError:
+            continue
+        del graph["metadata"]
+        read = from_nir({"node": graph}, dt=row.graph.settings.dt)
+        for name, fields in graph["nodes"].items():
+            if name in read.nodes:
+                becomes.setdefault(fields["type"], set()).add(type(read.nodes[name]).__name__)
+    lines = []
+    for name in sorted(nir.ir.__all__):
+        kind = getattr(nir, name)
+        if not isinstance(kind, type) or kind in (nir.ir.NIRNode, nir.NIRGraph, nir.Output):
+            continue
+        lines.append([name, ", ".join(sorted(becomes.get(name, ()))) or why_not(name)])
+    return table(["NIR", "FLOAT"], lines)
+
+
+def why_not(kind: str) -> str:
+    """What the reader says of a primitive that it has no node for."""
+    nodes = {"in": {"type": "Input", "shape": np.array([1])}, "x": {"type": kind}}
+    edges = np.array([("in", "x"), ("x", "out")])
+    graph = {"type": "NIRGraph", "nodes": {**nodes, "out": {"type": "Output"}}, "edges": edges}
+    try:
+        from_nir({"node": graph})
+    except NeurocompileError as error:
+        return f"refused: {error}"
+    raise AssertionError(f"{kind} is read: add a network that our writer makes it of")
+
+
+def from_onnx_files() -> str:
+    """Each operator of a plain ONNX file, as its rule describes itself."""
+    lines = [[op, str(rule.__doc__).splitlines()[0]] for op, rule in RULES.items()]
+    lines += [[f"ai.neurocompile.{op}", type(node).__name__] for op, node in EXAMPLES.items()]
+    return table(["operator", "what it is here"], lines)
+
+
+def page() -> str:
+    """The whole page."""
+    containers = ", ".join(sorted({kind.__name__ for kind in CONTAINERS}))
+    return f"""# What is supported
+
+<!-- written by docs/make_support.py; change that -->
+
+Made by `make docs` out of the rules themselves: every table asks a rule, or tries a tiny network.
+A test fails where this page is stale.
+
+## PyTorch and Norse
+
+Modules, and calls in the `forward` of your own modules, by the FLOAT node that they become. An
+option that a rule does not know is refused by the layer's name. A kind with * also becomes two
+Linear, an Add and a Delay of one step: its spikes come back a step later; a Delay is also what a
+signal goes through that your own module hands back in its state. A subclass without a forward of
+its own is what its parent is. Norse's Lift of one of these is the same over all steps at once.
+Traced into: {containers}, and modules of your own.
+
+{from_torch()}
+
+## Stages, targets and files
+
+A network of each FLOAT node (between an input, or a Linear, and LIFBox neurons), what it becomes
+in FIXED, which target holds it, and which file. `.nir` names the primitive that is written;
+`network.net` is tried with scales from `--netx`. What is linear between two neurons becomes one
+synapse, so that a pool or an upsampling is a sparse matrix, multiplied into the layer behind it.
+
+{stages()}
+
+## Read from NIR
+
+docs/nir.md has the equations and what each neighbour writes. Inner graphs are taken apart.
+
+{from_nir_files()}
+
+## Read from plain ONNX
+
+docs/onnx.md has the options that each operator may have.
+
+{from_onnx_files()}
+
+## Read from lava-dl's .net
+
+Layers: {", ".join(netx_entries.ENTRIES)}.
+Neurons: {", ".join(netx_entries.NEURONS)}.
+docs/netx.md says which numbers they may have.
+
+## Refused by name
+
+{refused_modules()}
+
+A call in a forward, where none of the rules above reads it:
+
+{refused_calls()}
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    sys.stdout.write(f"written: {PAGE}\n")

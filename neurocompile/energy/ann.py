@@ -1,0 +1,124 @@
+"""A quantized network without spikes, of the same architecture: what the spikes are held against.
+
+In:  the FIXED graph, Counts, prices of arithmetic and, where a user gives them, of memory.
+Out: counts, joules of one sample, and the firing rate at which the spiking network costs as much.
+Activations have ceil(log2(T + 1)) bits, as many values as T steps of spikes can count
+(Yan 2024, arXiv 2409.08290). No published price of memory is known to us for this model, so the
+traffic is counted and not priced unless a user sets its price: the joules are then arithmetic
+alone, a lower bound of such a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import fsum
+from typing import Any
+
+from neurocompile.chip import Quantity
+from neurocompile.energy.comparators import MACS
+from neurocompile.energy.counts import Counts
+from neurocompile.energy.estimate import ModelEnergy
+from neurocompile.energy.sensitivity import parts
+from neurocompile.ir.entries import entries
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Sparse, size
+
+NAME = "quantized network without spikes, same architecture, one pass a sample"
+NOT_MODELLED = (
+    "reading weights and activations from memory: counted, not priced (--set ann.weight_bit=..., "
+    "ann.activation_bit=...)",
+    "biases, activation functions and pooling; control, clock and leakage",
+)
+
+
+def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> dict[str, Any] | None:
+    """Counts and joules of one sample; None for a network with delays, which is no single pass.
+
+    Args:
+        graph: FIXED.
+        counts: Of the run; the steps a sample give the bits of an activation.
+        prices: What a user set, by key of what_if.ANN.
+    """
+    if any(synapse.delay for _, synapse in graph.of(Synapse)):
+        return None
+    weights = activations = macs = 0
+    widths = [8]
+    for name, synapse in graph.of(Synapse):
+        (source,) = graph.before(name)
+        if isinstance(graph.nodes[source], AlwaysOn):
+            continue  # a bias
+        op = synapse.op
+        weights += synapse.bits * (op.data if isinstance(op, Sparse) else op.weight).size
+        macs += counts.synapses[name].synapses
+        activations += size(synapse.in_shape)  # read once by each layer behind it
+        widths.append(synapse.bits)
+    for _, node in graph.of(BiasInput):
+        if node.host is not None:
+            op = node.host
+            macs += entries(op, node.in_shape).rows.size
+            activations += size(node.in_shape)
+            weights += max(widths) * (op.data if isinstance(op, Sparse) else op.weight).size
+    activations += sum(
+        size(node.shape) for name, node in graph.of(CubaLIF) if not _input(graph, name)
+    )  # written once
+    bits = counts.steps.bit_length()  # ceil(log2(T + 1))
+    width = next((w for w in MACS if w >= max(*widths, bits)), max(MACS))
+    terms = [
+        _term("multiply_accumulate", macs, prices.get("ann.mac", MACS[width])),
+        _term("weight_bit", weights, prices.get("ann.weight_bit")),
+        _term("activation_bit", activations * bits, prices.get("ann.activation_bit")),
+    ]
+    priced = [term["energy_j"] for term in terms if term["energy_j"] is not None]
+    return {
+        "name": NAME,
+        "activation_bits": bits,
+        "arithmetic_bits": width,
+        "terms": terms,
+        "per_sample_j": fsum(priced),
+        "arithmetic_alone": len(priced) == 1,
+        "not_modelled": list(NOT_MODELLED if len(priced) < len(terms) else NOT_MODELLED[1:]),
+    }
+
+
+def break_even(model: ModelEnergy, counts: Counts, ann_j: float) -> dict[str, Any] | None:
+    """Spikes a neuron and sample at which a model's total equals the network without spikes.
+
+    Neuron steps cost what they did, each spike what it cost in the mean. `rate` is None where
+    the neuron steps alone cost more: no firing rate is low enough then.
+    """
+    split = parts(model)
+    spiking = [layer for layer in counts.layers.values() if layer.kind == "neurons"]
+    neurons = sum(layer.neurons for layer in spiking)
+    if split is None or not neurons:
+        return None
+    steps, spikes = (joules / counts.samples for joules in split)
+    now = sum(layer.spikes for layer in spiking) / (neurons * counts.samples)
+    left = ann_j - steps
+    rate = None if left < 0 or not spikes else now * left / spikes
+    return {
+        "model": model.name,
+        "neuron_steps_j": steps,
+        "spikes_j": spikes,
+        "ann_j": ann_j,
+        "rate_now": now,
+        "rate": rate,
+    }
+
+
+def _input(graph: Graph, name: str) -> bool:
+    """Whether a population stands for input values: the host writes them into its registers."""
+    sources = [graph.nodes[before] for before in graph.before(name)]
+    return any(isinstance(s, SpikeInput) or (isinstance(s, BiasInput) and s.host is None)
+               for s in sources)  # fmt: skip
+
+
+def _term(quantity: str, count: int, price: Quantity | None) -> dict[str, Any]:
+    return {
+        "quantity": quantity,
+        "count": count,
+        "price_j": None if price is None else price.si,
+        "energy_j": None if price is None else count * price.si,
+        "source": None if price is None else price.source,
+        "kind": None if price is None else price.kind,
+    }

@@ -1,0 +1,51 @@
+"""What stands beside the joules of a chip, and never in them.
+
+In:  FIXED graph, Counts, an estimate.
+Out: JSON-ready values: the network without spikes, the break-even rate, other devices by
+keras-spiking's rule, NeuroBench's metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from neurocompile.chip import Quantity
+from neurocompile.energy.ann import baseline, break_even
+from neurocompile.energy.comparators import keras_spiking
+from neurocompile.energy.counts import Counts
+from neurocompile.energy.estimate import Energy
+from neurocompile.energy.neurobench import VERSION, neurobench
+from neurocompile.ir.graph import Graph
+
+NONE: Mapping[str, Quantity] = MappingProxyType({})
+
+
+def beside(
+    graph: Graph,
+    counts: Counts,
+    energy: Energy,
+    nominal: str,
+    prices: Mapping[str, Quantity] = NONE,
+) -> dict[str, Any]:
+    """The `comparison` of report.json.
+
+    Args:
+        graph: FIXED.
+        counts: Of the run.
+        energy: Of the run.
+        nominal: Name of the model whose total is held against the network without spikes.
+        prices: What a user set, by key of what_if.ANN.
+    """
+    ann = baseline(graph, counts, prices)
+    model = next((one for one in energy.models if one.name == nominal), None)
+    even = None
+    if ann is not None and model is not None:
+        even = break_even(model, counts, ann["per_sample_j"])
+    return {
+        "keras_spiking": keras_spiking(counts),
+        "ann": ann,
+        "break_even": even,
+        "neurobench": {"definitions_of": f"neurobench {VERSION}", **neurobench(graph, counts)},
+    }

@@ -1,0 +1,65 @@
+"""NeuroBench's metrics under NeuroBench's names, from our own counts.
+
+In:  FIXED graph, Counts.
+Out: JSON-ready values; a test holds them against NeuroBench's own harness.
+Definitions are those of neurobench 2.3.0: a zero weight is no effective operation, a bias none
+at all, and Dense counts every connection in every step. Not given: MembraneUpdates, which counts
+potentials that changed, where a chip charges every neuron every step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocompile.energy.counts import Counts
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Sparse, size
+
+VERSION = "2.3.0"
+BIAS_BYTES = 4  # an int32 register a neuron
+
+
+def neurobench(graph: Graph, counts: Counts) -> dict[str, Any]:
+    """The metrics of a run.
+
+    Footprint is what the layers hold, in bytes: a weight is one int8, a bias one int32 a neuron.
+    Operations are means over samples. `Effective_MACs` is None where the host computes a layer
+    on values, whose zeros are not counted.
+    """
+    weights = [_weights(synapse) for name, synapse in graph.of(Synapse) if not _bias(graph, name)]
+    biases = [
+        size(node.shape)
+        for name, node in graph.of(CubaLIF)
+        if np.any(node.bias_mant) or any(_bias(graph, b) for b in graph.before(name))
+    ]
+    layers = [layer for layer in counts.layers.values() if layer.kind == "neurons"]
+    activations = sum(layer.neurons for layer in layers) * counts.samples * counts.steps
+    spikes = sum(layer.spikes for layer in layers)
+    zeros, stored = (sum(part) for part in zip((0, 0), *weights, strict=True))
+    synapses = [s for name, s in counts.synapses.items() if not _bias(graph, name)]
+    host = any(node.host is not None for _, node in graph.of(BiasInput))
+    return {
+        "Footprint": stored + BIAS_BYTES * sum(biases),
+        "ConnectionSparsity": round(zeros / stored, 4) if stored else None,
+        "ActivationSparsity": (activations - spikes) / activations if activations else None,
+        "SynapticOperations": {
+            "Effective_MACs": None if host else 0.0,
+            "Effective_ACs": sum(s.effective_synops for s in synapses) / counts.samples,
+            "Dense": float(sum(s.synapses for s in synapses) * counts.steps),
+        },
+    }
+
+
+def _weights(synapse: Synapse) -> tuple[int, int]:
+    """Zeros, and all weights that are stored."""
+    weight: Array = synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
+    return int(weight.size - np.count_nonzero(weight)), weight.size
+
+
+def _bias(graph: Graph, name: str) -> bool:
+    """Whether a synapse comes from the axon that is always on: a bias, not a connection."""
+    return any(isinstance(graph.nodes[before], AlwaysOn) for before in graph.before(name))

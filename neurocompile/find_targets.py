@@ -1,0 +1,80 @@
+"""Where a target's file lies: shipped, in an installed package, or in a folder of the user's.
+
+In:  the name of a target, or a folder.
+Out: the path of its target.toml.
+A package offers targets by entry points of the group `neurocompile.targets`: the name is the
+target's, the value a package in whose folder target.toml lies. The file is read; that package
+itself is not imported. A name that two offer is refused, never chosen.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from neurocompile.errors import BadInput
+
+GROUP = "neurocompile.targets"
+FILE = "target.toml"
+
+
+def chip_names() -> tuple[str, ...]:
+    """Names of the targets that ship with neurocompile, and of those that packages offer."""
+    return tuple(sorted({*_shipped(), *(point.name for point in entry_points(group=GROUP))}))
+
+
+def find_target(name_or_dir: str | Path) -> Path:
+    """The file of the target of this name, or the one in this folder.
+
+    Raises:
+        BadInput: If there is none, or several packages offer the name.
+    """
+    name = str(name_or_dir)
+    shipped = _shipped()
+    offers = [point for point in entry_points(group=GROUP) if point.name == name]
+    if len(offers) + (name in shipped) > 1:
+        who = ["neurocompile"] * (name in shipped) + [_package(point) for point in offers]
+        raise BadInput(
+            f"the target '{name}' is offered more than once, by {', '.join(who)}. Uninstall all "
+            f"but one, or give the folder that holds the {FILE} you mean."
+        )
+    if offers:
+        return _installed(offers[0])
+    path = shipped[name] if name in shipped else Path(name_or_dir) / FILE
+    if not path.is_file():
+        raise BadInput(
+            f"there is no target '{name}': {path} is not a file. "
+            f"Use one of {', '.join(chip_names())}, or a folder that holds a {FILE}."
+        )
+    return path
+
+
+def _shipped() -> dict[str, Path]:
+    """By name, files in the installed package, or in a checkout's own folder."""
+    try:
+        root = Path(str(resources.files("neurocompile.targets")))
+    except ModuleNotFoundError:
+        root = Path(__file__).resolve().parents[1] / "targets"
+    return {path.parent.name: path for path in root.glob(f"*/{FILE}")}
+
+
+def _installed(point: EntryPoint) -> Path:
+    """The file that an entry point names."""
+    try:
+        spec = find_spec(point.value)
+    except (ImportError, ValueError):  # no parent package, or no name of a package at all
+        spec = None
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    for folder in folders:
+        if (Path(folder) / FILE).is_file():
+            return Path(folder) / FILE
+    raise BadInput(
+        f"the target '{point.name}' of the package {_package(point)}: its entry point "
+        f"'{point.value}' names no package with a {FILE} in its folder. Tell its authors."
+    )
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else f"'{point.value}'"

@@ -1,0 +1,68 @@
+"""How many cores a network needs at the very least, by counting.
+
+In:  FIXED graph, chip.
+Out: by resource, a number of cores that no placement goes below.
+What every placement must store is added up over the network and divided by what a core has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurocompile.chip import Chip, Memory
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import size
+from neurocompile.place.blocks import Block
+from neurocompile.place.load import limit_of
+from neurocompile.place.maps import map_of
+from neurocompile.place.memory import format_of, least_bits
+
+
+def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
+    """By resource of a core that is limited, how many cores hold what the network needs.
+
+    Neurons and configurations are counted. An axon is counted once for each source neuron
+    with a synapse, as if all its targets shared a core. In memory each dense or sparse synapse
+    is stored once, with the narrowest fields; kernels count nothing, for cores that hold
+    equal lists may be few.
+    """
+    synapses = {name: _of_sources(synapse) for name, synapse in graph.of(Synapse)}
+    axons = {name: int(np.count_nonzero(each)) for name, each in synapses.items()}
+    populations = dict(graph.of(CubaLIF))
+    from_cores = [name for name in axons if graph.before(name)[0] in populations]
+    need = {
+        "neurons": sum(size(node.shape) for node in populations.values()),
+        "input_axons": sum(axons.values()),
+        "output_axons": sum(axons[name] for name in from_cores),
+        "synapse_memory": _bits(graph, synapses, chip.memory),
+        "threshold_configurations": _different([node.vth for node in populations.values()]),
+        "neuron_configurations": _different(
+            [(node.du + 1) * (1 << 13) + node.dv for node in populations.values()]
+        ),
+    }
+    limits = {resource: limit_of(chip, resource) for resource in need}
+    return {r: -(-need[r] // limit) for r, limit in limits.items() if limit is not None}
+
+
+def _of_sources(synapse: Synapse) -> Array:
+    """(source neurons,) int64, synapses of each."""
+    shape = synapse.out_shape
+    return map_of(synapse, shape).reach(Block(shape, tuple((0, n) for n in shape)))
+
+
+def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) -> int:
+    """Bits that every placement stores at least."""
+    if memory is None:
+        return 0
+    nodes = {name: graph.nodes[name] for name in synapses}
+    listed = [n for n, node in nodes.items() if format_of(node) != "conv"]
+    return sum(least_bits(nodes[name], synapses[name], memory) for name in listed)
+
+
+def _different(registers: list[Array]) -> int:
+    """Different values in the registers of all populations."""
+    return len({int(value) for register in registers for value in np.unique(register)})

@@ -1,0 +1,158 @@
+"""Cut one population into blocks that each fit a core.
+
+In:  a population with the synapses onto it.
+Out: layouts: how it may be cut, and the blocks that result on cores of its own.
+Blocks are boxes, along space and channels. The shapes that need fewest cores come first, then
+those that need fewest messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from neurocompile.place.blocks import Block, even, piece_lengths
+from neurocompile.place.load import Layer, Load, Over
+from neurocompile.place.maps import messages_of
+
+SHAPES = 3  # shapes of each size that are tried in full
+
+
+class Layout(NamedTuple):
+    """A population as bars, each of which is cut along one axis.
+
+    Attributes:
+        axis: Along which bars are cut.
+        bars: Boxes with the whole of that axis; together the population.
+    """
+
+    axis: int
+    bars: tuple[Block, ...]
+
+
+class Cut(NamedTuple):
+    """A population on cores of its own.
+
+    Attributes:
+        layout: How it is cut.
+        blocks: As equal as the limits allow: the fullest core sets the pace of a step.
+        messages: Of one spike of every source.
+        longest: Neurons of the largest block that fits.
+    """
+
+    layout: Layout
+    blocks: tuple[Block, ...]
+    messages: int
+    longest: int
+
+
+def cuts(layer: Layer) -> list[Cut]:
+    """Ways to cut a population, the best first.
+
+    Raises:
+        DoesNotFit: If one neuron alone is too much for a core.
+    """
+    found: list[Cut] = []
+    tried: set[Layout] = set()
+    for fewest, layouts in _layouts(layer):
+        if found and fewest > min(len(cut.blocks) for cut in found):
+            break  # smaller blocks are more cores
+        for layout in layouts:
+            if layout not in tried:
+                tried.add(layout)
+                cut = _alone(layer, layout)
+                found += [cut] if cut else []
+    found.sort(key=lambda cut: (len(cut.blocks), cut.messages))  # stable: the same every time
+    return found
+
+
+def longest(layer: Layer, load: Load, bar: Block, axis: int, start: int) -> int | Over:
+    """Until where a bar fits onto a core, at most 1/32 shorter than the longest piece.
+
+    Nothing is assumed of pieces in between: the one returned was itself checked. Returns what
+    runs out where not even one slice fits.
+    """
+    stop = bar.box[axis][1]
+    slice_ = bar.size // bar.sides[axis]
+    most = layer.most()
+    room = stop - start
+    if most is not None:
+        room = min(room, max(1, (most - load.sums["neurons"]) // slice_))
+    good, bad, probe = 0, room + 1, room
+    while bad - good > max(1, good // 32):
+        over = layer.onto(load, bar.piece(axis, (start, start + probe)))
+        if isinstance(over, Load):
+            good = probe
+        elif probe == 1:
+            return over
+        else:
+            bad = probe
+        probe = (good + bad) // 2
+    return start + good
+
+
+def _alone(layer: Layer, layout: Layout) -> Cut | None:
+    """The population on cores of its own; None where one slice is too much for a core."""
+    blocks: list[Block] = []
+    largest = 0
+    for bar in layout.bars:
+        (start, end), pieces = bar.box[layout.axis], []
+        while start < end:
+            stop = longest(layer, Load(), bar, layout.axis, start)
+            if isinstance(stop, Over):
+                if bar.size == bar.sides[layout.axis]:
+                    raise layer.refuse(bar.piece(layout.axis, (start, start + 1)), stop)
+                return None
+            pieces.append(bar.piece(layout.axis, (start, stop)))
+            start = stop
+        largest = max(largest, *(piece.size for piece in pieces))
+        equal = [bar.piece(layout.axis, s) for s in even(*bar.box[layout.axis], len(pieces))]
+        fits = all(isinstance(layer.onto(Load(), piece), Load) for piece in equal)
+        blocks += equal if fits else pieces
+    messages = sum(each.axons(block) for _, each in layer.maps for block in blocks)
+    return Cut(layout, tuple(blocks), messages, largest)
+
+
+def _layouts(layer: Layer) -> Iterator[tuple[int, list[Layout]]]:
+    """Layouts with blocks of at most so many neurons, then half as many, down to one.
+
+    With each: how many blocks they have at least.
+    """
+    lengths = [piece_lengths(n) for n in layer.shape]
+    volume = reduce(np.multiply.outer, lengths)
+    pieces = reduce(
+        np.multiply.outer, [-(-n // p) for n, p in zip(layer.shape, lengths, strict=True)]
+    )
+    messages = messages_of([each for _, each in layer.maps], layer.shape, lengths)
+    most = min(layer.most() or int(volume.max()), int(volume.max()))
+    while True:
+        (fits,) = np.nonzero(volume.ravel() <= most)
+        order = np.lexsort((messages.ravel()[fits], pieces.ravel()[fits]))[:SHAPES]
+        best = fits[order]
+        shapes = [
+            tuple(
+                int(p[i]) for p, i in zip(lengths, np.unravel_index(b, volume.shape), strict=True)
+            )
+            for b in best
+        ]
+        fewest = int(pieces.ravel()[best[0]])
+        yield fewest, [layout for shape in shapes for layout in _bars(layer, shape)]
+        if most == 1:
+            return
+        most = max(1, most // 2)
+
+
+def _bars(layer: Layer, sides: tuple[int, ...]) -> Iterator[Layout]:
+    """The layouts of one shape of block: bars along its longest axis and along its first."""
+    axes = range(len(sides))
+    longest_axis = max(axes, key=lambda a: (sides[a] < layer.shape[a], sides[a]))
+    for axis in dict.fromkeys((longest_axis, 0)):
+        spans = [
+            [(0, n)] if a == axis else even(0, n, -(-n // side))
+            for a, (n, side) in enumerate(zip(layer.shape, sides, strict=True))
+        ]
+        yield Layout(axis, tuple(Block(layer.shape, box) for box in product(*spans)))

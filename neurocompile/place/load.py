@@ -1,0 +1,180 @@
+"""What blocks of neurons take of a core, and when a core is full.
+
+In:  a population with the synapses onto it; what a core holds already.
+Out: what it holds with one block more, or which resource runs out.
+A core holds at most one block of a population, so what blocks take adds up; thresholds,
+decays and layouts of lists are shared where they are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurocompile.chip import Chip
+from neurocompile.errors import DoesNotFit
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.nodes import Shape
+from neurocompile.place.blocks import Block, Span
+from neurocompile.place.maps import Listed
+from neurocompile.place.memory import Lists, addressable
+from neurocompile.place.placed import RESOURCES
+
+ADVICE = {
+    "input_axons": "Let a neuron see fewer inputs: a stride or a pooling before this layer, a "
+    "smaller kernel, or fewer neurons in the layer before it.",
+    "synapse_memory": "Let a neuron see fewer inputs, or use fewer weight bits.",
+    "output_axons": "Let a neuron reach fewer neurons: a smaller kernel, or a smaller layer "
+    "behind it.",
+    "synapse_configurations": "Join synapses into this layer, or give them one weight exponent.",
+}
+SETS = ("threshold_configurations", "neuron_configurations", "synapse_configurations")
+
+
+class Over(NamedTuple):
+    """A resource of which a core has too little, and how much it would need."""
+
+    resource: str
+    found: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a core holds.
+
+    Attributes:
+        blocks: By population, in their order on the core.
+        sums: Neurons, input axons, output axons and bits of memory.
+        sets: By key of SETS, the different configurations.
+        share: The largest part that is taken of any resource.
+    """
+
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    sums: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("neurons", "input_axons", "output_axons", "synapse_memory"), 0
+        )
+    )
+    sets: Mapping[str, frozenset[Any]] = field(
+        default_factory=lambda: dict.fromkeys(SETS, frozenset())
+    )
+    share: float = 0.0
+
+    def use(self, chip: Chip) -> dict[str, int | None]:
+        """By key of RESOURCES, how much is taken; None where the chip has no formula."""
+        use: dict[str, int | None] = {**self.sums, **{k: len(v) for k, v in self.sets.items()}}
+        if chip.memory is None:
+            use |= {"synapse_memory": None, "synapse_configurations": None}
+        return {resource: use[resource] for resource in RESOURCES}
+
+
+class Layer:
+    """A population on its way to cores.
+
+    Attributes:
+        name, shape: Of the population, as it is cut.
+        maps: The synapses onto it, each with the name of its source.
+        chip: The chip.
+        told: (shape) int64, output axons that each neuron takes, as far as targets are cut.
+        sent: (shape) int64, the same of placements before this one; 0 where there was none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        population: CubaLIF,
+        shape: Shape,
+        maps: list[tuple[str, Listed]],
+        chip: Chip,
+    ) -> None:
+        self.name, self.shape, self.maps, self.chip = name, shape, maps, chip
+        self.told, self.sent = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        decays = (population.du + 1) * (1 << 13) + population.dv  # dv needs 13 bits
+        self._threshold, self._decay = (
+            each if each.ndim == 0 else each.reshape(shape) for each in (population.vth, decays)
+        )
+        self._stored: dict[tuple[tuple[Span, ...], int], list[Lists]] = {}
+        self._limits = {r: limit_of(chip, r) for r in RESOURCES}
+
+    def most(self) -> int | None:
+        """Neurons that a core takes at most, whatever they are."""
+        bounds = [self._limits["neurons"]]
+        bounds.append(addressable(self.chip.memory) if self.chip.memory else None)
+        return min((b for b in bounds if b is not None), default=None)
+
+    def onto(self, load: Load, block: Block) -> Load | Over:
+        """What a core holds with one block more; memory is not measured where axons run out."""
+        sums = dict(load.sums)
+        sums["neurons"] += block.size
+        sums["input_axons"] += sum(each.axons(block) for _, each in self.maps)
+        sums["output_axons"] += int(
+            np.maximum(self.told[block.slices], self.sent[block.slices]).sum()
+        )
+        most = self.most()
+        if most is not None and sums["neurons"] > most:
+            return Over("neurons", sums["neurons"])
+        over = self._over(sums)
+        if over is not None:
+            return over
+        kinds: dict[str, frozenset[Any]] = {
+            "threshold_configurations": _values(self._threshold, block),
+            "neuron_configurations": _values(self._decay, block),
+        }
+        if self.chip.memory is not None:
+            stored = self._lists(block, load.sums["neurons"])
+            sums["synapse_memory"] += sum(each.bits for each in stored)
+            kinds["synapse_configurations"] = frozenset(each.layout for each in stored)
+        sets = {key: kept | kinds.get(key, frozenset()) for key, kept in load.sets.items()}
+        use = {**sums, **{key: len(found) for key, found in sets.items()}}
+        share = max((use[r] / n for r, n in self._limits.items() if n), default=0.0)
+        return self._over(use) or Load({**load.blocks, self.name: block}, sums, sets, share)
+
+    def refuse(self, block: Block, over: Over) -> DoesNotFit:
+        """The error for one neuron that no core can hold."""
+        what = over.resource.replace("_", " ")
+        unit = " bits of" if over.resource == "synapse_memory" else ""
+        limit = self._limits[over.resource]
+        return DoesNotFit(
+            f"layer '{self.name}': neuron {int(block.neurons()[0])} alone takes {over.found}{unit} "
+            f"{what}{self._whence(block, over)}, but a core of {self.chip.name} has {limit}. "
+            f"At most {limit} fit. {ADVICE.get(over.resource, '')}".rstrip()
+        )
+
+    def _whence(self, block: Block, over: Over) -> str:
+        """The sources of input axons, where there are several."""
+        if over.resource != "input_axons" or len(self.maps) < 2:
+            return ""
+        return f" ({', '.join(f'{each.axons(block)} from {name!r}' for name, each in self.maps)})"
+
+    def _over(self, use: Mapping[str, int]) -> Over | None:
+        """The first resource of which there is too little."""
+        for resource, found in use.items():
+            limit = self._limits[resource]
+            if limit is not None and found > limit:
+                return Over(resource, found)
+        return None
+
+    def _lists(self, block: Block, base: int) -> list[Lists]:
+        """The lists of each synapse onto a block, remembered."""
+        assert self.chip.memory is not None
+        key = block.box, base
+        if key not in self._stored:
+            self._stored[key] = [m.stored(block, self.chip.memory, base) for _, m in self.maps]
+        return self._stored[key]
+
+
+def limit_of(chip: Chip, resource: str) -> int | None:
+    """What a core of the chip has of a resource; None is no limit."""
+    limit = getattr(chip.limits, RESOURCES[resource])
+    return None if limit is None else int(limit.value)
+
+
+def _values(register: Array, block: Block) -> frozenset[int]:
+    """The different values of a register on a block."""
+    if register.ndim == 0:
+        return frozenset([int(register)])
+    return frozenset(np.unique(register[block.slices]).tolist())

@@ -1,0 +1,1 @@
+"""`neurocompile energy`: price an exported network anew."""

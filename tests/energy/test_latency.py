@@ -1,0 +1,75 @@
+"""Times of a step and of a sample, worked out by hand on hand_counted.py.
+
+The busiest core is that of the 128, 100 steps pipelined: as in test_estimate.py it works
+454,100 ns by boyle2025 and waits 600 ns a step.
+"""
+
+import numpy as np
+import pytest
+from hand_counted import ACTIVITIES, GRAPH, SMALL, counted
+
+from neurocompile.energy.counts import Activity
+from neurocompile.energy.latency import latency_table
+from neurocompile.hardware import load_chip
+from neurocompile.place import place
+
+NS = 1e-9
+
+
+def rows(chip=SMALL, activities=ACTIVITIES, samples=1):
+    placed, counts = counted(chip, activities, samples)
+    table = latency_table(counts, placed, chip)
+    return {(row["samples_follow"], row["model"]): row for row in table}
+
+
+def test_a_step_is_the_busiest_cores_work_and_the_barrier():
+    row = rows()["pipelined", "boyle2025"]
+    work = 311_296 + 10_240 + 3_264 + 19_200 + 76_800 + 33_300
+    assert row["core"] == place(GRAPH, SMALL).core_of["hid"][0]
+    assert row["work_s"] == pytest.approx(work / 100 * NS)
+    assert row["barrier_s"] == pytest.approx(600 * NS)
+    assert row["step_s"] == pytest.approx((work / 100 + 600) * NS)
+
+
+def test_a_sample_takes_the_depth_of_the_network_longer_and_follows_after_t_steps():
+    row = rows()["pipelined", "boyle2025"]
+    assert row["sample_s"] == pytest.approx(102 * row["step_s"])
+    assert row["samples_per_s"] == pytest.approx(1 / (100 * row["step_s"]))
+
+
+def test_a_reset_between_samples_waits_for_the_depth_too():
+    row = rows()["reset", "boyle2025"]
+    work = 454_100 + 2 * 128 * 6.0  # two idle steps more, an access of 6 ns a neuron
+    assert row["step_s"] == pytest.approx((work / 102 + 600) * NS)
+    assert row["samples_per_s"] == pytest.approx(1 / (102 * row["step_s"]))
+
+
+@pytest.mark.parametrize(("follow", "steps"), [("reset", 102), ("pipelined", 100)])
+def test_in_real_time_a_step_is_dt(follow, steps):
+    row = rows()[follow, None]
+    assert row["step_s"] == 1e-3
+    assert row["sample_s"] == pytest.approx(0.102)
+    assert row["samples_per_s"] == pytest.approx(1000 / steps)
+
+
+def test_twice_the_samples_take_twice_the_time():
+    twice = {name: one + one for name, one in ACTIVITIES.items()}
+    one, two = rows(), rows(activities=twice, samples=2)
+    for key, row in one.items():
+        assert two[key]["samples_per_s"] == pytest.approx(row["samples_per_s"])
+
+
+def test_a_count_that_is_unknown_leaves_no_time_but_real_time():
+    found = rows(activities={**ACTIVITIES, "hid": Activity(np.full(128, 5))})
+    assert found["reset", "boyle2025"]["step_s"] is None
+    assert found["reset", "boyle2025"]["samples_per_s"] is None
+    assert found["reset", None]["samples_per_s"] is not None
+
+
+def test_a_chip_without_times_runs_in_real_time_alone():
+    ideal = load_chip("ideal")
+    table = latency_table(counted(ideal)[1], place(GRAPH, ideal), ideal)
+    assert [(row["samples_follow"], row["mode"]) for row in table] == [
+        ("reset", "real time"),
+        ("pipelined", "real time"),
+    ]

@@ -1,0 +1,78 @@
+"""The counting bound by hand, and how near the shipped networks come to it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from place_networks import dense, limited, neurons, random_network, weights
+
+from neurocompile import compiler
+from neurocompile.hardware import load_chip
+from neurocompile.ir.fixed import SpikeInput, Synapse
+from neurocompile.ir.graph import chain
+from neurocompile.ir.nodes import Conv
+from neurocompile.place import least_cores, place
+
+LOIHI = load_chip("loihi-sim")
+MODELS = Path(__file__).parents[2] / "examples" / "models"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def test_every_resource_is_counted_by_hand(rng):
+    # 2,000 -> 1,100 -> 600, thresholds 0..1,099 and 1,000 in all
+    graph = chain({
+        "in": SpikeInput((2000,)), "s": dense(rng, 2000, 1100),
+        "a": neurons(1100, vth=np.arange(1100)), "t": dense(rng, 1100, 600), "b": neurons(600),
+    })  # fmt: skip
+    # an axon's 1,100 weights take 8,800 bits behind 18 headers of 10; 600 take 4,800 behind 10
+    bits = 2000 * (8800 + 180) + 1100 * (4800 + 100)
+    assert least_cores(graph, LOIHI) == {
+        "neurons": 2,  # 1,700 / 1,024
+        "input_axons": 1,  # 3,100 / 4,096
+        "output_axons": 1,  # 1,100: the host sends the others
+        "synapse_memory": -(-bits // 1_048_576),
+        "threshold_configurations": 138,  # 1,100 / 8
+        "neuron_configurations": 1,
+    }
+
+
+def test_kernels_and_axons_without_synapses_count_nothing(rng):
+    # a kernel of 1 with a stride of 2 sees 4 of the 16 places
+    conv = Conv(weights(rng, 1, 1, 1, 1), None, (2, 2), (0, 0), (1, 1), 1)
+    graph = chain({
+        "in": SpikeInput((1, 4, 4)), "s": Synapse(conv, (1, 4, 4), (1, 2, 2)),
+        "a": neurons(1, 2, 2),
+    })  # fmt: skip
+    found = least_cores(graph, limited(input_axons_per_core=1))
+    assert (found["input_axons"], found["synapse_memory"], found["neurons"]) == (4, 0, 1)
+
+
+def test_a_chip_without_limits_has_no_bound(rng):
+    assert least_cores(random_network(0), load_chip("ideal")) == {}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_placement_goes_below_the_bound(seed):
+    rng = np.random.default_rng(seed)
+    graph = random_network(seed)
+    chip = limited(
+        neurons_per_core=int(rng.integers(10, 200)),
+        input_axons_per_core=int(rng.integers(300, 600)),
+        output_axons_per_core=int(rng.integers(100, 600)),
+        synapse_memory_per_core=int(rng.integers(40_000, 400_000)),
+        threshold_configurations_per_core=int(rng.integers(1, 5)),
+    )
+    assert len(place(graph, chip, "cores").cores) >= max(least_cores(graph, chip).values())
+
+
+@pytest.mark.parametrize("model", sorted(MODELS.iterdir()), ids=lambda path: path.name)
+def test_a_shipped_network_takes_at_most_a_tenth_more_cores_than_counting_allows(model):
+    compiled = compiler.compile(model, LOIHI, steps=16)
+    least = max(least_cores(compiled.fixed_graph, LOIHI).values())
+    assert least <= len(compiled.placed.cores) <= max(least, 1.1 * least)
+    fewest = place(compiled.fixed_graph, LOIHI, "cores")
+    assert len(fewest.cores) == least

@@ -1,0 +1,129 @@
+"""Counts by axis and block equal those of the connection map, connection by connection."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from neurocompile.hardware import load_chip
+from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.linear import connections, out_shape, sparse_op
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear
+from neurocompile.place.blocks import Block, even
+from neurocompile.place.maps import Dense, Listed, Windows, map_of, messages_of
+from neurocompile.place.memory import lists
+
+MEMORY = load_chip("loihi-sim").memory
+
+
+def random_conv(seed):
+    """A convolution or a transposed one, in 1 or 2 dimensions, of few different weights."""
+    rng = np.random.default_rng(seed)
+    ndim = int(rng.integers(1, 3))
+    groups = int(rng.integers(1, 4))
+    ins, outs = (int(n) for n in rng.integers(1, 4, 2))
+
+    def draw(low, high):
+        return tuple(int(n) for n in rng.integers(low, high, ndim))
+
+    kernel, stride, dilation, padding = draw(1, 5), draw(1, 4), draw(1, 3), draw(0, 3)
+    shape = (ins * groups, *draw(9, 30 if ndim == 1 else 14))
+    if seed % 2:
+        weight = 2 * rng.integers(0, 2, (ins * groups, outs, *kernel))
+        extra = tuple(int(rng.integers(0, max(p))) for p in zip(stride, dilation, strict=True))
+        op = ConvTranspose(weight, None, stride, padding, extra, dilation, groups)
+    else:
+        weight = 2 * rng.integers(0, 2, (outs * groups, ins, *kernel))
+        op = Conv(weight, None, stride, padding, dilation, groups)
+    delay = int(rng.integers(0, 3))
+    return rng, Synapse(op, shape, out_shape(op, shape), bits=int(rng.integers(2, 9)), delay=delay)
+
+
+def random_block(rng, shape):
+    ends = [sorted(rng.choice(n + 1, 2, replace=False).tolist()) for n in shape]
+    return Block(shape, tuple((a, b) for a, b in ends))
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_a_block_of_a_convolution_takes_what_its_connections_take(seed):
+    rng, synapse = random_conv(seed)
+    fast = map_of(synapse, synapse.out_shape)
+    assert isinstance(fast, Windows)
+    full = connections(synapse)
+    for _ in range(8):
+        block = random_block(rng, synapse.out_shape)
+        base = int(rng.integers(0, 700))
+        stored = sp.csc_array(full[block.neurons()])
+        stored.sort_indices()
+        assert fast.reach(block).tolist() == np.diff(stored.indptr).tolist()
+        assert fast.axons(block) == np.count_nonzero(np.diff(stored.indptr))
+        assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_lists_that_start_in_different_windows_are_told_apart_in_large_images(seed):
+    rng = np.random.default_rng(seed)
+    op = Conv(2 * rng.integers(0, 2, (3, 2, 3, 3)), None, (1, 1), (1, 1), (1, 1), 1)
+    synapse = Synapse(op, (2, 30, 34), (3, 30, 34))
+    fast, full = map_of(synapse, (3, 30, 34)), connections(synapse)
+    block, base = random_block(rng, (3, 30, 34)), int(rng.integers(0, 700))
+    stored = sp.csc_array(full[block.neurons()])
+    stored.sort_indices()
+    assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)
+
+
+def test_a_dense_map_takes_what_its_connections_take():
+    rng = np.random.default_rng(0)
+    op = Linear(2 * rng.integers(-9, 9, (60, 7)))
+    synapse = Synapse(op, (7,), (60,))
+    fast, slow = map_of(synapse, (3, 4, 5)), Listed(synapse)
+    assert isinstance(fast, Dense)
+    block = Block((3, 4, 5), ((0, 2), (1, 4), (0, 5)))
+    assert fast.reach(block).tolist() == slow.reach(block).tolist() == [30] * 7
+    assert fast.axons(block) == slow.axons(block) == 7
+    assert fast.stored(block, MEMORY, 9) == slow.stored(block, MEMORY, 9)
+
+
+def test_a_dense_layer_on_each_row_is_listed_connection_by_connection():
+    op = Linear(2 * np.ones((4, 3), np.int64))
+    synapse = Synapse(op, (5, 3), (5, 4))
+    slow = map_of(synapse, (5, 4))
+    assert type(slow) is Listed
+    # one row of 4 neurons sees the 3 values of its own row alone
+    assert slow.reach(Block((5, 4), ((2, 3), (0, 4)))).tolist() == [0] * 6 + [4] * 3 + [0] * 6
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_messages_of_a_grid_of_blocks_equal_the_sum_over_its_blocks(seed):
+    rng, synapse = random_conv(seed)
+    fast = map_of(synapse, synapse.out_shape)
+    sides = [int(rng.integers(1, n + 1)) for n in synapse.out_shape]
+    lengths = [np.array([side]) for side in sides]
+    total = 0
+    for corner in np.ndindex(*(-(-n // s) for n, s in zip(synapse.out_shape, sides, strict=True))):
+        box = tuple(
+            (c * s, min(n, c * s + s))
+            for c, s, n in zip(corner, sides, synapse.out_shape, strict=True)
+        )
+        total += fast.axons(Block(synapse.out_shape, box))
+    assert messages_of([fast], synapse.out_shape, lengths).ravel().tolist() == [total]
+
+
+def test_a_block_lies_on_its_core_in_the_order_of_its_axes():
+    block = Block((2, 3, 4), ((1, 2), (0, 2), (1, 3)))
+    assert block.neurons().tolist() == [13, 14, 17, 18]
+    assert (block.size, block.sides, block.strides) == (4, (1, 2, 2), (4, 2, 1))
+    assert even(2, 9, 3) == [(2, 4), (4, 6), (6, 9)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sparse_map_takes_what_its_connections_take(seed):
+    rng = np.random.default_rng(seed)
+    full = sp.csr_array(2 * rng.integers(1, 9, (60, 40)) * (rng.random((60, 40)) < 0.1))
+    synapse = Synapse(sparse_op(full, (40,), (60,), None), (40,), (60,))
+    slow = map_of(synapse, (3, 4, 5))
+    for _ in range(8):
+        block, base = random_block(rng, (3, 4, 5)), int(rng.integers(0, 300))
+        stored = sp.csc_array(full[block.neurons()])
+        stored.sort_indices()
+        assert slow.axons(block) == np.count_nonzero(np.diff(stored.indptr))
+        assert slow.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)

@@ -1,0 +1,63 @@
+"""docs/support.md says what the rules of today say."""
+
+import importlib
+import re
+from pathlib import Path
+
+import norse.torch as norse
+import pytest
+from torch import nn
+
+from neurocompile.frontend.plain import KINDS
+from neurocompile.frontend.rules import node_of
+from neurocompile.hardware import chip_names
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "support.md").read_text()
+
+
+def cells(label):
+    """A line of the matrix of stages, by the head of each column."""
+    lines = PAGE.split("## Stages")[1].split("##")[0].splitlines()
+    head = next(line for line in lines if line.startswith("| FLOAT | FIXED"))
+    (line,) = [line for line in lines if line.startswith(f"| {label} |")]
+    names, values = ([cell.strip() for cell in text.split("|")[1:-1]] for text in (head, line))
+    return dict(zip(names, values, strict=True))
+
+
+def test_the_page_is_what_the_rules_say(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    made = importlib.import_module("make_support").page()
+    stale = [line for line in made.splitlines() if line not in PAGE.splitlines()]
+    assert made == PAGE, f"docs/support.md is stale. Run: make docs. First new line: {stale[:1]}"
+
+
+def test_a_reset_that_a_target_lacks_is_a_no_with_its_reason():
+    row = cells("LIFBox, reset subtract")
+    assert (row["ideal"], row["FIXED"]) == ("yes", "CubaLIF (reset subtract)")
+    number = re.fullmatch(r"no \((\d+)\)", row["loihi-sim"])
+    assert number is not None
+    assert f"\n{number[1]}. A spike resets it by 'subtract', but loihi-sim has zero." in PAGE
+    assert set(chip_names()) <= set(cells("LIF"))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_float_node_has_a_line(kind):
+    labels = re.findall(r"^\| ([\w ,]+?) \| (?:\w*Input|Synapse|AlwaysOn|Cuba)", PAGE, re.MULTILINE)
+    assert any(re.match(rf"{kind}\b", label) for label in labels)
+
+
+def test_every_module_is_read_or_refused_and_never_both():
+    read, refused = (
+        {name for line in part.splitlines() for cell in line.split("|")[1:-1][cells]
+         for name in re.findall(r"\w+", cell)}
+        for part, cells in (
+            (PAGE.split("## Stages")[0], slice(1, 4)),
+            (PAGE.split("## Refused by name")[1].split("A call in")[0], slice(0, 1)),
+        )
+    )  # fmt: skip
+    ruled = {kind.__name__ for kind in node_of.registry if kind is not object}
+    assert ruled <= read
+    assert not ruled & refused
+    for kind in (nn.ReLU, nn.MaxPool2d, nn.LSTM, norse.LSNNCell, norse.LIFRefracCell):
+        assert kind.__name__ in refused - read
