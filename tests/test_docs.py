@@ -49,7 +49,10 @@ def test_the_makefile_has_the_targets_that_the_documents_name():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-PAGES = ("architecture", "ci", "compare", "install", "licences", "netx", "nir", "onnx", "support")
+PAGES = (
+    "architecture", "ci", "compare", "crosschecks", "energy", "install", "licences", "netx", "nir",
+    "onnx", "placement", "quantization", "support", "targets",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", [f"docs/{name}.md" for name in PAGES])
