@@ -25,6 +25,7 @@ from neurocompile.errors import BadInput, NeurocompileError
 FORMAT = "neurocompile-artifact"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
 MANIFEST = "manifest.json"
+LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20
 
 
@@ -173,9 +174,14 @@ def read_artifact(path: Path) -> Artifact:
             f"for {VERSION}. {again}"
         )
     names = manifest.get("files")
-    if not isinstance(names, dict) or any(Path(n).name != n for n in names):
+    if not isinstance(names, dict) or not all(map(_is_file_name, names)):
         raise BadInput(f"{file} lists files outside its directory, or none. {again}")
     return Artifact(path, manifest)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name stays in its directory and can be looked for there."""
+    return Path(name).name == name and name.isprintable() and len(name.encode()) <= LONGEST_NAME
 
 
 def json_bytes(content: Any) -> bytes:

@@ -63,7 +63,7 @@ def _whole(entry: Tree, key: str) -> Array:
         raise BadInput(f"its entry '{key}' is missing, or holds no numbers.")
     if values.dtype.kind in "uf":
         for piece in pieces(values):
-            _check_whole(piece, key)
+            _check_whole(piece.astype(np.float64), key)  # LARGEST is no float16
     return values
 
 

@@ -100,6 +100,12 @@ def test_a_changed_file_of_an_artifact_is_refused_by_name(exported, tmp_path, ca
             '{"format": "neurocompile-artifact", "version": "1.7", "files": {"../x": "0"}}',
             "outside its directory",
         ),
+        (
+            json.dumps(
+                {"format": "neurocompile-artifact", "version": "1.7", "files": {"x" * 999: ""}}
+            ),
+            "outside its directory",
+        ),
     ],
 )
 def test_a_foreign_or_newer_directory_is_refused(text, said, tmp_path, call):

@@ -157,6 +157,11 @@ def test_odd_weights_become_twice_as_large_with_the_exponent_minus_one(plain):
     assert synapse.weight_exp == -1
 
 
+def test_numbers_of_half_precision_are_read_as_what_they_are(plain):
+    put(plain, "layer/1/weight", np.array([[2, -4], [6, 8]], dtype=np.float16))
+    assert load_net(plain).nodes["layer1_synapse"].op.weight.tolist() == [[2, -4], [6, 8]]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
