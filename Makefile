@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+JOBS   ?= 2
 DEFAULT_ENGINES := fixed,onnx
 
 export PIP_QUIET := 1
@@ -32,10 +33,10 @@ train: $(READY)
 	$(BIN)/python examples/$(if $(QAT),$(GRID),$(FLOAT)) $(if $(DATA),--data $(DATA))
 
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
 
 test-full: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS)
 
 # The gate on the shipped autoencoder; make check UPDATE=1 renews its baseline (docs/ci.md)
 check: $(READY)
