@@ -34,7 +34,7 @@ from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import OBJECTIVES, Choice
 from neurocompile.quantize.quantize import Memo, quantize
 
-AMPLE_BITS = 7  # of all layers: from here on neither biases nor channels have much to make up for
+AMPLE_BITS = 8  # of all layers: with these, neither biases nor channels have much to make up for
 
 Choices = Mapping[str, Choice]
 
