@@ -240,8 +240,10 @@ def test_ctrl_c_leaves_no_directory_and_no_process(model, tmp_path):
         "--out", str(out), "--engine", "lava", "--samples", "300", "--steps", "400",
     ]  # fmt: skip
     running = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
+        # a shell's background job, as a test run may be, hands SIGINT on as ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert running.stderr is not None
     seen = b""
     while b"running" not in seen:
