@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from neurocompile.data import Data
-from neurocompile.energy.counts import Activity
+from neurocompile.energy.counts import Activity, add_up
 from neurocompile.engines.agree import (
     Exactness,
     compare_recordings,
@@ -159,9 +159,7 @@ def _run_fixed(graph: Graph, encoded: Encoded, result: Evaluation) -> Recording:
 
     alone = set(result.exactness.engines) <= {"fixed"}
     done = fixed.run(graph, encoded, membrane=(last_layer(graph),) if alone else None)
-    for name, activity in done.activity.items():
-        known = result.activity.get(name)
-        result.activity[name] = activity if known is None else known + activity
+    add_up(result.activity, done.activity)
     return done.recording
 
 

@@ -16,7 +16,7 @@ from neurocompile.check.baseline import wrong_in
 from neurocompile.check.digests import RunDigests
 from neurocompile.chip import Chip
 from neurocompile.data import Data, load_data
-from neurocompile.energy.counts import Activity, count
+from neurocompile.energy.counts import Activity, add_up, count
 from neurocompile.energy.estimate import MODEL_VERSION, estimate
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.agree import run_engine, spans
@@ -118,8 +118,7 @@ def measure(subject: Subject, data: Data, engine: str, energy_model: str, tell: 
         found = run_engine(engine, graph, encoded)
         seen.add(encoded, found)
         sums.add(found, first, last)
-        for name, done in (found.activity or activity_of(graph, encoded, found)).items():
-            activity[name] = activity[name] + done if name in activity else done
+        add_up(activity, found.activity or activity_of(graph, encoded, found))
         tell.progress(engine, last, len(data))
     placed = place(graph, subject.chip)
     counts = count(placed, activity, len(data), steps)

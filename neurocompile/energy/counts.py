@@ -53,6 +53,12 @@ class Activity:
         )
 
 
+def add_up(total: dict[str, Activity], batch: Mapping[str, Activity]) -> None:
+    """Take the activity of one more batch of samples in, by population."""
+    for name, done in batch.items():
+        total[name] = total[name] + done if name in total else done
+
+
 @dataclass(frozen=True)
 class LayerCounts:
     """Counts of one population.

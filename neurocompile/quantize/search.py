@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurocompile.chip import Chip
-from neurocompile.energy.counts import Activity
+from neurocompile.energy.counts import Activity, add_up
 from neurocompile.engines import fixed as engine
 from neurocompile.engines.agree import spans
 from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
@@ -95,8 +95,7 @@ class Judge:
             )
             total += squared_error(result, self.target[first:last])
             count += result.size
-            for name, one in done.activity.items():
-                activity[name] = one if name not in activity else activity[name] + one
+            add_up(activity, done.activity)
         return Trial(total / count, activity)
 
     @cached_property

@@ -20,7 +20,7 @@ from neurocompile.chip import Chip
 from neurocompile.data import load_data
 from neurocompile.energy.beside import beside
 from neurocompile.energy.comparators import SOURCES
-from neurocompile.energy.counts import Activity, Counts, count
+from neurocompile.energy.counts import Activity, Counts, add_up, count
 from neurocompile.energy.estimate import estimate
 from neurocompile.energy.recorded import recorded
 from neurocompile.energy.sensitivity import sensitivity, sweep
@@ -153,8 +153,7 @@ def _counts(
     for first, last in spans(len(data)):
         encoded = encode(graph, data, first, last, steps, int(own["seed"]))
         found = run_engine(engine, graph, encoded)
-        for name, done in (found.activity or activity_of(graph, encoded, found)).items():
-            activity[name] = activity[name] + done if name in activity else done
+        add_up(activity, found.activity or activity_of(graph, encoded, found))
         screen.progress(engine, last, len(data))
     origin = f"a run of {len(data)} samples of {data.name} on the engine {engine}"
     return count(placed, activity, len(data), steps), origin
