@@ -97,17 +97,3 @@ def fine_tune(
         history.append(squares / images.numel())
         on_epoch(epoch, history[-1])
     return history
-
-
-def grid_error(model: GridNetwork, images: Tensor, *, batch: int = 100) -> float:
-    """Mean squared error per pixel in eval mode; the model's mode is restored."""
-    mode, total = model.training, 0.0
-    model.eval()
-    try:
-        with torch.no_grad():
-            for start in range(0, len(images), batch):
-                x = images[start : start + batch]
-                total += float((model(x, start) - x).square().sum())
-    finally:
-        model.train(mode)
-    return total / images.numel()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
 from neurocompile.nn.activity import (
@@ -179,8 +179,11 @@ def train(
     return history
 
 
-def reconstruction_error(model: SpikingNetwork, images: Tensor, *, batch: int = 100) -> float:
-    """Mean squared error per pixel in eval mode; the model's mode is restored."""
+def reconstruction_error(model: nn.Module, images: Tensor, *, batch: int = 100) -> float:
+    """Mean squared error per pixel of a network that takes (images, number of the first one).
+
+    It runs in eval mode; its mode is restored.
+    """
     mode, total = model.training, 0.0
     model.eval()
     try:

@@ -18,8 +18,8 @@ from neurocompile.nn import checkpoint
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser
-from neurocompile.nn.grid_training import GridPlan, fine_tune, grid_error
-from neurocompile.nn.training import Plan, train
+from neurocompile.nn.grid_training import GridPlan, fine_tune
+from neurocompile.nn.training import Plan, reconstruction_error, train
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_on_the_grid.py"
 
@@ -53,11 +53,11 @@ PLAN = GridPlan(epochs=12, batch=12, learning_rate=5e-3)
 
 def test_fine_tuning_lowers_the_error_and_repeats_itself_with_a_seed(start, digits):
     models = [GridNetwork(*start) for _ in range(2)]
-    before = grid_error(models[0], digits)
+    before = reconstruction_error(models[0], digits)
     told = []
     history = fine_tune(models[0], digits, PLAN, on_epoch=lambda *epoch: told.append(epoch))
     assert told == list(enumerate(history, 1))
-    assert grid_error(models[0], digits) < 0.9 * before
+    assert reconstruction_error(models[0], digits) < 0.9 * before
     assert fine_tune(models[1], digits, PLAN) == history
     assert same(models[0].graph(), models[1].graph())
     other = GridNetwork(*start)
