@@ -164,7 +164,7 @@ def read_artifact(path: Path) -> Artifact:
         raise BadInput(f"{file} is larger than {MAX_MANIFEST_BYTES} bytes. {again}")
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadInput(f"{file} cannot be read: {error}. {again}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BadInput(f"{file} is not a manifest of neurocompile. {again}")

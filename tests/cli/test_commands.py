@@ -94,6 +94,7 @@ def test_a_changed_file_of_an_artifact_is_refused_by_name(exported, tmp_path, ca
     [
         (None, "not a directory that neurocompile exported"),
         ("{", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
         ("[]", "not a manifest of neurocompile"),
         ('{"format": "neurocompile-artifact", "version": "2.0"}', "format version 2.0"),
         (
