@@ -1,6 +1,7 @@
-"""What every test shares: quiet threads and the chips."""
+"""What every test shares: quiet threads, the chips, the command line as a user calls it."""
 
 import pytest
+from click.testing import CliRunner
 
 from neurocompile.hardware import load_chip
 
@@ -13,6 +14,20 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def call():
+    """Run a command; (exit code, stdout, stderr)."""
+    from neurocompile.cli import main
+
+    def run(*arguments):
+        done = CliRunner().invoke(main, [str(a) for a in arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,6 @@ from click.testing import CliRunner
 from neurocompile.cli import main
 
 
-@pytest.fixture
-def call():
-    """Run a command; (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        done = CliRunner().invoke(main, [str(a) for a in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.exit_code, done.stdout, done.stderr
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
     """Folder with small/ (an export), x.npz (its data) and base.json (its baseline)."""

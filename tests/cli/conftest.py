@@ -1,4 +1,4 @@
-"""A small Norse user's network in a file, and the command line as a user calls it."""
+"""A small Norse user's network in a file, and an export of it."""
 
 import json
 
@@ -34,20 +34,6 @@ def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "small.pt"
     save(network, path, torch.rand(2, 1, 8, 8), settings=settings)
     return path
-
-
-@pytest.fixture
-def call():
-    """Run a command; (exit code, stdout, stderr)."""
-    from neurocompile.cli import main
-
-    def run(*arguments):
-        done = CliRunner().invoke(main, [str(a) for a in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.exit_code, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture(scope="session")
