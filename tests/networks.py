@@ -1,7 +1,8 @@
-"""Small float networks and input spikes that many tests use."""
+"""Small networks of either stage and input spikes that many tests use."""
 
 import numpy as np
 
+from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LI, LIF, LIBox, LIFBox
 from neurocompile.ir.nodes import AvgPool, Conv, ConvTranspose, Input, Linear, Reshape
@@ -61,3 +62,15 @@ def float_network(seed, *, kinds=None, steps=20, encoder=None):
 def spikes(seed, samples, steps, shape, rate=0.3):
     """Random input spikes (samples, steps, *shape)."""
     return (np.random.default_rng(seed).random((samples, steps, *shape)) < rate).astype(np.uint8)
+
+
+def lif(shape, du=4095, dv=300, vth=90, mant=0, exp=0, v=0, **more):
+    """A population of integers."""
+    return CubaLIF(shape, du, dv, vth, mant, exp, v, **more)
+
+
+def dense(rng, before, after, exponent=0, bits=8, **more):
+    """A dense synapse of random weights on the grid."""
+    step = 1 << (9 - bits)
+    weight = rng.integers(-256 // step, 256 // step, (after, before)) * step
+    return Synapse(Linear(weight.astype(np.int16)), (before,), (after,), exponent, bits, **more)

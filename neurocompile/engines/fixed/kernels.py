@@ -167,6 +167,8 @@ def fold(
     Returns:
         As settle.
     """
+    # A run is added as in `scatter`. As a function of both it took 1.3 to 2 times as long, measured
+    # on the shipped network, compiled on its own as well as inlined by numba.
     lost = 0
     for row in range(columns.shape[0]):
         into = sums[0]
