@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-peers crosscheck clean
+.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck clean
 
 setup: $(READY)
 
@@ -64,6 +64,7 @@ bench: $(READY)
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
+	$(BIN)/python bench/training.py
 
 bench-quantization: $(READY)
 	$(BIN)/python bench/quantization.py
@@ -76,6 +77,9 @@ bench-loading: $(READY)
 
 bench-placement: $(READY)
 	$(BIN)/python bench/placement.py
+
+bench-training: $(READY)
+	$(BIN)/python bench/training.py
 
 # The simulators that we are timed against, each in an environment of its own (2 GB in all).
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))

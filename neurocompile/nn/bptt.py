@@ -4,11 +4,16 @@ In:  input current of every step, (T, N, ...), or (N, ...) where it is the same 
      the constants of a neuron, a `Constants`.
 Out: spikes (T, N, ...) and spike counts (N, ...), both differentiable.
 The forward pass does Norse's arithmetic in Norse's order, so it equals Norse's step bit for bit.
+On a CPU the loops of `fused` run instead of the ones here, to the same bits (`_compiled`).
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -70,13 +75,16 @@ class Trace(NamedTuple):
 
     Attributes:
         spikes: (T, N, ...) 0 or 1, in the input's type.
-        before: (T, N, ...) membrane potential before the reset; empty where not kept.
+        before: (T, N, ...) membrane potential before the reset; where not kept, (1, N, ...) of
+            the last step.
         after: (N, ...) membrane potential after the last step.
+        counts: (N, ...) spikes over all steps, in the input's type.
     """
 
     spikes: Tensor
     before: Tensor
     after: Tensor
+    counts: Tensor
 
 
 def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trace:
@@ -92,6 +100,10 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
     total = len(current) if steps is None else steps
     spikes = _sequence_like(first, total)
     before = _sequence_like(first, total if keep else 1)
+    if fused := _compiled(first, c):
+        return Trace(
+            spikes, before, *fused.run(current if steps is None else first[None], spikes, before, c)
+        )
     leak_is_zero = not bool(c.v_leak.any())
     reset_is_zero = not bool(c.v_reset.any())
     v = torch.zeros_like(first) + c.v_leak
@@ -116,7 +128,45 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
         torch.mul(u, torch.sub(1, z, out=drive), out=v)  # Norse: (1 - z) v + z v_reset
         if not reset_is_zero:
             v.add_(torch.mul(z, c.v_reset, out=drive))
-    return Trace(spikes, before, v)
+    return Trace(spikes, before, v, spikes.sum(0))
+
+
+def _compiled(step: Tensor, c: Constants) -> ModuleType | None:
+    """The module `fused` where it can stand for the loops here, else None.
+
+    It takes plain tensors on a CPU in float32 or float64, and constants that leave their type
+    alone and are the same for every sample.
+
+    Args:
+        step: (N, ...) input of one step.
+        c: The neuron's constants.
+    """
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    plain = type(step) in (Tensor, torch.nn.Parameter) and step.device.type == "cpu"
+    if traced or not plain or step.dtype not in (torch.float32, torch.float64):
+        return None
+    for constant in c:
+        if not isinstance(constant, Tensor):
+            continue
+        same_type = torch.result_type(step, constant) == step.dtype
+        if not same_type or (constant.numel() > 1 and constant.dim() >= step.dim()):
+            return None
+    return _fused()
+
+
+@cache
+def _fused() -> ModuleType | None:
+    """The module `fused`; None, said once, where numba is missing."""
+    if find_spec("numba") is None:
+        warnings.warn(
+            "numba is not installed: neurons step in torch, several times slower, to the same "
+            "results. Run: neurocompile doctor --install train",
+            stacklevel=2,
+        )
+        return None
+    from neurocompile.nn import fused
+
+    return fused
 
 
 def _sequence_like(step: Tensor, total: int) -> Tensor:
@@ -169,7 +219,7 @@ class SpikeSequence(torch.autograd.Function):
         ctx.constants, ctx.how, ctx.constant = c, how, steps is not None
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(trace.spikes, trace.before)
-        return trace.spikes, trace.spikes.sum(0)
+        return trace.spikes, trace.counts
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
@@ -179,26 +229,46 @@ class SpikeSequence(torch.autograd.Function):
         to_spikes, to_counts = gradients
         spikes, before = ctx.saved_tensors
         c, how = ctx.constants, ctx.how
-        mem_rate = c.mem_rate.to(spikes)
-        kept = 0.0 if c.syn_rate is None else 1 - c.syn_rate.to(spikes)  # of the current
-        to_input = torch.zeros_like(spikes[0]) if ctx.constant else torch.empty_like(spikes)
-        to_v = torch.zeros_like(spikes[0])
-        to_i = None if c.syn_rate is None else torch.zeros_like(spikes[0])
-        for t in reversed(range(len(spikes))):
-            z, u = spikes[t], before[t]
-            slope = spike_derivative(u, z, c, how)
-            to_z = to_spikes[t] + to_counts
-            if how.through_reset:
-                to_z.addcmul_(to_v, -c.v_th if c.subtract else c.v_reset - u)
-            if not c.subtract:
-                to_v.mul_(1 - z)
-            to_v.addcmul_(to_z, slope)  # now the gradient of u[t]
-            to_x = to_input[t] if not ctx.constant else torch.empty_like(to_v)
-            torch.mul(to_v, mem_rate, out=to_x)
-            if to_i is not None:
-                to_i.mul_(kept).add_(to_x)
-                to_x.copy_(to_i)
-            if ctx.constant:
-                to_input.add_(to_x)
-            to_v.mul_(1 - mem_rate)
-        return to_input, None, None, None
+        to_input = _sequence_like(before[0], 1 if ctx.constant else len(before))
+        plain = how.backprop == "membrane" or c.method == "super"
+        twice = torch.is_grad_enabled()  # this pass is to have a gradient itself
+        if plain and not twice and (fused := _compiled(before[0], c)):
+            fused.backward(to_spikes, to_counts, before, to_input, c, how)
+        else:
+            _backward(to_spikes, to_counts, spikes, before, to_input, c, how)
+        return to_input[0] if ctx.constant else to_input, None, None, None
+
+
+def _backward(
+    to_spikes: Tensor,
+    to_counts: Tensor,
+    spikes: Tensor,
+    before: Tensor,
+    to_input: Tensor,
+    c: Constants,
+    how: Surrogate,
+) -> None:
+    """The loop of the backward pass; arguments as of `fused.backward`."""
+    constant = len(to_input) < len(before)
+    mem_rate = c.mem_rate.to(spikes)
+    kept = 0.0 if c.syn_rate is None else 1 - c.syn_rate.to(spikes)  # of the current
+    to_v = torch.zeros_like(spikes[0])
+    to_i = torch.zeros_like(spikes[0])
+    if constant:
+        to_input.zero_()
+    for t in reversed(range(len(spikes))):
+        z, u = spikes[t], before[t]
+        to_z = to_spikes[t] + to_counts
+        if how.through_reset:
+            to_z.add_(to_v * (-c.v_th if c.subtract else c.v_reset - u))
+        if not c.subtract:
+            to_v.mul_(1 - z)
+        to_v.add_(to_z.mul_(spike_derivative(u, z, c, how)))  # now the gradient of u[t]
+        to_x = to_v * mem_rate
+        if c.syn_rate is not None:
+            to_x = to_i.mul_(kept).add_(to_x)
+        if constant:
+            to_input[0].add_(to_x)
+        else:
+            to_input[t] = to_x
+        to_v.mul_(1 - mem_rate)

@@ -1,0 +1,247 @@
+"""The loops of `bptt` as compiled functions: one pass over memory instead of one an operation.
+
+In:  sequences on a CPU, float32 or float64; the constants of a neuron, a `bptt.Constants`.
+Out: what `bptt.run` and the backward pass of `bptt.SpikeSequence` give, the same bits.
+A block of neurons passes through all its steps before the next one starts, so its state stays
+in the cache. Every loop does the operations of `bptt` in its order, without fused multiply-add.
+"""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from neurocompile.nn.bptt import Constants, Surrogate
+
+# A loop over ten arrays needs more overlap checks than LLVM allows by default (8), without which
+# it would stay scalar.
+llvm.set_option("", "--runtime-memory-check-threshold=256")
+
+BLOCK = 2048  # neurons: their state and constants fill a part of the second-level cache
+SHARE = 1 << 16  # neurons x steps that are worth a thread of their own
+
+# "numpy": a division by 0 gives infinity, as in torch; a check of it would keep the loop scalar.
+compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+
+
+def run(current: Tensor, spikes: Tensor, before: Tensor, c: Constants) -> tuple[Tensor, Tensor]:
+    """Step a layer through time; `bptt.run`.
+
+    Args:
+        current: (T, N, ...) input of each step, or (1, N, ...), the same in each step.
+        spikes: (T, N, ...), overwritten.
+        before: (T, N, ...) or, where potentials are not kept, (1, N, ...); overwritten.
+        c: The neuron's constants.
+
+    Returns:
+        (N, ...) potential after the last step, and (N, ...) spike counts.
+    """
+    after, counts = torch.empty_like(spikes[0]), torch.empty_like(spikes[0])
+    last = _channels_last(spikes)
+    flat = [_flat(x, last) for x in (current, spikes, before, after[None], counts[None])]
+    rates = [_constant(k, spikes, last) for k in (c.mem_rate, c.syn_rate, c.v_leak, c.v_th)]
+    _shared(_forward, *flat, *rates, None if c.subtract else _constant(c.v_reset, spikes, last))
+    return after, counts
+
+
+def backward(
+    to_spikes: Tensor,
+    to_counts: Tensor,
+    before: Tensor,
+    to_input: Tensor,
+    c: Constants,
+    how: Surrogate,
+) -> None:
+    """Gradient with respect to the input current; the backward pass of `bptt.SpikeSequence`.
+
+    Args:
+        to_spikes: (T, N, ...) gradient of each spike.
+        to_counts: (N, ...) gradient of each count.
+        before: (T, N, ...) membrane potential before the reset.
+        to_input: (T, N, ...) or, for a constant input, (1, N, ...); overwritten.
+        c: The neuron's constants.
+        how: The surrogate: "membrane", or "surrogate" by the method "super".
+    """
+    last = _channels_last(before)
+    flat = [_flat(x, last) for x in (to_spikes, to_counts[None], before, to_input)]
+    mem_rate = c.mem_rate.to(before)
+    kept = None if c.syn_rate is None else 1 - c.syn_rate.to(before)
+    membrane = how.backprop == "membrane"
+    constants = [
+        None if k is None else _constant(k, before, last)
+        for k in (
+            mem_rate,
+            1 - mem_rate,
+            kept,
+            c.v_th,
+            None if c.subtract else c.v_reset,
+            c.distance if membrane else None,
+        )
+    ]
+    numbers = np.array([how.width, how.gain / how.width], flat[2].dtype)
+    _shared(_backward, *flat, *constants, numbers, how.through_reset)
+
+
+def _channels_last(sequence: Tensor) -> bool:
+    """Whether the steps of a sequence lie in memory with the channels last."""
+    step = sequence[0]
+    return step.dim() == 4 and not step.is_contiguous()
+
+
+def _flat(sequence: Tensor, channels_last: bool) -> Any:
+    """(T, N * ...) array of a sequence in the order of memory; a copy only where it lies else."""
+    ordered = sequence.detach().movedim(2, -1) if channels_last else sequence.detach()
+    return ordered.reshape(len(ordered), ordered[:1].numel()).contiguous().numpy()
+
+
+def _constant(constant: Tensor | None, sequence: Tensor, channels_last: bool) -> Any:
+    """(1,) array, or (n,) with one value a neuron in the order of memory; None stays None."""
+    if constant is None:
+        return None
+    constant = constant.detach().to(sequence)
+    if constant.numel() > 1:
+        constant = constant.expand(sequence.shape[2:])
+    ordered = constant.movedim(0, -1) if channels_last and constant.dim() == 3 else constant
+    return ordered.reshape(-1).numpy()
+
+
+def _shared(loop: Any, first: Any, *rest: Any) -> None:
+    """Run a loop over all neurons on as many threads as torch may use."""
+    neurons = first.shape[1]
+    parts = max(1, min(torch.get_num_threads(), rest[0].size // SHARE))
+    ends = [neurons * k // parts for k in range(parts + 1)]
+    others = [Thread(target=loop, args=(first, *rest, *ends[k : k + 2])) for k in range(1, parts)]
+    for other in others:
+        other.start()
+    loop(first, *rest, *ends[:2])
+    for other in others:
+        other.join()
+
+
+@compiled
+def _spread(constant: Any, begin: int, out: Any) -> None:
+    """A constant of the neurons from `begin` on; it repeats with every sample."""
+    if len(constant) == 1:
+        out[:] = constant[0]
+        return
+    place = begin % len(constant)
+    for j in range(len(out)):
+        out[j] = constant[place]
+        place += 1
+        if place == len(constant):
+            place = 0
+
+
+@compiled
+def _forward(
+    current: Any, spikes: Any, before: Any, after: Any, counts: Any,
+    mem_rate: Any, syn_rate: Any, v_leak: Any, v_th: Any, v_reset: Any, begin: int, end: int,
+) -> None:  # fmt: skip
+    """`run` for the neurons [begin, end) of all samples; v_reset None subtracts v_th."""
+    kind = spikes.dtype.type
+    zero, one = kind(0), kind(1)
+    state = np.empty((7, BLOCK), spikes.dtype)
+    for start in range(begin, end, BLOCK):
+        size = min(BLOCK, end - start)
+        here = slice(start, start + size)
+        v, i = state[0, :size], state[1, :size]
+        rate, loss, rest, threshold, reset = (
+            state[2, :size], state[3, :size], state[4, :size], state[5, :size], state[6, :size],
+        )  # fmt: skip
+        _spread(mem_rate, start, rate)
+        _spread(v_leak, start, rest)
+        _spread(v_th, start, threshold)
+        if syn_rate is not None:
+            _spread(syn_rate, start, loss)
+        if v_reset is not None:
+            _spread(v_reset, start, reset)
+        count = counts[0, here]
+        for j in range(size):
+            v[j], i[j], count[j] = zero + rest[j], zero, zero
+        for t in range(len(spikes)):
+            x, fired = current[min(t, len(current) - 1), here], spikes[t, here]
+            kept = before[min(t, len(before) - 1), here]
+            for j in range(size):
+                if syn_rate is None:
+                    drive = x[j] + rest[j] - v[j]
+                else:
+                    total = i[j] + x[j]
+                    drive = rest[j] - v[j] + total
+                    i[j] = total + total * -loss[j]
+                potential = v[j] + drive * rate[j]
+                spike = one if potential > threshold[j] else zero
+                if v_reset is None:
+                    v[j] = potential - spike * threshold[j]
+                else:
+                    v[j] = potential * (one - spike) + spike * reset[j]
+                kept[j] = potential
+                fired[j] = spike
+                count[j] += spike
+        after[0, here] = v
+
+
+@compiled
+def _backward(
+    to_spikes: Any, to_counts: Any, before: Any, to_input: Any,
+    mem_rate: Any, mem_kept: Any, syn_kept: Any, v_th: Any, v_reset: Any, distance: Any,
+    numbers: Any, through_reset: bool, begin: int, end: int,
+) -> None:  # fmt: skip
+    """`backward` for the neurons [begin, end); distance None: the surrogate "super"."""
+    kind = before.dtype.type
+    zero, one, width, gain = kind(0), kind(1), numbers[0], numbers[1]
+    state = np.empty((8, BLOCK), before.dtype)
+    for start in range(begin, end, BLOCK):
+        size = min(BLOCK, end - start)
+        here = slice(start, start + size)
+        to_v, to_i = state[0, :size], state[1, :size]
+        rate, left, syn_left, threshold, reset, span = (
+            state[2, :size], state[3, :size], state[4, :size], state[5, :size], state[6, :size],
+            state[7, :size],
+        )  # fmt: skip
+        _spread(mem_rate, start, rate)
+        _spread(mem_kept, start, left)
+        _spread(v_th, start, threshold)
+        if syn_kept is not None:
+            _spread(syn_kept, start, syn_left)
+        if v_reset is not None:
+            _spread(v_reset, start, reset)
+        if distance is not None:
+            _spread(distance, start, span)
+        to_v[:] = zero
+        to_i[:] = zero
+        constant = len(to_input) < len(before)
+        if constant:
+            to_input[0, here] = zero
+        for t in range(len(before) - 1, -1, -1):
+            u, of_spike, of_count = before[t, here], to_spikes[t, here], to_counts[0, here]
+            to_x = to_input[0 if constant else t, here]
+            for j in range(size):
+                spike = one if u[j] > threshold[j] else zero
+                if distance is None:
+                    x = abs((u[j] - threshold[j]) / width) + one
+                    slope = one / (x * x) * gain
+                else:
+                    slope = spike / span[j]
+                to_z = of_spike[j] + of_count[j]
+                g = to_v[j]
+                if through_reset:
+                    if v_reset is None:
+                        to_z += g * -threshold[j]
+                    else:
+                        to_z += g * (reset[j] - u[j])
+                if v_reset is not None:
+                    g = g * (one - spike)
+                g += to_z * slope
+                found = g * rate[j]
+                if syn_kept is not None:
+                    found += to_i[j] * syn_left[j]
+                    to_i[j] = found
+                to_x[j] = to_x[j] + found if constant else found
+                to_v[j] = g * left[j]
