@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck clean
+.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck paper clean
 
 setup: $(READY)
 
@@ -56,6 +56,7 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/make_support.py
 	$(BIN)/python docs/make_energy.py
+	$(BIN)/python docs/make_placement.py
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
@@ -81,12 +82,18 @@ bench-placement: $(READY)
 bench-training: $(READY)
 	$(BIN)/python bench/training.py
 
+# docs/results.md out of the answers in paper/results; FRESH=1 trains and measures all anew (hours)
+paper: $(READY)
+	$(BIN)/neurocompile doctor --install paper --yes
+	$(BIN)/python paper/make.py $(if $(FRESH),--fresh)
+
 # The simulators that we are timed against, each in an environment of its own (2 GB in all).
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))
 
 # Our joules and seconds against SANA-FE's for the same spikes; make crosscheck UPDATE=1 keeps them
 crosscheck: $(READY) build/peers/sanafe/.ready
 	$(BIN)/python tests/crosscheck/crosscheck.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
+	$(BIN)/python tests/crosscheck/shared_axons.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
 
 build/peers/%/.ready: bench/peers/%.txt
 	$(PYTHON) -m venv build/peers/$*

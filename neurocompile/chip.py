@@ -24,7 +24,7 @@ UNITS: dict[str, dict[str, int]] = {
     "names": {"name": 0},
     "flag": {"flag": 0},
     "count": dict.fromkeys(
-        ("core", "neuron", "axon", "synapse", "configuration", "tile", "step"), 0
+        ("chip", "core", "neuron", "axon", "synapse", "configuration", "tile", "step"), 0
     ),
 }
 
@@ -44,6 +44,7 @@ EVENTS = (
     "message_within_tile",
     "hop_east_west",
     "hop_north_south",
+    "off_chip_message",
     "synaptic_update",
 )
 
@@ -129,8 +130,9 @@ class Formats:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a chip and a core hold; None is no limit."""
+    """How much a chip and a core hold; None is no limit, and of chips one."""
 
+    chips: Count | None = None
     cores: Count | None = None
     neurons_per_core: Count | None = None
     input_axons_per_core: Count | None = None

@@ -25,6 +25,7 @@ from neurocompile.options import (
     engine_option,
     json_option,
     nir_options,
+    place_option,
     user_errors,
 )
 from neurocompile.reprice.command import energy
@@ -51,6 +52,11 @@ def main() -> None:
     "--max-error-increase", type=Percent(), metavar="P",
     help="Narrowest weights by layer within this much more error than float, such as 2%.",
 )  # fmt: skip
+@place_option("both")
+@click.option(
+    "--chips", type=click.IntRange(1), metavar="N",
+    help="Chips at most, for a network too large for one. [what the target says, else 1]",
+)  # fmt: skip
 @engine_option
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
@@ -68,6 +74,8 @@ def export(
     seed: int | None,
     bits: int,
     max_error_increase: float | None,
+    fewest_of: Any,
+    chips: int | None,
     engines: tuple[str, ...],
     force: bool,
     allow_pickle: bool,
@@ -81,6 +89,7 @@ def export(
     Example: neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim
     """
     from neurocompile.export import Request, export_model
+    from neurocompile.place.chosen import Chosen
     from neurocompile.report.terminal import Screen, print_report
 
     request = Request(
@@ -93,6 +102,7 @@ def export(
         seed=seed or 0,
         bits=bits,
         max_error_increase=max_error_increase,
+        placing=Chosen(fewest_of or "both", chips),
         engines=engines or ("lava", "fixed"),
         force=force,
         allow_pickle=allow_pickle,
@@ -180,7 +190,10 @@ def targets(name: str | None, as_json: bool) -> None:
 
 @main.command()
 @click.option(
-    "--install", "group", type=click.Choice(["lava", "train", "neighbours"]), help="Bring a group."
+    "--install",
+    "group",
+    type=click.Choice(["lava", "train", "neighbours", "paper"]),
+    help="Bring a group.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option

@@ -15,11 +15,13 @@ from neurocompile.chip import Chip
 from neurocompile.data import Data, load_data
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
+from neurocompile.energy.steps import StepWork
 from neurocompile.errors import CheckFailed
 from neurocompile.evaluate import Evaluation, evaluate
 from neurocompile.exchange.netx_layer import for_netx
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
+from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place, require_fit
 from neurocompile.precision import Point, narrow
@@ -80,6 +82,7 @@ def compile(
     steps: int | None = None,
     allow_pickle: bool = False,
     netx: bool = False,
+    fewest_of: Objective = "both",
     tell: Stage = lambda what: None,
 ) -> Compiled:
     """Take a network from its file to the cores of a chip.
@@ -95,6 +98,7 @@ def compile(
         steps: Steps a sample; the model's own where None.
         allow_pickle: Whether a pickled model, which may run code, is read.
         netx: Whether scales are chosen among those that a `.net` file of lava-dl can hold.
+        fewest_of: What the placement should have fewest of; see `place`.
         tell: Called with a sentence before each stage.
     """
     graph = (
@@ -117,10 +121,10 @@ def compile(
         if max_error_increase is None:
             found = best(simple, formats, known, bits)
         else:
-            found, points = narrow(simple, formats, known, max_error_increase, tell)
+            found, points = narrow(simple, formats, known, max_error_increase, tell, fewest_of)
         fixed = verify(found.graph, "fixed")
     tell(f"placing on {chip.name}")
-    placed = place(fixed, chip)
+    placed = place(fixed, chip, fewest_of)
     require_fit(placed)
     return Compiled(trained, fixed, placed, calibration, found, points)
 
@@ -141,6 +145,7 @@ def measure(
         CheckFailed: If two engines differ in a single bit.
     """
     steps = steps or compiled.fixed_graph.settings.steps
+    work = StepWork(compiled.placed, steps)
     found = evaluate(
         None if compiled.float_graph is None else simplify(compiled.float_graph),
         compiled.fixed_graph,
@@ -149,13 +154,14 @@ def measure(
         steps=steps,
         seed=seed,
         progress=progress,
+        watch=work.add,
     )
     if found.exactness.mismatches:
         raise CheckFailed(
             f"the engines differ in {found.exactness.mismatches} values, which is a bug of "
             f"neurocompile; first: {found.exactness.first}. Please report it with this model."
         )
-    counts = count(compiled.placed, found.activity, samples=len(data), steps=steps)
+    counts = count(compiled.placed, found.activity, len(data), steps, work.found())
     return Result(data, found, counts, estimate(counts, compiled.placed, chip))
 
 

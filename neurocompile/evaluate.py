@@ -8,10 +8,11 @@ counts; lava and onnx run where asked for and must give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
 
 Progress = Callable[[str, int, int], None]  # what, done, total
+Watch = Callable[[Mapping[str, Array], Mapping[str, Any]], None]  # spikes, updated neurons
 
 
 @dataclass
@@ -104,8 +106,9 @@ def evaluate(
     steps: int,
     seed: int,
     progress: Progress = lambda what, done, total: None,
+    watch: Watch = lambda spikes, updated: None,
 ) -> Evaluation:
-    """Run all samples of the data.
+    """Run all samples of the data; watch sees the spikes of each batch on the fixed engine.
 
     Raises:
         BadInput: If data, task and network do not belong together.
@@ -121,7 +124,7 @@ def evaluate(
                 values = float_input(float_graph, data, first, last, steps, seed)
                 read = (last_layer(float_graph),)
                 floating = beside.submit(run_float, float_graph, values, steps, membranes=read)
-            ours = _run_fixed(fixed_graph, encoded, result)
+            ours = _run_fixed(fixed_graph, encoded, result, watch)
             ideal = None if floating is None else floating.result()
             if ideal is not None:
                 _add_agreement(ideal, ours, result)
@@ -153,13 +156,14 @@ def check_task(graph: Graph, data: Data) -> None:
         )
 
 
-def _run_fixed(graph: Graph, encoded: Encoded, result: Evaluation) -> Recording:
+def _run_fixed(graph: Graph, encoded: Encoded, result: Evaluation, watch: Watch) -> Recording:
     """A batch on the fixed engine; adds its activity. Potentials of all layers only if compared."""
     from neurocompile.engines import fixed
 
     alone = set(result.exactness.engines) <= {"fixed"}
     done = fixed.run(graph, encoded, membrane=(last_layer(graph),) if alone else None)
     add_up(result.activity, done.activity)
+    watch(done.recording.spikes, {name: each.updated for name, each in done.activity.items()})
     return done.recording
 
 

@@ -16,6 +16,7 @@ from neurocompile.errors import BadInput, Unsupported
 from neurocompile.exchange.artifact import check_target, digest, json_bytes, write_artifact
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
+from neurocompile.place.chosen import DEFAULT, Chosen, remembered
 
 DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
 
@@ -45,6 +46,7 @@ class Request:
         force: Whether an earlier export may be replaced.
         allow_pickle: Whether a pickled model may be read.
         netx: Whether scales are chosen among those that network.net can hold.
+        placing: How it is placed.
         dt, reset: What a `.nir` file of others does not say; see `frontend.load`.
     """
 
@@ -61,6 +63,7 @@ class Request:
     force: bool = False
     allow_pickle: bool = False
     netx: bool = False
+    placing: Chosen = DEFAULT
     dt: float | None = None
     reset: Reset | None = None
 
@@ -75,9 +78,10 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     if not request.model.is_file():
         raise BadInput(f"there is no file {request.model}. Give a .pt, .onnx, .nir or .net file.")
     _check_engines(request.engines)
+    from neurocompile.energy.what_if import with_chips
     from neurocompile.hardware import load_chip
 
-    chip = load_chip(request.target)
+    chip = with_chips(load_chip(request.target), request.placing.chips)
 
     from neurocompile import frontend
     from neurocompile.compiler import calibration_for, compile, data_for, measure
@@ -106,6 +110,7 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
         seed=request.seed,
         steps=request.steps,
         netx=request.netx,
+        fewest_of=request.placing.fewest_of,
         tell=teller.tell,
     )
     result = None
@@ -140,8 +145,10 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     bits: Any = request.bits
     if compiled.found is not None and request.max_error_increase is not None:
         bits = {layer: choice.bits for layer, choice in compiled.found.choices.items()}
-    write_artifact(request.out, files, {"target": request.target, "data": run, "bits": bits,
-                                        "provenance": about})  # fmt: skip
+    write_artifact(request.out, files, {
+        "target": request.target, "data": run, "bits": bits,
+        "placement": remembered(request.placing.fewest_of, chip), "provenance": about,
+    })  # fmt: skip
     return report
 
 

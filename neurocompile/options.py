@@ -88,6 +88,15 @@ def nir_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--place: what a placement should have fewest of."""
+    return click.option(
+        "--place", "fewest_of", type=click.Choice(["cores", "messages", "both"]),
+        help="Fewest cores, fewest messages between cores, or the smallest product of both. "
+        f"[{default}]",
+    )  # fmt: skip
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 engine_option = click.option(
     "--engine", "engines", type=ENGINES, multiple=True,

@@ -20,6 +20,7 @@ from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Sparse
+from neurocompile.place.pack import Objective
 from neurocompile.place.placement import place
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.quantize import Memo, quantize
@@ -64,6 +65,7 @@ def narrow(
     known: Calibrated,
     budget: float,
     tell: Callable[[str], None] = lambda what: None,
+    fewest_of: Objective = "both",
 ) -> Narrowed:
     """The cheapest weights within a budget.
 
@@ -73,12 +75,13 @@ def narrow(
         known: From `calibrate`, with data.
         budget: How much larger than the float network's error the error may be, as a part of it.
         tell: Called with a sentence before each round.
+        fewest_of: What placements should have fewest of, for the joules of each point.
 
     Raises:
         BadInput: If there is nothing to measure the error by.
         DoesNotFit: If the widest weights already cost more than the budget.
     """
-    return _Search(graph, chip, known, budget, tell).run()
+    return _Search(graph, chip, known, budget, tell, fewest_of).run()
 
 
 class _Search:
@@ -91,6 +94,7 @@ class _Search:
         known: Calibrated,
         budget: float,
         tell: Callable[[str], None],
+        fewest_of: Objective,
     ) -> None:
         if known.data is None or graph.settings.decoder.task != "reconstruction":
             raise BadInput(
@@ -104,7 +108,7 @@ class _Search:
         self.memo: Memo = {}
         self.weights: dict[str, int] = {}
         self.limit = self.judge.float_error * (1 + budget)
-        self.budget = budget
+        self.budget, self.fewest_of = budget, fewest_of
 
     def run(self) -> Narrowed:
         """All rounds."""
@@ -165,7 +169,7 @@ class _Search:
 
     def _point(self, found: Found) -> Point:
         trial: Trial = self.judge.run(found.graph)
-        placed = place(found.graph, self.chip)
+        placed = place(found.graph, self.chip, self.fewest_of)
         assert self.known.data is not None, "checked at the start"
         samples = len(self.known.data)
         spent = count(placed, trial.activity, samples, self.known.steps)

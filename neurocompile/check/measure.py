@@ -18,6 +18,7 @@ from neurocompile.chip import Chip
 from neurocompile.data import Data, load_data
 from neurocompile.energy.counts import Activity, add_up, count
 from neurocompile.energy.estimate import MODEL_VERSION, estimate
+from neurocompile.energy.what_if import with_chips
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.agree import run_engine, spans
 from neurocompile.engines.decode import last_layer
@@ -28,6 +29,7 @@ from neurocompile.exchange.onnx_read import load_onnx
 from neurocompile.export import Teller
 from neurocompile.hardware import load_chip
 from neurocompile.ir.graph import Graph
+from neurocompile.place.chosen import DEFAULT, Chosen, chosen
 from neurocompile.place.placement import place
 from neurocompile.simulate import Sums
 
@@ -42,6 +44,7 @@ class Subject:
         artifact: The directory.
         graph: Its FIXED graph.
         chip: Its target.
+        placing: How it was placed.
         declared: Source, samples, steps and seed as its manifest has them.
     """
 
@@ -49,6 +52,7 @@ class Subject:
     graph: Graph
     chip: Chip
     declared: dict[str, Any]
+    placing: Chosen = DEFAULT
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,9 @@ def read_subject(directory: Path) -> Subject:
             "neurocompile export MODEL --target NAME --data SOURCE."
         )
     graph = load_onnx(artifact.file("fixed.onnx"))
-    chip = load_chip(artifact.manifest["target"])
-    return Subject(artifact, graph, chip, {key: declared[key] for key in DECLARED})
+    placing = chosen(artifact.manifest)
+    chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
+    return Subject(artifact, graph, chip, {key: declared[key] for key in DECLARED}, placing)
 
 
 def load_samples(subject: Subject, source: str, engine_free: str) -> Data:
@@ -120,7 +125,7 @@ def measure(subject: Subject, data: Data, engine: str, energy_model: str, tell: 
         sums.add(found, first, last)
         add_up(activity, found.activity or activity_of(graph, encoded, found))
         tell.progress(engine, last, len(data))
-    placed = place(graph, subject.chip)
+    placed = place(graph, subject.chip, subject.placing.fewest_of)
     counts = count(placed, activity, len(data), steps)
     models = {m.name: m.total_j for m in estimate(counts, placed, subject.chip).models}
     figures = sums.figures(steps)

@@ -1,7 +1,7 @@
 """Count what happened on a chip: exactly, from spikes and the connection map.
 
 In:  Placed; what each population did, as an engine reports it (Activity).
-Out: Counts: integers by population, by synapse and by core.
+Out: Counts: integers by population, by synapse and by core; what the slowest cores did.
 A synaptic operation is one spike through one stored synapse, whatever its weight: a kernel
 and a dense row hold their zeros, and the connection map keeps every entry of a sparse map.
 A message is one spike to one core. Lead-in steps are in no count.
@@ -10,12 +10,13 @@ A message is one spike to one core. Lead-in steps are in no count.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from neurocompile.energy.effective import effective_fan_out
+from neurocompile.energy.steps import Mode, Slowest
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -105,7 +106,9 @@ class SynapseCounts:
         synops: Spikes of each source neuron times its synapses, summed.
         effective_synops: The same of synapses whose weight is not 0; NeuroBench counts these.
         messages: Spikes of each source neuron times the cores that it reaches, summed.
-        hops_east_west, hops_north_south: Of all messages; None where they are not known.
+        hops_east_west, hops_north_south: Of the messages that stay on a chip; None where they are
+            not known.
+        off_chip_messages: Of the messages, those to a core of another chip; None from the host.
     """
 
     name: str
@@ -119,6 +122,7 @@ class SynapseCounts:
     messages: int
     hops_east_west: int | None
     hops_north_south: int | None
+    off_chip_messages: int | None
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Counts:
         host: What the host did.
         on_cores: By event of chip.EVENTS that a core does itself, (cores,) int64 each;
             neuron updates are not among them, they are known by population only.
+        slowest: By how samples follow each other and by latency model, the slowest core of each
+            step; {} where steps were not watched.
     """
 
     samples: int
@@ -159,6 +165,7 @@ class Counts:
     synapses: Mapping[str, SynapseCounts]
     host: HostCounts
     on_cores: Mapping[str, Array]
+    slowest: Mapping[tuple[Mode, str], Slowest] = field(default_factory=dict)
 
     def steps_charged(self, mode: str) -> int:
         """Chip steps of all samples: T each when pipelined, T + depth when reset between."""
@@ -174,10 +181,20 @@ class Counts:
             "synapses": [dict(vars(synapse)) for synapse in self.synapses.values()],
             "host": dict(vars(self.host)),
             "core_events": {event: done.tolist() for event, done in self.on_cores.items()},
+            "slowest_cores": [
+                {"samples_follow": mode, "model": model, **slowest.to_dict()}
+                for (mode, model), slowest in self.slowest.items()
+            ],
         }
 
 
-def count(placed: Placed, activities: Mapping[str, Activity], samples: int, steps: int) -> Counts:
+def count(
+    placed: Placed,
+    activities: Mapping[str, Activity],
+    samples: int,
+    steps: int,
+    slowest: Mapping[tuple[Mode, str], Slowest] | None = None,
+) -> Counts:
     """Counts of a run.
 
     Args:
@@ -185,6 +202,7 @@ def count(placed: Placed, activities: Mapping[str, Activity], samples: int, step
         activities: By SpikeInput and CubaLIF; an AlwaysOn needs none, it spikes every step.
         samples: How many samples ran.
         steps: Steps of the network's time, a sample.
+        slowest: What a StepWork found, if one watched the run.
     """
     graph = placed.graph
     runs = samples * steps
@@ -222,6 +240,7 @@ def count(placed: Placed, activities: Mapping[str, Activity], samples: int, step
         synapses,
         _host(graph, samples, steps, sent),
         _on_cores(placed, fired),
+        slowest or {},
     )
 
 
@@ -233,9 +252,9 @@ def _kind(node: SpikeInput | AlwaysOn | CubaLIF) -> str:
 
 def _synapse(name: str, route: Route, synapse: Synapse, fired: Array) -> SynapseCounts:
     """Counts of a synapse; fired is (source neurons,) int64."""
-    hops = [
+    way = [
         None if h is None else int(fired @ h)
-        for h in (route.hops_east_west, route.hops_north_south)
+        for h in (route.hops_east_west, route.hops_north_south, route.off_chip)
     ]
     return SynapseCounts(
         name,
@@ -247,8 +266,7 @@ def _synapse(name: str, route: Route, synapse: Synapse, fired: Array) -> Synapse
         int(fired @ route.fan_out),
         int(fired @ effective_fan_out(synapse.op, synapse.in_shape, synapse.out_shape)),
         int(fired @ route.destinations),
-        hops[0],
-        hops[1],
+        *way,
     )
 
 

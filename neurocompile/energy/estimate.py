@@ -16,13 +16,15 @@ from typing import Any
 
 from neurocompile.chip import Chip, Prices
 from neurocompile.energy.counts import Counts
-from neurocompile.energy.latency import MODES, Mode, latency_table, run_time
+from neurocompile.energy.latency import latency_table, run_time
 from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.steps import MODES, Mode
 from neurocompile.place.mesh import chips_used
 from neurocompile.place.placed import Placed
 
 MODEL_VERSION = "1.0"  # raised whenever a price or a formula changes a joule
 NAME = "modelled neurocore event energy"
+OFF_CHIP = "off_chip_message"  # its price is that of its whole way between two cores
 
 NOT_MODELLED = (
     "the chip's x86 management cores, and the host computer with its reads and register writes",
@@ -139,14 +141,15 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
     hops = [s.hops_east_west for s in counts.synapses.values() if not s.host]
     left_out: tuple[str, ...] = NOT_MODELLED
     if None in hops:
-        left_out += ("hops of messages: the chip has no mesh here, or the network several chips",)
+        left_out += ("hops of messages: the chip has no mesh here",)
+    left_out += _between_chips(counts, placed, chip)
     return Energy(
         mode,
         counts.samples,
         tuple(totals[mode].values()),
         {m: _range(chip, totals[m]) for m in MODES},
         charged,
-        _static(counts, placed, chip, charged[mode]),
+        _static(counts, placed, chip, mode),
         tuple(latency_table(counts, placed, chip)),
         left_out,
     )
@@ -182,6 +185,7 @@ def _events(counts: Counts, steps_charged: int) -> Iterator[tuple[str, str, int 
             yield synapse.name, "message_within_tile", synapse.messages
             yield synapse.name, "hop_east_west", synapse.hops_east_west
             yield synapse.name, "hop_north_south", synapse.hops_north_south
+            yield synapse.name, OFF_CHIP, synapse.off_chip_messages
     for layer in counts.layers.values():
         if layer.on_chip:
             neuron_steps = layer.neurons * steps_charged
@@ -190,6 +194,24 @@ def _events(counts: Counts, steps_charged: int) -> Iterator[tuple[str, str, int 
             yield layer.name, "neuron_active", layer.updated
             yield layer.name, "neuron_inactive", layer.idle(neuron_steps)
             yield layer.name, "spike_out", layer.spikes
+
+
+def _between_chips(counts: Counts, placed: Placed, chip: Chip) -> tuple[str, ...]:
+    """What is not known of a network on several chips, and what a user can do about it."""
+    chips = chips_used(chip, len(placed.cores))
+    if chips == 1:
+        return ()
+    messages = sum(s.off_chip_messages or 0 for s in counts.synapses.values())
+    unpriced = [m for m, prices in chip.energy.items() if lacks(prices, OFF_CHIP)]
+    unpriced.sort(key=lambda model: model != chip.nominal)  # what is asked for first
+    left_out = [f"the time of a step on {chips} chips: no source gives that of a message or a "
+                "barrier between chips"]  # fmt: skip
+    if messages and unpriced:
+        left_out.append(
+            f"{messages:,} messages from a chip to another: no source gives a price. With one of "
+            f"your own there is a total: energy DIR --set {unpriced[0]}.{OFF_CHIP}=..pJ"
+        )
+    return tuple(left_out)
 
 
 def _range(chip: Chip, models: Mapping[str, ModelEnergy]) -> Range:
@@ -202,9 +224,7 @@ def _range(chip: Chip, models: Mapping[str, ModelEnergy]) -> Range:
     return Range(min(known), nominal, max(known))
 
 
-def _static(
-    counts: Counts, placed: Placed, chip: Chip, steps_charged: int
-) -> dict[str, Any] | None:
+def _static(counts: Counts, placed: Placed, chip: Chip, follow: Mode) -> dict[str, Any] | None:
     """Static power of the chips, and what it adds up to in each modelled time.
 
     A row of `times` has a mode ("as fast as possible", by latency model, or "real time", a
@@ -215,10 +235,11 @@ def _static(
     chips = chips_used(chip, len(placed.cores))
     low, high = chip.power.static_low, chip.power.static_high
     times: list[tuple[str, str | None, float | None]] = [
-        ("as fast as possible", model, run_time(counts, placed, chip, model, steps_charged))
+        ("as fast as possible", model, run_time(counts, placed, chip, model, follow))
         for model in chip.latency
     ]
-    times.append(("real time", None, steps_charged * placed.graph.settings.dt))
+    real = counts.steps_charged(follow) * placed.graph.settings.dt
+    times.append(("real time", None, real))
     return {
         "chips": chips,
         "low_w": chips * low.si,

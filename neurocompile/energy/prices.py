@@ -19,6 +19,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "message_out": ("message_out", "message_within_tile"),
     "hop_east_west": ("hop_east_west",),
     "hop_north_south": ("hop_north_south",),
+    "off_chip_message": ("off_chip_message",),
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from neurocompile.energy.counts import Counts, HostCounts, LayerCounts, SynapseCounts
+from neurocompile.energy.steps import MODES, Mode, Slowest
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
@@ -67,6 +68,7 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
         {row.name: row for row in synapses},
         _row(HostCounts, report.get("host")),
         _core_events(report.get("core_events"), len(placed.cores)),
+        _slowest(report.get("slowest_cores", []), len(placed.cores)),
     )
 
 
@@ -91,3 +93,32 @@ def _core_events(found: Any, cores: int) -> dict[str, Array]:
     ):
         raise BadInput("report.json: 'core_events' is missing, or no list of counts by core")
     return {event: np.array(row, np.int64) for event, row in found.items()}
+
+
+def _slowest(found: Any, cores: int) -> dict[tuple[Mode, str], Slowest]:
+    """The slowest cores; without them, as in reports before 1.2, times are lower bounds."""
+    rows: dict[tuple[Mode, str], Slowest] = {}
+    listed: list[Any] = found if isinstance(found, list) else [None]
+    for row in listed:
+        if not _is_slowest(row, cores):
+            raise BadInput("report.json: 'slowest_cores' is no list of numbers by event and core")
+        steps = np.array(row["steps"], np.int64)
+        key = row["samples_follow"], row["model"]
+        rows[key] = Slowest(row["times_s"], row["events"], steps)
+    return rows
+
+
+def _is_slowest(row: Any, cores: int) -> bool:
+    """Whether a row has what a Slowest needs."""
+    if not isinstance(row, dict) or row.get("samples_follow") not in MODES:
+        return False
+    steps: Any = row.get("steps")
+    named: list[Any] = [row.get("times_s"), row.get("events")]
+    return (
+        isinstance(row.get("model"), str)
+        and isinstance(steps, list)
+        and len(steps) == cores
+        and all(type(n) is int and 0 <= n < 1 << 62 for n in steps)
+        and all(isinstance(part, dict) for part in named)
+        and all(type(n) in (int, float) and n >= 0 for part in named for n in part.values())
+    )

@@ -2,7 +2,8 @@
 
 In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
 Out: the chip with those prices, each marked as set by the user.
-Only a price that is there can be replaced; a value has a unit and is not negative.
+Only a price that is there can be replaced, or given where no source gives one: of messages from
+a chip to another, of a network without spikes. A value has a unit and is not negative.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from neurocompile.chip import UNITS, Chip, Quantity
 from neurocompile.errors import BadInput
 from neurocompile.hardware import MAX_VALUE
+from neurocompile.place.mesh import chips_allowed
 
 USER = "set by the user"
 ANN = ("ann.mac", "ann.weight_bit", "ann.activation_bit")
@@ -54,14 +56,16 @@ def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
     """By key, what it measures (energy, time, power) and the price now.
 
     An energy price is MODEL.EVENT; others are latency.MODEL.EVENT, barrier.MODEL.TILES and
-    power.static_low or power.static_high, as in the chip's file; then those of ANN.
+    power.static_low or power.static_high, as in the chip's file; then what has no price there:
+    MODEL.off_chip_message, and those of ANN.
     """
     found: dict[str, tuple[str, Quantity | None]] = {}
     for key, quantity in chip.quantities():
         section, _, rest = key.partition(".")
         if section in DIMENSIONS:
             found[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
-    return {**found, **dict.fromkeys(ANN, ("energy", None))}
+    unpriced = [key for m in chip.energy if (key := f"{m}.off_chip_message") not in found]
+    return {**found, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
 
 
 EXAMPLES = {"energy": "20pJ", "time": "5ns", "power": "30mW"}
@@ -134,6 +138,18 @@ def with_cores(chip: Chip, cores: int) -> Chip:
     return replace(
         chip,
         limits=replace(chip.limits, cores=mark),
+        sources={**chip.sources, USER: {"title": "an option of the command line"}},
+    )
+
+
+def with_chips(chip: Chip, chips: int | None) -> Chip:
+    """The chip with leave to take so many of it; None is what its own file says."""
+    if chips in (None, chips_allowed(chip)):
+        return chip
+    mark = Quantity(chips, "chip", USER, f"--chips {chips}", "assumed")
+    return replace(
+        chip,
+        limits=replace(chip.limits, chips=mark),
         sources={**chip.sources, USER: {"title": "an option of the command line"}},
     )
 

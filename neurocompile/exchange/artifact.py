@@ -23,7 +23,7 @@ from typing import Any
 from neurocompile.errors import BadInput, NeurocompileError
 
 FORMAT = "neurocompile-artifact"
-VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
 MANIFEST = "manifest.json"
 LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20

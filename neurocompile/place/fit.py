@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurocompile.place.bound import least_cores
 from neurocompile.place.load import limit_of
-from neurocompile.place.mesh import chips_used
+from neurocompile.place.mesh import chip_of, chips_allowed, chips_used
 from neurocompile.place.placed import RESOURCES, Placed
 
 
@@ -18,15 +19,17 @@ def fit(placed: Placed) -> dict[str, Any]:
 
     A row of `limits` has the resource, its unit, what the fullest core takes (`used`), the
     limit of a core (null is none), the sum over all cores, and the core that takes most, with
-    its layers. The row `cores` speaks of the chip.
+    its layers. The row `cores` speaks of all chips that the network may take (`chips_limit`).
+    `least_cores` has, by resource with a limit, how many cores hold what the network needs of it
+    (`bound.py`).
     """
-    cores = placed.chip.limits.cores
+    cores, allowed = placed.chip.limits.cores, chips_allowed(placed.chip)
     rows: list[dict[str, Any]] = [
         {
             "resource": "cores",
             "unit": "core",
             "used": len(placed.cores),
-            "limit": None if cores is None else cores.value,
+            "limit": None if cores is None else cores.value * allowed,
             "total": len(placed.cores),
             "core": None,
             "layer": None,
@@ -51,14 +54,19 @@ def fit(placed: Placed) -> dict[str, Any]:
     return {
         "fits": placed.fits,
         "cores_used": len(placed.cores),
+        "least_cores": least_cores(placed.graph, placed.chip),
         "chips": chips_used(placed.chip, len(placed.cores)),
+        "chips_limit": allowed,
+        "fewest_of": placed.fewest_of,
         "limits": rows,
     }
 
 
 def core_table(placed: Placed) -> list[dict[str, Any]]:
-    """A row a core: its number, layers and what it takes of each resource."""
+    """A row a core: its number, chip, layers and what it takes of each resource."""
+    on = chip_of(placed.chip, len(placed.cores)).tolist()
     return [
-        {"core": core.index, "layer": core.layer, **{r: core.use[r] for r in RESOURCES}}
-        for core in placed.cores
+        {"core": core.index, "chip": chip, "layer": core.layer}
+        | {resource: core.use[resource] for resource in RESOURCES}
+        for core, chip in zip(placed.cores, on, strict=True)
     ]

@@ -2,8 +2,8 @@
 
 In:  a chip with a mesh; messages between cores.
 Out: coordinates of tiles; an order of the cores.
-Core k lies in tile k // cores_per_tile; tiles are numbered north-south first, as in SANA-FE
-(src/arch.cpp, calculate_tile_coordinates). A message goes along x, then along y. Where a
+Core k of a chip lies in tile k // cores_per_tile; tiles are numbered north-south first, as in
+SANA-FE (src/arch.cpp, calculate_tile_coordinates). A message goes along x, then along y. Where a
 network needs more cores than a chip has, the next chip takes the next ones.
 """
 
@@ -22,23 +22,27 @@ WORK = 1 << 26  # exchanges at most, times the square of the cores; a chip takes
 
 
 def positions(chip: Chip, cores: int) -> tuple[Array, Array] | None:
-    """Tile coordinates (x, y) of each core, (cores,) int64; None without a mesh.
+    """Tile coordinates (x, y) of each core on its own chip, (cores,) int64; None without a mesh.
 
-    None too where the cores do not fit on one chip: routes between chips are not modelled.
+    None too where a chip has more cores than its mesh has places.
     """
-    if chip.mesh is None or chips_used(chip, cores) > 1:
+    if chip.mesh is None:
         return None
     height = chip.mesh.tiles_north_south.value
-    tile = np.arange(cores) // chip.mesh.cores_per_tile.value
-    if cores and tile[-1] >= height * chip.mesh.tiles_east_west.value:
+    tile = np.arange(cores) % _on_a_chip(chip, cores) // chip.mesh.cores_per_tile.value
+    if tile.max(initial=0) >= height * chip.mesh.tiles_east_west.value:
         return None
     return tile // height, tile % height
 
 
 def chip_of(chip: Chip, cores: int) -> Array:
     """(cores,) int64, the chip of each core."""
-    limit = chip.limits.cores
-    return np.arange(cores) // (limit.value if limit else max(cores, 1))
+    return np.arange(cores) // _on_a_chip(chip, cores)
+
+
+def _on_a_chip(chip: Chip, cores: int) -> int:
+    """How many of the cores one chip takes at most."""
+    return int(chip.limits.cores.value) if chip.limits.cores else max(cores, 1)
 
 
 def tiles_used(chip: Chip, cores: int) -> int:
@@ -51,18 +55,26 @@ def chips_used(chip: Chip, cores: int) -> int:
     return -(-cores // chip.limits.cores.value) if chip.limits.cores else 1
 
 
+def chips_allowed(chip: Chip) -> int:
+    """How many chips a network may take."""
+    return int(chip.limits.chips.value) if chip.limits.chips else 1
+
+
 def distances(chip: Chip, cores: int) -> Array | None:
     """(cores, cores) float64, what a message between two places costs; None where no place
     differs from another.
 
-    On one chip hops; on several chips 1 from a chip to another, for the mesh between chips is
-    not described.
+    On one chip hops. From a chip to another, for nothing describes the way between them, as
+    much as one tile more than the longest way on a chip.
     """
-    lie = positions(chip, cores)
+    lie, on = positions(chip, cores), chip_of(chip, cores)
+    apart = on[:, None] != on
     if lie is None:
-        on = chip_of(chip, cores)
-        return (on[:, None] != on).astype(np.float64) if on.any() else None
-    return sum(np.abs(at[:, None] - at) for at in lie).astype(np.float64)
+        return apart.astype(np.float64) if on.any() else None
+    assert chip.mesh is not None, "without a mesh there are no positions"
+    across = chip.mesh.tiles_east_west.value + chip.mesh.tiles_north_south.value - 1
+    hops = sum(np.abs(at[:, None] - at) for at in lie)
+    return np.where(apart, across, hops).astype(np.float64)
 
 
 def arranged(traffic: Array, distance: Array) -> Array:

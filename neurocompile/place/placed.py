@@ -16,6 +16,7 @@ import numpy as np
 from neurocompile.chip import Chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
+from neurocompile.place.mesh import chips_allowed, chips_used
 
 # What a core has and may run out of: name in the fit table -> field of chip.Limits.
 RESOURCES = {
@@ -72,10 +73,10 @@ class Route:
         host: Whether the host sends the spikes (SpikeInput, AlwaysOn), not a core.
         sources: Neurons of the source.
         fan: Which cores a source neuron reaches, with how many synapses.
-        hops_east_west, hops_north_south: (source neurons,) int64, hops of all messages of one
-            spike; None where there is no mesh, more than one chip, or the host sends.
+        hops_east_west, hops_north_south: (source neurons,) int64, hops of those messages of one
+            spike that stay on a chip; None where there is no mesh, or the host sends.
         off_chip: (source neurons,) int64, messages of one spike that go to another chip; None
-            where the host sends. The chip's file has no price for them.
+            where the host sends. The whole way of such a message is this one event.
     """
 
     source: str
@@ -115,6 +116,7 @@ class Placed:
         cores: By number.
         core_of: By population of neurons, (neurons,) int64, the core of each.
         routes: By synapse.
+        fewest_of: What there was to be fewest of, see `place`.
     """
 
     graph: Graph
@@ -122,12 +124,12 @@ class Placed:
     cores: tuple[Core, ...]
     core_of: Mapping[str, Array]
     routes: Mapping[str, Route]
+    fewest_of: str = "both"
 
     @property
     def fits(self) -> bool:
-        """Whether the cores are no more than a chip has; a core itself always holds its part."""
-        limit = self.chip.limits.cores
-        return limit is None or len(self.cores) <= limit.value
+        """Whether the chips are no more than allowed; a core itself always holds its part."""
+        return chips_used(self.chip, len(self.cores)) <= chips_allowed(self.chip)
 
     def used(self, resource: str) -> Array | None:
         """What each core takes of a resource, (cores,) int64; None without a formula."""

@@ -23,10 +23,18 @@ from neurocompile.ir.arrays import Array, frozen
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.place.bound import least_cores
 from neurocompile.place.load import Layer, Load, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
-from neurocompile.place.mesh import arranged, chip_of, distances, positions
+from neurocompile.place.mesh import (
+    arranged,
+    chip_of,
+    chips_allowed,
+    chips_used,
+    distances,
+    positions,
+)
 from neurocompile.place.pack import Objective, packed
 from neurocompile.place.placed import Core, Fan, Placed, Route
 
@@ -39,8 +47,8 @@ def place(
 ) -> Placed:
     """Place a network.
 
-    A network that needs more cores than the chip has is placed all the same, on cores that
-    do not exist: `Placed.fits` says so, and `require_fit` refuses it.
+    A network that needs more cores than the chip has goes onto as many chips as it takes. Where
+    they are more than allowed, `Placed.fits` says so, and `require_fit` refuses it.
 
     Args:
         graph: The network.
@@ -61,27 +69,35 @@ def place(
         if not _send_too_much(graph, chip, layers, loads, fans):
             break
     order = _arrangement(graph, chip, fans, core_of, len(loads), spikes or {})
-    return _assembled(graph, chip, loads, order, fans, core_of)
+    return _assembled(graph, chip, loads, order, fans, core_of, few)
 
 
 def require_fit(placed: Placed) -> None:
-    """Refuse a network that needs more cores than the chip has.
+    """Refuse a network that needs more cores than the chips allowed have.
 
     Raises:
-        DoesNotFit: With the cores of each layer.
+        DoesNotFit: With the cores of the largest layers, and the number of chips that would do.
     """
-    if placed.fits or placed.chip.limits.cores is None:
+    chip = placed.chip
+    if placed.fits or chip.limits.cores is None:
         return
+    used, allowed = len(placed.cores), chips_allowed(chip)
+    have = allowed * chip.limits.cores.value
+    would_do = f"--chips {chips_used(chip, used)} would do"
+    if placed.fewest_of != "cores" and max(least_cores(placed.graph, chip).values()) <= have:
+        fewest = place(placed.graph, chip, "cores")
+        if fewest.fits:
+            would_do += f", and so would --place cores, which takes {len(fewest.cores)} cores"
     count: dict[str, int] = {}
     for core in placed.cores:
         for name in core.held:
             count[name] = count.get(name, 0) + 1
     largest = sorted(count.items(), key=lambda item: -item[1])[:3]
     listed = ", ".join(f"'{name}' with {cores}" for name, cores in largest)
+    chips = chip.name if allowed == 1 else f"{allowed} chips of {chip.name}"
     raise DoesNotFit(
-        f"the network takes {len(placed.cores)} cores, but {placed.chip.name} has "
-        f"{placed.chip.limits.cores.value}. The largest layers are "
-        f"{listed} cores. Make them smaller."
+        f"the network takes {used} cores, but {chips} {'has' if allowed == 1 else 'have'} {have}. "
+        f"{would_do}. The largest layers are {listed} cores; smaller ones take fewer."
     )
 
 
@@ -186,6 +202,7 @@ def _assembled(
     order: Array,
     fans: Mapping[str, Fan],
     core_of: Mapping[str, Array],
+    few: Objective,
 ) -> Placed:
     """Number the cores and draw the routes between them."""
     core_of = {name: order[cores] for name, cores in core_of.items()}
@@ -211,6 +228,7 @@ def _assembled(
         tuple(cores),
         MappingProxyType({name: frozen(each) for name, each in core_of.items()}),
         MappingProxyType(routes),
+        few,
     )
 
 
@@ -225,9 +243,10 @@ def _route(
     way: list[Array | None] = [None, None, None]
     if not host:
         start, on = core_of[source][fan.neuron], chip_of(chip, cores)
+        stays = on[fan.core] == on[start]
         lie = positions(chip, cores) or ()
-        steps = [np.abs(at[fan.core] - at[start]) for at in lie] or [None, None]
-        for k, each in enumerate((*steps, on[fan.core] != on[start])):
+        steps = [stays * np.abs(at[fan.core] - at[start]) for at in lie] or [None, None]
+        for k, each in enumerate((*steps, ~stays)):
             if each is not None:
                 total = np.zeros(sources, np.int64)
                 np.add.at(total, fan.neuron, each)

@@ -17,6 +17,7 @@ from neurocompile.compiler import Compiled, Result
 from neurocompile.data import Data
 from neurocompile.doctor import installed
 from neurocompile.energy.beside import beside
+from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
 from neurocompile.evaluate import Evaluation
 from neurocompile.ir.digest import graph_digest
@@ -25,7 +26,7 @@ from neurocompile.ir.settings import Decoder
 from neurocompile.place.fit import core_table, fit
 from neurocompile.precision import as_json
 
-SCHEMA_VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
 
 
@@ -55,6 +56,8 @@ def build_report(
         "synapses": [] if result is None else counts["synapses"],
         "host": None if result is None else counts["host"],
         "core_events": None if result is None else counts["core_events"],
+        "slowest_cores": None if result is None else counts["slowest_cores"],
+        "cores": None if result is None else _cores(chip, compiled, result),
         "energy": None if result is None else result.energy.to_dict(),
         "comparison": None if result is None else _comparison(chip, compiled, result),
         "latency": None if result is None else _latency(result),
@@ -172,6 +175,12 @@ def _comparison(chip: Chip, compiled: Compiled, result: Result) -> dict[str, Any
     """What stands beside the joules; its prices are not the chip's, so their sources are here."""
     found = beside(compiled.fixed_graph, result.counts, result.energy, chip.nominal)
     return {**found, "sources": SOURCES}
+
+
+def _cores(chip: Chip, compiled: Compiled, result: Result) -> dict[str, Any] | None:
+    """What each core holds, does and costs."""
+    energy = result.energy
+    return by_core(result.counts, compiled.placed, chip, energy.models, energy.mode)
 
 
 def _latency(result: Result) -> dict[str, Any] | None:

@@ -45,7 +45,12 @@ def describe_target(name: str) -> dict[str, Any]:
         "title": chip.title,
         "nominal": chip.nominal or None,
         "range": list(chip.range),
-        "no_limit": [f.name for f in fields(Limits) if getattr(chip.limits, f.name) is None],
+        # without a number of chips a network takes one, which is a limit
+        "no_limit": [
+            f.name
+            for f in fields(Limits)
+            if f.name != "chips" and getattr(chip.limits, f.name) is None
+        ],
         "sources": {key: dict(source) for key, source in chip.sources.items()},
         "numbers": [
             {

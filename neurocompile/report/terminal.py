@@ -16,7 +16,7 @@ from rich.table import Table
 
 from neurocompile.report.points import points_table
 from neurocompile.report.targets import target_lines
-from neurocompile.report.words import joules, prefixed, right
+from neurocompile.report.words import fewest, joules, prefixed, right
 
 
 class Screen:
@@ -201,6 +201,10 @@ def _totals(energy: dict[str, Any]) -> str:
     ]
     if not models:
         return "no total: the target has no prices"
+    unpriced = {t["quantity"] for m in energy["models"] for t in m["terms"] if t["price_j"] is None}
+    if unpriced:
+        which = " and ".join(f"'{quantity}'" for quantity in sorted(unpriced))
+        return f"no total: {which} has no price; energy.not_modelled in report.json says more"
     return f"no total: the target has no prices of its own; {', '.join(models)}"
 
 
@@ -253,7 +257,7 @@ def _mean(count: int | None, samples: int) -> str:
 def _nominal(energy: dict[str, Any]) -> dict[str, Any]:
     """The model whose total is the nominal one."""
     for model in energy["models"]:
-        if model["total_j"] == energy["nominal_j"]:
+        if model["total_j"] == energy["nominal_j"] is not None:
             return dict(model)
     return {"name": "none", "terms": []}
 
@@ -269,8 +273,13 @@ def _exactness(found: dict[str, Any]) -> str:
 def _fit(fit: dict[str, Any]) -> str:
     cores = next(row for row in fit["limits"] if row["resource"] == "cores")
     limit = "without limit" if cores["limit"] is None else f"of {cores['limit']}"
+    if fit["chips_limit"] > 1:
+        limit += f" (on {fit['chips']} of {fit['chips_limit']} chips)"
     word = "yes" if fit["fits"] else "NO"
-    return f"{word}: {fit['cores_used']} cores {limit}"
+    least = max(fit["least_cores"].values(), default=None)
+    bound = "" if least is None else f", at least {least} by counting"
+    asked = f"placed for {fewest(fit['fewest_of'])}"
+    return f"{word}: {fit['cores_used']} cores {limit}{bound}; {asked}"
 
 
 def _named(settings: dict[str, Any]) -> str:

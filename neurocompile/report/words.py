@@ -24,6 +24,11 @@ def prefixed(value: float, unit: str) -> str:
     return f"{value:.4g} {unit}"
 
 
+def fewest(of: str) -> str:
+    """What a placement has fewest of, by the value of --place."""
+    return "fewest " + ("cores times messages" if of == "both" else of)
+
+
 def right(title: str) -> Column:
     """A column of numbers."""
     return Column(title, justify="right", no_wrap=True)

@@ -19,12 +19,14 @@ from neurocompile.check.measure import DECLARED
 from neurocompile.chip import Chip
 from neurocompile.data import load_data
 from neurocompile.energy.beside import beside
+from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
 from neurocompile.energy.counts import Activity, Counts, add_up, count
 from neurocompile.energy.estimate import estimate
 from neurocompile.energy.recorded import recorded
 from neurocompile.energy.sensitivity import sensitivity, sweep
-from neurocompile.energy.what_if import parse, with_changes, with_cores
+from neurocompile.energy.steps import StepWork
+from neurocompile.energy.what_if import parse, with_changes, with_chips, with_cores
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.agree import run_engine, spans
 from neurocompile.engines.inputs import encode
@@ -33,7 +35,9 @@ from neurocompile.exchange.artifact import Artifact, read_artifact
 from neurocompile.exchange.onnx_read import load_onnx
 from neurocompile.export import Teller
 from neurocompile.hardware import load_chip
+from neurocompile.place.chosen import chosen
 from neurocompile.place.mesh import chips_used
+from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 
@@ -47,6 +51,7 @@ def reprice(
     model: str | None,
     assignments: tuple[str, ...],
     cores: int | None,
+    fewest_of: Objective | None = None,
     source: str | None,
     samples: int | None,
     screen: Teller,
@@ -58,6 +63,7 @@ def reprice(
         model: The energy model to show in full; the chip's nominal one where None.
         assignments: Of `--set`.
         cores: Of one chip, or None for the target's own number.
+        fewest_of: What the placement should have fewest of; None as the export had it.
         source, samples: Data to run; with neither, the counts of the export where they hold.
         screen: Told why and how far the network runs again.
 
@@ -69,15 +75,18 @@ def reprice(
     if wrong or artifact.manifest["data"]["steps"] < 1:
         raise BadInput(f"{directory}: its manifest is broken ({wrong or 'steps below 1'}). "
                        "Export the model again.")  # fmt: skip
-    chip = load_chip(artifact.manifest["target"])
+    placing = chosen(artifact.manifest)
+    chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
     changes = parse(assignments, chip)
     shown = _shown(chip, model)
     chip = with_changes(chip, changes)
     if cores is not None:
         chip = with_cores(chip, cores)
     graph = load_onnx(artifact.file("fixed.onnx"))
-    placed = place(graph, chip)
-    counts, origin = _counts(artifact, placed, source, samples, cores is not None, screen)
+    placed = place(graph, chip, fewest_of or placing.fewest_of)
+    other = placed.fewest_of != placing.fewest_of
+    moved = "--cores-per-chip" if cores is not None else "--place" if other else ""
+    counts, origin = _counts(artifact, placed, source, samples, moved, screen)
     energy = estimate(counts, placed, chip)
     every = {one.name: one for one in energy.models}
     return {
@@ -90,11 +99,13 @@ def reprice(
         "cores_per_chip": cores,
         "cores_used": len(placed.cores),
         "chips": chips_used(chip, len(placed.cores)),
+        "fewest_of": placed.fewest_of,
         "model": shown,
         "nominal": chip.nominal or None,
         "sources": _sources(chip),
         "energy": energy.to_dict(),
         "latency": [dict(row) for row in energy.latency],
+        "cores": by_core(counts, placed, chip, energy.models, energy.mode),
         "sensitivity": {name: sensitivity(one, chip.energy[name]) for name, one in every.items()},
         "sweep": sweep(every[shown], counts.samples) if shown else None,
         **beside(graph, counts, energy, chip.nominal, {k: c.now for k, c in changes.items()}),
@@ -126,12 +137,12 @@ def _counts(
     placed: Placed,
     source: str | None,
     samples: int | None,
-    moved: bool,
+    moved: str,
     screen: Teller,
 ) -> tuple[Counts, str]:
-    """Counts, and where they are from."""
+    """Counts, and where they are from; moved is the option that places anew, if one was given."""
     own = artifact.manifest["data"]
-    why = "--cores-per-chip places the network anew" if moved else ""
+    why = f"{moved} places the network anew" if moved else ""
     if not moved and source is None and samples is None:
         report = _report(artifact)
         try:
@@ -150,13 +161,16 @@ def _counts(
     data = load_data(source, samples=samples or int(own["samples"]) or None)
     graph, steps = placed.graph, int(own["steps"])
     activity: dict[str, Activity] = {}
+    work = StepWork(placed, steps)
     for first, last in spans(len(data)):
         encoded = encode(graph, data, first, last, steps, int(own["seed"]))
         found = run_engine(engine, graph, encoded)
-        add_up(activity, found.activity or activity_of(graph, encoded, found))
+        done = found.activity or activity_of(graph, encoded, found)
+        add_up(activity, done)
+        work.add({**encoded.values, **found.spikes}, {k: a.updated for k, a in done.items()})
         screen.progress(engine, last, len(data))
     origin = f"a run of {len(data)} samples of {data.name} on the engine {engine}"
-    return count(placed, activity, len(data), steps), origin
+    return count(placed, activity, len(data), steps, work.found()), origin
 
 
 def _missing(ability: str) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ Out: tables, or one JSON document and nothing else, on stdout.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from neurocompile.options import json_option, user_errors
+from neurocompile.options import json_option, place_option, user_errors
 
 PATH = click.Path(path_type=Path)
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
@@ -24,8 +25,10 @@ SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file
     help="A price of your own, such as davies2018.synaptic_operation=20pJ. May be given again.",
 )  # fmt: skip
 @click.option("--cores-per-chip", type=click.IntRange(1), metavar="N", help="Place it anew.")
+@place_option("the export's own")
 @click.option("--data", metavar="SOURCE", help=f"Count anew: {SOURCES} [the counts of the export]")
 @click.option("--samples", type=click.IntRange(1), help="Count anew: the first N.")
+@click.option("--cores", is_flag=True, help="Show what each core does and costs, too.")
 @json_option
 @user_errors
 def energy(
@@ -33,8 +36,10 @@ def energy(
     model: str | None,
     assignments: tuple[str, ...],
     cores_per_chip: int | None,
+    fewest_of: Any,
     data: str | None,
     samples: int | None,
+    cores: bool,
     as_json: bool,
 ) -> None:
     """Show every count, price and product of an exported network's energy, and what if.
@@ -44,6 +49,7 @@ def energy(
     from neurocompile.exchange.artifact import json_bytes
     from neurocompile.report.terminal import Screen
     from neurocompile.reprice.artifact import reprice
+    from neurocompile.reprice.cores import print_cores
     from neurocompile.reprice.terminal import print_energy
 
     with Screen(quiet=as_json) as screen:
@@ -52,6 +58,7 @@ def energy(
             model=model,
             assignments=assignments,
             cores=cores_per_chip,
+            fewest_of=fewest_of,
             source=data,
             samples=samples,
             screen=screen,
@@ -60,3 +67,5 @@ def energy(
         click.echo(json_bytes(found), nl=False)
     else:
         print_energy(found)
+        if cores:
+            print_cores(found)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from neurocompile.report.terminal import joules, prefixed
+from neurocompile.report.words import fewest
 
 WIDTH = 110  # of a table of terms; a narrower terminal wraps its lines
 
@@ -96,7 +97,8 @@ def _totals(found: dict[str, Any]) -> list[tuple[str, str]]:
         low, high = (joules(energy["per_sample_j"][key]) for key in ("low_j", "high_j"))
         rows.append(("low and high, a sample", f"{low}, {high}: totals of models"))
     rows.append(("", f"({energy['name']}, model {energy['model_version']}, {energy['mode']})"))
-    rows.append(("cores", f"{found['cores_used']}; chips: {found['chips']}"))
+    placed = f"placed for {fewest(found['fewest_of'])}"
+    rows.append(("cores", f"{found['cores_used']}; chips: {found['chips']}; {placed}"))
     return rows
 
 
@@ -114,7 +116,8 @@ def _times(found: dict[str, Any]) -> list[tuple[str, str]]:
         parts = ""
         if row["core"] is not None:
             work, barrier = prefixed(row["work_s"], "s"), prefixed(row["barrier_s"], "s")
-            parts = f" = core {row['core']} {work} + barrier {barrier}"
+            least = ", a lower bound" if row["work_is"] == "lower bound" else ""
+            parts = f" = slowest core {work} (most often {row['core']}{least}) + barrier {barrier}"
         step, sample = prefixed(row["step_s"], "s"), prefixed(row["sample_s"], "s")
         rows.append(
             (

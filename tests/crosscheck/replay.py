@@ -9,18 +9,18 @@ sends is -1.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurocompile.energy import Activity, Counts, count, estimate
+from neurocompile.energy import Activity, count, estimate
 from neurocompile.energy.latency import run_time
+from neurocompile.energy.steps import StepWork
 from neurocompile.engines.recording import Encoded, Recording
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.nodes import size
-from neurocompile.place.mesh import positions, tiles_used
+from neurocompile.place.mesh import positions
 from neurocompile.place.placed import Placed
 
 MODEL = "boyle2025"
@@ -77,44 +77,31 @@ def _bytes(value: np.ndarray) -> bytes:
 def ours(case: Case) -> dict[str, float]:
     """Joules and seconds of our model of one sample, with the corrections that a replay needs.
 
-    An input soma of SANA-FE is updated when it fires and never else, so `soma` and the times
+    An input soma of SANA-FE is updated when it fires and never else, so `soma` and the time
     charge an update for each spike. SANA-FE has no host: `host_hops` is what messages of the
-    host take from the tile 0 where its replay has them start. SANA-FE closes a step with the
-    table's entry of the largest number of tiles that is not above those used, where our model
-    draws a line between entries: the times follow SANA-FE.
-
-    `time` is the time of a report: the busiest core of the whole run. `time_by_step` is the
-    same model applied to each step alone.
+    host take from the tile 0 where its replay has them start. Its steps are the network's own,
+    so no population lags behind another.
     """
-    placed, chip = case.placed, case.placed.chip
-    barrier = chip.barrier[MODEL]
-    below = max(n for n in barrier if n <= tiles_used(chip, len(placed.cores)))
-    chip = replace(chip, barrier={MODEL: {1: barrier[below]}})
-    steps = range(case.encoded.steps)
+    placed, steps = case.placed, case.encoded.steps
     graph = placed.graph
     fired = {name: _spikes(name, node, case) for name, node in graph.of(SpikeInput, CubaLIF)}
-
-    def done(part: slice) -> Counts:
-        sums = {name: spikes[part].sum(axis=0, dtype=np.int64) for name, spikes in fired.items()}
-        activities = {
-            name: Activity(spikes.reshape(graph.nodes[name].shape), int(spikes.sum()))
-            for name, spikes in sums.items()
-        }
-        return count(placed, activities, 1, len(steps[part]))
-
-    whole = done(slice(None))
-    found = estimate(whole, placed, chip, "pipelined")
+    shaped = {
+        name: spikes.reshape(1, steps, *graph.nodes[name].shape) for name, spikes in fired.items()
+    }
+    activities = {
+        name: Activity(spikes.sum(axis=(0, 1), dtype=np.int64), int(spikes.sum()))
+        for name, spikes in shaped.items()
+    }
+    work = StepWork(placed, steps, lag=dict.fromkeys(graph.nodes, 0))
+    work.add(shaped, shaped)
+    counts = count(placed, activities, 1, steps, work.found())
+    found = estimate(counts, placed, placed.chip, "pipelined")
     spent: dict[str, float] = {"synapse": 0.0, "soma": 0.0, "network": 0.0}
     for term in next(m.terms for m in found.models if m.name == MODEL):
         block = {"synaptic": "synapse", "neuron": "soma", "spike": "soma"}
         spent[block.get(term.quantity.split("_")[0], "network")] += term.energy_j
-    each = [run_time(done(slice(t, t + 1)), placed, chip, MODEL, 1) for t in steps]
-    return {
-        **spent,
-        "host_hops": _host_hops(case),
-        "time": run_time(whole, placed, chip, MODEL, len(steps)),
-        "time_by_step": sum(each),
-    }
+    time = run_time(counts, placed, placed.chip, MODEL, "pipelined")
+    return {**spent, "host_hops": _host_hops(case), "time": time}
 
 
 def _host_hops(case: Case) -> float:

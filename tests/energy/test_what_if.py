@@ -3,7 +3,7 @@
 import pytest
 from hand_counted import LOIHI, PJ, SMALL, energy, model
 
-from neurocompile.energy.what_if import USER, parse, with_changes, with_cores
+from neurocompile.energy.what_if import USER, parse, with_changes, with_chips, with_cores
 from neurocompile.errors import BadInput
 from neurocompile.hardware import load_chip
 
@@ -98,13 +98,47 @@ def test_a_chip_without_prices_names_none():
         parse(["davies2018.synaptic_operation=1pJ"], load_chip("ideal"))
 
 
-def test_a_network_on_several_smaller_chips_has_more_static_power_and_no_known_hops():
-    # two cores: on one chip of 128, on two of 1
+def test_a_network_on_several_smaller_chips_has_more_static_power_no_time_and_no_total():
+    # two cores, which send each other all 640 + 640 messages: on one chip of 128, on two of 1
     one, two = energy(), energy(with_cores(SMALL, 1))
     assert (one.static["chips"], two.static["chips"]) == (1, 2)
     assert two.static["high_w"] == pytest.approx(2 * 0.104)
-    hops = [t for t in model(two, "boyle2025").terms if t.quantity.startswith("hop")]
-    assert hops
-    assert {t.count for t in hops} == {None}
-    assert model(two, "boyle2025").total_j is None
-    assert any("several chips" in line for line in two.not_modelled)
+    for name in ("davies2018", "boyle2025"):
+        off_chip = [t for t in model(two, name).terms if t.quantity == "off_chip_message"]
+        assert [(t.count, t.price_j, t.source) for t in off_chip] == 2 * [(640, None, None)]
+        assert model(two, name).total_j is None
+    assert set(vars(two.ranges["pipelined"]).values()) == {None}
+    fast = [row for row in two.static["times"] if row["mode"] == "as fast as possible"]
+    assert {row["time_s"] for row in fast} == {None}
+    assert any("the time of a step on 2 chips" in line for line in two.not_modelled)
+    assert any("1,280 messages" in line and "--set" in line for line in two.not_modelled)
+
+
+def test_with_a_price_of_the_users_own_messages_between_chips_have_joules_that_say_so():
+    chip = with_cores(SMALL, 1)
+    changes = parse(["boyle2025.off_chip_message=10pJ"], chip)
+    (change,) = changes.values()
+    assert change.to_dict()["was"] is None
+    one, two = energy(), energy(with_changes(chip, changes))
+    # every core is the only one of its chip: nothing else differs, for on one chip nothing hops
+    more = model(two, "boyle2025").total_j - model(one, "boyle2025").total_j
+    assert more == pytest.approx(1280 * 10 * PJ, rel=1e-9)
+    off_chip = [t for t in model(two, "boyle2025").terms if t.quantity == "off_chip_message"]
+    assert {t.source for t in off_chip} == {USER}
+    # the other model has no price still: no low and no high, for they would be of one model alone
+    assert model(two, "davies2018").total_j is None
+    ranges = two.ranges["pipelined"]
+    assert (ranges.low_j, ranges.high_j) == (None, None)
+    assert ranges.nominal_j == model(two, "boyle2025").total_j
+    both = parse([f"{m}.off_chip_message=10pJ" for m in ("davies2018", "boyle2025")], chip)
+    priced = energy(with_changes(chip, both))
+    assert priced.ranges["pipelined"].low_j == model(priced, "davies2018").total_j
+    assert not any("a price" in line for line in priced.not_modelled)
+
+
+def test_a_chip_may_be_taken_more_than_once_where_a_user_allows_it():
+    assert with_chips(LOIHI, None) is LOIHI
+    assert with_chips(LOIHI, 1) is LOIHI
+    chip = with_chips(LOIHI, 3)
+    assert (chip.limits.chips.value, chip.limits.chips.source) == (3, USER)
+    assert USER in chip.sources

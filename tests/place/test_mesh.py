@@ -4,11 +4,14 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from place_networks import dense, limited, neurons, random_network
 
 from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph, chain
+from neurocompile.ir.linear import connections
+from neurocompile.ir.nodes import size
 from neurocompile.place import place
 from neurocompile.place.mesh import arranged, distances, positions
 
@@ -107,10 +110,53 @@ def test_measured_spikes_draw_busy_cores_together(rng):
         assert way({"a": counted}, counted) < way(None, counted)
 
 
-def test_between_chips_messages_are_counted_and_hops_are_unknown(rng):
-    route = place(star(rng, 128), limited(neurons_per_core=1)).routes["s"]  # 129 cores
-    assert route.hops_east_west is None
+def test_of_129_cores_one_lies_on_the_next_chip_and_the_others_are_reached_by_hops(rng):
+    # The sender shares a chip with 127 targets in 8 x 4 tiles, and lies in one of the four tiles
+    # in their middle: the ways along x add up to 16 x (3 + 2 + 1 + 0 + 1 + 2 + 3 + 4) hops, those
+    # along y to 32 x (1 + 0 + 1 + 2).
+    route = place(star(rng, 128), limited(neurons_per_core=1)).routes["s"]
     assert route.off_chip.tolist() == [1]
+    assert route.hops_east_west.tolist() == [256]
+    assert route.hops_north_south.tolist() == [128]
+
+
+def by_brute_force(placed, name, per_chip):
+    """Off-chip messages and hops of one spike of each neuron, message by message."""
+    graph, core_of = placed.graph, placed.core_of
+    (source,), (target,) = graph.before(name), graph.after(name)
+    found = np.zeros((3, size(graph.nodes[source].shape)), np.int64)
+    reached = sp.coo_array(connections(graph.nodes[name]))
+    pairs = {(int(n), int(core_of[target][t])) for t, n in zip(*reached.coords, strict=True)}
+    for neuron, there in pairs:
+        (chip, here), (other, place) = (divmod(int(c), per_chip)
+                                        for c in (core_of[source][neuron], there))  # fmt: skip
+        if chip != other:
+            found[0, neuron] += 1
+            continue
+        (x, y), (to_x, to_y) = (divmod(core // 4, 4) for core in (here, place))
+        found[1:, neuron] += abs(to_x - x), abs(to_y - y)
+    return found
+
+
+@pytest.mark.parametrize("per_chip", [1, 2, 5, 9, 128])
+@pytest.mark.parametrize("seed", range(4))
+def test_messages_between_chips_and_hops_on_each_are_those_found_message_by_message(seed, per_chip):
+    placed = place(random_network(seed), limited(neurons_per_core=12, cores=per_chip))
+    assert placed.fits == (len(placed.cores) <= per_chip)
+    for name, route in placed.routes.items():
+        if route.host:
+            assert route.off_chip is None
+            continue
+        off_chip, east, north = by_brute_force(placed, name, per_chip)
+        assert route.off_chip.tolist() == off_chip.tolist()
+        assert route.hops_east_west.tolist() == east.tolist()
+        assert route.hops_north_south.tolist() == north.tolist()
+
+
+def test_a_chip_with_more_cores_than_its_mesh_has_places_has_no_known_hops(rng):
+    route = place(star(rng, 128), limited(neurons_per_core=1, cores=129)).routes["s"]
+    assert route.hops_east_west is None
+    assert route.off_chip.tolist() == [0]
 
 
 def test_populations_that_talk_share_a_chip(rng):

@@ -1,10 +1,14 @@
 """Populations on cores: within limits, split well, refused where one neuron is too much."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from place_networks import dense, limited, neurons, random_network, weights
 
+from neurocompile.energy.what_if import with_chips
 from neurocompile.errors import DoesNotFit
 from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -15,6 +19,7 @@ from neurocompile.place import core_table, fit, least_cores, place, require_fit
 from neurocompile.place.memory import lists
 
 LOIHI = load_chip("loihi-sim")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -121,6 +126,7 @@ def test_a_population_that_fits_takes_one_core(rng):
     assert core_table(placed) == [
         {
             "core": 0,
+            "chip": 0,
             "layer": "hid",
             "neurons": 100,
             "input_axons": 64,
@@ -235,6 +241,61 @@ def test_a_network_above_the_cores_of_a_chip_is_placed_but_does_not_fit(rng):
     assert fit(placed)["chips"] == 2
     with pytest.raises(DoesNotFit, match=r"takes 3 cores, but loihi-sim has 2.*'hid' with 3"):
         require_fit(placed)
+
+
+def several(chips, **limits):
+    """The chips of `limited`, of which a network may take so many."""
+    return with_chips(limited(**limits), chips)
+
+
+def test_a_network_too_large_for_one_chip_goes_onto_several_one_after_the_other(rng):
+    # 50 neurons, 10 a core and 2 cores a chip: 5 cores, the last of them alone on the third chip
+    graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 50), "hid": neurons(50)})
+    placed = place(graph, several(3, neurons_per_core=10, cores=2))
+    require_fit(placed)
+    table = fit(placed)
+    assert (table["fits"], table["chips"], table["chips_limit"]) == (True, 3, 3)
+    assert table["limits"][0]["used"] == 5
+    assert table["limits"][0]["limit"] == 6
+    assert table["least_cores"]["neurons"] == 5
+    assert [row["chip"] for row in core_table(placed)] == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_the_refusal_names_the_chips_that_would_do(rng, allowed):
+    graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 50), "hid": neurons(50)})
+    limits = {"neurons_per_core": 10, "cores": 2}
+    have = "loihi-sim has 2" if allowed == 1 else "2 chips of loihi-sim have 4"
+    with pytest.raises(DoesNotFit, match=rf"takes 5 cores, but {have}\. --chips 3 would do\."):
+        require_fit(place(graph, several(allowed, **limits)))
+    require_fit(place(graph, several(3, **limits)))
+
+
+def test_the_refusal_says_where_fewer_cores_would_fit_the_chip():
+    # a network that takes more cores where messages count than it needs
+    for seed in range(12):
+        graph, limits = random_network(seed), {"neurons_per_core": 30}
+        few, many = (len(place(graph, limited(**limits), what).cores)
+                     for what in ("cores", "messages"))  # fmt: skip
+        if few < many:
+            break
+    assert few < many
+    placed = place(graph, limited(**limits, cores=few), "messages")
+    with pytest.raises(DoesNotFit, match=f"so would --place cores, which takes {few} cores"):
+        require_fit(placed)
+    assert place(graph, limited(**limits, cores=few), "cores").fits
+
+
+def test_a_target_may_say_itself_that_it_is_several_chips(rng, tmp_path):
+    plain = (ROOT / "targets/loihi-sim/target.toml").read_text()
+    two = 'chips = { value = 2, unit = "chip", source = "lava", where = "here", kind = "assumed" }'
+    (tmp_path / "target.toml").write_text(plain.replace("[limits]\n", f"[limits]\n{two}\n"))
+    chip = load_chip(tmp_path)
+    assert chip.limits.chips.value == 2
+    graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 200), "hid": neurons(200)})
+    small = {"neurons_per_core": replace(chip.limits.neurons_per_core, value=1)}
+    placed = place(graph, replace(chip, limits=replace(chip.limits, **small)))
+    assert (len(placed.cores), placed.fits) == (200, True)
 
 
 def test_a_network_that_fits_is_not_refused(rng):

@@ -1,0 +1,74 @@
+"""Write the table of docs/placement.md that says what each objective costs.
+
+In:  examples/models/mnist_autoencoder.pt, 20 digits, the fixed engine.
+Out: what stands between the marks `costs` in docs/placement.md: the figures that
+     `neurocompile energy DIR --place ...` prints.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+from neurocompile.export import Request, export_model
+from neurocompile.place.pack import Objective
+from neurocompile.report.terminal import Screen
+from neurocompile.report.words import joules, prefixed
+from neurocompile.reprice.artifact import reprice
+
+PAGE = Path(__file__).parent / "placement.md"
+MODEL = Path(__file__).parents[1] / "examples/models/mnist_autoencoder.pt"
+SAMPLES = 20
+BLOCK = re.compile(r"(<!-- begin costs -->\n).*?(<!-- end costs -->)", flags=re.DOTALL)
+
+
+def main() -> int:
+    """Write the page."""
+    with tempfile.TemporaryDirectory() as folder, Screen(quiet=True) as screen:
+        out = Path(folder) / "mnist"
+        export_model(Request(MODEL, "loihi-sim", out, samples=SAMPLES, engines=("fixed",)), screen)
+        PAGE.write_text(filled(PAGE.read_text(), costs(out, screen)))
+    return 0
+
+
+def costs(directory: Path, screen: Screen) -> list[dict[str, Any]]:
+    """What `energy DIR --place` says, by objective."""
+    return [
+        reprice(directory, model=None, assignments=(), cores=None, fewest_of=few, source=None,
+                samples=None, screen=screen)
+        for few in get_args(Objective)
+    ]  # fmt: skip
+
+
+def filled(page: str, found: list[dict[str, Any]]) -> str:
+    """The page with its table."""
+    made, times = BLOCK.subn(lambda block: block[1] + table(found) + block[2], page)
+    assert times == 1
+    return made
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """A row an objective; a sample takes T + depth steps, as fast as possible."""
+    models = [model["name"] for model in found[0]["energy"]["models"]]
+    head = ["`--place`", "cores", "messages a sample"]
+    head += [f"{what}, {model}" for what in ("a sample's time", "its joules") for model in models]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
+    for one in found:
+        samples = one["samples"]
+        terms = one["energy"]["models"][0]["terms"]
+        messages = sum(t["count"] for t in terms if t["quantity"] == "message_within_tile")
+        times = {
+            r["model"]: r["sample_s"] for r in one["latency"] if r["samples_follow"] == "reset"
+        }
+        energies = {m["name"]: m["total_j"] / samples for m in one["energy"]["models"]}
+        cells = [f"`{one['fewest_of']}`", str(one["cores_used"]), f"{messages / samples:,.0f}"]
+        cells += [prefixed(times[m], "s") for m in models] + [joules(energies[m]) for m in models]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

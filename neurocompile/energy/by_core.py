@@ -1,0 +1,128 @@
+"""Joules of each core: what happened on it times the prices of each model.
+
+In:  counts; placement; the prices and times of a chip.
+Out: JSON-ready rows by core, and what belongs to no core: hops, and messages between chips.
+An event belongs to the core that does it: operations and messages in to the one that receives,
+spikes and messages out to the one that sends. Cores and what belongs to none add up to the total
+of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import fsum
+from typing import Any
+
+import numpy as np
+
+from neurocompile.chip import Chip, Prices
+from neurocompile.energy.counts import Counts
+from neurocompile.energy.estimate import ModelEnergy
+from neurocompile.energy.latency import busiest, core_events
+from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.steps import Mode, event_times, sending
+from neurocompile.ir.arrays import Array
+from neurocompile.place.placed import Placed
+
+NO_CORE = ("hop_east_west", "hop_north_south", "off_chip_message")
+HOW = (
+    "neuron updates are known by population and shared evenly among its neurons; busy is a core's "
+    "sending and receiving over all steps, divided by the modelled time, barriers included"
+)
+
+
+def by_core(
+    counts: Counts, placed: Placed, chip: Chip, models: tuple[ModelEnergy, ...], mode: Mode
+) -> dict[str, Any] | None:
+    """Every core's events, joules and part of the time.
+
+    Args:
+        counts: What happened.
+        placed: Where.
+        chip: Whose prices and times.
+        models: Of the estimate in this mode; what belongs to no core is taken from their terms.
+        mode: How samples follow each other.
+
+    Returns:
+        mode; rows: core, layers (neurons of each population), events, energy_j and share by
+        energy model (None without a total), busy and slowest_steps by latency model (None
+        where no time is known); no_core_j by energy model; how. None where nothing was counted
+        by core.
+    """
+    if not counts.on_cores:
+        return None
+    events = core_events(counts, placed, mode)
+    joules = {m.name: _joules(chip.energy[m.name], events, m) for m in models}
+    busy = {name: _busy(counts, placed, chip, name, mode, events) for name in chip.latency}
+    totals = {m.name: m.total_j for m in models}
+    rows = []
+    for core in placed.cores:
+        at = core.index
+        spent = {name: None if j is None else float(j[at]) for name, j in joules.items()}
+        rows.append({
+            "core": at,
+            "layers": {name: len(neurons) for name, neurons in core.held.items()},
+            "events": {e: None if n is None else _plain(n[at]) for e, n in events.items()},
+            "energy_j": spent,
+            "share": {n: None if j is None else _part(j, totals[n]) for n, j in spent.items()},
+            "busy": {n: None if b is None else _sides(b[:, at]) for n, b in busy.items()},
+            "slowest_steps": {
+                name: int(found.steps[at]) if (found := counts.slowest.get((mode, name))) else None
+                for name in chip.latency
+            },
+        })  # fmt: skip
+    return {"mode": mode, "rows": rows, "no_core_j": _no_core(models), "how": HOW}
+
+
+def _joules(prices: Prices, events: Mapping[str, Array | None], model: ModelEnergy) -> Any:
+    """(cores,) joules; None where the model has no total."""
+    if model.total_j is None:
+        return None
+    known = {e: n for e, n in events.items() if n is not None}
+    parts = [n * price.si for e, n in known.items() if (price := price_of(prices, e)) is not None]
+    lacking = [e for e in events if lacks(prices, e) and known.get(e, np.zeros(1)).any()]
+    return None if lacking or not parts else [fsum(each) for each in zip(*parts, strict=True)]
+
+
+def _busy(
+    counts: Counts,
+    placed: Placed,
+    chip: Chip,
+    model: str,
+    mode: Mode,
+    events: Mapping[str, Array | None],
+) -> Array | None:
+    """(sending and receiving, cores), parts of the modelled time."""
+    found = busiest(counts, placed, chip, model, mode)
+    times = event_times(chip.latency[model], events)
+    if found is None or times is None or any(events[e] is None for e in times):
+        return None
+    whole = found.work_s + counts.steps_charged(mode) * found.barrier_s
+    sides = np.zeros((2, len(placed.cores)))
+    for event, each in times.items():
+        sides[0 if sending(event) else 1] += each * np.asarray(events[event])
+    return sides / whole if whole else sides
+
+
+def _no_core(models: tuple[ModelEnergy, ...]) -> dict[str, float | None]:
+    """By model, joules of what belongs to no core; None without a total."""
+    return {
+        m.name: None
+        if m.total_j is None
+        else fsum(t.energy_j or 0.0 for t in m.terms if t.quantity in NO_CORE)
+        for m in models
+    }
+
+
+def _sides(busy: Array) -> dict[str, float]:
+    return {"sending": float(busy[0]), "receiving": float(busy[1])}
+
+
+def _part(of: float, total: float | None) -> float:
+    return of / total if total else 0.0
+
+
+def _plain(count: Any) -> int | float:
+    """A count as JSON has it; a share of updates may be no whole number."""
+    value = float(count)
+    return int(count) if value.is_integer() else round(value, 6)
