@@ -49,6 +49,12 @@ SHIFT = 1  # pixels
 @click.option("--batch", default=32, show_default=True, help="Digits a step")
 @click.option("--lr", default=3e-3, show_default=True, help="Peak of the one-cycle learning rate")
 @click.option("--latent", default=100, show_default=True, help="Neurons of the latent layer")
+@click.option(
+    "--synops-weight",
+    default=0.0,
+    show_default=True,
+    help="Price of all synaptic operations together, if every neuron spiked in every step",
+)
 @click.option("--steps", default=16, show_default=True, help="Time steps a digit is shown for")
 @click.option(
     "--encoder", type=click.Choice(["current", "bernoulli"]), default="current", show_default=True
@@ -74,6 +80,7 @@ def main(
     batch: int,
     lr: float,
     latent: int,
+    synops_weight: float,
     steps: int,
     encoder: Any,
     seed: int,
@@ -94,7 +101,7 @@ def main(
         lr,
         shift=SHIFT,
         weight_noise=WEIGHT_NOISE,
-        regularization=REGULARIZATION,
+        regularization=replace(REGULARIZATION, synops=synops_weight),
         seed=seed,
     )
 
@@ -119,8 +126,8 @@ def main(
 
     summary = {
         "command": f"python examples/train_mnist_autoencoder.py --data {data} --epochs {epochs} "
-        f"--batch {batch} --lr {lr} --latent {latent} --steps {steps} --encoder {encoder} "
-        f"--seed {seed} --threads {threads}",
+        f"--batch {batch} --lr {lr} --latent {latent} --synops-weight {synops_weight} "
+        f"--steps {steps} --encoder {encoder} --seed {seed} --threads {threads}",
         "test_error": error,
         "test_samples": len(test_images),
         "dead_latent": layers["latent"].dead,

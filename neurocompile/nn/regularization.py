@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
 from neurocompile.nn.layers import Neuron, SpikingNeuron
+from neurocompile.nn.network import SpikingNetwork
+from neurocompile.nn.synops import synops_share
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,15 @@ class Regularization:
             population, where r_n is the neuron's mean rate over the batch; not divided by B.
         low: Lower end of the band, spikes per step.
         high: Upper end of the band, spikes per step.
+        synops: Of the synaptic operations of the batch, as a share of those if every neuron
+            spiked in every step (`synops.synops_share`): what all of these together would cost.
+            A share and no count, so that a weight means the same in a larger network.
 
     Source:
         Huebotter, Lanillos, Tomczak, arXiv 2109.11045; the band is ours, after stork and sinabs.
+        Operations as a term of the loss: Sorbaro, Liu, Bortone, Sheik, arXiv 1912.01268, and
+        sinabs, whose counter also finds the connections at a border by a transposed convolution.
+        sinabs asks for a target count; this is a price. stork prices spikes, not operations.
     """
 
     potential_l1: float = 0.0
@@ -51,6 +59,7 @@ class Regularization:
     band: float = 0.0
     low: float = 0.0
     high: float = 1.0
+    synops: float = 0.0
 
     def __post_init__(self) -> None:
         for field, weight in zip(fields(self), astuple(self), strict=True):
@@ -79,7 +88,8 @@ def regularization_loss(
         A scalar.
 
     Raises:
-        BadInput: If no layer of ours has run, or a latent penalty finds no layer named "latent".
+        BadInput: If no layer of ours has run, a latent penalty finds no layer named "latent", or
+            a penalty on synops gets no `SpikingNetwork`.
     """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, Neuron) and m.activity}
     if not layers:
@@ -94,6 +104,13 @@ def regularization_loss(
     latent_asked = weights.latent_per_sample or weights.latent_per_neuron
     if latent_asked and "latent" not in {name.split(".")[-1] for name in layers}:
         raise BadInput("a latent penalty needs a layer named 'latent'; the model has none.")
+    if weights.synops:
+        if not isinstance(model, SpikingNetwork):
+            raise BadInput(
+                f"a penalty on synops needs the order of the layers, which {type(model).__name__} "
+                "does not say. Use a SpikingNetwork."
+            )
+        total = total + weights.synops * synops_share(model)
     return total
 
 
