@@ -1,0 +1,32 @@
+"""Pictures that are the same file for the same figures.
+
+In:  a matplotlib figure.
+Out: an SVG without dates, with the same ids each time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+matplotlib.rcParams.update(
+    {"svg.hashsalt": "neurocompile", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
+    | {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3}
+)
+
+
+def panels(count: int, *, width: float = 4.2, height: float = 3.4) -> tuple[Any, Any]:
+    """A figure with `count` axes in a row; sizes in inches."""
+    return plt.subplots(1, count, figsize=(width * count, height), layout="constrained")
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write the figure and close it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)

