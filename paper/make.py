@@ -17,10 +17,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from paper import search, sweeps, table
+from paper import (
+    affinity,
+    hardware,
+    latent,
+    pareto,
+    robustness,
+    search,
+    series,
+    sweeps,
+    table,
+    transmission,
+)
 from paper.study import RESULTS, ROOT, WEIGHTS, open_jobs
 
-STUDIES: tuple[ModuleType, ...] = (table, search, sweeps)
+STUDIES: tuple[ModuleType, ...] = (
+    table,
+    search,
+    sweeps,
+    latent,
+    hardware,
+    affinity,
+    robustness,
+    pareto,
+    series,
+    transmission,
+)
 PAGE = ROOT / "docs" / "results.md"
 PICTURES = ROOT / "docs" / "results"
 

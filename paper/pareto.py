@@ -23,7 +23,7 @@ from neurocompile.nn import Plan, Regularization, SpikingAutoencoder, train
 from neurocompile.nn.network import SpikingNetwork
 from paper.charts import panels, save
 from paper.markdown import table as markdown
-from paper.rows import chip_digest
+from paper.rows import chip_digest, figures
 from paper.study import ROOT, Job, Json
 from paper.training import digits
 from paper.weights import fitted
@@ -120,9 +120,7 @@ def measured(network: SpikingNetwork, wanted: Json) -> Json:
     """What a network does on the chip, on the first test digits.
 
     Returns:
-        A digit's `float_error` and `fixed_error` (squared error an image), `spikes`, `synops`,
-        `joules` by energy model and `sample_s` by latency model, as fast as possible and reset
-        between digits; `cores`, and the `rates` of the layers in spikes a neuron and step.
+        `rows.figures`; `cores`, and the `rates` of the layers in spikes a neuron and step.
     """
     chip = load_chip(wanted["target"])
     known = load_data("mnist5k:train", samples=wanted["calibration"])
@@ -130,23 +128,10 @@ def measured(network: SpikingNetwork, wanted: Json) -> Json:
     graph = trace(network, torch.zeros(1, *data.values.shape[1:]))
     compiled = compile(graph, chip, calibration=known, bits=wanted["bits"])
     result = measure(compiled, chip, data)
-    errors, counts, samples = result.evaluation.errors, result.counts, len(data)
     return {
-        "float_error": errors.float_sum / samples,
-        "fixed_error": errors.fixed_sum / samples,
-        "spikes": sum(layer.spikes for layer in counts.layers.values()) / samples,
-        "synops": sum(synapse.synops for synapse in counts.synapses.values()) / samples,
-        "joules": {
-            model.name: None if model.total_j is None else model.total_j / samples
-            for model in result.energy.models
-        },
-        "sample_s": {
-            row["model"]: row["sample_s"]
-            for row in result.energy.latency
-            if row["mode"] == "as fast as possible" and row["samples_follow"] == "reset"
-        },
+        **figures(result),
         "cores": len(compiled.placed.cores),
-        "rates": {layer.name: layer.rate for layer in counts.layers.values()},
+        "rates": {layer.name: layer.rate for layer in result.counts.layers.values()},
     }
 
 

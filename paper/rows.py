@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import torch
 
+from neurocompile.compiler import Result
 from neurocompile.data import Data
 from neurocompile.engines import fixed
 from neurocompile.engines.agree import spans
@@ -100,3 +101,31 @@ def image_error(results: Array, images: Array) -> float:
     """Squared error an image: the sum over its pixels, the mean over images."""
     difference = results.reshape(len(images), -1) - images.reshape(len(images), -1)
     return float(np.square(difference).sum(axis=1).mean())
+
+
+def figures(result: Result) -> Json:
+    """What is kept of a run on the chip, a digit's each.
+
+    Returns:
+        `float_error` and `fixed_error` (squared error an image), `spikes`, `synops`, `joules` by
+        energy model, `step_s` and `sample_s` by latency model, as fast as possible and reset
+        between digits.
+    """
+    samples, counts, errors = len(result.data), result.counts, result.evaluation.errors
+    times = [
+        row
+        for row in result.energy.latency
+        if row["mode"] == "as fast as possible" and row["samples_follow"] == "reset"
+    ]
+    return {
+        "float_error": errors.float_sum / samples,
+        "fixed_error": errors.fixed_sum / samples,
+        "spikes": sum(layer.spikes for layer in counts.layers.values()) / samples,
+        "synops": sum(synapse.synops for synapse in counts.synapses.values()) / samples,
+        "joules": {
+            model.name: None if model.total_j is None else model.total_j / samples
+            for model in result.energy.models
+        },
+        "step_s": {row["model"]: row["step_s"] for row in times},
+        "sample_s": {row["model"]: row["sample_s"] for row in times},
+    }

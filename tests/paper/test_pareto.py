@@ -20,6 +20,7 @@ def answer(error, microjoules, milliseconds=1.0):
         "spikes": 12345.0,
         "synops": 1.5e6,
         "joules": {"davies2018": microjoules * 2e-6, "boyle2025": microjoules * 1e-6},
+        "step_s": {"davies2018": 1e-4, "boyle2025": milliseconds * 5e-5},
         "sample_s": {"davies2018": 2e-3, "boyle2025": milliseconds * 1e-3},
         "cores": 12,
         "rates": {},

@@ -1,0 +1,206 @@
+"""Each spiking row of the table as the chip's integers: what it loses, and what it costs.
+
+In:  trained networks; training digits to calibrate on, test digits to measure on.
+Out: float and fixed error, spikes, operations, modelled joules and times a digit.
+Our architecture goes onto loihi-sim. The paper's has neurons with 12,800 inputs, which no Loihi
+core holds: it goes onto `ideal`, a chip without limits and prices, and what loihi-sim says of it
+is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from neurocompile.compiler import Compiled, compile, measure
+from neurocompile.data import load_data
+from neurocompile.errors import DoesNotFit
+from neurocompile.hardware import load_chip
+from neurocompile.place.placement import place, require_fit
+from paper import rows
+from paper.charts import panels, save
+from paper.markdown import mean_sd
+from paper.markdown import table as markdown
+from paper.study import Job, Json
+
+GOAL, BITS = 1.02, 8
+CHIP = "loihi-sim"
+TARGETS = {"chip": CHIP, "paper": "ideal"}
+# The paper's network has five times the neurons and forty times the weights.
+DIGITS = {"chip": 1000, "paper": 200}
+CALIBRATION = {"chip": 200, "paper": 50}
+MODELS = ("davies2018", "boyle2025")
+
+
+def jobs() -> list[Job]:
+    """A job a network of the table."""
+    return [job for each in TARGETS for job in _jobs(each).values()]
+
+
+def _jobs(architecture: str) -> dict[rows.Key, Job]:
+    how = {
+        "bits": BITS,
+        "chips": {n: rows.chip_digest(n) for n in sorted({CHIP, TARGETS[architecture]})},
+        "target": TARGETS[architecture],
+        "calibration": CALIBRATION[architecture],
+        "digits": DIGITS[architecture],
+    }
+    return {
+        key: Job("hardware", " ".join(map(str, key)), {"training": asked, **how}, _measured)
+        for key, asked in rows.spiking(architecture).items()
+    }
+
+
+def _measured(asked: Json) -> Json:
+    chip, seed = load_chip(asked["target"]), asked["training"]["seed"]
+    calibration = load_data("mnist5k:train", samples=asked["calibration"])
+    graph = rows.float_graph(asked["training"])
+    compiled = compile(graph, chip, calibration=calibration, bits=asked["bits"], seed=seed)
+    result = measure(compiled, chip, load_data("mnist5k", samples=asked["digits"]), seed=seed)
+    return {**rows.figures(result), "verdict": verdict(compiled)}
+
+
+def verdict(compiled: Compiled) -> str:
+    """What `CHIP` says of a network: "" where it fits, else why not."""
+    try:
+        require_fit(place(compiled.fixed_graph, load_chip(CHIP)))
+    except DoesNotFit as error:
+        return str(error)
+    return ""
+
+
+def text() -> str:
+    """The section of the page."""
+    parts = [
+        "## On the chip",
+        "",
+        f"Every spiking network of the table in {BITS}-bit integers, scales chosen on training "
+        "digits, measured on test digits by the fixed engine, which is bit for bit the chip. "
+        "Errors are squared errors an image, everything else is a digit's; the state is reset "
+        "between digits and the chip runs as fast as it can. Mean ± sd over seeds; joules and "
+        "times are modelled, each by the two published models.",
+        "",
+    ]
+    for architecture in TARGETS:
+        found = rows.kept(_jobs(architecture))
+        if found:
+            parts += _section(architecture, found)
+    if _priced():
+        parts += [_pays(_priced()), "", "![energy against error](results/hardware.svg)", ""]
+    return "\n".join(parts)
+
+
+def _section(architecture: str, found: dict[str, list[Json]]) -> list[str]:
+    """Table and sentences of one architecture."""
+    how = (
+        f"On `{TARGETS[architecture]}`, {DIGITS[architecture]:,} test digits, scales chosen on "
+        f"{CALIBRATION[architecture]} training digits."
+    )
+    verdicts = sorted({one["verdict"] for each in found.values() for one in each} - {""})
+    refused = [f"> {CHIP}: {sentence}" for sentence in verdicts]
+    if refused:
+        refused = [f"What `{CHIP}` says of it:", "", *refused, ""]
+    return [
+        rows.heading(architecture),
+        "",
+        how,
+        "",
+        _table(found),
+        "",
+        _goal(architecture, found),
+        "",
+        *refused,
+    ]
+
+
+def _table(found: dict[str, list[Json]]) -> str:
+    priced = all(_is_priced(one) for answers in found.values() for one in answers)
+    columns: dict[str, Callable[[list[Json]], str]] = {
+        "float error": lambda a: mean_sd([one["float_error"] for one in a], 2),
+        "fixed error": lambda a: mean_sd([one["fixed_error"] for one in a], 2),
+        "fixed / float": lambda a: mean_sd([ratio(one) for one in a], 4),
+        "worst": lambda a: f"{max(map(ratio, a)):.4f}",
+        "spikes": lambda a: mean_sd([one["spikes"] for one in a], 0),
+        "million operations": lambda a: mean_sd([one["synops"] / 1e6 for one in a], 2),
+    }
+    if priced:
+        columns |= {f"µJ, {model}": _column("joules", model, 1e6, 1) for model in MODELS}
+        columns |= {f"µs a step, {model}": _column("step_s", model, 1e6, 1) for model in MODELS}
+        columns |= {f"ms a digit, {model}": _column("sample_s", model, 1e3, 2) for model in MODELS}
+    lines = [[row, *(cell(answers) for cell in columns.values())] for row, answers in found.items()]
+    return markdown(("model", *columns), lines)
+
+
+def _column(key: str, model: str, factor: float, digits: int) -> Callable[[list[Json]], str]:
+    return lambda answers: mean_sd([one[key][model] * factor for one in answers], digits)
+
+
+def ratio(answer: Json) -> float:
+    """Fixed over float error."""
+    return float(answer["fixed_error"] / answer["float_error"])
+
+
+def _goal(architecture: str, found: dict[str, list[Json]]) -> str:
+    """How many regularized networks keep within the goal."""
+    penalized = rows.baselines(architecture)
+    regular = [one for row, each in found.items() if row in penalized for one in each]
+    others = [one for row, each in found.items() if row not in penalized for one in each]
+    said = [
+        f"{sum(ratio(one) <= GOAL for one in group)} of {len(group)} {name} networks keep within "
+        f"{GOAL} times their float error (worst {max(map(ratio, group)):.4f})"
+        for name, group in (("regularized", regular), ("unregularized", others))
+        if group
+    ]
+    return "; ".join(said) + "."
+
+
+def _is_priced(answer: Json) -> bool:
+    return all(answer["joules"].get(model) is not None for model in MODELS)
+
+
+def _priced() -> dict[str, list[Json]]:
+    """Rows of our architecture whose joules are known."""
+    found = rows.kept(_jobs("chip"))
+    return {row: each for row, each in found.items() if all(map(_is_priced, each))}
+
+
+def _pays(found: dict[str, list[Json]]) -> str:
+    """Each regularized row against its unregularized one, by means over seeds."""
+
+    def mean(row: str, value: Callable[[Json], float]) -> float:
+        return float(np.mean([value(one) for one in found[row]]))
+
+    def change(row: str, plain: str, value: Callable[[Json], float]) -> str:
+        return f"{100 * (mean(row, value) / mean(plain, value) - 1):+.0f} %"
+
+    values: dict[str, Callable[[Json], float]] = {
+        "error": lambda one: one["fixed_error"],
+        "energy by davies2018": lambda one: one["joules"]["davies2018"],
+        "energy by boyle2025": lambda one: one["joules"]["boyle2025"],
+    }
+    lines = [
+        [row, plain, *(change(row, plain, value) for value in values.values())]
+        for row, plain in rows.baselines("chip").items()
+        if row in found and plain in found
+    ]
+    return "Does regularization pay in joules? Means against those of the row without it:\n\n" + (
+        markdown(("model", "against", *values), lines)
+    )
+
+
+def draw(folder: Path) -> None:
+    """Energy against error, a dot a network, by both models."""
+    found = _priced()
+    if not found:
+        return
+    figure, axes = panels(len(MODELS))
+    for ax, model in zip(axes, MODELS, strict=True):
+        for row, answers in found.items():
+            x = [one["fixed_error"] for one in answers]
+            ax.plot(x, [one["joules"][model] * 1e6 for one in answers], "o", label=row, alpha=0.7)
+        ax.set(title=model, xlabel="squared error an image, fixed", xlim=(0, None))
+        ax.set(ylabel="modelled energy a digit (µJ)", ylim=(0, None))
+        ax.legend(frameon=False)
+    save(figure, folder / "hardware.svg")

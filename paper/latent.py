@@ -1,0 +1,234 @@
+"""Whether the latent codes lie in classes, those of spikes and those of a variational autoencoder.
+
+In:  trained networks of the table; its 1,000 test digits.
+Out: distances, silhouette and neighbours by class; one embedding of each kind.
+A spiking code is the number of spikes of each latent neuron over the steps, a VAE's its mean.
+Distances are Euclidean and raw: a scale that all share changes none of the measures, and a scale
+for each neuron would blow up those that a VAE leaves unused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurocompile.nn.network import SpikingNetwork
+from paper import plain, rows, table
+from paper.charts import panels, save
+from paper.markdown import mean_sd
+from paper.markdown import table as markdown
+from paper.study import Job, Json
+from paper.training import digits, trained
+
+VAE, EMBEDDED = "VAE", "SAE, dense"
+NEIGHBOURS = (1, 5)
+PERPLEXITY = 30
+BATCH = 100
+MEASURES = {  # key of an answer: title, whether more is more structure
+    "ratio": ("within / between", False),
+    "silhouette": ("silhouette", True),
+    "neighbours_1": ("1-NN agreement", True),
+    "neighbours_5": ("5-NN agreement", True),
+}
+
+
+def jobs() -> list[Job]:
+    """A job a network, and one for the pixels themselves."""
+    return [_pixels(), *(job for each in table.EPOCHS for job in _jobs(each).values())]
+
+
+def _jobs(architecture: str) -> dict[rows.Key, Job]:
+    """By row of one architecture; the VAE's behind the spiking ones."""
+    asked: dict[rows.Key, Json] = {
+        key: {"training": training} for key, training in rows.spiking(architecture).items()
+    }
+    for seed in table.SEEDS:
+        epochs = table.EPOCHS[architecture]
+        training = plain.question(architecture, "vae", seed, epochs=epochs)
+        asked[architecture, VAE, seed] = {"vae": training}
+    return {
+        key: _job(" ".join(map(str, key)), one, key[1] in (VAE, EMBEDDED) and key[2] == 0)
+        for key, one in asked.items()
+    }
+
+
+def _pixels() -> Job:
+    return _job("pixels", {"pixels": True}, False)
+
+
+def _job(name: str, asked: Json, embed: bool) -> Job:
+    how = {"part": "test", "distance": "Euclidean", "perplexity": PERPLEXITY if embed else None}
+    return Job("latent", name, {**asked, **how}, _structure)
+
+
+def _structure(asked: Json) -> Json:
+    images, labels = digits(asked["part"])
+    if "pixels" in asked:
+        codes = images.flatten(1)
+    elif "vae" in asked:
+        with torch.no_grad():
+            codes = plain.trained(asked["vae"]).eval().encode(images)[0]
+    else:
+        codes = spike_counts(trained(asked["training"]), images)
+    found = structure(codes.double().numpy(), labels.numpy())
+    if asked["perplexity"]:
+        found["embedding"] = embedding(codes.double().numpy(), asked["perplexity"])
+    return found
+
+
+def spike_counts(network: SpikingNetwork, images: torch.Tensor) -> torch.Tensor:
+    """(n, latent) spikes of each latent neuron over the steps of a sample."""
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for first in range(0, len(images), BATCH):
+            network(images[first : first + BATCH], first)
+            activity = network.neurons()["latent"].activity
+            assert activity is not None
+            assert activity.counts is not None  # a spiking layer always has them
+            parts.append(activity.counts.flatten(1).clone())
+    return torch.cat(parts)
+
+
+def structure(codes: NDArray[np.float64], labels: NDArray[np.int64]) -> Json:
+    """How codes (n, d) lie by their classes (n,).
+
+    Returns:
+        `within`, `between`: mean distance of two samples of the same class, of two classes;
+        `ratio` of the two, None where all codes are the same; `silhouette`, mean over samples;
+        `neighbours_K`: share of samples whose class most of the K nearest others have.
+    """
+    from sklearn.metrics import pairwise_distances, silhouette_score
+
+    distance = pairwise_distances(codes)
+    np.fill_diagonal(distance, 0.0)
+    same = labels[:, None] == labels
+    others = ~np.eye(len(labels), dtype=bool)
+    within, between = float(distance[same & others].mean()), float(distance[~same].mean())
+    return {
+        "within": within,
+        "between": between,
+        "ratio": within / between if between else None,
+        "silhouette": float(silhouette_score(distance, labels, metric="precomputed")),
+        **{f"neighbours_{k}": agreement(distance, labels, k) for k in NEIGHBOURS},
+    }
+
+
+def agreement(distance: NDArray[np.float64], labels: NDArray[np.int64], k: int) -> float:
+    """Share of samples whose class is that of most of their k nearest others.
+
+    Among equally near ones the first counts, among equally frequent classes that of the nearest.
+    """
+    apart = distance + np.diag(np.full(len(distance), np.inf))
+    nearest = labels[np.argsort(apart, axis=1, kind="stable")[:, :k]]
+    votes = (nearest[:, :, None] == nearest[:, None, :]).sum(axis=2)
+    chosen = nearest[np.arange(len(nearest)), votes.argmax(axis=1)]  # the first of the most
+    return float((chosen == labels).mean())
+
+
+def embedding(codes: NDArray[np.float64], perplexity: int) -> list[list[float]] | None:
+    """x and y of each code by t-SNE, to 0.1; None where all codes are the same."""
+    from sklearn.manifold import TSNE
+
+    if not codes.std(axis=0).any():
+        return None
+    found = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(codes)
+    return [[round(float(value), 1) for value in axis] for axis in found.T]
+
+
+def text() -> str:
+    """The section of the page."""
+    parts = [
+        "## Structure of the latent codes",
+        "",
+        f"The codes of the {len(digits('test')[0]):,} test digits: for the spiking networks the "
+        "number of spikes of each latent neuron, for the VAE its mean. Distances are Euclidean, "
+        "without scaling. *Within / between* is the mean distance of two digits of a class over "
+        "that of two classes: less is more structure; of all other columns more is. K-NN agreement "
+        "leaves the digit itself out. Mean ± sd over seeds.",
+        "",
+    ]
+    for architecture in table.EPOCHS:
+        found = rows.kept(_jobs(architecture))
+        if not found:
+            continue
+        parts += [rows.heading(architecture), ""]
+        parts += [_table(found), "", _verdict(found), ""]
+        if _drawn(architecture):
+            parts += [f"![t-SNE of the codes](results/{_picture(architecture)})", ""]
+    return "\n".join(parts)
+
+
+def _table(found: dict[str, list[Json]]) -> str:
+    lines = [[row, *(_cell(answers, key) for key in MEASURES)] for row, answers in found.items()]
+    if _pixels().done:
+        lines.append(["the pixels", *(f"{_pixels().answer()[key]:.3f}" for key in MEASURES)])
+    return markdown(("code", *(title for title, _ in MEASURES.values())), lines)
+
+
+def _values(answers: list[Json], key: str) -> list[float]:
+    return [one[key] for one in answers if one[key] is not None]
+
+
+def _cell(answers: list[Json], key: str) -> str:
+    values = _values(answers, key)
+    return mean_sd(values, 3) if values else "-"
+
+
+def _verdict(found: dict[str, list[Json]]) -> str:
+    """Which spiking rows have more structure than the VAE, measure by measure."""
+    if VAE not in found:
+        return ""
+    said = []
+    for row in found:
+        if row == VAE:
+            continue
+        for_it = [
+            title for key, (title, more) in MEASURES.items() if _better(found, row, key, more)
+        ]
+        which = f" ({', '.join(for_it)})" if for_it else ""
+        said.append(f"{row}: by {len(for_it)} of {len(MEASURES)}{which}")
+    return (
+        "The paper says that spiking codes are structured by class and a VAE's are not. Measures "
+        f"by which a row's mean shows more structure than the VAE's: {'; '.join(said)}."
+    )
+
+
+def _better(found: dict[str, list[Json]], row: str, key: str, more: bool) -> bool:
+    ours, theirs = _values(found[row], key), _values(found[VAE], key)
+    if not ours or not theirs:
+        return False
+    return bool(np.mean(ours) > np.mean(theirs)) == more and np.mean(ours) != np.mean(theirs)
+
+
+def _picture(architecture: str) -> str:
+    return f"latent-{architecture}.svg"
+
+
+def _drawn(architecture: str) -> list[tuple[str, list[list[float]]]]:
+    """Rows that have an embedding, with it."""
+    found = []
+    for row in (EMBEDDED, VAE):
+        job = _jobs(architecture).get((architecture, row, 0))
+        points = job.answer()["embedding"] if job is not None and job.done else None
+        if points is not None:
+            found.append((row, points))
+    return found
+
+
+def draw(folder: Path) -> None:
+    """Embeddings beside each other, coloured by class."""
+    labels = digits("test")[1].numpy()
+    for architecture in table.EPOCHS:
+        drawn = _drawn(architecture)
+        if not drawn:
+            continue
+        figure, axes = panels(len(drawn))
+        for ax, (row, (x, y)) in zip(np.atleast_1d(axes), drawn, strict=True):
+            dots = ax.scatter(x, y, c=labels, cmap="tab10", s=6, vmin=-0.5, vmax=9.5)
+            ax.set(title=row, xticks=[], yticks=[])
+        figure.colorbar(dots, ticks=range(10), label="digit")
+        save(figure, folder / _picture(architecture))

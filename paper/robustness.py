@@ -1,0 +1,211 @@
+"""What faults do to a network on the chip, with and without regularization.
+
+In:  trained networks of our architecture in 8-bit integers; faults of sensor, memory and cores.
+Out: error by fault and strength, mean over fault draws.
+A result is always compared with the digit as it was before the fault. Draws have fixed seeds, the
+same for every network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from neurocompile.compiler import Compiled, compile
+from neurocompile.data import Data, load_data
+from neurocompile.errors import DoesNotFit
+from neurocompile.hardware import load_chip
+from neurocompile.ir.graph import Graph
+from paper import faults, rows
+from paper.charts import panels, save
+from paper.markdown import mean_sd
+from paper.markdown import table as markdown
+from paper.study import Job, Json
+
+CHIP, BITS = "loihi-sim", 8
+SEEDS = (0, 1, 2)
+CALIBRATION, DIGITS, DRAWS = 100, 200, 2
+LEVELS: dict[str, tuple[float, ...]] = {
+    "noise": (0.1, 0.2, 0.3, 0.5),
+    "dead": (0.05, 0.1, 0.2, 0.4),
+    "stuck": (0.01, 0.02, 0.05, 0.1),
+    "flips": (1e-4, 1e-3, 1e-2, 5e-2),
+    "cores": (1, 2, 3, 4),
+}
+TITLES = {
+    "noise": "Gaussian noise on pixels (sd)",
+    "dead": "pixels stuck at 0 (share)",
+    "stuck": "pixels stuck at 1 (share)",
+    "flips": "flipped weights (probability)",
+    "cores": "silent cores",
+}
+
+Fault = Callable[[Compiled, Data, float, np.random.Generator], tuple[Graph, Data]]
+
+
+def jobs() -> list[Job]:
+    """A job a network, all faults in it."""
+    return list(_jobs().values())
+
+
+def _jobs() -> dict[rows.Key, Job]:
+    how = {
+        "bits": BITS,
+        "chip": {CHIP: rows.chip_digest(CHIP)},
+        "calibration": CALIBRATION,
+        "digits": DIGITS,
+        "draws": DRAWS,
+        "levels": LEVELS,
+    }
+    return {
+        key: Job("robustness", " ".join(map(str, key)), {"training": asked, **how}, _errors)
+        for key, asked in rows.spiking("chip", SEEDS).items()
+    }
+
+
+def _errors(asked: Json) -> Json:
+    """Squared errors an image.
+
+    Returns:
+        `none` without a fault; `faults`, by fault, (levels, draws), None for a draw that left the
+        registers, which the chip would not run as the integers say; `cores`, how many there are.
+    """
+    seed = asked["training"]["seed"]
+    graph, chip = rows.float_graph(asked["training"]), load_chip(CHIP)
+    calibration = load_data("mnist5k:train", samples=asked["calibration"])
+    compiled = compile(graph, chip, calibration=calibration, bits=asked["bits"], seed=seed)
+    data = load_data("mnist5k", samples=asked["digits"])
+
+    def error(faulty: Graph, shown: Data) -> float | None:
+        try:
+            return rows.image_error(rows.fixed_results(faulty, shown, seed), data.values)
+        except DoesNotFit:
+            return None
+
+    found = {
+        name: [
+            [
+                error(*FAULTS[name](compiled, data, level, np.random.default_rng(draw)))
+                for draw in range(asked["draws"])
+            ]
+            for level in levels
+        ]
+        for name, levels in asked["levels"].items()
+    }
+    none = error(compiled.fixed_graph, data)
+    return {"none": none, "faults": found, "cores": len(compiled.placed.cores)}
+
+
+def _shown(compiled: Compiled, data: Data, values: np.ndarray) -> tuple[Graph, Data]:
+    """A sound network and other images."""
+    return compiled.fixed_graph, replace(data, values=values, digest="")
+
+
+FAULTS: dict[str, Fault] = {
+    "noise": lambda c, d, level, random: _shown(c, d, faults.noisy(d.values, level, random)),
+    "dead": lambda c, d, level, random: _shown(c, d, faults.stuck(d.values, level, 0.0, random)),
+    "stuck": lambda c, d, level, random: _shown(c, d, faults.stuck(d.values, level, 1.0, random)),
+    "flips": lambda c, d, level, random: (faults.flipped(c.fixed_graph, level, random), d),
+    "cores": lambda c, d, level, random: (
+        faults.silenced(c.fixed_graph, faults.on_cores(c.placed, int(level), random)),
+        d,
+    ),
+}
+
+
+def text() -> str:
+    """The section of the page."""
+    found = rows.kept(_jobs())
+    parts = [
+        "## Faults",
+        "",
+        f"Networks of our architecture in {BITS}-bit integers on `{CHIP}`, {DIGITS} test digits, "
+        f"{DRAWS} draws of each fault. Noise is cut to the range of a pixel. A flipped weight has "
+        "one bit of its stored word turned over. The neurons of a silent core, drawn among those "
+        "of the placement, send no spike, and its readouts stay at 0. Squared error an image "
+        "against the digit without fault: mean over draws, then mean ± sd over seeds. A network "
+        "that reconstructs little has little to lose: its growth says nothing beside its error.",
+        "",
+    ]
+    for name in LEVELS if found else ():
+        parts += [f"### {TITLES[name][0].upper()}{TITLES[name][1:]}", ""]
+        parts += [_cores(found)] if name == "cores" else []
+        parts += [_table(found, name), "", _verdict(found, name), ""]
+    if found:
+        parts += ["![error by fault](results/robustness.svg)", ""]
+    return "\n".join(parts)
+
+
+def _table(found: dict[str, list[Json]], name: str) -> str:
+    lines = []
+    for row, answers in found.items():
+        cells = [_cell(curve) for curve in np.array([curve_of(a, name) for a in answers]).T]
+        lines.append([row, *cells])
+    return markdown(("model", "0", *(f"{level:g}" for level in LEVELS[name])), lines)
+
+
+def _cores(found: dict[str, list[Json]]) -> str:
+    count = sorted({answer["cores"] for answers in found.values() for answer in answers})
+    return f"The networks take {' or '.join(map(str, count))} cores.\n"
+
+
+def curve_of(answer: Json, name: str) -> list[float]:
+    """Errors of a network without the fault and at each level; NaN where no draw has one."""
+    curve = [float("nan") if answer["none"] is None else answer["none"]]
+    for draws in answer["faults"][name]:
+        known = [error for error in draws if error is not None]
+        curve.append(float(np.mean(known)) if known else float("nan"))
+    return curve
+
+
+def _cell(errors: np.ndarray) -> str:
+    known = errors[~np.isnan(errors)]
+    return mean_sd(known, 2) if known.size else "-"
+
+
+def _verdict(found: dict[str, list[Json]], name: str) -> str:
+    """Which rows have the lowest error, and the smallest growth, at the strongest fault."""
+    ends, grown = {}, {}
+    for row, answers in found.items():
+        curves = np.array([curve_of(answer, name) for answer in answers])
+        if np.isnan(curves[:, [0, -1]]).any():
+            continue
+        ends[row] = curves[:, -1].mean()
+        grown[row] = ends[row] / curves[:, 0].mean()
+    left = sum(
+        error is None for answers in found.values() for a in answers for d in a["faults"][name]
+        for error in d
+    )  # fmt: skip
+    said = []
+    if ends:
+        best, least = min(ends, key=ends.__getitem__), min(grown, key=grown.__getitem__)
+        factors = ", ".join(f"{row} x {factor:.2f}" for row, factor in grown.items())
+        said.append(
+            f"At {LEVELS[name][-1]:g} the lowest error is that of '{best}', the smallest growth "
+            f"that of '{least}' ({factors})."
+        )
+    if left:
+        said.append(f"{left} draws left the registers of the chip and are in no mean.")
+    return " ".join(said)
+
+
+def draw(folder: Path) -> None:
+    """A panel a fault, a line a row."""
+    found = rows.kept(_jobs())
+    if not found:
+        return
+    figure, axes = panels(len(LEVELS), width=3.2)
+    for ax, (name, levels) in zip(axes, LEVELS.items(), strict=True):
+        at = np.arange(len(levels) + 1)
+        for row, answers in found.items():
+            curves = np.array([curve_of(answer, name) for answer in answers])
+            spread = curves.std(axis=0, ddof=1) if len(curves) > 1 else None
+            ax.errorbar(at, curves.mean(axis=0), spread, marker="o", capsize=2, label=row)
+        ax.set(xlabel=TITLES[name], ylim=(0, None))
+        ax.set_xticks(at, ["0", *(f"{level:g}" for level in levels)])
+    axes[0].set_ylabel("squared error an image")
+    axes[0].legend(frameon=False)
+    save(figure, folder / "robustness.svg")
