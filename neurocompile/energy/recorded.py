@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from math import isfinite
 from typing import Any, TypeVar
 
 import numpy as np
@@ -120,5 +121,9 @@ def _is_slowest(row: Any, cores: int) -> bool:
         and len(steps) == cores
         and all(type(n) is int and 0 <= n < 1 << 62 for n in steps)
         and all(isinstance(part, dict) for part in named)
-        and all(type(n) in (int, float) and n >= 0 for part in named for n in part.values())
+        and all(_is_amount(n) for part in named for n in part.values())
     )
+
+
+def _is_amount(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value) and value >= 0

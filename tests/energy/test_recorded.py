@@ -50,6 +50,38 @@ def put(kept, value, *path):
     kept[path[-1]] = value
 
 
+def slowest(**changed):
+    """A row of the report's slowest cores, for the two cores of the small network."""
+    row = {"samples_follow": "reset", "model": "boyle2025", "steps": [60, 40]}
+    row |= {"times_s": {"message_in": 1e-9}, "events": {"message_in": 7}}
+    return [row | changed]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "none",
+        [None],
+        slowest(samples_follow="somehow"),
+        slowest(model=1),
+        slowest(steps=[100]),
+        slowest(steps=[60, -1]),
+        slowest(times_s=[1e-9]),
+        slowest(times_s={"message_in": -1e-9}),
+        slowest(times_s={"message_in": float("nan")}),
+        slowest(times_s={"message_in": float("inf")}),
+        slowest(events={"message_in": "7"}),
+        slowest(events={"message_in": True}),
+    ],
+)
+def test_slowest_cores_that_are_no_numbers_by_event_and_core_are_refused(row):
+    placed, _, kept = report()
+    assert len(placed.cores) == 2
+    recorded(kept | {"slowest_cores": slowest()}, placed, steps=100)
+    with pytest.raises(BadInput, match="'slowest_cores' is no list of numbers"):
+        recorded(kept | {"slowest_cores": row}, placed, steps=100)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
