@@ -25,6 +25,7 @@ from paper import (
     robustness,
     search,
     series,
+    series_search,
     sweeps,
     table,
     transmission,
@@ -40,6 +41,7 @@ STUDIES: tuple[ModuleType, ...] = (
     affinity,
     robustness,
     pareto,
+    series_search,
     series,
     transmission,
 )

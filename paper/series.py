@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
@@ -26,14 +27,28 @@ from paper.study import Job, Json
 
 SEEDS = (0, 1, 2)
 TREES = 200
-# The rate with the smallest error on the training windows, in trials with seed 0: the plain network
-# at 1, 2, 4, 8 and 16e-3, the spiking one at 4, 8 and 16e-3 (pressure: 4 and 16e-3).
+# Where the search started; transmission studies these networks.
 BEST = {"spiking": 1.6e-2, "plain": 1.6e-2}
 SIZES: dict[str, dict[str, Any]] = {
     "gait": {"hidden": 128, "latent": 24, "epochs": 40, "rates": {**BEST, "plain": 8e-3}},
     "ecg": {"hidden": 64, "latent": 8, "epochs": 40, "rates": BEST},
     "pressure": {"hidden": 64, "latent": 8, "epochs": 100, "rates": BEST},
 }
+# What the search of `series_search` found, by the error on held-out training windows.
+CHOSEN: dict[str, dict[str, Any]] = {
+    "gait": {
+        "hidden": 256, "latent": 48, "steps": 16, "epochs": 40,
+        "code": {"drive": 0.25, "tau_readout": 0.01}, "rates": {"spiking": 3.2e-2, "plain": 8e-3},
+    },
+    "ecg": {
+        "hidden": 128, "latent": 32, "steps": 32, "epochs": 30,
+        "code": {"drive": 0.25, "tau_readout": 0.06}, "rates": {"spiking": 3.2e-2, "plain": 1.6e-2},
+    },
+    "pressure": {
+        "hidden": 128, "latent": 32, "steps": 64, "epochs": 60,
+        "code": {"drive": 0.15, "tau_readout": 0.06}, "rates": {"spiking": 3.2e-2, "plain": 1.6e-2},
+    },
+}  # fmt: skip
 METHODS = {
     "chip": "spiking autoencoder, loihi-sim",
     "spiking": "spiking autoencoder, float",
@@ -46,9 +61,10 @@ NAMES = {
     "ecg": "simulated ECG, labelled",
     "pressure": "pressure, labelled",
 }
+SCORE = "Mahalanobis distance of the residual, Ledoit-Wolf covariance of training residuals"
 MODELS = ("davies2018", "boyle2025")
 
-Score = Callable[[Array], Array]  # windows (n, channels, length) -> (n,), higher is less normal
+Score = Callable[[Array], Array]  # (n, channels, length) -> (n,), higher is less normal
 Model = Callable[[Array], Array]  # windows -> reconstructions
 
 
@@ -59,6 +75,7 @@ def jobs() -> list[Job]:
 
 def _jobs() -> dict[str, list[Job]]:
     how = {
+        "score": SCORE,
         "chip": {series_chip.CHIP: rows.chip_digest(series_chip.CHIP)},
         "bits": series_chip.BITS,
         "calibration": series_chip.CALIBRATION,
@@ -70,12 +87,12 @@ def _jobs() -> dict[str, list[Job]]:
             Job(
                 "series",
                 f"{name} {seed}",
-                {"training": series_models.question(name, seed=seed, **sizes), **how},
+                {"training": series_models.question(name, seed=seed, **chosen), **how},
                 _answer,
             )
             for seed in SEEDS
         ]
-        for name, sizes in SIZES.items()
+        for name, chosen in CHOSEN.items()
     }
 
 
@@ -98,18 +115,27 @@ def _answer(asked: Json) -> Json:
         "plain": lambda x: _results(series_models.plain(training), x),
         "pca": _principal(data.train, training["latent"]),
     }
-    scores = {name: score(model, data.train) for name, model in models.items()}
-    scores["forest"] = _forest(data.train, asked["trees"], seed)
+    left = {
+        name: {case: _residuals(model, x) for case, (x, _) in cases.items()}
+        for name, model in models.items()
+    }
+    usual = {name: _residuals(model, data.train) for name, model in models.items()}
+
+    def areas(law: Callable[[Array], Score]) -> Json:
+        of = {name: law(residuals) for name, residuals in usual.items()}
+        return {
+            name: {case: _area(cases[case][1], of[name](x)) for case, x in each.items()}
+            for name, each in left.items()
+        }
+
+    forest = _forest(data.train, asked["trees"], seed)
     clean = data.test[~data.labels]
     return {
         "windows": {"train": len(data.train), "test": len(data.test),
                     "anomalous": int(data.labels.sum())},
-        "auc": {
-            name: {
-                case: float(roc_auc_score(wrong, of(x))) for case, (x, wrong) in cases.items()
-            }
-            for name, of in scores.items()
-        },
+        "auc": areas(score)
+        | {"forest": {case: _area(wrong, forest(x)) for case, (x, wrong) in cases.items()}},
+        "auc_worst_channel": areas(worst_channel),
         "error": {name: float(np.square(of(clean) - clean).mean() / clean.var(axis=0).mean())
                   for name, of in models.items()},
         "chip": series_chip.figures(compiled, series_chip.run(compiled, clean)),
@@ -122,22 +148,37 @@ def beside(clean: Array, other: Array) -> tuple[Array, Array]:
     return np.concatenate([clean, other]), wrong
 
 
-def score(model: Model, train: Array) -> Score:
-    """How badly a window is reconstructed.
+def _area(wrong: Array, scores: Array) -> float:
+    return float(roc_auc_score(wrong, scores))
 
-    The mean squared error of each channel is divided by its mean over the training windows; the
-    worst channel counts, for a sensor fails alone.
+
+def score(usual: Array) -> Score:
+    """How unusual is what a reconstruction leaves of a window.
+
+    The squared Mahalanobis distance of the residual under the mean and the covariance of training
+    residuals, shrunk after Ledoit and Wolf: noise that every reconstruction has, such as that of
+    spikes, counts little, and a small error where there is never one counts much.
 
     Args:
-        model: Windows to reconstructions.
-        train: (n, channels, length) windows.
+        usual: (n, channels, length) residuals of training windows.
     """
+    law = LedoitWolf().fit(usual.reshape(len(usual), -1))
+    return lambda left: np.asarray(law.mahalanobis(left.reshape(len(left), -1)))
 
-    def errors(x: Array) -> Array:
-        return np.square(np.asarray(model(x), dtype=float) - x).mean(axis=2)
 
-    usual = errors(train).mean(axis=0)
-    return lambda x: np.asarray((errors(x) / usual).max(axis=1))
+def worst_channel(usual: Array) -> Score:
+    """The largest squared error of a channel, in units of its mean over training residuals.
+
+    Args:
+        usual: (n, channels, length) residuals of training windows.
+    """
+    mean = np.square(usual).mean(axis=(0, 2))
+    return lambda left: np.asarray((np.square(left).mean(axis=2) / mean).max(axis=1))
+
+
+def _residuals(model: Model, x: Array) -> Array:
+    """(n, channels, length) what the reconstruction leaves of windows."""
+    return np.asarray(model(x), dtype=float) - x
 
 
 def _results(network: torch.nn.Module, x: Array) -> Array:
@@ -163,27 +204,43 @@ def text() -> str:
     """The section of the page."""
     found = {name: [job.answer() for job in each if job.done] for name, each in _jobs().items()}
     found = {name: answers for name, answers in found.items() if answers}
-    parts = [_HEAD, table(["", *(NAMES[n] for n in found)], _areas(found)), _verdict(found)]
+    head = ["", *(NAMES[n] for n in found)]
+    parts = [_HEAD, table(head, _areas(found, "auc")), _verdict(found, "auc")]
+    parts += [_BY_CHANNEL, table(head, _areas(found, "auc_worst_channel"))]
+    parts += [_verdict(found, "auc_worst_channel")]
     if "gait" in found:
         parts += [_BY_FAULT, table(["", *FAULTS], _by_fault(found["gait"]))]
     parts += [_COST, table(_COST_HEAD, [_cost(n, each) for n, each in found.items()])]
     return "\n\n".join(parts) + "\n"
 
 
-_HEAD = """## Anomalies in sensor signals
+_HEAD = f"""## Anomalies in sensor signals
 
-A dense spiking autoencoder learns windows of normal signals; a window that it reconstructs badly
-is an anomaly. Three recordings, all inside the package aeon: **gait**, nine accelerometer channels
-of a walking person at 64 Hz (Daphnet, half-second windows, 288 values, latent 24; later rows are
-the test; the recording has no labels of anomalies, so each test window is also shown with a sensor
-fault in one channel, drawn by the seed); **simulated ECG** (three labelled stretches of 100 rows,
-64 values, latent 8); **pressure**, InternalBleeding16 of the UCR anomaly archive (one labelled
-stretch of 12 rows, 64 values, latent 8). The plain autoencoder has the same sizes, epochs and
-windows; the learning rate of each is the one with the smallest error on training windows. The
-score is the error of the worst channel over its mean error on training windows. The isolation
-forest sees the raw windows.
+A dense spiking autoencoder learns windows of normal signals; a window that it reconstructs in an
+unusual way is an anomaly. Three recordings, all inside the package aeon: **gait**, nine
+accelerometer channels of a walking person at 64 Hz (Daphnet, half-second windows, 288 values;
+later rows are the test; the recording has no labels of anomalies, so each test window is also shown
+with a sensor fault in one channel, drawn by the seed); **simulated ECG** (three labelled stretches
+of 100 rows, 64 values); **pressure**, InternalBleeding16 of the UCR anomaly archive (one labelled
+stretch of 12 rows, 64 values). Latent neurons:
+{", ".join(f"{name} {of['latent']}" for name, of in CHOSEN.items())}; principal components: as many.
+The plain autoencoder has the same sizes, epochs and windows. Sizes, code and learning rates come
+from the search above, which looks at training windows alone.
+
+The score of all four reconstructions is the Mahalanobis distance of a window's residual under the
+mean and the covariance of the training residuals, shrunk after Ledoit and Wolf. Spikes leave a
+noise floor in every reconstruction, more in some values than in others and alike in neighbours;
+this takes it out as far as training windows show it, and the search finds it the better law of
+held-out training residuals, for every network. The isolation forest sees the raw windows.
 
 Area under the ROC curve, mean ± sd of the seeds; gait: mean over the faults."""
+
+_BY_CHANNEL = """By the plainer score, the squared error of the worst channel over its mean error on
+training windows. Where the float network's area is like the chip's, the spikes bound it and not the
+integers. Of the plain network's three seeds in pressure one did not train at the rate that the
+search chose with another seed (see its error below): by this score, the mean flatters the chip. On
+gait this score finds more, whatever the network; the first was chosen before any area was seen, on
+training windows, and stays:"""
 
 _BY_FAULT = """Gait by fault. A channel that is stuck at its last value is easy to reconstruct, so
 reconstruction error finds it least well, whatever the network."""
@@ -197,25 +254,30 @@ _COST_HEAD = [
 ]  # fmt: skip
 
 
-def _areas(found: dict[str, list[Json]]) -> list[list[str]]:
+def _areas(found: dict[str, list[Json]], by: str) -> list[list[str]]:
     """By method, the area in each recording, the best method of each in bold."""
     means = {
-        name: {m: [float(np.mean(list(a["auc"][m].values()))) for a in answers] for m in METHODS}
+        name: {
+            m: [float(np.mean(list(a[by][m].values()))) for a in answers]
+            for m in METHODS
+            if m in answers[0][by]
+        }
         for name, answers in found.items()
     }
-    best = {name: max(METHODS, key=lambda m: np.mean(of[m])) for name, of in means.items()}
+    best = {name: max(of, key=lambda m: np.mean(of[m])) for name, of in means.items()}
     return [
         [title, *(_bold(mean_sd(of[m], 3), best[name] == m) for name, of in means.items())]
         for m, title in METHODS.items()
+        if all(m in of for of in means.values())
     ]
 
 
-def _verdict(found: dict[str, list[Json]]) -> str:
+def _verdict(found: dict[str, list[Json]], by: str) -> str:
     """Whether the chip's network is at least as good as the plain one, by recording."""
     said = []
     for name, answers in found.items():
         gaps = [
-            np.mean(list(a["auc"]["chip"].values())) - np.mean(list(a["auc"]["plain"].values()))
+            np.mean(list(a[by]["chip"].values())) - np.mean(list(a[by]["plain"].values()))
             for a in answers
         ]
         reached = "reached" if np.mean(gaps) >= 0 else "missed"

@@ -110,6 +110,19 @@ def load(name: str, test_stride: int | None = None) -> Windows:
     )
 
 
+@cache
+def held_out(name: str) -> Windows:
+    """The training windows alone: the last fifth as the test, all normal, the rest to train on.
+
+    No training window shares a row with the test.
+    """
+    source, found = SOURCES[name], load(name)
+    first = len(found.train) * 4 // 5
+    shared = -(-source.length // source.train_stride) - 1
+    test = found.train[first:]
+    return Windows(found.train[: first - shared], test, np.zeros(len(test), bool), found.zero)
+
+
 def windows(rows: Array, length: int, stride: int) -> Array:
     """Rows (time, channels) as windows (n, channels, length), the last ones whole."""
     return np.ascontiguousarray(sliding_window_view(rows, length, axis=0)[::stride])

@@ -39,6 +39,8 @@ def question(
     rates: dict[str, float],
     steps: int = 16,
     regularization: dict[str, float] | None = None,
+    code: dict[str, float] | None = None,
+    part: str | None = None,
 ) -> Json:
     """The question that the training of both networks answers.
 
@@ -50,8 +52,11 @@ def question(
         rates: Peak of Adam's one-cycle rate, "spiking" and "plain".
         steps: Of a window, in the spiking network.
         regularization: Penalties of the spiking network beside the band of rates.
+        code: What its input and readout have in place of `DRIVE` and `TAU_MEM`: "drive" and
+            "tau_readout", seconds. The decoder's gain then makes a constant current read as itself.
+        part: "search" leaves the last fifth of the training windows out, to judge on.
     """
-    return {
+    asked = {
         "recording": {name: vars(series_data.SOURCES[name])},
         "range": series_data.HALF_RANGE,
         "hidden": hidden,
@@ -63,11 +68,15 @@ def question(
         "regularization": {**BAND, **(regularization or {})},
         "seed": seed,
     }
+    # Left out where not asked for: the questions that are answered stay the same.
+    return asked | ({"code": code} if code else {}) | ({"part": part} if part else {})
 
 
 def windows_of(asked: Json, test_stride: int | None = None) -> series_data.Windows:
-    """The windows that a question names."""
+    """The windows that a question names; its test is the held-out fifth in the search."""
     (name,) = asked["recording"]
+    if asked.get("part") == "search":
+        return series_data.held_out(name)
     return series_data.load(name, test_stride)
 
 
@@ -93,6 +102,9 @@ def plain(asked: Json) -> nn.Sequential:
 def _spiking(shape: tuple[int, ...], asked: Json) -> SpikingNetwork:
     """Untrained; one input neuron a value, which spikes into the first dense layer."""
     values, hidden, latent = shape[0] * shape[1], asked["hidden"], asked["latent"]
+    code = {"drive": DRIVE, "tau_readout": TAU_MEM, **asked.get("code", {})}
+    reached = 1 - (1 - DT / code["tau_readout"]) ** asked["steps"]  # of a constant current
+    gain = 1 / reached if "code" in asked else 1.0
 
     def neurons(tau: float = TAU_MEM) -> LIFBox:
         p = LIFBoxParameters(tau_mem_inv=torch.tensor(1 / tau), v_th=torch.tensor(THRESHOLD))
@@ -111,12 +123,14 @@ def _spiking(shape: tuple[int, ...], asked: Json) -> SpikingNetwork:
         layers["lif2"] = neurons()
         layers["to_values"] = nn.Linear(hidden, values)
         layers["unflatten"] = nn.Unflatten(1, shape)
-        layers["output"] = LIBox(LIBoxParameters(tau_mem_inv=torch.tensor(1 / TAU_MEM)), DT)
+        layers["output"] = LIBox(
+            LIBoxParameters(tau_mem_inv=torch.tensor(1 / code["tau_readout"])), DT
+        )
     settings = Settings(
         dt=DT,
         steps=asked["steps"],
-        encoder=Encoder("current", DRIVE * THRESHOLD * TAU_INPUT / DT),
-        decoder=Decoder("last", task="reconstruction"),
+        encoder=Encoder("current", code["drive"] * THRESHOLD * TAU_INPUT / DT),
+        decoder=Decoder("last", gain, task="reconstruction"),
     )
     return SpikingNetwork(layers, settings, seed=asked["seed"])
 

@@ -156,7 +156,7 @@ def text() -> str:
     parts = [(Path(__file__).parent / "table.md").read_text()]
     for architecture, title in TITLES.items():
         parts += [f"### {title[0].upper()}{title[1:]}", "", _rows(architecture), ""]
-        parts += [_tests(architecture), ""]
+        parts += [_tests(architecture), "", _outcome(architecture), ""]
     parts += ["![errors and rates of every seed](results/table.svg)", ""]
     return "\n".join(parts)
 
@@ -194,6 +194,28 @@ def _tests(architecture: str) -> str:
             ratio = np.mean(theirs) / np.mean(ours)
             lines.append([row, other, f"{ratio:.2f}", f"{p:.3f}"])
     head = ("row", "against", "error there / here", "p (Mann-Whitney, two-sided)")
+    return table(head, lines)
+
+
+def _outcome(architecture: str) -> str:
+    """The paper's expectation, row by row: yes or no in every seed, errors by their means."""
+    worse = np.mean([one["error"] for one in answers(architecture, UNREGULARIZED)])
+    plainly = [one["error"] for one in answers(architecture, "AE")]
+    allowed = np.mean(plainly) + np.std(plainly, ddof=1)
+    lines = []
+    for row in SPIKING[architecture]:
+        found = answers(architecture, row)
+        error = np.mean([one["error"] for one in found])
+        latent = [one["layers"]["latent"] for one in found]
+        said = [
+            worse >= 3 * error,
+            all(one["dead"] == 0 for one in latent),
+            all(one["bursting"] == 0 for one in latent),
+            error <= allowed,
+        ]
+        lines.append([row, *("yes" if each else "no" for each in said)])
+    head = ("row", f"a third of *{UNREGULARIZED}*", "no latent neuron dead", "none bursting",
+            "within AE's mean + sd")  # fmt: skip
     return table(head, lines)
 
 

@@ -81,12 +81,34 @@ def test_an_unknown_fault_is_refused(clean):
 
 
 def test_the_worst_channel_counts_in_units_of_its_usual_error():
-    # The model gives zeros. Usual errors: channel 0: 1, channel 1: (16 + 0) / 2 = 8.
-    train = np.array([[[1.0, 1.0], [4.0, 0.0]]])
-    score = series.score(np.zeros_like, train)
-    assert score(train).tolist() == [1.0]
+    # Usual errors: channel 0: 1, channel 1: (16 + 0) / 2 = 8.
+    usual = np.array([[[1.0, 1.0], [4.0, 0.0]]])
+    score = series.worst_channel(usual)
+    assert score(usual).tolist() == [1.0]
     assert score(np.array([[[2.0, 0.0], [4.0, 4.0]]])).tolist() == [2.0]  # max(2 / 1, 16 / 8)
     assert score(np.array([[[3.0, 3.0], [0.0, 0.0]]])).tolist() == [9.0]
+
+
+def test_an_error_counts_by_how_unusual_it_is_in_its_place_and_direction():
+    # Value 0 is known to 0.1 and value 1 to 1; values 2 and 3 always err together.
+    random = np.random.default_rng(0)
+    usual = random.normal(0, (0.1, 1, 1, 0.01), (4000, 1, 4))
+    usual[..., 3] += usual[..., 2]
+    score = series.score(usual)
+    small, large, apart, together, none = score(
+        np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -1], [0, 0, 1, 1], [0, 0, 0, 0]])
+        .astype(float)[:, None]
+    )  # fmt: skip
+    assert small > 20 * large  # 100 times, less what the shrinkage takes
+    assert apart > 20 * together
+    assert none < 0.1
+    assert large == pytest.approx(1, rel=0.1)
+
+
+def test_a_bias_that_training_shows_is_no_anomaly():
+    usual = np.random.default_rng(0).normal(2, 1, (500, 1, 3))
+    score = series.score(usual)
+    assert (score(np.full((1, 1, 3), 2.0)) < score(np.zeros((1, 1, 3)))).all()
 
 
 def test_clean_and_faulty_windows_are_told_apart_by_their_labels():
@@ -148,7 +170,7 @@ def test_the_goal_is_judged_against_the_plain_autoencoder():
         return {"auc": {"chip": {"labelled": chip}, "plain": {"labelled": plain}}}
 
     said = series._verdict(
-        {"ecg": [answer(0.75, 0.5), answer(0.5, 0.75)], "pressure": [answer(0.5, 0.625)]}
+        {"ecg": [answer(0.75, 0.5), answer(0.5, 0.75)], "pressure": [answer(0.5, 0.625)]}, "auc"
     )
     assert "ECG, labelled +0.000 (reached, 2 seeds)" in said
     assert "pressure, labelled -0.125 (missed, 1 seeds)" in said
@@ -156,6 +178,6 @@ def test_the_goal_is_judged_against_the_plain_autoencoder():
 
 def test_the_text_has_a_line_for_each_method_and_marks_the_best():
     auc = {m: dict.fromkeys(FAULTS, 0.5 + 0.1 * i) for i, m in enumerate(series.METHODS)}
-    rows = series._areas({"gait": [{"auc": auc}] * 2})
+    rows = series._areas({"gait": [{"auc": auc}] * 2}, "auc")
     assert rows[-1] == ["isolation forest", "**0.900 ± 0.000**"]
     assert rows[0] == ["spiking autoencoder, loihi-sim", "0.500 ± 0.000"]
