@@ -88,6 +88,27 @@ def test_every_printed_product_is_the_printed_count_times_the_printed_price(ship
     assert sum(number(row["product"]) for row in rows) == number(total[1])
 
 
+@pytest.mark.parametrize("model", ["davies2018", "boyle2025"])
+def test_the_printed_products_of_a_core_add_up_to_its_printed_joules(shipped, call, model):
+    code, out, _ = call("energy", shipped, "--cores", "--model", model)
+    assert code == 0
+    line = re.compile(
+        r"^ +(?P<core>\d+) +(?P<event>[a-z_]+) +(?P<count>[\d,]+) +(?P<price>[\d.]+) +"
+        r"(?P<product>[\d,.]+) *$|^ +(?P<whole>\d+) +all +(?P<total>[\d,.]+) *$",
+        flags=re.MULTILINE,
+    )
+    sums: dict[str, Decimal] = {}
+    totals = {}
+    for row in line.finditer(out):
+        if row["whole"]:
+            totals[row["whole"]] = number(row["total"])
+            continue
+        assert number(row["count"]) * number(row["price"]) == 1000 * number(row["product"])
+        sums[row["core"]] = sums.get(row["core"], Decimal(0)) + number(row["product"])
+    assert len(sums) == 12
+    assert sums == totals
+
+
 def test_every_printed_price_is_the_targets_own_and_names_its_source(shipped, call):
     chip = load_chip("loihi-sim")
     for model, prices in chip.energy.items():
