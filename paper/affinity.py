@@ -140,7 +140,7 @@ def draw(folder: Path) -> None:
     found = rows.kept(_jobs())
     if not found:
         return
-    figure, ax = panels(1, width=5.5)
+    figure, ax = panels(1, width=7)
     for row, answers in found.items():
         errors = np.array([_errors_of(one) for one in answers])
         spread = errors.std(axis=0, ddof=1) if len(errors) > 1 else None
@@ -148,5 +148,6 @@ def draw(folder: Path) -> None:
         ideal = np.mean([one["float"] for one in answers])
         ax.axhline(ideal, color=line[0].get_color(), linestyle="--", linewidth=0.8)
     ax.set(xlabel="weight bits", ylabel="squared error an image", yscale="log", xticks=BITS[::-1])
-    ax.legend(frameon=False, title="dashed: float")
+    ax.set_yticks((10, 20, 30, 40, 50), ("10", "20", "30", "40", "50"))
+    ax.legend(frameon=False, title="dashed: float", loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, folder / "affinity.svg")

@@ -207,5 +207,5 @@ def draw(folder: Path) -> None:
         ax.set(xlabel=TITLES[name], ylim=(0, None))
         ax.set_xticks(at, ["0", *(f"{level:g}" for level in levels)])
     axes[0].set_ylabel("squared error an image")
-    axes[0].legend(frameon=False)
+    axes[-1].legend(frameon=False, loc="lower right")
     save(figure, folder / "robustness.svg")

@@ -210,6 +210,7 @@ def text() -> str:
     parts += [_verdict(found, "auc_worst_channel")]
     if "gait" in found:
         parts += [_BY_FAULT, table(["", *FAULTS], _by_fault(found["gait"]))]
+        parts += ["![areas by fault](results/series.svg)"]
     parts += [_COST, table(_COST_HEAD, [_cost(n, each) for n, each in found.items()])]
     return "\n\n".join(parts) + "\n"
 

@@ -17,7 +17,7 @@ from paper.training import digits, question, summary, trained
 ROW = "surrogate SAE, potential and spikes"
 STEPS = (4, 8, 16, 32)
 LATENTS = (10, 20, 50, 100)
-# Read off the paper's plots by facts of the first author's repository: dense SAE, T = 100.
+# Dense SAE, T = 100, read off the plots of the first author's repository (jhuebotter/SpikingVAE).
 PUBLISHED_LATENTS = {10: 23.0, 20: 14.0, 50: 7.5, 100: 6.75}
 
 
@@ -80,6 +80,7 @@ def draw(folder: Path) -> None:
     left.plot(STEPS, [job.answer()["error"] for job in _by("steps", STEPS)], "o-", label="ours")
     left.set(xlabel="steps T", ylabel="squared error an image", xscale="log", ylim=(0, None))
     left.set_xticks(STEPS, [str(steps) for steps in STEPS])
+    left.minorticks_off()
     errors = [job.answer()["error"] for job in _by("latent", LATENTS)]
     right.plot(LATENTS, errors, "o-", label="ours, T = 16")
     published = list(PUBLISHED_LATENTS.values())

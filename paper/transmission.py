@@ -162,7 +162,7 @@ def text() -> str:
         return ""
     others = {"plain": _plain_points(found), "principal": _principal_points()}
     lines = [_row(name, answers, others) for name, answers in found.items()]
-    return "\n\n".join([_head(), table(_TABLE, lines)]) + "\n"
+    return "\n\n".join([_head(), table(_TABLE, lines), PICTURE]) + "\n"
 
 
 def _found() -> dict[str, list[Json]]:
@@ -170,6 +170,7 @@ def _found() -> dict[str, list[Json]]:
     return {name: answers for name, answers in each.items() if answers}
 
 
+PICTURE = "![error against bits](results/transmission.svg)"
 _TABLE = [
     "network", "latent spikes", "raw bits", "coded by neuron", "coded by silence", "error",
     "plain at as many bits", "principal components", "sender's nJ, davies2018",
