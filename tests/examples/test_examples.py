@@ -1,5 +1,6 @@
 """Every example runs, and does what its first lines say."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,13 @@ def test_a_norse_network_is_compiled_and_priced_term_by_term(tmp_path):
     assert set(models) == {"davies2018", "boyle2025"}
     for name, joules in models.items():
         assert joules / 10 == pytest.approx(total[name], rel=1e-3)
+
+
+def test_a_faulty_sensor_is_found_by_what_the_chip_cannot_reconstruct(tmp_path):
+    text = run(ROOT / "examples/find_faulty_sensor.py", "--samples", 40, cwd=tmp_path)
+    numbers = re.findall(r"(?<![\w.])\d+\.\d+", text)
+    good, bad, area, davies, boyle = map(float, numbers)
+    assert 4 < good < 8  # 0.0068 a pixel on all test digits, 784 pixels
+    assert bad > 3 * good
+    assert area > 0.99
+    assert 50 < davies < boyle < 90

@@ -1,0 +1,64 @@
+"""Find images of a faulty sensor by the error of the shipped autoencoder on the chip.
+
+In:  the shipped checkpoint, MNIST test digits, and the same number with pixels stuck at full.
+Out: the area under the ROC curve of the reconstruction error, and what one decision costs.
+The long form, on recordings of real sensors, is paper/series.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+import neurocompile as nc
+from neurocompile.compiler import calibration_for, compile, measure
+from neurocompile.data import Data
+from neurocompile.engines import fixed
+from neurocompile.engines.decode import decode, last_layer, potentials
+from neurocompile.engines.inputs import encode
+from neurocompile.ir.graph import Graph
+
+MODEL = Path(__file__).parent / "models" / "mnist_autoencoder.pt"
+
+
+def reconstructed(graph: Graph, data: Data) -> np.ndarray:
+    """(n, 1, 28, 28) reconstructions of images (n, 1, 28, 28) by the chip's integers."""
+    steps, read = graph.settings.steps, last_layer(graph)
+    sent = encode(graph, data, 0, len(data), steps, seed=0)
+    found = fixed.run(graph, sent, spikes=(), membrane=(read,)).recording
+    result = decode(graph.settings.decoder, None, potentials(graph, read, found.membrane[read]))
+    return np.asarray(result).reshape(data.values.shape)
+
+
+@click.command()
+@click.option("--samples", default=100, show_default=True, help="Digits, half of them faulty.")
+@click.option("--stuck", default=0.05, show_default=True, help="Share of the pixels stuck at full.")
+@click.option("--seed", default=0, show_default=True, help="Of which pixels are stuck.")
+def main(samples: int, stuck: float, seed: int) -> None:
+    """Tell faulty images from good ones, and say what it costs."""
+    chip = nc.load_chip("loihi-sim")
+    compiled = compile(MODEL, chip, calibration=calibration_for("mnist5k"))
+
+    data = nc.load_data("mnist5k", samples=samples)
+    faulty = np.arange(samples) >= samples // 2
+    values = data.values.copy()
+    pixels = np.random.default_rng(seed).random(values.shape[1:]) < stuck
+    values[faulty] = np.where(pixels, 1, values[faulty])
+    data = replace(data, values=values)
+
+    errors = np.square(reconstructed(compiled.fixed_graph, data) - values).sum(axis=(1, 2, 3))
+    click.echo(f"squared error an image: good {errors[~faulty].mean():.2f}, ", nl=False)
+    click.echo(f"{pixels.sum()} pixels stuck {errors[faulty].mean():.2f}")
+    click.echo(f"area under the ROC curve: {roc_auc_score(faulty, errors):.3f}")
+
+    energy = measure(compiled, chip, data).energy
+    for model in energy.models:
+        click.echo(f"{model.name}: {model.total_j / samples * 1e6:.1f} uJ a decision")
+
+
+if __name__ == "__main__":
+    main()
