@@ -43,10 +43,7 @@ def _jobs() -> dict[rows.Key, Job]:
         "calibration": CALIBRATION,
         "digits": DIGITS,
     }
-    return {
-        key: Job("affinity", " ".join(map(str, key)), {"training": asked, **how}, _errors)
-        for key, asked in rows.spiking("chip", SEEDS).items()
-    }
+    return rows.jobs("affinity", "chip", SEEDS, how, _errors)
 
 
 def _errors(asked: Json) -> Json:

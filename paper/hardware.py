@@ -48,10 +48,7 @@ def _jobs(architecture: str) -> dict[rows.Key, Job]:
         "calibration": CALIBRATION[architecture],
         "digits": DIGITS[architecture],
     }
-    return {
-        key: Job("hardware", " ".join(map(str, key)), {"training": asked, **how}, _measured)
-        for key, asked in rows.spiking(architecture, SEEDS[architecture]).items()
-    }
+    return rows.jobs("hardware", architecture, SEEDS[architecture], how, _measured)
 
 
 def _measured(asked: Json) -> Json:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from paper.study import Json
 from paper.training import digits
-from paper.weights import fitted
+from paper.weights import descend, fitted
 
 WEIGHT_DECAY = 1e-3  # of the sum of squared weights, in the loss
 BETA = 0.1  # of the beta-VAE; a VAE has 1
@@ -91,20 +91,12 @@ def trained(asked: Json) -> PlainAutoencoder:
 
 
 def _train(model: PlainAutoencoder, images: Tensor, asked: Json) -> None:
-    """Adam with a one-cycle rate, as for the spiking networks."""
-    steps = asked["epochs"] * -(-len(images) // asked["batch"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=asked["learning_rate"])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, asked["learning_rate"], total_steps=steps
+    descend(
+        model,
+        images,
+        lambda x, random: _loss(model, x, asked, random),
+        **{key: asked[key] for key in ("epochs", "batch", "learning_rate", "seed")},
     )
-    random = torch.Generator().manual_seed(asked["seed"])
-    for _ in range(asked["epochs"]):
-        for chosen in torch.randperm(len(images), generator=random).split(asked["batch"]):
-            loss = _loss(model, images[chosen], asked, random)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
 
 
 def _loss(model: PlainAutoencoder, x: Tensor, asked: Json, random: torch.Generator) -> Any:

@@ -60,10 +60,7 @@ def _jobs() -> dict[rows.Key, Job]:
         "draws": DRAWS,
         "levels": LEVELS,
     }
-    return {
-        key: Job("robustness", " ".join(map(str, key)), {"training": asked, **how}, _errors)
-        for key, asked in rows.spiking("chip", SEEDS).items()
-    }
+    return rows.jobs("robustness", "chip", SEEDS, how, _errors)
 
 
 def _errors(asked: Json) -> Json:

@@ -7,7 +7,7 @@ Out: FLOAT graphs; reconstructions of either stage; kept answers by row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import torch
@@ -36,6 +36,20 @@ def spiking(architecture: str, seeds: Collection[int] | None = None) -> dict[Key
         key: asked
         for key, asked in table.spiking_rows().items()
         if key[0] == architecture and (seeds is None or key[2] in seeds)
+    }
+
+
+def jobs(
+    study: str,
+    architecture: str,
+    seeds: Collection[int] | None,
+    how: Json,
+    compute: Callable[[Json], Json],
+) -> dict[Key, Job]:
+    """A job a network of an architecture: its training, and how it is measured."""
+    return {
+        key: Job(study, " ".join(map(str, key)), {"training": asked, **how}, compute)
+        for key, asked in spiking(architecture, seeds).items()
     }
 
 

@@ -21,7 +21,7 @@ from neurocompile.nn.layers import LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from paper import series_data
 from paper.study import Json
-from paper.weights import fitted
+from paper.weights import descend, fitted
 
 DT, THRESHOLD = 0.001, 0.1
 TAU_MEM, TAU_INPUT = 0.01, 0.05  # s; a long one makes the rate of an input neuron proportional
@@ -151,15 +151,12 @@ def _plain(shape: tuple[int, ...], asked: Json) -> nn.Sequential:
 
 def _train_plain(network: nn.Module, x: Tensor, asked: Json) -> None:
     """As `nn.train` does, without penalties."""
-    rate, batch = asked["learning_rates"]["plain"], asked["batch"]
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
-    steps = asked["epochs"] * -(-len(x) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
-    random = torch.Generator().manual_seed(asked["seed"])
-    for _ in range(asked["epochs"]):
-        for chosen in torch.randperm(len(x), generator=random).split(batch):
-            loss = (network(x[chosen]) - x[chosen]).square().sum() / len(chosen)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    descend(
+        network,
+        x,
+        lambda batch, _: (network(batch) - batch).square().sum() / len(batch),
+        epochs=asked["epochs"],
+        batch=asked["batch"],
+        learning_rate=asked["learning_rates"]["plain"],
+        seed=asked["seed"],
+    )

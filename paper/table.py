@@ -60,9 +60,6 @@ SPIKING = {
         "SAE, dense": Row("membrane", {"potential_l2": 0.001, "spikes_l2": 0.001}, 1e-3),
     },
 }
-REGULARIZATIONS = {
-    name: row.regularization for rows in SPIKING.values() for name, row in rows.items()
-}
 PLAIN = {
     "AE": "ae",
     "AE, weight decay": "ae-decay",

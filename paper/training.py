@@ -47,10 +47,8 @@ def question(
     steps: int = 16,
     latent: int = 100,
     part: str = "train",
-    count: int | None = None,
 ) -> Json:
     """The question that a training answers."""
-    images = len(digits(part)[0]) if count is None else count
     return {
         "architecture": architecture,
         "backprop": backprop,
@@ -59,7 +57,7 @@ def question(
         "steps": steps,
         "latent": latent,
         "part": part,
-        "images": images,
+        "images": len(digits(part)[0]),
         "epochs": epochs,
         "batch": 32 if architecture == "chip" else 20,
         "learning_rate": learning_rate,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from paper.study import WEIGHTS, Json
 
@@ -44,3 +44,34 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
     os.replace(part, kept)
     state.unlink(missing_ok=True)
     return module
+
+
+def descend(
+    module: nn.Module,
+    x: Tensor,
+    loss: Callable[[Tensor, torch.Generator], Tensor],
+    *,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+) -> None:
+    """Train a network without spikes as `neurocompile.nn.train` does: Adam, a one-cycle rate.
+
+    Args:
+        module: Trained in place.
+        x: (n, ...) what it learns, in batches drawn by the seed.
+        loss: Of a batch; with the generator that draws the batches.
+        epochs, batch, learning_rate, seed: As of `neurocompile.nn.Plan`.
+    """
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    total = epochs * -(-len(x) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=total)
+    random = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(x), generator=random).split(batch):
+            value = loss(x[chosen], random)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            schedule.step()
