@@ -16,22 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 import neurocompile as nc
 from neurocompile.compiler import calibration_for, compile, measure
-from neurocompile.data import Data
-from neurocompile.engines import fixed
-from neurocompile.engines.decode import decode, last_layer, potentials
-from neurocompile.engines.inputs import encode
-from neurocompile.ir.graph import Graph
 
 MODEL = Path(__file__).parent / "models" / "mnist_autoencoder.pt"
-
-
-def reconstructed(graph: Graph, data: Data) -> np.ndarray:
-    """(n, 1, 28, 28) reconstructions of images (n, 1, 28, 28) by the chip's integers."""
-    steps, read = graph.settings.steps, last_layer(graph)
-    sent = encode(graph, data, 0, len(data), steps, seed=0)
-    found = fixed.run(graph, sent, spikes=(), membrane=(read,)).recording
-    result = decode(graph.settings.decoder, None, potentials(graph, read, found.membrane[read]))
-    return np.asarray(result).reshape(data.values.shape)
 
 
 @click.command()
@@ -50,7 +36,8 @@ def main(samples: int, stuck: float, seed: int) -> None:
     values[faulty] = np.where(pixels, 1, values[faulty])
     data = replace(data, values=values)
 
-    errors = np.square(reconstructed(compiled.fixed_graph, data) - values).sum(axis=(1, 2, 3))
+    reconstructed = nc.results(compiled.fixed_graph, data).reshape(values.shape)
+    errors = np.square(reconstructed - values).sum(axis=(1, 2, 3))
     click.echo(f"squared error an image: good {errors[~faulty].mean():.2f}, ", nl=False)
     click.echo(f"{pixels.sum()} pixels stuck {errors[faulty].mean():.2f}")
     click.echo(f"area under the ROC curve: {roc_auc_score(faulty, errors):.3f}")

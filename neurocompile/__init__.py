@@ -21,6 +21,7 @@ _LAZY = {
     "load_chip": "neurocompile.hardware",
     "compile": "neurocompile.compiler",
     "export": "neurocompile.compiler",
+    "results": "neurocompile.engines.results",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]
