@@ -57,6 +57,10 @@ def main(fresh: bool, only: tuple[str, ...], threads: int) -> None:
     """Answer what has no answer yet, then write the page and its pictures."""
     import torch
 
+    for name in only:
+        if name not in map(_name, STUDIES):
+            names = ", ".join(map(_name, STUDIES))
+            raise click.UsageError(f"there is no study {name!r}. Use one of: {names}.")
     torch.set_num_threads(threads)
     if fresh:
         rmtree(RESULTS, ignore_errors=True)
