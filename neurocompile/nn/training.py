@@ -138,7 +138,7 @@ def train(
         BadInput: If the state file is of another model or plan, or the loss is no longer a number.
     """
     steps = -(-len(images) // plan.batch)
-    optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.learning_rate, total_steps=plan.epochs * steps
     )
