@@ -34,7 +34,11 @@ from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import OBJECTIVES, Choice
 from neurocompile.quantize.quantize import Memo, quantize
 
-AMPLE_BITS = 8  # of all layers: with these, neither biases nor channels have much to make up for
+# Of all layers: with these, finer channels and other biases have nothing to make up for, as a rule.
+# Where neurons burst from their bias alone, one rounding can move all their spikes by a step: past
+# the tolerance, in parts of the float network's error, every way is tried.
+AMPLE_BITS, TOLERANCE = 8, 1.02
+WAYS = tuple(product((False, True), (True, False)))  # channels counted finer, biases corrected
 
 Choices = Mapping[str, Choice]
 
@@ -105,6 +109,10 @@ class Judge:
             return 0.0
         return squared_error(self._float_result(), self.target) / self.target.size
 
+    def misses(self, error: float | None) -> bool:
+        """Whether a reconstruction is worse than the float network's by more than `TOLERANCE`."""
+        return self.reconstructs and (error is None or error > TOLERANCE * self.float_error)
+
     def _float_result(self) -> Array:
         read = last_layer(self.graph)
         parts = []
@@ -156,15 +164,16 @@ def best(
 
     plain = Found(_quantized(graph, chip, known, first, memo), first, None)
     ample = min(widths.values()) >= AMPLE_BITS
-    ways = ((False,), (True,)) if ample else ((False, True), (True, False))
-    whole = (
-        {
-            n: replace(c, objective=objective, correct_bias=correct, per_channel=finer)
-            for n, c in first.items()
-        }
-        for finer, correct, objective in product(*ways, OBJECTIVES)
-    )
-    return better(plain, whole)
+
+    def whole(ways: Iterable[tuple[bool, bool]]) -> Iterable[Choices]:
+        for (finer, correct), objective in product(ways, OBJECTIVES):
+            yield {
+                n: replace(c, objective=objective, correct_bias=correct, per_channel=finer)
+                for n, c in first.items()
+            }
+
+    found = better(plain, whole(WAYS[:1] if ample else WAYS))
+    return better(found, whole(WAYS[1:])) if ample and judge.misses(found.error) else found
 
 
 def _quantized(
