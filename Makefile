@@ -82,10 +82,11 @@ bench-placement: $(READY)
 bench-training: $(READY)
 	$(BIN)/python bench/training.py
 
-# docs/results.md out of the answers in paper/results; FRESH=1 trains and measures all anew (hours)
+# docs/results.md out of the answers in paper/results; FRESH=1 trains and measures all anew (hours);
+# ONLY=table answers one study alone and writes no page
 paper: $(READY)
 	$(BIN)/neurocompile doctor --install paper --yes
-	$(BIN)/python paper/make.py $(if $(FRESH),--fresh)
+	$(BIN)/python paper/make.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
 
 # The simulators that we are timed against, each in an environment of its own (2 GB in all).
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))

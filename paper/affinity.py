@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neurocompile.data import load_data
+from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
 from neurocompile.hardware import load_chip
 from neurocompile.quantize.calibrate import calibrate
@@ -58,12 +59,12 @@ def _errors(asked: Json) -> Json:
     for bits in asked["bits"]:
         try:
             fixed = best(graph, chip, known, bits, judge, memo).graph
-            error = rows.image_error(rows.fixed_results(fixed, data, seed), data.values)
+            error = rows.image_error(results(fixed, data, seed=seed), data.values)
         except DoesNotFit:  # a register, at this width
             found[str(bits)] = None
             continue
         found[str(bits)] = error
-    ideal = rows.image_error(rows.float_results(graph, data, seed), data.values)
+    ideal = rows.image_error(results(graph, data, seed=seed), data.values)
     return {"float": ideal, "bits": found}
 
 

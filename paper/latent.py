@@ -20,10 +20,12 @@ from paper import plain, rows, table
 from paper.charts import panels, save
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
+from paper.settings import SEEDS, SETTINGS
 from paper.study import Job, Json
 from paper.training import digits, trained
 
 VAE, EMBEDDED = "VAE", "SAE, dense"
+COMPARED = tuple(name for name, setting in SETTINGS.items() if VAE in setting.plain)
 NEIGHBOURS = (1, 5)
 PERPLEXITY = 30
 BATCH = 100
@@ -37,18 +39,16 @@ MEASURES = {  # key of an answer: title, whether more is more structure
 
 def jobs() -> list[Job]:
     """A job a network, and one for the pixels themselves."""
-    return [_pixels(), *(job for each in table.EPOCHS for job in _jobs(each).values())]
+    return [_pixels(), *(job for each in COMPARED for job in _jobs(each).values())]
 
 
-def _jobs(architecture: str) -> dict[rows.Key, Job]:
-    """By row of one architecture; the VAE's behind the spiking ones."""
+def _jobs(setting: str) -> dict[rows.Key, Job]:
+    """By row of one setting; the VAE's behind the spiking ones."""
     asked: dict[rows.Key, Json] = {
-        key: {"training": training} for key, training in rows.spiking(architecture).items()
+        key: {"training": training} for key, training in rows.spiking(setting).items()
     }
-    for seed in table.SEEDS:
-        epochs = table.EPOCHS[architecture]
-        training = plain.question(architecture, "vae", seed, epochs=epochs)
-        asked[architecture, VAE, seed] = {"vae": training}
+    for seed in SEEDS:
+        asked[setting, VAE, seed] = {"vae": table.plain_question(setting, "vae", seed)}
     return {
         key: _job(" ".join(map(str, key)), one, key[1] in (VAE, EMBEDDED) and key[2] == 0)
         for key, one in asked.items()
@@ -151,14 +151,14 @@ def text() -> str:
         "leaves the digit itself out. Mean ± sd over seeds.",
         "",
     ]
-    for architecture in table.EPOCHS:
-        found = rows.kept(_jobs(architecture))
+    for setting in COMPARED:
+        found = rows.kept(_jobs(setting))
         if not found:
             continue
-        parts += [rows.heading(architecture), ""]
+        parts += [rows.heading(setting), ""]
         parts += [_table(found), "", _verdict(found), ""]
-        if _drawn(architecture):
-            parts += [f"![t-SNE of the codes](results/{_picture(architecture)})", ""]
+        if _drawn(setting):
+            parts += [f"![t-SNE of the codes](results/{_picture(setting)})", ""]
     return "\n".join(parts)
 
 
@@ -204,15 +204,15 @@ def _better(found: dict[str, list[Json]], row: str, key: str, more: bool) -> boo
     return bool(np.mean(ours) > np.mean(theirs)) == more and np.mean(ours) != np.mean(theirs)
 
 
-def _picture(architecture: str) -> str:
-    return f"latent-{architecture}.svg"
+def _picture(setting: str) -> str:
+    return f"latent-{setting}.svg"
 
 
-def _drawn(architecture: str) -> list[tuple[str, list[list[float]]]]:
+def _drawn(setting: str) -> list[tuple[str, list[list[float]]]]:
     """Rows that have an embedding, with it."""
     found = []
     for row in (EMBEDDED, VAE):
-        job = _jobs(architecture).get((architecture, row, 0))
+        job = _jobs(setting).get((setting, row, 0))
         points = job.answer()["embedding"] if job is not None and job.done else None
         if points is not None:
             found.append((row, points))
@@ -222,8 +222,8 @@ def _drawn(architecture: str) -> list[tuple[str, list[list[float]]]]:
 def draw(folder: Path) -> None:
     """Embeddings beside each other, coloured by class."""
     labels = digits("test")[1].numpy()
-    for architecture in table.EPOCHS:
-        drawn = _drawn(architecture)
+    for setting in COMPARED:
+        drawn = _drawn(setting)
         if not drawn:
             continue
         figure, axes = panels(len(drawn))
@@ -231,4 +231,4 @@ def draw(folder: Path) -> None:
             dots = ax.scatter(x, y, c=labels, cmap="tab10", s=6, vmin=-0.5, vmax=9.5)
             ax.set(title=row, xticks=[], yticks=[])
         figure.colorbar(dots, ticks=range(10), label="digit")
-        save(figure, folder / _picture(architecture))
+        save(figure, folder / _picture(setting))

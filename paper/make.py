@@ -89,7 +89,14 @@ def answer(studies: list[ModuleType]) -> None:
 def page() -> str:
     """docs/results.md, out of the answers."""
     head = (Path(__file__).parent / "head.md").read_text()
-    return "\n".join([head, *(study.text() for study in STUDIES)])
+    return "\n".join([head, *map(_section, STUDIES)])
+
+
+def _section(study: ModuleType) -> str:
+    """A study's text, with its command and the place of its answers under the heading."""
+    heading, rest = study.text().split("\n", 1)
+    name = _name(study)
+    return f"{heading}\n\n`make paper ONLY={name}`, answers in `paper/results/{name}`.\n{rest}"
 
 
 def _name(study: ModuleType) -> str:

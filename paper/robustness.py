@@ -16,6 +16,7 @@ import numpy as np
 
 from neurocompile.compiler import Compiled, compile
 from neurocompile.data import Data, load_data
+from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
 from neurocompile.hardware import load_chip
 from neurocompile.ir.graph import Graph
@@ -78,7 +79,7 @@ def _errors(asked: Json) -> Json:
 
     def error(faulty: Graph, shown: Data) -> float | None:
         try:
-            return rows.image_error(rows.fixed_results(faulty, shown, seed), data.values)
+            return rows.image_error(results(faulty, shown, seed=seed), data.values)
         except DoesNotFit:
             return None
 

@@ -1,7 +1,7 @@
 """The spiking rows of the table as graphs of the compiler, and what is kept of each.
 
-In:  training questions of paper/table.py; digits.
-Out: FLOAT graphs; reconstructions of either stage; kept answers by row.
+In:  training questions of paper/settings.py; digits.
+Out: FLOAT graphs; kept answers by row.
 """
 
 from __future__ import annotations
@@ -13,43 +13,37 @@ import numpy as np
 import torch
 
 from neurocompile.compiler import Result
-from neurocompile.data import Data
-from neurocompile.engines import fixed
-from neurocompile.engines.agree import spans
-from neurocompile.engines.decode import decode, last_layer, potentials
-from neurocompile.engines.floating import run_float
-from neurocompile.engines.inputs import encode, float_input
 from neurocompile.frontend.torch import trace
 from neurocompile.hardware import load_chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from paper import table
+from paper.settings import SETTINGS, spiking_rows
 from paper.study import Job, Json
 from paper.training import digits, trained
 
-Key = tuple[str, str, int]  # architecture, row of the table, seed
+Key = tuple[str, str, int]  # setting, row of its table, seed
 
 
-def spiking(architecture: str, seeds: Collection[int] | None = None) -> dict[Key, Json]:
-    """Training questions of one architecture, of all seeds or of some."""
+def spiking(setting: str, seeds: Collection[int] | None = None) -> dict[Key, Json]:
+    """Training questions of one setting, of all seeds or of some."""
     return {
         key: asked
-        for key, asked in table.spiking_rows().items()
-        if key[0] == architecture and (seeds is None or key[2] in seeds)
+        for key, asked in spiking_rows().items()
+        if key[0] == setting and (seeds is None or key[2] in seeds)
     }
 
 
 def jobs(
     study: str,
-    architecture: str,
+    setting: str,
     seeds: Collection[int] | None,
     how: Json,
     compute: Callable[[Json], Json],
 ) -> dict[Key, Job]:
-    """A job a network of an architecture: its training, and how it is measured."""
+    """A job a network of a setting: its training, and how it is measured."""
     return {
         key: Job(study, " ".join(map(str, key)), {"training": asked, **how}, compute)
-        for key, asked in spiking(architecture, seeds).items()
+        for key, asked in spiking(setting, seeds).items()
     }
 
 
@@ -62,16 +56,25 @@ def kept(jobs: Mapping[Key, Job]) -> dict[str, list[Json]]:
     return found
 
 
-def baselines(architecture: str) -> dict[str, str]:
+def baselines(setting: str) -> dict[str, str]:
     """By regularized row, the row without penalties that is trained with the same gradient."""
-    asked = {row: training for (_, row, _), training in spiking(architecture).items()}
+    asked = {row: training for (_, row, _), training in spiking(setting).items()}
     plain = {one["backprop"]: row for row, one in asked.items() if not one["regularization"]}
-    return {row: plain[one["backprop"]] for row, one in asked.items() if one["regularization"]}
+    return {
+        row: plain[one["backprop"]]
+        for row, one in asked.items()
+        if one["regularization"] and one["backprop"] in plain
+    }
 
 
-def heading(architecture: str) -> str:
-    """Of the part of a section on one architecture."""
-    title = table.TITLES[architecture]
+def regularized(setting: str) -> set[str]:
+    """Rows with a penalty."""
+    return {row for (_, row, _), asked in spiking(setting).items() if asked["regularization"]}
+
+
+def heading(setting: str) -> str:
+    """Of the part of a section on one setting."""
+    title = SETTINGS[setting].title
     return f"### {title[0].upper()}{title[1:]}"
 
 
@@ -84,31 +87,6 @@ def chip_digest(name: str) -> str:
 def float_graph(asked: Json) -> Graph:
     """The trained network of a question, as the compiler reads it."""
     return trace(trained(asked), torch.zeros_like(digits("test")[0][:1]))
-
-
-def fixed_results(graph: Graph, data: Data, seed: int) -> Array:
-    """(n, ...) reconstructions of a FIXED graph; `seed` is that of random input spikes.
-
-    Raises:
-        DoesNotFit: If a sample leaves the registers.
-    """
-    read, steps, parts = last_layer(graph), graph.settings.steps, []
-    for first, last in spans(len(data)):
-        encoded = encode(graph, data, first, last, steps, seed)
-        found = fixed.run(graph, encoded, spikes=(), membrane=(read,)).recording
-        membrane = potentials(graph, read, found.membrane[read])
-        parts.append(decode(graph.settings.decoder, None, membrane))
-    return np.concatenate([part for part in parts if part is not None])
-
-
-def float_results(graph: Graph, data: Data, seed: int) -> Array:
-    """(n, ...) reconstructions of a FLOAT graph, in float64."""
-    read, steps, parts = last_layer(graph), graph.settings.steps, []
-    for first, last in spans(len(data)):
-        values = float_input(graph, data, first, last, steps, seed)
-        found = run_float(graph, values, steps, membranes=(read,))
-        parts.append(decode(graph.settings.decoder, None, found.membrane[read]))
-    return np.concatenate([part for part in parts if part is not None])
 
 
 def image_error(results: Array, images: Array) -> float:

@@ -64,7 +64,7 @@ def descend(
         loss: Of a batch; with the generator that draws the batches.
         epochs, batch, learning_rate, seed: As of `neurocompile.nn.Plan`.
     """
-    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
     total = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=total)
     random = torch.Generator().manual_seed(seed)

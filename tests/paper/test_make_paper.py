@@ -52,7 +52,7 @@ def sums(tmp_path, monkeypatch):
     fake = SimpleNamespace(
         __name__="paper.sums",
         jobs=jobs,
-        text=lambda: " ".join(str(job.answer()["twice"]) for job in jobs()),
+        text=lambda: "## Sums\n\n" + " ".join(str(job.answer()["twice"]) for job in jobs()),
         draw=lambda folder: (folder / "sums.svg").write_text("drawn"),
     )
     (tmp_path / "pictures").mkdir()
@@ -74,7 +74,8 @@ def run(*arguments):
 def test_the_page_and_its_pictures_are_written_from_the_answers(sums):
     assert run().exit_code == 0
     assert sums.asked == [0, 1, 2]
-    assert (sums.folder / "page.md").read_text().endswith("0 2 4")
+    said = "## Sums\n\n`make paper ONLY=sums`, answers in `paper/results/sums`.\n\n0 2 4"
+    assert (sums.folder / "page.md").read_text().endswith(said)
     assert (sums.folder / "pictures" / "sums.svg").read_text() == "drawn"
 
 

@@ -11,7 +11,8 @@ from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import chain
 from neurocompile.nn import SpikingAutoencoder
-from paper import affinity, hardware, robustness, rows, study, table
+from paper import affinity, hardware, robustness, rows, study
+from paper.settings import SETTINGS
 from paper.study import open_jobs
 
 PLAIN, SPARSE = "row without", "row with"
@@ -31,13 +32,13 @@ def asked(monkeypatch, tmp_path):
     }
     small = SpikingAutoencoder(channels=(2, 2), latent=4, steps=4, encoder_gain=4.5)
     monkeypatch.setattr(study, "RESULTS", tmp_path)
-    monkeypatch.setattr(table, "spiking_rows", lambda: copy.deepcopy(questions))
+    monkeypatch.setattr(rows, "spiking_rows", lambda: copy.deepcopy(questions))
     monkeypatch.setattr(rows, "trained", lambda question: small)
     for module in (affinity, robustness):
         monkeypatch.setattr(module, "DIGITS", 6)
         monkeypatch.setattr(module, "CALIBRATION", 4)
-    monkeypatch.setattr(hardware, "DIGITS", {"chip": 6, "paper": 6})
-    monkeypatch.setattr(hardware, "CALIBRATION", {"chip": 4, "paper": 4})
+    monkeypatch.setattr(hardware, "DIGITS", dict.fromkeys(SETTINGS, 6))
+    monkeypatch.setattr(hardware, "CALIBRATION", dict.fromkeys(SETTINGS, 4))
     monkeypatch.setattr(affinity, "BITS", (8, 2))
     monkeypatch.setattr(robustness, "LEVELS", {name: (v[0],) for name, v in LEVELS.items()})
     return questions
@@ -57,6 +58,7 @@ def test_the_goal_is_counted_for_regularized_rows_and_the_others_apart(asked):
     assert "1 of 2 regularized networks keep within 1.02" in said
     assert "worst 1.0300" in said
     assert "0 of 1 unregularized networks" in said
+    assert f"{SPARSE} loses most: 1.0250" in said
 
 
 def test_what_regularization_does_to_joules_may_turn_out_either_way(asked):
@@ -110,9 +112,9 @@ def test_every_question_holds_its_training_and_the_numbers_of_its_chip(asked):
 
 
 def test_a_regularized_row_is_compared_with_the_one_without_penalties_of_its_gradient():
-    for architecture in table.TITLES:
-        asked = {row: one for (_, row, _), one in rows.spiking(architecture).items()}
-        for row, plain in rows.baselines(architecture).items():
+    for setting in SETTINGS:
+        asked = {row: one for (_, row, _), one in rows.spiking(setting).items()}
+        for row, plain in rows.baselines(setting).items():
             assert asked[row]["regularization"]
             assert not asked[plain]["regularization"]
             assert asked[row]["backprop"] == asked[plain]["backprop"]

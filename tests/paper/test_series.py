@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurocompile.errors import NotInstalled
-from paper import series, series_chip, series_data, series_models
+from paper import series, series_chip, series_data, series_models, series_scores
 from paper.series_data import FAULTS, SD, faulty, windows
 
 
@@ -83,7 +83,7 @@ def test_an_unknown_fault_is_refused(clean):
 def test_the_worst_channel_counts_in_units_of_its_usual_error():
     # Usual errors: channel 0: 1, channel 1: (16 + 0) / 2 = 8.
     usual = np.array([[[1.0, 1.0], [4.0, 0.0]]])
-    score = series.worst_channel(usual)
+    score = series_scores.worst_channel(usual)
     assert score(usual).tolist() == [1.0]
     assert score(np.array([[[2.0, 0.0], [4.0, 4.0]]])).tolist() == [2.0]  # max(2 / 1, 16 / 8)
     assert score(np.array([[[3.0, 3.0], [0.0, 0.0]]])).tolist() == [9.0]
@@ -94,7 +94,7 @@ def test_an_error_counts_by_how_unusual_it_is_in_its_place_and_direction():
     random = np.random.default_rng(0)
     usual = random.normal(0, (0.1, 1, 1, 0.01), (4000, 1, 4))
     usual[..., 3] += usual[..., 2]
-    score = series.score(usual)
+    score = series_scores.score(usual)
     small, large, apart, together, none = score(
         np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -1], [0, 0, 1, 1], [0, 0, 0, 0]])
         .astype(float)[:, None]
@@ -107,7 +107,7 @@ def test_an_error_counts_by_how_unusual_it_is_in_its_place_and_direction():
 
 def test_a_bias_that_training_shows_is_no_anomaly():
     usual = np.random.default_rng(0).normal(2, 1, (500, 1, 3))
-    score = series.score(usual)
+    score = series_scores.score(usual)
     assert (score(np.full((1, 1, 3), 2.0)) < score(np.zeros((1, 1, 3)))).all()
 
 
@@ -172,7 +172,7 @@ def test_the_goal_is_judged_against_the_plain_autoencoder():
     said = series._verdict(
         {"ecg": [answer(0.75, 0.5), answer(0.5, 0.75)], "pressure": [answer(0.5, 0.625)]}, "auc"
     )
-    assert "ECG, labelled +0.000 (reached, 2 seeds)" in said
+    assert "ECG, labelled +0.000 ± 0.354 (reached, 2 seeds)" in said
     assert "pressure, labelled -0.125 (missed, 1 seeds)" in said
 
 
