@@ -83,8 +83,8 @@ def text() -> str:
         "",
         "The networks of 48 epochs took 1,000 digits for their scales. They burst in their first "
         "layer, where all neurons of a channel that see black spike at the same steps: one "
-        "rounding moves them all. With 200 digits two of five erred by 9 and 45 % more on the test "
-        "digits, and by 11 and 46 % on the very digits that chose the scales. That decided it; the "
+        "rounding moves them all. With 200 digits two of five lost much more than the goal allows, "
+        "on test digits and on the very digits that chose the scales. The latter decided it; the "
         "quantizer now also tries more ways where the usual one misses (docs/quantization.md).",
         "",
     ]

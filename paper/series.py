@@ -196,9 +196,9 @@ Area under the ROC curve, mean ± sd of the seeds; gait: mean over the faults.""
 _BY_CHANNEL = """By the plainer score, the squared error of the worst channel over its mean error on
 training windows. Where the float network's area is like the chip's, the spikes bound it and not the
 integers. Of the plain network's five seeds in pressure one did not train at the rate that the
-search chose with another seed (see its error below): by this score, the mean flatters the chip. On
-gait this score finds more, whatever the network; the first was chosen before any area was seen, on
-training windows, and stays:"""
+search chose with another seed (see the spread of its error below); by this score, the other four
+are above the chip. On gait this score finds more, whatever the network; the first was chosen before
+any area was seen, on training windows, and stays:"""
 
 _BY_FAULT = """Gait by fault. A channel that is stuck at its last value is easy to reconstruct, so
 reconstruction error finds it least well, whatever the network."""
