@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,33 +24,53 @@ from paper import rows
 from paper.charts import panels, save
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
-from paper.settings import SEEDS
+from paper.settings import SEEDS, SETTINGS
 from paper.study import Job, Json
 
 GOAL, BITS = 1.02, 8
 CHIP = "loihi-sim"
-TARGETS = {"chip": CHIP, "longer": CHIP, "paper": "ideal"}
+
+
+class How(NamedTuple):
+    """How the networks of a setting are measured.
+
+    Attributes:
+        target: The chip.
+        calibration: Training digits that scales are chosen on.
+        digits: Test digits.
+        seeds: Whose networks.
+    """
+
+    target: str
+    calibration: int
+    digits: int
+    seeds: tuple[int, ...]
+
+
 # The paper's network has five times the neurons and forty times the weights.
-DIGITS = {"chip": 1000, "longer": 1000, "paper": 200}
-CALIBRATION = {"chip": 200, "longer": 1000, "paper": 50}
-NETWORKS = {"chip": SEEDS, "longer": SEEDS, "paper": (0, 1, 2)}  # seeds
+MEASURED = {
+    "chip": How(CHIP, 200, 1000, SEEDS),
+    "longer": How(CHIP, 1000, 1000, SEEDS),
+    "paper": How("ideal", 50, 200, (0, 1, 2)),
+}
 MODELS = ("davies2018", "boyle2025")
 
 
 def jobs() -> list[Job]:
     """A job a network of the table."""
-    return [job for each in TARGETS for job in _jobs(each).values()]
+    return [job for each in MEASURED for job in _jobs(each).values()]
 
 
 def _jobs(setting: str) -> dict[rows.Key, Job]:
+    target, calibration, digits, seeds = MEASURED[setting]
     how = {
         "bits": BITS,
-        "chips": {n: rows.chip_digest(n) for n in sorted({CHIP, TARGETS[setting]})},
-        "target": TARGETS[setting],
-        "calibration": CALIBRATION[setting],
-        "digits": DIGITS[setting],
+        "chips": {n: rows.chip_digest(n) for n in sorted({CHIP, target})},
+        "target": target,
+        "calibration": calibration,
+        "digits": digits,
     }
-    return rows.jobs("hardware", setting, NETWORKS[setting], how, _measured)
+    return rows.jobs("hardware", setting, seeds, how, _measured)
 
 
 def _measured(asked: Json) -> Json:
@@ -88,7 +109,7 @@ def text() -> str:
         "quantizer now also tries more ways where the usual one misses (docs/quantization.md).",
         "",
     ]
-    for setting in TARGETS:
+    for setting in MEASURED:
         found = rows.kept(_jobs(setting))
         if found:
             parts += _section(setting, found)
@@ -99,16 +120,17 @@ def text() -> str:
 
 def _section(setting: str, found: dict[str, list[Json]]) -> list[str]:
     """Table and sentences of one setting."""
+    asked = MEASURED[setting]
     how = (
-        f"On `{TARGETS[setting]}`, {DIGITS[setting]:,} test digits, scales chosen on "
-        f"{CALIBRATION[setting]} training digits, {len(NETWORKS[setting])} seeds."
+        f"On `{asked.target}`, {asked.digits:,} test digits, scales chosen on "
+        f"{asked.calibration:,} training digits, {len(asked.seeds)} seeds."
     )
     verdicts = sorted({one["verdict"] for each in found.values() for one in each} - {""})
     refused = [f"> {CHIP}: {sentence}" for sentence in verdicts]
     if refused:
         refused = [f"What `{CHIP}` says of it:", "", *refused, ""]
     return [
-        rows.heading(setting),
+        SETTINGS[setting].heading,
         "",
         how,
         "",

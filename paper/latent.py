@@ -155,7 +155,7 @@ def text() -> str:
         found = rows.kept(_jobs(setting))
         if not found:
             continue
-        parts += [rows.heading(setting), ""]
+        parts += [SETTINGS[setting].heading, ""]
         parts += [_table(found), "", _verdict(found), ""]
         if _drawn(setting):
             parts += [f"![t-SNE of the codes](results/{_picture(setting)})", ""]

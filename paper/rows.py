@@ -17,7 +17,7 @@ from neurocompile.frontend.torch import trace
 from neurocompile.hardware import load_chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from paper.settings import SETTINGS, spiking_rows
+from paper.settings import spiking_rows
 from paper.study import Job, Json
 from paper.training import digits, trained
 
@@ -70,12 +70,6 @@ def baselines(setting: str) -> dict[str, str]:
 def regularized(setting: str) -> set[str]:
     """Rows with a penalty."""
     return {row for (_, row, _), asked in spiking(setting).items() if asked["regularization"]}
-
-
-def heading(setting: str) -> str:
-    """Of the part of a section on one setting."""
-    title = SETTINGS[setting].title
-    return f"### {title[0].upper()}{title[1:]}"
 
 
 def chip_digest(name: str) -> str:

@@ -41,7 +41,12 @@ class Setting:
     architecture: str
     epochs: int
     rows: dict[str, Row]
-    plain: dict[str, str] = field(default_factory=lambda: dict(PLAIN))
+    plain: dict[str, str] = field(default_factory=PLAIN.copy)
+
+    @property
+    def heading(self) -> str:
+        """Of its part of a section."""
+        return f"### {self.title[0].upper()}{self.title[1:]}"
 
 
 def potential_and_spikes(potential: float, spikes: float) -> dict[str, float]:

@@ -56,11 +56,7 @@ def jobs() -> list[Job]:
 
 def answers(setting: str, row: str) -> list[Json]:
     """What is kept of one row, a seed each."""
-    return [
-        job.answer()
-        for job in jobs()
-        if job.name.startswith(f"{setting} {row} ") and job.study == "table"
-    ]
+    return [job.answer() for job in jobs() if job.name.startswith(f"{setting} {row} ")]
 
 
 def _job(setting: str, row: str, seed: int, asked: Json, compute: Any) -> Job:
@@ -89,8 +85,7 @@ def text() -> str:
     """The section of the page."""
     parts = [(Path(__file__).parent / "table.md").read_text()]
     for setting, chosen in SETTINGS.items():
-        title = chosen.title
-        parts += [f"### {title[0].upper()}{title[1:]}", "", _rows(setting), ""]
+        parts += [chosen.heading, "", _rows(setting), ""]
         parts += [_tests(setting), "", _outcome(setting), ""]
     parts += ["![errors and rates of every seed](results/table.svg)", ""]
     return "\n".join(parts)

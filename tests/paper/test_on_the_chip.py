@@ -37,8 +37,8 @@ def asked(monkeypatch, tmp_path):
     for module in (affinity, robustness):
         monkeypatch.setattr(module, "DIGITS", 6)
         monkeypatch.setattr(module, "CALIBRATION", 4)
-    monkeypatch.setattr(hardware, "DIGITS", dict.fromkeys(SETTINGS, 6))
-    monkeypatch.setattr(hardware, "CALIBRATION", dict.fromkeys(SETTINGS, 4))
+    few = {name: how._replace(calibration=4, digits=6) for name, how in hardware.MEASURED.items()}
+    monkeypatch.setattr(hardware, "MEASURED", few)
     monkeypatch.setattr(affinity, "BITS", (8, 2))
     monkeypatch.setattr(robustness, "LEVELS", {name: (v[0],) for name, v in LEVELS.items()})
     return questions
