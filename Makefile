@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 setup: $(READY)
 
-$(READY): pyproject.toml neurocompile/pins.txt neurocompile/doctor.py
+$(READY): pyproject.toml neurocompile/pins.txt neurocompile/commands/doctor.py
 	@echo "setting up $(VENV): a few minutes, 2 GB, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt --editable '.[dev]'

@@ -20,8 +20,8 @@ import torch
 from scaling import Act, best, layer, ours, spikes
 from torch.nn import functional
 
-from neurocompile.engines.recording import Encoded
-from neurocompile.exchange.onnx_read import load_onnx
+from neurocompile.data.inputs import Encoded
+from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear

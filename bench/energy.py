@@ -22,11 +22,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from neurocompile.chip.read import load_chip
 from neurocompile.energy.estimate import estimate
-from neurocompile.energy.recorded import recorded
-from neurocompile.exchange.onnx_read import load_onnx
-from neurocompile.hardware import load_chip
+from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.place import place
+from neurocompile.report.read import recorded
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import calibration_for, compile
-from neurocompile.data import load_data
+from neurocompile.data.inputs import encode
+from neurocompile.data.samples import load_data
 from neurocompile.engines import fixed
-from neurocompile.engines.inputs import encode
-from neurocompile.exchange.onnx_write import to_bytes
+from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.frontend import load
-from neurocompile.hardware import load_chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph

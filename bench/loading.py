@@ -43,10 +43,10 @@ MOST_S, MOST_TIMES = 3.0, 2.5
 ROUNDS = 3
 POLL_S = 0.002
 IMPORTS = {
-    ".pt": ("neurocompile.frontend.pt",),
-    ".onnx": ("neurocompile.exchange.onnx_read",),
-    ".nir": ("neurocompile.exchange.nir_read", "h5py"),
-    ".net": ("neurocompile.exchange.netx_read", "h5py"),
+    ".pt": ("neurocompile.formats.checkpoint.read",),
+    ".onnx": ("neurocompile.formats.load_onnx",),
+    ".nir": ("neurocompile.formats.nir.read", "h5py"),
+    ".net": ("neurocompile.formats.netx.read", "h5py"),
 }
 
 
@@ -194,7 +194,7 @@ def make_pt(path: Path, side: int) -> None:
     import norse.torch as norse
     import torch
 
-    from neurocompile.nn.checkpoint import save
+    from neurocompile.frontend.save import save
 
     model = norse.SequentialState(torch.nn.Linear(side, side, bias=False), norse.LIFBoxCell())
     save(model, path, torch.zeros(1, side))
@@ -202,21 +202,21 @@ def make_pt(path: Path, side: int) -> None:
 
 def make_float_onnx(path: Path, side: int) -> None:
     """Our float stage."""
-    from neurocompile.exchange.onnx_write import save_onnx
+    from neurocompile.formats.onnx.write import save_onnx
 
     save_onnx(float_graph(side), path)
 
 
 def make_fixed_onnx(path: Path, side: int) -> None:
     """Our fixed stage."""
-    from neurocompile.exchange.onnx_write import save_onnx
+    from neurocompile.formats.onnx.write import save_onnx
 
     save_onnx(fixed_graph(side), path)
 
 
 def make_plain_onnx(path: Path, side: int) -> None:
     """The float stage without our metadata and functions: a plain file."""
-    from neurocompile.exchange.onnx_write import to_onnx
+    from neurocompile.formats.onnx.write import to_onnx
 
     model = to_onnx(float_graph(side))
     del model.metadata_props[:], model.functions[:]
@@ -260,7 +260,7 @@ def make_net(path: Path, side: int) -> None:
 
 def make_own_net(path: Path, side: int) -> None:
     """The fixed stage as `neurocompile export` writes it."""
-    from neurocompile.exchange.netx_write import to_bytes
+    from neurocompile.formats.netx.write import to_bytes
 
     path.write_bytes(to_bytes(fixed_graph(side)))
 

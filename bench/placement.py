@@ -24,7 +24,7 @@ import numpy as np
 import table as tables
 
 from neurocompile import compiler
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv

@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from neurocompile import frontend
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import calibration_for, compile, measure
-from neurocompile.data import load_data
-from neurocompile.hardware import load_chip
+from neurocompile.data.samples import load_data
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "examples" / "models"

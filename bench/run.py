@@ -22,9 +22,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
+from neurocompile.formats.checkpoint.read import load
 from neurocompile.nn import LayerActivity, SpikingAutoencoder, activity
-from neurocompile.nn.checkpoint import load
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

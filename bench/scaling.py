@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Linear
@@ -155,7 +155,7 @@ def hundred_million(side: int = SIDE) -> dict[str, Any]:
 
 def _compile_and_run(side: int) -> None:
     """In the child: every stage, with seconds and peak memory until then."""
-    from neurocompile.hardware import load_chip
+    from neurocompile.chip.read import load_chip
     from neurocompile.ir.nodes import Input
     from neurocompile.ir.verify import verify
     from neurocompile.place.placement import place

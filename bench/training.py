@@ -27,7 +27,7 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import LIBox, LIFBox, SpikingAutoencoder, SpikingNetwork
 

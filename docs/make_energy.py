@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from neurocompile.export import Request, export_model
-from neurocompile.report.terminal import Screen, joules
-from neurocompile.reprice.artifact import reprice
-from neurocompile.reprice.terminal import exact
+from neurocompile.commands.energy.reprice import reprice
+from neurocompile.commands.energy.tables import exact
+from neurocompile.commands.export.run import Request, export_model
+from neurocompile.terminal.screen import Screen
+from neurocompile.terminal.words import joules
 
 PAGE = Path(__file__).parent / "energy.md"
 MODEL = Path(__file__).parents[1] / "examples/models/mnist_autoencoder.pt"

@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
-from neurocompile.export import Request, export_model
+from neurocompile.commands.energy.reprice import reprice
+from neurocompile.commands.export.run import Request, export_model
 from neurocompile.place.pack import Objective
-from neurocompile.report.terminal import Screen
-from neurocompile.report.words import joules, prefixed
-from neurocompile.reprice.artifact import reprice
+from neurocompile.terminal.screen import Screen
+from neurocompile.terminal.words import joules, prefixed
 
 PAGE = Path(__file__).parent / "placement.md"
 MODEL = Path(__file__).parents[1] / "examples/models/mnist_autoencoder.pt"

@@ -22,21 +22,21 @@ import torch.nn.functional as F
 from support_networks import Row, rows
 from torch import nn
 
+from neurocompile.chip.read import chip_names, load_chip
+from neurocompile.commands.export.run import network_net
 from neurocompile.compiler import compile
 from neurocompile.errors import NeurocompileError
-from neurocompile.exchange import netx_entries
-from neurocompile.exchange.nir_read import from_nir
-from neurocompile.exchange.nir_write import to_nir
-from neurocompile.exchange.onnx_plain import RULES
-from neurocompile.exchange.onnx_plain_neurons import EXAMPLES
-from neurocompile.exchange.onnx_read import from_onnx
-from neurocompile.exchange.onnx_write import to_onnx
-from neurocompile.export import network_net
+from neurocompile.formats.checkpoint.plain import KINDS
+from neurocompile.formats.load_onnx import from_onnx
+from neurocompile.formats.netx import entries as netx_entries
+from neurocompile.formats.nir.read import from_nir
+from neurocompile.formats.nir.write import to_nir
+from neurocompile.formats.onnx.write import to_onnx
+from neurocompile.formats.onnx_plain.neurons import EXAMPLES
+from neurocompile.formats.onnx_plain.read import RULES
 from neurocompile.frontend import functions, hints, joins
-from neurocompile.frontend.plain import KINDS
 from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.torch import CONTAINERS
-from neurocompile.hardware import chip_names, load_chip
 from neurocompile.ir.graph import Graph, same
 from neurocompile.nn import layers
 

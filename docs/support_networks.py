@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from neurocompile.frontend.plain import KINDS
+from neurocompile.formats.checkpoint.plain import KINDS
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.neurons import NEURONS, LIFBox, Reset

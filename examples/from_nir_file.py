@@ -14,7 +14,7 @@ import numpy as np
 
 import neurocompile as nc
 from neurocompile.compiler import compile, measure
-from neurocompile.data import Data
+from neurocompile.data.samples import Data
 from neurocompile.errors import NeurocompileError
 from neurocompile.ir.nodes import Input
 

@@ -18,7 +18,7 @@ from torch import nn
 
 import neurocompile as nc
 from neurocompile.compiler import compile, measure
-from neurocompile.data import Data
+from neurocompile.data.samples import Data
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import NotInstalled
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import neurocompile as nc
 from neurocompile.compiler import compile, measure
-from neurocompile.data import Data
+from neurocompile.data.samples import Data
 from neurocompile.engines.floating import run_float
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph

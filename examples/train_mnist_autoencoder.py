@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.errors import NeurocompileError, NotInstalled
+from neurocompile.frontend.save import save
 from neurocompile.nn import (
     LayerActivity,
     Plan,
@@ -30,7 +31,6 @@ from neurocompile.nn import (
     reconstruction_error,
     train,
 )
-from neurocompile.nn.checkpoint import save
 from neurocompile.nn.training import Epoch, Running
 
 console = Console()

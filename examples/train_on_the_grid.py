@@ -17,13 +17,13 @@ import torch
 from rich.console import Console
 
 from neurocompile import frontend
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import calibration_for, compile
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
+from neurocompile.engines.evaluate import evaluate
 from neurocompile.errors import BadInput, NeurocompileError
-from neurocompile.evaluate import evaluate
-from neurocompile.hardware import load_chip
+from neurocompile.frontend.save import save
 from neurocompile.ir.graph import Graph
-from neurocompile.nn.checkpoint import save
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser
 from neurocompile.nn.grid_training import GridPlan, fine_tune

@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 
 # Public name -> module that holds it; loaded on first use, to keep `import neurocompile` light.
 _LAZY = {
-    "save": "neurocompile.nn.checkpoint",
+    "save": "neurocompile.frontend.save",
     "load": "neurocompile.frontend",
-    "load_data": "neurocompile.data",
-    "load_chip": "neurocompile.hardware",
+    "load_data": "neurocompile.data.samples",
+    "load_chip": "neurocompile.chip.read",
     "compile": "neurocompile.compiler",
     "export": "neurocompile.compiler",
     "results": "neurocompile.engines.results",

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurocompile import frontend
-from neurocompile.chip import Chip
-from neurocompile.data import Data, load_data
+from neurocompile.chip.record import Chip
+from neurocompile.data.samples import Data, load_data
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
 from neurocompile.energy.steps import StepWork
+from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.errors import CheckFailed
-from neurocompile.evaluate import Evaluation, evaluate
-from neurocompile.exchange.netx_layer import for_netx
+from neurocompile.formats.netx.layer import for_netx
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
 from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place, require_fit
-from neurocompile.precision import Point, narrow
 from neurocompile.quantize.calibrate import calibrate
+from neurocompile.quantize.narrow import Point, narrow
 from neurocompile.quantize.search import Found, best
 from neurocompile.simplify import simplify
 

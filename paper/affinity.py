@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from neurocompile.data import load_data
+from neurocompile.chip.read import load_chip
+from neurocompile.data.samples import load_data
 from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
-from neurocompile.hardware import load_chip
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.quantize import Memo
 from neurocompile.quantize.search import Judge, best

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import Compiled, compile, measure
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.errors import DoesNotFit
-from neurocompile.hardware import load_chip
 from neurocompile.place.placement import place, require_fit
 from paper import rows
 from paper.charts import panels, save

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import CALIBRATION_SAMPLES, compile, measure
-from neurocompile.data import load_data
-from neurocompile.frontend.pt import load
+from neurocompile.data.samples import load_data
+from neurocompile.formats.checkpoint.read import load
 from neurocompile.frontend.torch import trace
-from neurocompile.hardware import load_chip
 from neurocompile.nn import Plan, Regularization, SpikingAutoencoder, train
 from neurocompile.nn.network import SpikingNetwork
 from paper.charts import panels, save

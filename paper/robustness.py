@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import Compiled, compile
-from neurocompile.data import Data, load_data
+from neurocompile.data.samples import Data, load_data
 from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
-from neurocompile.hardware import load_chip
 from neurocompile.ir.graph import Graph
 from paper import faults, rows
 from paper.charts import panels, save

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 import torch
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import Result
 from neurocompile.frontend.torch import trace
-from neurocompile.hardware import load_chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from paper.settings import spiking_rows

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import Compiled, compile
-from neurocompile.data import Data
-from neurocompile.energy.counts import Activity, Counts, add_up, count
+from neurocompile.data.inputs import encode
+from neurocompile.data.samples import Data
+from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
 from neurocompile.engines import fixed
 from neurocompile.engines.agree import spans
 from neurocompile.engines.decode import decode, last_layer, potentials
-from neurocompile.engines.inputs import encode
+from neurocompile.engines.recording import Activity, add_up
 from neurocompile.frontend.torch import trace
-from neurocompile.hardware import load_chip
 from neurocompile.ir.arrays import Array
 from neurocompile.nn.network import SpikingNetwork
 from paper.study import Json

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.nn import Plan, Regularization, activity, reconstruction_error, train
 from neurocompile.nn.network import SpikingNetwork
 from paper.models import spiking_autoencoder

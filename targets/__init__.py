@@ -1,4 +1,4 @@
 """One folder a chip: target.toml holds its number formats, limits and prices, each with its source.
 
-Installed as neurocompile.targets; hardware.py reads the files.
+Installed as neurocompile.targets; chip/read.py reads the files.
 """

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 
 
 @pytest.fixture(autouse=True, scope="session")

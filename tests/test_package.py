@@ -39,14 +39,14 @@ def test_every_neuron_has_a_rule_for_a_module_of_norse():
 
 def test_every_neuron_can_stand_in_a_checkpoint():
     pytest.importorskip("torch")
-    from neurocompile.frontend.plain import KINDS
+    from neurocompile.formats.checkpoint.plain import KINDS
 
     assert missing(KINDS.values()) == []
 
 
 def test_every_neuron_has_a_rule_in_an_onnx_file():
-    from neurocompile.exchange.onnx_fields import KINDS
-    from neurocompile.exchange.onnx_layers import write_layer
+    from neurocompile.formats.onnx.fields import KINDS
+    from neurocompile.formats.onnx.layers import write_layer
 
     assert missing(KINDS.values()) == []
     assert missing(write_layer.registry) == []

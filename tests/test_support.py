@@ -8,9 +8,9 @@ import norse.torch as norse
 import pytest
 from torch import nn
 
-from neurocompile.frontend.plain import KINDS
+from neurocompile.chip.read import chip_names
+from neurocompile.formats.checkpoint.plain import KINDS
 from neurocompile.frontend.rules import node_of
-from neurocompile.hardware import chip_names
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "support.md").read_text()

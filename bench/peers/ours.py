@@ -12,8 +12,8 @@ from typing import Any
 
 import worker
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.frontend import load
 
 

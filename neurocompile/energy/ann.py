@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from math import fsum
 from typing import Any
 
-from neurocompile.chip import Quantity
+from neurocompile.chip.record import Quantity
 from neurocompile.energy.comparators import MACS
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import ModelEnergy

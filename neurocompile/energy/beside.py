@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from neurocompile.chip import Quantity
+from neurocompile.chip.record import Quantity
 from neurocompile.energy.ann import baseline, break_even
 from neurocompile.energy.comparators import keras_spiking
 from neurocompile.energy.counts import Counts

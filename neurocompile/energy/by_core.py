@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.chip import Chip, Prices
+from neurocompile.chip.record import Chip, Prices
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import ModelEnergy
 from neurocompile.energy.latency import busiest, core_events

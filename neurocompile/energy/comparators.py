@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from neurocompile.chip import Quantity
+from neurocompile.chip.record import Quantity
 from neurocompile.energy.counts import Counts
 
 SOURCES: dict[str, dict[str, str]] = {

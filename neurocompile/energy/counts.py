@@ -17,6 +17,7 @@ import numpy as np
 
 from neurocompile.energy.effective import effective_fan_out
 from neurocompile.energy.steps import Mode, Slowest
+from neurocompile.engines.recording import Activity
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -24,40 +25,6 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed, Route
-
-
-@dataclass(frozen=True, eq=False)
-class Activity:
-    """What one population did, summed over samples and over the steps of the network's time.
-
-    Attributes:
-        spikes: (shape of the population,) int64, spikes of each neuron.
-        updated: Neuron steps in which input arrived, or u, v or the bias was not zero at the
-            start; None where the engine did not count them. Unused for a SpikeInput.
-        saturations: How often v was cut to its range.
-        wraps: How often u wrapped.
-    """
-
-    spikes: Array
-    updated: int | None = None
-    saturations: int = 0
-    wraps: int = 0
-
-    def __add__(self, other: Activity) -> Activity:
-        """Activity of two batches together."""
-        known = self.updated is not None and other.updated is not None
-        return Activity(
-            self.spikes + other.spikes,
-            (self.updated or 0) + (other.updated or 0) if known else None,
-            self.saturations + other.saturations,
-            self.wraps + other.wraps,
-        )
-
-
-def add_up(total: dict[str, Activity], batch: Mapping[str, Activity]) -> None:
-    """Take the activity of one more batch of samples in, by population."""
-    for name, done in batch.items():
-        total[name] = total[name] + done if name in total else done
 
 
 @dataclass(frozen=True)

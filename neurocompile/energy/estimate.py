@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from neurocompile.chip import Chip, Prices
+from neurocompile.chip.mesh import chips_used
+from neurocompile.chip.record import Chip, Prices
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.latency import latency_table, run_time
 from neurocompile.energy.prices import lacks, price_of
 from neurocompile.energy.steps import MODES, Mode
-from neurocompile.place.mesh import chips_used
 from neurocompile.place.placed import Placed
 
 MODEL_VERSION = "1.0"  # raised whenever a price or a formula changes a joule

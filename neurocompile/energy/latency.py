@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.chip import Chip, Prices, Quantity
+from neurocompile.chip.mesh import chips_used, tiles_used
+from neurocompile.chip.record import Chip, Prices, Quantity
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.steps import MODES, Mode, event_times, sending
 from neurocompile.ir.arrays import Array
-from neurocompile.place.mesh import chips_used, tiles_used
 from neurocompile.place.placed import Placed
 
 # Models whose barrier is a table: its entry of the largest number of tiles that is not above

@@ -6,7 +6,7 @@ Out: the price, or None.
 
 from __future__ import annotations
 
-from neurocompile.chip import Prices, Quantity
+from neurocompile.chip.record import Prices, Quantity
 
 # Event -> events of which one must be priced, or the model is not whole. What is missing here
 # (spike_out, message_in, ...) may be part of another price of a model.

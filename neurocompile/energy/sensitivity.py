@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from math import fsum
 from typing import Any
 
-from neurocompile.chip import Prices
+from neurocompile.chip.record import Prices
 from neurocompile.energy.estimate import ModelEnergy, Term
 from neurocompile.energy.prices import price_key
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from neurocompile.chip import Prices
+from neurocompile.chip.record import Prices
 from neurocompile.energy.prices import lacks, price_of
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurocompile.energy.counts import Activity
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.data.inputs import Encoded
+from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Columns, rows_of
 from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.data.inputs import Encoded
+from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput
 from neurocompile.ir.graph import Graph
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.engines.recording import Encoded, Recording, check_encoded
+from neurocompile.data.inputs import Encoded, check_encoded
+from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput, NotInstalled
-from neurocompile.exchange.onnx_read import from_onnx, parse, read_bytes
-from neurocompile.exchange.onnx_write import to_bytes
+from neurocompile.formats.load_onnx import from_onnx, parse, read_bytes
+from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph

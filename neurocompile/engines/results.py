@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurocompile.data import Data
+from neurocompile.data.inputs import encode, float_input
+from neurocompile.data.samples import Data
 from neurocompile.engines import fixed
 from neurocompile.engines.agree import spans
 from neurocompile.engines.decode import decode, last_layer, potentials
 from neurocompile.engines.floating import run_float
-from neurocompile.engines.inputs import encode, float_input
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF

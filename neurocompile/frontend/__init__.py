@@ -36,7 +36,7 @@ def load(
             torch.save({"model": model, "example_input": x}, path), instead of reading a checkpoint.
         dt, reset: What a `.nir` file of others does not say: the length of a step in seconds (dt,
             which a plain `.onnx` and a `.net` file may lack too), and "subtract" where spikes
-            subtract the threshold; see `exchange.nir_read`.
+            subtract the threshold; see `formats.nir.read`.
         steps: Steps of a sample, where the file does not say how many; not assumed then.
 
     Raises:
@@ -56,16 +56,16 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
     if suffix == ".nir":
-        found: Graph = _needs("neurocompile.exchange.nir_read", "train").read_nir(
+        found: Graph = _needs("neurocompile.formats.nir.read", "train").read_nir(
             path, dt=dt, reset=reset
         )
         return found
     if suffix == ".onnx" and reset is None:
         said = {} if dt is None else {"dt": dt}
-        graph: Graph = _needs("neurocompile.exchange.onnx_read", "onnx").load_onnx(path, **said)
+        graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(path, **said)
         return graph
     if suffix == ".net" and reset is None:
-        net: Graph = _needs("neurocompile.exchange.netx_read", "train").load_net(path, dt=dt)
+        net: Graph = _needs("neurocompile.formats.netx.read", "train").load_net(path, dt=dt)
         return net
     if dt is not None or reset is not None:
         raise BadInput(f"'{path}' says its step and its resets itself. Leave out --dt and --reset.")
@@ -75,7 +75,7 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
 
 
 def _load_pt(path: Path) -> Graph:
-    graph: Graph = _needs("neurocompile.frontend.pt", "train").load(path).graph
+    graph: Graph = _needs("neurocompile.formats.checkpoint.read", "train").load(path).graph
     return graph
 
 
@@ -89,7 +89,7 @@ def _is_pickled(path: Path) -> bool:
 
 
 def _load_pickled(path: Path) -> Graph:
-    model, example = _needs("neurocompile.frontend.pt", "train").load_pickled(path)
+    model, example = _needs("neurocompile.formats.checkpoint.read", "train").load_pickled(path)
     graph: Graph = _needs("neurocompile.frontend.torch", "train").trace(model, example)
     return graph
 

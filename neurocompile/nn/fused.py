@@ -1,6 +1,6 @@
 """The loops of `bptt` as compiled functions: one pass over memory instead of one an operation.
 
-In:  sequences on a CPU, float32 or float64; the constants of a neuron, a `bptt.Constants`.
+In:  sequences on a CPU, float32 or float64; the constants of a neuron, a `step.Constants`.
 Out: what `bptt.run` and the backward pass of `bptt.SpikeSequence` give, the same bits.
 A block of neurons passes through all its steps before the next one starts, so its state stays
 in the cache. Every loop does the operations of `bptt` in its order, without fused multiply-add.
@@ -9,7 +9,7 @@ in the cache. Every loop does the operations of `bptt` in its order, without fus
 from __future__ import annotations
 
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from neurocompile.nn.bptt import Constants, Surrogate
+from neurocompile.nn.step import Constants, Surrogate
 
 # A loop over ten arrays needs more overlap checks than LLVM allows by default (8), without which
 # it would stay scalar.

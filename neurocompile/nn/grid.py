@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neurocompile import encoding
+from neurocompile.data import encoding
+from neurocompile.data.inputs import mantissas
 from neurocompile.engines.decode import last_layer
 from neurocompile.engines.fixed.result import is_loop, schedule
-from neurocompile.engines.inputs import mantissas
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse

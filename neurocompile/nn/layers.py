@@ -28,8 +28,9 @@ from norse.torch import (
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.nn.bptt import Backprop, Constants, SpikeSequence, Surrogate, Trace, run
-from neurocompile.nn.kernels import Reading, constant_sum, response, weighted_sum
+from neurocompile.nn.bptt import SpikeSequence, run
+from neurocompile.nn.response import Reading, constant_sum, response, weighted_sum
+from neurocompile.nn.step import Backprop, Constants, Surrogate, Trace
 
 
 class Activity(NamedTuple):

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from neurocompile import encoding
+from neurocompile.data import encoding
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Settings
-from neurocompile.nn.kernels import Reading, weighted_sum
 from neurocompile.nn.layers import Activity, Neuron, Readout, SpikingNeuron
+from neurocompile.nn.response import Reading, weighted_sum
 
 # Modules with out = A x + b for one sample: a weighted mean over time may pass through them.
 AFFINE = (

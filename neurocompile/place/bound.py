@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurocompile.chip import Chip, Memory
+from neurocompile.chip.record import Chip, Memory
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from neurocompile.chip import Chip
+from neurocompile.chip.mesh import chips_allowed
+from neurocompile.chip.record import Chip
 from neurocompile.errors import BadInput
-from neurocompile.place.mesh import chips_allowed
 from neurocompile.place.pack import Objective
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.chip import Memory
+from neurocompile.chip.record import Memory
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import Synapse

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.chip import Chip
+from neurocompile.chip.mesh import chips_allowed, chips_used
+from neurocompile.chip.record import Chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.place.mesh import chips_allowed, chips_used
 
 # What a core has and may run out of: name in the fit table -> field of chip.Limits.
 RESOURCES = {

@@ -17,7 +17,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neurocompile.chip import Chip
+from neurocompile.chip.mesh import (
+    arranged,
+    chip_of,
+    chips_allowed,
+    chips_used,
+    distances,
+    positions,
+)
+from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array, frozen
 from neurocompile.ir.fixed import CubaLIF, Synapse
@@ -27,14 +35,6 @@ from neurocompile.place.bound import least_cores
 from neurocompile.place.load import Layer, Load, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
-from neurocompile.place.mesh import (
-    arranged,
-    chip_of,
-    chips_allowed,
-    chips_used,
-    distances,
-    positions,
-)
 from neurocompile.place.pack import Objective, packed
 from neurocompile.place.placed import Core, Fan, Placed, Route
 

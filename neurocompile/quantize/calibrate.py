@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from neurocompile.data import Data
-from neurocompile.engines.inputs import float_input
+from neurocompile.data.inputs import float_input
+from neurocompile.data.samples import Data
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.moments import Moments, Watch
 from neurocompile.quantize.ranges import Ranges, bound, observe

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neurocompile.chip import Chip
+from neurocompile.chip.record import Chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Linear, Shape, Sparse, size
 from neurocompile.quantize.columns import kernels

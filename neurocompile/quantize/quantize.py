@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.chip import Chip
+from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph

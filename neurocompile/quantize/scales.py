@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurocompile.chip import Chip
+from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.fixed import ALIGN_BITS, STATE_LIMIT
 

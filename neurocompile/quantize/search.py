@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.chip import Chip
-from neurocompile.energy.counts import Activity, add_up
+from neurocompile.chip.record import Chip
+from neurocompile.data.inputs import encode, float_input
 from neurocompile.engines import fixed as engine
 from neurocompile.engines.agree import spans
 from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
 from neurocompile.engines.floating import run_float
-from neurocompile.engines.inputs import encode, float_input
+from neurocompile.engines.recording import Activity, add_up
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph

@@ -1,0 +1,1 @@
+"""report.json: made from a run, described by a schema, read back."""

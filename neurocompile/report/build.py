@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocompile import __version__
-from neurocompile.chip import Chip
+from neurocompile.chip.record import Chip
 from neurocompile.compiler import Compiled, Result
-from neurocompile.data import Data
-from neurocompile.doctor import installed
+from neurocompile.data.samples import Data
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
-from neurocompile.evaluate import Evaluation
+from neurocompile.engines.evaluate import Evaluation
+from neurocompile.installed import installed
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.settings import Decoder
 from neurocompile.place.fit import core_table, fit
-from neurocompile.precision import as_json
+from neurocompile.quantize.narrow import as_json
 
 SCHEMA_VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from replay import Case
 
+from neurocompile.chip.read import load_chip
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
-from neurocompile.hardware import load_chip
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
@@ -120,7 +120,7 @@ def current_and_transposed() -> Case:
 def shipped_autoencoder() -> Case:
     """The shipped autoencoder on Loihi 1, compiled as `export` does, and its first test digit."""
     from neurocompile.compiler import calibration_for, compile, data_for
-    from neurocompile.engines.inputs import encode
+    from neurocompile.data.inputs import encode
     from neurocompile.frontend import load
 
     graph = load(Path(__file__).parents[2] / "examples" / "models" / "mnist_autoencoder.pt")

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.energy import Activity, count, estimate
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
+from neurocompile.energy import count, estimate
+from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Linear, size

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurocompile.energy import Activity, count, estimate
+from neurocompile.chip.mesh import positions
+from neurocompile.data.inputs import Encoded
+from neurocompile.energy import count, estimate
 from neurocompile.energy.latency import run_time
 from neurocompile.energy.steps import StepWork
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.nodes import size
-from neurocompile.place.mesh import positions
 from neurocompile.place.placed import Placed
 
 MODEL = "boyle2025"

@@ -18,9 +18,9 @@ from crosscheck import charged
 from crosscheck_networks import LOIHI, STEPS, plain_route
 from replay import MODEL, Case, digest, replay
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.energy import count, estimate
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph

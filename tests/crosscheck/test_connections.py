@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.linear import out_shape

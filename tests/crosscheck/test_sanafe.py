@@ -21,7 +21,7 @@ from crosscheck import (
 from crosscheck_networks import SMALL, STEPS, plain_route
 from replay import digest, ours, replay
 
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 from neurocompile.place import place
 
 NUMBERS = json.loads(KEPT.read_text())

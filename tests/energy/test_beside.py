@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, GRAPH, LOIHI, PJ, counted, dense, energy, model, neurons
 
-from neurocompile.chip import KINDS
+from neurocompile.chip.change import parse, with_changes
+from neurocompile.chip.record import KINDS
 from neurocompile.energy.ann import baseline, break_even
 from neurocompile.energy.beside import beside
 from neurocompile.energy.comparators import DEVICES, MACS, SOURCES, keras_spiking
-from neurocompile.energy.counts import Activity
 from neurocompile.energy.sensitivity import sensitivity, sweep
-from neurocompile.energy.what_if import parse, with_changes
+from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import BiasInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Conv, Linear

@@ -6,9 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from neurocompile.energy import Activity, count
+from neurocompile.chip.read import load_chip
+from neurocompile.energy import count
 from neurocompile.energy.effective import effective_fan_out
-from neurocompile.hardware import load_chip
+from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import out_shape

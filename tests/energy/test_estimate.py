@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, LOIHI, PJ, dense, energy, neurons
 
-from neurocompile.energy import MODEL_VERSION, Activity
+from neurocompile.chip.read import load_chip
+from neurocompile.energy import MODEL_VERSION
 from neurocompile.energy.latency import barrier_time
-from neurocompile.hardware import load_chip
+from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import BiasInput, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Conv

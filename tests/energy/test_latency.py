@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, GRAPH, SMALL, counted
 
-from neurocompile.energy.counts import Activity
+from neurocompile.chip.read import load_chip
 from neurocompile.energy.latency import latency_table
-from neurocompile.hardware import load_chip
+from neurocompile.engines.recording import Activity
 from neurocompile.place import place
 
 NS = 1e-9

@@ -21,12 +21,12 @@ from neurobench_harness import (
     numbers,
 )
 
-from neurocompile.doctor import installed
+from neurocompile.chip.read import load_chip
+from neurocompile.data.inputs import Encoded
 from neurocompile.energy import count
 from neurocompile.energy.neurobench import VERSION, neurobench
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
-from neurocompile.hardware import load_chip
+from neurocompile.installed import installed
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv, Linear

@@ -7,9 +7,10 @@ import pytest
 from networks import float_network, neuron, spikes
 from random_graphs import fixed_graph
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.agree import Exactness, compare_recordings, run_engine
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Recording
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph

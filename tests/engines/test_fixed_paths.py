@@ -12,12 +12,12 @@ import pytest
 import torch
 from random_graphs import fixed_graph, fixed_input
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.fixed import block, compiled, step_source
 from neurocompile.engines.fixed.choice import Choice
 from neurocompile.engines.fixed.tables import channels_last, table
 from neurocompile.engines.fixed.torch_path import run_torch
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse

@@ -9,8 +9,8 @@ by loops over pixels.
 import numpy as np
 import pytest
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import lava
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, NotInstalled, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain

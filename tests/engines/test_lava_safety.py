@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import lava
 from neurocompile.engines.lava import repairs
 from neurocompile.engines.lava.plan import make_plan
 from neurocompile.engines.lava.supervise import run_child
 from neurocompile.engines.lava.workspace import Workspace
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Linear

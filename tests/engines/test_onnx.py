@@ -13,18 +13,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import random_graphs
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import onnx as engine
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, NotInstalled
-from neurocompile.exchange.onnx_write import save_onnx, to_bytes, to_onnx
+from neurocompile.formats.onnx.write import save_onnx, to_bytes, to_onnx
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import ConvTranspose, Identity, Input, Linear, Sparse
-
-sys.path.append(str(Path(__file__).parents[1] / "exchange"))  # pytest adds a test's own folder
-import random_graphs
 
 
 def lif(shape, **registers):
@@ -314,8 +312,8 @@ def test_numpy_onnx_and_onnxruntime_are_all_that_running_a_file_needs(
         sys.meta_path.insert(0, Blocker())
         import numpy as np
         from neurocompile.engines import onnx as engine
-        from neurocompile.engines.recording import Encoded
-        from neurocompile.exchange.onnx_read import load_onnx
+        from neurocompile.data.inputs import Encoded
+        from neurocompile.formats.load_onnx import load_onnx
         from neurocompile.ir.nodes import Input
 
         encoded = Encoded(dict(np.load("input.npz")), {encoded.steps})

@@ -3,11 +3,9 @@
 The yardstick is written here in float64, one equation a neuron and one matrix a layer.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import random_graphs
 
 from neurocompile.engines import onnx as engine
 from neurocompile.errors import BadInput
@@ -16,9 +14,6 @@ from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
 from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Linear, size
 from neurocompile.ir.shapes import shapes
-
-sys.path.append(str(Path(__file__).parents[1] / "exchange"))  # pytest adds a test's own folder
-import random_graphs
 
 
 def leak(tau_inv, dt):

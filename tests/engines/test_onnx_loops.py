@@ -3,29 +3,25 @@
 The integer yardstick is `ir.reference.run_fixed`, which runs in chip time, step by step.
 """
 
-import sys
 from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
+import random_graphs
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import onnx as engine
-from neurocompile.engines.recording import Encoded
-from neurocompile.exchange.onnx_loops import components
-from neurocompile.exchange.onnx_write import to_onnx
+from neurocompile.formats.onnx.loops import components
+from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import sparse_op
 from neurocompile.ir.neurons import LIBox, LIFBox
 from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Identity, Input, Linear
 from neurocompile.ir.reference import run_fixed, run_float
-
-sys.path.append(str(Path(__file__).parents[1] / "exchange"))  # pytest adds a test's own folder
-import random_graphs
 
 DT = Graph({}, ()).settings.dt
 

@@ -8,7 +8,7 @@ import pytest
 
 import neurocompile as nc
 from neurocompile.compiler import compile, measure
-from neurocompile.data import Data
+from neurocompile.data.samples import Data
 from neurocompile.engines import agree
 from neurocompile.engines.decode import squared_error
 from neurocompile.errors import BadInput

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurocompile.engines.recording import Encoded, check_encoded
+from neurocompile.data.inputs import Encoded, check_encoded
 from neurocompile.errors import BadInput
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import random_graphs
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import activity, fixed
 from neurocompile.engines.activity import activity_of
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Recording
 from neurocompile.ir.entries import rows_of
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.errors import NotInstalled
-from neurocompile.nn import checkpoint
+from neurocompile.formats.checkpoint.read import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_mnist_autoencoder.py"
 
@@ -50,7 +50,7 @@ def test_the_example_trains_measures_and_writes_a_checkpoint(example, digits, tm
     assert result.exit_code == 0
     assert "epoch   2: error" in result.output
     assert "test error" in result.output
-    settings = checkpoint.load(out).graph.settings
+    settings = load(out).graph.settings
     assert settings.steps == 4
     assert settings.training["test_samples"] == 20
     assert "--epochs 2" in settings.training["command"]

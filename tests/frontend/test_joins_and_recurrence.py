@@ -11,14 +11,14 @@ from test_norse_spikes import random_neuron
 from torch import nn
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.plain import from_plain, to_plain
 from neurocompile.frontend import load
-from neurocompile.frontend.plain import from_plain, to_plain
+from neurocompile.frontend.save import save
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
 from neurocompile.ir.graph import same
 from neurocompile.ir.nodes import Add, Concat, Delay, Linear
 from neurocompile.ir.verify import verify
-from neurocompile.nn.checkpoint import save
 from neurocompile.simplify import simplify
 
 STEPS = 40

@@ -10,10 +10,10 @@ from torch import nn
 
 from neurocompile import frontend
 from neurocompile.errors import BadInput, NotInstalled
-from neurocompile.exchange.onnx_write import to_bytes
+from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.frontend.save import save
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import same
-from neurocompile.nn.checkpoint import save
 
 
 class Pickled(nn.Module):
@@ -88,7 +88,7 @@ def test_other_suffixes_folders_and_missing_files_are_refused(tmp_path):
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it(tmp_path, monkeypatch):
     (tmp_path / "net.pt").write_bytes(b"")
-    monkeypatch.delitem(sys.modules, "neurocompile.frontend.pt")
+    monkeypatch.delitem(sys.modules, "neurocompile.formats.checkpoint.read")
     monkeypatch.setitem(sys.modules, "torch", None)
     words = refusal(tmp_path / "net.pt", NotInstalled)
     assert "the package 'torch', which is not installed" in words
@@ -99,7 +99,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(tmp_path, mo
     ("module", "absent"),
     [
         ("neurocompile.frontend", ("torch", "onnx", "norse", "lava")),
-        ("neurocompile.frontend.pt", ("norse", "onnx", "lava")),
+        ("neurocompile.formats.checkpoint.read", ("norse", "onnx", "lava")),
     ],
 )
 def test_a_reader_brings_only_the_packages_it_needs(module, absent):

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from fuzz.strategies import Case
 
-from neurocompile.engines.recording import Encoded
-from neurocompile.exchange.artifact import write_artifact
-from neurocompile.exchange.onnx_read import load_onnx
-from neurocompile.exchange.onnx_write import to_bytes
+from neurocompile.data.inputs import Encoded
+from neurocompile.formats.artifact import write_artifact
+from neurocompile.formats.load_onnx import load_onnx
+from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.ir.fixed import BiasInput
 
 CASES = Path(__file__).parent / "cases"

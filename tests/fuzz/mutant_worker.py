@@ -19,7 +19,7 @@ from fuzz.mutations import generator, mutant, pick
 from fuzz.seed_files import NAMES, load, seeds
 
 from neurocompile.errors import NeurocompileError
-from neurocompile.exchange import onnx_large
+from neurocompile.formats.onnx import large as onnx_large
 
 MORE_BYTES = 1 << 30  # of address space, beside what the libraries take
 LONGEST_S = 5

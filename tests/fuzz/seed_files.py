@@ -22,13 +22,13 @@ import torch
 from plain_files import TIMED, neurons, node, plain
 
 import neurocompile
+from neurocompile.chip.read import load_chip
 from neurocompile.errors import Unsupported
-from neurocompile.exchange.artifact import MANIFEST, read_artifact, write_artifact
-from neurocompile.exchange.netx_write import to_bytes as net_bytes
-from neurocompile.exchange.nir_write import write_nir
-from neurocompile.exchange.onnx_plain import with_functions
-from neurocompile.exchange.onnx_write import to_bytes
-from neurocompile.hardware import load_chip
+from neurocompile.formats.artifact import MANIFEST, read_artifact, write_artifact
+from neurocompile.formats.netx.write import to_bytes as net_bytes
+from neurocompile.formats.nir.write import write_nir
+from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.formats.onnx_plain.read import with_functions
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Linear

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from neurocompile.engines.recording import Encoded
+from neurocompile.data.inputs import Encoded
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix, sparse_op

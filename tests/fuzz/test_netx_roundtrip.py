@@ -5,8 +5,8 @@ import os
 import pytest
 from netx_networks import held_network
 
-from neurocompile.exchange.netx_read import load_net
-from neurocompile.exchange.netx_write import to_bytes
+from neurocompile.formats.netx.read import load_net
+from neurocompile.formats.netx.write import to_bytes
 from neurocompile.ir.graph import same
 from neurocompile.ir.verify import verify
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from networks import float_network, spikes
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir import reference

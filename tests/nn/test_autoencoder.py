@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocompile.data import load_data
+from neurocompile.data.samples import load_data
 from neurocompile.errors import BadInput
 from neurocompile.nn import (
     LIF,

@@ -8,12 +8,11 @@ import pytest
 import torch
 from networks import dense, float_network, lif, spikes
 
-from neurocompile.data import Data
+from neurocompile.chip.read import load_chip
+from neurocompile.data.inputs import Encoded, encode
+from neurocompile.data.samples import Data
 from neurocompile.engines import fixed
-from neurocompile.engines.inputs import encode
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import BadInput, DoesNotFit, Unsupported
-from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.nodes import Linear, Sparse

@@ -9,12 +9,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from neurocompile import compiler, data, frontend
-from neurocompile.data import load_data
+from neurocompile import compiler, frontend
+from neurocompile.chip.read import load_chip
+from neurocompile.data import samples as data
+from neurocompile.data.samples import load_data
 from neurocompile.errors import BadInput
-from neurocompile.hardware import load_chip
+from neurocompile.frontend import save as checkpoint
 from neurocompile.ir.graph import same
-from neurocompile.nn import checkpoint
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser

@@ -8,7 +8,7 @@ import torch
 from norse.torch import LIBoxParameters, LIFBoxParameters, LIFParameters, LIParameters
 from torch import nn
 
-from neurocompile.encoding import bernoulli
+from neurocompile.data.encoding import bernoulli
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import LI, LIF, LIBox, LIFBox, SpikingNetwork

@@ -11,11 +11,11 @@ import torch
 from norse.torch import LIFBoxParameters
 from torch import nn
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile, measure
-from neurocompile.data import Data
+from neurocompile.data.samples import Data
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.torch import trace
-from neurocompile.hardware import load_chip
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import (
     LIBox,

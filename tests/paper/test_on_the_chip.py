@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from networks import dense, lif
 
+from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile
-from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import chain
 from neurocompile.nn import SpikingAutoencoder

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from networks import dense, lif, spikes
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.fixed import BiasInput, SpikeInput, Synapse
 from neurocompile.ir.graph import chain, same
 from neurocompile.ir.nodes import Conv

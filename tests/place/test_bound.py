@@ -7,7 +7,7 @@ import pytest
 from place_networks import dense, limited, neurons, random_network, weights
 
 from neurocompile import compiler
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Conv

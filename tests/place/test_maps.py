@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from neurocompile.hardware import load_chip
+from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.linear import connections, out_shape, sparse_op
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from neurocompile.chip.read import load_chip
 from neurocompile.errors import DoesNotFit
-from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.linear import connections, sparse_op
 from neurocompile.ir.nodes import Conv, Linear

@@ -8,9 +8,9 @@ import pytest
 import scipy.sparse as sp
 from place_networks import dense, limited, neurons, random_network, weights
 
-from neurocompile.energy.what_if import with_chips
+from neurocompile.chip.change import with_chips
+from neurocompile.chip.read import load_chip
 from neurocompile.errors import DoesNotFit
-from neurocompile.hardware import load_chip
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, sparse_op

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from networks import neuron, spikes
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF
 from neurocompile.ir.graph import chain

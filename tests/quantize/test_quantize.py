@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from networks import float_network, neuron, spikes
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
-from neurocompile.engines.recording import Encoded
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import chain

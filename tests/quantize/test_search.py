@@ -8,10 +8,10 @@ import pytest
 from networks import neuron, spikes
 
 from neurocompile.compiler import calibration_for
-from neurocompile.data import Data, load_data
+from neurocompile.data.inputs import Encoded
+from neurocompile.data.samples import Data, load_data
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import chain, same
 from neurocompile.ir.nodes import Conv, Input, Linear

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from neurocompile.data.inputs import Encoded, check_encoded
 from neurocompile.engines.fixed.result import Run
-from neurocompile.engines.recording import Encoded, check_encoded
 from neurocompile.ir.graph import Graph
 
 __all__ = ["Run", "run"]

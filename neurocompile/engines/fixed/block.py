@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.kernels import add_shifted, mark, scatter, take
+from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import Link, Plan, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap
 from neurocompile.engines.recording import Recording

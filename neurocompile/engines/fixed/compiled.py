@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.energy.counts import Activity
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines.fixed.block import Block, Sums
 from neurocompile.engines.fixed.plan import Plan, plan_of
 from neurocompile.engines.fixed.result import Run, readout_spiked, spikes_in
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from neurocompile.engines.fixed.kernels import fold, settle
+from neurocompile.engines.fixed.loops import fold, settle
 from neurocompile.engines.fixed.result import EXACT_FLOAT32
 from neurocompile.engines.fixed.tables import Table, channels_last
 from neurocompile.engines.torch_ops import apply

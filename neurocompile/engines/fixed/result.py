@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from neurocompile.energy.counts import Activity
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.data.inputs import Encoded
+from neurocompile.engines.recording import Activity, Recording
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (

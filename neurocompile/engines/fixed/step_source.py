@@ -3,7 +3,7 @@
 In:  the step itself, and which of its registers are trivial.
 Out: a compiled function that takes a block of samples through their steps.
 The step is not known here: its `+ - * >` and the operations of `ir.step.Ops` append lines of
-Python, as `exchange.onnx_ops` appends ONNX nodes. A file with the text lies in the user's
+Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text lies in the user's
 cache folder, only so that numba can tell whether its stored machine code is still the same.
 """
 
@@ -22,7 +22,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from neurocompile.engines.fixed import kernels
+from neurocompile.engines.fixed import loops as kernels
 from neurocompile.ir.fixed import CubaLIF, FixedConstants
 from neurocompile.ir.step import DECAY_BITS, decayed, wrap_once
 

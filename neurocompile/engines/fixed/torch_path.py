@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.energy.counts import Activity
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines.fixed.result import (
     EXACT_FLOAT32,
     Run,
@@ -26,7 +26,7 @@ from neurocompile.engines.fixed.result import (
     schedule,
     spikes_in,
 )
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (

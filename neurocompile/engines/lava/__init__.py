@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
     RESET_LIFRESET,
@@ -24,7 +25,7 @@ from neurocompile.engines.lava.plan import (
 from neurocompile.engines.lava.repairs import require_lava
 from neurocompile.engines.lava.supervise import EngineFailed, default_timeout, run_child
 from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
-from neurocompile.engines.recording import Encoded, Recording
+from neurocompile.engines.recording import Recording
 from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurocompile.engines.recording import Encoded, check_encoded
+from neurocompile.data.inputs import Encoded, check_encoded
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.data.inputs import Encoded
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
     Plan,
@@ -22,7 +23,6 @@ from neurocompile.engines.lava.plan import (
     SynapsePlan,
     is_dense,
 )
-from neurocompile.engines.recording import Encoded
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph

@@ -1,0 +1,190 @@
+"""Replace prices of a chip by a user's own: `--set KEY=VALUE`, `--cores-per-chip N`.
+
+In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
+Out: the chip with those prices, each marked as set by the user.
+Only a price that is there can be replaced, or given where no source gives one: of messages from
+a chip to another, of a network without spikes. A value has a unit and is not negative.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+from neurocompile.chip.mesh import chips_allowed
+from neurocompile.chip.read import MAX_VALUE
+from neurocompile.chip.record import UNITS, Chip, Quantity
+from neurocompile.errors import BadInput
+
+USER = "set by the user"
+ANN = ("ann.mac", "ann.weight_bit", "ann.activation_bit")
+VALUE = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[A-Za-z]*)")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One price that a user set.
+
+    Attributes:
+        key: Of `settable`, or of ANN.
+        now: The price.
+        was: What it replaces; None where there was none.
+    """
+
+    key: str
+    now: Quantity
+    was: Quantity | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        was = None if self.was is None else f"{self.was.value} {self.was.unit}"
+        return {
+            "key": self.key,
+            "value": self.now.value,
+            "unit": self.now.unit,
+            "was": was,
+            "was_source": None if self.was is None else self.was.source,
+        }
+
+
+def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
+    """By key, what it measures (energy, time, power) and the price now.
+
+    An energy price is MODEL.EVENT; others are latency.MODEL.EVENT, barrier.MODEL.TILES and
+    power.static_low or power.static_high, as in the chip's file; then what has no price there:
+    MODEL.off_chip_message, and those of ANN.
+    """
+    found: dict[str, tuple[str, Quantity | None]] = {}
+    for key, quantity in chip.quantities():
+        section, _, rest = key.partition(".")
+        if section in DIMENSIONS:
+            found[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
+    unpriced = [key for m in chip.energy if (key := f"{m}.off_chip_message") not in found]
+    return {**found, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
+
+
+EXAMPLES = {"energy": "20pJ", "time": "5ns", "power": "30mW"}
+DIMENSIONS = {"energy": "energy", "latency": "time", "barrier": "time", "power": "power"}
+
+
+def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
+    """What `--set` asks for, by key.
+
+    Raises:
+        BadInput: For a key that the chip does not have (with the nearest ones), a value
+            without unit, of another unit, negative or too large, or a key that is set twice.
+    """
+    keys = settable(chip)
+    changes: dict[str, Change] = {}
+    for text in assignments:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        key = key.removeprefix("energy.")
+        if not equals:
+            raise BadInput(f"--set {text}: no '='. Write it as KEY=VALUE, with a unit: KEY=20pJ.")
+        if key not in keys:
+            raise BadInput(
+                f"--set {text}: {chip.name} has no price '{key}'. {_nearest(key, keys, chip)}"
+            )
+        if key in changes:
+            raise BadInput(f"--set {text}: '{key}' is set twice. Set it once.")
+        dimension, was = keys[key]
+        changes[key] = Change(key, _quantity(text, value, dimension), was)
+    return changes
+
+
+def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
+    """The chip with the prices that were set.
+
+    Raises:
+        BadInput: If static power would be above its own upper end.
+    """
+    parts: dict[str, dict[str, dict[Any, Quantity]]] = {
+        section: {model: dict(prices) for model, prices in getattr(chip, section).items()}
+        for section in ("energy", "latency", "barrier")
+    }
+    power = {} if chip.power is None else dict(vars(chip.power))
+    for key, change in changes.items():
+        if key in ANN:
+            continue
+        section, _, rest = key.partition(".")
+        if section == "power":
+            power[rest] = change.now
+            continue
+        if section not in parts:
+            section, rest = "energy", key
+        model, _, event = rest.rpartition(".")
+        parts[section][model][int(event) if section == "barrier" else event] = change.now
+    if power and power["static_low"].si > power["static_high"].si:
+        raise BadInput(
+            f"--set: power.static_low ({power['static_low'].si:g} W) is above power.static_high "
+            f"({power['static_high'].si:g} W). Set both."
+        )
+    frozen: dict[str, Any] = {
+        section: MappingProxyType({m: MappingProxyType(p) for m, p in models.items()})
+        for section, models in parts.items()
+    }
+    now = None if chip.power is None else replace(chip.power, **power)
+    return replace(chip, power=now, sources={**chip.sources, **_source(changes)}, **frozen)
+
+
+def with_cores(chip: Chip, cores: int) -> Chip:
+    """The chip with so many cores; its mesh stays, and a larger network takes several chips."""
+    mark = Quantity(cores, "core", USER, f"--cores-per-chip {cores}", "assumed")
+    return replace(
+        chip,
+        limits=replace(chip.limits, cores=mark),
+        sources={**chip.sources, USER: {"title": "an option of the command line"}},
+    )
+
+
+def with_chips(chip: Chip, chips: int | None) -> Chip:
+    """The chip with leave to take so many of it; None is what its own file says."""
+    if chips in (None, chips_allowed(chip)):
+        return chip
+    mark = Quantity(chips, "chip", USER, f"--chips {chips}", "assumed")
+    return replace(
+        chip,
+        limits=replace(chip.limits, chips=mark),
+        sources={**chip.sources, USER: {"title": "an option of the command line"}},
+    )
+
+
+def _source(changes: Mapping[str, Change]) -> dict[str, dict[str, str]]:
+    return {USER: {"title": "an option of the command line"}} if changes else {}
+
+
+def _quantity(text: str, value: str, dimension: str) -> Quantity:
+    units = UNITS[dimension]
+    allowed = f"Give a number from 0 on and one of {', '.join(units)}, as in {EXAMPLES[dimension]}."
+    found = VALUE.fullmatch(value)
+    if found is None:
+        raise BadInput(f"--set {text}: '{value}' is no number with a unit. {allowed}")
+    number, unit = found["number"], found["unit"]
+    if not unit:
+        raise BadInput(f"--set {text}: {number} has no unit. {allowed}")
+    if unit not in units:
+        raise BadInput(f"--set {text}: '{unit}' is no unit of {dimension}. {allowed}")
+    exact = Decimal(number)
+    if exact < 0:
+        raise BadInput(f"--set {text}: {number} is negative. {allowed}")
+    if exact > Decimal(MAX_VALUE):
+        raise BadInput(f"--set {text}: {number} is above {MAX_VALUE:g}. {allowed}")
+    plain = int(exact) if exact == exact.to_integral_value() else float(exact)
+    return Quantity(plain, unit, USER, f"--set {text}", "assumed", power=units[unit])
+
+
+def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
+    near = get_close_matches(key, keys, n=4, cutoff=0.5)
+    if near:
+        return f"Nearest: {', '.join(near)}."
+    models = ", ".join(chip.energy) or "none"
+    return (
+        f"Keys are MODEL.EVENT (models: {models}), latency.MODEL.EVENT, barrier.MODEL.TILES, "
+        f"power.static_low, power.static_high, {', '.join(ANN)}; "
+        f"`neurocompile targets {chip.name}` shows them."
+    )

@@ -1,0 +1,260 @@
+"""Read what a chip can hold, store and charge from targets/<chip>/target.toml.
+
+In:  the name of a target (`chip/find.py`), or a folder with a target.toml.
+Out: a frozen Chip; every number in it is a Quantity that names its source.
+A file with an unknown key, a number without unit or source, a limit of 0, or a number format
+that the integer step does not have is refused.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from neurocompile.chip.find import chip_names, find_target
+from neurocompile.chip.record import (
+    EVENTS,
+    KINDS,
+    RESETS,
+    STEP_ALLOWS,
+    UNITS,
+    Chip,
+    Formats,
+    Limits,
+    Memory,
+    Mesh,
+    Power,
+    Quantity,
+    dimensions,
+)
+from neurocompile.errors import BadInput
+
+__all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
+
+MAX_BYTES = 1 << 20  # a chip is a page of numbers; more is another file given by mistake
+MAX_WHOLE = 1 << 40  # no chip has more of anything; larger ones would leave numpy's integers
+MAX_VALUE = 1e9  # a joule is 1e12 pJ: no price, time or power of a chip's event is above it
+
+
+def load_chip(name_or_dir: str | Path) -> Chip:
+    """The chip of this name, or the one that a folder's target.toml describes.
+
+    Nothing else in a folder is read, and no code in it runs.
+
+    Raises:
+        BadInput: If there is no such chip, or its file breaks a rule of this module.
+    """
+    path = find_target(name_or_dir)
+    chip = _Reader(path).chip()
+    if str(name_or_dir) in chip_names() and chip.name != str(name_or_dir):
+        raise BadInput(
+            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_dir}', the name that this "
+            "target is found by."
+        )
+    return chip
+
+
+class _Reader:
+    """One target.toml on its way to a Chip; knows the file, to name lines in messages."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            size = path.stat().st_size
+            if size > MAX_BYTES:
+                raise BadInput(f"{path}: {size} bytes, but a target.toml has at most {MAX_BYTES}.")
+            self.text = path.read_bytes().decode("utf-8")
+            self.data = tomllib.loads(self.text)
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be read: {error.strerror}.") from None
+        except (ValueError, RecursionError) as error:  # bad TOML, bad UTF-8, endless digits
+            raise BadInput(f"{path}: this is not TOML: {error}.") from None
+
+    def chip(self) -> Chip:
+        data, optional = self.data, ("memory", "mesh", "power", "energy", "latency", "barrier")
+        self._keys((), data, ("chip", "sources", "formats"), ("limits", *optional))
+        self._keys(("chip",), data["chip"], ("name", "title"), ("nominal", "range"))
+        for key in ("name", "title", "nominal"):
+            self._text(("chip", key), data["chip"].get(key, "none"))
+        self._sources()
+        parts = {
+            name: self._part((name,), kind) if name in data else None
+            for name, kind in (("memory", Memory), ("mesh", Mesh), ("power", Power))
+        }
+        chip = Chip(
+            name=data["chip"]["name"],
+            title=data["chip"]["title"],
+            formats=self._part(("formats",), Formats),
+            limits=self._part(("limits",), Limits) if "limits" in data else Limits(),
+            energy=self._models("energy", "energy"),
+            latency=self._models("latency", "time"),
+            barrier=self._models("barrier", "time"),
+            nominal=data["chip"].get("nominal", ""),
+            range=tuple(self._names(("chip", "range"), data["chip"].get("range", []))),
+            sources=MappingProxyType(data["sources"]),
+            **parts,
+        )
+        self._check(chip)
+        return chip
+
+    def _check(self, chip: Chip) -> None:
+        """What must hold between sections."""
+        for model in filter(None, (chip.nominal, *chip.range)):
+            if model not in chip.energy:
+                key = ("chip", "nominal" if model == chip.nominal else "range")
+                self._refuse(key, f"{model!r} is no model of [energy]", f"{_list(chip.energy)}")
+        if chip.power and chip.power.static_low.si > chip.power.static_high.si:
+            most = chip.power.static_high
+            self._refuse(
+                ("power", "static_low"),
+                f"{chip.power.static_low.si:g} W, above static_high",
+                f"up to {most.value} {most.unit}",
+            )
+        for name, (low, high) in STEP_ALLOWS.items():
+            found = getattr(chip.formats, name).value
+            if not low <= found <= high:
+                allowed = f"{low}" if low == high else f"{low} to {high}"
+                have = "here a neuron's step, its weights and its delays have no other"
+                self._refuse(("formats", name, "value"), f"{found}", f"{allowed}; {have}")
+        unknown = [name for name in chip.formats.resets.value if name not in RESETS]
+        if unknown or not chip.formats.resets.value:
+            self._refuse(("formats", "resets", "value"), f"{unknown or 'none'}", _list(RESETS))
+        if chip.limits.synapse_memory_per_core and chip.memory is None:
+            self._refuse(
+                ("limits", "synapse_memory_per_core"),
+                "a limit of memory, but no [memory]",
+                "a section [memory] that says how synapses are stored",
+            )
+        for section, models in (("energy", chip.energy), ("latency", chip.latency)):
+            for model, prices in models.items():
+                twice = [p for p in ("neuron_active", "neuron_inactive") if p in prices]
+                if twice and ("neuron_access" in prices or "neuron_update" in prices):
+                    self._refuse(
+                        (section, model, twice[0]),
+                        "a neuron's step is priced twice",
+                        "neuron_active with neuron_inactive, or neuron_access with neuron_update",
+                    )
+
+    def _sources(self) -> None:
+        sources = self.data["sources"]
+        self._keys(("sources",), sources, (), None)
+        for key, source in sources.items():
+            self._keys(("sources", key), source, ("title",), ("link",))
+            for name, value in source.items():
+                self._text(("sources", key, name), value)
+
+    def _part(self, at: tuple[str, ...], kind: Any) -> Any:
+        """A section whose keys are the fields of a dataclass."""
+        table = self.data[at[0]]
+        needed = tuple(f.name for f in fields(kind) if f.default is MISSING)
+        self._keys(at, table, needed, tuple(f.name for f in fields(kind)))
+        dimension = dimensions(kind)
+        return kind(**{k: self._quantity((*at, k), v, dimension[k]) for k, v in table.items()})
+
+    def _models(self, section: str, dimension: str) -> Mapping[str, Mapping[Any, Quantity]]:
+        """Models of a section, each with its prices."""
+        models = {}
+        self._keys((section,), self.data.get(section, {}), (), None)
+        for model, table in self.data.get(section, {}).items():
+            at = (section, model)
+            self._keys(at, table, (), None if section == "barrier" else EVENTS)
+            prices: dict[Any, Quantity] = {}
+            for key, value in table.items():
+                if section == "barrier" and not (key.isdecimal() and int(key) > 0):
+                    self._refuse((*at, key), "no number of tiles", "a whole number above 0")
+                quantity = self._quantity((*at, key), value, dimension)
+                prices[int(key) if section == "barrier" else key] = quantity
+            models[model] = MappingProxyType(prices)
+        return MappingProxyType(models)
+
+    def _quantity(self, at: tuple[str, ...], table: Any, dimension: str) -> Quantity:
+        if not isinstance(table, dict):
+            whole = "{ value = ..., unit = ..., source = ..., where = ..., kind = ... }"
+            self._refuse(at, f"{table!r} without unit and source", whole)
+        self._keys(at, table, ("value", "unit", "source", "where", "kind"), ())
+        for key in ("unit", "source", "where", "kind"):
+            self._text((*at, key), table[key])
+        for key, allowed in (
+            ("unit", tuple(UNITS[dimension])),
+            ("source", tuple(self.data["sources"])),
+            ("kind", KINDS),
+        ):
+            if table[key] not in allowed:
+                self._refuse((*at, key), f"{table[key]!r}", _list(allowed))
+        value = self._value((*at, "value"), table["value"], dimension)
+        return Quantity(**{**table, "value": value}, power=UNITS[dimension][table["unit"]])
+
+    def _value(self, at: tuple[str, ...], value: Any, dimension: str) -> Any:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if dimension == "flag":
+            good, allowed = isinstance(value, bool), "true or false"
+        elif dimension == "names":
+            return self._names(at, value)
+        elif dimension == "widths":
+            good = isinstance(value, list) and all(type(v) is int and 0 < v <= 64 for v in value)
+            good = bool(good and value and value == sorted(set(value)))
+            allowed = "ascending widths of 1..64, at least one"
+            value = tuple(value) if good else value
+        elif dimension == "number":
+            good, allowed = whole and abs(value) <= MAX_WHOLE, "a whole number"
+        elif dimension in ("count", "width"):
+            good = whole and 0 < value <= MAX_WHOLE
+            allowed = f"a whole number above 0, at most {MAX_WHOLE}"
+        else:
+            good = (whole or isinstance(value, float)) and 0 <= value <= MAX_VALUE
+            allowed = f"a number from 0 to {MAX_VALUE:g}"
+        return value if good else self._refuse(at, f"{value!r}", allowed)
+
+    def _names(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
+        good = isinstance(value, list) and all(isinstance(v, str) and v.strip() for v in value)
+        if not good:
+            self._refuse(at, f"{value!r}", "a list of names")
+        return tuple(value)
+
+    def _text(self, at: tuple[str, ...], value: Any) -> None:
+        if not isinstance(value, str) or not value.strip():
+            self._refuse(at, f"{value!r}", "a text that is not empty")
+
+    def _keys(
+        self,
+        at: tuple[str, ...],
+        table: Any,
+        needed: tuple[str, ...],
+        more: tuple[str, ...] | None,
+    ) -> None:
+        """Refuse what is no table, lacks a key, or has one that nobody reads (None: any)."""
+        if not isinstance(table, dict):
+            self._refuse(at, f"{table!r}", "a table")
+        for key in needed:
+            if key not in table:
+                self._refuse(at, f"no {key!r}", _list(needed))
+        for key in table:
+            if more is not None and key not in needed and key not in more:
+                self._refuse((*at, key), "an unknown key", _list((*needed, *more)))
+
+    def _refuse(self, at: tuple[str, ...], found: str, allowed: str) -> NoReturn:
+        line = self._line(at)
+        where = f"{self.path}, line {line}" if line else f"{self.path}"
+        raise BadInput(f"{where}: {'.'.join(at) or 'the file'}: {found}. Allowed: {allowed}.")
+
+    def _line(self, at: tuple[str, ...]) -> int:
+        """Number of the line that says most of a key, or 0 (tomllib keeps no positions)."""
+        header: tuple[str, ...] = ()
+        best, deepest = 0, 0
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            bare = line.split("#")[0].strip()
+            if bare.startswith("["):
+                key = header = tuple(bare.strip("[]").split("."))
+            else:
+                key = (*header, *bare.split("=")[0].strip().split("."))
+            if len(key) > deepest and key == at[: len(key)]:
+                best, deepest = number, len(key)
+        return best
+
+
+def _list(names: Any) -> str:
+    return ", ".join(str(name) for name in names) or "none"

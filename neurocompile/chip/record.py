@@ -1,0 +1,227 @@
+"""What a chip is: number formats, limits, mesh, prices and times, each number with its source.
+
+In:  checked values from `chip/read.py`.
+Out: frozen dataclasses. A field of a section is a key of that section in target.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Annotated, Any, get_type_hints
+
+KINDS = ("measured", "simulated", "derived", "assumed", "published")
+
+# Unit -> power of ten to the SI unit, by what is measured.
+UNITS: dict[str, dict[str, int]] = {
+    "energy": {"fJ": -15, "pJ": -12, "nJ": -9, "uJ": -6, "mJ": -3, "J": 0},
+    "time": {"ps": -12, "ns": -9, "us": -6, "ms": -3, "s": 0},
+    "power": {"uW": -6, "mW": -3, "W": 0},
+    "width": {"bit": 0},
+    "widths": {"bit": 0},
+    "number": {"1": 0},
+    "names": {"name": 0},
+    "flag": {"flag": 0},
+    "count": dict.fromkeys(
+        ("chip", "core", "neuron", "axon", "synapse", "configuration", "tile", "step"), 0
+    ),
+}
+
+# What a model may charge for; energy/estimate.py says which count each is multiplied by.
+EVENTS = (
+    "synaptic_operation",
+    "synaptic_operation_dense",
+    "synaptic_operation_sparse",
+    "synaptic_operation_conv",
+    "neuron_active",
+    "neuron_inactive",
+    "neuron_access",
+    "neuron_update",
+    "spike_out",
+    "message_out",
+    "message_in",
+    "message_within_tile",
+    "hop_east_west",
+    "hop_north_south",
+    "off_chip_message",
+    "synaptic_update",
+)
+
+# What the integer step of `ir`, its weights and its delays can be: a file that says something
+# else would be compiled for another chip. By field of Formats, lowest and highest value.
+STEP_ALLOWS: dict[str, tuple[int, int]] = {
+    "weight_bits": (8, 8),
+    "weight_min": (-256, -256),
+    "weight_max": (254, 254),
+    "weight_step": (2, 2),
+    "weight_exp_min": (-8, 7),
+    "weight_exp_max": (-8, 7),
+    "align_bits": (6, 6),
+    "threshold_bits": (1, 17),
+    "bias_mant_bits": (2, 13),
+    "bias_exp_min": (0, 7),
+    "bias_exp_max": (0, 7),
+    "decay_bits": (12, 12),
+    "state_bits": (24, 24),
+    "delay_max": (63, 63),
+}
+RESETS = ("zero", "subtract")  # what a neuron may do to its potential when it spikes
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a chip and where it is from.
+
+    Attributes:
+        value: A number; names for a choice; true or false for a flag.
+        unit: One of UNITS.
+        source: Key of the chip's sources.
+        where: Place in the source.
+        kind: One of KINDS.
+        power: The unit is 10**power SI units.
+    """
+
+    value: Any
+    unit: str
+    source: str
+    where: str
+    kind: str
+    power: int = 0
+
+    @property
+    def si(self) -> float:
+        """The value in SI units, joules, seconds or watts: rounded once, 21.6 pJ is 2.16e-11."""
+        return float(Decimal(str(self.value)).scaleb(self.power))
+
+
+# A quantity, and the key of UNITS that says which units it may have.
+Width = Annotated[Quantity, "width"]
+Widths = Annotated[Quantity, "widths"]
+Number = Annotated[Quantity, "number"]
+Count = Annotated[Quantity, "count"]
+Names = Annotated[Quantity, "names"]
+Flag = Annotated[Quantity, "flag"]
+Watts = Annotated[Quantity, "power"]
+Prices = Mapping[str, Quantity]
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Number formats of registers and weights; the meaning of each is in ir/fixed.py."""
+
+    weight_bits: Width
+    weight_min: Number
+    weight_max: Number
+    weight_step: Number
+    weight_exp_min: Number
+    weight_exp_max: Number
+    align_bits: Width
+    threshold_bits: Width
+    bias_mant_bits: Width
+    bias_exp_min: Number
+    bias_exp_max: Number
+    decay_bits: Width
+    state_bits: Width
+    delay_max: Count
+    graded_spikes: Flag
+    resets: Names
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a chip and a core hold; None is no limit, and of chips one."""
+
+    chips: Count | None = None
+    cores: Count | None = None
+    neurons_per_core: Count | None = None
+    input_axons_per_core: Count | None = None
+    output_axons_per_core: Count | None = None
+    synapse_memory_per_core: Width | None = None
+    threshold_configurations_per_core: Count | None = None
+    neuron_configurations_per_core: Count | None = None
+    synapse_configurations_per_core: Count | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How an axon's list of synapses lies in synapse memory; place/memory.py has the formula."""
+
+    word_bits: Width
+    entry_synapses: Count
+    entry_header_bits: Width
+    weight_widths: Widths
+    index_widths: Widths
+    delay_widths: Widths
+    shared_bases: Count
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Where cores lie: tiles in a rectangle, a few cores in each."""
+
+    tiles_east_west: Count
+    tiles_north_south: Count
+    cores_per_tile: Count
+
+
+@dataclass(frozen=True)
+class Power:
+    """Static power of one chip, as a range."""
+
+    static_low: Watts
+    static_high: Watts
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A chip, as its target.toml describes it.
+
+    Attributes:
+        name, title: For people.
+        formats, limits, memory, mesh, power: See each; None where the chip has none.
+        energy: By model, the price of each event (see EVENTS).
+        latency: By model, the time of each event.
+        barrier: By model, the time that closes a step, by number of mapped tiles.
+        nominal: The energy model of the nominal total, or "".
+        range: The models whose totals give low and high.
+        sources: By key, title and link.
+    """
+
+    name: str
+    title: str
+    formats: Formats
+    limits: Limits
+    memory: Memory | None
+    mesh: Mesh | None
+    power: Power | None
+    energy: Mapping[str, Prices]
+    latency: Mapping[str, Prices]
+    barrier: Mapping[str, Mapping[int, Quantity]]
+    nominal: str
+    range: tuple[str, ...]
+    sources: Mapping[str, Mapping[str, str]]
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """Every number of the chip under its key in the file."""
+        for section in ("formats", "limits", "memory", "mesh", "power"):
+            part = getattr(self, section)
+            for f in fields(part) if part is not None else ():
+                if getattr(part, f.name) is not None:
+                    yield f"{section}.{f.name}", getattr(part, f.name)
+        for section in ("energy", "latency", "barrier"):
+            for model, prices in getattr(self, section).items():
+                for key, quantity in prices.items():
+                    yield f"{section}.{model}.{key}", quantity
+
+
+def dimensions(section: type) -> dict[str, str]:
+    """By field of a section, the key of UNITS that its quantity belongs to."""
+    hints = get_type_hints(section, include_extras=True)
+    return {name: _dimension(hint) for name, hint in hints.items()}
+
+
+def _dimension(hint: Any) -> str:
+    """The mark of an Annotated type, alone or beside None."""
+    marks = getattr(hint, "__metadata__", None)
+    return str(marks[0]) if marks else _dimension(hint.__args__[0])

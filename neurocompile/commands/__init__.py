@@ -1,0 +1,1 @@
+"""The command line, one module or folder a command, each with its printing."""

@@ -1,0 +1,61 @@
+"""The gate as a pytest fixture; pytest finds it where neurocompile is installed.
+
+In:  a test that asks for `neurocompile_check`.
+Out: a function that fails the test with the table that the command prints.
+Nothing heavy is imported before it is called.
+
+    def test_the_network_is_the_one_we_reviewed(neurocompile_check):
+        neurocompile_check("build/mnist", "baselines/mnist.json")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--neurocompile-update: write the baselines that tests name."""
+    parser.getgroup("neurocompile").addoption(
+        "--neurocompile-update", action="store_true", help="write baselines instead of checking"
+    )
+
+
+@pytest.fixture
+def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """A function (directory, baseline, *, engine, data, mode) that fails where the check does.
+
+    It returns what `neurocompile check --json` prints.
+    """
+    update = bool(request.config.getoption("--neurocompile-update"))
+
+    def check(
+        directory: str | Path,
+        baseline: str | Path,
+        *,
+        engine: str = "onnx",
+        data: str | None = None,
+        mode: str | None = None,
+    ) -> dict[str, Any]:
+        from neurocompile.commands.check.formats import render
+        from neurocompile.commands.check.gate import check_artifact
+        from neurocompile.terminal.screen import Screen
+
+        with Screen(quiet=True) as screen:
+            found = check_artifact(
+                Path(directory),
+                Path(baseline),
+                engine=engine,
+                source=data,
+                mode=mode,
+                update=update,
+                screen=screen,
+            )
+        if not found["passed"]:
+            pytest.fail(render(found, "table"), pytrace=False)
+        return found
+
+    return check

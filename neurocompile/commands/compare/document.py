@@ -1,0 +1,243 @@
+"""What a comparison found, as JSON-ready figures.
+
+In:  the sums over all samples, and the runs of the first neuron whose spike differs.
+Out: one document; the terminal and the pictures are made from it and from nothing else.
+Steps count from 1 and samples from 0; rates and agreement are parts of 1; membrane errors are in
+units of the threshold, or of a readout's largest float potential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from neurocompile.commands.compare.apart import EDGES, Apart, Errors, Place
+from neurocompile.commands.compare.causes import Reached, cause
+from neurocompile.commands.compare.rounding import CLASSES, Layer
+from neurocompile.commands.compare.sentences import CAUSES, summary
+from neurocompile.commands.compare.sums import BURSTING_RATE, Idle, Results, Sums, idle
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import size
+
+
+@dataclass(frozen=True, eq=False)
+class Parted:
+    """The first spike that differs, and the others of its layer, step and sample.
+
+    Attributes:
+        place: Where the first is.
+        spikes: Whether the float network has each; the place's neuron comes first.
+        runs: What each neuron reached in every run.
+    """
+
+    place: Place
+    spikes: Sequence[bool]
+    runs: Sequence[Mapping[str, Reached]]
+
+
+def document(
+    graph: Graph,
+    kinds: Mapping[str, str],
+    exact: Mapping[str, Layer],
+    chip: Mapping[str, Layer],
+    sums: Sums,
+    results: Results,
+    parted: Parted | None,
+) -> dict[str, Any]:
+    """Everything that was found.
+
+    Args:
+        graph: FIXED graph.
+        kinds: Kind of each layer's neurons.
+        exact, chip: Its layers with nothing and with everything rounded.
+        sums, results: Over all samples.
+        parted: The first spike that differs, or None.
+    """
+    layers = [_layer(n, kinds[n], exact[n], chip[n], sums) for n, _ in graph.of(CubaLIF)]
+    names = [row["name"] for row in layers]
+    runs = {**sums.runs, "fixed": sums.chip}
+    first = None if parted is None else _first(graph, names, parted)
+    found = {
+        "samples": sums.chip.samples,
+        "steps": sums.steps,
+        "agreement": agreement(sums.chip),
+        "first": first,
+        "parts_first": _parts_first(sums),
+        "float": _result(results, "float"),
+        "runs": [
+            {
+                "run": run,
+                "agreement": agreement(apart),
+                "samples_parted": apart.parted,
+                "first": _place(names, apart.first),
+                **_result(results, run),
+            }
+            for run, apart in runs.items()
+        ],
+        "layers": layers,
+        "histogram_edges": EDGES.tolist(),
+        "float64_ties": sums.control.different,
+    }
+    return {"summary": summary(found), **found}
+
+
+def agreement(apart: Apart) -> float | None:
+    """Part of all spikes and non-spikes of a network that is equal; None where none can spike."""
+    rows = [row for row in apart.layers.values() if row.compared]
+    values = sum(row.compared * len(row.equal) for row in rows)
+    return sum(int(row.equal.sum()) for row in rows) / values if values else None
+
+
+def path_to(graph: Graph, name: str) -> str:
+    """A layer behind what leads to it: "conv2 -> lif2"."""
+    before = [
+        b
+        for b in graph.before(name)
+        if not any(isinstance(graph.nodes[s], AlwaysOn) for s in graph.before(b))
+    ]
+    inputs = [b for b in before if isinstance(graph.nodes[b], BiasInput)]
+    synapses = [b for b in before if b not in inputs]
+    return f"{' + '.join(inputs + synapses)} -> {name}"
+
+
+def _parts_first(sums: Sums) -> str | None:
+    """The class whose own run parts at the earliest step and, then, layer of all samples.
+
+    Of several, the one whose spikes agree least; "combined" where only all together part.
+    """
+    places = {run: apart.first for run, apart in sums.runs.items()}
+    alone = {run: place for run, place in places.items() if place and run in CLASSES}
+    if not alone:
+        return "combined" if places["all"] else None
+    return min(
+        alone, key=lambda run: (alone[run].step, alone[run].layer, agreement(sums.runs[run]))
+    )
+
+
+def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[str, Any]:
+    row = sums.chip.layers[name]
+    spiking = sums.incoming[name].neuron.spiking
+    unit = 1.0 if spiking else row.largest or 1.0
+    total = sums.steps * sums.chip.samples
+    found: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "neurons": size(exact.node.shape),
+        "float_spikes": None,
+        "fixed_spikes": None,
+        "rate_change": None,
+        "agreement": None,
+        "agreement_alone": None,
+        "agreement_by_step": None,
+        "agreement_by_run": None,
+        "rate_change_by_run": None,
+        "first_step": None,
+        "samples_at_first_step": 0,
+        "samples_parted": row.samples,
+        "membrane": {
+            "unit": "threshold" if spiking else "largest float potential",
+            "before": _errors(row.before, unit),
+            "all": _errors(row.after, unit),
+            "histogram": row.histogram.tolist() if spiking else None,
+        },
+        "saturations": sums.saturations[name],
+        "wraps": sums.wraps[name],
+        "float": None,
+        "fixed": None,
+        "silenced": None,
+        "woken": None,
+        "changed": None,
+    }
+    if not spiking:
+        return found
+    a, b = int(row.reference.sum()), int(row.other.sum())
+    runs = {**sums.runs, "fixed": sums.chip}
+    before = {n: r.reference for n, r in sums.chip.layers.items()}
+    after = {n: r.other for n, r in sums.chip.layers.items()}
+    floating = idle(exact, before, sums.driven, total, name)
+    fixed = idle(chip, after, sums.driven, total, name)
+    alone = sums.alone.layers[name]
+    return found | {
+        "float_spikes": a,
+        "fixed_spikes": b,
+        "rate_change": b / a - 1 if a else None,
+        "agreement": row.agreement,
+        "agreement_alone": alone.agreement,
+        "agreement_by_step": (row.equal / row.compared).tolist(),
+        "agreement_by_run": {run: apart.layers[name].agreement for run, apart in runs.items()},
+        "first_step": None if row.first is None else row.first.step + 1,
+        "samples_at_first_step": row.samples_at_first,
+        "float": asdict(floating),
+        "fixed": asdict(fixed),
+        "silenced": int(((row.reference > 0) & (row.other == 0)).sum()),
+        "woken": int(((row.reference == 0) & (row.other > 0)).sum()),
+        "rate_change_by_run": {
+            run: int(apart.layers[name].other.sum()) / a - 1 if a else None
+            for run, apart in runs.items()
+        },
+        "changed": _changed(a, b, total * row.reference.size, floating, fixed),
+    }
+
+
+def _changed(a: int, b: int, steps: int, before: Idle, after: Idle) -> str | None:
+    """Whether a whole layer went silent or bursts, or some of its neurons do."""
+    if a and not b:
+        return "silent"
+    if b > BURSTING_RATE * steps >= a:
+        return "bursting"
+    return None
+
+
+def _errors(errors: Errors, unit: float) -> dict[str, float | None]:
+    rms = errors.rms
+    if rms is None:
+        return {"rms": None, "max": None}
+    return {"rms": rms / unit, "max": errors.largest / unit}
+
+
+def _place(names: list[str], place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    return {
+        "layer": names[place.layer],
+        "step": place.step + 1,
+        "sample": place.sample,
+        "neuron": list(place.neuron),
+    }
+
+
+def _first(graph: Graph, names: list[str], parted: Parted) -> dict[str, Any]:
+    name = names[parted.place.layer]
+    causes = [cause(runs, spike) for runs, spike in zip(parted.runs, parted.spikes, strict=True)]
+    runs, spike = parted.runs[0], parted.spikes[0]
+    return {
+        **(_place(names, parted.place) or {}),
+        "path": path_to(graph, name),
+        "float_spike": spike,
+        "fixed_spike": not spike,
+        "cause": causes[0],
+        # potential over threshold, each of its own run
+        "of_threshold": {run: one.of_threshold for run, one in runs.items()},
+        "saturated": runs["fixed"].saturated,
+        "wrapped": runs["fixed"].wrapped,
+        "differ_there": len(causes),
+        "causes_there": {name: causes.count(name) for name in CAUSES if name in causes},
+    }
+
+
+def _result(results: Results, run: str) -> dict[str, Any]:
+    """Errors of what is decoded; null where nothing is, or has no target."""
+    sums, ideal = results.runs.get(run), results.runs.get("float")
+    found: dict[str, Any] = {"mse": None, "ratio": None, "accuracy": None, "difference_rms": None}
+    if sums is None or ideal is None:
+        return found
+    found["difference_rms"] = (sums.difference / sums.values) ** 0.5
+    task, samples = results.decoder.task, len(results.data)
+    if task == "classification":
+        found["accuracy"] = sums.right / samples
+    elif task == "reconstruction" and results.data.kind == "x":
+        found["mse"] = sums.error / sums.values
+        found["ratio"] = sums.error / ideal.error if ideal.error else None
+    return found

@@ -1,0 +1,118 @@
+"""A comparison as pictures: agreement over the steps, errors of the membrane, classes of rounding.
+
+In:  the document that `--json` prints.
+Out: three SVG files, the same bytes for the same figures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocompile import installed
+from neurocompile.commands.compare.tables import ROUNDED
+from neurocompile.errors import BadInput
+
+NAMES = ("agreement.svg", "membrane.svg", "rounding.svg")
+MANY = 8  # layers whose names do not fit beside each other
+
+
+def check_pictures(out: Path, force: bool) -> None:
+    """Refuse before any work is done.
+
+    Raises:
+        NotInstalled: Without matplotlib.
+        BadInput: If one of the files exists and is not to be replaced, or cannot be written.
+    """
+    installed.require("pictures")
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file. Give --out a directory for the pictures.")
+    there = [name for name in NAMES if (out / name).exists()]
+    if there and not force:
+        raise BadInput(
+            f"{out / there[0]} exists. Choose another --out, or replace it with --force."
+        )
+    parent = out.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BadInput(f"{out} cannot be written: {parent} is not a writable directory.")
+
+
+def write_pictures(found: Mapping[str, Any], out: Path) -> list[Path]:
+    """Draw the three pictures; gives their paths."""
+    import matplotlib
+
+    settings: Any = {"svg.hashsalt": "neurocompile", "svg.fonttype": "none"}
+    with matplotlib.rc_context(settings):
+        drawn = (_agreement(found), _membrane(found), _rounding(found))
+        out.mkdir(parents=True, exist_ok=True)
+        for name, figure in zip(NAMES, drawn, strict=True):
+            figure.savefig(out / name, format="svg", metadata={"Date": None})
+    return [out / name for name in NAMES]
+
+
+def _agreement(found: Mapping[str, Any]) -> Any:
+    """Part of the spikes that differ, by step, a line a layer."""
+    figure, axes = _figure()
+    steps = np.arange(1, found["steps"] + 1)
+    for row in found["layers"]:
+        if row["agreement_by_step"] is not None:
+            axes.plot(steps, 100 * np.array(row["agreement_by_step"]), ".-", label=row["name"])
+    axes.set(xlabel="step", ylabel="equal spikes, % of neurons", title="Fixed against float")
+    _legend(axes)
+    return figure
+
+
+def _membrane(found: Mapping[str, Any]) -> Any:
+    """How large the membrane's error is while all spikes are still equal."""
+    figure, axes = _figure()
+    edges = np.array(found["histogram_edges"])
+    for row in found["layers"]:
+        counts = np.array(row["membrane"]["histogram"] or [], dtype=float)
+        if counts.sum():
+            axes.stairs(100 * counts / counts.sum(), edges, label=row["name"])
+    axes.set(
+        xscale="log",
+        xlabel="membrane error / threshold",
+        ylabel="% of the values that are not equal",
+        title="Before any spike of the sample differs",
+    )
+    _legend(axes)
+    return figure
+
+
+def _rounding(found: Mapping[str, Any]) -> Any:
+    """What each class of rounding does to the spikes, by layer."""
+    figure, axes = _figure()
+    rows = [row for row in found["layers"] if row["agreement"] is not None]
+    place = np.arange(len(rows))
+    runs = [run["run"] for run in found["runs"]]
+    wide = 0.8 / len(runs)
+    for number, run in enumerate(runs):
+        differ = [100 * (1 - row["agreement_by_run"][run]) for row in rows]
+        axes.bar(place + wide * (number - (len(runs) - 1) / 2), differ, wide, label=ROUNDED[run])
+    turn = 90 if len(rows) > MANY else 0
+    axes.set_xticks(place, [row["name"] for row in rows], rotation=turn)
+    axes.set(ylabel="spikes that differ, % of neurons and steps", title="One class rounded alone")
+    _legend(axes)
+    return figure
+
+
+def _figure() -> Any:
+    """A figure that no window system knows of."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot()
+
+
+def _legend(axes: Any) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=8)

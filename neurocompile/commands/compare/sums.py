@@ -1,0 +1,182 @@
+"""What is kept of the samples of a comparison, however many there are.
+
+In:  every run of the network, some samples at a time.
+Out: how far each is from the float network, the results' errors, who never spikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurocompile.commands.compare.apart import Apart
+from neurocompile.commands.compare.rerun import Given
+from neurocompile.commands.compare.rounding import Layer, threshold_of
+from neurocompile.data.samples import Data
+from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
+from neurocompile.engines.fixed import Run
+from neurocompile.engines.floating import FloatRecording
+from neurocompile.engines.torch_ops import apply
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.graph import Graph
+from neurocompile.quantize.incoming import Incoming, weights_of, with_weights
+
+# As in neurocompile.nn.activity, which needs Norse: above it a neuron says little more than "on".
+BURSTING_RATE = 0.5
+
+
+class Sums:
+    """All runs against the float network."""
+
+    def __init__(
+        self, graph: Graph, incoming: Mapping[str, Incoming], steps: int, runs: tuple[str, ...]
+    ):
+        self.graph = graph
+        self.incoming = incoming
+        self.steps = steps
+        shape = {name: node.shape for name, node in graph.of(CubaLIF)}
+        spiking = {n: s for n, s in shape.items() if incoming[n].neuron.spiking}
+        self.chip = Apart(shape, steps)
+        self.alone = Apart(spiking, steps)
+        self.control = Apart(spiking, steps)
+        self.runs = {run: Apart(spiking, steps) for run in runs}
+        self.saturations = dict.fromkeys(shape, 0)
+        self.wraps = dict.fromkeys(shape, 0)
+        self.units = {name: _unit(incoming[name]) for name in shape}
+        self.driven: dict[str, Array] = {}
+
+    def add_chip(self, ideal: FloatRecording, chip: Run, count: int) -> None:
+        """The next `count` samples of the float network and of the fixed engine."""
+        first = self.chip.add_spikes(ideal.spikes, chip.recording.spikes, count)
+        for name, row in self.chip.layers.items():
+            v = ideal.membrane[name]
+            fixed = potentials(self.graph, name, chip.recording.membrane[name])
+            self.chip.add_membrane(name, (fixed - v) / self.units[name], first)
+            peak = np.abs(v - self.incoming[name].level).max(initial=0.0)
+            row.largest = max(row.largest, float(peak))
+            self.saturations[name] += chip.activity[name].saturations
+            self.wraps[name] += chip.activity[name].wraps
+
+    def add_input(self, enters: Given) -> None:
+        """Which inputs are ever other than 0."""
+        for name, values in enters.currents.items():
+            self._drive(name, (values != 0).any(axis=0))
+        for name, _ in self.graph.of(SpikeInput):
+            self._drive(name, np.any(enters.encoded.values[name], axis=(0, 1)))
+
+    def _drive(self, name: str, seen: Any) -> None:
+        self.driven[name] = seen | self.driven.get(name, False)
+
+
+def _unit(incoming: Incoming) -> Array:
+    """What membrane errors are counted in: the threshold; 1 where that is the level itself."""
+    if not incoming.neuron.spiking:
+        return np.ones(())  # a readout's is known at the end: its largest float potential
+    threshold = threshold_of(incoming)
+    return np.where(threshold > 0, threshold, 1.0)
+
+
+@dataclass
+class ResultSums:
+    """The results of one run.
+
+    Attributes:
+        error: Sum of squared differences from the target.
+        difference: The same from the float network's result.
+        right: Samples classified right.
+        values: Result values.
+    """
+
+    error: float = 0.0
+    difference: float = 0.0
+    right: int = 0
+    values: int = 0
+
+
+class Results:
+    """What each run's decoder reads, against the task's target and the float network's."""
+
+    def __init__(self, graph: Graph, data: Data):
+        self.decoder = graph.settings.decoder
+        self.data = data
+        self.read = "" if self.decoder.kind == "none" else last_layer(graph)
+        self.runs: dict[str, ResultSums] = {}
+        self.ideal: Array | None = None
+
+    def add(
+        self, run: str, first: int, spikes: Mapping[str, Array], membrane: Mapping[str, Array]
+    ) -> None:
+        """A run's next samples, the float network's before all others.
+
+        Args:
+            run: Its name; "float" is what the others are compared with.
+            first: Number of the first sample.
+            spikes, membrane: (n, steps, *shape) by layer; potentials in float units.
+        """
+        result = decode(self.decoder, spikes.get(self.read), membrane.get(self.read))
+        if result is None:
+            return
+        if run == "float":
+            self.ideal = result
+        assert self.ideal is not None  # float comes first
+        sums = self.runs.setdefault(run, ResultSums())
+        sums.values += result.size
+        sums.difference += squared_error(result, self.ideal)
+        span = slice(first, first + len(result))
+        if self.decoder.task == "reconstruction" and self.data.kind == "x":
+            sums.error += squared_error(result, self.data.values[span])
+        elif self.decoder.task == "classification" and self.data.labels is not None:
+            classes = result.reshape(len(result), -1).argmax(axis=1)
+            sums.right += int((classes == self.data.labels[span]).sum())
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Neurons of a layer that say nothing, as `neurocompile.nn.activity` counts them.
+
+    Attributes:
+        silent: Without a spike in all samples.
+        unreachable: None of the neurons with a non-zero weight into them ever spiked.
+        dead: Reachable and silent.
+        bursting: With a mean rate above `BURSTING_RATE`.
+    """
+
+    silent: int
+    unreachable: int
+    dead: int
+    bursting: int
+
+
+def idle(
+    layer: Layer, counts: Mapping[str, Array], driven: Mapping[str, Array], steps: int, name: str
+) -> Idle:
+    """Count a layer's silent and bursting neurons.
+
+    Args:
+        layer: With the weights of the run in question.
+        counts: Spikes of each neuron over all samples, by layer.
+        driven: Which inputs were ever other than 0, by input.
+        steps: Of all samples together.
+        name: The layer.
+    """
+    reach = np.broadcast_to(driven.get(layer.host, False), layer.node.shape)
+    for link in layer.links:
+        seen = driven.get(link.source)
+        seen = counts[link.source] > 0 if seen is None and link.source in counts else seen
+        if seen is None:  # an always-on axon carries nothing of the input
+            continue
+        x = torch.from_numpy(seen.astype(np.float64)).reshape(1, *link.in_shape)
+        present = with_weights(link.op, (weights_of(link.op) != 0).astype(np.float64))
+        reach = reach | (apply(present, x, link.in_shape).numpy().reshape(layer.node.shape) > 0.5)
+    spikes = counts[name]
+    return Idle(
+        silent=int((spikes == 0).sum()),
+        unreachable=int((~reach).sum()),
+        dead=int((reach & (spikes == 0)).sum()),
+        bursting=int((spikes > BURSTING_RATE * steps).sum()),
+    )

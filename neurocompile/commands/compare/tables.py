@@ -1,0 +1,162 @@
+"""What a user sees of a comparison: three tables and a few sentences.
+
+In:  the document that `--json` prints.
+Out: tables for people, made from it and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column, Table
+
+from neurocompile.commands.compare.sentences import beside_one, percent
+
+ROUNDED = {
+    "weight": "weights",
+    "threshold": "thresholds",
+    "bias": "biases",
+    "decay": "decays",
+    "all": "all of them",
+    "fixed": "on the chip",
+}
+
+
+def print_comparison(found: Mapping[str, Any]) -> None:
+    """Layers by spikes, layers by membrane, classes of rounding; then what to make of it."""
+    console = Console(highlight=False)
+    console.print(_spikes(found))
+    console.print(_membrane(found))
+    console.print(_runs(found))
+    for sentence in found["summary"]:
+        console.print(sentence)
+
+
+def _spikes(found: Mapping[str, Any]) -> Table:
+    table = _table(
+        "layer", "neurons", "float", "fixed", "change", "agree", "alone", "parts", "samples",
+        title="Spikes",
+    )  # fmt: skip
+    for row in found["layers"]:
+        if row["agreement"] is None:
+            table.add_row(row["name"], f"{row['neurons']:,}", *["-"] * 7)
+            continue
+        spikes = (f"{row[k] / found['samples']:,.0f}" for k in ("float_spikes", "fixed_spikes"))
+        table.add_row(
+            row["name"], f"{row['neurons']:,}", *spikes, _signed(row["rate_change"]),
+            percent(row["agreement"]), percent(row["agreement_alone"]),
+            "-" if row["first_step"] is None else f"step {row['first_step']}",
+            f"{row['samples_parted']:,}",
+        )  # fmt: skip
+    table.caption = (
+        f"Spikes a sample, mean of {found['samples']} samples of {found['data']}, "
+        f"{found['steps']} steps. agree: equal in every neuron and step; alone: the same, each "
+        "layer given the float network's spikes. parts: the first step in which a spike differs; "
+        "samples: in how many one does."
+    )
+    return table
+
+
+def _membrane(found: Mapping[str, Any]) -> Table:
+    table = _table(
+        "layer", "rms", "largest", "all: rms", "largest", "cut", "wrapped", "silent",
+        "bursting", title="Membrane: error / threshold",
+    )  # fmt: skip
+    readout = False
+    for row in found["layers"]:
+        before, after = row["membrane"]["before"], row["membrane"]["all"]
+        mark = "" if row["membrane"]["unit"] == "threshold" else "*"
+        readout = readout or bool(mark)
+        table.add_row(
+            row["name"] + mark, _error(before["rms"]), _error(before["max"]), _error(after["rms"]),
+            _error(after["max"]), f"{row['saturations']:,}", f"{row['wraps']:,}",
+            _both(row, "silent"), _both(row, "bursting"),
+        )  # fmt: skip
+    table.caption = (
+        "Error before any spike of the sample differs, then in all steps. "
+        "cut, wrapped: how often v was cut, and u wrapped, to 24 bits. silent, bursting: neurons "
+        "that never spike, and that spike in over half of all steps."
+        + (" * over its largest float potential." if readout else "")
+    )
+    return table
+
+
+def _runs(found: Mapping[str, Any]) -> Table:
+    first = found["first"]
+    table = _table("rounded", "parts in", "at", "samples", "agree", title="Rounding: one at a time")
+    result = _result_column(found)
+    if result:
+        table.add_column(result[1], justify="right", no_wrap=True)
+    if first:
+        table.add_column("v / threshold", justify="right", no_wrap=True)
+    for row in ({"run": "nothing", "float": True, **found["float"]}, *found["runs"]):
+        values = ["-", "-", "0", percent(1.0)]
+        if "float" not in row:
+            place = row["first"]
+            where = [place["layer"], f"step {place['step']}"] if place else ["-", "-"]
+            values = [*where, f"{row['samples_parted']:,}", _part(row["agreement"])]
+        if result:
+            values.append(result[2](row))
+        if first:
+            ratio = first["of_threshold"]["float" if "float" in row else row["run"]]
+            values.append("-" if ratio is None else beside_one(ratio))
+        table.add_row(ROUNDED.get(row["run"], row["run"]), *values)
+    table.caption = (
+        "The float network again, one class of its parameters as the chip has it. on the chip: all "
+        "of them, and its integer arithmetic."
+    )
+    if first:
+        neuron = ", ".join(map(str, first["neuron"]))
+        table.caption += (
+            f" v / threshold: of neuron ({neuron}) of '{first['layer']}' in step {first['step']} "
+            f"of sample {first['sample']}, the first spike that differs; above 1 it spikes."
+        )
+    return table
+
+
+def _result_column(found: Mapping[str, Any]) -> Any:
+    """(key, title, how a row shows it) of what the network's decoder reads; None without."""
+    ideal = found["float"]
+    if ideal["ratio"] is not None:
+        return "ratio", "error", lambda row: f"x {row['ratio']:.4f}"
+    if ideal["accuracy"] is not None:
+        return "accuracy", "accuracy", lambda row: percent(row["accuracy"])
+    if ideal["difference_rms"] is not None:
+        return "difference_rms", "result, rms", lambda row: f"{row['difference_rms']:.4g}"
+    return None
+
+
+def _both(row: Mapping[str, Any], what: str) -> str:
+    """A count of float and fixed; once where they are equal."""
+    if row["float"] is None:
+        return "-"
+    before, after = row["float"][what], row["fixed"][what]
+    return f"{before:,}" if before == after else f"{before:,} to {after:,}"
+
+
+def _error(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.5f}" if value >= 1e-4 or value == 0 else f"{value:.1e}"
+
+
+def _part(part: float | None) -> str:
+    return "-" if part is None else percent(part)
+
+
+def _signed(change: float | None) -> str:
+    return "-" if change is None else f"{change:+.2%}".replace("%", " %")
+
+
+def _table(first: str, *columns: str, title: str) -> Table:
+    return Table(
+        Column(first, overflow="fold"), *map(_right, columns), title=title, title_justify="left",
+        caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+
+
+def _right(title: str) -> Column:
+    return Column(title, justify="right", no_wrap=True)

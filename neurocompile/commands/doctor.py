@@ -1,0 +1,148 @@
+"""The command `neurocompile doctor`: what works here, and how to get the rest.
+
+In:  arguments.
+Out: a table of packages, engines and front ends; or pip commands, run after asking.
+lava-nc, lava-dl and norse cannot be ordinary dependencies: their metadata excludes modern
+Python or drags packages that they do not use, so they come without it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import as_file, files
+from typing import Any
+
+import click
+
+from neurocompile.commands.options import json_option, show, user_errors
+from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.installed import ABILITIES, installed, pinned
+
+# What each group brings, as pip arguments behind `pip install --constraint pins.txt`.
+COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "train": (
+        (
+            "torch",
+            "numba",
+            "nir",
+            "nirtorch",
+            "scipy",
+            "scikit-learn",
+            "mlxtend",
+            "h5py",
+            "jsonschema",
+        ),
+        ("--no-deps", "norse"),
+    ),
+    "lava": (
+        ("scipy", "networkx", "asteval", "scikit-learn", "h5py", "matplotlib", "pillow"),
+        ("--no-deps", "--ignore-requires-python", "lava-nc", "lava-dl"),
+    ),
+    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio,
+    # NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is run by a test alone.
+    "neighbours": (("loguru", "tqdm"), ("--no-deps", "snntorch", "spikingjelly", "neurobench")),
+    # aeon is never imported: its data files are read, and its metadata excludes this numba.
+    "paper": (("--no-deps", "aeon", "constriction"),),
+}
+
+PACKAGES = (
+    "click", "numpy", "onnx", "onnxruntime", "rich",
+    "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
+    "jsonschema",
+    "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
+    "loguru", "snntorch", "spikingjelly", "neurobench",
+)  # fmt: skip
+
+
+@click.command()
+@click.option(
+    "--install",
+    "group",
+    type=click.Choice(["lava", "train", "neighbours", "paper"]),
+    help="Bring a group.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@user_errors
+def doctor(group: str | None, yes: bool, as_json: bool) -> None:
+    """Say what is installed and what therefore works; install the rest."""
+    if group is None:
+        found = examine()
+        show(found, as_json, lambda: print_doctor(found))
+        return
+    for command in commands(group):
+        click.echo("pip " + " ".join(command[3:]), err=True)
+    if yes or click.confirm("Run these, at the versions in pins.txt?"):
+        install(group)
+
+
+def commands(group: str) -> list[list[str]]:
+    """The pip commands of a group, without the constraint file.
+
+    Raises:
+        BadInput: If there is no such group.
+    """
+    if group not in COMMANDS:
+        raise BadInput(f"'{group}' cannot be installed. Choose one of: {', '.join(COMMANDS)}.")
+    pip = [sys.executable, "-m", "pip", "install"]
+    return [[*pip, *arguments] for arguments in COMMANDS[group]]
+
+
+def install(group: str) -> None:
+    """Run the pinned commands of a group.
+
+    Raises:
+        NotInstalled: If pip fails; its own words stand above.
+    """
+    with as_file(files("neurocompile").joinpath("pins.txt")) as pins:
+        for command in commands(group):
+            done = subprocess.run([*command, "--constraint", str(pins)], check=False)
+            if done.returncode:
+                raise NotInstalled(
+                    f"pip could not install the group '{group}' (exit code {done.returncode}); its "
+                    "own message stands above. Check the network and run the command again."
+                )
+
+
+def examine() -> dict[str, object]:
+    """What is installed, JSON-ready: packages with pinned versions, and what works."""
+    pins = pinned()
+    return {
+        "python": sys.version.split()[0],
+        "packages": [
+            {"name": name, "installed": installed(name), "pinned": pins.get(name)}
+            for name in PACKAGES
+        ],
+        "works": [
+            {
+                "name": ability.name,
+                "works": not ability.missing,
+                "missing": list(ability.missing),
+                "install": f"neurocompile doctor --install {ability.group or 'train'}"
+                if ability.missing
+                else "",
+            }
+            for ability in ABILITIES
+        ],
+    }
+
+
+def print_doctor(found: dict[str, Any]) -> None:
+    """Packages, and what works."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from neurocompile.terminal.words import console
+
+    screen = console()
+    table = Table("package", "installed", "pinned", box=SIMPLE_HEAD)
+    for row in found["packages"]:
+        table.add_row(row["name"], row["installed"] or "-", row["pinned"] or "-")
+    screen.print(table)
+    works = Table("what", "works", "how to get it", box=SIMPLE_HEAD)
+    for row in found["works"]:
+        missing = f"missing: {', '.join(row['missing'])}" if row["missing"] else ""
+        hint = f"{missing}\n{row['install']}" if missing else ""
+        works.add_row(row["name"], "yes" if row["works"] else "no", hint)
+    screen.print(works)

@@ -1,0 +1,1 @@
+"""`neurocompile export`: a trained network in, one directory out."""

@@ -1,0 +1,1 @@
+"""`neurocompile inspect`: the layers of a model or of an export."""

@@ -1,0 +1,36 @@
+"""Commands of the contract that a later version brings.
+
+In:  any arguments.
+Out: a sentence that says so, and exit code 2.
+"""
+
+from __future__ import annotations
+
+import click
+
+from neurocompile import __version__
+from neurocompile.commands.options import user_errors
+from neurocompile.errors import BadInput
+
+
+def later(name: str, arguments: str, help_text: str) -> click.Command:
+    """A command that says that it is not in this version."""
+
+    @click.command(
+        name,
+        help=f"Not in this version: {help_text}",
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("arguments", nargs=-1, metavar=arguments, type=click.UNPROCESSED)
+    @user_errors
+    def command(arguments: tuple[str, ...]) -> None:
+        raise BadInput(
+            f"{name} is not in this version ({__version__}). In this version: export, simulate, "
+            "check, compare, energy, inspect, targets, doctor."
+        )
+
+    return command
+
+
+report = later("report", "DIR [DIR2] [--open]", "show the HTML report.")
+sweep = later("sweep", "MODEL ...", "try many settings.")

@@ -1,0 +1,115 @@
+"""What the commands share: options by name, and errors as exit codes, one way to print.
+
+In:  arguments.
+Out: decorators for click commands; one JSON document, or tables.
+Every command that takes data, engines or --json takes them from here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from neurocompile.errors import NeurocompileError
+
+ENGINES = click.Choice(["lava", "fixed", "onnx"])
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+class Percent(click.ParamType):
+    """A part such as 2% or 0.5%, 0 or more; gives 0.02."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The part, or a usage error."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        number = text.removesuffix("%").strip()
+        try:
+            found = float(number) / 100
+        except ValueError:
+            found = -1.0
+        if not text.endswith("%") or not 0 <= found < float("inf"):
+            self.fail(f"{text!r} is no percentage. Write it as 2% or 0.5%.", param, ctx)
+        return found
+
+
+def user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a user can act on into one message and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except NeurocompileError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing was written.", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--data, --samples, --steps and --seed, shared by the commands that run samples."""
+    sources = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
+    for option in (
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of a random encoder. [0]"),
+        click.option("--steps", type=click.IntRange(1), help="Steps a sample. [the model's own]"),
+        click.option(
+            "--samples", type=click.IntRange(1), help="The first N. [20; fixed alone: all]"
+        ),
+        click.option("--data", metavar="SOURCE", help=f"{sources} [the model's own]"),
+    ):
+        command = option(command)
+    return command
+
+
+def nir_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--dt and --reset: what NIR files of other programs do not say."""
+    for option in (
+        click.option(
+            "--reset", type=click.Choice(["zero", "subtract"]),
+            help="NIR: what a spike does to v. [goes to v_reset; zero is the same]",
+        ),
+        click.option(
+            "--dt", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+            help="NIR: length of a step. [the file's own; else 1e-4]",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--place: what a placement should have fewest of."""
+    return click.option(
+        "--place", "fewest_of", type=click.Choice(["cores", "messages", "both"]),
+        help="Fewest cores, fewest messages between cores, or the smallest product of both. "
+        f"[{default}]",
+    )  # fmt: skip
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+engine_option = click.option(
+    "--engine", "engines", type=ENGINES, multiple=True,
+    help="May be given more than once: the first makes the figures, the others must agree.",
+)  # fmt: skip
+
+
+def show(found: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
+    """One JSON document on stdout, or a table for people."""
+    if as_json:
+        from neurocompile.formats.artifact import json_bytes
+
+        sys.stdout.buffer.write(json_bytes(found))
+        sys.stdout.flush()
+    else:
+        print_it()

@@ -1,0 +1,1 @@
+"""`neurocompile simulate`: run an exported directory, engine against engine."""

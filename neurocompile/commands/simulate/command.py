@@ -1,0 +1,61 @@
+"""The command `neurocompile simulate`.
+
+In:  arguments.
+Out: tables, or one JSON document and nothing else, on stdout; progress on stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neurocompile.commands.options import (
+    data_options,
+    engine_option,
+    json_option,
+    show,
+    user_errors,
+)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@engine_option
+@data_options
+@click.option("--record", metavar="spikes,membrane", help="What to keep of every layer and step.")
+@click.option("--to", "to", type=click.Path(path_type=Path), help="HDF5 file for --record.")
+@click.option("--force", is_flag=True, help="Replace an existing recording.")
+@json_option
+@user_errors
+def simulate(
+    directory: Path,
+    engines: tuple[str, ...],
+    data: str | None,
+    samples: int | None,
+    steps: int | None,
+    seed: int | None,
+    record: str | None,
+    to: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run an exported directory on data with one engine or more, which must agree."""
+    from neurocompile.commands.simulate.run import simulate_artifact
+    from neurocompile.commands.simulate.tables import print_simulation
+    from neurocompile.terminal.screen import Screen
+
+    with Screen(quiet=as_json) as screen:
+        found = simulate_artifact(
+            directory,
+            engines=engines or ("fixed",),
+            source=data,
+            samples=samples,
+            steps=steps,
+            seed=seed,
+            record=record,
+            to=to,
+            force=force,
+            screen=screen,
+        )
+    show(found, as_json, lambda: print_simulation(found))

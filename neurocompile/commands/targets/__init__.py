@@ -1,0 +1,1 @@
+"""`neurocompile targets`: every number of a chip with its source."""

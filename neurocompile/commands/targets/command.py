@@ -1,0 +1,28 @@
+"""The command `neurocompile targets`.
+
+In:  arguments.
+Out: tables, or one JSON document and nothing else, on stdout; progress on stderr.
+"""
+
+from __future__ import annotations
+
+import click
+
+from neurocompile.commands.options import json_option, show, user_errors
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+@user_errors
+def targets(name: str | None, as_json: bool) -> None:
+    """List the targets, or every number of one with its source."""
+    from neurocompile.commands.targets.describe import describe_target, list_targets
+    from neurocompile.commands.targets.tables import print_target, print_targets
+
+    if name is None:
+        every = list_targets()
+        show({"targets": every}, as_json, lambda: print_targets(every))
+    else:
+        one = describe_target(name)
+        show(one, as_json, lambda: print_target(one))

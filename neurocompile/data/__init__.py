@@ -1,0 +1,1 @@
+"""Samples, encoders, and what enters a network."""

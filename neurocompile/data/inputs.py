@@ -1,0 +1,170 @@
+"""Turn samples into what enters a network.
+
+In:  samples x (n, ...), or spikes that are encoded already; the encoder in the settings.
+Out: the input of a FLOAT graph (spikes or currents), and of the FIXED graph made from it
+     (spikes or bias mantissas).
+A sample's spikes depend on the seed and its index alone, not on the batch it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocompile.data.encoding import bernoulli
+from neurocompile.data.samples import Data
+from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.entries import apply
+from neurocompile.ir.fixed import BiasInput, SpikeInput
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Input, Shape
+
+MANTISSAS = (-4096, 4095)  # a bias register: 13 bits, signed
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The input of a FIXED graph for some samples.
+
+    Attributes:
+        values: By input node: SpikeInput (n, steps, *shape) uint8 of 0 and 1; BiasInput
+            (n, *shape) int16, the whole 13-bit mantissa that the host writes for a sample.
+        steps: Steps each sample runs for.
+    """
+
+    values: Mapping[str, Array]
+    steps: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return int(next(iter(self.values.values())).shape[0])
+
+
+def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Array:
+    """What the float network sees: (n, steps, *shape) spikes or (n, *shape) currents.
+
+    Args:
+        graph: FLOAT graph or the FIXED graph made from it; only shape and encoder are read.
+        data: Samples or spikes.
+        first, last: The samples to take, [first, last).
+        steps: Steps a sample.
+        seed: Of the random encoder.
+    """
+    check_data(graph, data, steps)
+    values = data.values[first:last]
+    encoder = graph.settings.encoder
+    if data.kind == "spikes":
+        return np.asarray(values[:, :steps], dtype=np.uint8)
+    if encoder.kind == "current":
+        return np.asarray(values, dtype=np.float64) * encoder.gain
+    return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
+
+
+def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Encoded:
+    """The integer input of a FIXED graph for the samples [first, last).
+
+    Raises:
+        BadInput: If the data do not match the network's input.
+        DoesNotFit: If a sample's current leaves the 13 bits of a bias register.
+    """
+    name, node = next(graph.of(SpikeInput, BiasInput))
+    if isinstance(node, SpikeInput):
+        return Encoded({name: float_input(graph, data, first, last, steps, seed)}, steps)
+    check_data(graph, data, steps)
+    return Encoded({name: mantissas(graph, name, data.values[first:last])}, steps)
+
+
+def mantissas(graph: Graph, name: str, values: Array) -> Array:
+    """What the host writes into bias registers: (n, *in_shape) samples -> (n, *shape) int16."""
+    (target,) = graph.after(name)
+    written = np.rint(currents(graph, name, values)) + graph.nodes[target].bias_mant
+    if np.any(np.abs(written) > MANTISSAS[1]):
+        worst = int(written.flat[np.argmax(np.abs(written))])
+        raise DoesNotFit(
+            f"layer '{target}': a sample needs the bias mantissa {worst}, but the register holds "
+            f"{-MANTISSAS[1] - 1}..{MANTISSAS[1]}. Calibrate on data with the same range as these, "
+            "or scale the data."
+        )
+    return written.astype(np.int16)
+
+
+def currents(graph: Graph, name: str, values: Array) -> Array:
+    """The host's currents in steps of a mantissa, not rounded yet: (n, *shape) float64."""
+    node = graph.nodes[name]
+    x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    if node.host is not None:
+        x = apply(node.host, node.in_shape, x)
+    return np.asarray(x.reshape(len(values), *node.shape) * node.scale)
+
+
+def check_data(graph: Graph, data: Data, steps: int) -> None:
+    """Refuse data that do not match the network's input.
+
+    Raises:
+        BadInput: Naming what the data are and what the network takes.
+    """
+    shape = input_shape(graph)
+    encoder = graph.settings.encoder
+    lead = 2 if data.kind == "spikes" else 1
+    if data.values.shape[lead:] != shape:
+        raise BadInput(
+            f"data '{data.name}': a sample has shape {data.values.shape[lead:]}, but the network "
+            f"takes {shape}. Reshape the data, or choose a model trained on them."
+        )
+    if data.kind == "spikes" and encoder.kind == "current":
+        raise BadInput(
+            f"data '{data.name}' holds spikes, but this network takes real values as input "
+            "currents. Give samples under the key 'x'."
+        )
+    if data.kind == "x" and encoder.kind == "spikes":
+        raise BadInput(
+            f"data '{data.name}' holds real values, but this network takes spikes and names no "
+            "encoder. Give spikes (n, steps, ...) under the key 'spikes', or save the model with "
+            "an encoder."
+        )
+    if data.kind == "spikes" and data.values.shape[1] < steps:
+        raise BadInput(
+            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are asked for. "
+            f"Use --steps {data.values.shape[1]} or less."
+        )
+
+
+def input_shape(graph: Graph) -> Shape:
+    """Shape of one sample at the input of a graph of either stage."""
+    _, node = next(graph.of(Input, SpikeInput, BiasInput))
+    return node.in_shape if isinstance(node, BiasInput) else node.shape
+
+
+def check_encoded(graph: Graph, encoded: Encoded) -> None:
+    """Refuse input that does not fit a FIXED graph, before any engine starts.
+
+    Raises:
+        BadInput: Naming the input, what was found and what is allowed.
+    """
+    if encoded.steps < 1:
+        raise BadInput(f"{encoded.steps} steps are asked for, allowed is 1 or more.")
+    for name, node in graph.of(SpikeInput, BiasInput):
+        if name not in encoded.values:
+            given = ", ".join(encoded.values) or "nothing"
+            raise BadInput(f"the input '{name}' is not given; given is {given}.")
+        spikes = isinstance(node, SpikeInput)
+        low, high = (0, 1) if spikes else MANTISSAS
+        values = np.asarray(encoded.values[name])
+        lead = (encoded.samples, encoded.steps) if spikes else (encoded.samples,)
+        if values.shape != (*lead, *node.shape):
+            raise BadInput(
+                f"the input '{name}' has shape {values.shape}, allowed is {(*lead, *node.shape)}: "
+                f"{'samples, steps' if spikes else 'samples'}, then the shape of the layer."
+            )
+        if values.dtype.kind not in "biu":
+            raise BadInput(f"the input '{name}' holds {values.dtype}, allowed are whole numbers.")
+        least, most = int(values.min(initial=high)), int(values.max(initial=low))
+        if least < low or most > high:
+            what = "an axon carries a spike or none" if spikes else "a mantissa has 13 bits"
+            raise BadInput(
+                f"the input '{name}' holds {least}..{most}, allowed is {low}..{high}: {what}."
+            )

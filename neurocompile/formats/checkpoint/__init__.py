@@ -1,0 +1,1 @@
+"""`.pt` checkpoints, both ways: plain values and tensors, no pickled code."""

@@ -1,0 +1,153 @@
+"""A FIXED graph as plain values, and back: what a `.pt` file of integers holds.
+
+In:  a graph; or dicts, lists, strings, numbers and tensors out of a file.
+Out: the other of the two.
+A weight takes the bits that it has on the chip. `ir.verify` checks what is made of a file here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.plain import READERS, edges_of, expect_kind, node_of, nodes_of
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.graph import FIXED_NODES, Graph
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
+from neurocompile.ir.settings import Settings
+
+FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
+WEIGHTED: dict[str, Any] = {k.__name__: k for k in (Linear, Conv, ConvTranspose, Sparse)}
+WHOLE = {*CubaLIF.registers, "indices", "indptr"}
+NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
+
+
+def fixed_to_plain(graph: Graph) -> dict[str, Any]:
+    """Nodes and edges as plain values; `fixed_from_plain` is the inverse. Settings stand apart."""
+    return {
+        "nodes": [{"name": name, **_plain_node(node)} for name, node in graph.nodes.items()],
+        "edges": [list(edge) for edge in graph.edges],
+    }
+
+
+def fixed_from_plain(values: Any, settings: Settings) -> Graph:
+    """The graph out of a file's plain values.
+
+    Raises:
+        BadInput: If anything is missing, too much, or of the wrong type.
+    """
+    made = {}
+    for name, entry in nodes_of(values).items():
+        _check_whole(name, entry)
+        made[name] = node_of(name, entry, FIXED_KINDS, FIXED_READERS)
+    return Graph(made, edges_of(values), settings)
+
+
+def pack(weights: Array, bits: int) -> Tensor:
+    """Weights on the grid of `bits`, multiples of 2^(9 - bits), in as many bits each: uint8."""
+    codes = weights.ravel().astype(np.int64) >> (9 - bits)
+    return torch.from_numpy(np.packbits((codes[:, None] >> np.arange(bits)) & 1, bitorder="little"))
+
+
+def unpack(packed: Array, count: int, bits: int) -> Array:
+    """`count` weights out of bytes that `pack` made: int16, (count,)."""
+    digits = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
+    codes = np.zeros(count, dtype=np.int16)
+    for digit in range(bits):
+        codes |= digits[:, digit].astype(np.int16) << digit
+    codes -= (codes >> (bits - 1)) << bits  # two's complement: the highest digit counts negative
+    return codes << (9 - bits)
+
+
+def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
+    """A node by its fields; whole weights of a synapse's map, of `bits` bits, are packed."""
+    plain: dict[str, Any] = {"kind": type(node).__name__}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if is_dataclass(value):
+            plain[field.name] = _plain_node(value, getattr(node, "bits", 0))
+        elif bits and field.name in ("weight", "data"):
+            shape = list(value.shape)
+            plain[field.name] = {"packed": pack(value, bits), "shape": shape, "bits": bits}
+        elif isinstance(value, np.ndarray):
+            plain[field.name] = torch.from_numpy(_narrow(value))
+        else:
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def _narrow(values: Array) -> Array:
+    """Whole numbers in the smallest type that holds them; others as they are."""
+    if values.dtype.kind != "i":
+        return values.copy()
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    return values.astype(np.result_type(np.min_scalar_type(low), _signed(high)))
+
+
+def _signed(high: int) -> Any:
+    """The smallest signed type that holds a number from 0 up."""
+    return np.min_scalar_type(-high - 1)
+
+
+def _check_whole(name: str, entry: dict[str, Any]) -> None:
+    """Fields that hold whole numbers are none that would be cut to some."""
+    for field, value in entry.items():
+        if type(value) is dict:
+            _check_whole(name, value)
+        elif field in WHOLE and isinstance(value, Tensor) and value.dtype.is_floating_point:
+            raise BadInput(f"{field} of node '{name}' is {value.dtype}, not whole numbers.")
+
+
+def _numbers(value: Any, what: str) -> Array:
+    """A tensor, or packed weights."""
+    if type(value) is dict:
+        return _unpacked(value, what)
+    tensor = expect_kind(value, Tensor, what)
+    if tensor.dtype not in NUMBERS:
+        raise BadInput(f"{what} is {tensor.dtype}, but whole numbers or floats are expected.")
+    array: Array = tensor.numpy()
+    return array
+
+
+def _unpacked(value: dict[str, Any], what: str) -> Array:
+    shape = READERS["Shape"](value.get("shape"), f"the shape of {what}")
+    bits = READERS["int"](value.get("bits"), f"the bits of {what}")
+    packed = expect_kind(value.get("packed"), Tensor, f"the packed {what}")
+    if not 2 <= bits <= 8 or len(shape) > 8 or any(n < 0 for n in shape):
+        raise BadInput(f"{what} is packed as {shape} weights of {bits} bits; 2..8 are expected.")
+    count = size(shape)
+    if packed.dtype != torch.uint8 or packed.dim() != 1 or len(packed) != -(-count * bits // 8):
+        raise BadInput(
+            f"{what} is packed in {packed.numel()} values of {packed.dtype}, but {count} weights "
+            f"of {bits} bits take {-(-count * bits // 8)} bytes."
+        )
+    return unpack(packed.numpy(), count, bits).reshape(shape)
+
+
+def _array_or_none(value: Any, what: str) -> Array | None:
+    return None if value is None else _numbers(value, what)
+
+
+def _weighted(value: Any, what: str) -> Any:
+    return node_of(what, expect_kind(value, dict, what), WEIGHTED, FIXED_READERS)
+
+
+def _weighted_or_none(value: Any, what: str) -> Any:
+    return None if value is None else _weighted(value, what)
+
+
+# By the annotation of a node's field, as in `plain`.
+MAP = {f.name: str(f.type) for f in fields(Synapse)}["op"]
+FIXED_READERS = {
+    **READERS,
+    "Array": _numbers,
+    "Array | None": _array_or_none,
+    MAP: _weighted,
+    f"{MAP} | None": _weighted_or_none,
+}

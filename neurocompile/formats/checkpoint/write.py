@@ -1,0 +1,95 @@
+"""Write a checkpoint: a network as one `.pt` file that is safe to read.
+
+In:  a graph, FLOAT or FIXED, and the state dict of the module it was traced from.
+Out: a file of plain values and tensors.
+A failure leaves the file that was there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.plain import to_plain
+from neurocompile.formats.checkpoint.plain_fixed import fixed_to_plain
+from neurocompile.formats.checkpoint.read import FORMAT, VERSION
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.settings import Settings
+
+
+def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, Any]) -> None:
+    """Write a graph and the state dict it was traced from.
+
+    Args:
+        graph: FLOAT, or the FIXED one of a network trained on the grid; with its settings.
+        path: Where to write; an existing file is replaced, at once and only when all went well.
+        state_dict: Parameters and buffers of the module, which the file of a FIXED graph leaves
+            out.
+
+    Raises:
+        BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
+    """
+    if graph.fixed:
+        network: dict[str, Any] = {"fixed": fixed_to_plain(graph), "state_dict": {}}
+    else:
+        state = _plain_state(state_dict)
+        network = {"graph": to_plain(graph, state.values()), "state_dict": state}
+    kept = _plain_settings(graph.settings)
+    _write({"format": FORMAT, "version": VERSION, "settings": kept, **network}, Path(path))
+
+
+def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Parameters and buffers on the CPU; tied ones stay tied."""
+    plain: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
+            raise BadInput(
+                f"'{name}' in the model's state dict is a {type(tensor).__name__} that is no dense "
+                "tensor. Keep such values out of the state dict."
+            )
+        values = tensor.detach().as_subclass(Tensor).cpu().contiguous()
+        is_part = values.untyped_storage().nbytes() > values.numel() * values.element_size()
+        plain[name] = values.clone() if is_part else values  # torch.save would write the whole
+    return plain
+
+
+def _plain_settings(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON has them, so that a file gives back what was put in."""
+    try:
+        values: dict[str, Any] = json.loads(json.dumps(settings.to_dict(), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"the settings cannot be stored: {error}. Use plain numbers, strings, lists and dicts "
+            "in Settings.training."
+        ) from None
+    if Settings.from_dict(values) != settings:
+        raise BadInput(
+            "Settings.training holds tuples, or keys that are no strings. Use lists and strings."
+        )
+    return values
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    """To a sibling first, which then takes the file's place."""
+    sibling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with sibling.open("xb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(sibling, path)
+        finally:
+            sibling.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(
+            f"'{path}' cannot be written: {reason}. Check the folder and the space on the disk."
+        ) from None

@@ -1,0 +1,1 @@
+"""HDF5 files of strangers, read in a process of its own."""

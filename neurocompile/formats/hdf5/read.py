@@ -1,0 +1,158 @@
+"""Read an HDF5 file of a stranger without running HDF5's own reader in this process.
+
+In:  a path.
+Out: its groups as dicts, its datasets as numpy arrays and texts, or one BadInput sentence.
+A child process with limits on memory and time reads the file; what it says is checked here
+before memory is taken. Attributes are not read: neither NIR nor netx uses any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+import neurocompile
+from neurocompile.errors import BadInput
+from neurocompile.ir.arrays import Array
+
+Tree = dict[str, Any]  # of Tree, Array, str, or Array of str
+
+MAX_BYTES = 1 << 30  # of all numbers in a file: 268 million float32 weights
+MAX_HEADER = 1 << 26  # of all names and texts
+MAX_AXES = 32
+TIMEOUT_S = 60.0
+LENGTH = 8  # bytes of the number that stands before the header
+START = b"\x89HDF\r\n\x1a\n"  # of an HDF5 file without a user block
+NUMBERS = "?bhilqBHILQefd"  # kinds that numpy and HDF5 share
+
+
+def read_hdf5(path: str | Path) -> Tree:
+    """The content of an HDF5 file.
+
+    Args:
+        path: Of a file; nothing that it links to is opened.
+
+    Returns:
+        A dict for each group; for each dataset an array of numbers or bools of its shape, a
+        `str` for one text, an array of `str` for several.
+
+    Raises:
+        BadInput: If the file cannot be read, holds links, references, compound or other values
+            than numbers and texts, or would take too much memory or time.
+    """
+    what = f"'{path}'"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(START))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{what} cannot be read: {getattr(error, 'strerror', error)}.") from None
+    if start != START:
+        raise BadInput(f"{what} is not an HDF5 file.")
+    command = [sys.executable, "-P", "-m", "neurocompile.formats.hdf5.child", str(path)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        start_new_session=True,
+    ) as child:
+        late = threading.Timer(TIMEOUT_S, child.kill)
+        late.start()
+        try:
+            assert child.stdout is not None
+            return _received(child.stdout, what)
+        finally:
+            late.cancel()
+            child.kill()
+
+
+def _environment() -> dict[str, str]:
+    env = dict(os.environ)
+    package = str(Path(neurocompile.__file__).parents[1])
+    env["PYTHONPATH"] = os.pathsep.join(p for p in (package, env.get("PYTHONPATH")) if p)
+    env["OPENBLAS_NUM_THREADS"] = env["OMP_NUM_THREADS"] = "1"  # threads take address space
+    env["HDF5_PLUGIN_PRELOAD"] = "::"  # a file may name a filter; none is loaded
+    return env
+
+
+def _received(stream: IO[bytes], what: str) -> Tree:
+    """What the child sends: a header that describes everything, then the numbers in order."""
+    length = int.from_bytes(_exactly(stream, LENGTH, what), "little")
+    if length > MAX_HEADER:
+        raise BadInput(f"{what} holds {length} bytes of names and texts, allowed are {MAX_HEADER}.")
+    header = json.loads(_exactly(stream, length, what))
+    if "error" in header:
+        raise BadInput(f"{what} {header['error']}")
+    tree: Tree = header["tree"]
+    found = list(_datasets(tree))
+    declared = sum(_bytes(entry, what) for _, _, entry in found if entry["kind"] != "text")
+    if declared > MAX_BYTES:
+        raise BadInput(
+            f"{what} declares {declared} bytes of numbers, but at most {MAX_BYTES} are read."
+        )
+    for group, name, entry in found:
+        group[name] = _value(entry, stream, what)
+    return tree
+
+
+def _datasets(tree: Tree) -> Iterator[tuple[Tree, str, Any]]:
+    """Every dataset's description and the group it stands in; unwraps groups, which have a "/"."""
+    pending = [tree]
+    while pending:
+        group = pending.pop(0)
+        for name, entry in list(group.items()):
+            if "/" in entry:
+                group[name] = entry["/"]
+                pending.append(group[name])
+            else:
+                yield group, name, entry
+
+
+def _bytes(entry: Any, what: str) -> int:
+    shape, kind = entry["shape"], entry["kind"]
+    if kind not in NUMBERS or len(shape) > MAX_AXES or min(shape, default=0) < 0:
+        raise BadInput(f"{what} declares a dataset of type {kind!r} and shape {shape}.")
+    return prod(shape) * np.dtype(kind).itemsize
+
+
+def _value(entry: Any, stream: IO[bytes], what: str) -> Any:
+    shape = tuple(entry["shape"])
+    if entry["kind"] == "text":
+        return np.array(entry["texts"], dtype=np.str_).reshape(shape) if shape else entry["texts"]
+    values: Array = np.empty(shape, entry["kind"])
+    _fill(stream, values, what)
+    values.setflags(write=False)  # so that a node may keep it without a copy
+    return values
+
+
+def _fill(stream: IO[bytes], values: Array, what: str) -> None:
+    view = memoryview(values.data).cast("B") if values.size else memoryview(b"")
+    while view:
+        count = stream.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise _gone(what)
+        view = view[count:]
+
+
+def _exactly(stream: IO[bytes], length: int, what: str) -> bytes:
+    found = stream.read(length)
+    if len(found) != length:
+        raise _gone(what)
+    return found
+
+
+def _gone(what: str) -> BadInput:
+    return BadInput(
+        f"{what} could not be read: HDF5's reader stopped, or took more than {TIMEOUT_S:g} s or "
+        "the memory that it may have. The file is damaged, or made to do harm. Write it again."
+    )

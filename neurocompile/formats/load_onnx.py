@@ -1,0 +1,113 @@
+"""Open any `.onnx` file: one of ours, or a plain one of another program.
+
+In:  a file, possibly damaged or hostile.
+Out: the graph in it, or one BadInput sentence that names the file.
+A file with our metadata goes to `onnx.read`, any other to `onnx_plain.read`. Nothing outside the
+file is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.onnx.large import without_large
+from neurocompile.formats.onnx.read import NOT_TEXT, REBUILD, read_own
+from neurocompile.formats.onnx.tensors import Place
+from neurocompile.formats.onnx.write import FORMAT_KEY, GRAPH_KEY, LARGEST_FILE, STAGE_KEY
+from neurocompile.formats.onnx_plain.read import read_plain
+from neurocompile.ir.graph import Graph
+
+
+def load_onnx(path: str | Path, dt: float | None = None) -> Graph:
+    """The graph in an ONNX file: of ours, or a plain one (docs/onnx.md).
+
+    Args:
+        path: Of the file.
+        dt: Length of a step in seconds, for a plain file that does not say it.
+
+    Raises:
+        BadInput: Whatever is wrong with the file; the message names the file and the node.
+    """
+    with _opened(path) as file:
+        data, places = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
+        return _from(parse(data, str(path)), places, str(path), dt)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file that is small enough to be an ONNX file."""
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
+    """A file that is small enough to be an ONNX file."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise BadInput(
+                    f"{path}: the file has {size} bytes, but an ONNX file holds up to "
+                    f"{LARGEST_FILE}. It is something else. {REBUILD}."
+                )
+            yield file
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", error)
+        raise BadInput(f"{path}: cannot be read: {words}. Check the path.") from None
+
+
+def parse(data: bytes, file: str) -> ModelProto:
+    """The protobuf message in these bytes."""
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        raise BadInput(f"{file}: this is no ONNX file, or it is cut off. {REBUILD}.") from None
+    return model
+
+
+def from_onnx(model: ModelProto, file: str = "this ONNX model", dt: float | None = None) -> Graph:
+    """The graph that an ONNX model of ours was written from, or that a plain one describes.
+
+    Args:
+        model: Read, never executed.
+        file: Names the model in messages.
+        dt: Length of a step in seconds, for a plain model that does not say it.
+
+    Raises:
+        BadInput: If it is of another version, damaged, or edited so that what it executes is
+            not what its metadata describes.
+        Unsupported: If it is plain and holds what no rule reads.
+    """
+    return _from(model, {}, file, dt)
+
+
+def _from(model: ModelProto, places: Mapping[int, Place], file: str, dt: float | None) -> Graph:
+    """`from_onnx` of a model whose large initializers stand in a file still."""
+    try:
+        return _read(model, places, dt)
+    except BadInput as error:
+        raise type(error)(f"{file}: {error}") from None
+    except UnicodeDecodeError:  # what some versions of protobuf raise at damaged text
+        raise BadInput(f"{file}: {NOT_TEXT}") from None
+    except RecursionError:
+        raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
+
+
+def _read(model: ModelProto, places: Mapping[int, Place], dt: float | None) -> Graph:
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
+        raise BadInput(NOT_TEXT)  # where others give bytes
+    if not metadata.keys() & {FORMAT_KEY, STAGE_KEY, GRAPH_KEY}:
+        if not model.graph.node:
+            raise BadInput(f"it holds no nodes, so neurocompile did not write it. {REBUILD}.")
+        return read_plain(model, dt, places)
+    return read_own(model, metadata, places, dt)

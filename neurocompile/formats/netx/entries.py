@@ -1,0 +1,275 @@
+"""The entries of a `.net` file as layers, each number checked.
+
+In:  the groups and datasets of a file, as `read_hdf5` gives them.
+Out: layers in order, the input first.
+netx ignores what it does not know and casts the rest; here an unknown entry is refused, and so
+is a number that netx would change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.hdf5.read import Tree
+from neurocompile.formats.netx.layer import (
+    BIASES,
+    LARGEST_THRESHOLD,
+    MAX_DELAY,
+    NEVER,
+    WEIGHTS,
+    Geometry,
+    Layer,
+    check_weights,
+    is_odd,
+)
+from neurocompile.formats.netx.numbers import (
+    check_range,
+    narrow,
+    one,
+    pair,
+    shape_of,
+    text,
+    whole,
+)
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import Conv, Shape, size
+from neurocompile.ir.shapes import out_shape
+
+# What lava-dl's exporters write and netx does not read; the weights say the same.
+DESCRIBING = {"inFeatures", "outFeatures", "inChannels", "outChannels", "kernelSize"}
+CONVOLVING = {"stride", "padding", "dilation", "groups"}
+ENTRIES = {
+    "input": {"type", "shape", "neuron", "weight", "bias"},
+    "dense": {"type", "shape", "neuron", "weight", "bias", "delay", *DESCRIBING},
+    "dense_rec": {"type", "shape", "neuron", "weight", "weight_rec", "bias", *DESCRIBING},
+    "conv": {"type", "shape", "neuron", "weight", "bias", "delay", *CONVOLVING, *DESCRIBING},
+    "flatten": {"type", "shape"},
+}
+NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
+NEURONS = ("CUBA", "LOIHI")
+
+
+def layers_in(tree: Tree) -> list[Layer]:
+    """The layers of a file.
+
+    Raises:
+        BadInput: If an entry is missing or of the wrong kind.
+        Unsupported: If a layer is of a kind, or has numbers, that netx or this reader lack.
+    """
+    group = tree.get("layer")
+    if not isinstance(group, dict) or set(group) != {str(i) for i in range(len(group))}:
+        raise BadInput("it has no group 'layer' with layers 0, 1, ..., as a .net file has.")
+    layers: list[Layer] = []
+    flat = False
+    for number in range(len(group)):
+        try:
+            kind, entry = _kind_of(group[str(number)])
+            if kind == "flatten":
+                flat = True
+                continue
+            if kind == "input" and layers:
+                raise Unsupported("it is an input layer behind another layer.")
+            if kind != "input" and not layers:
+                layers.append(_input_before(kind, entry))
+            layers.append(_READERS[kind](entry, layers[-1] if layers else None, flat))
+        except BadInput as error:
+            raise type(error)(f"layer {number}: {error}") from None
+        flat = False
+    if not layers or (layers[-1].kind == "input" and layers[-1].du is None):
+        raise BadInput("it has no layer of neurons.")
+    return layers
+
+
+def _kind_of(entry: Any) -> tuple[str, Tree]:
+    if not isinstance(entry, dict):
+        raise BadInput("it is no group of entries.")
+    kind = text(entry, "type")
+    if kind not in ENTRIES:
+        raise Unsupported(
+            f"its type is '{kind}', and lava-dl's netx loads {', '.join(ENTRIES)} alone."
+        )
+    _check_known(entry, ENTRIES[kind], f"a {kind} layer")
+    return kind, entry
+
+
+def _check_known(entry: Tree, known: set[str], what: str) -> None:
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        why = {
+            "delay": "where netx applies it to both matrices and loses the scale of the weights",
+            "messageBits": "for graded spikes, on which netx fails",
+        }.get(unknown[0], "which netx ignores")
+        raise Unsupported(f"it has the entry '{unknown[0]}', {why}. {what} has: {_list(known)}.")
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _input_before(kind: str, entry: Tree) -> Layer:
+    """The input that a file leaves out: as wide as the first matrix."""
+    if kind == "conv":
+        raise Unsupported(
+            "it is a convolution without an input layer before it, so its height and width are "
+            "not known. Add a layer of type 'input' with 'shape' (C, H, W)."
+        )
+    rows, weight = prod(shape_of(entry)), narrow(entry, "weight", WEIGHTS)
+    return Layer("input", (weight.size // rows,))
+
+
+def _input(entry: Tree, before: Layer | None, flat: bool) -> Layer:
+    layer = Layer("input", shape_of(entry))
+    if "neuron" not in entry:
+        return layer
+    weight, bias = (
+        one(entry, key) if key in entry else default
+        for key, default in (("weight", 64), ("bias", 0))
+    )
+    check_range(np.array(bias), "bias", BIASES)
+    neurons = _with_neurons(layer, entry)
+    return replace(neurons, weight=np.array(weight), bias=np.array(bias))
+
+
+def _dense(entry: Tree, before: Layer | None, flat: bool) -> Layer:
+    assert before is not None
+    rows, columns = prod(shape_of(entry)), size(before.shape)
+    if len(before.shape) > 1 and not flat:
+        raise BadInput(
+            f"it is dense behind the shape {before.shape}. Put a layer of type 'flatten' between."
+        )
+    weight = _matrix(entry, "weight", rows, columns)
+    recurrent = _matrix(entry, "weight_rec", rows, rows) if "weight_rec" in entry else None
+    check_weights(weight, recurrent)
+    kind: Any = "dense" if recurrent is None else "dense_rec"
+    if kind != text(entry, "type"):
+        raise BadInput("a dense_rec layer has weight_rec, and a dense one has not.")
+    layer = Layer(
+        kind,
+        (rows,),
+        flat=len(before.shape) > 1,
+        weight=weight,
+        recurrent=recurrent,
+        delay=_delay(entry, weight),
+        bias=_bias(entry, (rows,)),
+    )
+    return _with_neurons(layer, entry)
+
+
+def _conv(entry: Tree, before: Layer | None, flat: bool) -> Layer:
+    assert before is not None
+    if flat or len(before.shape) != 3:
+        raise Unsupported(f"it is a convolution behind the shape {before.shape}, not (C, H, W).")
+    shape, weight = shape_of(entry), _weights(entry, "weight")
+    if weight.ndim < 4 or prod(weight.shape[4:]) != 1:
+        raise BadInput(f"its weight has the shape {weight.shape}, allowed is (out, in, KH, KW).")
+    weight = weight.reshape(weight.shape[:4]) if weight.ndim > 4 else weight
+    if "delay" in entry and np.any(whole(entry, "delay")):
+        raise Unsupported("its convolution has a delay, which netx ignores.")
+    stride, padding, dilation = (pair(entry, key) for key in ("stride", "padding", "dilation"))
+    geometry = Geometry(stride, padding, dilation, one(entry, "groups"))
+    parts = geometry.stride, geometry.padding, geometry.dilation, geometry.groups
+    made = out_shape(Conv(weight, None, *parts), before.shape)
+    if made != shape:
+        raise BadInput(f"its shape is {shape}, but its weights make {made} out of {before.shape}.")
+    layer = Layer("conv", shape, weight=weight, geometry=geometry, bias=_bias(entry, shape))
+    return _with_neurons(layer, entry)
+
+
+_READERS: dict[str, Callable[[Tree, Layer | None, bool], Layer]] = {
+    "input": _input,
+    "dense": _dense,
+    "dense_rec": _dense,
+    "conv": _conv,
+}
+
+
+def _with_neurons(layer: Layer, entry: Tree) -> Layer:
+    """A layer with its du, dv and vth; netx's own are those of a dense layer without any."""
+    shape = layer.shape
+    if "neuron" not in entry and layer.kind.startswith("dense"):
+        return replace(layer, du=np.array(-1), dv=np.array(4096))
+    neuron = entry.get("neuron")
+    if not isinstance(neuron, dict):
+        raise BadInput("its entry 'neuron' is missing, or no group.")
+    kind = text(neuron, "type")
+    if kind not in NEURONS:
+        raise Unsupported(f"its neurons are '{kind}', and allowed are {' and '.join(NEURONS)}.")
+    optional = {key for key in ("weight_exp", "wgtExp") if not np.any(neuron.get(key, 1))}
+    _check_known(neuron, NEURON | optional, "a neuron")
+    if one(neuron, "refDelay", 1) != 1:
+        raise Unsupported(
+            f"its refDelay is {one(neuron, 'refDelay', 1)}, which netx ignores; allowed is 1."
+        )
+    if np.any(neuron.get("gradedSpike", False)):
+        raise Unsupported("its spikes are graded (gradedSpike), and here a spike is 0 or 1.")
+    current = _each(neuron, "iDecay", shape, (0, 4096))
+    threshold = _each(neuron, "vThMant", shape, (0, NEVER))
+    never = bool(np.all(threshold > LARGEST_THRESHOLD))
+    if not never:
+        check_range(threshold, "vThMant", (0, LARGEST_THRESHOLD))
+    dv = _each(neuron, "vDecay", shape, (0, 4096))
+    return replace(layer, du=current - 1, dv=dv, vth=None if never else threshold)
+
+
+def _bias(entry: Tree, shape: Shape) -> Array:
+    """One bias, one for each neuron or, of a convolution, one for each channel."""
+    if "bias" not in entry:
+        return np.array(0)
+    bias = whole(entry, "bias")
+    if len(shape) == 3 and bias.shape == shape[:1]:
+        bias = np.broadcast_to(bias[:, None, None], shape)
+        check_range(bias, "bias", BIASES)
+        return bias
+    return _each(entry, "bias", shape, BIASES)
+
+
+def _delay(entry: Tree, weight: Array) -> Array | None:
+    """Steps for each weight, as netx spreads them: of the neuron behind, or of the one before."""
+    if "delay" not in entry:
+        return None
+    delay = narrow(entry, "delay", (0, MAX_DELAY))
+    if delay.ndim == 1 and delay.size == weight.shape[0]:
+        delay = delay[:, None]
+    elif delay.ndim == 1 and delay.size != weight.shape[1]:
+        raise BadInput(f"its delay has {delay.size} entries, but its weights are {weight.shape}.")
+    elif delay.ndim > 1 and delay.shape != weight.shape:
+        raise BadInput(f"its delay has the shape {delay.shape}, but its weights {weight.shape}.")
+    delay = np.where(weight == 0, 0, delay)
+    return delay if delay.any() else None
+
+
+def _matrix(entry: Tree, key: str, rows: int, columns: int) -> Array:
+    weight = _weights(entry, key)
+    if weight.size != rows * columns or weight.shape[:1] not in ((rows,), (weight.size,)):
+        raise BadInput(f"its {key} has the shape {weight.shape}, allowed is {(rows, columns)}.")
+    return weight if weight.ndim == 2 else weight.reshape(rows, columns)
+
+
+def _weights(entry: Tree, key: str) -> Array:
+    """Weights on the chip's 8-bit grid: even, or small enough for one bit more."""
+    weight = narrow(entry, key, WEIGHTS)
+    if not weight.size:
+        raise BadInput(f"its {key} is empty.")
+    if is_odd(weight) and (weight.min() < -128 or weight.max() > 127):
+        raise Unsupported(
+            f"its {key} is odd in places and goes from {weight.min()} to {weight.max()}, which no "
+            f"8-bit synapse holds: even weights in {WEIGHTS[0]}..{WEIGHTS[1]}, or all in -128..127."
+        )
+    return weight
+
+
+def _each(entry: Tree, key: str, shape: Shape, allowed: tuple[int, int]) -> Array:
+    """A register: one value, or one a neuron in netx's order (W, H, C)."""
+    values = whole(entry, key)
+    check_range(values, key, allowed)
+    if values.ndim and values.shape == shape[::-1]:
+        return np.ascontiguousarray(values.T)
+    if values.size != 1:
+        raise BadInput(f"its {key} has the shape {values.shape}, allowed are () and {shape[::-1]}.")
+    return values.reshape(())

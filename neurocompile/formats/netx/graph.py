@@ -1,0 +1,236 @@
+"""From the layers of a `.net` file to a FIXED graph.
+
+In:  layers, and for a file of ours the names and scales that stand beside them.
+Out: a graph, not verified yet.
+netx starts every neuron at 0 in chip step 1, so a bias acts before the first input arrives: a
+population of a stranger's file starts at what its bias alone has led to by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.netx.layer import (
+    BIAS_EXP,
+    LARGEST_THRESHOLD,
+    Layer,
+    is_odd,
+    led_in,
+    shifted,
+)
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Edge, Graph
+from neurocompile.ir.nodes import Conv, Linear, Shape, size
+from neurocompile.ir.settings import Encoder, Settings, steps_assumed
+
+MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
+TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+
+
+def foreign(layers: list[Layer], dt: float | None = None) -> Graph:
+    """The graph of a file that lava-dl wrote.
+
+    Raises:
+        Unsupported: Where a layer's bias makes it spike before its first input arrives.
+    """
+    source, *behind = layers
+    nodes: dict[str, Any] = {}
+    edges: list[Edge] = []
+    driven = source.du is not None
+    if driven:
+        assert source.weight is not None
+        nodes["input"] = BiasInput(source.shape, source.shape, source.weight)
+        nodes["layer0"] = _neurons(source, "layer0", depth=0)
+        edges.append(("input", "layer0"))
+        last = "layer0"
+    else:
+        nodes["input"] = SpikeInput(source.shape)
+        last = "input"
+    for number, layer in enumerate(behind, start=1):
+        name = f"layer{number}"
+        _check_spiking(nodes, last)
+        for link, synapse in _forward(layer, nodes[last].shape):
+            nodes[f"{name}_{link}"] = synapse
+            edges += [(last, f"{name}_{link}"), (f"{name}_{link}", name)]
+        nodes[name] = _neurons(layer, name, depth=number)
+        if layer.recurrent is not None:
+            loop = f"{name}_loop"
+            nodes[loop] = replace(_dense(layer.recurrent), delay=1)
+            edges += [(name, loop), (loop, name)]
+        last = name
+    encoder = Encoder("current" if driven else "spikes")
+    plain = Settings(encoder=encoder)
+    assumed = [steps_assumed(plain.steps)]
+    if dt is None:
+        assumed.append(
+            f"dt = {plain.dt:g} s: a .net file does not hold the length of a step. Give --dt "
+            "SECONDS where it is another."
+        )
+    return Graph(nodes, tuple(edges), replace(plain, dt=dt or plain.dt, assumed=tuple(assumed)))
+
+
+def _check_spiking(nodes: dict[str, Any], last: str) -> None:
+    if isinstance(nodes[last], CubaLIF) and nodes[last].readout:
+        raise Unsupported(
+            f"'{last}' never spikes (its vThMant is above {LARGEST_THRESHOLD}), but a layer "
+            "follows it. Remove that layer, or lower the threshold."
+        )
+
+
+def _neurons(layer: Layer, name: str, depth: int) -> CubaLIF:
+    """A population `depth` chip steps behind the input."""
+    assert layer.du is not None
+    assert layer.dv is not None
+    assert layer.bias is not None
+    node = CubaLIF(
+        shape=layer.shape,
+        du=layer.du,
+        dv=layer.dv,
+        vth=_threshold(layer),
+        bias_mant=layer.bias,
+        bias_exp=np.array(BIAS_EXP),
+        v_init=np.array(0),
+        readout=layer.vth is None,
+    )
+    start = led_in(node, depth)
+    if start is None:
+        raise Unsupported(
+            f"'{name}': its bias alone makes it spike while netx waits for the first input to "
+            f"arrive, {depth} chip steps, which is outside the network's own time. Use a smaller "
+            "bias."
+        )
+    return replace(node, v_init=start) if start.any() else node
+
+
+def _forward(layer: Layer, before: Shape) -> list[tuple[str, Synapse]]:
+    """The synapses into a layer, by the end of their names: one for each delay."""
+    assert layer.weight is not None
+    if layer.geometry is not None:
+        g = layer.geometry
+        weight, exponent = _on_grid(layer.weight)
+        op = Conv(weight, None, g.stride, g.padding, g.dilation, g.groups)
+        return [("synapse", Synapse(op, before, layer.shape, exponent))]
+    if layer.delay is None:
+        return [("synapse", _dense(layer.weight))]
+    used = np.unique(layer.delay[layer.weight != 0]).tolist() or [0]
+    if len(used) * layer.weight.size > MAX_DELAYED:
+        raise Unsupported(
+            f"a dense layer of {layer.weight.shape} has {len(used)} different delays, and each "
+            f"becomes a matrix of its own; at most {MAX_DELAYED} weights are made in all. Use "
+            "fewer delays."
+        )
+    return [
+        (
+            f"delay{steps}",
+            replace(_dense(np.where(layer.delay == steps, layer.weight, 0)), delay=int(steps)),
+        )
+        for steps in used
+    ]
+
+
+def _dense(weight: Array) -> Synapse:
+    rows, columns = weight.shape
+    on_grid, exponent = _on_grid(weight)
+    return Synapse(Linear(on_grid), (columns,), (rows,), exponent)
+
+
+def _on_grid(weight: Array) -> tuple[Array, int]:
+    """Weights as the chip holds them: even, or twice as large with the exponent -1."""
+    exponent = -1 if is_odd(weight) else 0
+    return shifted(weight, -exponent), exponent
+
+
+def described(about: dict[str, Any], layers: list[Layer]) -> Graph:
+    """The graph of a file of ours; a wrong description raises whatever Python raises."""
+    nodes: dict[str, Any] = {}
+    for entry in about["nodes"]:
+        name, kind = entry["name"], entry["kind"]
+        if not isinstance(name, str) or name in nodes:
+            raise BadInput(f"the node name {name!r} is no text, or stands twice.")
+        nodes[name] = {
+            "SpikeInput": _spike_input,
+            "BiasInput": _bias_input,
+            "CubaLIF": _population,
+            "Synapse": _synapse,
+        }[kind](entry, layers)
+    edges = tuple((str(a), str(b)) for a, b in about["edges"])
+    if not {name for edge in edges for name in edge} <= nodes.keys():
+        raise BadInput("an edge leads to a node that is not there.")
+    return Graph(nodes, edges, Settings.from_dict(about["settings"]))
+
+
+def _spike_input(entry: dict[str, Any], layers: list[Layer]) -> SpikeInput:
+    return SpikeInput(_shape(entry["shape"]))
+
+
+def _bias_input(entry: dict[str, Any], layers: list[Layer]) -> BiasInput:
+    scale = layers[0].weight
+    if scale is None:
+        raise BadInput("its first layer has no neurons.")
+    return BiasInput(_shape(entry["in_shape"]), _shape(entry["shape"]), scale)
+
+
+def _population(entry: dict[str, Any], layers: list[Layer]) -> CubaLIF:
+    layer, shape = layers[_whole(entry["layer"])], _shape(entry["shape"])
+    if layer.du is None or layer.dv is None or layer.bias is None:
+        raise BadInput("a layer of the file has no neurons.")
+    exponent = np.array(entry["bias_exp"], dtype=np.int64)
+    if exponent.size and (exponent.min() < 0 or exponent.max() > 7):
+        raise BadInput("a bias_exp is outside 0..7.")
+    full = np.broadcast_to(layer.bias, layer.shape).reshape(shape)
+    mantissa = (full << BIAS_EXP) >> exponent
+    return CubaLIF(
+        shape=shape,
+        du=_as(layer.du, shape),
+        dv=_as(layer.dv, shape),
+        vth=_as(_threshold(layer), shape),
+        bias_mant=mantissa if entry["bias_each"] else mantissa.ravel()[:1].reshape(()),
+        bias_exp=exponent,
+        v_init=np.array(entry["v_init"], dtype=np.int64),
+        readout=bool(entry["readout"]),
+        scale=np.array(entry["scale"], dtype=np.float64),
+        offset=np.array(entry["offset"], dtype=np.float64),
+    )
+
+
+def _synapse(entry: dict[str, Any], layers: list[Layer]) -> Synapse:
+    layer = layers[_whole(entry["layer"])]
+    matrix = layer.recurrent if entry["back"] else layer.weight
+    exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
+    if matrix is None or kind not in TYPES or not -8 <= exponent <= 8:
+        raise BadInput("a synapse has no weights, or a type or exponent that no weight has.")
+    if layer.delay is not None and not entry["back"]:
+        matrix = np.where(layer.delay == delay, matrix, 0)
+    matrix = shifted(matrix, -exponent, kind)
+    op: Linear | Conv = Linear(matrix)
+    if layer.geometry is not None:
+        g = layer.geometry
+        op = Conv(matrix, None, g.stride, g.padding, g.dilation, g.groups)
+    shapes = _shape(entry["in_shape"]), _shape(entry["out_shape"])
+    return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay)
+
+
+def _threshold(layer: Layer) -> Array:
+    return np.array(LARGEST_THRESHOLD) if layer.vth is None else layer.vth
+
+
+def _as(values: Array, shape: Shape) -> Array:
+    return values.reshape(shape) if values.ndim else values
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 40) < value < 1 << 40:
+        raise BadInput(f"{value!r} is no whole number that fits.")
+    return value
+
+
+def _shape(values: Any) -> Shape:
+    shape = tuple(_whole(value) for value in values)
+    if not shape or min(shape) < 1 or size(shape) > 1 << 40:
+        raise BadInput(f"{shape} is no shape.")
+    return shape

@@ -1,0 +1,283 @@
+"""Which FIXED graphs a lava-dl `.net` file holds, as the layers it holds them in.
+
+In:  a FIXED graph.
+Out: its layers in order, and how netx has to start them; or Unsupported, which names the first
+     layer that the file cannot hold and why. Nothing is rounded, cut or left out to make it fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+
+from neurocompile.errors import Unsupported
+from neurocompile.formats.netx.layer import (
+    BIAS_EXP,
+    BIASES,
+    LARGEST_THRESHOLD,
+    MAX_DELAY,
+    WEIGHTS,
+    Geometry,
+    Layer,
+    check_weights,
+    led_in,
+    shifted,
+)
+from neurocompile.formats.netx.stages import Stage, stages_of
+from neurocompile.ir.arrays import Array, pieces
+from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Conv, Linear, Shape, size
+
+Start = Literal["reset", "plain"]
+NARROW = "Export with --netx, which chooses scales that the file can hold"
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A graph as netx holds it.
+
+    Attributes:
+        layers: In order, the input first.
+        start: "reset" where netx has to clear u and v at each layer's first step
+            (`reset_interval` and `reset_offset` of its Network); "plain" where every neuron
+            must instead run from chip step 1 on.
+    """
+
+    layers: tuple[Layer, ...]
+    start: Start
+
+
+def hold(graph: Graph) -> Held:
+    """The layers of a graph.
+
+    Args:
+        graph: A verified FIXED graph.
+
+    Raises:
+        Unsupported: Naming the first layer that netx cannot hold exactly, and the reason.
+    """
+    name, stages = stages_of(graph)
+    source = graph.nodes[name]
+    layers = [Layer("input", _kept(source.shape))]
+    for stage in stages:
+        try:
+            layer = _layer(graph, stage, layers[-1])
+        except Unsupported as error:
+            raise Unsupported(f"layer '{stage.name}': {error}") from None
+        if stage.forward:
+            layers.append(layer)
+        else:
+            layers = [_driven(stage.name, source, graph.nodes[stage.name], layer)]
+    return Held(tuple(layers), _start(graph, stages, isinstance(source, BiasInput)))
+
+
+def _kept(shape: Shape) -> Shape:
+    """netx has layers of one axis and of three."""
+    return shape if len(shape) == 3 else (size(shape),)
+
+
+def _layer(graph: Graph, stage: Stage, before: Layer) -> Layer:
+    """One layer, its synapses first: they say how its neurons lie."""
+    node = graph.nodes[stage.name]
+    if not stage.forward:
+        if stage.back:
+            raise Unsupported("its neurons are driven by currents and lead to themselves as well.")
+        return _with_neurons(Layer("input", _kept(node.shape)), node)
+    synapses = [graph.nodes[s] for s in stage.forward]
+    layer = _synapses(synapses[0].op, synapses, before)
+    if stage.back:
+        layer = _recurrent(layer, [graph.nodes[s] for s in stage.back])
+    if layer.kind != "conv":
+        assert layer.weight is not None
+        check_weights(layer.weight, layer.recurrent)
+    return _with_neurons(layer, node)
+
+
+@singledispatch
+def _synapses(op: Any, synapses: list[Synapse], before: Layer) -> Layer:
+    raise Unsupported(
+        f"its synapses are a {type(op).__name__}, and a .net file has dense and conv layers alone."
+    )
+
+
+@_synapses.register
+def _(op: Linear, synapses: list[Synapse], before: Layer) -> Layer:
+    if any(not isinstance(s.op, Linear) for s in synapses):
+        raise Unsupported("several kinds of synapses lead to it, and a .net layer has one.")
+    weight, delay = _delayed(synapses)
+    flat = len(before.shape) > 1
+    return Layer("dense", (weight.shape[0],), flat, weight=weight, delay=delay)
+
+
+@_synapses.register
+def _(op: Conv, synapses: list[Synapse], before: Layer) -> Layer:
+    (synapse, *others) = synapses
+    if others:
+        raise Unsupported("several synapses lead to it, and a .net conv layer has one.")
+    if synapse.delay:
+        raise Unsupported(
+            f"its convolution has a delay of {synapse.delay} steps, which netx ignores. Use none."
+        )
+    if len(synapse.in_shape) != 3:
+        raise Unsupported("it is a convolution over one axis, and netx has those over two alone.")
+    if synapse.in_shape != before.shape:
+        raise Unsupported(
+            f"its convolution takes the shape {synapse.in_shape} out of {before.shape}, and netx "
+            "reshapes before dense layers alone."
+        )
+    geometry = Geometry(op.stride, op.padding, op.dilation, op.groups)
+    return Layer("conv", synapse.out_shape, weight=_integers(synapse), geometry=geometry)
+
+
+def _delayed(synapses: list[Synapse]) -> tuple[Array, Array | None]:
+    """One matrix, and the delay of each of its entries where there are any."""
+    matrices = [_integers(s) for s in synapses]
+    delays = [s.delay for s in synapses]
+    if any(matrix.shape != matrices[0].shape for matrix in matrices):
+        raise Unsupported("synapses on different shapes lead to it, and a .net layer has one.")
+    if len(set(delays)) < len(delays) or _overlap(matrices):
+        raise Unsupported(
+            "two synapses join the same two neurons, or have one delay, and a .net layer has one "
+            "weight and one delay for two neurons."
+        )
+    if not any(delays):
+        return matrices[0], None
+    weight, delay = (np.zeros(matrices[0].shape, dtype=np.int16) for _ in range(2))
+    for matrix, steps in zip(matrices, delays, strict=True):
+        weight += matrix
+        delay[matrix != 0] = steps
+    return weight, delay
+
+
+def _overlap(matrices: list[Array]) -> bool:
+    """Whether two matrices join the same two neurons."""
+    if len(matrices) == 1:
+        return False
+    taken = np.zeros(matrices[0].shape, dtype=bool)
+    for matrix in matrices:
+        if np.any(taken & (matrix != 0)):
+            return True
+        taken |= matrix != 0
+    return False
+
+
+def _recurrent(layer: Layer, synapses: list[Synapse]) -> Layer:
+    """A layer that its own spikes reach one step later."""
+    (synapse, *others) = synapses
+    if others or synapse.delay != 1 or not isinstance(synapse.op, Linear):
+        raise Unsupported(
+            "its spikes lead back to it, and netx has one dense matrix with a delay of one step "
+            "for that."
+        )
+    if layer.kind != "dense":
+        raise Unsupported("its spikes lead back to it, which netx has for dense layers alone.")
+    if layer.delay is not None:
+        raise Unsupported("it has loops and delays, and netx then loses the scale of the weights.")
+    return replace(layer, kind="dense_rec", recurrent=_integers(synapse))
+
+
+def _integers(synapse: Synapse) -> Array:
+    """The weights with their exponent: what netx, which has none, holds."""
+    assert isinstance(synapse.op, Linear | Conv)
+    weight, exponent = synapse.op.weight, synapse.weight_exp
+    if isinstance(synapse.op, Linear) and size(synapse.in_shape[:-1]) != 1:
+        raise Unsupported("its matrix works along one axis of several, and a .net layer has one.")
+    if synapse.delay > MAX_DELAY:
+        raise Unsupported(f"it has a delay of {synapse.delay} steps; netx has 0..{MAX_DELAY}.")
+    if exponent < 0:
+        if any(np.any(piece.astype(np.int64) % (1 << -exponent)) for piece in pieces(weight)):
+            raise Unsupported(
+                f"its weights are rounded after their sum (weight exponent {exponent}), and a "
+                f".net file has no weight exponent. {NARROW}."
+            )
+        return shifted(weight, exponent)
+    low, high = int(weight.min()) << exponent, int(weight.max()) << exponent
+    if low < WEIGHTS[0] or high > WEIGHTS[1]:
+        raise Unsupported(
+            f"its weights have the exponent {exponent} and reach {max(low, high, key=abs)}; a .net "
+            f"file has no weight exponent and holds {WEIGHTS[0]}..{WEIGHTS[1]}. {NARROW}."
+        )
+    return shifted(weight, exponent)
+
+
+def _with_neurons(layer: Layer, node: CubaLIF) -> Layer:
+    """The registers of a layer."""
+    if node.reset != "zero":
+        raise Unsupported("its neurons reset by subtraction, and those of a .net file to 0.")
+    unit = 1 << BIAS_EXP
+    bias = np.asarray(node.bias)
+    if np.any(bias % unit):
+        raise Unsupported(
+            f"its bias {int(bias[bias % unit != 0].flat[0])} is no multiple of {unit}, the unit "
+            f"of a .net file (bias_exp = {BIAS_EXP}). {NARROW}."
+        )
+    bias = bias >> BIAS_EXP
+    if np.any(bias < BIASES[0]) or np.any(bias > BIASES[1]):
+        raise Unsupported(
+            f"its bias is {int(bias.flat[np.argmax(np.abs(bias))])} units of {unit}, and the "
+            f"register of a .net file holds {BIASES[0]}..{BIASES[1]}."
+        )
+    never = node.readout and bool(np.all(node.vth == LARGEST_THRESHOLD))
+    du, dv, vth = (a.reshape(layer.shape) if a.ndim else a for a in (node.du, node.dv, node.vth))
+    return replace(
+        layer,
+        du=du,
+        dv=dv,
+        vth=None if never else vth,
+        bias=bias.reshape(layer.shape) if bias.ndim else bias,
+    )
+
+
+def _driven(name: str, source: BiasInput, node: CubaLIF, layer: Layer) -> Layer:
+    """An input layer with neurons: what is written is weight * x + bias, both whole numbers."""
+    if source.host is not None:
+        raise Unsupported(
+            f"layer '{name}': the host computes its first synapse, which a .net file cannot say. "
+            "Start with neurons, or encode the input as spikes."
+        )
+    scale = source.scale
+    if scale.ndim or scale != np.rint(scale) or abs(scale) > -WEIGHTS[0] or not scale:
+        raise Unsupported(
+            f"layer '{name}': its input currents are scaled by {float(scale.flat[0]):g}, and a "
+            f".net file holds one whole number in {WEIGHTS[0]}..{-WEIGHTS[0]} for that."
+        )
+    if np.any(node.bias_exp != BIAS_EXP):
+        raise Unsupported(
+            f"layer '{name}': the host writes its biases with the exponent "
+            f"{int(node.bias_exp.flat[0])}, and those of a .net file have {BIAS_EXP}. {NARROW}."
+        )
+    assert layer.bias is not None
+    if np.any(layer.bias != layer.bias.flat[0]):
+        raise Unsupported(f"layer '{name}': a .net input layer has one bias for all its neurons.")
+    bias = layer.bias.ravel()[:1].reshape(())
+    return replace(layer, weight=np.asarray(scale.astype(np.int64)), bias=bias)
+
+
+def _start(graph: Graph, stages: list[Stage], driven: bool) -> Start:
+    """How the first step of each layer comes out as the graph has it.
+
+    netx starts every neuron at u = v = 0 in chip step 1, depth steps before its first input,
+    and a bias is added from then on; or it clears u and v in the layer's first step.
+    """
+    nodes = [graph.nodes[stage.name] for stage in stages]
+    early = [led_in(node, i if driven else i + 1) for i, node in enumerate(nodes)]
+    from_zero = all(not node.v_init.any() for node in nodes)
+    waits = any(graph.nodes[s].delay for stage in stages for s in (*stage.forward, *stage.back))
+    if from_zero and not (waits and any(v is None for v in early)):
+        return "reset"
+    for stage, node, v in zip(stages, nodes, early, strict=True):
+        if v is None:
+            raise Unsupported(
+                f"layer '{stage.name}': its bias alone makes it spike while netx waits for the "
+                "first input to arrive. Use no delays and loops, or a smaller bias."
+            )
+        if np.any(v != node.v_init):
+            raise Unsupported(
+                f"layer '{stage.name}': its v(0) is {int(node.v_init.flat[0])}, but netx starts "
+                "every neuron at 0. Use v_leak = v_reset."
+            )
+    return "plain"

@@ -1,0 +1,1 @@
+"""NIR files, both ways: FLOAT graphs."""

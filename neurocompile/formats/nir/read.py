@@ -1,0 +1,72 @@
+"""NIR files to FLOAT graphs: our own with every bit, others' by NIR's equations.
+
+In:  a `.nir` file, or its tree; dt and the reset where the caller knows them.
+Out: a FLOAT graph; what was taken for granted stands in `settings.assumed`.
+HDF5 is read in a limited child process (`hdf5.py`); nothing of a file is run.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import get_args
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.hdf5.read import read_hdf5
+from neurocompile.formats.nir import own as nir_own
+from neurocompile.formats.nir.flat import Tree
+from neurocompile.formats.nir.foreign import foreign_graph
+from neurocompile.formats.nir.write import to_nir
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
+
+
+def read_nir(path: str | Path, *, dt: float | None = None, reset: Reset | None = None) -> Graph:
+    """The network in a `.nir` file; see `from_nir`.
+
+    Raises:
+        BadInput: If the file cannot be read.
+    """
+    tree = read_hdf5(path)
+    try:
+        return from_nir(tree, dt=dt, reset=reset)
+    except Unsupported as error:
+        raise Unsupported(f"'{path}': {error}") from None
+    except BadInput as error:
+        raise BadInput(f"'{path}': {error}") from None
+
+
+def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None) -> Graph:
+    """The network in the tree of a NIR file.
+
+    Args:
+        tree: {"version": ..., "node": a NIRGraph} of dicts, arrays and texts.
+        dt: Length of a step, seconds. None: the file's own, which our files hold; 1e-4 in
+            others, and `assumed` says so.
+        reset: "subtract" where the network was trained to subtract its threshold, which NIR
+            cannot say. None: NIR's reset, to v_reset.
+
+    Raises:
+        BadInput: If the tree is no sound NIR graph, or contradicts dt or reset.
+        Unsupported: If a primitive has no equal here; the message names its layer.
+    """
+    if dt is not None and not (isfinite(dt) and dt > 0):
+        raise BadInput(f"dt = {dt} s. A step must be longer than 0 s.")
+    if reset not in (None, *get_args(Reset)):
+        raise BadInput(f"the reset is {reset!r}. Use one of: {', '.join(get_args(Reset))}.")
+    graph = tree.get("node")
+    kind = graph.get("type") if isinstance(graph, dict) else None
+    if not isinstance(graph, dict) or not isinstance(kind, str) or kind != "NIRGraph":
+        raise BadInput("it holds no NIRGraph. Is it a NIR file? nir.write makes one.")
+    if not nir_own.is_own(graph):
+        return foreign_graph(graph, dt, reset)
+    found = nir_own.restore(graph)
+    nir_own.check_equal(to_nir(found, keep_subtract=True)["node"], graph)
+    if dt not in (None, found.settings.dt):
+        raise BadInput(
+            f"dt = {dt:g} s was asked for, but the file itself says {found.settings.dt:g} s. "
+            "Leave out --dt."
+        )
+    if reset is not None:
+        raise BadInput("the file itself says how its neurons reset. Leave out --reset.")
+    return found

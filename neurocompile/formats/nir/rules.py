@@ -1,0 +1,224 @@
+"""What each node of our FLOAT vocabulary is in NIR: one rule each, or a refusal by name.
+
+In:  a node, the shapes before and behind it, dt.
+Out: the fields of a NIR primitive that means the same to everyone who takes Euler's step dt.
+A node that NIR cannot hold is refused, with what to do.
+
+Source: nir 1.0.8, docstrings of nir/ir/*.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import Unsupported
+from neurocompile.formats.nir.flat import Tree
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, leak
+from neurocompile.ir.nodes import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Input,
+    Linear,
+    Reshape,
+    Shape,
+    Sparse,
+    SumPool,
+    size,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node of ours stands.
+
+    Attributes:
+        before, shape: What arrives at it and what leaves it.
+        dt: Length of a step, seconds.
+        keep_subtract: Whether a reset by subtraction may be written, in our metadata alone.
+    """
+
+    before: Shape
+    shape: Shape
+    dt: float
+    keep_subtract: bool
+
+
+@singledispatch
+def primitive(node: Any, at: Place) -> Tree:
+    """The fields of a node's NIR primitive.
+
+    Raises:
+        Unsupported: If NIR has none; the sentence goes on after the layer's name.
+    """
+    raise Unsupported(
+        "NIR has no primitive for it. Save the network as ONNX instead, or write it with the "
+        "layers in docs/nir.md."
+    )
+
+
+def delay_primitive(steps: int, shape: Shape, dt: float) -> Tree:
+    """NIR's Delay of some steps."""
+    return {"type": "Delay", "delay": np.full(shape, steps * dt)}
+
+
+@primitive.register
+def _(node: Input, at: Place) -> Tree:
+    return {"type": "Input", "shape": np.array(node.shape)}
+
+
+@primitive.register
+def _(node: Linear, at: Place) -> Tree:
+    if len(at.before) != 1:
+        raise Unsupported(
+            f"NIR's Linear takes one axis, but {at.before} arrives. Flatten it first."
+        )
+    if node.bias is None:
+        return {"type": "Linear", "weight": node.weight}
+    return {"type": "Affine", "weight": node.weight, "bias": node.bias}
+
+
+@primitive.register
+def _(node: Conv, at: Place) -> Tree:
+    bias = np.zeros(node.weight.shape[0], node.weight.dtype) if node.bias is None else node.bias
+    one = len(node.stride) == 1
+    each = {k: getattr(node, k) for k in ("stride", "padding", "dilation")}
+    numbers = {k: np.array(v[0] if one else v) for k, v in each.items()}
+    image = np.array(at.before[1] if one else at.before[1:])
+    return {
+        "type": "Conv1d" if one else "Conv2d",
+        "input_shape": image,
+        "weight": node.weight,
+        **numbers,
+        "groups": np.array(node.groups),
+        "bias": bias,
+    }
+
+
+@primitive.register
+def _(node: BatchNorm, at: Place) -> Tree:
+    if node.bias is not None:
+        raise Unsupported(
+            "NIR's Scale has no bias. Fold it into the layer before, as "
+            "neurocompile.simplify.simplify does."
+        )
+    each = node.weight.reshape(-1, *(1,) * (len(at.before) - 1))
+    return {"type": "Scale", "scale": np.broadcast_to(each, at.shape).copy()}
+
+
+@primitive.register
+def _(node: Sparse, at: Place) -> Tree:
+    each = np.arange(size(node.out_shape) + 1)
+    alike = np.array_equal(node.indices, each[:-1]) and np.array_equal(node.indptr, each)
+    if not alike or node.bias is not None or node.in_shape != at.before != at.shape:
+        raise Unsupported(
+            "NIR holds no sparse maps but a factor for each value. Write it as a Linear or Conv."
+        )
+    return {"type": "Scale", "scale": node.data.reshape(at.shape)}
+
+
+@primitive.register(SumPool)
+@primitive.register(AvgPool)
+def _(node: SumPool | AvgPool, at: Place) -> Tree:
+    kind = type(node).__name__
+    if len(node.kernel) != len("xy"):
+        raise Unsupported(f"NIR has {kind}2d alone, but it has one axis. Write it as a Conv1d.")
+    if isinstance(node, AvgPool) and not node.count_include_pad and any(node.padding):
+        raise Unsupported("NIR's AvgPool2d counts padded zeros. Pad nothing, or count them.")
+    return {
+        "type": f"{kind}2d",
+        "kernel_size": np.array(node.kernel),
+        "stride": np.array(node.stride),
+        "padding": np.array(node.padding),
+    }
+
+
+@primitive.register
+def _(node: Reshape, at: Place) -> Tree:
+    axes = len(at.before)
+    for start in range(axes):
+        for end in range(start, axes):
+            middle = size(at.before[start : end + 1])
+            if (*at.before[:start], middle, *at.before[end + 1 :]) == node.shape:
+                last = -1 if end == axes - 1 else end
+                ends = {"start_dim": np.array(start), "end_dim": np.array(last)}
+                return {"type": "Flatten", **ends, "input_type": np.array(at.before)}
+    raise Unsupported(
+        f"NIR's Flatten joins axes, but this makes {node.shape} of {at.before}. "
+        "Keep the shape, or flatten all."
+    )
+
+
+@primitive.register
+def _(node: LIFBox, at: Place) -> Tree:
+    _check_reset(node, at)
+    return {"type": "LIF", "tau": _tau(node.tau_mem_inv, at), **_spiking(node, at), "r": _ones(at)}
+
+
+@primitive.register
+def _(node: LIF, at: Place) -> Tree:
+    return {"type": "CubaLIF", **_synapse(node, at), **_spiking(node, at)}
+
+
+@primitive.register
+def _(node: LI, at: Place) -> Tree:
+    return {"type": "CubaLI", **_synapse(node, at), "v_leak": _full(node.v_leak, at)}
+
+
+@primitive.register
+def _(node: LIBox, at: Place) -> Tree:
+    tau = _tau(node.tau_mem_inv, at)
+    return {"type": "LI", "tau": tau, "v_leak": _full(node.v_leak, at), "r": _ones(at)}
+
+
+@primitive.register
+def _(node: IAF, at: Place) -> Tree:
+    _check_reset(node, at)
+    levels = {"v_threshold": _full(node.v_th, at), "v_reset": _full(node.v_reset, at)}
+    return {"type": "IF", "r": _ones(at) / at.dt, **levels}
+
+
+@primitive.register
+def _(node: Integrator, at: Place) -> Tree:
+    return {"type": "I", "r": _ones(at) / at.dt}
+
+
+def _synapse(node: LIF | LI, at: Place) -> Tree:
+    """w_in = tau_syn / dt: so a spike adds its weight to the current, as it does in ours."""
+    syn = _tau(node.tau_syn_inv, at)
+    mem = _tau(node.tau_mem_inv, at)
+    return {"tau_syn": syn, "tau_mem": mem, "r": _ones(at), "w_in": syn / at.dt}
+
+
+def _spiking(node: LIF | LIFBox, at: Place) -> Tree:
+    return {
+        "v_leak": _full(node.v_leak, at),
+        "v_threshold": _full(node.v_th, at),
+        "v_reset": _full(node.v_reset, at),
+    }
+
+
+def _check_reset(node: LIFBox | IAF, at: Place) -> None:
+    if node.reset == "subtract" and not at.keep_subtract:
+        raise Unsupported(
+            "NIR resets to a value, but this subtracts the threshold, which other programs would "
+            "not see. With keep_subtract=True it is written for neurocompile alone."
+        )
+
+
+def _tau(tau_inv: Array, at: Place) -> Array:
+    """Seconds, so that dt / tau is the leak of a step."""
+    return at.dt / np.broadcast_to(leak(tau_inv, at.dt), at.shape)
+
+
+def _full(values: Array, at: Place) -> Array:
+    return np.broadcast_to(values, at.shape).copy()
+
+
+def _ones(at: Place) -> Array:
+    return np.ones(at.shape)

@@ -1,0 +1,1 @@
+"""Our ONNX files, both ways: both stages, bit for bit."""

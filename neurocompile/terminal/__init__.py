@@ -1,0 +1,1 @@
+"""What the commands share on a screen: progress, numbers as people read them, tables."""

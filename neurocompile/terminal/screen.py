@@ -1,0 +1,57 @@
+"""Progress on stderr: stages as lines, runs as bars.
+
+In:  what a long piece of work says of itself.
+Out: lines and bars for people; nothing where JSON is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Teller(Protocol):
+    """Whoever wants to know what goes on."""
+
+    def tell(self, what: str) -> None:
+        """A new stage begins."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a run is."""
+
+
+class Screen:
+    """Stages as lines and runs as bars, on stderr; silent where JSON is asked for."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("samples"),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:
+            self._progress.stop()
+
+    def tell(self, what: str) -> None:
+        """A new stage begins."""
+        self._console.print(what)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a run is."""
+        if not self._tasks:
+            self._progress.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done)

@@ -1,0 +1,61 @@
+"""Numbers as people read them, and the columns that hold them.
+
+In:  values in SI units.
+Out: short texts with a prefix of the unit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+
+
+def joules(value: float | None) -> str:
+    """Joules with a prefix and four digits; "not known" for None."""
+    return "not known" if value is None else prefixed(value, "J")
+
+
+def prefixed(value: float, unit: str) -> str:
+    """A value with a prefix of its unit and four digits."""
+    for factor, prefix in UNITS:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {prefix}{unit}"
+    return f"{value:.4g} {unit}"
+
+
+def fewest(of: str) -> str:
+    """What a placement has fewest of, by the value of --place."""
+    return "fewest " + ("cores times messages" if of == "both" else of)
+
+
+def right(title: str) -> Column:
+    """A column of numbers."""
+    return Column(title, justify="right", no_wrap=True)
+
+
+def plain_table() -> Table:
+    """A table of names and values, without lines."""
+    return Table(show_header=False, box=None, pad_edge=False)
+
+
+def console() -> Console:
+    """Where tables are printed: stdout, without colours of its own."""
+    return Console(highlight=False)
+
+
+def exactness(found: dict[str, Any]) -> str:
+    """How many values engines agree on, in a sentence."""
+    compared = found["spikes_compared"] + found["membrane_values_compared"]
+    engines = " = ".join(found["engines"])
+    if not compared:
+        return f"{engines} alone; give --engine twice to compare"
+    return f"{engines}: {compared:,} spikes and potentials compared, {found['mismatches']} differ"
+
+
+def whole(value: int | None) -> str:
+    """A whole number with commas; "-" for None."""
+    return "-" if value is None else f"{value:,}"

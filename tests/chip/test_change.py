@@ -1,0 +1,144 @@
+"""Prices of a user's own: what is taken, how it is marked, what is refused."""
+
+import pytest
+from hand_counted import LOIHI, PJ, SMALL, energy, model
+
+from neurocompile.chip.change import USER, parse, with_changes, with_chips, with_cores
+from neurocompile.chip.read import load_chip
+from neurocompile.errors import BadInput
+
+
+def changed(*assignments):
+    return with_changes(LOIHI, parse(assignments, LOIHI))
+
+
+@pytest.mark.parametrize(
+    ("text", "section", "where", "si"),
+    [
+        ("davies2018.synaptic_operation=20pJ", "energy", ("davies2018", "synaptic_operation"),
+         2e-11),
+        ("energy.davies2018.synaptic_operation = 20 pJ", "energy",
+         ("davies2018", "synaptic_operation"), 2e-11),
+        ("boyle2025.message_out=0.5nJ", "energy", ("boyle2025", "message_out"), 5e-10),
+        ("boyle2025.message_out=1e3fJ", "energy", ("boyle2025", "message_out"), 1e-12),
+        ("boyle2025.spike_out=3uJ", "energy", ("boyle2025", "spike_out"), 3e-6),
+        ("boyle2025.spike_out=3mJ", "energy", ("boyle2025", "spike_out"), 3e-3),
+        ("boyle2025.spike_out=0J", "energy", ("boyle2025", "spike_out"), 0.0),
+        ("latency.boyle2025.message_in=.5us", "latency", ("boyle2025", "message_in"), 5e-7),
+        ("barrier.boyle2025.29=2ms", "barrier", ("boyle2025", 29), 2e-3),
+    ],
+)  # fmt: skip
+def test_a_price_is_read_with_its_unit_and_marked_as_the_users(text, section, where, si):
+    quantity = getattr(changed(text), section)[where[0]][where[1]]
+    assert quantity.si == si
+    assert (quantity.source, quantity.kind) == (USER, "assumed")
+
+
+def test_static_power_can_be_set():
+    power = changed("power.static_low=20mW", "power.static_high=0.05W").power
+    assert (power.static_low.si, power.static_high.si) == (0.02, 0.05)
+
+
+def test_only_terms_of_the_price_change_and_say_who_set_it():
+    before, after = energy(), energy(changed("davies2018.synaptic_operation=20pJ"))
+    for name in ("davies2018", "boyle2025"):
+        for old, new in zip(model(before, name).terms, model(after, name).terms, strict=True):
+            set_ = name == "davies2018" and old.quantity.startswith("synaptic_operation")
+            assert new.source == (USER if set_ else old.source)
+            assert new.energy_j == (new.count * 20e-12 if set_ else old.energy_j)
+    # 88,320 operations that cost 3.6 pJ less
+    less = model(before, "davies2018").total_j - model(after, "davies2018").total_j
+    assert less == pytest.approx(88_320 * 3.6 * PJ, rel=1e-12)
+
+
+def test_a_change_says_what_it_replaces():
+    (change,) = parse(["davies2018.synaptic_operation=20pJ"], LOIHI).values()
+    assert change.to_dict() == {
+        "key": "davies2018.synaptic_operation", "value": 20, "unit": "pJ",
+        "was": "23.6 pJ", "was_source": "davies2018",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("davies2018.synaptic_operation=20", ["20 has no unit", "fJ, pJ, nJ, uJ, mJ, J"]),
+        ("davies2018.synaptic_operation=-1pJ", ["-1 is negative"]),
+        ("davies2018.synaptic_operation=3ns", ["'ns' is no unit of energy", "pJ"]),
+        ("latency.boyle2025.message_in=3pJ", ["'pJ' is no unit of time", "ns"]),
+        ("power.static_low=3pJ", ["'pJ' is no unit of power", "mW"]),
+        ("davies2018.synaptic_operation=3cal", ["'cal' is no unit"]),
+        ("davies2018.synaptic_operation=nanpJ", ["'nanpJ' is no number"]),
+        ("davies2018.synaptic_operation=infJ", ["'infJ' is no number"]),
+        ("davies2018.synaptic_operation=", ["'' is no number"]),
+        ("davies2018.synaptic_operation=1e400pJ", ["above 1e+09"]),
+        ("davies2018.synaptic_operation", ["no '='", "KEY=20pJ"]),
+        ("davies2018.synaptic_op=1pJ", ["no price", "Nearest", "davies2018.synaptic_operation"]),
+        ("boyle2025.synaptic_operation=1pJ", ["no price", "boyle2025.synaptic_operation_dense"]),
+        ("barrier.boyle2025.30=1us", ["no price", "barrier.boyle2025.29"]),
+        ("limits.cores=1pJ", ["no price"]),
+        ("q=1pJ", ["no price 'q'", "davies2018, boyle2025", "targets loihi-sim"]),
+        ("power.static_low=1W", ["1 W) is above power.static_high (0.104 W)"]),
+    ],
+)
+def test_what_cannot_be_set_is_refused_with_what_can(text, words):
+    with pytest.raises(BadInput) as error:
+        changed(text)
+    for word in ["--set", *words]:
+        assert word in str(error.value)
+
+
+def test_a_price_that_is_set_twice_is_refused():
+    with pytest.raises(BadInput, match="set twice"):
+        changed("boyle2025.spike_out=1pJ", "energy.boyle2025.spike_out=2pJ")
+
+
+def test_a_chip_without_prices_names_none():
+    with pytest.raises(BadInput, match="models: none"):
+        parse(["davies2018.synaptic_operation=1pJ"], load_chip("ideal"))
+
+
+def test_a_network_on_several_smaller_chips_has_more_static_power_no_time_and_no_total():
+    # two cores, which send each other all 640 + 640 messages: on one chip of 128, on two of 1
+    one, two = energy(), energy(with_cores(SMALL, 1))
+    assert (one.static["chips"], two.static["chips"]) == (1, 2)
+    assert two.static["high_w"] == pytest.approx(2 * 0.104)
+    for name in ("davies2018", "boyle2025"):
+        off_chip = [t for t in model(two, name).terms if t.quantity == "off_chip_message"]
+        assert [(t.count, t.price_j, t.source) for t in off_chip] == 2 * [(640, None, None)]
+        assert model(two, name).total_j is None
+    assert set(vars(two.ranges["pipelined"]).values()) == {None}
+    fast = [row for row in two.static["times"] if row["mode"] == "as fast as possible"]
+    assert {row["time_s"] for row in fast} == {None}
+    assert any("the time of a step on 2 chips" in line for line in two.not_modelled)
+    assert any("1,280 messages" in line and "--set" in line for line in two.not_modelled)
+
+
+def test_with_a_price_of_the_users_own_messages_between_chips_have_joules_that_say_so():
+    chip = with_cores(SMALL, 1)
+    changes = parse(["boyle2025.off_chip_message=10pJ"], chip)
+    (change,) = changes.values()
+    assert change.to_dict()["was"] is None
+    one, two = energy(), energy(with_changes(chip, changes))
+    # every core is the only one of its chip: nothing else differs, for on one chip nothing hops
+    more = model(two, "boyle2025").total_j - model(one, "boyle2025").total_j
+    assert more == pytest.approx(1280 * 10 * PJ, rel=1e-9)
+    off_chip = [t for t in model(two, "boyle2025").terms if t.quantity == "off_chip_message"]
+    assert {t.source for t in off_chip} == {USER}
+    # the other model has no price still: no low and no high, for they would be of one model alone
+    assert model(two, "davies2018").total_j is None
+    ranges = two.ranges["pipelined"]
+    assert (ranges.low_j, ranges.high_j) == (None, None)
+    assert ranges.nominal_j == model(two, "boyle2025").total_j
+    both = parse([f"{m}.off_chip_message=10pJ" for m in ("davies2018", "boyle2025")], chip)
+    priced = energy(with_changes(chip, both))
+    assert priced.ranges["pipelined"].low_j == model(priced, "davies2018").total_j
+    assert not any("a price" in line for line in priced.not_modelled)
+
+
+def test_a_chip_may_be_taken_more_than_once_where_a_user_allows_it():
+    assert with_chips(LOIHI, None) is LOIHI
+    assert with_chips(LOIHI, 1) is LOIHI
+    chip = with_chips(LOIHI, 3)
+    assert (chip.limits.chips.value, chip.limits.chips.source) == (3, USER)
+    assert USER in chip.sources

@@ -1,0 +1,234 @@
+"""What a chip's file must say, and what is refused."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from neurocompile.chip.read import MAX_BYTES, chip_names, load_chip
+from neurocompile.chip.record import KINDS, STEP_ALLOWS
+from neurocompile.errors import BadInput
+from neurocompile.ir.fixed import ALIGN_BITS
+from neurocompile.ir.step import DECAY_BITS
+from neurocompile.ir.verify_fixed import MAX_DELAY
+
+TARGETS = Path(__file__).resolve().parents[2] / "targets"
+LOIHI = (TARGETS / "loihi-sim" / "target.toml").read_text()
+
+PRICE = next(line for line in LOIHI.splitlines() if line.startswith("synaptic_operation = "))
+
+
+def folder_with(tmp_path, text):
+    (tmp_path / "target.toml").write_text(text)
+    return tmp_path
+
+
+def test_every_folder_of_targets_is_a_chip_of_that_name():
+    folders = sorted(path.parent.name for path in TARGETS.glob("*/target.toml"))
+    assert list(chip_names()) == folders
+    assert [load_chip(name).name for name in folders] == folders
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_every_number_names_unit_source_place_and_kind(name):
+    chip = load_chip(name)
+    numbers = list(chip.quantities())
+    assert numbers
+    for key, quantity in numbers:
+        assert quantity.source in chip.sources, key
+        assert quantity.where, key
+        assert quantity.unit, key
+        assert quantity.kind in KINDS, key
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_no_number_stands_in_a_file_outside_of_a_value(name):
+    def bare(at, node):
+        if isinstance(node, dict):
+            return [b for k, v in node.items() if k != "value" for b in bare((*at, k), v)]
+        names = isinstance(node, str) or all(isinstance(v, str) for v in node)
+        return [] if names else [at]
+
+    data = tomllib.loads((TARGETS / name / "target.toml").read_text())
+    assert bare((), data) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "joules"),
+    [
+        # the tables of facts/energy.md, sections 1 and 2, in joules
+        ("davies2018", "synaptic_operation", 23.6e-12),
+        ("davies2018", "neuron_active", 81e-12),
+        ("davies2018", "neuron_inactive", 52e-12),
+        ("davies2018", "message_within_tile", 1.7e-12),
+        ("davies2018", "hop_east_west", 3.0e-12),
+        ("davies2018", "hop_north_south", 4.0e-12),
+        ("boyle2025", "synaptic_operation_dense", 35.5e-12),
+        ("boyle2025", "synaptic_operation_sparse", 33.6e-12),
+        ("boyle2025", "synaptic_operation_conv", 24.0e-12),
+        ("boyle2025", "neuron_access", 51.2e-12),
+        ("boyle2025", "neuron_update", 21.6e-12),
+        ("boyle2025", "spike_out", 69.3e-12),
+        ("boyle2025", "message_out", 1.11e-10),
+        ("boyle2025", "hop_north_south", 4.2e-12),
+    ],
+)
+def test_loihi_1_has_the_published_prices(section, key, joules):
+    assert load_chip("loihi-sim").energy[section][key].si == joules
+
+
+def test_loihi_1_has_the_published_limits():
+    limits = load_chip("loihi-sim").limits
+    assert [
+        limits.cores.value,
+        limits.neurons_per_core.value,
+        limits.input_axons_per_core.value,
+        limits.output_axons_per_core.value,
+        limits.synapse_memory_per_core.value,
+        limits.threshold_configurations_per_core.value,
+        limits.neuron_configurations_per_core.value,
+        limits.synapse_configurations_per_core.value,
+    ] == [128, 1024, 4096, 4096, 16384 * 64, 8, 32, 8]
+
+
+def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
+    ideal, loihi = load_chip("ideal"), load_chip("loihi-sim")
+    assert set(vars(ideal.limits).values()) == {None}
+    formats = {k: q.value for k, q in vars(loihi.formats).items()}
+    assert {k: q.value for k, q in vars(ideal.formats).items()} == {
+        **formats,
+        "resets": ("zero", "subtract"),
+    }
+
+
+def test_a_folder_given_by_path_is_read_like_a_shipped_chip(tmp_path):
+    chip = load_chip(folder_with(tmp_path, LOIHI.replace('"loihi-sim"', '"mine"')))
+    assert chip.name == "mine"
+    assert chip.energy["davies2018"]["synaptic_operation"].si == 23.6e-12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('value = 23.6, unit = "pJ"', 'value = -1, unit = "pJ"', ["-1", "from 0"]),
+        (PRICE, "synaptic_operation = 23.6", ["line ", "23.6 without unit and source", "unit ="]),
+        (PRICE, 'synaptic_operation = "23.6 pJ"', ["'23.6 pJ' without unit", "source ="]),
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = ""', ["''", "not empty"]),
+        ('static_low = { value = 29', 'static_low = { value = 290',
+         ["power.static_low", "0.29 W, above static_high", "up to 104 mW"]),
+        ('value = 23.6, unit = "pJ"', 'value = nan, unit = "pJ"', ["nan", "from 0"]),
+        ('value = 23.6, unit = "pJ"', 'value = true, unit = "pJ"', ["True", "from 0"]),
+        ('value = 23.6, unit = "pJ"', f'value = 1{"0" * 400}, unit = "pJ"', ["from 0"]),
+        ('value = 23.6, unit = "pJ", source = "davies2018", ', 'value = 23.6, unit = "pJ", ',
+         ["synaptic_operation", "no 'source'"]),
+        ('value = 23.6, unit = "pJ", ', "value = 23.6, ", ["no 'unit'"]),
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = "ns"', ["'ns'", "fJ, pJ, nJ"]),
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = "cal"', ["'cal'", "fJ, pJ, nJ"]),
+        ("synaptic_operation = { value = 23.6", "synaptic_op = { value = 23.6",
+         ["synaptic_op", "unknown key", "synaptic_operation"]),
+        ('[energy.davies2018]', '[energy.davies2018]\nneuron_access = { value = 1, unit = "pJ", '
+         'source = "boyle2025", where = "x", kind = "assumed" }', ["priced twice"]),
+        ('nominal = "boyle2025" ', 'nominal = "none" ', ["'none'", "davies2018, boyle2025"]),
+        ("[power]", "[powers]", ["powers", "unknown key", "power"]),
+    ],
+)  # fmt: skip
+def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path, old, new, words):
+    assert LOIHI.count(old) >= 1
+    with pytest.raises(BadInput) as error:
+        load_chip(folder_with(tmp_path, LOIHI.replace(old, new, 1)))
+    for word in [str(tmp_path / "target.toml"), *words]:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("value = 1024", "value = 0", ["limits.neurons_per_core.value", "0", "above 0"]),
+        ("value = 1024", "value = 1024.5", ["1024.5", "whole number"]),
+        ("value = 1024", "value = -1024", ["limits.neurons_per_core.value", "-1024", "above 0"]),
+        ("value = 1024", f"value = 1{'0' * 40}", ["neurons_per_core", "at most"]),
+        ('value = 1024, unit = "neuron"', 'value = 1024, unit = "core2"', ["'core2'", "neuron"]),
+        ('value = 1024, unit = "neuron"', "value = 1024", ["neurons_per_core", "no 'unit'"]),
+        ("value = [1, 2, 3, 4, 5, 6, 8]", "value = [8, 1]", ["[8, 1]", "ascending"]),
+        ("value = [1, 2, 3, 4, 5, 6, 8]", "value = []", ["weight_widths", "at least one"]),
+        ('value = ["zero"]', "value = []", ["formats.resets.value", "zero, subtract"]),
+        ('value = ["zero"]', 'value = ["half"]', ["formats.resets.value", "half"]),
+        ("value = 24, unit", "value = 16, unit", ["state_bits.value: 16", "Allowed: 24"]),
+        ("value = 17, unit", "value = 20, unit", ["threshold_bits.value: 20", "1 to 17"]),
+        ('value = ["zero"]', "value = 3", ["formats.resets.value", "list of names"]),
+        ("value = false", "value = 0", ["true or false"]),
+        ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
+        ('source = "abr"', 'source = "abc"', ["'abc'", "davies2018"]),
+        ('where = "idle power of a chip"', 'where = " "', ["not empty"]),
+    ],
+)
+def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):
+    assert LOIHI.count(old) >= 1
+    with pytest.raises(BadInput) as error:
+        load_chip(folder_with(tmp_path, LOIHI.replace(old, new, 1)))
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("starts", "old", "new"),
+    [
+        ("synaptic_operation", "value = 23.6", "value = -23.6"),
+        ("synaptic_operation", 'unit = "pJ"', 'unit = "cal"'),
+        ("synaptic_operation", 'unit = "pJ", ', ""),
+        ("synaptic_operation", 'source = "davies2018", ', ""),
+        ("cores", "value = 128", "value = 0"),
+        ("synapse_memory_per_core", "value = 1048576", "value = 0"),
+        ("tiles_east_west", "value = 8", "value = 0"),
+        ("static_low", "value = 29", "value = -29"),
+    ],
+)
+def test_whatever_is_wrong_the_message_names_the_line(tmp_path, starts, old, new):
+    lines = LOIHI.splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith(f"{starts} = "))
+    assert old in lines[row]
+    lines[row] = lines[row].replace(old, new)
+    with pytest.raises(BadInput, match=rf"target\.toml, line {row + 1}: \w+\.[\w.]*{starts}"):
+        load_chip(folder_with(tmp_path, "\n".join(lines)))
+
+
+def test_the_formats_that_a_file_may_state_are_those_of_the_integer_step():
+    allowed = {name: high for name, (_, high) in STEP_ALLOWS.items()}
+    # a delay is the step that every synapse takes, and an axon's delay
+    assert allowed["delay_max"] == MAX_DELAY + 1
+    assert (allowed["align_bits"], allowed["decay_bits"]) == (ALIGN_BITS, DECAY_BITS)
+
+
+def test_a_message_names_the_line(tmp_path):
+    lines = LOIHI.splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith("hop_east_west"))
+    lines[row] = lines[row].replace("3.0", "-3.0")
+    with pytest.raises(BadInput, match=rf"line {row + 1}: energy\.davies2018\.hop_east_west"):
+        load_chip(folder_with(tmp_path, "\n".join(lines)))
+
+
+def test_memory_without_the_layout_of_lists_is_refused(tmp_path):
+    start, stop = LOIHI.index("[memory]"), LOIHI.index("[mesh]")
+    with pytest.raises(BadInput, match="synapse_memory_per_core"):
+        load_chip(folder_with(tmp_path, LOIHI[:start] + LOIHI[stop:]))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "chip = 3", "[chip", "a" * (MAX_BYTES + 1), "x = 1" + "0" * 5000]
+)
+def test_a_file_that_is_no_chip_is_refused(tmp_path, text):
+    with pytest.raises(BadInput, match=r"target\.toml"):
+        load_chip(folder_with(tmp_path, text))
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "target.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="not TOML"):
+        load_chip(tmp_path)
+
+
+def test_an_unknown_chip_is_refused_with_the_names_there_are(tmp_path):
+    with pytest.raises(BadInput, match="ideal, loihi-sim"):
+        load_chip("loihi3")
+    with pytest.raises(BadInput, match="no target"):
+        load_chip(tmp_path)

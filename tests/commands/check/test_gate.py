@@ -1,0 +1,372 @@
+"""`neurocompile check`: what passes, what fails, what is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import gate_networks as gate
+import numpy as np
+import pytest
+
+from neurocompile.formats import artifact
+from neurocompile.ir.settings import Decoder
+
+
+def planted(small, tmp_path, make):
+    """An export with a fault in it, beside the good one's samples."""
+    return gate.write(tmp_path / "bad", make(gate.network()), small / "x.npz")
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_an_unchanged_network_passes_every_time(small, call, times):
+    for _ in range(times):
+        code, text, _ = call("check", small / "small", "--baseline", small / "base.json", "--json")
+        found = json.loads(text)
+        assert (code, found["passed"], found["findings"], found["runs"]) == (0, True, [], [])
+        assert all(metric["change"] == 0 for metric in found["metrics"])
+
+
+@pytest.mark.parametrize("fault", gate.FAULTS)
+def test_exact_mode_names_layer_and_field_of_a_planted_fault(fault, small, tmp_path, call):
+    make, where = gate.FAULTS[fault]
+    bad = planted(small, tmp_path, make)
+    code, text, stderr = call("check", bad, "--baseline", small / "base.json", "--json")
+    found = json.loads(text)
+    assert (code, found["passed"]) == (1, False)
+    assert found["findings"][0]["where"] == where
+    layers = {finding["layer"] for finding in found["findings"]}
+    assert layers == ({"lif2", "lif3"} if fault == "a swapped layer" else {where.split(".")[0]})
+    assert f"CheckFailed: {where} " in stderr
+    assert "reconstruction error" in stderr
+
+
+WORDS = {  # by hand, from the integers of gate_networks
+    "one weight flipped": "[1, 2, 0, 1] 2 -> 100",
+    "a threshold off by one mantissa step": "500 -> 501",
+    "a decay off by one": "1229 -> 1230",
+    "a transposed kernel": "is transposed: axes 2 and 3 are exchanged",
+    "a lost bias": "(4, 4, 4) -182..139 -> 0",
+    "a wrong exponent": "2 -> 1",
+    "a shifted delay": "0 -> 1",
+    "a dropped channel": "channel 2 of 4 along the first axis is all 0 now",
+    "a swapped layer": "it now holds what 'lif3' held (threshold 500 -> 450",
+}
+
+
+@pytest.mark.parametrize("fault", gate.FAULTS)
+def test_exact_mode_says_what_a_planted_fault_was(fault, small, tmp_path, call):
+    bad = planted(small, tmp_path, gate.FAULTS[fault][0])
+    code, text, _ = call("check", bad, "--baseline", small / "base.json")
+    assert code == 1
+    assert WORDS[fault] in text
+
+
+def test_the_words_are_those_of_the_integers_in_the_network():
+    nodes = gate.network().nodes
+    assert nodes["conv2"].op.weight[1, 2, 0, 1] == 2
+    assert (nodes["lif2"].vth, nodes["lif3"].vth, nodes["lif1"].dv) == (500, 450, 1229)
+    assert (nodes["lif2"].bias_mant.min(), nodes["lif2"].bias_mant.max()) == (-182, 139)
+    assert (nodes["conv3"].weight_exp, nodes["conv2"].delay) == (2, 0)
+
+
+@pytest.mark.parametrize("fault", gate.FAULTS)
+def test_tolerance_mode_fails_exactly_where_a_metric_leaves_its_tolerance(
+    fault, small, tmp_path, call
+):
+    def error_and_spikes(folder):  # another engine and another command
+        text = call("simulate", folder, "--engine", "fixed", "--json")[1]
+        found = json.loads(text)
+        return found["mse_fixed"], sum(row["spikes"] for row in found["layers"])
+
+    bad = planted(small, tmp_path, gate.FAULTS[fault][0])
+    before, after = error_and_spikes(small / "small"), error_and_spikes(bad)
+    arguments = ("--baseline", small / "base.json", "--mode", "tolerance", "--json")
+    code, text, _ = call("check", bad, *arguments)
+    found = json.loads(text)
+    metrics = {row["name"]: row for row in found["metrics"]}
+    assert found["findings"] == []
+    assert metrics["reconstruction_error"]["now"] == after[0]
+    assert metrics["spikes"]["now"] == after[1]
+    assert metrics["reconstruction_error"]["passed"] == (after[0] <= 1.02 * before[0])
+    assert metrics["spikes"]["passed"] == (abs(after[1] / before[1] - 1) <= 0.05)
+    assert code == (0 if all(row["passed"] for row in found["metrics"]) else 1)
+    if after[0] > 1.02 * before[0]:
+        assert code == 1
+
+
+def test_the_planted_faults_lie_on_both_sides_of_the_tolerance(small, tmp_path, call):
+    codes = {}
+    for name in ("a threshold off by one mantissa step", "a transposed kernel"):
+        bad = planted(small, tmp_path / name.split()[1], gate.FAULTS[name][0])
+        arguments = ("--baseline", small / "base.json", "--mode", "tolerance")
+        codes[name] = call("check", bad, *arguments)[0]
+    assert list(codes.values()) == [0, 1]
+
+
+def test_stale_data_are_refused_not_failed(small, tmp_path, call):
+    np.savez(tmp_path / "x.npz", x=gate.samples(changed=True))
+    stale = gate.write(tmp_path / "stale", gate.network(), tmp_path / "x.npz")
+    code, stdout, stderr = call("check", stale, "--baseline", small / "base.json")
+    assert (code, stdout) == (2, "")
+    assert "the data changed: 6 samples" in stderr
+    assert "--update" in stderr
+
+
+@pytest.mark.parametrize("key", ["samples", "steps", "seed"])
+def test_another_number_of_samples_steps_or_seed_is_refused(key, small, tmp_path, call):
+    other = {"samples": 5, "steps": 7, "seed": 1}[key]
+    bad = gate.write(tmp_path / "bad", gate.network(), small / "x.npz", **{key: other})
+    code, _, stderr = call("check", bad, "--baseline", small / "base.json")
+    assert code == 2
+    assert f"declares {key} {other}" in stderr
+
+
+def test_a_file_that_is_not_the_one_of_its_manifest_is_refused(small, tmp_path, call):
+    bad = tmp_path / "bad"
+    shutil.copytree(small / "small", bad)
+    content = bytearray((bad / "fixed.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (bad / "fixed.onnx").write_bytes(content)
+    code, _, stderr = call("check", bad, "--baseline", small / "base.json")
+    assert code == 2
+    assert "fixed.onnx was changed since it was exported" in stderr
+
+
+def test_a_missing_baseline_is_refused_with_the_command_that_writes_it(small, tmp_path, call):
+    code, _, stderr = call("check", small / "small", "--baseline", tmp_path / "none.json")
+    assert code == 2
+    assert f"--baseline {tmp_path / 'none.json'} --update" in stderr.replace("\n", " ")
+
+
+def changed(path, to):
+    """A baseline in which the value at a dotted path is another, or gone."""
+
+    def change(content):
+        *way, last = path.split(".")
+        at = content
+        for key in way:
+            at = at[key]
+        if to is None:
+            del at[last]
+        else:
+            at[last] = to
+        return json.dumps(content)
+
+    return change
+
+
+def odd_weight(content):
+    content["digests"]["layers"]["conv2"]["op.weight"]["range"] = [1]
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: "{", "is broken"),
+        (lambda c: "[" * 100_000, "is broken"),
+        (lambda c: json.dumps(c)[:-40], "is broken"),
+        (lambda c: json.dumps({**c, "metrics": {"joules": float("nan")}}), "NaN"),
+        (lambda c: "[]", "is no baseline"),
+        (changed("version", "2.0"), "format version 2.0"),
+        (changed("metrics.spikes", None), "'metrics.spikes' is missing"),
+        (changed("metrics.spikes", "many"), "'metrics.spikes' is 'many'"),
+        (changed("metrics.spikes", True), "'metrics.spikes' is 'True'"),
+        (changed("mode", "strict"), "expected exact or tolerance"),
+        (changed("tolerances.spikes", {"near": 1}), "'tolerances.spikes'"),
+        (changed("tolerances.spikes", {"above": -1}), "'tolerances.spikes'"),
+        (changed("digests.edges", [["a"]]), "no pair of layers"),
+        (changed("digests.layers.conv2", 5), "'digests.layers.conv2' is no table"),
+        (changed("data.file", "../../x.npz"), "'data.file' is '../../x.npz'"),
+        (changed("network", "/etc/x.onnx"), "'network' is '/etc/x.onnx'"),
+        (odd_weight, "'range' and 'sums' hold two numbers"),
+    ],
+)  # fmt: skip
+def test_a_broken_baseline_is_refused_and_stays(change, said, small, tmp_path, call):
+    file = tmp_path / "base.json"
+    text = change(json.loads((small / "base.json").read_text()))
+    file.write_text(text)
+    for more in ((), ("--update",)):
+        code, _, stderr = call("check", small / "small", "--baseline", file, *more)
+        assert code == 2, stderr
+        assert said in stderr
+        assert file.read_text() == text
+
+
+def test_update_keeps_the_tolerances_and_the_mode_that_its_owner_chose(small, tmp_path, call):
+    file = tmp_path / "base.json"
+    content = json.loads((small / "base.json").read_text())
+    content["tolerances"]["spikes"] = {"above": 0.5}
+    content["mode"] = "tolerance"
+    file.write_text(json.dumps(content))
+    bad = planted(small, tmp_path, gate.one_weight)
+    code, text, _ = call("check", bad, "--baseline", file, "--update")
+    now = json.loads(file.read_text())
+    assert code == 0
+    assert "baseline written" in text
+    assert "conv2.weight [1, 2, 0, 1] 2 -> 100" in text  # what the renewal changes
+    assert (now["tolerances"]["spikes"], now["mode"]) == ({"above": 0.5}, "tolerance")
+    assert call("check", bad, "--baseline", file, "--mode", "exact")[0] == 0
+    assert call("check", small / "small", "--baseline", file, "--mode", "exact")[0] == 1
+
+
+def test_the_same_network_gives_the_same_bytes_of_baseline(small, tmp_path, call):
+    for engine in ("onnx", "fixed"):
+        file = tmp_path / f"{engine}.json"
+        call("check", small / "small", "--baseline", file, "--update", "--engine", engine)
+        assert file.read_bytes() == (small / "base.json").read_bytes()
+    assert (small / "base.json").stat().st_size < 20_000
+
+
+def test_an_update_that_cannot_be_finished_leaves_the_old_baseline(
+    small, tmp_path, call, monkeypatch
+):
+    file = tmp_path / "base.json"
+    shutil.copy(small / "base.json", file)
+    before = file.read_bytes()
+    bad = planted(small, tmp_path, gate.one_weight)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifact.os, "fsync", full)
+    code, _, stderr = call("check", bad, "--baseline", file, "--update")
+    assert code == 2
+    assert "the disk is full" in stderr
+    assert file.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["bad", "base.json"]
+
+
+def test_samples_kept_beside_the_baseline_are_used_from_anywhere(small, tmp_path, call):
+    moved = tmp_path / "moved"
+    gate.write(moved / "small", gate.network(), tmp_path / "x.npz")
+    shutil.copy(small / "x.npz", tmp_path / "x.npz")
+    file, kept = moved / "base.json", moved / "data" / "kept.npz"
+    arguments = ("check", moved / "small", "--baseline", file)
+    assert call(*arguments, "--update", "--keep-data", kept)[0] == 0
+    assert json.loads(file.read_text())["data"]["file"] == "data/kept.npz"
+    (tmp_path / "x.npz").unlink()
+    assert call(*arguments)[0] == 0
+    kept.unlink()
+    code, _, stderr = call(*arguments)
+    assert code == 2
+    assert "kept.npz" in stderr
+    assert call(*arguments, "--data", small / "x.npz")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--keep-data", "x.npz"), "add --update"),
+        (("--update", "--keep-data", "x.csv"), "ends in .npz"),
+        (("--update", "--keep-network", "../x.onnx"), "in the folder of the baseline"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(arguments, said, small, tmp_path, call, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, stderr = call("check", small / "small", "--baseline", "base.json", *arguments)
+    assert code == 2
+    assert said in stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_baseline_ends_with_a_sentence_or_a_verdict_never_a_traceback(
+    small, tmp_path, call
+):
+    rng = np.random.default_rng(0)
+    good = json.loads((small / "base.json").read_text())
+    bad = planted(small, tmp_path, gate.swapped)
+    junk = [None, -1, 2**70, 1.5, "", "x", [], {}, [1], {"shape": [2]}, True]
+
+    def damaged(value):
+        if isinstance(value, (dict, list)) and value and rng.random() < 0.9:
+            keys = list(value) if isinstance(value, dict) else range(len(value))
+            key = list(keys)[rng.integers(len(value))]
+            copy = value.copy()
+            copy[key] = damaged(value[key])
+            return copy
+        return junk[rng.integers(len(junk))]
+
+    codes = set()
+    for _ in range(60):
+        (tmp_path / "base.json").write_text(json.dumps(damaged(good)))
+        codes.add(call("check", bad, "--baseline", tmp_path / "base.json")[0])
+    assert codes == {1, 2}
+
+
+def test_a_classifier_is_held_to_its_accuracy_and_a_bare_network_to_its_spikes(
+    small, tmp_path, call
+):
+    graph = gate.network()
+    labels = np.array([3, 17, 40, 3, 5, 60])
+    np.savez(tmp_path / "x.npz", x=gate.samples(), labels=labels)
+    for decoder, names in (
+        (Decoder("last", task="classification"), ["accuracy", "spikes", "synops", "joules"]),
+        (Decoder(), ["spikes", "synops", "joules"]),
+    ):
+        file = tmp_path / f"{decoder.kind}.json"
+        settings = replace(graph.settings, decoder=decoder)
+        out = gate.write(
+            tmp_path / decoder.kind, replace(graph, settings=settings), tmp_path / "x.npz"
+        )
+        assert call("check", out, "--baseline", file, "--update")[0] == 0
+        code, text, _ = call("check", out, "--baseline", file, "--json")
+        assert code == 0
+        assert [row["name"] for row in json.loads(text)["metrics"]] == names
+        # the same integers with another decoder: exact mode names the settings
+        code, text, _ = call("check", small / "small", "--baseline", file, "--data",
+                             tmp_path / "x.npz", "--json")  # fmt: skip
+        assert code == 1
+        where = [finding["where"] for finding in json.loads(text)["findings"]]
+        assert "settings.decoder.task" in where
+
+
+def test_a_network_that_no_longer_runs_still_says_what_changed(small, tmp_path, call):
+    loud = gate.network().nodes["up"].op.weight * 0 + 254
+    bad = planted(
+        small, tmp_path, lambda g: gate.edit(gate.edit(g, "up", weight=loud), "up", weight_exp=7)
+    )
+    arguments = ("--baseline", small / "base.json", "--engine", "fixed", "--json")
+    code, text, _ = call("check", bad, *arguments)
+    found = json.loads(text)
+    assert code == 1
+    assert {f["where"] for f in found["findings"]} == {"up.weight", "up.weight_exp"}
+    assert "readout 'output' reached its threshold" in found["trouble"]
+
+
+def test_a_changed_encoder_and_its_encoded_input_are_named(small, tmp_path, call):
+    bad = planted(small, tmp_path, lambda g: gate.edit(g, "input", scale=np.array(3900.0)))
+    code, text, _ = call("check", bad, "--baseline", small / "base.json", "--json")
+    found = json.loads(text)
+    assert code == 1
+    assert found["findings"][0]["where"] == "input.scale"
+    assert found["runs"][0] == {
+        "layer": "input", "what": "encoded input", "change": "is not the one of the baseline"
+    }  # fmt: skip
+
+
+BLOCKED = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {blocked!r}:
+            raise ModuleNotFoundError(f'No module named {{name}}', name=name)
+sys.meta_path.insert(0, Absent())
+from neurocompile.cli import main
+main({arguments!r})
+"""
+
+
+def test_checking_and_updating_need_none_of_the_large_packages(small, tmp_path):
+    blocked = ["torch", "scipy", "lava", "norse", "h5py", "jsonschema", "mlxtend", "sklearn",
+               "numba", "nir"]  # fmt: skip
+    new = tmp_path / "new.json"
+    for file, more in ((small / "base.json", []), (new, ["--update"])):
+        arguments = ["check", str(small / "small"), "--baseline", str(file), "--json", *more]
+        script = BLOCKED.format(blocked=blocked, arguments=arguments)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert new.read_bytes() == (small / "base.json").read_bytes()

@@ -1,0 +1,139 @@
+"""`neurocompile compare` as a user calls it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from neurocompile import installed
+from neurocompile.cli import main
+from neurocompile.formats.artifact import write_artifact
+
+SHIPPED = Path(__file__).parents[3] / "examples" / "models" / "mnist_autoencoder.pt"
+LAYER = {
+    "name", "kind", "neurons", "float_spikes", "fixed_spikes", "rate_change", "agreement",
+    "agreement_alone", "agreement_by_step", "agreement_by_run", "rate_change_by_run", "first_step",
+    "samples_at_first_step", "samples_parted", "membrane", "saturations", "wraps", "float", "fixed",
+    "silenced", "woken", "changed",
+}  # fmt: skip
+
+
+def call(*arguments):
+    """(exit code, stdout, stderr)."""
+    done = CliRunner().invoke(main, [str(a) for a in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The shipped autoencoder at 4 bits, its scales from the weights, with two of its digits."""
+    from neurocompile.data.samples import load_data
+
+    folder = tmp_path_factory.mktemp("compare")
+    np.savez(folder / "digits.npz", x=load_data("mnist5k", samples=2).values)
+    out = folder / "shipped"
+    code, _, stderr = call(
+        "export", SHIPPED, "--target", "loihi-sim", "--out", out, "--engine", "fixed", "--bits", 4,
+        "--data", folder / "digits.npz", "--json",
+    )  # fmt: skip
+    assert code == 0, stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def document(exported):
+    code, text, stderr = call("compare", exported, "--json")
+    assert (code, stderr) == (0, "")
+    return json.loads(text)  # one document and nothing else
+
+
+def test_the_document_has_its_fields(document):
+    assert (document["target"], document["bits"]) == ("loihi-sim", 4)
+    assert (document["samples"], document["steps"], document["seed"]) == (2, 16, 0)
+    assert [row["run"] for row in document["runs"]] == [
+        "weight", "threshold", "bias", "decay", "all", "fixed",
+    ]  # fmt: skip
+    assert all(set(row) == LAYER for row in document["layers"])
+    first = document["first"]
+    assert first["cause"] in ("weight", "threshold", "bias", "decay", "combined", "truncation")
+    assert first["of_threshold"].keys() >= {"float", "weight", "all", "fixed"}
+    assert sum(first["causes_there"].values()) == first["differ_there"]
+    assert document["summary"][0].startswith("They first part in layer '")
+
+
+def test_the_figures_are_those_of_the_report_of_the_export(document, exported):
+    report = json.loads((exported / "report.json").read_text())
+    agreement = {row["name"]: row for row in report["agreement"]["layers"]}
+    for row in document["layers"]:
+        if row["agreement"] is not None:
+            assert row["agreement"] == agreement[row["name"]]["equal_spikes"]
+            rate = row["fixed_spikes"] / (row["neurons"] * 16 * 2)
+            assert rate == agreement[row["name"]]["rate_fixed"]
+    (chip,) = (run for run in document["runs"] if run["run"] == "fixed")
+    assert document["float"]["mse"] == report["reconstruction"]["mse_float"]
+    assert chip["mse"] == report["reconstruction"]["mse_fixed"]
+    assert chip["ratio"] == report["reconstruction"]["ratio"]
+
+
+def test_tables_show_layers_classes_and_the_first_difference(exported, document):
+    code, text, _ = call("compare", exported)
+    assert code == 0
+    for word in ("lif1", "latent", "weights", "biases", "on the chip", "v / threshold"):
+        assert word in text
+    assert " ".join(document["summary"][0].split()) in " ".join(text.split())
+
+
+def test_pictures_are_drawn_the_same_each_time_and_replaced_only_by_force(exported, tmp_path):
+    names = ("agreement.svg", "membrane.svg", "rounding.svg")
+    assert call("compare", exported, "--samples", 1, "--out", tmp_path / "a")[0] == 0
+    assert call("compare", exported, "--samples", 1, "--out", tmp_path / "b")[0] == 0
+    for name in names:
+        drawn = (tmp_path / "a" / name).read_bytes()
+        assert b"<svg" in drawn
+        assert b"lif1" in drawn
+        assert drawn == (tmp_path / "b" / name).read_bytes()
+    code, _, stderr = call("compare", exported, "--samples", 1, "--out", tmp_path / "a")
+    assert (code, "agreement.svg exists" in stderr) == (2, True)
+    assert call("compare", exported, "--samples", 1, "--out", tmp_path / "a", "--force")[0] == 0
+
+
+def test_without_matplotlib_pictures_are_refused_and_tables_are_not(
+    exported, tmp_path, monkeypatch
+):
+    there = installed.installed
+    monkeypatch.setattr(installed, "installed", lambda n: None if n == "matplotlib" else there(n))
+    code, _, stderr = call("compare", exported, "--out", tmp_path / "pictures")
+    assert (code, "matplotlib" in stderr) == (4, True)
+    assert not (tmp_path / "pictures").exists()
+    assert call("compare", exported, "--samples", 1)[0] == 0
+
+
+def test_matplotlib_is_imported_only_for_pictures():
+    program = (
+        "import sys, neurocompile.commands.compare.pictures; "
+        "import neurocompile.commands.compare.compare; "
+        "print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_network_that_was_fixed_already_has_nothing_to_compare_with(exported, tmp_path):
+    files = {"fixed.onnx": (exported / "fixed.onnx").read_bytes()}
+    manifest = json.loads((exported / "manifest.json").read_text())
+    write_artifact(tmp_path / "fixed", files, {"target": "ideal", "data": manifest["data"]})
+    code, text, stderr = call("compare", tmp_path / "fixed", "--json")
+    assert (code, text) == (2, "")
+    assert "holds no float.onnx" in stderr
+    assert "fixed already" in stderr
+
+
+def test_a_directory_of_others_is_refused(tmp_path):
+    code, _, stderr = call("compare", tmp_path)
+    assert (code, "not a directory that neurocompile exported" in stderr) == (2, True)

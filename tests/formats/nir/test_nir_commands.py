@@ -1,0 +1,131 @@
+"""NIR files at the command line, and the examples that start from one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from neighbours import FILES
+
+from neurocompile.cli import main
+
+ROOT = Path(__file__).parents[3]
+
+
+def call(*arguments):
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def spikes(tmp_path):
+    path = tmp_path / "spikes.npz"
+    drawn = np.random.default_rng(0).random((2, 20, 8)) < 0.4
+    np.savez(path, spikes=drawn.astype(np.uint8))
+    return path
+
+
+def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
+    out = tmp_path / "out"
+    code, text, progress = call(
+        "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", out,
+        "--data", spikes, "--samples", 2, "--steps", 20, "--engine", "fixed", "--engine", "onnx",
+    )  # fmt: skip
+    assert code == 0, progress
+    assert "assumed: dt = 0.0001 s" in progress
+    assert "steps" not in progress.split("assumed: ", 1)[1].splitlines()[0]
+    assert "assumed" in text
+    report = json.loads((out / "report.json").read_text())
+    (sentence,) = report["provenance"]["assumed"]
+    assert sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    assert report["exactness"]["mismatches"] == 0
+    code, text, _ = call("inspect", out, "--json")
+    assert json.loads(text)["settings"]["assumed"] == [sentence]  # the artifact keeps it
+
+
+def test_steps_that_are_not_given_are_assumed_and_said(tmp_path):
+    words = "a sample takes 100 steps: the file does not say how many."
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1e-4", "--json")
+    (sentence,) = json.loads(text)["settings"]["assumed"]
+    assert sentence.startswith(words)
+    for given, said in (((), True), (("--steps", 30), False)):
+        out = tmp_path / str(said)
+        code, _, progress = call(
+            "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", out,
+            "--dt", "1e-4", "--engine", "fixed", *given,
+        )  # fmt: skip
+        assert code == 0, progress
+        assert (words in progress) is said
+        settings = json.loads(call("inspect", out, "--json")[1])["settings"]
+        assert (settings.get("assumed"), settings["steps"]) == (
+            ([sentence], 100) if said else (None, 30)
+        )
+
+
+def test_a_step_that_is_given_is_not_assumed(tmp_path):
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1e-4", "--json")
+    assert code == 0
+    settings = json.loads(text)["settings"]
+    assert settings["dt"] == 1e-4
+    assert not any("dt" in sentence for sentence in settings["assumed"])
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir")
+    assert "assumed" in text
+
+
+def test_subtraction_is_asked_for_by_option():
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--reset", "subtract", "--json")
+    assert code == 0
+    resets = {layer["parameters"].get("reset") for layer in json.loads(text)["layers"]}
+    assert resets == {None, "subtract"}
+
+
+def test_a_step_longer_than_a_time_constant_is_refused_by_layer():
+    code, _, stderr = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1")
+    assert code == 2
+    assert "layer '1' (LIF): its tau is 0.0002 s, shorter than a step of dt = 1 s." in stderr
+
+
+def test_files_that_hold_their_own_step_take_no_dt():
+    model = ROOT / "examples/models/mnist_autoencoder.pt"
+    code, _, stderr = call("inspect", model, "--dt", "1e-3")
+    assert code == 2
+    assert "says its step and its resets itself. Leave out --dt and --reset." in stderr
+
+
+def test_a_network_goes_from_snntorch_to_lava_with_one_command(tmp_path):
+    text = run(ROOT / "examples/from_snntorch.py", "--samples", 1, cwd=tmp_path)
+    assert (tmp_path / "build/snntorch.nir").is_file()
+    lines = text.splitlines()
+    assert lines.pop(0).startswith("build/snntorch.nir: written; 1 samples of 50 steps")
+    assert lines[0] == "snnTorch and our float network: 0 of 400 output spikes differ"
+    assert lines[1].startswith("Lava and our fixed engine: 0 of ")
+    assert all(float(line.split(": ")[1].split("%")[0]) > 90 for line in lines[2:])
+
+
+def test_a_nir_file_goes_to_lava_with_one_command(tmp_path):
+    text = run(ROOT / "examples/from_nir_file.py", "--samples", 1, cwd=tmp_path)
+    assert text.startswith("assumed: dt = 0.0001 s")
+    assert "Lava and our fixed engine: 0 of " in text
+
+
+def test_without_snntorch_the_example_says_what_to_run(tmp_path):
+    (tmp_path / "snntorch.py").write_text("raise ModuleNotFoundError('snntorch')\n")
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/from_snntorch.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 4
+    assert "Run: neurocompile doctor --install neighbours" in done.stderr
