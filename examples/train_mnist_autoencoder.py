@@ -24,9 +24,9 @@ from neurocompile.errors import NeurocompileError, NotInstalled
 from neurocompile.frontend.save import save
 from neurocompile.nn import (
     LayerActivity,
-    Plan,
     Regularization,
     SpikingAutoencoder,
+    TrainingPlan,
     activity,
     reconstruction_error,
     train,
@@ -95,7 +95,7 @@ def main(
     source = data if data == "mnist5k" else f"idx:{data}"
     train_images = torch.tensor(load_data(source + ":train").values)
     model = SpikingAutoencoder(latent=latent, steps=steps, encoder=encoder, seed=seed)
-    plan = Plan(
+    plan = TrainingPlan(
         epochs,
         batch,
         lr,
@@ -142,7 +142,7 @@ def main(
 class Bar:
     """A progress bar with the live error and the shares of silent and bursting neurons."""
 
-    def __init__(self, plan: Plan, images: int):
+    def __init__(self, plan: TrainingPlan, images: int):
         self.epochs, self.images = plan.epochs, images
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console

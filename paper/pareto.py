@@ -19,7 +19,7 @@ from neurocompile.compiler import CALIBRATION_SAMPLES, compile, measure
 from neurocompile.data.samples import load_data
 from neurocompile.formats.checkpoint.read import load
 from neurocompile.frontend.torch import trace
-from neurocompile.nn import Plan, Regularization, SpikingAutoencoder, train
+from neurocompile.nn import Regularization, SpikingAutoencoder, TrainingPlan, train
 from neurocompile.nn.network import SpikingNetwork
 from paper.charts import panels, save
 from paper.markdown import table as markdown
@@ -101,7 +101,7 @@ def _tuned(asked: Json) -> SpikingNetwork:
     network = _shipped()
     if not asked["epochs"]:
         return network
-    plan = Plan(
+    plan = TrainingPlan(
         asked["epochs"],
         asked["batch"],
         asked["learning_rate"],

@@ -16,7 +16,7 @@ from norse.torch import LIBoxParameters, LIFBoxParameters
 from torch import Tensor, nn
 
 from neurocompile.ir.settings import Decoder, Encoder, Settings
-from neurocompile.nn import Plan, Regularization, train
+from neurocompile.nn import Regularization, TrainingPlan, train
 from neurocompile.nn.layers import LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from paper import series_data
@@ -86,7 +86,9 @@ def spiking(asked: Json) -> SpikingNetwork:
     network = _spiking(tuple(x.shape[1:]), asked)
     weights = Regularization(**asked["regularization"])
     rate = asked["learning_rates"]["spiking"]
-    plan = Plan(asked["epochs"], asked["batch"], rate, regularization=weights, seed=asked["seed"])
+    plan = TrainingPlan(
+        asked["epochs"], asked["batch"], rate, regularization=weights, seed=asked["seed"]
+    )
     fitted("series-spiking-", asked, network, lambda state: train(network, x, plan, state=state))
     return network.eval()
 

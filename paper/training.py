@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neurocompile.data.samples import load_data
-from neurocompile.nn import Plan, Regularization, activity, reconstruction_error, train
+from neurocompile.nn import Regularization, TrainingPlan, activity, reconstruction_error, train
 from neurocompile.nn.network import SpikingNetwork
 from paper.models import spiking_autoencoder
 from paper.study import Json
@@ -73,7 +73,7 @@ def trained(asked: Json) -> SpikingNetwork:
         steps=asked["steps"],
         seed=asked["seed"],
     )
-    plan = Plan(
+    plan = TrainingPlan(
         asked["epochs"],
         asked["batch"],
         asked["learning_rate"],

@@ -62,7 +62,7 @@ def descend(
         module: Trained in place.
         x: (n, ...) what it learns, in batches drawn by the seed.
         loss: Of a batch; with the generator that draws the batches.
-        epochs, batch, learning_rate, seed: As of `neurocompile.nn.Plan`.
+        epochs, batch, learning_rate, seed: As of `neurocompile.nn.TrainingPlan`.
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)
     total = epochs * -(-len(x) // batch)

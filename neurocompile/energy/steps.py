@@ -71,7 +71,7 @@ def event_times(times: Prices, events: Mapping[str, Any]) -> dict[str, float] | 
     return {event: quantity.si for event, quantity in found.items() if quantity is not None}
 
 
-class Columns(NamedTuple):
+class EventColumns(NamedTuple):
     """Events that some neurons cause: their spikes @ weight, column by column.
 
     Attributes:
@@ -212,7 +212,7 @@ class StepWork:
             self.slowest[mode, model] = before + cores
 
 
-def _columns(placed: Placed, name: str) -> Iterator[Columns]:
+def _columns(placed: Placed, name: str) -> Iterator[EventColumns]:
     """What a spike of a population causes: where it is sent, and where it arrives."""
     routes = [route for route in placed.routes.values() if route.source == name]
     if name in placed.core_of:
@@ -238,11 +238,11 @@ def _columns(placed: Placed, name: str) -> Iterator[Columns]:
             yield _packed(neurons, weight, [(e, core) for e in events for core, _, _ in group])
 
 
-def _packed(neurons: Array, weight: Array, causes: list[tuple[str, int]]) -> Columns:
+def _packed(neurons: Array, weight: Array, causes: list[tuple[str, int]]) -> EventColumns:
     """Columns in the smallest number that is exact, over a slice where there is one."""
     first, last = int(neurons[0]), int(neurons[-1])
     follow = last - first + 1 == len(neurons)
     number = np.float32 if weight.sum(axis=0).max() < EXACT_FLOAT32 else np.float64
-    return Columns(
+    return EventColumns(
         slice(first, last + 1) if follow else neurons, weight.astype(number), tuple(causes)
     )

@@ -20,7 +20,7 @@ from onnx import ModelProto
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.large import without_large
 from neurocompile.formats.onnx.read import NOT_TEXT, REBUILD, read_own
-from neurocompile.formats.onnx.tensors import Place
+from neurocompile.formats.onnx.tensors import ByteRange
 from neurocompile.formats.onnx.write import FORMAT_KEY, GRAPH_KEY, LARGEST_FILE, STAGE_KEY
 from neurocompile.formats.onnx_plain.read import read_plain
 from neurocompile.ir.graph import Graph
@@ -90,7 +90,7 @@ def from_onnx(model: ModelProto, file: str = "this ONNX model", dt: float | None
     return _from(model, {}, file, dt)
 
 
-def _from(model: ModelProto, places: Mapping[int, Place], file: str, dt: float | None) -> Graph:
+def _from(model: ModelProto, places: Mapping[int, ByteRange], file: str, dt: float | None) -> Graph:
     """`from_onnx` of a model whose large initializers stand in a file still."""
     try:
         return _read(model, places, dt)
@@ -102,7 +102,7 @@ def _from(model: ModelProto, places: Mapping[int, Place], file: str, dt: float |
         raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
 
 
-def _read(model: ModelProto, places: Mapping[int, Place], dt: float | None) -> Graph:
+def _read(model: ModelProto, places: Mapping[int, ByteRange], dt: float | None) -> Graph:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
         raise BadInput(NOT_TEXT)  # where others give bytes

@@ -40,9 +40,9 @@ from neurocompile.frontend.rules import (
     returns_state,
 )
 from neurocompile.frontend.signals import (
-    Signal,
     Stack,
-    State,
+    TracedSignal,
+    TracedState,
     check_hooks,
     check_signal,
     check_state,
@@ -82,7 +82,7 @@ class Interpreter:
         """The graph of each step."""
         inputs = [n for n in record.nodes if n.op == "placeholder"]
         values: dict[fx.Node, Any] = {
-            n: Signal(self.example, INPUT, step) for step, n in enumerate(inputs)
+            n: TracedSignal(self.example, INPUT, step) for step, n in enumerate(inputs)
         }
         steps: list[Traced] = []
         (output,) = (n for n in record.nodes if n.op == "output")
@@ -103,11 +103,11 @@ class Interpreter:
         """Arguments, in which a signal of the step before comes out of a Delay."""
 
         def present(value: Any) -> Any:
-            if not isinstance(value, Signal) or value.step != self.step - 1:
+            if not isinstance(value, TracedSignal) or value.step != self.step - 1:
                 return value
             if value.source not in self.late:
                 self.late[value.source] = self._put(f"{value.source}.late", Delay(1))
-            return Signal(value.value, self.late[value.source], self.step)
+            return TracedSignal(value.value, self.late[value.source], self.step)
 
         return map_aggregate(arguments, present)
 
@@ -121,7 +121,7 @@ class Interpreter:
         """The graph of what leads to the output, without what only led to an unused value."""
         if isinstance(output, Stack):
             raise Unsupported(f"the network returns a stack. {instead_of_operation('stack')}")
-        if not isinstance(output, Signal):
+        if not isinstance(output, TracedSignal):
             raise Unsupported(
                 f"the network returns a {type(output).__name__} as its output, but one tensor is "
                 "expected. Return (output, state), or the output alone."
@@ -194,7 +194,7 @@ class Interpreter:
         signal = self._add(path, inner, x, out)
         if isinstance(inner, RECURRENT):  # its spikes come back a step later
             self.edges.append((self._put(f"{path}.late", Delay(1), signal.source), comes_back))
-        return (signal, State(path)) if returns_state(module) else signal
+        return (signal, TracedState(path)) if returns_state(module) else signal
 
     def _operation(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function or method call."""
@@ -203,7 +203,7 @@ class Interpreter:
         where = forward_of(n)
         carried: list[Any] = []
         map_aggregate((args, kwargs), lambda v: collect(v, carried))
-        states = [v for v in carried if isinstance(v, State)]
+        states = [v for v in carried if isinstance(v, TracedState)]
         if functions.picks(target) and isinstance(args[0], tuple | list | dict):
             return args[0][args[1]]
         if states:
@@ -218,7 +218,7 @@ class Interpreter:
             carried = []
             map_aggregate((args, kwargs), lambda v: collect(v, carried))
         x = args[0] if args else None
-        if isinstance(x, Signal) and functions.asks_for_numbers(target, args):
+        if isinstance(x, TracedSignal) and functions.asks_for_numbers(target, args):
             plain = (x.value, *args[1:])
             return functions.evaluate(target, plain, kwargs)
         for value in carried:
@@ -229,7 +229,7 @@ class Interpreter:
             return stack
         if len(carried) == 1 and joins.adds_nothing(target, args):
             return carried[0]
-        if isinstance(x, Signal) and len(carried) == 1:
+        if isinstance(x, TracedSignal) and len(carried) == 1:
             if functions.keeps_values(target, x.value, args[1:], kwargs):
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
@@ -255,16 +255,18 @@ class Interpreter:
                 "through a state must come from the step before, and be zeros in the first alone."
             )
         shape = tuple(value.shape[self.leads :])
-        return Signal(value, self._put("silent", Silent(shape)), self.step)
+        return TracedSignal(value, self._put("silent", Silent(shape)), self.step)
 
-    def _add(self, wanted: str, module: nn.Module | None, x: Signal, out: Tensor) -> Signal:
+    def _add(
+        self, wanted: str, module: nn.Module | None, x: TracedSignal, out: Tensor
+    ) -> TracedSignal:
         """A node of the graph behind a signal; without a module it reshapes."""
         name = self._free(wanted)
         before, after = (tuple(v.shape[self.leads :]) for v in (x.value, out))
         check_leads(name, x.value, out, self.leads)
         node = Reshape(after) if module is None else node_of(module, Site(name, before, after))
         check_behind(name, node, before, after)
-        return Signal(out, self._put(name, node, x.source), self.step)
+        return TracedSignal(out, self._put(name, node, x.source), self.step)
 
     def _put(self, wanted: str, node: Any, *sources: str) -> str:
         """A node of this name, or of one like it that is free, behind its sources."""
@@ -273,7 +275,7 @@ class Interpreter:
         self.edges += [(source, name) for source in sources]
         return name
 
-    def _recurrent(self, path: str, module: Any, x: Signal) -> tuple[Signal, str]:
+    def _recurrent(self, path: str, module: Any, x: TracedSignal) -> tuple[TracedSignal, str]:
         """What a recurrent layer's neurons are given, and the node that its spikes go to late."""
         entering, returning = joins.recurrent_weights(module, path)
         before = tuple(x.value.shape[self.leads :])
@@ -286,9 +288,9 @@ class Interpreter:
         )
         total = self._put(f"{path}.sum", Add(), *ends)
         value = x.value.new_zeros((*x.value.shape[: self.leads], *after))
-        return Signal(value, total, self.step), ends[1]
+        return TracedSignal(value, total, self.step), ends[1]
 
-    def _join(self, name: str, target: Any, join: joins.Join, where: str) -> Signal:
+    def _join(self, name: str, target: Any, join: joins.Join, where: str) -> TracedSignal:
         """An Add or Concat; a signal that comes twice goes through an Identity once."""
         sources: list[str] = []
         for signal in join.signals:
@@ -300,7 +302,7 @@ class Interpreter:
             sources.append(copy or signal.source)
         if target in joins.IN_PLACE:
             self.in_place.append((sources[0], where))
-        return Signal(join.value, self._put(name, join.node, *sources), self.step)
+        return TracedSignal(join.value, self._put(name, join.node, *sources), self.step)
 
     def _free(self, wanted: str) -> str:
         """A name that is not taken, in letters that every file format can hold."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.numbers import weights
-from neurocompile.frontend.signals import Signal, Stack
+from neurocompile.frontend.signals import Stack, TracedSignal
 from neurocompile.ir.graph import Edge
 from neurocompile.ir.nodes import Add, Concat, Identity, Linear, Reshape
 
@@ -38,7 +38,7 @@ class Join:
     """
 
     node: Add | Concat
-    signals: tuple[Signal, ...]
+    signals: tuple[TracedSignal, ...]
     value: Tensor
 
 
@@ -103,7 +103,7 @@ def stack_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stac
     signals = tuple(found) if isinstance(found, tuple | list) else ()
     if target not in STACKS or [*axis, *kwargs.values()] not in ([], [0]) or len(signals) < 2:
         return None
-    if not all(isinstance(signal, Signal) for signal in signals):
+    if not all(isinstance(signal, TracedSignal) for signal in signals):
         return None
     return Stack(signals) if len({s.value.shape for s in signals}) == 1 else None
 
@@ -118,7 +118,7 @@ def _sum_of_stack(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Join | None:
 def _addition(args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Join | None:
     terms = [*args[:2], *(kwargs.pop(key) for key in ("input", "other") if key in kwargs)]
     factor = kwargs.pop("alpha", args[2] if len(args) > 2 else 1)
-    if kwargs or len(terms) != 2 or not all(isinstance(term, Signal) for term in terms):
+    if kwargs or len(terms) != 2 or not all(isinstance(term, TracedSignal) for term in terms):
         return None
     if factor != 1:
         raise Unsupported(
@@ -140,7 +140,11 @@ def _concatenation(
     found, *rest = (*args, *(kwargs.pop(key) for key in ("tensors",) if key in kwargs))
     axis = rest[0] if rest else kwargs.pop("dim", kwargs.pop("axis", 0))
     signals = tuple(found) if isinstance(found, tuple | list) else ()
-    if kwargs or len(signals) < 2 or not all(isinstance(signal, Signal) for signal in signals):
+    if (
+        kwargs
+        or len(signals) < 2
+        or not all(isinstance(signal, TracedSignal) for signal in signals)
+    ):
         return None
     shapes = [tuple(signal.value.shape) for signal in signals]
     if axis not in (leads, leads - len(shapes[0])):

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from neurocompile.errors import BadInput
-from neurocompile.frontend.signals import Signal, Stack, State
+from neurocompile.frontend.signals import Stack, TracedSignal, TracedState
 from neurocompile.ir.checks import layer
 from neurocompile.ir.nodes import LINEAR_OPS, Shape
 from neurocompile.ir.shapes import out_shape
@@ -21,7 +21,7 @@ ROOT = "module"  # where the traced module hangs below the module that repeats i
 
 def collect(value: Any, found: list[Any]) -> Any:
     """The value, which joins those found where it comes from a layer."""
-    if isinstance(value, Signal | State | Stack):
+    if isinstance(value, TracedSignal | TracedState | Stack):
         found.append(value)
     return value
 

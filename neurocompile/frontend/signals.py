@@ -22,7 +22,7 @@ from neurocompile.frontend.rules import CELLS, NEURON_MODULES
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
+class TracedSignal:
     """A value that travels between layers.
 
     Attributes:
@@ -40,11 +40,11 @@ class Signal:
 class Stack:
     """Signals of one shape along a new first axis: norse.torch.RecurrentSequential sums them."""
 
-    signals: tuple[Signal, ...]
+    signals: tuple[TracedSignal, ...]
 
 
 @dataclass(frozen=True)
-class State:
+class TracedState:
     """The state of a neuron layer after a step; only that layer can read it."""
 
     layer: str
@@ -57,7 +57,7 @@ def check_signal(x: Any, step: int, where: str) -> None:
             f"{where} is given an (output, state) pair, but takes a tensor. "
             "Use norse.torch.SequentialState, which keeps the two apart."
         )
-    if not isinstance(x, Signal):
+    if not isinstance(x, TracedSignal):
         raise Unsupported(f"{where} is not given the signal of a layer, but {_short(x)}.")
     if x.step != step:
         raise Unsupported(
@@ -75,7 +75,7 @@ def check_state(path: str, module: nn.Module, given: list[Any], step: int) -> No
             f"layer '{path}' ({type(module).__name__}) starts from {_short(state)}, not from "
             "its own state. Call it without a state in the first step."
         )
-    if step > 0 and state != State(path):
+    if step > 0 and state != TracedState(path):
         raise Unsupported(
             f"layer '{path}' ({type(module).__name__}) goes on from {_short(state)}, not from "
             "the state that it returned in the step before. Return (output, state) and take "
@@ -137,6 +137,6 @@ def _first(result: Any) -> Tensor:
 def _short(value: Any) -> str:
     if value is None:
         return "no state"
-    if isinstance(value, State):
+    if isinstance(value, TracedState):
         return f"the state of layer '{value.layer}'"
     return f"a {type(value).__name__}"

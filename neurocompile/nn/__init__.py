@@ -9,7 +9,7 @@ from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
-from neurocompile.nn.training import Plan, reconstruction_error, train
+from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
 
 __all__ = [
     "LI",
@@ -17,10 +17,10 @@ __all__ = [
     "LIBox",
     "LIFBox",
     "LayerActivity",
-    "Plan",
     "Regularization",
     "SpikingAutoencoder",
     "SpikingNetwork",
+    "TrainingPlan",
     "activity",
     "reconstruction_error",
     "regularization_loss",

@@ -40,7 +40,7 @@ class Slope(NamedTuple):
     gain: float
 
 
-class Rounded(torch.autograd.Function):
+class StraightThrough(torch.autograd.Function):
     """Rounded values forward, the gradient of the exact ones backward."""
 
     @staticmethod
@@ -56,7 +56,7 @@ class Rounded(torch.autograd.Function):
 
 def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
     """`rounded`, whose gradient is that of `exact`."""
-    result: Tensor = Rounded.apply(exact, rounded.detach())
+    result: Tensor = StraightThrough.apply(exact, rounded.detach())
     return result
 
 

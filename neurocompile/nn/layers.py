@@ -33,7 +33,7 @@ from neurocompile.nn.response import Reading, constant_sum, response, weighted_s
 from neurocompile.nn.step import Backprop, Constants, Surrogate, Trace
 
 
-class Activity(NamedTuple):
+class PassActivity(NamedTuple):
     """What a layer did in its last forward pass; differentiable.
 
     Attributes:
@@ -60,7 +60,7 @@ class Neuron(nn.Module):
         if not dt > 0:
             raise BadInput(f"{type(self).__name__}: dt = {dt} s. A step must be longer than 0 s.")
         self.dt = dt
-        self.activity: Activity | None = None
+        self.activity: PassActivity | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave the last activity out: it belongs to a graph of gradients."""
@@ -176,7 +176,7 @@ class SpikingNeuron(Neuron):
             (T, N, ...) 0 or 1.
         """
         spikes, counts = SpikeSequence.apply(current, steps, self.constants(), self.surrogate)
-        self.activity = Activity(counts, len(spikes), partial(self._unreset, current, steps))
+        self.activity = PassActivity(counts, len(spikes), partial(self._unreset, current, steps))
         return spikes
 
     def trace(self, current: Tensor, steps: int | None = None) -> Trace:
@@ -221,7 +221,7 @@ class Readout(Neuron):
             (N, ...) membrane units; equals the reading of `forward` up to rounding.
         """
         deviation = weighted_sum(current, self.weights(len(current), reading))
-        self.activity = Activity(None, len(current), partial(self._unreset, current, None))
+        self.activity = PassActivity(None, len(current), partial(self._unreset, current, None))
         return deviation + self.p.v_leak
 
     def forward(self, current: Tensor) -> Tensor:
@@ -230,7 +230,7 @@ class Readout(Neuron):
         for x in current:
             v, state = self.step(x, state)
             trace.append(v)
-        self.activity = Activity(None, len(trace), partial(trace.__getitem__, -1))
+        self.activity = PassActivity(None, len(trace), partial(trace.__getitem__, -1))
         return torch.stack(trace)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:

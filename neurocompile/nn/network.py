@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from neurocompile.data import encoding
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Settings
-from neurocompile.nn.layers import Activity, Neuron, Readout, SpikingNeuron
+from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron
 from neurocompile.nn.response import Reading, weighted_sum
 
 # Modules with out = A x + b for one sample: a weighted mean over time may pass through them.
@@ -172,7 +172,7 @@ class SpikingNetwork(nn.Module):
 
         result = potential(kind)
         unreset = (lambda: result) if kind == "last" else partial(potential, "last")
-        readout.activity = Activity(None, len(sequence), unreset)
+        readout.activity = PassActivity(None, len(sequence), unreset)
         return result
 
 

@@ -31,7 +31,7 @@ from neurocompile.nn.regularization import Regularization, regularization_loss
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How to train.
 
     Attributes:
@@ -112,7 +112,7 @@ class Running:
 def train(
     model: SpikingNetwork,
     images: Tensor,
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     state: Path | None = None,
     on_batch: Callable[[Running], None] = lambda running: None,
@@ -226,7 +226,7 @@ def moved(model: torch.nn.Module, share: float, random: torch.Generator) -> Iter
 
 def _keep(
     path: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     model: SpikingNetwork,
     optimizer: Any,
     schedule: Any,
@@ -249,7 +249,7 @@ def _keep(
 
 
 def _restore(
-    path: Path, plan: Plan, model: SpikingNetwork, optimizer: Any, schedule: Any
+    path: Path, plan: TrainingPlan, model: SpikingNetwork, optimizer: Any, schedule: Any
 ) -> tuple[int, dict[str, Tensor]]:
     """Go on from a state file: the number of epochs done, and what was reachable in the last."""
     try:

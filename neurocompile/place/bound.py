@@ -16,7 +16,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
-from neurocompile.place.blocks import Block
+from neurocompile.place.boxes import Box
 from neurocompile.place.load import limit_of
 from neurocompile.place.maps import map_of
 from neurocompile.place.memory import format_of, least_bits
@@ -51,7 +51,7 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
 def _of_sources(synapse: Synapse) -> Array:
     """(source neurons,) int64, synapses of each."""
     shape = synapse.out_shape
-    return map_of(synapse, shape).reach(Block(shape, tuple((0, n) for n in shape)))
+    return map_of(synapse, shape).reach(Box(shape, tuple((0, n) for n in shape)))
 
 
 def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) -> int:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.place.blocks import Block, even, piece_lengths
-from neurocompile.place.load import Layer, Load, Over
+from neurocompile.place.boxes import Box, even, piece_lengths
+from neurocompile.place.load import Load, Over, PopulationToPlace
 from neurocompile.place.maps import messages_of
 
 SHAPES = 3  # shapes of each size that are tried in full
@@ -31,7 +31,7 @@ class Layout(NamedTuple):
     """
 
     axis: int
-    bars: tuple[Block, ...]
+    bars: tuple[Box, ...]
 
 
 class Cut(NamedTuple):
@@ -45,12 +45,12 @@ class Cut(NamedTuple):
     """
 
     layout: Layout
-    blocks: tuple[Block, ...]
+    blocks: tuple[Box, ...]
     messages: int
     longest: int
 
 
-def cuts(layer: Layer) -> list[Cut]:
+def cuts(layer: PopulationToPlace) -> list[Cut]:
     """Ways to cut a population, the best first.
 
     Raises:
@@ -70,7 +70,7 @@ def cuts(layer: Layer) -> list[Cut]:
     return found
 
 
-def longest(layer: Layer, load: Load, bar: Block, axis: int, start: int) -> int | Over:
+def longest(layer: PopulationToPlace, load: Load, bar: Box, axis: int, start: int) -> int | Over:
     """Until where a bar fits onto a core, at most 1/32 shorter than the longest piece.
 
     Nothing is assumed of pieces in between: the one returned was itself checked. Returns what
@@ -95,9 +95,9 @@ def longest(layer: Layer, load: Load, bar: Block, axis: int, start: int) -> int 
     return start + good
 
 
-def _alone(layer: Layer, layout: Layout) -> Cut | None:
+def _alone(layer: PopulationToPlace, layout: Layout) -> Cut | None:
     """The population on cores of its own; None where one slice is too much for a core."""
-    blocks: list[Block] = []
+    blocks: list[Box] = []
     largest = 0
     for bar in layout.bars:
         (start, end), pieces = bar.box[layout.axis], []
@@ -117,7 +117,7 @@ def _alone(layer: Layer, layout: Layout) -> Cut | None:
     return Cut(layout, tuple(blocks), messages, largest)
 
 
-def _layouts(layer: Layer) -> Iterator[tuple[int, list[Layout]]]:
+def _layouts(layer: PopulationToPlace) -> Iterator[tuple[int, list[Layout]]]:
     """Layouts with blocks of at most so many neurons, then half as many, down to one.
 
     With each: how many blocks they have at least.
@@ -146,7 +146,7 @@ def _layouts(layer: Layer) -> Iterator[tuple[int, list[Layout]]]:
         most = max(1, most // 2)
 
 
-def _bars(layer: Layer, sides: tuple[int, ...]) -> Iterator[Layout]:
+def _bars(layer: PopulationToPlace, sides: tuple[int, ...]) -> Iterator[Layout]:
     """The layouts of one shape of block: bars along its longest axis and along its first."""
     axes = range(len(sides))
     longest_axis = max(axes, key=lambda a: (sides[a] < layer.shape[a], sides[a]))
@@ -155,4 +155,4 @@ def _bars(layer: Layer, sides: tuple[int, ...]) -> Iterator[Layout]:
             [(0, n)] if a == axis else even(0, n, -(-n // side))
             for a, (n, side) in enumerate(zip(layer.shape, sides, strict=True))
         ]
-        yield Layout(axis, tuple(Block(layer.shape, box) for box in product(*spans)))
+        yield Layout(axis, tuple(Box(layer.shape, box) for box in product(*spans)))

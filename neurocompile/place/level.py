@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from neurocompile.place.blocks import Block, Span
-from neurocompile.place.load import Layer, Load
+from neurocompile.place.boxes import Box, Span
+from neurocompile.place.load import Load, PopulationToPlace
 
 OTHERS = 16  # cores, the idlest first, that a block of a busy one may move to
 TRIES = 1000  # changes that are checked at most
 RELIEF = 32  # the busier of two cores is relieved by at least this part of its work
 
-Blocks = dict[str, Block]
+Blocks = dict[str, Box]
 Work = Mapping[tuple[str, tuple[Span, ...]], int]  # of a block, by its population and box
 
 
-def levelled(layers: Sequence[Layer], loads: Sequence[Load]) -> list[Load]:
+def levelled(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list[Load]:
     """Cores after moves and exchanges of blocks, each of which relieves the busier of two cores.
 
     Which core is busiest depends on how often neurons spike, so all are relieved where they
@@ -59,7 +59,7 @@ def levelled(layers: Sequence[Layer], loads: Sequence[Load]) -> list[Load]:
     return loads
 
 
-def _total(work: Work, blocks: Iterable[tuple[str, Block]]) -> int:
+def _total(work: Work, blocks: Iterable[tuple[str, Box]]) -> int:
     return sum(work[name, block.box] for name, block in blocks)
 
 
@@ -89,7 +89,7 @@ def _changes(
                     yield at, given, kept
 
 
-def _loaded(layers: Mapping[str, Layer], blocks: Blocks) -> Load | None:
+def _loaded(layers: Mapping[str, PopulationToPlace], blocks: Blocks) -> Load | None:
     """A core with these blocks; None where it cannot hold them."""
     load = Load()
     for name, block in blocks.items():

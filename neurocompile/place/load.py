@@ -19,7 +19,7 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
-from neurocompile.place.blocks import Block, Span
+from neurocompile.place.boxes import Box, Span
 from neurocompile.place.maps import Listed
 from neurocompile.place.memory import Lists, addressable
 from neurocompile.place.placed import RESOURCES
@@ -53,7 +53,7 @@ class Load:
         share: The largest part that is taken of any resource.
     """
 
-    blocks: Mapping[str, Block] = field(default_factory=dict)
+    blocks: Mapping[str, Box] = field(default_factory=dict)
     sums: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(
             ("neurons", "input_axons", "output_axons", "synapse_memory"), 0
@@ -72,7 +72,7 @@ class Load:
         return {resource: use[resource] for resource in RESOURCES}
 
 
-class Layer:
+class PopulationToPlace:
     """A population on its way to cores.
 
     Attributes:
@@ -106,7 +106,7 @@ class Layer:
         bounds.append(addressable(self.chip.memory) if self.chip.memory else None)
         return min((b for b in bounds if b is not None), default=None)
 
-    def onto(self, load: Load, block: Block) -> Load | Over:
+    def onto(self, load: Load, block: Box) -> Load | Over:
         """What a core holds with one block more; memory is not measured where axons run out."""
         sums = dict(load.sums)
         sums["neurons"] += block.size
@@ -133,7 +133,7 @@ class Layer:
         share = max((use[r] / n for r, n in self._limits.items() if n), default=0.0)
         return self._over(use) or Load({**load.blocks, self.name: block}, sums, sets, share)
 
-    def refuse(self, block: Block, over: Over) -> DoesNotFit:
+    def refuse(self, block: Box, over: Over) -> DoesNotFit:
         """The error for one neuron that no core can hold."""
         what = over.resource.replace("_", " ")
         unit = " bits of" if over.resource == "synapse_memory" else ""
@@ -144,7 +144,7 @@ class Layer:
             f"At most {limit} fit. {ADVICE.get(over.resource, '')}".rstrip()
         )
 
-    def _whence(self, block: Block, over: Over) -> str:
+    def _whence(self, block: Box, over: Over) -> str:
         """The sources of input axons, where there are several."""
         if over.resource != "input_axons" or len(self.maps) < 2:
             return ""
@@ -158,7 +158,7 @@ class Layer:
                 return Over(resource, found)
         return None
 
-    def _lists(self, block: Block, base: int) -> list[Lists]:
+    def _lists(self, block: Box, base: int) -> list[Lists]:
         """The lists of each synapse onto a block, remembered."""
         assert self.chip.memory is not None
         key = block.box, base
@@ -173,7 +173,7 @@ def limit_of(chip: Chip, resource: str) -> int | None:
     return None if limit is None else int(limit.value)
 
 
-def _values(register: Array, block: Block) -> frozenset[int]:
+def _values(register: Array, block: Box) -> frozenset[int]:
     """The different values of a register on a block."""
     if register.ndim == 0:
         return frozenset([int(register)])

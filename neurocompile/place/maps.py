@@ -20,7 +20,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
-from neurocompile.place.blocks import Block, Span
+from neurocompile.place.boxes import Box, Span
 from neurocompile.place.memory import Lists, format_of, lists, mix, priced
 
 
@@ -44,15 +44,15 @@ class Listed:
         """The connections, row by row."""
         return rows_of(self.synapse)
 
-    def reach(self, block: Block) -> Array:
+    def reach(self, block: Box) -> Array:
         """(source neurons,) int64, the synapses that each has on a block."""
         return np.bincount(self.rows.take(block.neurons()).indices, minlength=self.rows.width)
 
-    def axons(self, block: Block) -> int:
+    def axons(self, block: Box) -> int:
         """How many source neurons have a synapse on a block."""
         return self._listed(block).lengths.size
 
-    def stored(self, block: Block, memory: Memory, base: int) -> Lists:
+    def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """The lists of a block whose first neuron has number `base` on its core."""
         kind, found = format_of(self.synapse), self._listed(block)
         if kind == "conv":
@@ -62,7 +62,7 @@ class Listed:
         top = (found.top + base if found.lengths.size else 0) if indexed else None
         return priced(self.synapse, found.lengths, top, memory)
 
-    def _listed(self, block: Block) -> _Found:
+    def _listed(self, block: Box) -> _Found:
         """What is in the lists of a block, remembered."""
         if block.box not in self._known:
             columns = self.rows.take(block.neurons()).columns(0, block.size)
@@ -79,18 +79,18 @@ class Listed:
         return -(-shape[axis] // length)
 
 
-class Dense(Listed):
+class DenseMap(Listed):
     """A map from every neuron to every neuron."""
 
-    def reach(self, block: Block) -> Array:
+    def reach(self, block: Box) -> Array:
         """Every source has all of them."""
         return np.full(size(self.synapse.in_shape), block.size, np.int64)
 
-    def axons(self, block: Block) -> int:
+    def axons(self, block: Box) -> int:
         """Every source."""
         return size(self.synapse.in_shape)
 
-    def stored(self, block: Block, memory: Memory, base: int) -> Lists:
+    def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """One list a source, without an index."""
         return priced(self.synapse, self.reach(block), None, memory)
 
@@ -126,14 +126,14 @@ class Windows(Listed):
         ]
         self._hashes: dict[object, tuple[Array, int]] = {}
 
-    def reach(self, block: Block) -> Array:
+    def reach(self, block: Box) -> Array:
         """The outer product of what each axis gives."""
         found = self._channels(block.box[0])
         for axis, span in zip(self.axes, block.box[1:], strict=True):
             found = np.multiply.outer(found, axis.within(span).synapses)
         return found.ravel()
 
-    def axons(self, block: Block) -> int:
+    def axons(self, block: Box) -> int:
         """The product of what each axis gives."""
         found = int(np.count_nonzero(self._channels(block.box[0])))
         for axis, span in zip(self.axes, block.box[1:], strict=True):
@@ -147,7 +147,7 @@ class Windows(Listed):
         channels = np.arange(shape[0])
         return np.unique(channels // self.outs * shape[0] + channels // length).size * self.ins
 
-    def stored(self, block: Block, memory: Memory, base: int) -> Lists:
+    def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """As `lists` of the connections; a list is met once for each place where it starts."""
         bases = memory.shared_bases.value
         cuts = [axis.within(span) for axis, span in zip(self.axes, block.box[1:], strict=True)]
@@ -282,7 +282,7 @@ def map_of(synapse: Synapse, shape: Shape) -> Listed:
     if isinstance(synapse.op, Conv | ConvTranspose) and synapse.out_shape == shape:
         return Windows(synapse)
     if isinstance(synapse.op, Linear) and synapse.op.weight.shape[1] == size(synapse.in_shape):
-        return Dense(synapse)
+        return DenseMap(synapse)
     return Listed(synapse)
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from neurocompile.place.blocks import Block
+from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.level import levelled
-from neurocompile.place.load import Layer, Load, Over
+from neurocompile.place.load import Load, Over, PopulationToPlace
 
 Objective = Literal["both", "cores", "messages"]
 
@@ -27,7 +27,7 @@ CHOICES = 6  # ways to cut a population that are poured
 SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is no smaller than this part of the largest
 
 
-def packed(layers: Sequence[Layer], few: Objective) -> list[Load]:
+def packed(layers: Sequence[PopulationToPlace], few: Objective) -> list[Load]:
     """The cores of a network.
 
     Args:
@@ -61,19 +61,21 @@ def _messages(loads: Iterable[Load]) -> int:
     return sum(load.sums["input_axons"] for load in loads)
 
 
-def _blocks(loads: Iterable[Load], layer: Layer) -> list[Block]:
+def _blocks(loads: Iterable[Load], layer: PopulationToPlace) -> list[Box]:
     """The blocks of a population."""
     return [load.blocks[layer.name] for load in loads if layer.name in load.blocks]
 
 
-def _backwards(layers: Sequence[Layer]) -> Iterator[Layer]:
+def _backwards(layers: Sequence[PopulationToPlace]) -> Iterator[PopulationToPlace]:
     """From the last population to the first; none has been told yet how its targets are cut."""
     for layer in layers:
         layer.told = np.zeros(layer.shape, np.int64)
     yield from reversed(layers)
 
 
-def _announce(layers: Sequence[Layer], target: Layer, blocks: Iterable[Block]) -> None:
+def _announce(
+    layers: Sequence[PopulationToPlace], target: PopulationToPlace, blocks: Iterable[Box]
+) -> None:
     """Tell the sources of a population into which blocks it is cut."""
     sources = {layer.name: layer for layer in layers}
     for block in blocks:
@@ -83,9 +85,11 @@ def _announce(layers: Sequence[Layer], target: Layer, blocks: Iterable[Block]) -
                 told += (each.reach(block) > 0).reshape(told.shape)
 
 
-def _pack(layers: Sequence[Layer], ways: dict[str, list[Cut]], few: Objective) -> list[Load]:
+def _pack(
+    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], few: Objective
+) -> list[Load]:
     """Equal blocks of each population, best fit decreasing."""
-    waiting: list[tuple[float, Layer, Block]] = []
+    waiting: list[tuple[float, PopulationToPlace, Box]] = []
     for layer in _backwards(layers):
         blocks = _best(ways[layer.name], few).blocks
         alone = [layer.onto(Load(), block) for block in blocks]
@@ -112,7 +116,7 @@ def _best(ways: Sequence[Cut], few: Objective) -> Cut:
     return min(ways, key=lambda way: _cost(len(way.blocks), way.messages, few))
 
 
-def _open(loads: Sequence[Load], layer: Layer, neurons: int) -> list[int]:
+def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list[int]:
     """Cores with room for so many neurons and without this population, the fullest first."""
     most = layer.most()
     found = [
@@ -124,7 +128,7 @@ def _open(loads: Sequence[Load], layer: Layer, neurons: int) -> list[int]:
     return sorted(found, key=lambda at: -loads[at].share)
 
 
-def _pour(layers: Sequence[Layer], ways: dict[str, list[Cut]], part: int) -> list[Load]:
+def _pour(layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int) -> list[Load]:
     """Populations one after another, each into the gaps that those before it left."""
     loads: list[Load] = []
     for layer in _backwards(layers):
@@ -136,14 +140,16 @@ def _pour(layers: Sequence[Layer], ways: dict[str, list[Cut]], part: int) -> lis
 
 
 def _poured(
-    layer: Layer, ways: Sequence[Cut], loads: Sequence[Load], part: int
+    layer: PopulationToPlace, ways: Sequence[Cut], loads: Sequence[Load], part: int
 ) -> list[list[Load]]:
     """The cores with one population more, for each way that it can be poured."""
     found = [_poured_in(layer, cut, loads, part) for cut in ways[:CHOICES]]
     return [each for each in found if each is not None]
 
 
-def _poured_in(layer: Layer, cut: Cut, before: Sequence[Load], part: int) -> list[Load] | None:
+def _poured_in(
+    layer: PopulationToPlace, cut: Cut, before: Sequence[Load], part: int
+) -> list[Load] | None:
     """The cores with one population more; None where a slice is too much for a core."""
     loads, axis = list(before), cut.layout.axis
     for bar in cut.layout.bars:
@@ -164,7 +170,7 @@ def _poured_in(layer: Layer, cut: Cut, before: Sequence[Load], part: int) -> lis
 
 
 def _places(
-    layer: Layer, loads: Sequence[Load], rest: Block, axis: int, least: int
+    layer: PopulationToPlace, loads: Sequence[Load], rest: Box, axis: int, least: int
 ) -> Iterator[tuple[int, int]]:
     """Cores for what is left of a bar, and until where it fits there, the best one first.
 

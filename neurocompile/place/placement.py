@@ -32,7 +32,7 @@ from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.place.bound import least_cores
-from neurocompile.place.load import Layer, Load, limit_of
+from neurocompile.place.load import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
 from neurocompile.place.pack import Objective, packed
@@ -101,17 +101,17 @@ def require_fit(placed: Placed) -> None:
     )
 
 
-def _layer(graph: Graph, chip: Chip, name: str, maps: dict[str, Listed]) -> Layer:
+def _layer(graph: Graph, chip: Chip, name: str, maps: dict[str, Listed]) -> PopulationToPlace:
     """A population with the maps onto it, which are added to `maps`."""
     population = graph.nodes[name]
     before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
     shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
     maps.update({b: map_of(graph.nodes[b], shape) for b in before})
     onto = [(graph.before(b)[0], maps[b]) for b in before]
-    return Layer(name, population, shape, onto, chip)
+    return PopulationToPlace(name, population, shape, onto, chip)
 
 
-def _in_order(layers: Sequence[Layer], loads: Sequence[Load]) -> list[Load]:
+def _in_order(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list[Load]:
     """Cores in the order in which a spike passes through the network."""
     number = {layer.name: k for k, layer in enumerate(layers)}
 
@@ -124,7 +124,10 @@ def _in_order(layers: Sequence[Layer], loads: Sequence[Load]) -> list[Load]:
 
 
 def _fans(
-    graph: Graph, layers: Sequence[Layer], loads: Sequence[Load], maps: Mapping[str, Listed]
+    graph: Graph,
+    layers: Sequence[PopulationToPlace],
+    loads: Sequence[Load],
+    maps: Mapping[str, Listed],
 ) -> tuple[dict[str, Fan], dict[str, Array]]:
     """Which cores each source neuron reaches, by synapse; the core of each neuron."""
     core_of = {layer.name: np.zeros(size(layer.shape), np.int64) for layer in layers}
@@ -150,7 +153,7 @@ def _fans(
 def _send_too_much(
     graph: Graph,
     chip: Chip,
-    layers: Sequence[Layer],
+    layers: Sequence[PopulationToPlace],
     loads: Sequence[Load],
     fans: Mapping[str, Fan],
 ) -> bool:

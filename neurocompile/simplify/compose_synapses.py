@@ -17,7 +17,7 @@ from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Add, Delay, Input, Shape
 from neurocompile.ir.shapes import shapes
-from neurocompile.simplify.paths import WEIGHTED, Path, paths_of
+from neurocompile.simplify.paths import WEIGHTED, LinearPath, paths_of
 
 Links = list[tuple[str, Any]]
 
@@ -109,7 +109,7 @@ class _Draft:
             name = f"{wanted}_{count}"
         return self.put(name, node, before)
 
-    def branch(self, path: Path, links: Links, neuron: str) -> str:
+    def branch(self, path: LinearPath, links: Links, neuron: str) -> str:
         """The nodes of a branch; gives the last one's name."""
         current = [] if path.delay else [path.origin]
         for number, (link, node) in enumerate(links):
@@ -125,7 +125,7 @@ class _Draft:
         return Graph(self.nodes, (*self.edges, *late), of.settings)
 
 
-def _links(graph: Graph, path: Path, neuron: str, shape: dict[str, Shape]) -> Links:
+def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape]) -> Links:
     """The nodes to stand between a neuron and an origin, a Delay apart."""
     working = path.working
     if len(working) == 1 and isinstance(working[0][1], WEIGHTED):

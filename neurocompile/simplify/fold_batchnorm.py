@@ -2,7 +2,7 @@
 
 In:  a weighted node, the batch norm behind it, the shape between them.
 Out: one weighted node that does both, or None where the kind cannot hold them.
-`paths.Path.behind` calls this on every path, so that a batch norm behind a sum goes into each
+`paths.LinearPath.behind` calls this on every path, so that a batch norm behind a sum goes into each
 term. What cannot be folded (behind a pool, a neuron, the input) is multiplied out as any
 linear node is.
 """

@@ -45,7 +45,7 @@ LONGEST_NAME = 200  # letters of a composed synapse; what is beyond is left out 
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """Puts a part where it stands in a concatenation along the first axis; the rest is 0.
 
     Attributes:
@@ -59,7 +59,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Path:
+class LinearPath:
     """One linear map from an origin.
 
     Attributes:
@@ -74,7 +74,7 @@ class Path:
     in_shape: Shape
     links: tuple[tuple[str, Any], ...] = ()
 
-    def behind(self, name: str, op: Any, shape: Shape) -> Path:
+    def behind(self, name: str, op: Any, shape: Shape) -> LinearPath:
         """The path followed by a linear node.
 
         Args:
@@ -84,7 +84,7 @@ class Path:
         if isinstance(op, Identity):
             return self
         *links, (last, end) = self.links or (("", None),)
-        if isinstance(end, Place):
+        if isinstance(end, Slot):
             turned = _through(end, last, name, op)
             if turned is not None:
                 return replace(self, links=(*links, *turned))
@@ -115,18 +115,18 @@ class Path:
                 bias = step @ bias
             if own is not None:
                 bias = own.astype(np.float64) if bias is None else bias + own
-        names = [n for n, op in self.working if not isinstance(op, Place)]
+        names = [n for n, op in self.working if not isinstance(op, Slot)]
         return joined("+", names), sparse_op(total, self.in_shape, shape, bias)
 
 
-def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[Path, ...]]:
+def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPath, ...]]:
     """The paths that add up to what each neuron is given.
 
     Raises:
         Unsupported: If a loop passes no neuron, or a bias passes a Delay.
     """
-    behind: dict[str, tuple[Path, ...]] = {
-        name: (Path(name, 0, shape[name]),) for name, _ in graph.of(*ORIGINS)
+    behind: dict[str, tuple[LinearPath, ...]] = {
+        name: (LinearPath(name, 0, shape[name]),) for name, _ in graph.of(*ORIGINS)
     }
     for name in order_behind(graph, ORIGINS):
         if name not in behind:
@@ -142,15 +142,15 @@ def joined(sign: str, names: list[str]) -> str:
 
 
 def _paths_behind(
-    graph: Graph, name: str, shape: dict[str, Shape], behind: dict[str, tuple[Path, ...]]
-) -> tuple[Path, ...]:
+    graph: Graph, name: str, shape: dict[str, Shape], behind: dict[str, tuple[LinearPath, ...]]
+) -> tuple[LinearPath, ...]:
     node, before = graph.nodes[name], graph.before(name)
     if isinstance(node, Add):
         return _added([path for b in before for path in behind[b]], shape[name])
     if isinstance(node, Concat):
         found, first = [], 0
         for b in before:
-            place = Place(first, shape[b], shape[name])
+            place = Slot(first, shape[b], shape[name])
             found += [path.behind(f"{name}_part", place, shape[b]) for path in behind[b]]
             first += shape[b][0]
         return _added(found, shape[name])
@@ -165,15 +165,15 @@ def _paths_behind(
     )
 
 
-def _added(paths: list[Path], shape: Shape) -> tuple[Path, ...]:
+def _added(paths: list[LinearPath], shape: Shape) -> tuple[LinearPath, ...]:
     """Paths of one origin and delay become one matrix."""
-    groups: dict[tuple[str, int], list[Path]] = {}
+    groups: dict[tuple[str, int], list[LinearPath]] = {}
     for path in paths:
         groups.setdefault((path.origin, path.delay), []).append(path)
     return tuple(g[0] if len(g) == 1 else _sum(g, shape) for g in groups.values())
 
 
-def _sum(paths: list[Path], shape: Shape) -> Path:
+def _sum(paths: list[LinearPath], shape: Shape) -> LinearPath:
     total: Any = 0
     bias: Any = None
     names = []
@@ -188,7 +188,7 @@ def _sum(paths: list[Path], shape: Shape) -> Path:
     return replace(first, links=((joined("&", names) or f"{first.origin}_copies", op),))
 
 
-def _delayed(path: Path, name: str, node: Delay) -> Path:
+def _delayed(path: LinearPath, name: str, node: Delay) -> LinearPath:
     biased = next((n for n, op in path.links if np.any(bias_of(op))), None)
     if biased is not None:
         raise Unsupported(
@@ -200,8 +200,8 @@ def _delayed(path: Path, name: str, node: Delay) -> Path:
     return replace(path, delay=path.delay + node.steps, links=bare)
 
 
-def _through(place: Place, last: str, name: str, op: Any) -> list[tuple[str, Any]] | None:
-    """What a Place and a linear node behind it make together, or None if just both."""
+def _through(place: Slot, last: str, name: str, op: Any) -> list[tuple[str, Any]] | None:
+    """What a slot and a linear node behind it make together, or None if just both."""
     rows = slice(place.first, place.first + place.before[0])
     if isinstance(op, Linear) and len(place.after) == 1:
         return [(name, replace(op, weight=op.weight[:, rows]))]
@@ -211,14 +211,14 @@ def _through(place: Place, last: str, name: str, op: Any) -> list[tuple[str, Any
         return [(name, replace(op, weight=op.weight[rows]))]
     if isinstance(op, Reshape) and len(op.shape) == 1:
         part = (size(place.before),)
-        flat = Place(place.first * size(place.before[1:]), part, op.shape)
+        flat = Slot(place.first * size(place.before[1:]), part, op.shape)
         return [(name, Reshape(part)), (last, flat)]
     return None
 
 
 def _step(op: Any, before: Shape) -> tuple[sp.csr_array, Array | None, Shape]:
     """Matrix, bias and shape of a link."""
-    if not isinstance(op, Place):
+    if not isinstance(op, Slot):
         return matrix(op, before).astype(np.float64), full_bias(op, before), out_shape(op, before)
     count = size(before)
     first = op.first * size(op.after[1:])

@@ -15,7 +15,7 @@ from random_graphs import fixed_graph, fixed_input
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.fixed import block, compiled, step_source
-from neurocompile.engines.fixed.choice import Choice
+from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.tables import channels_last, table
 from neurocompile.engines.fixed.torch_path import run_torch
 from neurocompile.errors import BadInput, DoesNotFit
@@ -147,7 +147,7 @@ def test_events_and_products_give_the_same_bits(seed, monkeypatch):
     values, steps = fixed_input(graph, seed, n=2, steps=6)
     found = []
     for events in (True, False):
-        monkeypatch.setattr(Choice, "events", lambda *_, events=events: events)
+        monkeypatch.setattr(PathChoice, "events", lambda *_, events=events: events)
         try:
             found.append(fixed.run(graph, Encoded(values, steps)))
         except DoesNotFit as refused:
@@ -159,7 +159,7 @@ def test_events_and_products_give_the_same_bits(seed, monkeypatch):
 
 
 def test_busy_layers_go_as_products_and_quiet_ones_by_events():
-    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
     choice.went_as_product(seconds=256 * 3e-4, rows=256)
     choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
     assert choice.events(spikes=256 * 40, rows=256, sources=4096)
@@ -167,7 +167,7 @@ def test_busy_layers_go_as_products_and_quiet_ones_by_events():
 
 
 def test_a_layer_that_becomes_busier_is_judged_by_what_its_spikes_cost_now():
-    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
     choice.went_as_product(seconds=256 * 3e-4, rows=256)
     choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
     assert not choice.events(spikes=256 * 400, rows=256, sources=4096)  # 2.4 us a spike
@@ -176,14 +176,14 @@ def test_a_layer_that_becomes_busier_is_judged_by_what_its_spikes_cost_now():
 
 
 def test_events_that_were_disturbed_once_are_hardly_blamed():
-    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
     choice.went_by_events(seconds=1.0, spikes=100_000, rows=1, sources=4096)
     choice.went_by_events(seconds=3.0, spikes=100_000, rows=1, sources=4096)
     assert choice.spike_s == pytest.approx(1.2e-5, rel=1e-5)  # a tenth of the way to 3e-5
 
 
 def test_a_product_that_was_disturbed_once_is_judged_by_its_best():
-    choice = Choice(operations=1 << 24, weights=1 << 24)
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
     choice.went_as_product(seconds=256 * 3e-4, rows=256)
     choice.went_as_product(seconds=256 * 3e-2, rows=256)
     assert choice.product_s == 3e-4

@@ -2,13 +2,13 @@
 
 `make fuzz N=1000` makes the figure of the README; `make test` runs a few seeds of its own, and
 tests/frontend/test_random_norse.py the first 40. A failing seed says all: the networks come from
-`random_network(seed)` in tests/frontend/random_norse.py.
+`random_network(seed)` in tests/support/random_norse.py.
 """
 
 import os
 
-from frontend.norse_agrees import compare
-from frontend.random_norse import random_network
+from norse_agrees import compare
+from random_norse import random_network
 
 FIRST = 1000  # the first seeds are those of the fast tests
 NETWORKS = int(os.environ.get("FUZZ_N", "5"))

@@ -12,9 +12,9 @@ from neurocompile.errors import BadInput
 from neurocompile.nn import (
     LIF,
     LIFBox,
-    Plan,
     Regularization,
     SpikingAutoencoder,
+    TrainingPlan,
     reconstruction_error,
     train,
 )
@@ -84,7 +84,7 @@ def test_sizes_and_neurons_that_cannot_be_are_refused(options):
         SpikingAutoencoder(**options)
 
 
-PLAN = Plan(
+PLAN = TrainingPlan(
     epochs=4,
     batch=32,
     learning_rate=1e-2,
@@ -126,16 +126,16 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(digits, tmp_path):
 
 def test_a_state_of_another_model_is_refused(digits, tmp_path):
     state = tmp_path / "training.state"
-    train(small(steps=2), digits[:32], Plan(epochs=1), state=state)
+    train(small(steps=2), digits[:32], TrainingPlan(epochs=1), state=state)
     with pytest.raises(BadInput, match="not the state of this training"):
         train(SpikingAutoencoder(shape=(1, 8, 8), latent=3), digits[:32], PLAN, state=state)
 
 
 def test_a_state_of_another_plan_is_refused_with_what_changed(digits, tmp_path):
     state = tmp_path / "training.state"
-    train(small(steps=2), digits[:32], Plan(epochs=1), state=state)
+    train(small(steps=2), digits[:32], TrainingPlan(epochs=1), state=state)
     with pytest.raises(BadInput, match="another epochs"):
-        train(small(steps=2), digits[:32], Plan(epochs=2), state=state)
+        train(small(steps=2), digits[:32], TrainingPlan(epochs=2), state=state)
 
 
 def test_parameters_are_back_in_place_after_the_noise_even_if_a_step_fails():
@@ -156,7 +156,7 @@ def test_parameters_are_back_in_place_after_the_noise_even_if_a_step_fails():
 
 def test_a_trained_model_can_be_copied(digits):
     model = small(steps=2)
-    train(model, digits[:32], Plan(epochs=1))
+    train(model, digits[:32], TrainingPlan(epochs=1))
     assert torch.equal(copy.deepcopy(model)(digits[:2]), model(digits[:2]))
 
 

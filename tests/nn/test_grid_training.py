@@ -11,16 +11,16 @@ from click.testing import CliRunner
 
 from neurocompile import compiler, frontend
 from neurocompile.chip.read import load_chip
-from neurocompile.data import samples as data
+from neurocompile.data import samples
 from neurocompile.data.samples import load_data
 from neurocompile.errors import BadInput
-from neurocompile.frontend import save as checkpoint
+from neurocompile.frontend.save import save
 from neurocompile.ir.graph import same
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser
 from neurocompile.nn.grid_training import GridPlan, fine_tune
-from neurocompile.nn.training import Plan, reconstruction_error, train
+from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_on_the_grid.py"
 
@@ -34,9 +34,9 @@ def digits():
 def float_file(digits, tmp_path_factory):
     """A small autoencoder for the digits of scikit-learn, briefly trained."""
     model = SpikingAutoencoder(shape=(1, 8, 8), channels=(4, 8), latent=12, steps=8)
-    train(model, digits, Plan(epochs=6, batch=16, learning_rate=2e-2))
+    train(model, digits, TrainingPlan(epochs=6, batch=16, learning_rate=2e-2))
     path = tmp_path_factory.mktemp("float") / "small.pt"
-    checkpoint.save(model, path, digits[:1])
+    save(model, path, digits[:1])
     return path
 
 
@@ -114,7 +114,7 @@ def test_the_example_never_shows_a_test_digit_to_calibration_or_training(
         loaded.append("training is over")
         return history
 
-    for module in (example, compiler, data):
+    for module in (example, compiler, samples):
         monkeypatch.setattr(module, "load_data", watched)
     monkeypatch.setattr(example, "fine_tune", trained)
     out = tmp_path / "small_4bit.pt"
@@ -136,7 +136,7 @@ def test_the_example_never_shows_a_test_digit_to_calibration_or_training(
 
 def test_a_checkpoint_of_integers_is_no_start(example, start, tmp_path):
     path = tmp_path / "fixed.pt"
-    checkpoint.save(GridNetwork(*start), path, torch.zeros(1, 1, 8, 8))
+    save(GridNetwork(*start), path, torch.zeros(1, 1, 8, 8))
     with pytest.raises(BadInput, match="holds integers already"):
         run(example, "--from", path)
 

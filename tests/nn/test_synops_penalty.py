@@ -20,15 +20,15 @@ from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import (
     LIBox,
     LIFBox,
-    Plan,
     Regularization,
     SpikingAutoencoder,
     SpikingNetwork,
+    TrainingPlan,
     train,
 )
 from neurocompile.nn import regularization_loss as loss
 from neurocompile.nn import synops as counted
-from neurocompile.nn.layers import Activity
+from neurocompile.nn.layers import PassActivity
 from neurocompile.nn.synops import synops, synops_share
 
 STEPS = 8
@@ -78,7 +78,7 @@ def test_it_is_what_the_fixed_engine_counts_for_the_same_spikes(name):
     assert min(behind[name] for name in ("pixels", "hidden")) > 0
     for layer in ("pixels", "hidden"):
         spikes = torch.tensor(result.evaluation.activity[layer].spikes, dtype=torch.float32)
-        model.neurons()[layer].activity = Activity(spikes[None], STEPS, lambda: None)
+        model.neurons()[layer].activity = PassActivity(spikes[None], STEPS, lambda: None)
     assert {layer: found.item() for layer, found in synops(model).items()} == behind
 
 
@@ -142,7 +142,7 @@ def test_training_with_it_leaves_fewer_operations():
     def operations(weight):
         """Behind the hidden layers; no weight changes what the pixels do."""
         model = SpikingAutoencoder(shape=(1, 8, 8), channels=(4, 4), latent=6, steps=6)
-        plan = Plan(3, 8, 1e-2, regularization=Regularization(synops=weight))
+        plan = TrainingPlan(3, 8, 1e-2, regularization=Regularization(synops=weight))
         images = torch.rand((32, 1, 8, 8), generator=torch.Generator().manual_seed(0))
         train(model, images, plan)
         return sum(done.item() for name, done in synops(model).items() if name != "pixels")

@@ -8,8 +8,8 @@ from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.linear import connections, out_shape, sparse_op
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear
-from neurocompile.place.blocks import Block, even
-from neurocompile.place.maps import Dense, Listed, Windows, map_of, messages_of
+from neurocompile.place.boxes import Box, even
+from neurocompile.place.maps import DenseMap, Listed, Windows, map_of, messages_of
 from neurocompile.place.memory import lists
 
 MEMORY = load_chip("loihi-sim").memory
@@ -40,7 +40,7 @@ def random_conv(seed):
 
 def random_block(rng, shape):
     ends = [sorted(rng.choice(n + 1, 2, replace=False).tolist()) for n in shape]
-    return Block(shape, tuple((a, b) for a, b in ends))
+    return Box(shape, tuple((a, b) for a, b in ends))
 
 
 @pytest.mark.parametrize("seed", range(120))
@@ -76,8 +76,8 @@ def test_a_dense_map_takes_what_its_connections_take():
     op = Linear(2 * rng.integers(-9, 9, (60, 7)))
     synapse = Synapse(op, (7,), (60,))
     fast, slow = map_of(synapse, (3, 4, 5)), Listed(synapse)
-    assert isinstance(fast, Dense)
-    block = Block((3, 4, 5), ((0, 2), (1, 4), (0, 5)))
+    assert isinstance(fast, DenseMap)
+    block = Box((3, 4, 5), ((0, 2), (1, 4), (0, 5)))
     assert fast.reach(block).tolist() == slow.reach(block).tolist() == [30] * 7
     assert fast.axons(block) == slow.axons(block) == 7
     assert fast.stored(block, MEMORY, 9) == slow.stored(block, MEMORY, 9)
@@ -89,7 +89,7 @@ def test_a_dense_layer_on_each_row_is_listed_connection_by_connection():
     slow = map_of(synapse, (5, 4))
     assert type(slow) is Listed
     # one row of 4 neurons sees the 3 values of its own row alone
-    assert slow.reach(Block((5, 4), ((2, 3), (0, 4)))).tolist() == [0] * 6 + [4] * 3 + [0] * 6
+    assert slow.reach(Box((5, 4), ((2, 3), (0, 4)))).tolist() == [0] * 6 + [4] * 3 + [0] * 6
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -104,12 +104,12 @@ def test_messages_of_a_grid_of_blocks_equal_the_sum_over_its_blocks(seed):
             (c * s, min(n, c * s + s))
             for c, s, n in zip(corner, sides, synapse.out_shape, strict=True)
         )
-        total += fast.axons(Block(synapse.out_shape, box))
+        total += fast.axons(Box(synapse.out_shape, box))
     assert messages_of([fast], synapse.out_shape, lengths).ravel().tolist() == [total]
 
 
 def test_a_block_lies_on_its_core_in_the_order_of_its_axes():
-    block = Block((2, 3, 4), ((1, 2), (0, 2), (1, 3)))
+    block = Box((2, 3, 4), ((1, 2), (0, 2), (1, 3)))
     assert block.neurons().tolist() == [13, 14, 17, 18]
     assert (block.size, block.sides, block.strides) == (4, (1, 2, 2), (4, 2, 1))
     assert even(2, 9, 3) == [(2, 4), (4, 6), (6, 9)]

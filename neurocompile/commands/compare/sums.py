@@ -18,7 +18,7 @@ from neurocompile.commands.compare.rerun import Given
 from neurocompile.commands.compare.rounding import Layer, threshold_of
 from neurocompile.data.samples import Data
 from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
-from neurocompile.engines.fixed import Run
+from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
 from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
@@ -50,7 +50,7 @@ class Sums:
         self.units = {name: _unit(incoming[name]) for name in shape}
         self.driven: dict[str, Array] = {}
 
-    def add_chip(self, ideal: FloatRecording, chip: Run, count: int) -> None:
+    def add_chip(self, ideal: FloatRecording, chip: FixedRun, count: int) -> None:
         """The next `count` samples of the float network and of the fixed engine."""
         first = self.chip.add_spikes(ideal.spikes, chip.recording.spikes, count)
         for name, row in self.chip.layers.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from neurocompile.data.inputs import Encoded, check_encoded
-from neurocompile.engines.fixed.result import Run
+from neurocompile.engines.fixed.result import FixedRun
 from neurocompile.ir.graph import Graph
 
 __all__ = ["Run", "run"]
@@ -23,7 +23,7 @@ def run(
     spikes: Collection[str] | None = None,
     membrane: Collection[str] | None = None,
     device: str = "cpu",
-) -> Run:
+) -> FixedRun:
     """Run a batch of samples from the initial state.
 
     Uses as many cores as torch may (`torch.set_num_threads`); samples are independent.

@@ -18,7 +18,7 @@ import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
-from neurocompile.engines.fixed.plan import Link, Plan, Population
+from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
@@ -29,7 +29,7 @@ CACHE_BYTES = 1 << 20  # sums at a time: they stay in a core's second-level cach
 FEW_ROWS = 64  # on which events are timed; a product needs all rows of a block to be fast
 
 
-class Sums:
+class ActivitySums:
     """What a population did.
 
     Attributes:
@@ -41,7 +41,7 @@ class Sums:
         self.spikes = np.zeros(neurons, dtype=np.int64)
         self.updated = self.saturations = self.wraps = 0
 
-    def add(self, other: Sums) -> None:
+    def add(self, other: ActivitySums) -> None:
         """Take those of another block in."""
         self.spikes += other.spikes
         self.updated += other.updated
@@ -79,10 +79,10 @@ class State:
     fired: Mapping[str, Array]
     uv: Mapping[str, tuple[Array, Array]]
     bias: Mapping[str, Array]
-    sums: Mapping[str, Sums]
+    sums: Mapping[str, ActivitySums]
 
 
-class Block:
+class SampleBlock:
     """What every block of a run has in common.
 
     Args:
@@ -94,13 +94,18 @@ class Block:
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, inputs: dict[str, Array], steps: int, recording: Recording
+        self,
+        graph: Graph,
+        plan: FixedPlan,
+        inputs: dict[str, Array],
+        steps: int,
+        recording: Recording,
     ) -> None:
         self.graph, self.plan, self.inputs, self.steps = graph, plan, inputs, steps
         self.recording = recording
         self.scratch = Scratch()
 
-    def run(self, first: int, last: int, chunk: int) -> dict[str, Sums]:
+    def run(self, first: int, last: int, chunk: int) -> dict[str, ActivitySums]:
         """Run the samples [first, last), a chunk of steps at a time."""
         state = self._start(first, last, chunk)
         for done in range(0, self.steps, chunk):
@@ -131,7 +136,7 @@ class Block:
                 written = self.inputs[ready.written][first:last].reshape(samples, -1)
                 mantissas = written[:, self.plan.order[name]].astype(np.int64)
                 bias[name] = (mantissas << ready.bias_exp).astype(ready.number)
-        sums = {name: Sums(len(place)) for name, place in self.plan.order.items()}
+        sums = {name: ActivitySums(len(place)) for name, place in self.plan.order.items()}
         return State(first, fired, uv, bias, sums)
 
     def _pass(self, state: State, name: str, done: int, begin: int, count: int) -> None:

@@ -20,7 +20,7 @@ PRODUCT_S = 0.03e-9  # a product's multiply-add, until a block was timed
 
 
 @dataclass
-class Choice:
+class PathChoice:
     """What is known about the cost of a synapse.
 
     Attributes:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from neurocompile.data.inputs import Encoded
-from neurocompile.engines.fixed.block import Block, Sums
-from neurocompile.engines.fixed.plan import Plan, plan_of
-from neurocompile.engines.fixed.result import Run, readout_spiked, spikes_in
+from neurocompile.engines.fixed.block import ActivitySums, SampleBlock
+from neurocompile.engines.fixed.plan import FixedPlan, plan_of
+from neurocompile.engines.fixed.result import FixedRun, readout_spiked, spikes_in
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
@@ -35,7 +35,7 @@ def run_compiled(
     *,
     spikes: Collection[str] | None = None,
     membrane: Collection[str] | None = None,
-) -> Run:
+) -> FixedRun:
     """Run a batch of samples; see `engines.fixed.run`."""
     inputs = {n: spikes_in(n, encoded) for n, _ in graph.of(SpikeInput)}
     inputs |= {n: np.asarray(encoded.values[n]) for n, _ in graph.of(BiasInput)}
@@ -51,11 +51,11 @@ def run_compiled(
         for name, node in graph.of(CubaLIF)
         if membrane is None or name in membrane
     }
-    sums = {name: Sums(len(place)) for name, place in plan.order.items()}
+    sums = {name: ActivitySums(len(place)) for name, place in plan.order.items()}
     threads = torch.get_num_threads()
     with one_thread():
         ranges = list(_blocks(plan, encoded, threads))
-        block = Block(graph, plan, inputs, encoded.steps, Recording(fired, potentials))
+        block = SampleBlock(graph, plan, inputs, encoded.steps, Recording(fired, potentials))
         for done in _all(block, ranges, min(threads, len(ranges))):
             for name, found in done.items():
                 sums[name].add(found)
@@ -63,14 +63,14 @@ def run_compiled(
     for name, node in graph.of(CubaLIF):
         if node.readout and (times := int(activity[name].spikes.sum())):
             raise readout_spiked(name, times)
-    return Run(Recording(fired, potentials), activity)
+    return FixedRun(Recording(fired, potentials), activity)
 
 
 def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:
     return graph.of(SpikeInput, CubaLIF)
 
 
-def _blocks(plan: Plan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:
+def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:
     """(first sample, last sample, steps at a time), as equal for the threads as they come."""
     neurons = [len(place) for place in plan.order.values()]
     a_row = sum(neurons) + 12 * max(neurons)
@@ -84,8 +84,8 @@ def _blocks(plan: Plan, encoded: Encoded, threads: int) -> Iterator[tuple[int, i
 
 
 def _all(
-    block: Block, ranges: list[tuple[int, int, int]], workers: int
-) -> Iterator[dict[str, Sums]]:
+    block: SampleBlock, ranges: list[tuple[int, int, int]], workers: int
+) -> Iterator[dict[str, ActivitySums]]:
     """Sums of every block, in order."""
     if workers <= 1:
         yield from (block.run(*each) for each in ranges)
@@ -100,7 +100,7 @@ def _all(
                 each.cancel()
 
 
-def _activity(plan: Plan, name: str, node: Any, sums: Sums) -> Activity:
+def _activity(plan: FixedPlan, name: str, node: Any, sums: ActivitySums) -> Activity:
     """Sums as an Activity, neurons in C order."""
     counts = np.empty_like(sums.spikes)
     counts[plan.order[name]] = sums.spikes

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from neurocompile.engines.fixed.choice import Choice
+from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.dense import Dense
 from neurocompile.engines.fixed.result import is_loop, largest_sum, schedule
 from neurocompile.engines.fixed.step_source import Variant, step_function
@@ -57,7 +57,7 @@ class Link:
     number: Any
     table: Table
     dense: Dense | None
-    choice: Choice
+    choice: PathChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class Population:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FixedPlan:
     """A graph, ready to run.
 
     Attributes:
@@ -107,10 +107,10 @@ class Plan:
     populations: dict[str, Population] = field(default_factory=dict)
 
 
-_plans: WeakKeyDictionary[Graph, Plan] = WeakKeyDictionary()
+_plans: WeakKeyDictionary[Graph, FixedPlan] = WeakKeyDictionary()
 
 
-def plan_of(graph: Graph) -> Plan:
+def plan_of(graph: Graph) -> FixedPlan:
     """The plan of a graph, made once."""
     if graph not in _plans:
         order = {name: _order(graph, name, node) for name, node in graph.of(*POPULATIONS)}
@@ -118,7 +118,7 @@ def plan_of(graph: Graph) -> Plan:
             name: max((_delay(graph, s) for s in graph.after(name)), default=0) for name in order
         }
         parts = tuple((tuple(part), is_loop(graph, part)) for part in schedule(graph))
-        made = Plan(parts, order, history)
+        made = FixedPlan(parts, order, history)
         for name, node in graph.of(CubaLIF):
             made.populations[name] = _population(graph, name, node, order)
         _plans[graph] = made
@@ -167,7 +167,7 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
                 _holding(largest),
                 made,
                 Dense(synapse, order[source], order[name], largest, made) if whole else None,
-                Choice(made.operations, made.weights.size),
+                PathChoice(made.operations, made.weights.size),
             )
         )
     place = order[name]

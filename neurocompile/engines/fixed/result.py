@@ -30,7 +30,7 @@ EXACT_FLOAT32 = 1 << 24  # every integer up to here is a float32
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class FixedRun:
     """What a batch did.
 
     Attributes:

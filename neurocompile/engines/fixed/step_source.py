@@ -22,7 +22,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from neurocompile.engines.fixed import loops as kernels
+from neurocompile.engines.fixed import loops
 from neurocompile.ir.fixed import CubaLIF, FixedConstants
 from neurocompile.ir.step import DECAY_BITS, decayed, wrap_once
 
@@ -173,7 +173,7 @@ def step_function(variant: Variant) -> Any:
     a, or of size 0 if not wanted; start is the network's step before the first one here.
     """
     text = source(variant)
-    known = text + Path(kernels.__file__).read_text(encoding="utf-8")
+    known = text + Path(loops.__file__).read_text(encoding="utf-8")
     versions = f"{numba.__version__} {llvmlite.__version__}"
     name = f"step_{hashlib.sha256((known + versions).encode()).hexdigest()[:20]}"
     text = text.replace("def advance(", f"def {name}(", 1)

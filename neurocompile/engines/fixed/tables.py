@@ -19,7 +19,7 @@ from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
 
-Run = tuple[int, int, int]  # first target, first weight, length
+FixedRun = tuple[int, int, int]  # first target, first weight, length
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +163,9 @@ def _axis(n: int, m: int, taps: int, axis: Any, forward: bool) -> list[list[tupl
     return [sorted(each, key=lambda link: link[1]) for each in links]
 
 
-def _stretches(links: list[tuple[int, int]], join: bool) -> list[Run]:
+def _stretches(links: list[tuple[int, int]], join: bool) -> list[FixedRun]:
     """(slot, target) pairs as (slot, target, count), neighbours in both joined."""
-    found: list[Run] = []
+    found: list[FixedRun] = []
     for slot, target in links:
         if join and found:
             s, t, count = found[-1]
@@ -199,7 +199,7 @@ def _sparse(synapse: Synapse, source: Array, target: Array) -> Table:
     )
 
 
-def _runs(groups: list[list[Run]]) -> tuple[Array, Array, Array, Array]:
+def _runs(groups: list[list[FixedRun]]) -> tuple[Array, Array, Array, Array]:
     """First run of each group; targets, weights and lengths of all runs."""
     first = np.cumsum([0, *map(len, groups)], dtype=np.int64)
     flat = np.array([run for group in groups for run in group], dtype=np.uint64).reshape(-1, 3)

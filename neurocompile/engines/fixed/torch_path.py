@@ -18,7 +18,7 @@ import torch
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines.fixed.result import (
     EXACT_FLOAT32,
-    Run,
+    FixedRun,
     beyond_one_wrap,
     is_loop,
     largest_sum,
@@ -50,14 +50,14 @@ def run_torch(
     spikes: Collection[str] | None = None,
     membrane: Collection[str] | None = None,
     device: str = "cpu",
-) -> Run:
+) -> FixedRun:
     """Run a batch of samples from the initial state; see `engines.fixed.run`."""
     kept_spikes: dict[str, Array] = {}
     kept_membrane: dict[str, Array] = {}
     activity: dict[str, Activity] = {}
     with one_thread(), torch.inference_mode():
         fired: dict[str, torch.Tensor] = {}
-        layers: dict[str, _Layer] = {}
+        layers: dict[str, _TorchPopulation] = {}
         for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
             if isinstance(node, SpikeInput):
                 rows = torch.from_numpy(spikes_in(name, encoded)).transpose(0, 1)
@@ -69,7 +69,7 @@ def run_torch(
             fired[name] = make(shape, dtype=torch.uint8, device=device)
         for name, _ in graph.of(CubaLIF):
             keep = membrane is None or name in membrane
-            layers[name] = _Layer(graph, name, encoded, fired, keep)
+            layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
         for part in schedule(graph):
             neurons = [layers[name] for name in part if name in layers]
             width = 1 if is_loop(graph, part) else encoded.steps
@@ -83,10 +83,10 @@ def run_torch(
                     kept_membrane[name] = _samples_first(layers[name].potentials)
             if spikes is None or name in spikes:
                 kept_spikes[name] = _samples_first(fired[name])
-    return Run(Recording(kept_spikes, kept_membrane), activity)
+    return FixedRun(Recording(kept_spikes, kept_membrane), activity)
 
 
-class _Layer:
+class _TorchPopulation:
     """A population on its way through time; tensors are (steps, n, *shape)."""
 
     def __init__(

@@ -18,7 +18,7 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
     RESET_LIFRESET,
-    Plan,
+    LavaPlan,
     make_plan,
     reset_mode,
 )
@@ -68,7 +68,7 @@ def run(
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _read(workspace: Workspace, plan: Plan, graph: Graph, encoded: Encoded) -> Recording:
+def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) -> Recording:
     """The recordings, out of the workspace and into memory."""
     spikes = {
         name: np.ascontiguousarray(encoded.values[name], dtype=np.uint8)

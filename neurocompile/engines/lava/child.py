@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neurocompile.engines.lava import guard, repairs
-from neurocompile.engines.lava.plan import RESET_FRESH, Plan
+from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.engines.lava.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def main(root: Path) -> None:
     Always ends the process here: after a failed run Lava's own clean-up, which Python would
     call at exit, hangs.
     """
-    watch = guard.Watch(root, int(os.environ[guard.PARENT]))
+    watch = guard.ParentWatch(root, int(os.environ[guard.PARENT]))
     watch.start()
     told = os.dup(1)
     os.dup2(2, 1)  # what Lava prints goes where its warnings go
@@ -45,7 +45,7 @@ def main(root: Path) -> None:
 
 
 def run(
-    plan: Plan, workspace: Workspace, watch: guard.Watch, progress: Callable[[int], None]
+    plan: LavaPlan, workspace: Workspace, watch: guard.ParentWatch, progress: Callable[[int], None]
 ) -> None:
     """Run all samples, in one network or in a network each."""
     from neurocompile.engines.lava.lower import Network  # imports Lava

@@ -57,7 +57,7 @@ class NamelessMemoryManager:
         return NamelessMemory(size)
 
 
-def install(workspace: Path, watch: Watch) -> None:
+def install(workspace: Path, watch: ParentWatch) -> None:
     """Put the guards into an imported Lava."""
     infrastructure: Any = importlib.import_module(
         "lava.magma.runtime.message_infrastructure.multiprocessing"
@@ -88,7 +88,7 @@ def install(workspace: Path, watch: Watch) -> None:
     runtime.target_fn = run_worker
 
 
-class Watch(threading.Thread):
+class ParentWatch(threading.Thread):
     """Ends everything when the parent is gone or a worker ends before it should.
 
     A worker's end is seen by its sentinel, a pipe that the kernel closes: its status may be

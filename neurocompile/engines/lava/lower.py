@@ -31,7 +31,7 @@ from scipy.sparse import csr_matrix
 from neurocompile.engines.lava.guard import LAYER
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
-    Plan,
+    LavaPlan,
     PopulationPlan,
     SourcePlan,
     SynapsePlan,
@@ -72,7 +72,7 @@ class Network:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: LavaPlan,
         workspace: Workspace,
         arrays: Mapping[str, Array],
         samples: tuple[int, int],

@@ -82,7 +82,7 @@ class SynapsePlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LavaPlan:
     """A run.
 
     Attributes:
@@ -121,7 +121,7 @@ def reset_mode(graph: Graph) -> str:
     return RESET_LIFRESET if starts_at_zero and in_step else RESET_FRESH
 
 
-def make_plan(graph: Graph, encoded: Encoded) -> Plan:
+def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
     """Describe a run of a FIXED graph.
 
     Raises:
@@ -133,7 +133,7 @@ def make_plan(graph: Graph, encoded: Encoded) -> Plan:
     check_encoded(graph, encoded)
     if not encoded.samples:
         raise BadInput("no samples were given, but a run of Lava takes 1 or more.")
-    return Plan(
+    return LavaPlan(
         steps=encoded.steps,
         samples=encoded.samples,
         reset=reset_mode(graph),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import neurocompile
 from neurocompile.engines.lava.guard import FAILURE, PARENT
-from neurocompile.engines.lava.plan import RESET_FRESH, Plan
+from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.errors import NeurocompileError
 
 TICK_S = 0.1
@@ -32,7 +32,7 @@ class EngineFailed(NeurocompileError):
     exit_code = 1
 
 
-def default_timeout(plan: Plan, connections: int) -> float:
+def default_timeout(plan: LavaPlan, connections: int) -> float:
     """Seconds that no sound run needs: some 20 times what was measured on two cores.
 
     Args:
@@ -48,7 +48,7 @@ def default_timeout(plan: Plan, connections: int) -> float:
 
 def run_child(
     root: Path,
-    plan: Plan,
+    plan: LavaPlan,
     timeout_s: float,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -93,7 +93,7 @@ def _environment() -> dict[str, str]:
 def _follow(
     child: subprocess.Popen[bytes],
     root: Path,
-    plan: Plan,
+    plan: LavaPlan,
     timeout_s: float,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -149,7 +149,7 @@ def _kill_group(group: int) -> bool:
     return True
 
 
-def _too_slow(plan: Plan, timeout_s: float, done: int) -> str:
+def _too_slow(plan: LavaPlan, timeout_s: float, done: int) -> str:
     return (
         f"Lava did not end within {timeout_s:g} s: {done} of {plan.samples} samples of "
         f"{plan.steps} steps were done, in {plan.processes} processes. Everything it started "
@@ -157,7 +157,7 @@ def _too_slow(plan: Plan, timeout_s: float, done: int) -> str:
     )
 
 
-def _what_failed(root: Path, child: subprocess.Popen[bytes], done: int, plan: Plan) -> str:
+def _what_failed(root: Path, child: subprocess.Popen[bytes], done: int, plan: LavaPlan) -> str:
     """The reason that the child or a worker left, or the last line that it wrote."""
     try:
         reason = (root / FAILURE).read_text()

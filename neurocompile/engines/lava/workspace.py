@@ -17,7 +17,7 @@ import numpy as np
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
-    Plan,
+    LavaPlan,
     PopulationPlan,
     SourcePlan,
     SynapsePlan,
@@ -44,7 +44,7 @@ class Workspace:
         """The .npy file of a node; kind is input, spikes or membrane."""
         return self.root / f"{kind}{index}.npy"
 
-    def write(self, plan: Plan, graph: Graph, encoded: Encoded) -> int:
+    def write(self, plan: LavaPlan, graph: Graph, encoded: Encoded) -> int:
         """Write everything that the child reads, and room for what it writes.
 
         Returns:
@@ -72,13 +72,13 @@ class Workspace:
             _room(self.file("membrane", population.index), np.int32, shape)
         return sum(a.size for key, a in arrays.items() if key.endswith(("/weight", "/data")))
 
-    def plan(self) -> Plan:
+    def plan(self) -> LavaPlan:
         """Read the plan back."""
         found: dict[str, Any] = json.loads((self.root / "plan.json").read_text())
         found["sources"] = tuple(SourcePlan(**p) for p in found["sources"])
         found["populations"] = tuple(PopulationPlan(**p) for p in found["populations"])
         found["synapses"] = tuple(SynapsePlan(**p) for p in found["synapses"])
-        return Plan(**found)
+        return LavaPlan(**found)
 
     def arrays(self) -> dict[str, Array]:
         """Registers and matrices, by `<index>/<field>`."""
@@ -90,7 +90,7 @@ def _room(path: Path, dtype: type, shape: tuple[int, int]) -> Array:
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def _arrays(plan: Plan, graph: Graph) -> dict[str, Array]:
+def _arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
     """Registers and matrices in the types that Lava holds them in, flat."""
     starts = lead_in(graph) if plan.reset == RESET_FRESH else {}
     arrays: dict[str, Array] = {}

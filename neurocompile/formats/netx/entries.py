@@ -24,7 +24,7 @@ from neurocompile.formats.netx.layer import (
     NEVER,
     WEIGHTS,
     Geometry,
-    Layer,
+    NetxLayer,
     check_weights,
     is_odd,
 )
@@ -55,7 +55,7 @@ NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
 NEURONS = ("CUBA", "LOIHI")
 
 
-def layers_in(tree: Tree) -> list[Layer]:
+def layers_in(tree: Tree) -> list[NetxLayer]:
     """The layers of a file.
 
     Raises:
@@ -65,7 +65,7 @@ def layers_in(tree: Tree) -> list[Layer]:
     group = tree.get("layer")
     if not isinstance(group, dict) or set(group) != {str(i) for i in range(len(group))}:
         raise BadInput("it has no group 'layer' with layers 0, 1, ..., as a .net file has.")
-    layers: list[Layer] = []
+    layers: list[NetxLayer] = []
     flat = False
     for number in range(len(group)):
         try:
@@ -112,7 +112,7 @@ def _list(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _input_before(kind: str, entry: Tree) -> Layer:
+def _input_before(kind: str, entry: Tree) -> NetxLayer:
     """The input that a file leaves out: as wide as the first matrix."""
     if kind == "conv":
         raise Unsupported(
@@ -120,11 +120,11 @@ def _input_before(kind: str, entry: Tree) -> Layer:
             "not known. Add a layer of type 'input' with 'shape' (C, H, W)."
         )
     rows, weight = prod(shape_of(entry)), narrow(entry, "weight", WEIGHTS)
-    return Layer("input", (weight.size // rows,))
+    return NetxLayer("input", (weight.size // rows,))
 
 
-def _input(entry: Tree, before: Layer | None, flat: bool) -> Layer:
-    layer = Layer("input", shape_of(entry))
+def _input(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
+    layer = NetxLayer("input", shape_of(entry))
     if "neuron" not in entry:
         return layer
     weight, bias = (
@@ -136,7 +136,7 @@ def _input(entry: Tree, before: Layer | None, flat: bool) -> Layer:
     return replace(neurons, weight=np.array(weight), bias=np.array(bias))
 
 
-def _dense(entry: Tree, before: Layer | None, flat: bool) -> Layer:
+def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     assert before is not None
     rows, columns = prod(shape_of(entry)), size(before.shape)
     if len(before.shape) > 1 and not flat:
@@ -149,7 +149,7 @@ def _dense(entry: Tree, before: Layer | None, flat: bool) -> Layer:
     kind: Any = "dense" if recurrent is None else "dense_rec"
     if kind != text(entry, "type"):
         raise BadInput("a dense_rec layer has weight_rec, and a dense one has not.")
-    layer = Layer(
+    layer = NetxLayer(
         kind,
         (rows,),
         flat=len(before.shape) > 1,
@@ -161,7 +161,7 @@ def _dense(entry: Tree, before: Layer | None, flat: bool) -> Layer:
     return _with_neurons(layer, entry)
 
 
-def _conv(entry: Tree, before: Layer | None, flat: bool) -> Layer:
+def _conv(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     assert before is not None
     if flat or len(before.shape) != 3:
         raise Unsupported(f"it is a convolution behind the shape {before.shape}, not (C, H, W).")
@@ -177,11 +177,11 @@ def _conv(entry: Tree, before: Layer | None, flat: bool) -> Layer:
     made = out_shape(Conv(weight, None, *parts), before.shape)
     if made != shape:
         raise BadInput(f"its shape is {shape}, but its weights make {made} out of {before.shape}.")
-    layer = Layer("conv", shape, weight=weight, geometry=geometry, bias=_bias(entry, shape))
+    layer = NetxLayer("conv", shape, weight=weight, geometry=geometry, bias=_bias(entry, shape))
     return _with_neurons(layer, entry)
 
 
-_READERS: dict[str, Callable[[Tree, Layer | None, bool], Layer]] = {
+_READERS: dict[str, Callable[[Tree, NetxLayer | None, bool], NetxLayer]] = {
     "input": _input,
     "dense": _dense,
     "dense_rec": _dense,
@@ -189,7 +189,7 @@ _READERS: dict[str, Callable[[Tree, Layer | None, bool], Layer]] = {
 }
 
 
-def _with_neurons(layer: Layer, entry: Tree) -> Layer:
+def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     """A layer with its du, dv and vth; netx's own are those of a dense layer without any."""
     shape = layer.shape
     if "neuron" not in entry and layer.kind.startswith("dense"):

@@ -17,7 +17,7 @@ from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
     LARGEST_THRESHOLD,
-    Layer,
+    NetxLayer,
     is_odd,
     led_in,
     shifted,
@@ -32,7 +32,7 @@ MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
 
-def foreign(layers: list[Layer], dt: float | None = None) -> Graph:
+def foreign(layers: list[NetxLayer], dt: float | None = None) -> Graph:
     """The graph of a file that lava-dl wrote.
 
     Raises:
@@ -82,7 +82,7 @@ def _check_spiking(nodes: dict[str, Any], last: str) -> None:
         )
 
 
-def _neurons(layer: Layer, name: str, depth: int) -> CubaLIF:
+def _neurons(layer: NetxLayer, name: str, depth: int) -> CubaLIF:
     """A population `depth` chip steps behind the input."""
     assert layer.du is not None
     assert layer.dv is not None
@@ -107,7 +107,7 @@ def _neurons(layer: Layer, name: str, depth: int) -> CubaLIF:
     return replace(node, v_init=start) if start.any() else node
 
 
-def _forward(layer: Layer, before: Shape) -> list[tuple[str, Synapse]]:
+def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
     """The synapses into a layer, by the end of their names: one for each delay."""
     assert layer.weight is not None
     if layer.geometry is not None:
@@ -145,7 +145,7 @@ def _on_grid(weight: Array) -> tuple[Array, int]:
     return shifted(weight, -exponent), exponent
 
 
-def described(about: dict[str, Any], layers: list[Layer]) -> Graph:
+def described(about: dict[str, Any], layers: list[NetxLayer]) -> Graph:
     """The graph of a file of ours; a wrong description raises whatever Python raises."""
     nodes: dict[str, Any] = {}
     for entry in about["nodes"]:
@@ -164,18 +164,18 @@ def described(about: dict[str, Any], layers: list[Layer]) -> Graph:
     return Graph(nodes, edges, Settings.from_dict(about["settings"]))
 
 
-def _spike_input(entry: dict[str, Any], layers: list[Layer]) -> SpikeInput:
+def _spike_input(entry: dict[str, Any], layers: list[NetxLayer]) -> SpikeInput:
     return SpikeInput(_shape(entry["shape"]))
 
 
-def _bias_input(entry: dict[str, Any], layers: list[Layer]) -> BiasInput:
+def _bias_input(entry: dict[str, Any], layers: list[NetxLayer]) -> BiasInput:
     scale = layers[0].weight
     if scale is None:
         raise BadInput("its first layer has no neurons.")
     return BiasInput(_shape(entry["in_shape"]), _shape(entry["shape"]), scale)
 
 
-def _population(entry: dict[str, Any], layers: list[Layer]) -> CubaLIF:
+def _population(entry: dict[str, Any], layers: list[NetxLayer]) -> CubaLIF:
     layer, shape = layers[_whole(entry["layer"])], _shape(entry["shape"])
     if layer.du is None or layer.dv is None or layer.bias is None:
         raise BadInput("a layer of the file has no neurons.")
@@ -198,7 +198,7 @@ def _population(entry: dict[str, Any], layers: list[Layer]) -> CubaLIF:
     )
 
 
-def _synapse(entry: dict[str, Any], layers: list[Layer]) -> Synapse:
+def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
     layer = layers[_whole(entry["layer"])]
     matrix = layer.recurrent if entry["back"] else layer.weight
     exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
@@ -215,7 +215,7 @@ def _synapse(entry: dict[str, Any], layers: list[Layer]) -> Synapse:
     return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay)
 
 
-def _threshold(layer: Layer) -> Array:
+def _threshold(layer: NetxLayer) -> Array:
     return np.array(LARGEST_THRESHOLD) if layer.vth is None else layer.vth
 
 

@@ -21,12 +21,12 @@ from neurocompile.formats.netx.layer import (
     MAX_DELAY,
     WEIGHTS,
     Geometry,
-    Layer,
+    NetxLayer,
     check_weights,
     led_in,
     shifted,
 )
-from neurocompile.formats.netx.stages import Stage, stages_of
+from neurocompile.formats.netx.stages import NetxStage, stages_of
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
@@ -47,7 +47,7 @@ class Held:
             must instead run from chip step 1 on.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[NetxLayer, ...]
     start: Start
 
 
@@ -62,7 +62,7 @@ def hold(graph: Graph) -> Held:
     """
     name, stages = stages_of(graph)
     source = graph.nodes[name]
-    layers = [Layer("input", _kept(source.shape))]
+    layers = [NetxLayer("input", _kept(source.shape))]
     for stage in stages:
         try:
             layer = _layer(graph, stage, layers[-1])
@@ -80,13 +80,13 @@ def _kept(shape: Shape) -> Shape:
     return shape if len(shape) == 3 else (size(shape),)
 
 
-def _layer(graph: Graph, stage: Stage, before: Layer) -> Layer:
+def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
     """One layer, its synapses first: they say how its neurons lie."""
     node = graph.nodes[stage.name]
     if not stage.forward:
         if stage.back:
             raise Unsupported("its neurons are driven by currents and lead to themselves as well.")
-        return _with_neurons(Layer("input", _kept(node.shape)), node)
+        return _with_neurons(NetxLayer("input", _kept(node.shape)), node)
     synapses = [graph.nodes[s] for s in stage.forward]
     layer = _synapses(synapses[0].op, synapses, before)
     if stage.back:
@@ -98,23 +98,23 @@ def _layer(graph: Graph, stage: Stage, before: Layer) -> Layer:
 
 
 @singledispatch
-def _synapses(op: Any, synapses: list[Synapse], before: Layer) -> Layer:
+def _synapses(op: Any, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     raise Unsupported(
         f"its synapses are a {type(op).__name__}, and a .net file has dense and conv layers alone."
     )
 
 
 @_synapses.register
-def _(op: Linear, synapses: list[Synapse], before: Layer) -> Layer:
+def _(op: Linear, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     if any(not isinstance(s.op, Linear) for s in synapses):
         raise Unsupported("several kinds of synapses lead to it, and a .net layer has one.")
     weight, delay = _delayed(synapses)
     flat = len(before.shape) > 1
-    return Layer("dense", (weight.shape[0],), flat, weight=weight, delay=delay)
+    return NetxLayer("dense", (weight.shape[0],), flat, weight=weight, delay=delay)
 
 
 @_synapses.register
-def _(op: Conv, synapses: list[Synapse], before: Layer) -> Layer:
+def _(op: Conv, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     (synapse, *others) = synapses
     if others:
         raise Unsupported("several synapses lead to it, and a .net conv layer has one.")
@@ -130,7 +130,7 @@ def _(op: Conv, synapses: list[Synapse], before: Layer) -> Layer:
             "reshapes before dense layers alone."
         )
     geometry = Geometry(op.stride, op.padding, op.dilation, op.groups)
-    return Layer("conv", synapse.out_shape, weight=_integers(synapse), geometry=geometry)
+    return NetxLayer("conv", synapse.out_shape, weight=_integers(synapse), geometry=geometry)
 
 
 def _delayed(synapses: list[Synapse]) -> tuple[Array, Array | None]:
@@ -165,7 +165,7 @@ def _overlap(matrices: list[Array]) -> bool:
     return False
 
 
-def _recurrent(layer: Layer, synapses: list[Synapse]) -> Layer:
+def _recurrent(layer: NetxLayer, synapses: list[Synapse]) -> NetxLayer:
     """A layer that its own spikes reach one step later."""
     (synapse, *others) = synapses
     if others or synapse.delay != 1 or not isinstance(synapse.op, Linear):
@@ -204,7 +204,7 @@ def _integers(synapse: Synapse) -> Array:
     return shifted(weight, exponent)
 
 
-def _with_neurons(layer: Layer, node: CubaLIF) -> Layer:
+def _with_neurons(layer: NetxLayer, node: CubaLIF) -> NetxLayer:
     """The registers of a layer."""
     if node.reset != "zero":
         raise Unsupported("its neurons reset by subtraction, and those of a .net file to 0.")
@@ -232,7 +232,7 @@ def _with_neurons(layer: Layer, node: CubaLIF) -> Layer:
     )
 
 
-def _driven(name: str, source: BiasInput, node: CubaLIF, layer: Layer) -> Layer:
+def _driven(name: str, source: BiasInput, node: CubaLIF, layer: NetxLayer) -> NetxLayer:
     """An input layer with neurons: what is written is weight * x + bias, both whole numbers."""
     if source.host is not None:
         raise Unsupported(
@@ -257,7 +257,7 @@ def _driven(name: str, source: BiasInput, node: CubaLIF, layer: Layer) -> Layer:
     return replace(layer, weight=np.asarray(scale.astype(np.int64)), bias=bias)
 
 
-def _start(graph: Graph, stages: list[Stage], driven: bool) -> Start:
+def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
     """How the first step of each layer comes out as the graph has it.
 
     netx starts every neuron at u = v = 0 in chip step 1, depth steps before its first input,

@@ -45,7 +45,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class NetxLayer:
     """What a `.net` file says about one layer.
 
     Attributes:

@@ -20,7 +20,7 @@ from neurocompile.formats.hdf5.read import read_hdf5
 from neurocompile.formats.netx.entries import layers_in
 from neurocompile.formats.netx.graph import described, foreign
 from neurocompile.formats.netx.hold import hold
-from neurocompile.formats.netx.layer import Layer
+from neurocompile.formats.netx.layer import NetxLayer
 from neurocompile.formats.netx.write import ABOUT, VERSION, describe
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.graph import Graph
@@ -54,7 +54,7 @@ def load_net(path: str | Path, dt: float | None = None) -> Graph:
         raise type(error)(f"'{path}': {error}") from None
 
 
-def _ours(text: str, layers: list[Layer]) -> Graph:
+def _ours(text: str, layers: list[NetxLayer]) -> Graph:
     """A graph as we wrote it, if it writes the same layers again.
 
     The list is emptied on the way, so that the weights of the file and those that the graph
@@ -86,7 +86,7 @@ def _ours(text: str, layers: list[Layer]) -> Graph:
     return graph
 
 
-def _told(layer: Layer) -> dict[str, Any]:
+def _told(layer: NetxLayer) -> dict[str, Any]:
     """What a layer tells, for comparison: of arrays the shape and the SHA-256.
 
     Of weights in their own type, of registers as int64, a value for each neuron.

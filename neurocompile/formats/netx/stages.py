@@ -14,7 +14,7 @@ from neurocompile.ir.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class NetxStage:
     """A population with all that leads to it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Stage:
     back: tuple[str, ...]
 
 
-def stages_of(graph: Graph) -> tuple[str, list[Stage]]:
+def stages_of(graph: Graph) -> tuple[str, list[NetxStage]]:
     """Name of the input, and the populations behind it, each with what leads to it.
 
     Raises:
@@ -61,7 +61,7 @@ def stages_of(graph: Graph) -> tuple[str, list[Stage]]:
     return first, stages
 
 
-def _stage(graph: Graph, name: str, source: str | None) -> Stage:
+def _stage(graph: Graph, name: str, source: str | None) -> NetxStage:
     into = {s: graph.before(s)[0] for s in graph.before(name) if graph.before(s)}
     others = [origin for origin in into.values() if origin not in (source, name)]
     if others:
@@ -69,7 +69,7 @@ def _stage(graph: Graph, name: str, source: str | None) -> Stage:
             f"layer '{name}': spikes of '{others[0]}' lead to it as well, and a .net layer takes "
             "those of the layer before it alone (no skips, sums or loops over several layers)."
         )
-    return Stage(
+    return NetxStage(
         name,
         tuple(s for s, origin in into.items() if origin == source),
         tuple(s for s, origin in into.items() if origin == name),

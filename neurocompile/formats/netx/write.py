@@ -17,7 +17,7 @@ import numpy as np
 
 from neurocompile.errors import Unsupported
 from neurocompile.formats.netx.hold import Held, hold
-from neurocompile.formats.netx.layer import NEVER, Layer
+from neurocompile.formats.netx.layer import NEVER, NetxLayer
 from neurocompile.formats.netx.stages import stages_of
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
@@ -113,7 +113,7 @@ def _synapse(node: Synapse) -> dict[str, Any]:
     }
 
 
-def _entries(layer: Layer) -> dict[str, Any]:
+def _entries(layer: NetxLayer) -> dict[str, Any]:
     """The datasets of a layer, in lava-dl's names and orders."""
     found: dict[str, Any] = {"type": np.bytes_(layer.kind), "shape": np.array(layer.shape)}
     if layer.weight is not None:
@@ -147,7 +147,7 @@ def _reversed(values: Array) -> Array:
     return np.ascontiguousarray(values.T)
 
 
-def _each_channel(layer: Layer) -> Array:
+def _each_channel(layer: NetxLayer) -> Array:
     """A conv layer's bias; netx wants one for each channel or for each neuron."""
     assert layer.bias is not None
     if layer.kind == "conv" and not layer.bias.ndim:

@@ -21,7 +21,7 @@ Parameter = Array  # () for the layer, or one for each neuron
 
 
 @dataclass(frozen=True)
-class Site:
+class NirNode:
     """A primitive and where it stands.
 
     Attributes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.nir.fields import Site
+from neurocompile.formats.nir.fields import NirNode
 from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
 from neurocompile.formats.nir.primitives import AXES, MAPS, Named, nodes_of
@@ -73,14 +73,14 @@ def _parts(
     for name in order:
         fields = flat.nodes[name]
         if name == flat.input:
-            shape[name] = _arriving(flat, edges, Site(name, fields, (), dt, assumed=assumed))
+            shape[name] = _arriving(flat, edges, NirNode(name, fields, (), dt, assumed=assumed))
             parts[name] = (("", Input(shape[name])),)
             with layer(name, parts[name][0][1]):
                 check_shape(shape[name])
             continue
         before = next(a for a in edges.before[name] if (a, name) not in back)
         takes = _takes(flat, edges.after.get(name, []))
-        site = Site(name, fields, shape[before], dt, reset, takes, assumed)
+        site = NirNode(name, fields, shape[before], dt, reset, takes, assumed)
         parts[name] = nodes_of(site)
         shape[name] = shape[before]
         node = parts[name][-1][1]
@@ -96,7 +96,7 @@ def _parts(
 def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
     """What the file says of the shape of an Output is what arrives there."""
     for name, sources in flat.outputs.items():
-        site = Site(name, flat.ends[name], shape[sources[0]], dt)
+        site = NirNode(name, flat.ends[name], shape[sources[0]], dt)
         what = "shape" if site.has("shape") else "output_type"
         if site.has(what) and site.whole(what) not in (site.shape, (1, *site.shape)):
             raise site.wrong(
@@ -105,7 +105,7 @@ def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
             )
 
 
-def _arriving(flat: Flat, edges: Edges, site: Site) -> Shape:
+def _arriving(flat: Flat, edges: Edges, site: NirNode) -> Shape:
     """The shape of the Input, without the batch of one that some exporters leave in it."""
     shape = site.whole("shape" if site.has("shape") else "input_type")
     behind = {AXES.get(flat.nodes[b]["type"]) for b in edges.after.get(site.name, ())}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import Unsupported
-from neurocompile.formats.nir.fields import Parameter, Site
+from neurocompile.formats.nir.fields import NirNode, Parameter
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Reset
 from neurocompile.ir.nodes import (
@@ -41,7 +41,7 @@ STEP_PART = 1e-3  # a delay this near to whole steps is meant to be whole: float
 SLACK = 1e-6  # by which a float32 time constant of one step may fall short of dt
 
 
-def nodes_of(site: Site) -> Named:
+def nodes_of(site: NirNode) -> Named:
     """Our nodes for a primitive.
 
     Raises:
@@ -136,7 +136,7 @@ def diagonal(values: Array, shape: Shape) -> Sparse:
     return Sparse(np.broadcast_to(values, shape).ravel(), each[:-1], each, shape, shape)
 
 
-def _linear(site: Site) -> Linear:
+def _linear(site: NirNode) -> Linear:
     weight = site.array("weight")
     if weight.ndim != len(("out", "in")) or not weight.size:
         raise site.wrong(
@@ -148,13 +148,13 @@ def _linear(site: Site) -> Linear:
     return Linear(weight, _bias(site))
 
 
-def _bias(site: Site) -> Array | None:
+def _bias(site: NirNode) -> Array | None:
     """NIR writes "no bias" as zeros, and many exporters do."""
     bias = site.array("bias") if site.kind != "Linear" else None
     return bias if bias is not None and bias.any() else None
 
 
-def _conv(site: Site, axes: int) -> Conv:
+def _conv(site: NirNode, axes: int) -> Conv:
     weight = site.array("weight", (axes + 2,))
     kernel, dilation = weight.shape[2:], site.each("dilation", axes)
     site.check_shape("input_shape", site.shape[1:])
@@ -178,12 +178,12 @@ def _conv(site: Site, axes: int) -> Conv:
     return Conv(weight, _bias(site), stride, pads, dilation, groups)
 
 
-def _windows(site: Site) -> tuple[Shape, Shape, Shape]:
+def _windows(site: NirNode) -> tuple[Shape, Shape, Shape]:
     """Kernel, stride and padding of a pool; PyTorch's mean counts padded zeros."""
     return site.each("kernel_size", 2), site.each("stride", 2), site.each("padding", 2)
 
 
-def _flat(site: Site) -> Shape:
+def _flat(site: NirNode) -> Shape:
     """The shape behind a Flatten, whose axes NIR counts without a batch."""
     axes, shape = len(site.shape), site.shape
     told = site.whole("input_type") if site.has("input_type") else shape
@@ -209,7 +209,7 @@ def _flat(site: Site) -> Shape:
     return (*shape[:start], size(shape[start : end + 1]), *shape[end + 1 :])
 
 
-def _delay(site: Site) -> Delay | Identity:
+def _delay(site: NirNode) -> Delay | Identity:
     seconds = site.parameter("delay").astype(np.float64)
     low, high = float(seconds.min()), float(seconds.max())
     if low != high:
@@ -227,7 +227,7 @@ def _delay(site: Site) -> Delay | Identity:
     return Delay(whole) if whole else Identity()
 
 
-def _inverse(site: Site, what: str) -> Parameter:
+def _inverse(site: NirNode, what: str) -> Parameter:
     """1 / tau in float64, so that the leak of a step is dt / tau.
 
     Raises:
@@ -243,7 +243,7 @@ def _inverse(site: Site, what: str) -> Parameter:
     return 1.0 / tau
 
 
-def _current(site: Site) -> Parameter:
+def _current(site: NirNode) -> Parameter:
     """What one spike adds to the current that drives v: R w_in dt / tau_syn.
 
     tau_syn dI/dt = -I + w_in S is I + (dt / tau_syn) (w_in S - I) in a step; R follows it.
@@ -252,7 +252,7 @@ def _current(site: Site) -> Parameter:
     return site.parameter("r") * (synapse * (site.dt * _inverse(site, "tau_syn")))
 
 
-def _per_step(site: Site) -> Parameter:
+def _per_step(site: NirNode) -> Parameter:
     """What one spike adds to v of a neuron without leak: dt R, or 1 where R is 1.
 
     dv/dt = R I is v + dt R I in a step, and SpikingJelly writes R = 1 / dt for v + I. Norse,
@@ -268,12 +268,12 @@ def _per_step(site: Site) -> Parameter:
     return r * site.dt
 
 
-def _factor(site: Site, factor: Parameter) -> Named:
+def _factor(site: NirNode, factor: Parameter) -> Named:
     """A factor in front of the neurons; left out where it is 1 for all."""
     if (np.abs(factor - 1) <= ROUNDING).all():
         return ()
     return ((".factor", factor_of(np.asarray(factor, np.float64), site.shape)),)
 
 
-def _reset(site: Site) -> Reset:
+def _reset(site: NirNode) -> Reset:
     return site.reset or "zero"

@@ -13,7 +13,7 @@ from typing import get_args
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.hdf5.read import read_hdf5
-from neurocompile.formats.nir import own as nir_own
+from neurocompile.formats.nir import own
 from neurocompile.formats.nir.flat import Tree
 from neurocompile.formats.nir.foreign import foreign_graph
 from neurocompile.formats.nir.write import to_nir
@@ -58,10 +58,10 @@ def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None)
     kind = graph.get("type") if isinstance(graph, dict) else None
     if not isinstance(graph, dict) or not isinstance(kind, str) or kind != "NIRGraph":
         raise BadInput("it holds no NIRGraph. Is it a NIR file? nir.write makes one.")
-    if not nir_own.is_own(graph):
+    if not own.is_own(graph):
         return foreign_graph(graph, dt, reset)
-    found = nir_own.restore(graph)
-    nir_own.check_equal(to_nir(found, keep_subtract=True)["node"], graph)
+    found = own.restore(graph)
+    own.check_equal(to_nir(found, keep_subtract=True)["node"], graph)
     if dt not in (None, found.settings.dt):
         raise BadInput(
             f"dt = {dt:g} s was asked for, but the file itself says {found.settings.dt:g} s. "

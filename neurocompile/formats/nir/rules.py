@@ -34,7 +34,7 @@ from neurocompile.ir.nodes import (
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeContext:
     """Where a node of ours stands.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place:
 
 
 @singledispatch
-def primitive(node: Any, at: Place) -> Tree:
+def primitive(node: Any, at: NodeContext) -> Tree:
     """The fields of a node's NIR primitive.
 
     Raises:
@@ -68,12 +68,12 @@ def delay_primitive(steps: int, shape: Shape, dt: float) -> Tree:
 
 
 @primitive.register
-def _(node: Input, at: Place) -> Tree:
+def _(node: Input, at: NodeContext) -> Tree:
     return {"type": "Input", "shape": np.array(node.shape)}
 
 
 @primitive.register
-def _(node: Linear, at: Place) -> Tree:
+def _(node: Linear, at: NodeContext) -> Tree:
     if len(at.before) != 1:
         raise Unsupported(
             f"NIR's Linear takes one axis, but {at.before} arrives. Flatten it first."
@@ -84,7 +84,7 @@ def _(node: Linear, at: Place) -> Tree:
 
 
 @primitive.register
-def _(node: Conv, at: Place) -> Tree:
+def _(node: Conv, at: NodeContext) -> Tree:
     bias = np.zeros(node.weight.shape[0], node.weight.dtype) if node.bias is None else node.bias
     one = len(node.stride) == 1
     each = {k: getattr(node, k) for k in ("stride", "padding", "dilation")}
@@ -101,7 +101,7 @@ def _(node: Conv, at: Place) -> Tree:
 
 
 @primitive.register
-def _(node: BatchNorm, at: Place) -> Tree:
+def _(node: BatchNorm, at: NodeContext) -> Tree:
     if node.bias is not None:
         raise Unsupported(
             "NIR's Scale has no bias. Fold it into the layer before, as "
@@ -112,7 +112,7 @@ def _(node: BatchNorm, at: Place) -> Tree:
 
 
 @primitive.register
-def _(node: Sparse, at: Place) -> Tree:
+def _(node: Sparse, at: NodeContext) -> Tree:
     each = np.arange(size(node.out_shape) + 1)
     alike = np.array_equal(node.indices, each[:-1]) and np.array_equal(node.indptr, each)
     if not alike or node.bias is not None or node.in_shape != at.before != at.shape:
@@ -124,7 +124,7 @@ def _(node: Sparse, at: Place) -> Tree:
 
 @primitive.register(SumPool)
 @primitive.register(AvgPool)
-def _(node: SumPool | AvgPool, at: Place) -> Tree:
+def _(node: SumPool | AvgPool, at: NodeContext) -> Tree:
     kind = type(node).__name__
     if len(node.kernel) != len("xy"):
         raise Unsupported(f"NIR has {kind}2d alone, but it has one axis. Write it as a Conv1d.")
@@ -139,7 +139,7 @@ def _(node: SumPool | AvgPool, at: Place) -> Tree:
 
 
 @primitive.register
-def _(node: Reshape, at: Place) -> Tree:
+def _(node: Reshape, at: NodeContext) -> Tree:
     axes = len(at.before)
     for start in range(axes):
         for end in range(start, axes):
@@ -155,47 +155,47 @@ def _(node: Reshape, at: Place) -> Tree:
 
 
 @primitive.register
-def _(node: LIFBox, at: Place) -> Tree:
+def _(node: LIFBox, at: NodeContext) -> Tree:
     _check_reset(node, at)
     return {"type": "LIF", "tau": _tau(node.tau_mem_inv, at), **_spiking(node, at), "r": _ones(at)}
 
 
 @primitive.register
-def _(node: LIF, at: Place) -> Tree:
+def _(node: LIF, at: NodeContext) -> Tree:
     return {"type": "CubaLIF", **_synapse(node, at), **_spiking(node, at)}
 
 
 @primitive.register
-def _(node: LI, at: Place) -> Tree:
+def _(node: LI, at: NodeContext) -> Tree:
     return {"type": "CubaLI", **_synapse(node, at), "v_leak": _full(node.v_leak, at)}
 
 
 @primitive.register
-def _(node: LIBox, at: Place) -> Tree:
+def _(node: LIBox, at: NodeContext) -> Tree:
     tau = _tau(node.tau_mem_inv, at)
     return {"type": "LI", "tau": tau, "v_leak": _full(node.v_leak, at), "r": _ones(at)}
 
 
 @primitive.register
-def _(node: IAF, at: Place) -> Tree:
+def _(node: IAF, at: NodeContext) -> Tree:
     _check_reset(node, at)
     levels = {"v_threshold": _full(node.v_th, at), "v_reset": _full(node.v_reset, at)}
     return {"type": "IF", "r": _ones(at) / at.dt, **levels}
 
 
 @primitive.register
-def _(node: Integrator, at: Place) -> Tree:
+def _(node: Integrator, at: NodeContext) -> Tree:
     return {"type": "I", "r": _ones(at) / at.dt}
 
 
-def _synapse(node: LIF | LI, at: Place) -> Tree:
+def _synapse(node: LIF | LI, at: NodeContext) -> Tree:
     """w_in = tau_syn / dt: so a spike adds its weight to the current, as it does in ours."""
     syn = _tau(node.tau_syn_inv, at)
     mem = _tau(node.tau_mem_inv, at)
     return {"tau_syn": syn, "tau_mem": mem, "r": _ones(at), "w_in": syn / at.dt}
 
 
-def _spiking(node: LIF | LIFBox, at: Place) -> Tree:
+def _spiking(node: LIF | LIFBox, at: NodeContext) -> Tree:
     return {
         "v_leak": _full(node.v_leak, at),
         "v_threshold": _full(node.v_th, at),
@@ -203,7 +203,7 @@ def _spiking(node: LIF | LIFBox, at: Place) -> Tree:
     }
 
 
-def _check_reset(node: LIFBox | IAF, at: Place) -> None:
+def _check_reset(node: LIFBox | IAF, at: NodeContext) -> None:
     if node.reset == "subtract" and not at.keep_subtract:
         raise Unsupported(
             "NIR resets to a value, but this subtracts the threshold, which other programs would "
@@ -211,14 +211,14 @@ def _check_reset(node: LIFBox | IAF, at: Place) -> None:
         )
 
 
-def _tau(tau_inv: Array, at: Place) -> Array:
+def _tau(tau_inv: Array, at: NodeContext) -> Array:
     """Seconds, so that dt / tau is the leak of a step."""
     return at.dt / np.broadcast_to(leak(tau_inv, at.dt), at.shape)
 
 
-def _full(values: Array, at: Place) -> Array:
+def _full(values: Array, at: NodeContext) -> Array:
     return np.broadcast_to(values, at.shape).copy()
 
 
-def _ones(at: Place) -> Array:
+def _ones(at: NodeContext) -> Array:
     return np.ones(at.shape)

@@ -17,7 +17,7 @@ import numpy as np
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.nir.flat import Tree
 from neurocompile.formats.nir.own import KEY, describe, metadata
-from neurocompile.formats.nir.rules import Place, delay_primitive, primitive
+from neurocompile.formats.nir.rules import NodeContext, delay_primitive, primitive
 from neurocompile.formats.nir.wiring import wire
 from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Graph
@@ -52,7 +52,7 @@ def to_nir(graph: Graph, *, keep_subtract: bool = False) -> Tree:
     for name, node in wiring.nodes.items():
         with layer(name, node):
             before = shape[graph.before(name)[0]] if graph.before(name) else ()
-            nodes[name] = primitive(node, Place(before, shape[name], dt, keep_subtract))
+            nodes[name] = primitive(node, NodeContext(before, shape[name], dt, keep_subtract))
             nodes[name]["metadata"] = metadata(node)
     for name, (steps, ours) in wiring.delays.items():
         nodes[name] = delay_primitive(steps, shape[ours], dt)

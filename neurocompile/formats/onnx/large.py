@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from neurocompile.formats.onnx.tensors import Place
+from neurocompile.formats.onnx.tensors import ByteRange
 
 LARGE = 1 << 16  # bytes of a tensor that stays in the file
 GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
@@ -37,7 +37,7 @@ class _Field(NamedTuple):
     end: int
 
 
-def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, Place]]:
+def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, ByteRange]]:
     """The bytes of a file without its large tensors.
 
     Args:
@@ -63,7 +63,7 @@ def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, Place]]:
     return _read(descriptor, 0, size), {}
 
 
-def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, Place]]:
+def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, ByteRange]]:
     """The bytes of a graph without its large tensors."""
     parts, places, number = [], {}, 0
     for field in _fields(descriptor, graph.begin, graph.end):
@@ -74,7 +74,7 @@ def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, Place]]:
         if raw is None:
             parts.append(_read(descriptor, field.start, field.end))
             continue
-        places[number - 1] = Place(descriptor, raw.begin, raw.end - raw.begin)
+        places[number - 1] = ByteRange(descriptor, raw.begin, raw.end - raw.begin)
         before = _read(descriptor, field.begin, raw.start)
         parts.append(_message(INITIALIZER, before + _read(descriptor, raw.end, field.end)))
     return b"".join(parts), places

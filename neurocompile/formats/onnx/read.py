@@ -20,7 +20,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.draft import every_node
 from neurocompile.formats.onnx.fields import decode
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
-from neurocompile.formats.onnx.tensors import Place, Stored, stored
+from neurocompile.formats.onnx.tensors import ByteRange, Stored, stored
 from neurocompile.formats.onnx.write import (
     FORMAT,
     FORMAT_KEY,
@@ -40,7 +40,7 @@ NOT_TEXT = f"a name or metadata entry is not text, so it is damaged. {REBUILD}."
 def read_own(
     model: ModelProto,
     metadata: Mapping[str, str],
-    places: Mapping[int, Place],
+    places: Mapping[int, ByteRange],
     dt: float | None,
 ) -> Graph:
     """The graph that a model of ours was written from.
@@ -116,7 +116,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
-def _arrays(model: ModelProto, places: Mapping[int, Place]) -> Iterator[tuple[str, Stored]]:
+def _arrays(model: ModelProto, places: Mapping[int, ByteRange]) -> Iterator[tuple[str, Stored]]:
     """Every array of the file: initializers, and the tensors that our own nodes carry."""
     for number, initializer in enumerate(model.graph.initializer):
         yield initializer.name, stored(initializer, initializer.name, places.get(number))

@@ -45,7 +45,7 @@ _FIELDS: dict[int, str] = {
 }
 
 
-class Place(NamedTuple):
+class ByteRange(NamedTuple):
     """Where bytes stand in an open file."""
 
     descriptor: int
@@ -64,11 +64,11 @@ class Stored:
 
     shape: tuple[int, ...]
     dtype: Any
-    source: Array | Place
+    source: Array | ByteRange
 
     def array(self) -> Array:
         """All values, read-only."""
-        if not isinstance(self.source, Place):
+        if not isinstance(self.source, ByteRange):
             return self.source
         made = np.empty(self.shape, self.dtype)
         self._fill(made.reshape(-1), 0)
@@ -77,7 +77,7 @@ class Stored:
 
     def chunks(self) -> Iterator[Array]:
         """All values in C order, some at a time."""
-        if not isinstance(self.source, Place):
+        if not isinstance(self.source, ByteRange):
             yield from chunks(self.source)
             return
         count = prod(self.shape)
@@ -87,7 +87,7 @@ class Stored:
             yield part
 
     def _fill(self, values: Array, offset: int) -> None:
-        assert isinstance(self.source, Place)
+        assert isinstance(self.source, ByteRange)
         view, at = memoryview(values.data).cast("B"), self.source.offset + offset
         while view:
             count = os.preadv(self.source.descriptor, [view], at)
@@ -102,7 +102,7 @@ def chunks(array: Array) -> Iterator[Array]:
     return (flat[start : start + CHUNK] for start in range(0, flat.size, CHUNK))
 
 
-def stored(tensor: TensorProto, name: str, place: Place | None = None) -> Stored:
+def stored(tensor: TensorProto, name: str, place: ByteRange | None = None) -> Stored:
     """The values of a tensor.
 
     Args:

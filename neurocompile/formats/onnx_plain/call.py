@@ -23,7 +23,7 @@ Lead = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
+class PlainSignal:
     """What leaves a layer, as an ONNX value.
 
     Attributes:
@@ -46,7 +46,7 @@ class Signal:
         return (*self.lead, *self.shape)
 
 
-Value = Signal | Array | None  # None: an optional input that is left out
+Value = PlainSignal | Array | None  # None: an optional input that is left out
 
 
 class Call:
@@ -74,10 +74,10 @@ class Call:
         """How messages call it."""
         return f"node '{(self.node.name or self.name)[:80]}' ({self.node.op_type[:40]})"
 
-    def signal(self, index: int = 0) -> Signal:
+    def signal(self, index: int = 0) -> PlainSignal:
         """An input that must come from a layer."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if not isinstance(value, Signal):
+        if not isinstance(value, PlainSignal):
             self.refuse(f"its input {index + 1} must be the signal of a layer, not a constant.")
         if value.recorded:
             self.refuse(
@@ -86,7 +86,7 @@ class Call:
             )
         return value
 
-    def one_step(self, index: int = 0) -> Signal:
+    def one_step(self, index: int = 0) -> PlainSignal:
         """A signal with one axis before its own: what Conv, Gemm and pools take."""
         found = self.signal(index)
         if len(found.lead) != 1:
@@ -107,7 +107,7 @@ class Call:
     def optional(self, index: int, what: str) -> Array | None:
         """A constant input, or None where it is left out."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if isinstance(value, Signal):
+        if isinstance(value, PlainSignal):
             self.refuse(f"its input {index + 1}, {what}, must be a constant of the file.")
         if value is not None and value.dtype == object:
             self.refuse(f"its input {index + 1}, {what}, depends on the batch or the steps.")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.formats.onnx.ops import TYPES
-from neurocompile.formats.onnx_plain.call import Call, Signal
+from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.ir.arrays import Array
 
 BUDGET = 1 << 24  # values that a file may make, beside as many as it holds itself
@@ -88,7 +88,7 @@ def _constant_of_shape(call: Call, budget: Budget) -> Array:
 
 def _shape(call: Call, budget: Budget) -> Array:
     value = call.inputs[0]
-    if isinstance(value, Signal):
+    if isinstance(value, PlainSignal):
         dims: list[Any] = list(value.dims)
     else:
         dims = list(np.shape(call.constant(0, "the value")))
@@ -203,7 +203,7 @@ def _arithmetic(ufunc: Callable[..., Any]) -> Callable[[Call, Budget], Array]:
 def _any(call: Call, index: int = 0) -> Array:
     """An input that is a constant or a shape."""
     value = call.inputs[index] if index < len(call.inputs) else None
-    if value is None or isinstance(value, Signal):
+    if value is None or isinstance(value, PlainSignal):
         call.refuse(f"its input {index + 1} is missing.")
     return value
 

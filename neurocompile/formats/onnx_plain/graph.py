@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.onnx_plain.call import Call, Signal
+from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.ir.nodes import LINEAR_OPS, Identity, Shape
 from neurocompile.ir.shapes import out_shape
 
@@ -38,7 +38,7 @@ class Building:
         self.dts: dict[str, float] = {}
         self.left = left
 
-    def behind(self, call: Call, node: Any, x: Signal) -> Signal:
+    def behind(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
         """Add a layer behind a signal."""
         shape = x.shape
         if isinstance(node, LINEAR_OPS):
@@ -51,9 +51,9 @@ class Building:
             call.refuse("the layers up to it hold far more numbers than the file. Use fewer.")
         self.nodes[call.name] = node
         self.edges.append((x.layer, call.name))
-        return Signal(call.name, shape, x.lead)
+        return PlainSignal(call.name, shape, x.lead)
 
-    def join(self, call: Call, node: Any, parts: list[Signal], shape: Shape) -> Signal:
+    def join(self, call: Call, node: Any, parts: list[PlainSignal], shape: Shape) -> PlainSignal:
         """Add a layer behind several; what comes twice takes a way of its own the second time."""
         sources: list[str] = []
         for part in parts:
@@ -65,7 +65,7 @@ class Building:
             sources.append(source)
         self.nodes[call.name] = node
         self.edges += [(source, call.name) for source in sources]
-        return Signal(call.name, shape, parts[0].lead)
+        return PlainSignal(call.name, shape, parts[0].lead)
 
     def unique(self, wanted: str) -> str:
         """A name that a layer may have; ONNX allows slashes, which a layer's name may not hold."""

@@ -12,17 +12,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurocompile.formats.onnx_plain.call import Call, Signal
+from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Add, BatchNorm, Concat, Conv, ConvTranspose, Linear
 
 
-def add(call: Call, graph: Building) -> Signal:
+def add(call: Call, graph: Building) -> PlainSignal:
     """A sum of signals, or of a signal and a constant."""
     if call.node.op_type == "Add" and len(call.inputs) != 2:
         call.refuse(f"it has {len(call.inputs)} inputs, allowed are 2.")
-    constants = [i for i, value in enumerate(call.inputs) if not isinstance(value, Signal)]
+    constants = [i for i, value in enumerate(call.inputs) if not isinstance(value, PlainSignal)]
     if constants and len(call.inputs) == 2:
         constant = call.constant(constants[0], "what it adds")
         return _biased(call, graph, call.signal(1 - constants[0]), constant)
@@ -39,11 +39,11 @@ def add(call: Call, graph: Building) -> Signal:
     return graph.join(call, Add(), parts, first.shape)
 
 
-def subtract(call: Call, graph: Building) -> Signal:
+def subtract(call: Call, graph: Building) -> PlainSignal:
     """A signal less a constant."""
     call.at_most(2)
-    if isinstance(call.inputs[0], Signal):
-        if isinstance(call.inputs[-1], Signal):
+    if isinstance(call.inputs[0], PlainSignal):
+        if isinstance(call.inputs[-1], PlainSignal):
             call.refuse("it subtracts a signal. Multiply that one by -1 with Mul, then Add both.")
         return _biased(call, graph, call.signal(), -call.constant(1, "what it subtracts"))
     x = call.signal(1)
@@ -51,13 +51,13 @@ def subtract(call: Call, graph: Building) -> Signal:
     return graph.behind(call, BatchNorm(-np.ones_like(bias), bias), x)
 
 
-def scaled(call: Call, graph: Building) -> Signal:
+def scaled(call: Call, graph: Building) -> PlainSignal:
     """A product with, or a quotient by, one constant number for each channel: a BatchNorm."""
     call.at_most(2)
-    first = 0 if isinstance(call.inputs[0], Signal) else 1
+    first = 0 if isinstance(call.inputs[0], PlainSignal) else 1
     if call.node.op_type == "Div" and first == 1:
         call.refuse("it divides by a signal, which no synapse can do.")
-    if isinstance(call.inputs[0], Signal) and isinstance(call.inputs[-1], Signal):
+    if isinstance(call.inputs[0], PlainSignal) and isinstance(call.inputs[-1], PlainSignal):
         call.refuse("it multiplies two signals, which no synapse can do.")
     x = call.signal(first)
     weight = _channels(call, x, call.constant(1 - first, "the factor"))
@@ -67,7 +67,7 @@ def scaled(call: Call, graph: Building) -> Signal:
     return graph.behind(call, BatchNorm(weight), x)
 
 
-def concat(call: Call, graph: Building) -> Signal:
+def concat(call: Call, graph: Building) -> PlainSignal:
     """Signals behind each other along their channels."""
     parts = [call.signal(i) for i in range(len(call.inputs))]
     first = parts[0]
@@ -89,7 +89,7 @@ def concat(call: Call, graph: Building) -> Signal:
     return graph.join(call, Concat(), parts, (channels, *first.shape[1:]))
 
 
-def _biased(call: Call, graph: Building, x: Signal, constant: Array) -> Signal:
+def _biased(call: Call, graph: Building, x: PlainSignal, constant: Array) -> PlainSignal:
     """A signal and a constant: the bias of its layer, if that can have it."""
     layer = graph.nodes[x.layer]
     if x.alone and getattr(layer, "bias", layer) is None:
@@ -102,7 +102,7 @@ def _biased(call: Call, graph: Building, x: Signal, constant: Array) -> Signal:
     return graph.behind(call, BatchNorm(np.ones_like(bias), bias), x)
 
 
-def _channels(call: Call, x: Signal, constant: Array) -> Array:
+def _channels(call: Call, x: PlainSignal, constant: Array) -> Array:
     """A constant as one number for each channel."""
     found = _along(x, constant, 0)
     if found is None:
@@ -113,7 +113,7 @@ def _channels(call: Call, x: Signal, constant: Array) -> Array:
     return found
 
 
-def _along(x: Signal, constant: Array, axis: int) -> Array | None:
+def _along(x: PlainSignal, constant: Array, axis: int) -> Array | None:
     """A constant as one number for each place along an axis of a step, if it is that."""
     spread = (1,) * (len(x.dims) - constant.ndim) + constant.shape
     count = x.shape[axis]

@@ -16,7 +16,7 @@ from onnx import ModelProto
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.neurons import float_function, float_op, parameter_names
 from neurocompile.formats.onnx.ops import DOMAIN
-from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, Signal
+from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.neurons import NEURONS, Reset
@@ -38,7 +38,7 @@ def _examples() -> dict[str, Any]:
 EXAMPLES = _examples()
 
 
-def neuron(call: Call, graph: Building) -> Signal:
+def neuron(call: Call, graph: Building) -> PlainSignal:
     """A node of our domain as the neuron that it names."""
     example = EXAMPLES.get(call.node.op_type)
     if example is None:
@@ -67,7 +67,7 @@ def neuron(call: Call, graph: Building) -> Signal:
     return graph.behind(call, replace(example, **arrays), x)
 
 
-def _one_or_each(call: Call, index: int, name: str, x: Signal) -> Array:
+def _one_or_each(call: Call, index: int, name: str, x: PlainSignal) -> Array:
     """A parameter as () or the layer's shape."""
     value = call.constant(index, name)
     if value.size == 1:

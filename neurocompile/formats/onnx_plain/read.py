@@ -19,9 +19,9 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.onnx.neurons import float_function
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
-from neurocompile.formats.onnx.tensors import Place, stored
+from neurocompile.formats.onnx.tensors import ByteRange, stored
 from neurocompile.formats.onnx_plain import joins, rules, shapes
-from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, Signal, Value
+from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal, Value
 from neurocompile.formats.onnx_plain.constants import BUDGET, Budget, folded
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES, check_functions, neuron
@@ -34,7 +34,7 @@ OPSETS = (9, defs.onnx_opset_version())  # of standard ONNX; rules know how each
 MAX_REUSE = 16  # numbers of all layers / numbers of the file: layers may share their weights
 SETTINGS_KEY = "neurocompile.settings"
 
-RULES: dict[str, Callable[[Call, Building], Signal]] = {
+RULES: dict[str, Callable[[Call, Building], PlainSignal]] = {
     "Add": joins.add,
     "AveragePool": rules.average_pool,
     "BatchNormalization": rules.batch_normalization,
@@ -68,7 +68,7 @@ INSTEAD = {
 
 
 def read_plain(
-    model: ModelProto, dt: float | None = None, places: Mapping[int, Place] | None = None
+    model: ModelProto, dt: float | None = None, places: Mapping[int, ByteRange] | None = None
 ) -> Graph:
     """The FLOAT graph that a plain ONNX model describes.
 
@@ -99,9 +99,9 @@ def read_plain(
         if not node.output or not node.output[0] or any(o in known for o in node.output if o):
             call.refuse("it has no output, or one of the name of another value. Rename it.")
         made = _value(call, graph, budget)
-        if isinstance(made, Signal):
+        if isinstance(made, PlainSignal):
             through = made.layer == call.name or all(
-                value.alone for value in inputs if isinstance(value, Signal)
+                value.alone for value in inputs if isinstance(value, PlainSignal)
             )
             made = replace(made, alone=through and uses[node.output[0]] == 1)
             for potential in filter(None, node.output[1:]):
@@ -168,7 +168,7 @@ def _opset(model: ModelProto) -> int:
     return int(version)
 
 
-def _initializers(model: ModelProto, places: Mapping[int, Place]) -> dict[str, Any]:
+def _initializers(model: ModelProto, places: Mapping[int, ByteRange]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for number, tensor in enumerate(model.graph.initializer):
         if tensor.name in values:
@@ -207,15 +207,15 @@ def _dims(entry: ValueInfoProto) -> list[int | None]:
     return [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
 
 
-def _entry(graph: Building) -> Signal:
+def _entry(graph: Building) -> PlainSignal:
     ((name, node),) = graph.nodes.items()
-    return Signal(name, node.shape, (BATCH, STEPS) if graph.timed else (BATCH,))
+    return PlainSignal(name, node.shape, (BATCH, STEPS) if graph.timed else (BATCH,))
 
 
-def _value(call: Call, graph: Building, budget: Budget) -> Signal | Any:
+def _value(call: Call, graph: Building, budget: Budget) -> PlainSignal | Any:
     """What a node makes: a constant, or the signal behind a layer."""
     op = call.node.op_type
-    signals = any(isinstance(value, Signal) for value in call.inputs)
+    signals = any(isinstance(value, PlainSignal) for value in call.inputs)
     if call.node.domain == DOMAIN:
         made = neuron(call, graph)
         call.done()
@@ -240,7 +240,7 @@ def _check_outputs(model: ModelProto, known: dict[str, Value], graph: Building) 
     seen = {before for before, _ in graph.edges}
     for output in model.graph.output:
         value = known.get(output.name)
-        if not isinstance(value, Signal):
+        if not isinstance(value, PlainSignal):
             raise BadInput(f"its output '{output.name[:80]}' is not made by a layer.")
         seen.add(value.layer)
     for name in graph.nodes:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurocompile.formats.onnx_plain.call import Call, Signal
+from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import (
@@ -26,7 +26,7 @@ from neurocompile.ir.nodes import (
 )
 
 
-def gemm(call: Call, graph: Building) -> Signal:
+def gemm(call: Call, graph: Building) -> PlainSignal:
     """alpha x W + beta c: a Linear."""
     call.at_most(3)
     call.only("transA", call.whole("transA", 0), 0)
@@ -41,14 +41,14 @@ def gemm(call: Call, graph: Building) -> Signal:
     return graph.behind(call, Linear(weight, bias), x)
 
 
-def matmul(call: Call, graph: Building) -> Signal:
+def matmul(call: Call, graph: Building) -> PlainSignal:
     """X W with W behind: a Linear; an Add of a constant behind it is its bias."""
     call.at_most(2)
     weight = _matrix(call, call.constant(1, "the weight"))
     return graph.behind(call, Linear(weight.T), call.signal())
 
 
-def conv(call: Call, graph: Building) -> Signal:
+def conv(call: Call, graph: Building) -> PlainSignal:
     """A convolution over one or two axes."""
     weight, bias, axes = _kernel(call)
     op = Conv(
@@ -62,7 +62,7 @@ def conv(call: Call, graph: Building) -> Signal:
     return graph.behind(call, op, call.one_step())
 
 
-def conv_transpose(call: Call, graph: Building) -> Signal:
+def conv_transpose(call: Call, graph: Building) -> PlainSignal:
     """A transposed convolution; less padding at the end is an output_padding."""
     weight, bias, axes = _kernel(call)
     if call.given("output_shape"):
@@ -85,7 +85,7 @@ def conv_transpose(call: Call, graph: Building) -> Signal:
     return graph.behind(call, op, call.one_step())
 
 
-def average_pool(call: Call, graph: Building) -> Signal:
+def average_pool(call: Call, graph: Building) -> PlainSignal:
     """A mean over windows."""
     call.at_most(1)
     kernel = call.wholes("kernel_shape", ())
@@ -101,7 +101,7 @@ def average_pool(call: Call, graph: Building) -> Signal:
     return graph.behind(call, op, call.one_step())
 
 
-def global_average_pool(call: Call, graph: Building) -> Signal:
+def global_average_pool(call: Call, graph: Building) -> PlainSignal:
     """A mean over the whole image."""
     call.at_most(1)
     x = call.one_step()
@@ -109,7 +109,7 @@ def global_average_pool(call: Call, graph: Building) -> Signal:
     return graph.behind(call, AvgPool(kernel, kernel, (0,) * len(kernel)), x)
 
 
-def resize(call: Call, graph: Building) -> Signal:
+def resize(call: Call, graph: Building) -> PlainSignal:
     """Nearest-neighbour upsampling by whole numbers, in the ways that only repeat values."""
     x = call.one_step()
     mode = call.text("mode", "nearest")
@@ -143,7 +143,7 @@ def resize(call: Call, graph: Building) -> Signal:
     return graph.behind(call, Upsample(scale[2:]), x)
 
 
-def batch_normalization(call: Call, graph: Building) -> Signal:
+def batch_normalization(call: Call, graph: Building) -> PlainSignal:
     """Batch norm at inference, as a product and a sum for each channel."""
     call.at_most(5)
     call.only("training_mode", call.whole("training_mode", 0), 0)
@@ -165,7 +165,7 @@ def batch_normalization(call: Call, graph: Building) -> Signal:
     return graph.behind(call, BatchNorm(weight, bias), x)
 
 
-def unchanged(call: Call, graph: Building) -> Signal:
+def unchanged(call: Call, graph: Building) -> PlainSignal:
     """What changes nothing at inference: Identity, Dropout, a Cast between real numbers."""
     op = call.node.op_type
     call.one_output("its mask exists in training only")
@@ -212,7 +212,7 @@ def _same_pads(call: Call, axes: int) -> Shape:
     return begin
 
 
-def _scales(call: Call, x: Signal, early: bool) -> tuple[int, ...]:
+def _scales(call: Call, x: PlainSignal, early: bool) -> tuple[int, ...]:
     """The scales of a Resize or Upsample as whole numbers."""
     where = 1 if early else 2
     call.at_most(where + (1 if early else 2))

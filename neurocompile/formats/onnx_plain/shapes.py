@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.formats.onnx_plain.call import BATCH, FOLDED, STEPS, Call, Lead, Signal
+from neurocompile.formats.onnx_plain.call import BATCH, FOLDED, STEPS, Call, Lead, PlainSignal
 from neurocompile.formats.onnx_plain.constants import axes_of
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.ir.nodes import Reshape, Shape
 
 
-def flatten(call: Call, graph: Building) -> Signal:
+def flatten(call: Call, graph: Building) -> PlainSignal:
     """All axes of a step into one."""
     call.at_most(1)
     x = call.signal()
@@ -30,7 +30,7 @@ def flatten(call: Call, graph: Building) -> Signal:
     return _into(call, graph, x, (-1, prod(x.shape)))
 
 
-def reshape(call: Call, graph: Building) -> Signal:
+def reshape(call: Call, graph: Building) -> PlainSignal:
     """Another shape of a step; or the fold and unfold of batch and steps around a Conv."""
     call.at_most(2)
     x = call.signal()
@@ -43,7 +43,7 @@ def reshape(call: Call, graph: Building) -> Signal:
     return _into(call, graph, x, tuple(entries))
 
 
-def squeeze(call: Call, graph: Building) -> Signal:
+def squeeze(call: Call, graph: Building) -> PlainSignal:
     """A step without, or with, axes of one value."""
     x = call.signal()
     axes, dims = axes_of(call, 1), list(x.dims)
@@ -61,7 +61,7 @@ def squeeze(call: Call, graph: Building) -> Signal:
     return _into(call, graph, x, tuple(dims))
 
 
-def _into(call: Call, graph: Building, x: Signal, entries: tuple[Any, ...]) -> Signal:
+def _into(call: Call, graph: Building, x: PlainSignal, entries: tuple[Any, ...]) -> PlainSignal:
     """A signal with other axes, of which those of batch and steps must stay whole."""
     for lead in ((BATCH, STEPS), (FOLDED,)) if graph.timed else ((BATCH,),):
         shape = _resolved(entries, lead, prod(x.shape), graph.batch)

@@ -18,7 +18,7 @@ from neurocompile.ir.nodes import Shape
 Span = tuple[int, int]
 
 
-class Block(NamedTuple):
+class Box(NamedTuple):
     """A box of neurons, which lie on their core in C order.
 
     Attributes:
@@ -50,9 +50,9 @@ class Block(NamedTuple):
         """The box as an index into an array of the population."""
         return tuple(slice(*span) for span in self.box)
 
-    def piece(self, axis: int, span: Span) -> Block:
+    def piece(self, axis: int, span: Span) -> Box:
         """The part of the box within a range of one axis."""
-        return Block(self.shape, (*self.box[:axis], span, *self.box[axis + 1 :]))
+        return Box(self.shape, (*self.box[:axis], span, *self.box[axis + 1 :]))
 
     def neurons(self) -> Array:
         """(size,) int64, numbers of the neurons in the population, in their order on the core."""
