@@ -16,7 +16,6 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix, sparse_op
-from neurocompile.ir.nodes import Sparse
 from neurocompile.ir.verify import verify
 from neurocompile.place.placed import Placed
 
@@ -43,13 +42,12 @@ def flipped(graph: Graph, probability: float, random: np.random.Generator) -> Gr
     """
     changed = {}
     for name, synapse in graph.of(Synapse):
-        op = synapse.op
-        field = "data" if isinstance(op, Sparse) else "weight"
-        weights = getattr(op, field)
+        weights = synapse.op.weights
         hit = random.random(weights.shape) < probability
         bit = random.integers(0, synapse.bits, weights.shape)
         values = np.where(hit, turned(weights, bit, synapse.bits), weights)
-        changed[name] = replace(synapse, op=replace(op, **{field: values.astype(weights.dtype)}))
+        op = synapse.op.with_weights(values.astype(weights.dtype))
+        changed[name] = replace(synapse, op=op)
     return verify(graph.with_nodes(**changed), "fixed")
 
 

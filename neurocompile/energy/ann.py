@@ -22,7 +22,7 @@ from neurocompile.energy.sensitivity import parts
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Sparse, size
+from neurocompile.ir.nodes import size
 
 NAME = "quantized network without spikes, same architecture, one pass a sample"
 NOT_MODELLED = (
@@ -48,17 +48,15 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
         (source,) = graph.before(name)
         if isinstance(graph.nodes[source], AlwaysOn):
             continue  # a bias
-        op = synapse.op
-        weights += synapse.bits * (op.data if isinstance(op, Sparse) else op.weight).size
+        weights += synapse.bits * synapse.op.weights.size
         macs += counts.synapses[name].synapses
         activations += size(synapse.in_shape)  # read once by each layer behind it
         widths.append(synapse.bits)
     for _, node in graph.of(BiasInput):
         if node.host is not None:
-            op = node.host
-            macs += entries(op, node.in_shape).rows.size
+            macs += entries(node.host, node.in_shape).rows.size
             activations += size(node.in_shape)
-            weights += max(widths) * (op.data if isinstance(op, Sparse) else op.weight).size
+            weights += max(widths) * node.host.weights.size
     activations += sum(
         size(node.shape) for name, node in graph.of(CubaLIF) if not _input(graph, name)
     )  # written once

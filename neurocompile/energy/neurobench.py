@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from neurocompile.energy.counts import Counts
-from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Sparse, size
+from neurocompile.ir.nodes import size
 
 VERSION = "2.3.0"
 BIAS_BYTES = 4  # an int32 register a neuron
@@ -56,8 +55,8 @@ def neurobench(graph: Graph, counts: Counts) -> dict[str, Any]:
 
 def _weights(synapse: Synapse) -> tuple[int, int]:
     """Zeros, and all weights that are stored."""
-    weight: Array = synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
-    return int(weight.size - np.count_nonzero(weight)), weight.size
+    weights = synapse.op.weights
+    return int(weights.size - np.count_nonzero(weights)), weights.size
 
 
 def _bias(graph: Graph, name: str) -> bool:

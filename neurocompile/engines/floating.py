@@ -17,7 +17,6 @@ from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import (
-    NEURONS,
     Neuron,
     StepParameters,
     has_current,
@@ -75,7 +74,7 @@ def run_float(
                 run.loop(group)
             elif group[0] not in run.flow:
                 run.layer(group[0])
-    neurons = [(name, run.layers[name]) for name, _ in graph.of(*NEURONS)]
+    neurons = [(name, run.layers[name]) for name, _ in graph.of(Neuron)]
     return FloatRecording(
         spikes={
             name: run.flow[name].to(torch.uint8).transpose(0, 1).numpy()
@@ -114,7 +113,7 @@ class _Run:
     def layer(self, name: str) -> None:
         """A node outside of any loop, over all steps at once where it has no state."""
         before = [self.flow[b] for b in self.graph.before(name)]
-        if isinstance(self.graph.nodes[name], NEURONS):
+        if isinstance(self.graph.nodes[name], Neuron):
             (x,) = before
             neurons = self._neurons(name, x)
             out = x.new_empty(self.steps, *x.shape[1:])
@@ -136,7 +135,7 @@ class _Run:
             self.flow[name] = like.new_zeros(self.steps, like.shape[1], *self.shape[name])
         late = [n for n in names if isinstance(self.graph.nodes[n], Delay)]
         for name in names:
-            if isinstance(self.graph.nodes[name], NEURONS):
+            if isinstance(self.graph.nodes[name], Neuron):
                 self._neurons(name, self.flow[name])
         for t in range(self.steps):
             for name in late:  # of earlier steps alone

@@ -135,8 +135,7 @@ def _(op: BatchNorm, x: torch.Tensor, in_shape: Shape) -> torch.Tensor:
     return out if bias is None else out + bias.reshape(channels)
 
 
-@apply.register(SumPool)
-@apply.register(AvgPool)
+@apply.register
 def _(op: SumPool | AvgPool, x: torch.Tensor, in_shape: Shape) -> torch.Tensor:
     run = F.avg_pool1d if len(op.kernel) == 1 else F.avg_pool2d
     if isinstance(op, SumPool):

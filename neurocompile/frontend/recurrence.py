@@ -18,8 +18,8 @@ from torch import Tensor
 from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import same_fields
 from neurocompile.ir.graph import Edge, Graph, same
-from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Shape, bias_of
+from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.nodes import Add, Delay, LinearMap, Shape, bias_of
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _alike(first: Traced, later: Traced) -> bool:
         sources = a.before(x), b.before(y)
         if not same_fields(p, q) or len(sources[0]) != len(sources[1]):
             return False
-        if isinstance(p, NEURONS) and x != y:
+        if isinstance(p, Neuron) and x != y:
             return False
         pending += zip(*sources, strict=True)
     return True
@@ -140,7 +140,7 @@ class _Quiet:
             terms = self.before(name)
             if isinstance(node, Add) and len(terms) < 2:
                 self.stands_for[name] = terms[0] if terms else ""
-            elif isinstance(node, LINEAR_OPS) and bias_of(node) is None and terms == [""]:
+            elif isinstance(node, LinearMap) and bias_of(node) is None and terms == [""]:
                 self.stands_for[name] = ""
 
     def of(self, name: str) -> str:

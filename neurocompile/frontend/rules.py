@@ -8,7 +8,6 @@ A kind without a rule falls to the default, which is the error message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import singledispatch
 from typing import Any
 
@@ -38,6 +37,7 @@ from neurocompile.frontend.site import (
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.schema import arrays_of
 from neurocompile.nn import layers
 
 CELLS = (SNNCell, SNNRecurrentCell)
@@ -262,9 +262,8 @@ def _constants(kind: Any, module: Any, site: Site) -> dict[str, Any]:
     if step is not None and step not in STEPS[kind]:
         raise site.refuse(module, f"its activation is not Norse's {STEPS[kind][0].__name__}.")
     return {
-        f.name: constants(getattr(module.p, f.name), f.name, site.in_shape, layer=site.name)
-        for f in fields(kind)
-        if f.type == "Array"
+        name: constants(getattr(module.p, name), name, site.in_shape, layer=site.name)
+        for name in arrays_of(kind)
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.ir.arrays import Array, freeze_fields
 from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse
+from neurocompile.ir.nodes import Shape, Weighted
 from neurocompile.ir.step import STATE_LIMIT
 
 ALIGN_BITS = 6  # weights and thresholds are aligned 6 bits above the biases
@@ -59,7 +59,7 @@ class BiasInput:
     in_shape: Shape
     shape: Shape
     scale: Array
-    host: Linear | Conv | ConvTranspose | Sparse | None = None
+    host: Weighted | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self, np.float64, "scale")
@@ -79,6 +79,15 @@ class FixedStep(NamedTuple):
     out: Any
     current: Any
     potential: Any
+
+
+class FixedConstants(NamedTuple):
+    """What an integer step reads, in the numbers of one `ops`."""
+
+    keep_u: Any
+    keep_v: Any
+    bias: Any
+    threshold: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,15 +161,6 @@ class CubaLIF:
         return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
 
 
-class FixedConstants(NamedTuple):
-    """What an integer step reads, in the numbers of one `ops`."""
-
-    keep_u: Any
-    keep_v: Any
-    bias: Any
-    threshold: Any
-
-
 @dataclass(frozen=True, eq=False)
 class Synapse:
     """One integer linear map from a population to another: the only kind of edge on a chip.
@@ -179,7 +179,7 @@ class Synapse:
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
     """
 
-    op: Linear | Conv | ConvTranspose | Sparse
+    op: Weighted
     in_shape: Shape
     out_shape: Shape
     weight_exp: int = 0

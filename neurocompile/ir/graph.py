@@ -16,7 +16,7 @@ from typing import Any
 
 from neurocompile.ir.arrays import same_fields
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.settings import Settings
 
 FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, CubaLIF, Synapse)
@@ -78,7 +78,7 @@ class Graph:
         """
         place = {name: i for i, name in enumerate(self.nodes)}
         onward: set[str] = set()  # what leads to neurons further on
-        pending = [name for name, _ in self.of(*NEURONS, CubaLIF)]
+        pending = [name for name, _ in self.of(Neuron, CubaLIF)]
         while pending:
             name = pending.pop()
             found = {b for b in self.before(name) if place[b] < place[name]} - onward
@@ -90,7 +90,7 @@ class Graph:
             if not self.after(name)
             or (
                 name not in onward
-                and isinstance(node, (*NEURONS, CubaLIF))
+                and isinstance(node, (Neuron, CubaLIF))
                 and _reached(name, self.after) <= _reached(name, self.before)
             )
         )

@@ -88,8 +88,7 @@ def _(op: BatchNorm, in_shape: Shape) -> sp.csr_array:
     return _csr(factors, each, each, (each.size, each.size))
 
 
-@matrix.register(SumPool)
-@matrix.register(AvgPool)
+@matrix.register
 def _(op: SumPool | AvgPool, in_shape: Shape) -> sp.csr_array:
     sums = matrix(_pool_as_conv(op, in_shape), in_shape)
     if isinstance(op, SumPool):
@@ -109,8 +108,7 @@ def _(op: Upsample, in_shape: Shape) -> sp.csr_array:
     return _csr(np.ones(index.size), rows, index.ravel(), (index.size, size(in_shape)))
 
 
-@matrix.register(Reshape)
-@matrix.register(Identity)
+@matrix.register
 def _(op: Reshape | Identity, in_shape: Shape) -> sp.csr_array:
     return sp.csr_array(sp.eye_array(size(in_shape), format="csr"))
 

@@ -32,8 +32,30 @@ class Step(NamedTuple):
     out: Any
 
 
+class Neuron:
+    """What every neuron of the FLOAT vocabulary has: registers, a start, and its own step.
+
+    A subclass is a frozen dataclass whose arrays are its parameters.
+
+    Attributes:
+        state_names: Its registers; the first is the membrane potential, "v".
+        spiking: Whether it sends spikes; a readout gives its potential.
+        start: Name of the parameter that v is before the first step; None where v is 0.
+        reset: What a spike does to v; a field of a class that has the choice.
+    """
+
+    state_names: ClassVar[tuple[str, ...]]
+    spiking: ClassVar[bool]
+    start: ClassVar[str | None]
+    reset: Reset = "zero"
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class LIF:
+class LIF(Neuron):
     """Leaky integrate-and-fire neuron with synaptic current.
 
     tau_mem dv/dt = v_leak - v + i;  tau_syn di/dt = -i;  a step:
@@ -54,7 +76,6 @@ class LIF:
     state_names: ClassVar[tuple[str, ...]] = ("v", "i")
     spiking: ClassVar[bool] = True
     start: ClassVar[str | None] = "v_leak"
-    reset: ClassVar[Reset] = "zero"
 
     def __post_init__(self) -> None:
         freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
@@ -69,7 +90,7 @@ class LIF:
 
 
 @dataclass(frozen=True, eq=False)
-class LIFBox:
+class LIFBox(Neuron):
     """Leaky integrate-and-fire neuron without synaptic current.
 
     tau_mem dv/dt = v_leak - v + in;  a step:
@@ -105,67 +126,7 @@ class LIFBox:
 
 
 @dataclass(frozen=True, eq=False)
-class LI:
-    """Leaky integrator with synaptic current: a readout that never spikes.
-
-    The step of LIF without threshold:
-    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  i <- i - dt tau_syn_inv i.
-    The membrane potential is the output.
-
-    Attributes:
-        tau_syn_inv, tau_mem_inv: 1/s.
-        v_leak: Membrane units.
-    """
-
-    tau_syn_inv: Array
-    tau_mem_inv: Array
-    v_leak: Array
-
-    state_names: ClassVar[tuple[str, ...]] = ("v", "i")
-    spiking: ClassVar[bool] = False
-    start: ClassVar[str | None] = "v_leak"
-
-    def __post_init__(self) -> None:
-        freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak")
-
-    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
-        v, i = state
-        i = i + x
-        v = v + p.mem_leak * ((p.v_leak - v) + i)
-        return Step((v, i - p.syn_leak * i), v)
-
-
-@dataclass(frozen=True, eq=False)
-class LIBox:
-    """Leaky integrator without synaptic current: a readout that never spikes.
-
-    v <- v + dt tau_mem_inv ((v_leak - v) + in); the membrane potential is the output.
-
-    Attributes:
-        tau_mem_inv: 1/s.
-        v_leak: Membrane units.
-    """
-
-    tau_mem_inv: Array
-    v_leak: Array
-
-    state_names: ClassVar[tuple[str, ...]] = ("v",)
-    spiking: ClassVar[bool] = False
-    start: ClassVar[str | None] = "v_leak"
-
-    def __post_init__(self) -> None:
-        freeze_fields(self, None, "tau_mem_inv", "v_leak")
-
-    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
-        (v,) = state
-        v = v + p.mem_leak * ((p.v_leak - v) + x)
-        return Step((v,), v)
-
-
-@dataclass(frozen=True, eq=False)
-class IAF:
+class IAF(Neuron):
     """Integrate-and-fire neuron: it adds up its input and forgets nothing.
 
     v <- v + in;  z = v > v_th;  then where z, v <- v_reset (reset "zero") or v <- v - v_th
@@ -197,7 +158,67 @@ class IAF:
 
 
 @dataclass(frozen=True, eq=False)
-class Integrator:
+class LI(Neuron):
+    """Leaky integrator with synaptic current: a readout that never spikes.
+
+    The step of LIF without threshold:
+    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  i <- i - dt tau_syn_inv i.
+    The membrane potential is the output.
+
+    Attributes:
+        tau_syn_inv, tau_mem_inv: 1/s.
+        v_leak: Membrane units.
+    """
+
+    tau_syn_inv: Array
+    tau_mem_inv: Array
+    v_leak: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "i")
+    spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = "v_leak"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        v, i = state
+        i = i + x
+        v = v + p.mem_leak * ((p.v_leak - v) + i)
+        return Step((v, i - p.syn_leak * i), v)
+
+
+@dataclass(frozen=True, eq=False)
+class LIBox(Neuron):
+    """Leaky integrator without synaptic current: a readout that never spikes.
+
+    v <- v + dt tau_mem_inv ((v_leak - v) + in); the membrane potential is the output.
+
+    Attributes:
+        tau_mem_inv: 1/s.
+        v_leak: Membrane units.
+    """
+
+    tau_mem_inv: Array
+    v_leak: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = "v_leak"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "tau_mem_inv", "v_leak")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        (v,) = state
+        v = v + p.mem_leak * ((p.v_leak - v) + x)
+        return Step((v,), v)
+
+
+@dataclass(frozen=True, eq=False)
+class Integrator(Neuron):
     """Integrator: a readout that adds up its input, forgets nothing and never spikes.
 
     v <- v + in; the membrane potential is the output.  At the start v = 0.
@@ -214,8 +235,7 @@ class Integrator:
         return Step((v,), v)
 
 
-NEURONS = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
-Neuron = LIF | LIFBox | IAF | LI | LIBox | Integrator
+NEURONS: tuple[type[Neuron], ...] = tuple(Neuron.__subclasses__())  # all of the above
 
 
 def has_current(neuron: Neuron) -> bool:
@@ -271,7 +291,7 @@ def level_of(neuron: Neuron, p: StepParameters) -> Any:
     """
     if not neuron.spiking:
         return start_of(neuron, p)
-    return p.v_reset if getattr(neuron, "reset", "zero") == "zero" else None
+    return p.v_reset if neuron.reset == "zero" else None
 
 
 def _wide(values: Array | None) -> Array | None:

@@ -7,9 +7,9 @@ The meaning of each is its matrix, in `linear.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -29,8 +29,32 @@ class Input:
     shape: Shape
 
 
+class LinearMap:
+    """What every linear node is: a matrix, and a bias where it has one; it keeps no state."""
+
+
+class Weighted(LinearMap):
+    """A linear map with weights of its own: the only kind that a synapse of a chip holds.
+
+    Attributes:
+        weight_field: Name of the field that holds the weights.
+    """
+
+    weight_field: ClassVar[str] = "weight"
+
+    @property
+    def weights(self) -> Array:
+        """The weights as they are stored: dense, shared over space, or sparse."""
+        stored: Array = getattr(self, self.weight_field)
+        return stored
+
+    def with_weights(self, values: Array) -> Self:
+        """The same map with other weights, of the same shape."""
+        return replace(cast(Any, self), **{self.weight_field: values})
+
+
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(Weighted):
     """Dense synapses: out = weight @ in + bias.
 
     Attributes:
@@ -46,7 +70,7 @@ class Linear:
 
 
 @dataclass(frozen=True, eq=False)
-class Conv:
+class Conv(Weighted):
     """Convolution over one or two axes as PyTorch defines it (a correlation), zero padded.
 
     Attributes:
@@ -68,7 +92,7 @@ class Conv:
 
 
 @dataclass(frozen=True, eq=False)
-class ConvTranspose:
+class ConvTranspose(Weighted):
     """Transposed convolution as PyTorch defines it: the transpose of a Conv's matrix.
 
     Attributes:
@@ -91,7 +115,7 @@ class ConvTranspose:
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(Weighted):
     """Any linear map, stored row by row (CSR): out = matrix @ in + bias.
 
     Attributes:
@@ -109,13 +133,15 @@ class Sparse:
     out_shape: Shape
     bias: Array | None = None
 
+    weight_field: ClassVar[str] = "data"
+
     def __post_init__(self) -> None:
         freeze_fields(self, None, "data", "bias")
         freeze_fields(self, np.int64, "indices", "indptr")
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNorm:
+class BatchNorm(LinearMap):
     """Batch norm at inference: out = weight * in + bias, a number of each for each channel.
 
     Channels lie along the first axis. From what PyTorch holds,
@@ -134,7 +160,7 @@ class BatchNorm:
 
 
 @dataclass(frozen=True, eq=False)
-class SumPool:
+class SumPool(LinearMap):
     """Sum over windows, channel by channel, zero padded.
 
     Attributes:
@@ -147,7 +173,7 @@ class SumPool:
 
 
 @dataclass(frozen=True, eq=False)
-class AvgPool:
+class AvgPool(LinearMap):
     """Mean over windows, channel by channel.
 
     Attributes:
@@ -162,7 +188,7 @@ class AvgPool:
 
 
 @dataclass(frozen=True, eq=False)
-class Upsample:
+class Upsample(LinearMap):
     """Nearest-neighbour upsampling: each value is repeated scale times along each axis.
 
     Attributes:
@@ -173,7 +199,7 @@ class Upsample:
 
 
 @dataclass(frozen=True, eq=False)
-class Reshape:
+class Reshape(LinearMap):
     """The same values in another shape, in C order: Flatten, Unflatten and view.
 
     Attributes:
@@ -184,7 +210,7 @@ class Reshape:
 
 
 @dataclass(frozen=True, eq=False)
-class Identity:
+class Identity(LinearMap):
     """Passes everything on unchanged: dropout at inference, Norse's RegularizationCell."""
 
 
@@ -216,21 +242,10 @@ class Delay:
 
 JOINS = (Add, Concat)
 MAX_DELAY = 1 << 16  # steps of a Delay
-LINEAR_OPS = (
-    *(Linear, Conv, ConvTranspose, Sparse, BatchNorm),
-    *(SumPool, AvgPool, Upsample, Reshape, Identity),
-)
-LinearOp = (
-    Linear
-    | Conv
-    | ConvTranspose
-    | Sparse
-    | BatchNorm
-    | SumPool
-    | AvgPool
-    | Upsample
-    | Reshape
-    | Identity
+WEIGHTED: tuple[type[Weighted], ...] = tuple(Weighted.__subclasses__())
+LINEAR_OPS: tuple[type[LinearMap], ...] = (
+    *WEIGHTED,
+    *(kind for kind in LinearMap.__subclasses__() if kind is not Weighted),
 )
 
 

@@ -16,8 +16,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
-from neurocompile.ir.neurons import NEURONS, StepParameters, start_of, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, size
+from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
+from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.step import NumpyOps
 from neurocompile.ir.time import chip_delay, depths, lead_in
@@ -37,10 +37,10 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
         by neuron layer, each (steps, *shape).
     """
     shape = shapes(graph)
-    maps = {n: matrix(op, shape[graph.before(n)[0]]) for n, op in graph.of(*LINEAR_OPS)}
-    biases = {n: full_bias(op, shape[graph.before(n)[0]]) for n, op in graph.of(*LINEAR_OPS)}
+    maps = {n: matrix(op, shape[graph.before(n)[0]]) for n, op in graph.of(LinearMap)}
+    biases = {n: full_bias(op, shape[graph.before(n)[0]]) for n, op in graph.of(LinearMap)}
     p, states = {}, {}
-    for name, neuron in graph.of(*NEURONS):
+    for name, neuron in graph.of(Neuron):
         p[name] = StepParameters(**step_parameters(neuron, graph.settings.dt))
         start = start_of(neuron, p[name])
         v = np.broadcast_to(0.0 if start is None else start, shape[name]).copy()

@@ -22,9 +22,8 @@ from neurocompile.ir.checks import (
     layer,
 )
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
-    LINEAR_OPS,
     Add,
     AvgPool,
     BatchNorm,
@@ -35,6 +34,7 @@ from neurocompile.ir.nodes import (
     Identity,
     Input,
     Linear,
+    LinearMap,
     Reshape,
     Shape,
     Sparse,
@@ -117,7 +117,7 @@ def _joined(node: Any, each: list[Shape]) -> Shape:
     if isinstance(node, Input):
         check_shape(node.shape)
         return node.shape
-    if isinstance(node, LINEAR_OPS):
+    if isinstance(node, LinearMap):
         (before,) = each
         return out_shape(node, before)
     if isinstance(node, Concat):
@@ -131,7 +131,7 @@ def _joined(node: Any, each: list[Shape]) -> Shape:
         shape = (sum(shape[0] for shape in each), *each[0][1:])
         check_shape(shape)
         return shape
-    expect(isinstance(node, (Add, Delay, *NEURONS)), "it is not a node of the FLOAT vocabulary.")
+    expect(isinstance(node, (Add, Delay, Neuron)), "it is not a node of the FLOAT vocabulary.")
     return each[0]
 
 
@@ -213,8 +213,7 @@ def _(op: BatchNorm, in_shape: Shape) -> Shape:
     return in_shape
 
 
-@_behind.register(SumPool)
-@_behind.register(AvgPool)
+@_behind.register
 def _(op: SumPool | AvgPool, in_shape: Shape) -> Shape:
     axes = len(op.kernel)
     expect(axes in (1, 2), f"its kernel is {op.kernel}, allowed are 1 or 2 numbers.")

@@ -22,7 +22,7 @@ from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Delay, Input
 Stage = Literal["float", "fixed"]
 Rule = Callable[[Graph], None]
 
-FLOAT_NODES = (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
+FLOAT_NODES: tuple[type, ...] = (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
 MAX_NODES = 10_000
 MAX_EDGES = 4 * MAX_NODES  # a synapse has two; an Add or Concat has one a source
 MAX_NAME = 1000  # letters; the name of a composed synapse joins those of its parts

@@ -2,14 +2,14 @@
 
 In:  a graph whose nodes are of a known vocabulary.
 Out: nothing, or a BadInput that names the node and the field.
-The annotation of a field is its rule, so that a new node needs no code here.
+The type of a field is its rule (`schema.py`), so that a new node needs no code here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,8 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import LARGEST_FLOAT, check_shape, expect, layer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
-
-WEIGHTED = (Linear, Conv, ConvTranspose, Sparse)  # what a synapse may hold
-MAX_INT = (1 << 31) - 1  # no shape, stride or exponent of a network comes near it
-MAX_NUMBERS = 8  # of a shape or stride
+from neurocompile.ir.nodes import Sparse, size
+from neurocompile.ir.schema import MAX_NUMBERS, Field, fields_of, is_whole
 
 
 def fields_have_their_types(graph: Graph) -> None:
@@ -82,14 +78,13 @@ def check_sparse(op: Sparse) -> None:
 
 
 def _check_fields(node: Any) -> None:
-    for field in fields(node):
-        value, kind = getattr(node, field.name), str(field.type)
-        if is_dataclass(value) and type(value) in WEIGHTED and "Linear" in kind:
+    for field in fields_of(type(node)):
+        value = getattr(node, field.name)
+        if type(value) in field.kinds:
             _check_fields(value)
             continue
-        good, allowed = _holds(kind, value)
-        if not good:
-            raise BadInput(f"its {field.name} is {_short(value)}, allowed is {allowed}.")
+        if not (field.optional and value is None) and not _holds(field, value):
+            raise BadInput(f"its {field.name} is {_short(value)}, allowed is {field.allowed}.")
         if isinstance(value, np.ndarray):
             real = value.dtype.kind in "iu" or value.dtype in (np.float32, np.float64)
             expect(
@@ -98,29 +93,22 @@ def _check_fields(node: Any) -> None:
             )
 
 
-def _holds(kind: str, value: Any) -> tuple[bool, str]:
-    """Whether a value is of the kind that an annotation names, and that kind in words."""
-    if value is None and kind.endswith("| None"):
-        return True, ""
-    match kind.removesuffix(" | None"):
-        case "Array":
-            return isinstance(value, np.ndarray), "an array of numbers"
-        case "Shape":
-            good = isinstance(value, tuple) and len(value) <= MAX_NUMBERS
-            return good and all(map(_whole, value)), f"up to {MAX_NUMBERS} whole numbers"
-        case "int":
-            return _whole(value), "a whole number of up to 32 bits"
-        case "bool":
-            return isinstance(value, bool), "True or False"
-        case "Reset":
-            good = isinstance(value, str) and value in get_args(Reset)
-            return good, " or ".join(map(repr, get_args(Reset)))
+def _holds(field: Field, value: Any) -> bool:
+    """Whether a value is of the kind that a field holds."""
+    match field.holds:
+        case "array":
+            return isinstance(value, np.ndarray)
+        case "shape":
+            few = isinstance(value, tuple) and len(value) <= MAX_NUMBERS
+            return few and all(map(is_whole, value))
+        case "whole":
+            return is_whole(value)
+        case "flag":
+            return isinstance(value, bool)
+        case "word":
+            return isinstance(value, str) and value in field.words
         case _:
-            return False, " or ".join(kind.__name__ for kind in WEIGHTED)
-
-
-def _whole(n: Any) -> bool:
-    return isinstance(n, int | np.integer) and not isinstance(n, bool) and abs(int(n)) <= MAX_INT
+            return False
 
 
 def _short(found: Any) -> str:

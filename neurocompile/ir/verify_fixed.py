@@ -14,7 +14,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import check_floats, check_one_or_each, check_shape, expect, layer
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Sparse, bias_of, size
+from neurocompile.ir.nodes import bias_of, size
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.step import STATE_LIMIT
 from neurocompile.ir.verify_fields import arrays
@@ -132,7 +132,7 @@ def weights_are_on_the_grid(graph: Graph) -> None:
     for name, node in graph.of(Synapse):
         with layer(name, node):
             _check_between("bits", node.bits, BITS)
-            weights = node.op.data if isinstance(node.op, Sparse) else node.op.weight
+            weights = node.op.weights
             expect(
                 weights.dtype.kind in "iu",
                 f"its weights are {weights.dtype}, allowed are integers. Quantize the network.",

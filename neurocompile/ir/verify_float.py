@@ -11,7 +11,7 @@ import numpy as np
 from neurocompile.errors import BadInput
 from neurocompile.ir.checks import check_floats, check_one_or_each, expect, layer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import JOINS, MAX_DELAY, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
@@ -70,7 +70,7 @@ def shapes_fit(graph: Graph) -> None:
 def one_value_or_one_a_neuron(graph: Graph) -> None:
     """A neuron's parameters are () or exactly the layer's shape."""
     shape = shapes(graph)
-    for name, neuron in graph.of(*NEURONS):
+    for name, neuron in graph.of(Neuron):
         with layer(name, neuron):
             for what, values in arrays(neuron):
                 check_one_or_each(values, what, shape[name])
@@ -78,7 +78,7 @@ def one_value_or_one_a_neuron(graph: Graph) -> None:
 
 def time_constants_are_positive(graph: Graph) -> None:
     """A leak takes from a state; it neither keeps it for ever nor adds to it."""
-    for name, neuron in graph.of(*NEURONS):
+    for name, neuron in graph.of(Neuron):
         with layer(name, neuron):
             for what, values in arrays(neuron):
                 good = not what.startswith("tau_") or bool(np.all(values > 0))

@@ -15,7 +15,6 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Sparse
 
 FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # of the weights; the best is tried out
 SMALLEST_EXPONENT = -8
@@ -44,8 +43,8 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
         links = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         if not links:
             continue
-        largest = max(links, key=lambda link: weights_of(graph.nodes[link]).size)
-        factor = best_factor(weights_of(graph.nodes[largest]).astype(np.float64), bits)
+        largest = max(links, key=lambda link: graph.nodes[link].op.weights.size)
+        factor = best_factor(graph.nodes[largest].op.weights.astype(np.float64), bits)
         down = int(np.ceil(np.log2(factor)))
         for link in links:
             synapse = graph.nodes[link]
@@ -55,10 +54,9 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
                     f"synapse '{link}': with {bits} bits its exponent would be {exponent}, but the "
                     f"smallest is {SMALLEST_EXPONENT}. Use more bits."
                 )
-            exact[link] = weights_of(synapse) * factor
-            nodes[link] = with_weights(
-                replace(synapse, weight_exp=exponent, bits=bits), on_grid(exact[link], bits)
-            )
+            exact[link] = synapse.op.weights * factor
+            op = synapse.op.with_weights(on_grid(exact[link], bits))
+            nodes[link] = replace(synapse, op=op, weight_exp=exponent, bits=bits)
         nodes[name] = scaled(node, factor / 2.0**down)
     return replace(graph, nodes=nodes), exact
 
@@ -91,16 +89,3 @@ def scaled(node: CubaLIF, factor: float) -> CubaLIF:
         v_init=np.rint(node.v_init * factor).astype(np.int64),
         scale=node.scale / factor,
     )
-
-
-def weights_of(synapse: Synapse) -> Array:
-    """The weights of a synapse, dense, shared or sparse."""
-    return synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
-
-
-def with_weights(synapse: Synapse, values: Array) -> Synapse:
-    """The same synapse with other weights."""
-    op = synapse.op
-    if isinstance(op, Sparse):
-        return replace(synapse, op=replace(op, data=values))
-    return replace(synapse, op=replace(op, weight=values))

@@ -18,7 +18,7 @@ from neurocompile.engines.torch_ops import UNITY
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
 from neurocompile.ir.step import STATE_LIMIT
-from neurocompile.nn.grid_formats import grid_ends, weights_of, with_weights
+from neurocompile.nn.grid_formats import grid_ends
 from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
 
 ALIGN = 1 << ALIGN_BITS
@@ -46,7 +46,7 @@ class GridSynapse(nn.Module):
         super().__init__()
         self.fixed = fixed
         self.ends = grid_ends(fixed.bits)
-        values = weights_of(fixed) if exact is None else exact
+        values = fixed.op.weights if exact is None else exact
         self.weight = nn.Parameter(torch.from_numpy(values / WEIGHT_UNIT).float())
         self.keep_in_range()
 
@@ -62,7 +62,8 @@ class GridSynapse(nn.Module):
 
     def integers(self) -> Synapse:
         """The synapse as the chip stores it."""
-        return with_weights(self.fixed, self.weights().detach().numpy().astype(np.int16))
+        weights = self.weights().detach().numpy().astype(np.int16)
+        return replace(self.fixed, op=self.fixed.op.with_weights(weights))
 
     @torch.no_grad()
     def keep_in_range(self) -> None:

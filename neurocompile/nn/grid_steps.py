@@ -212,8 +212,9 @@ def inputs_of(synapse: Synapse) -> int:
     if isinstance(op, Sparse):
         return int((op.indptr[1:] - op.indptr[:-1]).max(initial=0))
     # Conv holds inputs / groups on axis 1; ConvTranspose has inputs on axis 0, groups apart.
-    own = op.weight.shape[0] // op.groups if isinstance(op, ConvTranspose) else op.weight.shape[1]
-    return int(own * size(op.weight.shape[2:]))
+    shape = op.weights.shape
+    own = shape[0] // op.groups if isinstance(op, ConvTranspose) else shape[1]
+    return int(own * size(shape[2:]))
 
 
 @singledispatch

@@ -9,7 +9,7 @@ bits it may pay to cut it off.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -131,5 +131,5 @@ def _error(
             total += float(np.square(error).sum())
             continue
         power = np.stack([group.power for group in seen])[:, None]
-        total += float((np.square(kernels(replace(op, weight=error))) * power).sum())
+        total += float((np.square(kernels(op.with_weights(error))) * power).sum())
     return total

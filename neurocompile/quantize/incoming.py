@@ -24,11 +24,18 @@ from neurocompile.ir.neurons import (
     start_of,
     step_parameters,
 )
-from neurocompile.ir.nodes import Conv, ConvTranspose, Input, Linear, Reshape, Shape, Sparse
+from neurocompile.ir.nodes import (
+    Conv,
+    ConvTranspose,
+    Input,
+    Linear,
+    Reshape,
+    Shape,
+    Sparse,
+    Weighted,
+)
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
-
-Weighted = Linear | Conv | ConvTranspose | Sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,18 +122,17 @@ class Incoming:
             Unsupported: If the gain differs between neurons that share weights.
         """
         if self.gain.ndim == 0:
-            return with_weights(op, weights_of(op) * self.gain)
+            return op.with_weights(op.weights * self.gain)
         gain = np.broadcast_to(self.gain, self.shape)
         if isinstance(op, Linear) and len(op.weight) == gain.size:
-            return with_weights(op, op.weight * gain.reshape(-1, 1))
+            return op.with_weights(op.weight * gain.reshape(-1, 1))
         if isinstance(op, Sparse):
-            return with_weights(op, op.data * np.repeat(gain.ravel(), np.diff(op.indptr)))
+            return op.with_weights(op.data * np.repeat(gain.ravel(), np.diff(op.indptr)))
         channels = gain.reshape(len(gain), -1)
         if isinstance(op, Conv | ConvTranspose) and np.all(channels == channels[:, :1]):
             split = kernels(op)  # (groups, outputs of a group, columns), channels in order
-            return with_weights(
-                op, from_kernels(op, split * channels[:, 0].reshape(*split.shape[:2], 1))
-            )
+            scaled = split * channels[:, 0].reshape(*split.shape[:2], 1)
+            return op.with_weights(from_kernels(op, scaled))
         raise Unsupported(
             f"layer '{self.name}': a tau_mem for every neuron behind a {type(op).__name__}, "
             "whose weights are shared, is not in this version. Use one tau_mem for a channel."
@@ -192,7 +198,7 @@ def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arr
             link, in_shape, out_shape = step, before, shape[step]
             own = full_bias(node, in_shape)
             bias = None if own is None else own.astype(np.float64)
-            op = with_weights(replace(node, bias=None), weights_of(node).astype(np.float64))
+            op = replace(node, bias=None).with_weights(node.weights.astype(np.float64))
         before = shape[step]
     return Arrival(branch.origin, link, op, in_shape, out_shape, branch.delay), bias
 
@@ -208,16 +214,6 @@ def _check_host(graph: Graph, branch: Branch, name: str) -> None:
         "into the bias registers of one layer only, before the first step. Lead it through one "
         "LIFBox layer of its own, or use the Bernoulli encoder."
     )
-
-
-def weights_of(op: Weighted) -> Array:
-    """The weights of a synapse: `weight`, or `data` where it is stored sparsely."""
-    return op.data if isinstance(op, Sparse) else op.weight
-
-
-def with_weights(op: Weighted, values: Array) -> Weighted:
-    """The same synapse with other weights."""
-    return replace(op, data=values) if isinstance(op, Sparse) else replace(op, weight=values)
 
 
 def _or_zero(potential: Any) -> Array:

@@ -20,7 +20,7 @@ from scipy.linalg import cholesky, solve_triangular
 from neurocompile.engines.floating import FloatRecording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.columns import column_count, columns, evenly, places
@@ -133,7 +133,7 @@ class Watch:
 
 def _ways(graph: Graph) -> Iterator[_Way]:
     shape = shapes(graph)
-    for name, _ in graph.of(*NEURONS):
+    for name, _ in graph.of(Neuron):
         incoming = read_incoming(graph, name, shape)
         leaks = (incoming.numbers.syn_leak, incoming.numbers.mem_leak)
         keeps = tuple(1 - float(np.mean(leak)) for leak in leaks if leak is not None)

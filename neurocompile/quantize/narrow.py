@@ -19,7 +19,6 @@ from neurocompile.energy.estimate import estimate
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Sparse
 from neurocompile.place.pack import Objective
 from neurocompile.place.placement import place
 from neurocompile.quantize.calibrate import Calibrated
@@ -190,11 +189,8 @@ def _weights(graph: Graph) -> dict[str, int]:
     """Stored weights by population that has some, in the order of the network."""
     found: dict[str, int] = {}
     for name, synapse in graph.of(Synapse):
-        op = synapse.op
         (target,) = graph.after(name)
-        found[target] = found.get(target, 0) + int(
-            (op.data if isinstance(op, Sparse) else op.weight).size
-        )
+        found[target] = found.get(target, 0) + synapse.op.weights.size
     return found
 
 

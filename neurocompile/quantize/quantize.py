@@ -26,20 +26,13 @@ from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
-from neurocompile.ir.neurons import NEURONS, has_current
-from neurocompile.ir.nodes import Input, Linear, Shape, size
+from neurocompile.ir.neurons import Neuron, has_current
+from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
 from neurocompile.ir.verify_fixed import MAX_DELAY
 from neurocompile.quantize.choices import Choice, finer, reach
-from neurocompile.quantize.incoming import (
-    Arrival,
-    Incoming,
-    Weighted,
-    read_incoming,
-    weights_of,
-    with_weights,
-)
+from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
@@ -107,7 +100,7 @@ class _Request:
         """The weights of a synapse on the grid, of which one float unit is so many."""
         key = (arrival.link, unit, choice)
         if key not in self.memo:
-            values, moments = weights_of(op) * unit, self.moments.get(str(arrival.link))
+            values, moments = op.weights * unit, self.moments.get(str(arrival.link))
             made = round_weights(op, values, moments, choice.bits, choice.correct_bias)
             self.memo[key] = made
         return self.memo[key]
@@ -124,7 +117,7 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
     edges: list[Edge] = []
     backwards: dict[str, dict[str, Synapse]] = {}  # by origin, which stands before them
     for name, node in graph.nodes.items():
-        if isinstance(node, NEURONS):
+        if isinstance(node, Neuron):
             incoming = read_incoming(graph, name, shape, name in by_axon)
             _check_supported(incoming, chip)
             choice = request.choice(name)
@@ -152,7 +145,7 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
 
 
 def _check_supported(incoming: Incoming, chip: Chip) -> None:
-    reset = getattr(incoming.neuron, "reset", "zero")
+    reset = incoming.neuron.reset
     if reset not in chip.formats.resets.value:
         raise DoesNotFit(
             f"layer '{incoming.name}': a spike resets it by '{reset}', but {chip.name} has "
@@ -192,7 +185,7 @@ def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
     ranges = request.ranges
     ops = [incoming.gained(op) for op in _ops(incoming)]
     found = [request.moments.get(str(a.link)) for a in incoming.arrivals]
-    low, high = reach([weights_of(op) for op in ops], ops, found, choice)
+    low, high = reach([op.weights for op in ops], ops, found, choice)
     above = incoming.threshold if incoming.neuron.spiking else np.zeros(1)
     gain = float(np.max(incoming.gain)) if ops else 0.0
     return Demand(
@@ -235,7 +228,7 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
         bias_mant=mantissa,
         bias_exp=np.asarray(exponent),
         v_init=np.rint(incoming.start * scale.unit),
-        reset=getattr(incoming.neuron, "reset", "zero"),
+        reset=incoming.neuron.reset,
         readout=not incoming.neuron.spiking,
         scale=np.asarray(1 / (scale.unit * incoming.finer)),
         offset=incoming.level,
@@ -286,7 +279,7 @@ def _synapses(
         made_up += spread(op, rounded.bias, made_up.size) / unit
         found.append(
             Synapse(
-                with_weights(op, rounded.values),
+                op.with_weights(rounded.values),
                 arrival.in_shape,
                 arrival.out_shape,
                 scale.weight_exp,
@@ -304,5 +297,5 @@ def _on_grid(
     op: Any, shapes: tuple[Shape, Shape], scale: Scale, bits: int, exponent: int
 ) -> Synapse:
     """A synapse with its weights rounded to the chip's grid."""
-    values = weights_of(op) * (scale.unit / 2.0 ** (exponent + ALIGN_BITS))
-    return Synapse(with_weights(op, to_grid(values, bits)), *shapes, exponent, bits)
+    values = op.weights * (scale.unit / 2.0 ** (exponent + ALIGN_BITS))
+    return Synapse(op.with_weights(to_grid(values, bits)), *shapes, exponent, bits)

@@ -17,8 +17,8 @@ from neurocompile.engines.floating import FloatRecording, run_float
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
-from neurocompile.ir.neurons import NEURONS, has_current, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Concat, Delay, Input, Reshape, Shape, size
+from neurocompile.ir.neurons import Neuron, has_current, step_parameters
+from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape, Shape, size
 from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import shapes
 
@@ -78,9 +78,9 @@ def bound(graph: Graph) -> Ranges:
     which the report counts.
     """
     shape = shapes(graph)
-    reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(*NEURONS)}
+    reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(Neuron)}
     largest_input = 1.0
-    for name in order_behind(graph, (Input, *NEURONS)):
+    for name in order_behind(graph, (Input, Neuron)):
         node = graph.nodes[name]
         before = [reach[b] for b in graph.before(name) if name not in reach]
         if isinstance(node, Input):
@@ -93,10 +93,10 @@ def bound(graph: Graph) -> Ranges:
             reach[name] = _joined(before, lambda parts: np.sum(parts, axis=0))
         elif isinstance(node, Concat):
             reach[name] = _joined(before, np.concatenate)
-        elif isinstance(node, LINEAR_OPS):
+        elif isinstance(node, LinearMap):
             reach[name] = _through(node, before[0], shape[graph.before(name)[0]])
     current, potential = {}, {}
-    for name, node in graph.of(*NEURONS):
+    for name, node in graph.of(Neuron):
         arriving = reach[graph.before(name)[0]]
         p: dict[str, Any] = step_parameters(node, graph.settings.dt)
         if has_current(node):

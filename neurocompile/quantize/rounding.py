@@ -12,15 +12,13 @@ Frantar et al., GPTQ, ICLR 2023, for one order for all rows and a Cholesky facto
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.nodes import Linear, Sparse
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Weighted
 from neurocompile.quantize.columns import from_kernels, kernels
-from neurocompile.quantize.incoming import Weighted
 from neurocompile.quantize.moments import Together
 from neurocompile.quantize.scales import to_grid
 
@@ -52,9 +50,9 @@ def round_weights(
         bits: Width of the weights.
         bias: Whether a bias may make up for what the weights cannot.
     """
-    if moments is None or isinstance(op, Sparse):
+    if moments is None or not isinstance(op, Linear | Conv | ConvTranspose):
         return Rounded(to_grid(values, bits), np.zeros(1))
-    split = kernels(replace(op, weight=values))
+    split = kernels(op.with_weights(values))
     parts = [_round(w, m, bits, bias) for w, m in zip(split, moments, strict=True)]
     whole = from_kernels(op, np.stack([part.values for part in parts]))
     return Rounded(whole, np.concatenate([part.bias for part in parts]))

@@ -29,7 +29,7 @@ from neurocompile.engines.recording import Activity, add_up
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import OBJECTIVES, Choice
 from neurocompile.quantize.quantize import Memo, quantize
@@ -148,7 +148,7 @@ def best(
         bits: Width of all weights, or by neuron layer.
         judge, memo: Of earlier calls for the same graph and calibration, to save their work.
     """
-    layers = [name for name, _ in graph.of(*NEURONS)]
+    layers = [name for name, _ in graph.of(Neuron)]
     widths = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
     first = {name: Choice(widths[name]) for name in layers}
     if known.data is None:

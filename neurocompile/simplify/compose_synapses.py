@@ -14,10 +14,10 @@ from typing import Any
 
 from neurocompile.errors import Unsupported
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.neurons import NEURONS
-from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Add, Delay, Input, Shape
+from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.nodes import JOINS, Add, Delay, Input, LinearMap, Shape, Weighted
 from neurocompile.ir.shapes import shapes
-from neurocompile.simplify.paths import WEIGHTED, LinearPath, paths_of
+from neurocompile.simplify.paths import LinearPath, paths_of
 
 Links = list[tuple[str, Any]]
 
@@ -47,7 +47,7 @@ def branches_before(graph: Graph, neuron: str) -> tuple[Branch, ...]:
 def _branch(graph: Graph, name: str) -> Branch:
     names: list[str] = []
     delay = 0
-    while isinstance(graph.nodes[name], (*LINEAR_OPS, Delay)):
+    while isinstance(graph.nodes[name], (LinearMap, Delay)):
         if isinstance(graph.nodes[name], Delay):
             delay += graph.nodes[name].steps
         else:
@@ -65,13 +65,13 @@ def compose_synapses(graph: Graph) -> Graph:
     """
     shape = shapes(graph)
     _check_ends(graph)
-    draft = _Draft({name for name, _ in graph.of(Input, *NEURONS)})
+    draft = _Draft({name for name, _ in graph.of(Input, Neuron)})
     branches = {
         name: [(path, _links(graph, path, name, shape)) for path in paths]
         for name, paths in paths_of(graph, shape).items()
     }
     late = {(path.origin, path.delay) for each in branches.values() for path, _ in each}
-    for name, node in graph.of(Input, *NEURONS):
+    for name, node in graph.of(Input, Neuron):
         ends = [draft.branch(path, links, name) for path, links in branches.get(name, [])]
         if len(ends) > 1:
             ends = [draft.add(f"{name}_sum", Add(), ends)]
@@ -128,7 +128,7 @@ class _Draft:
 def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape]) -> Links:
     """The nodes to stand between a neuron and an origin, a Delay apart."""
     working = path.working
-    if len(working) == 1 and isinstance(working[0][1], WEIGHTED):
+    if len(working) == 1 and isinstance(working[0][1], Weighted):
         return list(path.links)
     origin = graph.nodes[path.origin]
     current = isinstance(origin, Input) and graph.settings.encoder.kind == "current"
@@ -140,7 +140,7 @@ def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape])
 
 def _check_ends(graph: Graph) -> None:
     for name in graph.outputs():
-        if isinstance(graph.nodes[name], (*LINEAR_OPS, *JOINS, Delay)):
+        if isinstance(graph.nodes[name], (LinearMap, *JOINS, Delay)):
             raise Unsupported(
                 f"layer '{name}' ({type(graph.nodes[name]).__name__}) is the last one, but a chip "
                 "reads neurons. Add a readout behind it: norse.torch.LIBoxCell or LICell."

@@ -43,38 +43,40 @@ def folded(op: Any, norm: BatchNorm, shape: Shape) -> Any | None:
         none.
     """
     weights = _scaled(op, norm.weight.astype(np.float64), shape)
-    return None if weights is None else replace(op, **weights, bias=_bias(op, norm, shape))
+    if weights is None:
+        return None
+    return replace(op.with_weights(weights), bias=_bias(op, norm, shape))
 
 
 @singledispatch
-def _scaled(op: Any, factors: Array, shape: Shape) -> dict[str, Array] | None:
-    """The field that holds the weights, each times the factor of its output channel."""
+def _scaled(op: Any, factors: Array, shape: Shape) -> Array | None:
+    """The weights, each times the factor of its output channel."""
     return None
 
 
 @_scaled.register
-def _(op: Linear, factors: Array, shape: Shape) -> dict[str, Array] | None:
+def _(op: Linear, factors: Array, shape: Shape) -> Array | None:
     # On more axes its outputs lie along the last, a batch norm's channels along the first.
-    return {"weight": op.weight * factors[:, None]} if len(shape) == 1 else None
+    return op.weight * factors[:, None] if len(shape) == 1 else None
 
 
 @_scaled.register
-def _(op: Conv, factors: Array, shape: Shape) -> dict[str, Array] | None:
-    return {"weight": op.weight * factors.reshape(-1, *(1,) * (op.weight.ndim - 1))}
+def _(op: Conv, factors: Array, shape: Shape) -> Array | None:
+    return op.weight * factors.reshape(-1, *(1,) * (op.weight.ndim - 1))
 
 
 @_scaled.register
-def _(op: ConvTranspose, factors: Array, shape: Shape) -> dict[str, Array] | None:
+def _(op: ConvTranspose, factors: Array, shape: Shape) -> Array | None:
     ones = (1,) * (op.weight.ndim - 2)
     grouped = op.weight.reshape(op.groups, -1, *op.weight.shape[1:])
     scaled = grouped * factors.reshape(op.groups, 1, -1, *ones)
-    return {"weight": scaled.reshape(op.weight.shape)}
+    return scaled.reshape(op.weight.shape)
 
 
 @_scaled.register
-def _(op: Sparse, factors: Array, shape: Shape) -> dict[str, Array] | None:
+def _(op: Sparse, factors: Array, shape: Shape) -> Array | None:
     rows = np.repeat(factors, size(shape[1:]))
-    return {"data": op.data * np.repeat(rows, np.diff(op.indptr))}
+    return op.data * np.repeat(rows, np.diff(op.indptr))
 
 
 def _bias(op: Any, norm: BatchNorm, shape: Shape) -> Array | None:

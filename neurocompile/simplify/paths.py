@@ -18,7 +18,7 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix, sparse_op
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     Add,
     BatchNorm,
@@ -39,8 +39,7 @@ from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import out_shape
 from neurocompile.simplify.fold_batchnorm import folded
 
-ORIGINS = (Input, *NEURONS)
-WEIGHTED = (Linear, Conv, ConvTranspose, Sparse)
+ORIGINS = (Input, Neuron)
 LONGEST_NAME = 200  # letters of a composed synapse; what is beyond is left out in the middle
 
 
@@ -131,7 +130,7 @@ def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPat
     for name in order_behind(graph, ORIGINS):
         if name not in behind:
             behind[name] = _paths_behind(graph, name, shape, behind)
-    return {name: behind[graph.before(name)[0]] for name, _ in graph.of(*NEURONS)}
+    return {name: behind[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
 
 
 def joined(sign: str, names: list[str]) -> str:

@@ -11,7 +11,7 @@ from neurocompile.engines import onnx as engine
 from neurocompile.errors import BadInput
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import full_bias, matrix
-from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
 from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Linear, size
 from neurocompile.ir.shapes import shapes
 
@@ -49,7 +49,7 @@ def step_errors(neuron, x, dt, spikes, membrane):
             clear = np.abs(v - neuron.v_th) > 1e-4 * most
             wrong += int((clear & (fired != (v > neuron.v_th))).sum())
             fired_total += int(fired.sum())
-            subtract = getattr(neuron, "reset", "zero") == "subtract"
+            subtract = neuron.reset == "subtract"
             v = np.where(fired, v - neuron.v_th if subtract else neuron.v_reset, v)
         now = membrane[:, t].astype(np.float64)
         largest = max(largest, float(np.max(np.abs(v - now) / most)))
@@ -64,7 +64,7 @@ def flows(graph, inputs, found):
     """
     shape = shapes(graph)
     known = {"in": inputs.astype(np.float64)}
-    for name, _ in graph.of(*NEURONS):
+    for name, _ in graph.of(Neuron):
         recorded = found.get(f"{name}.spikes", found[f"{name}.membrane"])
         known[name] = recorded.astype(np.float64)
 
@@ -99,7 +99,7 @@ def test_the_float_file_computes_norses_steps_up_to_rounding(make):
         inputs = (rng.random((n, steps, *shape)) < 0.4).astype(np.float32)
         found = engine.run_float(graph, inputs)
         flow = flows(graph, inputs, found)
-        for name, node in graph.of(*NEURONS):
+        for name, node in graph.of(Neuron):
             x = flow[graph.before(name)[0]]
             recorded = found.get(f"{name}.spikes"), found[f"{name}.membrane"]
             largest, wrong, fired = step_errors(node, x, graph.settings.dt, *recorded)

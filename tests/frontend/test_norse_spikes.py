@@ -9,8 +9,8 @@ from torch import nn
 
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.linear import full_bias, matrix
-from neurocompile.ir.neurons import NEURONS, StepParameters, step_parameters
-from neurocompile.ir.nodes import LINEAR_OPS, Input
+from neurocompile.ir.neurons import Neuron, StepParameters, step_parameters
+from neurocompile.ir.nodes import Input, LinearMap
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.step import NumpyOps
 
@@ -25,14 +25,14 @@ def run_in_numpy(graph, spikes):
             matrix(node, shape[graph.before(name)[0]]).astype(np.float64),
             full_bias(node, shape[graph.before(name)[0]]),
         )
-        for name, node in graph.of(*LINEAR_OPS)
+        for name, node in graph.of(LinearMap)
     }
     state = {
         name: tuple(
             np.broadcast_to(np.float64(node.v_leak), shape[name]) if s == "v" else 0.0
             for s in node.state_names
         )
-        for name, node in graph.of(*NEURONS)
+        for name, node in graph.of(Neuron)
     }
     out = {name: [] for name in state}
     for x in spikes:

@@ -19,7 +19,7 @@ from neurocompile.ir.nodes import Linear, Sparse
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.time import lead_in, without_lead_in
 from neurocompile.nn.grid import GridNetwork
-from neurocompile.nn.grid_formats import coarser, weights_of
+from neurocompile.nn.grid_formats import coarser
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound
 from neurocompile.simplify import simplify
@@ -192,7 +192,7 @@ def test_shadows_pushed_out_of_range_come_back_to_registers_with_a_lead_in(kind)
         lead_in(found)  # raises where a bias leaves no start
         biases = [node.bias_mant for _, node in found.of(CubaLIF)]
         assert all(np.all((b > 0) == (pushed > 0)) and np.all(b != 0) for b in biases)
-        assert all(np.all((weights_of(s) > 0) == (pushed > 0)) for _, s in found.of(Synapse))
+        assert all(np.all((s.op.weights > 0) == (pushed > 0)) for _, s in found.of(Synapse))
 
 
 def test_fewer_bits_scale_weights_threshold_bias_and_start_of_a_population_together():
@@ -253,11 +253,11 @@ def test_shadows_start_at_what_was_rounded_and_round_to_the_grid():
     graph, exact = coarser(quantized(4), 2)
     model = GridNetwork(graph, exact)
     for name, node in graph.of(Synapse):
-        assert set(np.unique(weights_of(node))) <= {-128, 0, 128}
+        assert set(np.unique(node.op.weights)) <= {-128, 0, 128}
         part = model.named()[name]
         shadow = np.clip(exact[name], -128, 128) / 256
         assert part.weight.detach().numpy() == pytest.approx(shadow, abs=1e-6)
-        assert np.array_equal(weights_of(part.integers()), weights_of(node))
+        assert np.array_equal(part.integers().op.weights, node.op.weights)
 
 
 def test_an_exponent_below_the_chips_is_refused():

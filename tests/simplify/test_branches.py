@@ -12,7 +12,7 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir import reference
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     Add,
     AvgPool,
@@ -79,7 +79,7 @@ def test_the_random_networks_spike_and_hold_loops_and_every_join():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_before_each_neuron_stands_one_weighted_node_for_each_origin_and_delay(seed):
     graph = simplify(looped_network(seed))
-    for name, _ in graph.of(*NEURONS):
+    for name, _ in graph.of(Neuron):
         found = ways(graph, name)
         assert all(len(way) == 3 for way in found)
         assert len({way[:2] for way in found}) == len(found)
@@ -89,7 +89,7 @@ def test_before_each_neuron_stands_one_weighted_node_for_each_origin_and_delay(s
 def test_the_fast_float_engine_equals_the_reference_in_loops(seed):
     for graph in (looped_network(seed), simplify(looped_network(seed))):
         x = spikes(seed, 2, 20, (6,))
-        names = [n for n, _ in graph.of(*NEURONS)]
+        names = [n for n, _ in graph.of(Neuron)]
         fast = run_float(graph, x, 20, membranes=tuple(names), peaks=True)
         for sample in range(2):
             outs, membrane = reference.run_float(graph, x[sample])

@@ -8,7 +8,7 @@ from neurocompile.engines.floating import run_float
 from neurocompile.errors import Unsupported
 from neurocompile.ir import reference
 from neurocompile.ir.graph import chain
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Identity, Input, Linear, Reshape, Sparse, SumPool, Upsample
 from neurocompile.simplify import simplify
 from neurocompile.simplify.compose_synapses import branches_before
@@ -26,7 +26,7 @@ def test_the_simplified_network_fires_the_same_spikes(seed):
 
 def test_between_two_neurons_stands_one_weighted_node():
     graph = simplify(float_network(0))
-    for name, _ in graph.of(*NEURONS):
+    for name, _ in graph.of(Neuron):
         (branch,) = branches_before(graph, name)
         weighted = [n for n in branch.names if not isinstance(graph.nodes[n], Reshape)]
         assert len(weighted) == 1

@@ -24,7 +24,7 @@ from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
-from neurocompile.quantize.incoming import Incoming, weights_of, with_weights
+from neurocompile.quantize.incoming import Incoming
 
 # As in neurocompile.nn.activity, which needs Norse: above it a neuron says little more than "on".
 BURSTING_RATE = 0.5
@@ -171,7 +171,7 @@ def idle(
         if seen is None:  # an always-on axon carries nothing of the input
             continue
         x = torch.from_numpy(seen.astype(np.float64)).reshape(1, *link.in_shape)
-        present = with_weights(link.op, (weights_of(link.op) != 0).astype(np.float64))
+        present = link.op.with_weights((link.op.weights != 0).astype(np.float64))
         reach = reach | (apply(present, x, link.in_shape).numpy().reshape(layer.node.shape) > 0.5)
     spikes = counts[name]
     return Idle(

@@ -76,7 +76,7 @@ def largest_sum(synapse: Synapse) -> int:
     if isinstance(op, Sparse):
         rows = abs(matrix(op, synapse.in_shape).astype(np.int64)).sum(axis=1)
         return int(rows.max(initial=0))
-    every = np.abs(op.weight.astype(np.int64))
+    every = np.abs(op.weights.astype(np.int64))
     # Conv sums over the inputs of an output channel; ConvTranspose keeps outputs on axis 1.
     outputs = 1 if isinstance(op, ConvTranspose) else 0
     channels = every.sum(axis=tuple(axis for axis in range(every.ndim) if axis != outputs))

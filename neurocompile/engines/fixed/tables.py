@@ -101,8 +101,7 @@ def _(op: Linear, synapse: Synapse, source: Array, target: Array) -> Table | Non
     return Table(at, group, *_runs([[(0, 0, rows)]]), weights.ravel())
 
 
-@_table.register(Conv)
-@_table.register(ConvTranspose)
+@_table.register
 def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) -> Table | None:
     if not np.array_equal(target, channels_last(synapse.out_shape)):
         return None

@@ -39,7 +39,7 @@ from neurocompile.ir.fixed import (
     Synapse,
 )
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Linear, Sparse, size
+from neurocompile.ir.nodes import Linear, size
 from neurocompile.ir.step import STATE_LIMIT
 
 
@@ -227,11 +227,7 @@ def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
     op = synapse.op
     if isinstance(op, Linear) and size(synapse.in_shape) == op.weight.shape[1]:
         return (rows.flatten(1).amax(1) > 0)[:, None].expand(-1, size(synapse.out_shape))
-    ones: Any
-    if isinstance(op, Sparse):
-        ones = replace(op, data=np.ones_like(op.data))
-    else:
-        ones = replace(op, weight=np.ones_like(op.weight))
+    ones = op.with_weights(np.ones_like(op.weights))
     return (apply(ones, rows, synapse.in_shape) > 0.5).flatten(1)
 
 

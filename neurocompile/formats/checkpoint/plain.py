@@ -7,9 +7,9 @@ What comes from a file is believed in nothing: `ir.verify` checks what is made o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +18,13 @@ from torch import Tensor
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS, Reset
-from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Delay, Input
+from neurocompile.ir.nodes import Shape
+from neurocompile.ir.schema import Field, fields_of
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import FLOAT_NODES
 
-KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
-}
-Readers = dict[str, Callable[[Any, str], Any]]
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in FLOAT_NODES}
+Readers = Mapping[str, Callable[[Any, Field, str], Any]]  # by what a field holds
 PRECISIONS = (torch.float32, torch.float64, torch.int64)
 
 
@@ -102,25 +101,26 @@ def edges_of(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def node_of(name: str, entry: dict[str, Any], kinds: dict[str, Any], readers: Readers) -> Any:
-    """A node of one of these kinds; each field is read by its annotation."""
+    """A node of one of these kinds; each field is read by what it holds."""
     kind_name = expect_kind(entry.get("kind"), str, f"the kind of node '{name}'")
     kind = kinds.get(kind_name)
     if kind is None:
         raise BadInput(f"node '{name}' is a {kind_name!r}, which this version does not know.")
     given = {key: value for key, value in entry.items() if key not in ("name", "kind")}
     made: dict[str, Any] = {}
-    for f in fields(kind):
-        if f.name in given:
-            what = f"{f.name} of node '{name}'"
-            made[f.name] = readers[str(f.type)](given.pop(f.name), what)
-        elif f.default is MISSING:
-            raise BadInput(f"node '{name}' ({kind_name}) lacks {f.name}.")
+    for field in fields_of(kind):
+        if field.name in given:
+            value, what = given.pop(field.name), f"{field.name} of node '{name}'"
+            nothing = value is None and field.optional
+            made[field.name] = None if nothing else readers[field.holds](value, field, what)
+        elif field.required:
+            raise BadInput(f"node '{name}' ({kind_name}) lacks {field.name}.")
     if given:
         raise BadInput(f"node '{name}' ({kind_name}) has the unknown field '{next(iter(given))}'.")
     return kind(**made)
 
 
-def _array(value: Any, what: str) -> Array:
+def _array(value: Any, field: Field, what: str) -> Array:
     tensor = expect_kind(value, Tensor, what)
     if tensor.dtype not in PRECISIONS:
         raise BadInput(f"{what} is {tensor.dtype}, but float32, float64 or int64 is expected.")
@@ -128,39 +128,30 @@ def _array(value: Any, what: str) -> Array:
     return array
 
 
-def _array_or_none(value: Any, what: str) -> Array | None:
-    return None if value is None else _array(value, what)
+def shape_of(value: Any, what: str) -> Shape:
+    """A list of whole numbers."""
+    return tuple(whole_of(n, what) for n in expect_kind(value, list, what))
 
 
-def _shape(value: Any, what: str) -> tuple[int, ...]:
-    return tuple(_int(n, what) for n in expect_kind(value, list, what))
-
-
-def _int(value: Any, what: str) -> int:
+def whole_of(value: Any, what: str) -> int:
+    """A whole number."""
     number: int = expect_kind(value, int, what)
     return number
 
 
-def _bool(value: Any, what: str) -> bool:
-    yes: bool = expect_kind(value, bool, what)
-    return yes
+def _word(value: Any, field: Field, what: str) -> str:
+    word: str = expect_kind(value, str, what)
+    if word not in field.words:
+        raise BadInput(f"{what} is {word!r}, but one of {', '.join(field.words)} is expected.")
+    return word
 
 
-def _reset(value: Any, what: str) -> str:
-    reset: str = expect_kind(value, str, what)
-    if reset not in get_args(Reset):
-        raise BadInput(f"{what} is {reset!r}, but one of {', '.join(get_args(Reset))} is expected.")
-    return reset
-
-
-# By the annotation of a node's field, so that a new node needs no code here.
 READERS: Readers = {
-    "Array": _array,
-    "Array | None": _array_or_none,
-    "Shape": _shape,
-    "int": _int,
-    "bool": _bool,
-    "Reset": _reset,
+    "array": _array,
+    "shape": lambda value, _, what: shape_of(value, what),
+    "whole": lambda value, _, what: whole_of(value, what),
+    "flag": lambda value, _, what: expect_kind(value, bool, what),
+    "word": _word,
 }
 
 

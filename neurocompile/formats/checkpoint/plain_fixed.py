@@ -15,15 +15,23 @@ import torch
 from torch import Tensor
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.checkpoint.plain import READERS, edges_of, expect_kind, node_of, nodes_of
+from neurocompile.formats.checkpoint.plain import (
+    READERS,
+    edges_of,
+    expect_kind,
+    node_of,
+    nodes_of,
+    shape_of,
+    whole_of,
+)
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import FIXED_NODES, Graph
-from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
+from neurocompile.ir.nodes import Weighted, size
+from neurocompile.ir.schema import Field
 from neurocompile.ir.settings import Settings
 
 FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
-WEIGHTED: dict[str, Any] = {k.__name__: k for k in (Linear, Conv, ConvTranspose, Sparse)}
 WHOLE = {*CubaLIF.registers, "indices", "indptr"}
 NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
 
@@ -72,7 +80,7 @@ def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
         value = getattr(node, field.name)
         if is_dataclass(value):
             plain[field.name] = _plain_node(value, getattr(node, "bits", 0))
-        elif bits and field.name in ("weight", "data"):
+        elif bits and isinstance(node, Weighted) and field.name == node.weight_field:
             shape = list(value.shape)
             plain[field.name] = {"packed": pack(value, bits), "shape": shape, "bits": bits}
         elif isinstance(value, np.ndarray):
@@ -104,7 +112,7 @@ def _check_whole(name: str, entry: dict[str, Any]) -> None:
             raise BadInput(f"{field} of node '{name}' is {value.dtype}, not whole numbers.")
 
 
-def _numbers(value: Any, what: str) -> Array:
+def _numbers(value: Any, field: Field, what: str) -> Array:
     """A tensor, or packed weights."""
     if type(value) is dict:
         return _unpacked(value, what)
@@ -116,8 +124,8 @@ def _numbers(value: Any, what: str) -> Array:
 
 
 def _unpacked(value: dict[str, Any], what: str) -> Array:
-    shape = READERS["Shape"](value.get("shape"), f"the shape of {what}")
-    bits = READERS["int"](value.get("bits"), f"the bits of {what}")
+    shape = shape_of(value.get("shape"), f"the shape of {what}")
+    bits = whole_of(value.get("bits"), f"the bits of {what}")
     packed = expect_kind(value.get("packed"), Tensor, f"the packed {what}")
     if not 2 <= bits <= 8 or len(shape) > 8 or any(n < 0 for n in shape):
         raise BadInput(f"{what} is packed as {shape} weights of {bits} bits; 2..8 are expected.")
@@ -130,24 +138,9 @@ def _unpacked(value: dict[str, Any], what: str) -> Array:
     return unpack(packed.numpy(), count, bits).reshape(shape)
 
 
-def _array_or_none(value: Any, what: str) -> Array | None:
-    return None if value is None else _numbers(value, what)
+def _map(value: Any, field: Field, what: str) -> Any:
+    kinds = {kind.__name__: kind for kind in field.kinds}
+    return node_of(what, expect_kind(value, dict, what), kinds, FIXED_READERS)
 
 
-def _weighted(value: Any, what: str) -> Any:
-    return node_of(what, expect_kind(value, dict, what), WEIGHTED, FIXED_READERS)
-
-
-def _weighted_or_none(value: Any, what: str) -> Any:
-    return None if value is None else _weighted(value, what)
-
-
-# By the annotation of a node's field, as in `plain`.
-MAP = {f.name: str(f.type) for f in fields(Synapse)}["op"]
-FIXED_READERS = {
-    **READERS,
-    "Array": _numbers,
-    "Array | None": _array_or_none,
-    MAP: _weighted,
-    f"{MAP} | None": _weighted_or_none,
-}
+FIXED_READERS = {**READERS, "array": _numbers, "map": _map}

@@ -20,7 +20,7 @@ from neurocompile.formats.nir.primitives import AXES, MAPS, Named, nodes_of
 from neurocompile.ir.checks import check_shape, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Input, Shape
+from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape
 from neurocompile.ir.settings import Settings, steps_assumed
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify import verify
@@ -84,7 +84,7 @@ def _parts(
         parts[name] = nodes_of(site)
         shape[name] = shape[before]
         node = parts[name][-1][1]
-        if isinstance(node, LINEAR_OPS):
+        if isinstance(node, LinearMap):
             try:
                 shape[name] = out_shape(node, shape[before])
             except BadInput as error:

@@ -15,7 +15,7 @@ from typing import Any
 from neurocompile.errors import Unsupported
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import LINEAR_OPS, Add, Delay, Identity, Input
+from neurocompile.ir.nodes import Add, Delay, Identity, Input, LinearMap
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _payer(graph: Graph, edges: Edges, closing: Edge) -> Edge:
     """The edge out of a Delay that stands for the one step of a loop."""
 
     def passes(name: str) -> bool:
-        return isinstance(graph.nodes[name], LINEAR_OPS)
+        return isinstance(graph.nodes[name], LinearMap)
 
     for edge in way_back(edges, closing, passes):
         if _is(graph, edge[0], Delay):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import Unsupported
-from neurocompile.formats.onnx.fields import WEIGHT_TYPES, weights_of
+from neurocompile.formats.onnx.fields import WEIGHT_TYPES
 from neurocompile.ir.checks import layer
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
@@ -62,7 +62,7 @@ def _check_map(op: Any) -> None:
 
 
 def _check_type(synapse: Synapse) -> None:
-    found = str(weights_of(synapse).dtype)
+    found = str(synapse.op.weights.dtype)
     if found not in WEIGHT_TYPES:
         raise Unsupported(f"its weights are {found}, allowed are {', '.join(WEIGHT_TYPES)}.")
 

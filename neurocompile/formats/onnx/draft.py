@@ -23,7 +23,6 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
 
-MANTISSAS = ("op_weight", "op_data")  # weights of a Synapse, which kernels read as int8
 BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so that none collides
 
 
@@ -100,7 +99,7 @@ class Draft:
 
         def store(path: str, array: Array) -> dict[str, Any]:
             entry: dict[str, Any] = {"array": f"{name}.{path}"}
-            weights = isinstance(node, Synapse) and path in MANTISSAS
+            weights = isinstance(node, Synapse) and path == f"op_{node.op.weight_field}"
             if weights:
                 entry["dtype"] = str(array.dtype)
             if self._only_for_readers(name, path):

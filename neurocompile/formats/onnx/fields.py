@@ -1,6 +1,6 @@
 """A node's fields as JSON, its arrays as tensors beside it, and back bit for bit.
 
-In:  any node of either vocabulary; the type hints of its class are the schema.
+In:  any node of either vocabulary; `ir.schema` says what its fields hold.
 Out: {"kind": ..., field: plain value or {"array": name, "dtype": ...}}.
 A new node class needs no rule here. Nothing from a file is ever evaluated.
 """
@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, MutableMapping
-from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.tensors import Stored
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES
-from neurocompile.ir.nodes import Shape, Sparse
+from neurocompile.ir.schema import Field, fields_of, is_whole
 from neurocompile.ir.verify import FLOAT_NODES
 
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*FIXED_NODES, *FLOAT_NODES)}
-LARGEST_INT = 2**31 - 1  # no shape, stride or exponent of a network comes near it
 
 
 def kind_of(node: Any) -> str:
@@ -82,60 +78,40 @@ def decode(
             f"Use one of: {', '.join(sorted(allowed))}."
         )
     kind = allowed[found]
-    hints, required = _schema(kind)
-    unknown = sorted(entry.keys() - hints.keys() - {"kind", "name"})
+    known = {field.name: field for field in fields_of(kind)}
+    unknown = sorted(entry.keys() - known.keys() - {"kind", "name"})
     if unknown and not newer:
         raise BadInput(f"{where}: a {kind.__name__} has no field {unknown[0][:40]!r}.")
-    missing = sorted(required - entry.keys())
+    missing = sorted(name for name in known if known[name].required and name not in entry)
     if missing:
         raise BadInput(f"{where}: the field {missing[0]!r} of this {kind.__name__} is missing.")
     values = {
-        name: _decode(entry[name], hint, arrays, f"{where}, {name}", newer)
-        for name, hint in hints.items()
+        name: _decode(entry[name], field, arrays, f"{where}, {name}", newer)
+        for name, field in known.items()
         if name in entry
     }
     return kind(**values)
 
 
-@cache
-def _schema(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
-    """Type of each field, and the fields without a default."""
-    hints = get_type_hints(kind)
-    named = {field.name: hints[field.name] for field in fields(kind)}
-    needed = frozenset(
-        field.name
-        for field in fields(kind)
-        if field.default is MISSING and field.default_factory is MISSING
-    )
-    return named, needed
-
-
 def _decode(
-    value: Any, hint: Any, arrays: MutableMapping[str, Stored], where: str, newer: bool
+    value: Any, field: Field, arrays: MutableMapping[str, Stored], where: str, newer: bool
 ) -> Any:
-    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if value is None and type(None) in options:
+    if value is None and field.optional:
         return None
-    nodes = tuple(option for option in options if is_dataclass(option))
-    if nodes:
-        return decode(value, arrays, where, newer, nodes)
-    (expected,) = (option for option in options if option is not type(None))
-    if expected == Array:
-        return _array(value, arrays, where)
-    if expected == Shape:
-        if isinstance(value, list) and all(_whole(n) for n in value):
+    match field.holds:
+        case "map":
+            return decode(value, arrays, where, newer, field.kinds)
+        case "array":
+            return _array(value, arrays, where)
+        case "shape" if isinstance(value, list) and all(map(is_whole, value)):
             return tuple(value)
-    elif get_origin(expected) is Literal:
-        if value in get_args(expected):
+        case "whole" if is_whole(value):
             return value
-    elif (expected is bool and isinstance(value, bool)) or (expected is int and _whole(value)):
-        return value
-    name = "a list of whole numbers" if expected == Shape else getattr(expected, "__name__", hint)
-    raise BadInput(f"{where}: found {str(value)[:40]!r}, allowed is {name}.")
-
-
-def _whole(n: Any) -> bool:
-    return isinstance(n, int) and not isinstance(n, bool) and abs(n) <= LARGEST_INT
+        case "flag" if isinstance(value, bool):
+            return value
+        case "word" if value in field.words:
+            return value
+    raise BadInput(f"{where}: found {str(value)[:40]!r}, allowed is {field.allowed}.")
 
 
 def _array(entry: Any, arrays: MutableMapping[str, Stored], where: str) -> Array:
@@ -163,16 +139,6 @@ def _array(entry: Any, arrays: MutableMapping[str, Stored], where: str) -> Array
 
 WEIGHT_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 HALVED = 2  # every weight on a chip's grid, -256..254, is even: its half is an int8
-
-
-def weights_of(synapse: Synapse) -> Array:
-    """The weights of a synapse, in the type and order in which it stores them."""
-    return synapse.op.data if isinstance(synapse.op, Sparse) else synapse.op.weight
-
-
-def mantissas(synapse: Synapse) -> Array:
-    """The weights of a synapse, halved to int8."""
-    return halved(weights_of(synapse))
 
 
 def halved(weights: Array) -> Array:

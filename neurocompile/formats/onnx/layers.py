@@ -21,25 +21,8 @@ from neurocompile.formats.onnx.linear import Place, emit
 from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
 from neurocompile.formats.onnx.ops import Block, tensor
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
-from neurocompile.ir.nodes import (
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Delay,
-    Identity,
-    Input,
-    Linear,
-    LinearOp,
-    Reshape,
-    Shape,
-    Sparse,
-    SumPool,
-    Upsample,
-)
+from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
 
 DT = ".dt"  # the one number of the settings that a file computes with
 
@@ -144,17 +127,8 @@ def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str,
     return a, list(registers.values())
 
 
-@write_layer.register(Linear)
-@write_layer.register(Conv)
-@write_layer.register(ConvTranspose)
-@write_layer.register(Sparse)
-@write_layer.register(BatchNorm)
-@write_layer.register(SumPool)
-@write_layer.register(AvgPool)
-@write_layer.register(Upsample)
-@write_layer.register(Reshape)
-@write_layer.register(Identity)
-def _(node: LinearOp, name: str, draft: Draft) -> None:
+@write_layer.register
+def _(node: LinearMap, name: str, draft: Draft) -> None:
     draft.describe(name)
     block = draft.block(name)
     (before,) = draft.graph.before(name)
@@ -206,12 +180,7 @@ def _leave(name: str, draft: Draft, block: Block, value: str) -> None:
     draft.values[name] = value
 
 
-@write_layer.register(LIF)
-@write_layer.register(LIFBox)
-@write_layer.register(IAF)
-@write_layer.register(LI)
-@write_layer.register(LIBox)
-@write_layer.register(Integrator)
+@write_layer.register
 def _(node: Neuron, name: str, draft: Draft) -> None:
     draft.describe(name)
     (before,) = draft.graph.before(name)

@@ -20,7 +20,7 @@ from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.formats.onnx.ops import Block, Scanned, State, scan, tensor
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
 
 
@@ -225,12 +225,7 @@ def _(node: CubaLIF, name: str, loop: Loop) -> None:
     loop.record(block.cast(v.after, np.int32), membrane, np.int32)
 
 
-@step_layer.register(LIF)
-@step_layer.register(LIFBox)
-@step_layer.register(IAF)
-@step_layer.register(LI)
-@step_layer.register(LIBox)
-@step_layer.register(Integrator)
+@step_layer.register
 def _(node: Neuron, name: str, loop: Loop) -> None:
     loop.describe(name)
     shape = loop.shapes[name]

@@ -39,7 +39,7 @@ from neurocompile.formats.onnx.ops import (
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
@@ -135,7 +135,7 @@ def without_values(
 def _functions(graph: Graph, draft: Draft) -> list[Any]:
     """A function for each kind of neuron in the graph, in alphabetical order."""
     found: dict[str, Any] = {}
-    for name, neuron in graph.of(*NEURONS):
+    for name, neuron in graph.of(Neuron):
         make = float_step_function if name in draft.looped else float_function
         function = make(neuron)
         found[function.name] = function

@@ -13,7 +13,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx_plain.call import Call, PlainSignal
-from neurocompile.ir.nodes import LINEAR_OPS, Identity, Shape
+from neurocompile.ir.nodes import Identity, LinearMap, Shape
 from neurocompile.ir.shapes import out_shape
 
 
@@ -41,7 +41,7 @@ class Building:
     def behind(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
         """Add a layer behind a signal."""
         shape = x.shape
-        if isinstance(node, LINEAR_OPS):
+        if isinstance(node, LinearMap):
             try:
                 shape = out_shape(node, x.shape)
             except BadInput as error:

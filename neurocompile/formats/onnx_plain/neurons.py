@@ -7,8 +7,8 @@ A function of our domain that the file carries must be ours, or the file would r
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto
@@ -19,18 +19,18 @@ from neurocompile.formats.onnx.ops import DOMAIN
 from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.neurons import NEURONS, Reset
+from neurocompile.ir.neurons import NEURONS
+from neurocompile.ir.schema import arrays_of, fields_of
 
 
 def _examples() -> dict[str, Any]:
     """A neuron of every kind and reset, by its operator; of no use but for its fields."""
     found: dict[str, Any] = {}
     for kind in NEURONS:
-        names = {f.name for f in fields(kind)}
-        arrays: dict[str, Any] = dict.fromkeys(names - {"reset"}, np.float32(0))
-        resets: list[dict[str, Any]] = [{"reset": reset} for reset in get_args(Reset)]
-        for reset in resets if "reset" in names else [{}]:
-            example = kind(**arrays, **reset)
+        arrays: dict[str, Any] = dict.fromkeys(arrays_of(kind), np.float32(0))
+        resets = next((f.words for f in fields_of(kind) if f.name == "reset"), ())
+        for told in [{"reset": reset} for reset in resets] or [{}]:
+            example = kind(**arrays, **told)
             found[float_op(example)] = example
     return found
 

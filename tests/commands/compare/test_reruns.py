@@ -22,7 +22,6 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Input, Linear
 from neurocompile.ir.settings import Encoder, Settings
-from neurocompile.quantize.incoming import weights_of, with_weights
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import observe
 from neurocompile.simplify import simplify
@@ -109,7 +108,7 @@ def replaced(simple, chip, incoming, which):
             for link in (arrival.link for arrival in one.arrivals):
                 synapse = chip.nodes[link]
                 unit = 2.0 ** (synapse.weight_exp + 6) * scale / one.gain
-                nodes[link] = with_weights(nodes[link], weights_of(synapse.op) * unit)
+                nodes[link] = nodes[link].with_weights(synapse.op.weights * unit)
     return Graph(nodes, simple.edges, simple.settings)
 
 

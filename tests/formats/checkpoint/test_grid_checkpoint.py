@@ -29,7 +29,7 @@ from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid import GridNetwork
-from neurocompile.nn.grid_formats import grid_ends, weights_of
+from neurocompile.nn.grid_formats import grid_ends
 from neurocompile.place.placement import place, require_fit
 
 MODELS = Path(__file__).parents[3] / "examples" / "models"
@@ -180,7 +180,7 @@ def test_the_shipped_integers_are_on_the_grid_in_a_small_file_and_fit_the_chip(s
     assert path.stat().st_size < 300_000
     low, high = grid_ends(bits)
     for name, node in graph.of(Synapse):
-        weights = weights_of(node)
+        weights = node.op.weights
         assert node.bits == bits, name
         assert low <= weights.min() <= weights.max() <= high
         assert not np.any(weights % (1 << (9 - bits)))

@@ -11,7 +11,7 @@ import random_graphs
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.load_onnx import from_onnx, load_onnx
 from neurocompile.formats.onnx.draft import every_node
-from neurocompile.formats.onnx.fields import KINDS, mantissas
+from neurocompile.formats.onnx.fields import KINDS, halved
 from neurocompile.formats.onnx.write import save_onnx, to_bytes, to_onnx
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
@@ -92,7 +92,7 @@ def test_the_type_of_integer_weights_is_kept(dtype):
     ],
 )
 def test_weights_are_stored_once_as_eight_bit_mantissas(weights, halves):
-    array = mantissas(Synapse(Linear(np.array([weights])), (2,), (1,)))
+    array = halved(np.array([weights]))
     assert array.dtype == np.int8
     assert array.tolist() == [halves]
 
