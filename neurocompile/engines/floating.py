@@ -69,11 +69,11 @@ def run_float(
     with one_thread(), torch.inference_mode():
         for name, node in graph.of(Input):
             run.flow[name] = _time_first(values, node.shape)[:steps]
-        for group in components(graph):
-            if len(group) > 1:
-                run.loop(group)
-            elif group[0] not in run.flow:
-                run.layer(group[0])
+        for names, loop in components(graph):
+            if loop:
+                run.loop(names)
+            elif names[0] not in run.flow:
+                run.layer(names[0])
     neurons = [(name, run.layers[name]) for name, _ in graph.of(Neuron)]
     return FloatRecording(
         spikes={
@@ -128,7 +128,7 @@ class _Run:
         else:
             self.flow[name] = self._map(name, before)
 
-    def loop(self, names: list[str]) -> None:
+    def loop(self, names: tuple[str, ...]) -> None:
         """Nodes that lead to each other, step by step; they stand in the order of the graph."""
         like = next(iter(self.flow.values()))
         for name in names:

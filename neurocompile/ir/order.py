@@ -1,17 +1,28 @@
 """In which order the nodes of a graph can be worked through.
 
-In:  a FLOAT graph, whose loops all pass a Delay.
-Out: names in order, or names in groups.
+In:  a graph, whose loops all pass a Delay or a delayed Synapse.
+Out: names in order, or names in groups. No scipy.
 """
 
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-
-import numpy as np
+from typing import NamedTuple
 
 from neurocompile.errors import Unsupported
 from neurocompile.ir.graph import Graph
+
+
+class Group(NamedTuple):
+    """Nodes that lead to each other, or a node by itself.
+
+    Attributes:
+        names: In the order of the graph.
+        loop: Whether a way leads from one of them back to it.
+    """
+
+    names: tuple[str, ...]
+    loop: bool
 
 
 def order_behind(graph: Graph, starts: tuple[type, ...]) -> list[str]:
@@ -33,26 +44,40 @@ def order_behind(graph: Graph, starts: tuple[type, ...]) -> list[str]:
         ) from None
 
 
-def components(graph: Graph) -> list[list[str]]:
-    """Loops as one list of names each, and every other node as a list of one.
+def components(graph: Graph) -> list[Group]:
+    """Every node once, each group behind all that lead to it.
 
-    Lists stand behind those that lead to them, names in a list in the order of the graph.
+    Without loops, this is each node alone in the order of the graph. Tarjan's strongly
+    connected components, along the edges backwards; without recursion, for a graph is deep.
     """
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import connected_components
-
-    names = list(graph.nodes)
-    place = {name: i for i, name in enumerate(names)}
-    ends = np.array([(place[a], place[b]) for a, b in graph.edges], dtype=np.int64).reshape(-1, 2)
-    links = sp.csr_array(
-        (np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(len(names),) * 2
-    )
-    _, label = connected_components(links, directed=True, connection="strong")
-    found: dict[int, list[str]] = {}
-    for name, number in zip(names, label.tolist(), strict=True):
-        found.setdefault(number, []).append(name)
-    sorter: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(found, ()))
-    for a, b in ends.tolist():
-        if label[a] != label[b]:
-            sorter.add(int(label[b]), int(label[a]))
-    return [found[number] for number in sorter.static_order()]
+    place = {name: i for i, name in enumerate(graph.nodes)}
+    found: list[Group] = []
+    visit: dict[str, int] = {}  # when each node was reached
+    low: dict[str, int] = {}  # the earliest visit of its group that a node leads back to
+    grouped: set[str] = set()
+    waiting: list[str] = []  # for the rest of their group
+    for root in graph.nodes:
+        path = [] if root in visit else [(root, iter(graph.before(root)))]
+        while path:
+            name, sources = path[-1]
+            if name not in visit:
+                visit[name] = low[name] = len(visit)
+                waiting.append(name)
+            source = next(sources, None)
+            if source is None:
+                path.pop()
+                if path:
+                    behind = path[-1][0]
+                    low[behind] = min(low[behind], low[name])
+                if low[name] == visit[name]:
+                    group = [waiting.pop()]
+                    while group[-1] != name:
+                        group.append(waiting.pop())
+                    grouped.update(group)
+                    names = tuple(sorted(group, key=place.__getitem__))
+                    found.append(Group(names, len(names) > 1 or name in graph.before(name)))
+            elif source not in visit:
+                path.append((source, iter(graph.before(source))))
+            elif source not in grouped:
+                low[name] = min(low[name], visit[source])
+    return found

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from neurocompile.data import encoding
 from neurocompile.data.inputs import mantissas
 from neurocompile.engines.decode import last_layer
-from neurocompile.engines.fixed.result import is_loop, schedule
+from neurocompile.engines.fixed.result import schedule
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -55,14 +55,14 @@ class GridNetwork(nn.Module):
         self.source, self.seed, self.draws = verify(graph, "fixed"), seed, 0
         self.last = last_layer(graph)
         parts = schedule(graph)
-        for part in parts:
-            if is_loop(graph, part):
+        for names, loop in parts:
+            if loop:
                 raise Unsupported(
-                    f"'{part[0]}' is part of a loop; training on the grid takes networks without "
+                    f"'{names[0]}' is part of a loop; training on the grid takes networks without "
                     "loops in this version. Train the float network, then export it."
                 )
         _check_decoder(graph, self.last)
-        self.order = [name for part in parts for name in part]
+        self.order = [name for part in parts for name in part.names]
         self.names = [name for name, _ in graph.of(Synapse, CubaLIF)]
         self.parts = nn.ModuleList(_parts(graph, self.names, exact or {}))
 

@@ -9,18 +9,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import random_graphs
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import onnx as engine
-from neurocompile.formats.onnx.loops import components
 from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import sparse_op
 from neurocompile.ir.neurons import LIBox, LIFBox
 from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Identity, Input, Linear
+from neurocompile.ir.order import components
 from neurocompile.ir.reference import run_fixed, run_float
 
 DT = Graph({}, ()).settings.dt
@@ -104,7 +102,7 @@ def test_what_stands_before_and_behind_a_loop_stays_outside_it():
         },
         "in s1 before s2 pop back pop s3 behind",
     )
-    assert components(graph)[4] == ["pop", "back"]
+    assert components(graph)[4] == (("pop", "back"), True)
     outside = {node.name for node in to_onnx(graph).graph.node}
     assert {"s1", "before", "s2", "s3", "behind", "pop/loop"} <= outside
     assert not {"pop", "back"} & outside
@@ -184,7 +182,7 @@ def test_random_loops_skips_and_delays_run_bit_for_bit():
     seen, kinds = Counter(), Counter()
     for seed in range(60):
         graph = random_graphs.looped_fixed_graph(seed)
-        loops = [names for names in components(graph) if len(names) > 1]
+        loops = [names for names, loop in components(graph) if loop]
         kinds.update(sum(isinstance(graph.nodes[n], CubaLIF) for n in loop) for loop in loops)
         values, steps = random_graphs.fixed_input(graph, seed, n=2, steps=12)
         seen += assert_as_on_the_chip(graph, values, steps)
@@ -254,36 +252,3 @@ def test_the_reference_agrees_with_random_joined_networks_up_to_rounding():
         found = engine.run_float(graph, x)
         for name, membrane in run_float(graph, x[0])[1].items():
             np.testing.assert_allclose(found[f"{name}.membrane"][0], membrane, 1e-3, 1e-4, name)
-
-
-# --- groups ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [random_graphs.fixed_graph, random_graphs.float_graph])
-def test_without_loops_layers_are_written_in_the_order_of_the_graph(make):
-    for seed in range(20):
-        graph = make(seed)
-        assert components(graph) == [[name] for name in graph.nodes]
-
-
-@pytest.mark.parametrize(
-    "make", [random_graphs.looped_fixed_graph, random_graphs.joined_float_graph]
-)
-def test_loops_are_the_strongly_connected_components(make):
-    for seed in range(40):
-        graph = make(seed)
-        names = list(graph.nodes)
-        ends = np.array([[names.index(end) for end in edge] for edge in graph.edges]).T
-        links = csr_array((np.ones(len(graph.edges)), tuple(ends)), (len(names),) * 2)
-        count, label = connected_components(links, connection="strong")
-        groups = components(graph)
-        expected = [[n for j, n in enumerate(names) if label[j] == i] for i in range(count)]
-        assert sorted(groups) == sorted(expected)
-        place = {name: i for i, group in enumerate(groups) for name in group}
-        assert all(place[a] <= place[b] for a, b in graph.edges)
-
-
-def test_a_loop_over_thousands_of_layers_is_found():
-    ring = [str(i) for i in range(10_000)]
-    graph = Graph(dict.fromkeys(ring, Delay(1)), zip(ring, ring[1:] + ring[:1], strict=True))
-    assert components(graph) == [ring]

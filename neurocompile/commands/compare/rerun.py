@@ -99,8 +99,8 @@ def rerun(
     flow = sources(graph, enters)
     steps, samples = enters.encoded.steps, enters.encoded.samples
     with torch.inference_mode():
-        for part in schedule(graph):
-            inside = [name for name in part if name in layers]
+        for names, _ in schedule(graph):
+            inside = [name for name in names if name in layers]
             runs = {n: Neurons(layers[n], bias_of(layers[n], enters), RealOps()) for n in inside}
             arrive = {
                 n: arrivals(

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.result import is_loop, largest_sum, schedule
+from neurocompile.engines.fixed.result import largest_sum, schedule
 from neurocompile.engines.fixed.step_source import Variant, step_function
 from neurocompile.engines.fixed.tables import Table, channels_last, table
 from neurocompile.ir.arrays import Array
@@ -31,6 +31,7 @@ from neurocompile.ir.fixed import (
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
+from neurocompile.ir.order import Group
 from neurocompile.ir.step import STATE_LIMIT
 
 UNITY = 4096  # a decay that keeps everything
@@ -95,13 +96,13 @@ class FixedPlan:
     """A graph, ready to run.
 
     Attributes:
-        parts: Names of populations in order; those of a loop together, and whether it is one.
+        parts: Populations in order; those of a loop together.
         order: By population, the C index of the neuron at each place of the engine's order.
         history: By population, the longest delay of a synapse that starts from it.
         populations: CubaLIF populations by name.
     """
 
-    parts: tuple[tuple[tuple[str, ...], bool], ...]
+    parts: tuple[Group, ...]
     order: dict[str, Array]
     history: dict[str, int]
     populations: dict[str, Population] = field(default_factory=dict)
@@ -117,8 +118,7 @@ def plan_of(graph: Graph) -> FixedPlan:
         history = {
             name: max((_delay(graph, s) for s in graph.after(name)), default=0) for name in order
         }
-        parts = tuple((tuple(part), is_loop(graph, part)) for part in schedule(graph))
-        made = FixedPlan(parts, order, history)
+        made = FixedPlan(tuple(schedule(graph)), order, history)
         for name, node in graph.of(CubaLIF):
             made.populations[name] = _population(graph, name, node, order)
         _plans[graph] = made

@@ -7,11 +7,8 @@ Out: a Run; the populations in an order in which a batch can pass through them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines.recording import Activity, Recording
@@ -25,6 +22,7 @@ from neurocompile.ir.fixed import (
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
+from neurocompile.ir.order import Group, components
 
 EXACT_FLOAT32 = 1 << 24  # every integer up to here is a float32
 
@@ -42,30 +40,13 @@ class FixedRun:
     activity: dict[str, Activity]
 
 
-def schedule(graph: Graph) -> list[list[str]]:
+def schedule(graph: Graph) -> list[Group]:
     """The populations in an order of execution; those of one loop together, step by step."""
-    names = [name for name, _ in graph.of(*POPULATIONS)]
-    number = {name: i for i, name in enumerate(names)}
-    links = [
-        (number[graph.before(name)[0]], number[graph.after(name)[0]])
-        for name, _ in graph.of(Synapse)
-    ]
-    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
-    around = sp.csr_array((np.ones(len(links)), (rows, columns)), shape=(len(names),) * 2)
-    _, label = connected_components(around, connection="strong")
-    above: dict[int, set[int]] = {}
-    for i, _ in enumerate(names):  # in the graph's order where synapses leave a choice
-        above.setdefault(int(label[i]), set())
-    for a, b in links:
-        if label[a] != label[b]:
-            above[int(label[b])].add(int(label[a]))
-    order = TopologicalSorter(above).static_order()
-    return [[name for i, name in enumerate(names) if label[i] == part] for part in order]
-
-
-def is_loop(graph: Graph, part: list[str]) -> bool:
-    """Whether a part of the schedule must go step by step."""
-    return len(part) > 1 or any(part[0] in graph.after(s) for s in graph.after(part[0]))
+    populations = {name for name, _ in graph.of(*POPULATIONS)}
+    groups = (
+        (tuple(n for n in names if n in populations), loop) for names, loop in components(graph)
+    )
+    return [Group(names, loop) for names, loop in groups if names]
 
 
 def largest_sum(synapse: Synapse) -> int:

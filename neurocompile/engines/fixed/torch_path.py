@@ -20,7 +20,6 @@ from neurocompile.engines.fixed.result import (
     EXACT_FLOAT32,
     FixedRun,
     beyond_one_wrap,
-    is_loop,
     largest_sum,
     readout_spiked,
     schedule,
@@ -70,9 +69,9 @@ def run_torch(
         for name, _ in graph.of(CubaLIF):
             keep = membrane is None or name in membrane
             layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
-        for part in schedule(graph):
-            neurons = [layers[name] for name in part if name in layers]
-            width = 1 if is_loop(graph, part) else encoded.steps
+        for names, loop in schedule(graph):
+            neurons = [layers[name] for name in names if name in layers]
+            width = 1 if loop else encoded.steps
             for begin in range(0, encoded.steps, width):
                 for layer in neurons:
                     layer.advance(begin, begin + width)

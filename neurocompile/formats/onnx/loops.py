@@ -19,55 +19,11 @@ from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
 from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.formats.onnx.ops import Block, Scanned, State, scan, tensor
 from neurocompile.ir.fixed import CubaLIF, Synapse
-from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
 
 
-def components(graph: Graph) -> list[list[str]]:
-    """Layers that feed each other, together; each group behind all that feed it.
-
-    Without loops, this is each layer alone in the order of the graph. Tarjan's strongly
-    connected components, along the edges backwards; without recursion, for a graph is deep.
-    """
-    place = {name: i for i, name in enumerate(graph.nodes)}
-    found: list[list[str]] = []
-    visit: dict[str, int] = {}  # when each layer was reached
-    low: dict[str, int] = {}  # the earliest visit of its group that a layer leads back to
-    grouped: set[str] = set()
-    waiting: list[str] = []  # for the rest of their group
-    for root in graph.nodes:
-        path = [] if root in visit else [(root, iter(graph.before(root)))]
-        while path:
-            name, sources = path[-1]
-            if name not in visit:
-                visit[name] = low[name] = len(visit)
-                waiting.append(name)
-            source = next(sources, None)
-            if source is None:
-                path.pop()
-                if path:
-                    behind = path[-1][0]
-                    low[behind] = min(low[behind], low[name])
-                if low[name] == visit[name]:
-                    group = [waiting.pop()]
-                    while group[-1] != name:
-                        group.append(waiting.pop())
-                    grouped.update(group)
-                    found.append(sorted(group, key=place.__getitem__))
-            elif source not in visit:
-                path.append((source, iter(graph.before(source))))
-            elif source not in grouped:
-                low[name] = min(low[name], visit[source])
-    return found
-
-
-def is_loop(graph: Graph, names: list[str]) -> bool:
-    """Whether a group of `components` is a loop, and not a layer alone."""
-    return len(names) > 1 or names[0] in graph.before(names[0])
-
-
-def write_loop(names: list[str], draft: Draft) -> None:
+def write_loop(names: tuple[str, ...], draft: Draft) -> None:
     """Append the layers of a loop, in the order of the graph, to the draft."""
     loop = Loop(names, draft)
     # What a delay lets out now came in earlier, so that it stands before what feeds it.
@@ -92,7 +48,7 @@ class Loop(Draft):
         names: Of its layers.
     """
 
-    def __init__(self, names: list[str], outside: Draft) -> None:
+    def __init__(self, names: tuple[str, ...], outside: Draft) -> None:
         super().__init__(outside.graph, outside.shapes)
         self.outside = outside
         self.names = dict.fromkeys(names)

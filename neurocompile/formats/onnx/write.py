@@ -20,7 +20,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.check import check
 from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.layers import write_layer
-from neurocompile.formats.onnx.loops import components, is_loop, write_loop
+from neurocompile.formats.onnx.loops import write_loop
 from neurocompile.formats.onnx.neurons import (
     ONE_STEP,
     fixed_function,
@@ -40,6 +40,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.order import components
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
@@ -99,11 +100,11 @@ def without_values(
 ) -> tuple[ModelProto, dict[str, Iterator[Array]]]:
     """A model in which some initializers hold no values, and those values a piece at a time."""
     draft = Draft(graph, check(graph), names)
-    for names in components(graph):
-        if is_loop(graph, names):
-            write_loop(names, draft)
+    for layers, loop in components(graph):
+        if loop:
+            write_loop(layers, draft)
         else:
-            write_layer(graph.nodes[names[0]], names[0], draft)
+            write_layer(graph.nodes[layers[0]], layers[0], draft)
     draft.refuse_collisions()
     entries = {entry["name"]: entry for entry in draft.entries}
     described = {"nodes": [entries[name] for name in graph.nodes], "edges": graph.edges}
