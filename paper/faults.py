@@ -16,6 +16,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix, sparse_op
+from neurocompile.ir.registers import Grid
 from neurocompile.ir.verify import verify
 from neurocompile.place.placed import Placed
 
@@ -53,7 +54,7 @@ def flipped(graph: Graph, probability: float, random: np.random.Generator) -> Gr
 
 def turned(weights: Array, bit: Array, bits: int) -> Array:
     """Weights of the b-bit grid with one bit of each word turned over; bit 0 is the smallest."""
-    step, words = 1 << (9 - bits), 1 << bits
+    step, words = Grid(bits).step, 1 << bits
     word = (weights.astype(np.int64) // step % words) ^ np.left_shift(1, bit)
     return np.where(word >= words // 2, word - words, word) * step
 

@@ -11,6 +11,20 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Annotated, Any, get_type_hints
 
+from neurocompile.ir.registers import (
+    ALIGN_BITS,
+    BIAS_EXPONENTS,
+    DECAY_BITS,
+    MANTISSA_BITS,
+    MOST_AXON_DELAY,
+    STATE_BITS,
+    THRESHOLD_BITS,
+    WEIGHT_EXPONENTS,
+    WEIGHT_WIDTHS,
+    Bounds,
+    Grid,
+)
+
 KINDS = ("measured", "simulated", "derived", "assumed", "published")
 
 # Unit -> power of ten to the SI unit, by what is measured.
@@ -50,21 +64,23 @@ EVENTS = (
 
 # What the integer step of `ir`, its weights and its delays can be: a file that says something
 # else would be compiled for another chip. By field of Formats, lowest and highest value.
-STEP_ALLOWS: dict[str, tuple[int, int]] = {
-    "weight_bits": (8, 8),
-    "weight_min": (-256, -256),
-    "weight_max": (254, 254),
-    "weight_step": (2, 2),
-    "weight_exp_min": (-8, 7),
-    "weight_exp_max": (-8, 7),
-    "align_bits": (6, 6),
-    "threshold_bits": (1, 17),
-    "bias_mant_bits": (2, 13),
-    "bias_exp_min": (0, 7),
-    "bias_exp_max": (0, 7),
-    "decay_bits": (12, 12),
-    "state_bits": (24, 24),
-    "delay_max": (63, 63),
+WIDEST = Grid(WEIGHT_WIDTHS[1])
+STEP_ALLOWS: dict[str, Bounds] = {
+    "weight_bits": (WIDEST.bits, WIDEST.bits),
+    "weight_min": (WIDEST.stored[0], WIDEST.stored[0]),
+    "weight_max": (WIDEST.stored[1], WIDEST.stored[1]),
+    "weight_step": (WIDEST.step, WIDEST.step),
+    "weight_exp_min": WEIGHT_EXPONENTS,
+    "weight_exp_max": WEIGHT_EXPONENTS,
+    "align_bits": (ALIGN_BITS, ALIGN_BITS),
+    "threshold_bits": (1, THRESHOLD_BITS),
+    "bias_mant_bits": (2, MANTISSA_BITS),
+    "bias_exp_min": BIAS_EXPONENTS,
+    "bias_exp_max": BIAS_EXPONENTS,
+    "decay_bits": (DECAY_BITS, DECAY_BITS),
+    "state_bits": (STATE_BITS, STATE_BITS),
+    # An axon's delay, and the step that every synapse takes.
+    "delay_max": (MOST_AXON_DELAY + 1, MOST_AXON_DELAY + 1),
 }
 RESETS = ("zero", "subtract")  # what a neuron may do to its potential when it spikes
 

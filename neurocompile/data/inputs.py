@@ -21,8 +21,7 @@ from neurocompile.ir.entries import apply
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
-
-MANTISSAS = (-4096, 4095)  # a bias register: 13 bits, signed
+from neurocompile.ir.registers import MANTISSA_BITS, MANTISSAS
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ def mantissas(graph: Graph, name: str, values: Array) -> Array:
         worst = int(written.flat[np.argmax(np.abs(written))])
         raise DoesNotFit(
             f"layer '{target}': a sample needs the bias mantissa {worst}, but the register holds "
-            f"{-MANTISSAS[1] - 1}..{MANTISSAS[1]}. Calibrate on data with the same range as these, "
+            f"{MANTISSAS[0]}..{MANTISSAS[1]}. Calibrate on data with the same range as these, "
             "or scale the data."
         )
     return written.astype(np.int16)
@@ -164,7 +163,8 @@ def check_encoded(graph: Graph, encoded: Encoded) -> None:
             raise BadInput(f"the input '{name}' holds {values.dtype}, allowed are whole numbers.")
         least, most = int(values.min(initial=high)), int(values.max(initial=low))
         if least < low or most > high:
-            what = "an axon carries a spike or none" if spikes else "a mantissa has 13 bits"
+            mantissa = f"a mantissa has {MANTISSA_BITS} bits"
+            what = "an axon carries a spike or none" if spikes else mantissa
             raise BadInput(
                 f"the input '{name}' holds {least}..{most}, allowed is {low}..{high}: {what}."
             )

@@ -14,9 +14,10 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Columns, rows_of
-from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.ir.registers import ALIGN_BITS
 from neurocompile.ir.step import NumpyOps
 
 OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: some 100 MB

@@ -34,9 +34,8 @@ from neurocompile.ir.nodes import (
     bias_of,
     size,
 )
-from neurocompile.ir.step import DECAY_BITS, STATE_LIMIT, decayed, wrap_once
-
-UNITY = float(1 << DECAY_BITS)  # a decay that keeps everything
+from neurocompile.ir.registers import STATE_LIMIT, UNITY
+from neurocompile.ir.step import decayed, wrap_once
 
 
 class TorchOps:

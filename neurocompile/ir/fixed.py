@@ -17,10 +17,7 @@ import numpy as np
 from neurocompile.ir.arrays import Array, freeze_fields
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape, Weighted
-from neurocompile.ir.step import STATE_LIMIT
-
-ALIGN_BITS = 6  # weights and thresholds are aligned 6 bits above the biases
-CURRENT_WRAP_LIMIT = 3 * STATE_LIMIT  # beyond it Lava's single wrap no longer lands in range
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +143,7 @@ class CubaLIF:
     def constants_of(du: Any, dv: Any, vth: Any, bias: Any) -> FixedConstants:
         """The numbers that a step reads, from anything that has + - and *."""
         return FixedConstants(
-            keep_u=4096 - (du + 1), keep_v=4096 - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
+            keep_u=UNITY - (du + 1), keep_v=UNITY - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
         )
 
     def step(self, ops: Any, state: tuple[Any, Any], a: Any, p: FixedConstants) -> FixedStep:

@@ -234,14 +234,14 @@ class Delay:
     It stands behind its source; what it leads to may stand before it, so every loop passes one.
 
     Attributes:
-        steps: 1..MAX_DELAY.
+        steps: 1..MOST_DELAY_STEPS.
     """
 
     steps: int
 
 
 JOINS = (Add, Concat)
-MAX_DELAY = 1 << 16  # steps of a Delay
+MOST_DELAY_STEPS = 1 << 16  # of a Delay, before a chip says how many it has
 WEIGHTED: tuple[type[Weighted], ...] = tuple(Weighted.__subclasses__())
 LINEAR_OPS: tuple[type[LinearMap], ...] = (
     *WEIGHTED,

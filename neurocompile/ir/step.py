@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-STATE_LIMIT = 1 << 23  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
-DECAY_BITS = 12  # decays are parts in 4096
+from neurocompile.ir.registers import DECAY_BITS, STATE_LIMIT
 
 
 class Ops(Protocol):

@@ -18,7 +18,8 @@ from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.step import STATE_LIMIT, NumpyOps
+from neurocompile.ir.registers import STATE_LIMIT, UNITY
+from neurocompile.ir.step import NumpyOps
 
 
 def depths(graph: Graph) -> dict[str, int]:
@@ -110,17 +111,17 @@ def without_lead_in(graph: Graph) -> frozenset[str]:
 def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
     v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
     bias = np.broadcast_to(node.bias, node.shape)
-    keep = np.broadcast_to(4096 - node.dv, node.shape)
+    keep = np.broadcast_to(UNITY - node.dv, node.shape)
     v = v_init
     for step in range(steps):
         w = v - bias
         if np.any((keep == 0) & (w != 0)):
             raise DoesNotFit(
-                f"layer '{name}': a leak of 4096/4096 forgets its start, so v(0) = "
+                f"layer '{name}': a leak of {UNITY}/{UNITY} forgets its start, so v(0) = "
                 f"{_worst(v_init)} with bias {_worst(bias)} cannot be reached {steps - step} steps "
                 "deep in the network. Use v_leak = v_reset, or a longer tau_mem."
             )
-        v = np.sign(w) * -(-np.abs(w) * 4096 // np.maximum(keep, 1))
+        v = np.sign(w) * -(-np.abs(w) * UNITY // np.maximum(keep, 1))
         if np.any(np.abs(v) >= STATE_LIMIT):
             raise DoesNotFit(
                 f"layer '{name}': starting {steps} steps early so that v(0) is exact needs "

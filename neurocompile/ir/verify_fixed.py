@@ -15,22 +15,18 @@ from neurocompile.ir.checks import check_floats, check_one_or_each, check_shape,
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import bias_of, size
+from neurocompile.ir.registers import (
+    MOST_AXON_DELAY,
+    REGISTERS,
+    WEIGHT_EXPONENTS,
+    WEIGHT_WIDTHS,
+    Bounds,
+    Grid,
+)
 from neurocompile.ir.shapes import out_shape
-from neurocompile.ir.step import STATE_LIMIT
 from neurocompile.ir.verify_fields import arrays
 
-RANGES = {  # inclusive; lava-nc 0.10.0, lava/proc/lif/models.py, PyLifModelBitAcc
-    "du": (-1, 4095),
-    "dv": (0, 4096),
-    "vth": (0, (1 << 17) - 1),
-    "bias_mant": (-4096, 4095),
-    "bias_exp": (0, 7),
-    "v_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),
-}
-BITS = (2, 8)
-EXPONENTS = (-8, 7)
 AT_ONCE = 1 << 16  # weights that are copied to be looked at
-MAX_DELAY = 62  # steps of axon delay, on top of the one that every synapse takes
 
 
 def one_input(graph: Graph) -> None:
@@ -131,23 +127,23 @@ def weights_are_on_the_grid(graph: Graph) -> None:
     """A weight is -256..254 in steps of 2^(9 - bits)."""
     for name, node in graph.of(Synapse):
         with layer(name, node):
-            _check_between("bits", node.bits, BITS)
+            _check_between("bits", node.bits, WEIGHT_WIDTHS)
             weights = node.op.weights
             expect(
                 weights.dtype.kind in "iu",
                 f"its weights are {weights.dtype}, allowed are integers. Quantize the network.",
             )
-            _check_grid(weights, 1 << (9 - node.bits), node.bits)
+            _check_grid(weights, Grid(node.bits))
 
 
 def exponents_and_delays_are_a_chips(graph: Graph) -> None:
     """Weight exponent and axon delay fit their fields; a constant axon has nothing to delay."""
     for name, node in graph.of(Synapse):
         with layer(name, node):
-            _check_between("weight_exp", node.weight_exp, EXPONENTS)
+            _check_between("weight_exp", node.weight_exp, WEIGHT_EXPONENTS)
             (before,) = graph.before(name)
             on = isinstance(graph.nodes[before], AlwaysOn)
-            _check_between("delay", node.delay, (0, 0 if on else MAX_DELAY))
+            _check_between("delay", node.delay, (0, 0 if on else MOST_AXON_DELAY))
 
 
 def registers_are_in_range(graph: Graph) -> None:
@@ -156,8 +152,8 @@ def registers_are_in_range(graph: Graph) -> None:
         with layer(name, node):
             for what, values in arrays(node):
                 check_one_or_each(values, what, node.shape)
-                if what in RANGES:
-                    low, high = RANGES[what]
+                if what in REGISTERS:
+                    low, high = REGISTERS[what]
                     least, most = int(values.min()), int(values.max())
                     expect(
                         low <= least and most <= high,
@@ -191,16 +187,16 @@ def what_the_host_writes_fits(graph: Graph) -> None:
             )
 
 
-def _check_between(what: str, found: int, allowed: tuple[int, int]) -> None:
+def _check_between(what: str, found: int, allowed: Bounds) -> None:
     low, high = allowed
     expect(low <= found <= high, f"its {what} is {found}, allowed are {low}..{high}.")
 
 
-def _check_grid(weights: Array, step: int, bits: int) -> None:
+def _check_grid(weights: Array, grid: Grid) -> None:
     """In the weights' own type, for a stranger's 64 bits may not fit another."""
     if not weights.size:
         return
-    low, high = -256, 256 - step
+    (low, high), step = grid.stored, grid.step
     least, most = int(weights.min()), int(weights.max())
     good = low <= least and most <= high
     flat = weights.reshape(-1)
@@ -208,6 +204,6 @@ def _check_grid(weights: Array, step: int, bits: int) -> None:
         good &= not np.any(flat[start : start + AT_ONCE].astype(np.int64) % step)
     expect(
         good,
-        f"its weights go from {least} to {most}, but with {bits} bits one is in {low}..{high} in "
-        f"steps of {step}. Quantize the network again.",
+        f"its weights go from {least} to {most}, but with {grid.bits} bits one is in {low}..{high} "
+        f"in steps of {step}. Quantize the network again.",
     )

@@ -12,7 +12,7 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.checks import check_floats, check_one_or_each, expect, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
-from neurocompile.ir.nodes import JOINS, MAX_DELAY, Delay, Input
+from neurocompile.ir.nodes import JOINS, MOST_DELAY_STEPS, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
 
@@ -58,8 +58,8 @@ def delays_are_steps(graph: Graph) -> None:
     """A Delay holds back for a step at least."""
     for name, node in graph.of(Delay):
         with layer(name, node):
-            good = 1 <= node.steps <= MAX_DELAY
-            expect(good, f"its steps are {node.steps}, allowed are 1..{MAX_DELAY}.")
+            good = 1 <= node.steps <= MOST_DELAY_STEPS
+            expect(good, f"its steps are {node.steps}, allowed are 1..{MOST_DELAY_STEPS}.")
 
 
 def shapes_fit(graph: Graph) -> None:

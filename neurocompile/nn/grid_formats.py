@@ -15,9 +15,9 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
 
 FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # of the weights; the best is tried out
-SMALLEST_EXPONENT = -8
 
 
 def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
@@ -37,6 +37,7 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
     Raises:
         DoesNotFit: If a weight exponent would leave the chip's range.
     """
+    grid = Grid(bits)
     nodes = dict(graph.nodes)
     exact: dict[str, Array] = {}
     for name, node in graph.of(CubaLIF):
@@ -44,40 +45,28 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
         if not links:
             continue
         largest = max(links, key=lambda link: graph.nodes[link].op.weights.size)
-        factor = best_factor(graph.nodes[largest].op.weights.astype(np.float64), bits)
+        factor = best_factor(graph.nodes[largest].op.weights.astype(np.float64), grid)
         down = int(np.ceil(np.log2(factor)))
         for link in links:
             synapse = graph.nodes[link]
             exponent = synapse.weight_exp - down
-            if exponent < SMALLEST_EXPONENT:
+            if exponent < WEIGHT_EXPONENTS[0]:
                 raise DoesNotFit(
                     f"synapse '{link}': with {bits} bits its exponent would be {exponent}, but the "
-                    f"smallest is {SMALLEST_EXPONENT}. Use more bits."
+                    f"smallest is {WEIGHT_EXPONENTS[0]}. Use more bits."
                 )
             exact[link] = synapse.op.weights * factor
-            op = synapse.op.with_weights(on_grid(exact[link], bits))
+            op = synapse.op.with_weights(grid.nearest(exact[link]))
             nodes[link] = replace(synapse, op=op, weight_exp=exponent, bits=bits)
         nodes[name] = scaled(node, factor / 2.0**down)
     return replace(graph, nodes=nodes), exact
 
 
-def best_factor(weights: Array, bits: int) -> float:
+def best_factor(weights: Array, grid: Grid) -> float:
     """The factor with which rounding to the grid loses the least squares of the weights."""
     flat = weights.ravel()
-    losses = [np.square(on_grid(flat * f, bits) / f - flat).sum() for f in FACTORS]
+    losses = [np.square(grid.nearest(flat * f) / f - flat).sum() for f in FACTORS]
     return float(FACTORS[int(np.argmin(losses))])
-
-
-def on_grid(values: Array, bits: int) -> Array:
-    """The nearest weights of the grid, int16; ties to even, beyond its ends its ends."""
-    low, high = grid_ends(bits)
-    step = 1 << (9 - bits)
-    return np.clip(np.rint(values / step) * step, low, high).astype(np.int16)
-
-
-def grid_ends(bits: int) -> tuple[int, int]:
-    """Smallest and largest weight; two bits are ternary, -128, 0 and 128."""
-    return (-128, 128) if bits == 2 else (-256, 256 - (1 << (9 - bits)))
 
 
 def scaled(node: CubaLIF, factor: float) -> CubaLIF:

@@ -14,18 +14,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurocompile.engines.torch_ops import UNITY
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, Synapse
-from neurocompile.ir.step import STATE_LIMIT
-from neurocompile.nn.grid_formats import grid_ends
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.registers import (
+    ALIGN_BITS,
+    BIAS_EXPONENTS,
+    LARGEST_THRESHOLD,
+    MANTISSAS,
+    STATE_LIMIT,
+    UNITY,
+    WEIGHT_RANGE,
+    Grid,
+)
 from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
 
 ALIGN = 1 << ALIGN_BITS
-WEIGHT_UNIT = 256.0  # grid units that a shadow weight of 1 stands for
-THRESHOLD_TOP = (1 << 17) - 1
-MANTISSA_TOP = (1 << 12) - 1
-EXPONENT_TOP = 7
+WEIGHT_UNIT = float(WEIGHT_RANGE)  # grid units that a shadow weight of 1 stands for
 
 
 class GridSynapse(nn.Module):
@@ -45,16 +49,16 @@ class GridSynapse(nn.Module):
         """
         super().__init__()
         self.fixed = fixed
-        self.ends = grid_ends(fixed.bits)
+        self.grid = Grid(fixed.bits)
         values = fixed.op.weights if exact is None else exact
         self.weight = nn.Parameter(torch.from_numpy(values / WEIGHT_UNIT).float())
         self.keep_in_range()
 
     def weights(self) -> Tensor:
         """Whole weights, as the chip stores them."""
-        step = 1 << (9 - self.fixed.bits)
+        step = self.grid.step
         exact = self.weight * WEIGHT_UNIT
-        return straight_through(exact, ((exact / step).round() * step).clamp(*self.ends))
+        return straight_through(exact, ((exact / step).round() * step).clamp(*self.grid.used))
 
     def forward(self, spikes: Tensor) -> Tensor:
         """(T, N, *source) spikes -> (T, N, n_target) what arrives."""
@@ -68,7 +72,7 @@ class GridSynapse(nn.Module):
     @torch.no_grad()
     def keep_in_range(self) -> None:
         """Bring the shadows between the ends of the grid."""
-        low, high = self.ends
+        low, high = self.grid.used
         self.weight.clamp_(low / WEIGHT_UNIT, high / WEIGHT_UNIT)
 
 
@@ -122,7 +126,7 @@ class GridPopulation(nn.Module):
     def registers(self) -> tuple[Tensor, Tensor]:
         """Whole bias mantissas and thresholds, as the registers hold them, float64."""
         vth = self.threshold.double() * (self.unit / ALIGN)
-        whole = vth.detach().round().clamp(0, THRESHOLD_TOP)
+        whole = vth.detach().round().clamp(0, LARGEST_THRESHOLD)
         mantissa = self.bias.double() * (self.unit / self.step)
         low, high = self._mantissas(whole)
         bounded = torch.minimum(torch.maximum(mantissa.detach().round(), low), high)
@@ -176,7 +180,7 @@ class GridPopulation(nn.Module):
     @torch.no_grad()
     def keep_in_range(self) -> None:
         """Bring the shadows within the ranges of their registers."""
-        self.threshold.clamp_(0, THRESHOLD_TOP * ALIGN / self.unit)
+        self.threshold.clamp_(0, LARGEST_THRESHOLD * ALIGN / self.unit)
         whole = (self.threshold.double() * (self.unit / ALIGN)).round()
         low, high = (end * (self.step / self.unit) for end in self._mantissas(whole))
         self.bias.copy_(torch.minimum(torch.maximum(self.bias, low), high))
@@ -189,7 +193,8 @@ class GridPopulation(nn.Module):
         must be within 24 bits. 2 chip units a step are left for the roundings.
         """
         vth = vth + torch.zeros(self.fixed.shape)
-        low, high = torch.full_like(vth, -MANTISSA_TOP), torch.full_like(vth, MANTISSA_TOP)
+        _, top = MANTISSAS
+        low, high = torch.full_like(vth, -top), torch.full_like(vth, top)
         if not self.learns_bias:
             return low, high
         grows = UNITY / (UNITY - _number(self.fixed.dv))
@@ -207,8 +212,8 @@ def _exponent(fixed: CubaLIF, unit: float) -> Array:
     """The bias exponent as given; where no neuron has a bias yet, one that reaches unit / 4."""
     if fixed.bias.any():
         return fixed.bias_exp
-    reach = range(EXPONENT_TOP)
-    return np.asarray(next((e for e in reach if unit / 4 <= MANTISSA_TOP << e), EXPONENT_TOP))
+    _, top = BIAS_EXPONENTS
+    return np.asarray(next((e for e in range(top) if unit / 4 <= MANTISSAS[1] << e), top))
 
 
 def _by_channel(values: Array) -> Array:

@@ -15,14 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurocompile.engines.fixed.result import EXACT_FLOAT32, readout_spiked
-from neurocompile.engines.torch_ops import UNITY, TorchOps
+from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.errors import DoesNotFit, Unsupported
-from neurocompile.ir.fixed import ALIGN_BITS, CubaLIF, FixedStep, Synapse
+from neurocompile.ir.fixed import CubaLIF, FixedStep, Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
-from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY, WEIGHT_RANGE
 
 ALIGN = 1 << ALIGN_BITS
-LARGEST_WEIGHT = 256
 LARGEST_MATRIX = 1 << 26  # values of a sparse map that is multiplied densely: 256 MB
 
 
@@ -191,7 +190,7 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
         late = torch.zeros_like(spikes[: synapse.delay])
         spikes = torch.cat([late, spikes[: len(spikes) - len(late)]])
     rows = spikes.reshape(-1, *synapse.in_shape)
-    number = torch.float32 if inputs_of(synapse) * LARGEST_WEIGHT < EXACT_FLOAT32 else torch.float64
+    number = torch.float32 if inputs_of(synapse) * WEIGHT_RANGE < EXACT_FLOAT32 else torch.float64
     total = through(synapse.op, weight.to(number), rows.to(number))
     whole = total.detach().round()
     if whole.numel() and float((total.detach() - whole).abs().max()) > 0.25:

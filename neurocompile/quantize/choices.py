@@ -17,9 +17,9 @@ import numpy as np
 from neurocompile.chip.record import Chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Linear, Shape, Sparse, size
+from neurocompile.ir.registers import Grid
 from neurocompile.quantize.columns import kernels
 from neurocompile.quantize.moments import Together
-from neurocompile.quantize.scales import to_grid
 
 Objective = Literal["max", "percentile", "squared error"]
 
@@ -122,11 +122,11 @@ def _error(
     choice: Choice,
 ) -> float:
     """Squared error of what arrives, if each weight is rounded to nearest on its own."""
-    top = 128 if choice.bits == 2 else 256
-    unit = top / largest
+    grid = Grid(choice.bits)
+    unit = -grid.used[0] / largest
     total = 0.0
     for w, op, seen in zip(weights, ops, moments, strict=True):
-        error = to_grid(w * unit, choice.bits) / unit - w
+        error = grid.nearest(w * unit) / unit - w
         if seen is None or isinstance(op, Sparse):
             total += float(np.square(error).sum())
             continue

@@ -23,14 +23,14 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Unsupported
-from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import Neuron, has_current
 from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
+from neurocompile.ir.registers import ALIGN_BITS, KEEPS_NO_CURRENT, MOST_AXON_DELAY, Grid
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
-from neurocompile.ir.verify_fixed import MAX_DELAY
 from neurocompile.quantize.choices import Choice, finer, reach
 from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
@@ -42,7 +42,6 @@ from neurocompile.quantize.scales import (
     Scale,
     choose_scale,
     smallest_exponent,
-    to_grid,
 )
 
 Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units a float unit, and choice
@@ -159,10 +158,11 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
             "or the Bernoulli encoder."
         )
     for arrival in incoming.arrivals:
-        if arrival.delay > MAX_DELAY:
+        if arrival.delay > MOST_AXON_DELAY:
             raise DoesNotFit(
                 f"layer '{incoming.name}': spikes of '{arrival.origin}' come {arrival.delay} steps "
-                f"late, but an axon holds them back for up to {MAX_DELAY}. Use a shorter delay."
+                f"late, but an axon holds them back for up to {MOST_AXON_DELAY}. Use a shorter "
+                "delay."
             )
 
 
@@ -202,7 +202,7 @@ def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
 def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) -> CubaLIF:
     """The registers of a layer."""
     name, numbers, formats = incoming.name, incoming.numbers, chip.formats
-    du: Any = 4095
+    du: Any = KEEPS_NO_CURRENT
     if has_current(incoming.neuron):
         du = decay_register(numbers.syn_leak, incoming.dt, node=name, tau="tau_syn") - 1
     dv: Any = 0
@@ -298,4 +298,4 @@ def _on_grid(
 ) -> Synapse:
     """A synapse with its weights rounded to the chip's grid."""
     values = op.weights * (scale.unit / 2.0 ** (exponent + ALIGN_BITS))
-    return Synapse(op.with_weights(to_grid(values, bits)), *shapes, exponent, bits)
+    return Synapse(op.with_weights(Grid(bits).nearest(values)), *shapes, exponent, bits)

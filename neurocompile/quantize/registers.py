@@ -11,10 +11,7 @@ import numpy as np
 
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ALIGN_BITS
-from neurocompile.ir.step import DECAY_BITS
-
-UNITY = 1 << DECAY_BITS
+from neurocompile.ir.registers import ALIGN_BITS, UNITY
 
 
 def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:

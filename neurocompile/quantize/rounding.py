@@ -18,9 +18,9 @@ import numpy as np
 
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Weighted
+from neurocompile.ir.registers import Grid
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.quantize.moments import Together
-from neurocompile.quantize.scales import to_grid
 
 BLOCK = 128  # columns rounded before those behind them are told: one product instead of many sums
 
@@ -50,10 +50,11 @@ def round_weights(
         bits: Width of the weights.
         bias: Whether a bias may make up for what the weights cannot.
     """
+    grid = Grid(bits)
     if moments is None or not isinstance(op, Linear | Conv | ConvTranspose):
-        return Rounded(to_grid(values, bits), np.zeros(1))
+        return Rounded(grid.nearest(values), np.zeros(1))
     split = kernels(op.with_weights(values))
-    parts = [_round(w, m, bits, bias) for w, m in zip(split, moments, strict=True)]
+    parts = [_round(w, m, grid, bias) for w, m in zip(split, moments, strict=True)]
     whole = from_kernels(op, np.stack([part.values for part in parts]))
     return Rounded(whole, np.concatenate([part.bias for part in parts]))
 
@@ -64,7 +65,7 @@ def spread(op: Weighted, bias: Array, neurons: int) -> Array:
     return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
 
 
-def _round(weights: Array, seen: Together, bits: int, bias: bool) -> Rounded:
+def _round(weights: Array, seen: Together, grid: Grid, bias: bool) -> Rounded:
     """Integers (outputs, columns) for weights that meet the same spikes."""
     last = len(seen.order)  # the bias: it is not rounded here, and makes up for what is left
     factor = seen.with_bias if bias else seen.without_bias
@@ -73,19 +74,19 @@ def _round(weights: Array, seen: Together, bits: int, bias: bool) -> Rounded:
     found = np.empty(weights.shape, dtype=np.int16)
     for first in range(0, last, BLOCK):
         block = slice(first, min(first + BLOCK, last))
-        errors = _round_block(left, found, factor, block, bits)
+        errors = _round_block(left, found, factor, block, grid)
         left[:, block.stop :] -= errors @ factor[block, block.stop :]
     back = np.empty_like(found)
     back[:, seen.order] = found
     return Rounded(back, left[:, last] if bias else np.zeros(len(weights)))
 
 
-def _round_block(left: Array, found: Array, upper: Array, block: slice, bits: int) -> Array:
+def _round_block(left: Array, found: Array, upper: Array, block: slice, grid: Grid) -> Array:
     """Round the columns of a block one by one; what is still to be made up for behind it."""
     here, factor = left[:, block], upper[block, block]
     errors = np.empty_like(here)
     for k in range(here.shape[1]):
-        whole = to_grid(here[:, k], bits)
+        whole = grid.nearest(here[:, k])
         found[:, block.start + k] = whole
         errors[:, k] = (here[:, k] - whole) / factor[k, k]
         here[:, k + 1 :] -= np.outer(errors[:, k], factor[k, k + 1 :])

@@ -14,10 +14,10 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
-from neurocompile.ir.fixed import ALIGN_BITS, STATE_LIMIT
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, Grid
 
 # States may grow to this many times what calibration saw before they wrap or saturate;
-# a readout's |v| stays below 2^22 on calibration data (design.md), which is the same factor.
+# a readout's |v| stays below 2^22 on calibration data, which is the same factor.
 HEADROOM = 2.0
 
 
@@ -91,23 +91,10 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
     )
 
 
-def to_grid(values: np.ndarray, bits: int) -> np.ndarray:
-    """The nearest weights on the chip's b-bit grid, in units of one weight at exponent 0.
-
-    Returns:
-        int16 multiples of 2^(9 - bits) within -256..256 - 2^(9 - bits); two bits are
-        ternary, -128, 0 and 128.
-    """
-    step = grid_step(bits)
-    if bits == 2:
-        return (np.clip(np.rint(values / step), -1, 1) * step).astype(np.int16)
-    return np.clip(np.rint(values / step) * step, -256, 256 - step).astype(np.int16)
-
-
 def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -> int:
     """The smallest weight exponent whose grid reaches all values, in chip units of v."""
     low, high = exponents(chip)
-    top = 128 if bits == 2 else 256 - grid_step(bits)
+    _, top = Grid(bits).used
     largest = float(np.max(np.abs(values))) / (1 << ALIGN_BITS)
     for exponent in range(low, high + 1):
         if largest <= top * 2.0**exponent:
@@ -118,11 +105,6 @@ def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -
     )
 
 
-def grid_step(bits: int) -> int:
-    """Distance between neighbouring weights: 2 at 8 bits."""
-    return 1 << (9 - bits)
-
-
 def exponents(chip: Chip) -> tuple[int, int]:
     """Smallest and largest weight exponent of a chip."""
     return chip.formats.weight_exp_min.value, chip.formats.weight_exp_max.value
@@ -130,10 +112,9 @@ def exponents(chip: Chip) -> tuple[int, int]:
 
 def _grid_unit(demand: Demand, bits: int) -> float:
     """Grid units per float unit so that the largest weight of either sign just fits."""
-    top = 128 if bits == 2 else 256 - grid_step(bits)
-    bottom = 128 if bits == 2 else 256
+    bottom, top = Grid(bits).used
     high = top / demand.weight_high if demand.weight_high > 0 else np.inf
-    low = bottom / -demand.weight_low if demand.weight_low < 0 else np.inf
+    low = bottom / demand.weight_low if demand.weight_low < 0 else np.inf
     return float(min(high, low))
 
 

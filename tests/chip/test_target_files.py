@@ -8,9 +8,6 @@ import pytest
 from neurocompile.chip.read import MAX_BYTES, chip_names, load_chip
 from neurocompile.chip.record import KINDS, STEP_ALLOWS
 from neurocompile.errors import BadInput
-from neurocompile.ir.fixed import ALIGN_BITS
-from neurocompile.ir.step import DECAY_BITS
-from neurocompile.ir.verify_fixed import MAX_DELAY
 
 TARGETS = Path(__file__).resolve().parents[2] / "targets"
 LOIHI = (TARGETS / "loihi-sim" / "target.toml").read_text()
@@ -193,10 +190,13 @@ def test_whatever_is_wrong_the_message_names_the_line(tmp_path, starts, old, new
 
 
 def test_the_formats_that_a_file_may_state_are_those_of_the_integer_step():
-    allowed = {name: high for name, (_, high) in STEP_ALLOWS.items()}
-    # a delay is the step that every synapse takes, and an axon's delay
-    assert allowed["delay_max"] == MAX_DELAY + 1
-    assert (allowed["align_bits"], allowed["decay_bits"]) == (ALIGN_BITS, DECAY_BITS)
+    one = {"weight_bits": 8, "weight_min": -256, "weight_max": 254, "weight_step": 2}
+    one |= {"align_bits": 6, "decay_bits": 12, "state_bits": 24}
+    one |= {"delay_max": 63}  # the step that every synapse takes, and 62 of an axon
+    exponents = {"weight_exp_min": (-8, 7), "weight_exp_max": (-8, 7)}
+    exponents |= {"bias_exp_min": (0, 7), "bias_exp_max": (0, 7)}
+    widths = {"threshold_bits": (1, 17), "bias_mant_bits": (2, 13)}
+    assert {k: (n, n) for k, n in one.items()} | exponents | widths == STEP_ALLOWS
 
 
 def test_a_message_names_the_line(tmp_path):

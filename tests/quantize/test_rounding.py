@@ -7,11 +7,11 @@ import pytest
 
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
+from neurocompile.ir.registers import Grid
 from neurocompile.ir.shapes import out_shape
 from neurocompile.quantize.columns import columns, from_kernels, kernels, places
 from neurocompile.quantize.moments import Together
 from neurocompile.quantize.rounding import round_weights, spread
-from neurocompile.quantize.scales import to_grid
 
 
 def random_op(rng):
@@ -73,14 +73,14 @@ def test_rounding_together_errs_less_than_each_on_its_own_where_spikes_come_toge
     seen, c = moments_of(rng, op, in_shape)
     done = round_weights(op, values, seen, bits)
     assert done.values.shape == op.weight.shape
-    np.testing.assert_array_equal(done.values, to_grid(done.values, bits))
+    np.testing.assert_array_equal(done.values, Grid(bits).nearest(done.values))
 
     def missed(integers, bias):
         error = kernels(replace(op, weight=integers - values))
         error = np.concatenate([error, bias.reshape(*error.shape[:2], 1)], axis=2)
         return np.square(c @ error.transpose(0, 2, 1)).sum()
 
-    alone = missed(to_grid(values, bits), np.zeros(done.bias.size))
+    alone = missed(Grid(bits).nearest(values), np.zeros(done.bias.size))
     assert missed(done.values, done.bias) <= alone * 1.02
 
 
@@ -99,14 +99,14 @@ def test_two_inputs_that_always_spike_together_share_their_rounding_errors():
     seen = (Together(c.T @ c),)
     done = round_weights(op, op.weight, seen, 8)
     assert sorted(done.values.ravel().tolist()) == [0, 2]
-    np.testing.assert_array_equal(to_grid(op.weight, 8), 0)
+    np.testing.assert_array_equal(Grid(8).nearest(op.weight), 0)
 
 
 def test_without_calibration_each_weight_is_rounded_to_nearest():
     rng = np.random.default_rng(1)
     op = Linear(rng.normal(size=(4, 5)) * 100)
     done = round_weights(op, op.weight, None, 6)
-    np.testing.assert_array_equal(done.values, to_grid(op.weight, 6))
+    np.testing.assert_array_equal(done.values, Grid(6).nearest(op.weight))
 
 
 def test_a_sparse_map_is_rounded_to_nearest():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurocompile.errors import DoesNotFit
-from neurocompile.quantize.scales import Demand, choose_scale, smallest_exponent, to_grid
+from neurocompile.quantize.scales import Demand, choose_scale, smallest_exponent
 
 
 def demand(**parts):
@@ -17,18 +17,6 @@ def demand(**parts):
         "potential_peak": 1.0,
     }
     return Demand("lif", **{**plain, **parts})
-
-
-@pytest.mark.parametrize(
-    ("bits", "values", "grid"),
-    [
-        (8, [3.1, -3.1, 1.0, 254.9, -256.0], [4, -4, 0, 254, -256]),
-        (4, [31.0, -17.0, 255.0], [32, -32, 224]),
-        (2, [63.0, 65.0, -200.0], [0, 128, -128]),  # ternary
-    ],
-)
-def test_weights_go_to_the_nearest_point_of_the_grid(bits, values, grid):
-    assert to_grid(np.array(values), bits).tolist() == grid
 
 
 def test_the_largest_weight_takes_the_grid_and_the_exponent_what_room_there_is(loihi):

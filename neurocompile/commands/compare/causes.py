@@ -28,7 +28,7 @@ from neurocompile.commands.compare.rounding import CLASSES, Layer, rounded
 from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.ir.registers import STATE_LIMIT
 from neurocompile.quantize.incoming import Incoming
 
 TIE = 1e-9  # of the threshold: closer to it, float64 itself decides who spikes

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.commands.compare.rounding import UNITY, Layer, Link
+from neurocompile.commands.compare.rounding import Layer, Link
 from neurocompile.data.inputs import Encoded, currents, encode
 from neurocompile.data.samples import Data
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.torch_ops import TorchOps, apply, tensor
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, FixedConstants, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, FixedConstants, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import ALIGN_BITS, UNITY
 
 
 class RealOps:

@@ -17,15 +17,14 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ALIGN_BITS, AlwaysOn, BiasInput, CubaLIF, FixedConstants, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, FixedConstants, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, Shape, size
+from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.ir.shapes import shapes
-from neurocompile.ir.step import DECAY_BITS
 from neurocompile.quantize.incoming import Incoming, read_incoming
 
 CLASSES = ("weight", "threshold", "bias", "decay")  # what the chip rounds
-UNITY = 1 << DECAY_BITS
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,9 @@ from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CURRENT_WRAP_LIMIT, AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
 CACHE_BYTES = 1 << 20  # sums at a time: they stay in a core's second-level cache
 FEW_ROWS = 64  # on which events are timed; a product needs all rows of a block to be fast

@@ -21,7 +21,6 @@ from neurocompile.engines.fixed.step_source import Variant, step_function
 from neurocompile.engines.fixed.tables import Table, channels_last, table
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
-    ALIGN_BITS,
     POPULATIONS,
     AlwaysOn,
     BiasInput,
@@ -32,9 +31,7 @@ from neurocompile.ir.fixed import (
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.order import Group
-from neurocompile.ir.step import STATE_LIMIT
-
-UNITY = 4096  # a decay that keeps everything
+from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,11 +199,12 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
 
 def _registers_fit(node: CubaLIF, p: FixedConstants) -> bool:
     """Whether a step on these registers stays in 32 bits, if the current does."""
+    lowest, highest = BIAS_EXPONENTS
     return bool(
         np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
         and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
         and np.all(np.abs(p.bias) <= STATE_LIMIT)
-        and np.all((node.bias_exp >= 0) & (node.bias_exp <= 7))
+        and np.all((node.bias_exp >= lowest) & (node.bias_exp <= highest))
         and np.all(np.abs(p.threshold) <= 2 * STATE_LIMIT)
         and np.all(np.abs(node.v_init) <= STATE_LIMIT)
     )

@@ -15,7 +15,6 @@ from neurocompile.engines.recording import Activity, Recording
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
-    CURRENT_WRAP_LIMIT,
     POPULATIONS,
     Synapse,
 )
@@ -23,6 +22,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.order import Group, components
+from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
 EXACT_FLOAT32 = 1 << 24  # every integer up to here is a float32
 

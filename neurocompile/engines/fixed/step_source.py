@@ -24,10 +24,11 @@ import numpy as np
 
 from neurocompile.engines.fixed import loops
 from neurocompile.ir.fixed import CubaLIF, FixedConstants
-from neurocompile.ir.step import DECAY_BITS, decayed, wrap_once
+from neurocompile.ir.registers import DECAY_BITS, UNITY
+from neurocompile.ir.step import decayed, wrap_once
 
-TRIVIAL = {"none": 0, "all": 4096}
-LOW_BITS = (1 << DECAY_BITS) - 1
+TRIVIAL = {"none": 0, "all": UNITY}
+LOW_BITS = UNITY - 1
 
 FRAME = '''
 def advance(a, left, right, begin, start, u, v, keep_u, keep_v, bias, threshold,

@@ -29,7 +29,6 @@ from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
-    CURRENT_WRAP_LIMIT,
     AlwaysOn,
     BiasInput,
     CubaLIF,
@@ -39,7 +38,7 @@ from neurocompile.ir.fixed import (
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
-from neurocompile.ir.step import STATE_LIMIT
+from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
 
 def run_torch(

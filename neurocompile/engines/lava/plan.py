@@ -19,7 +19,7 @@ from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
-MAX_DELAY = 63  # of Lava's DelayDense and DelaySparse: 6 bits
+MOST_PROCESS_DELAY = 63  # chip steps that Lava's DelayDense and DelaySparse wait: 6 bits
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _synapse_plan(
 ) -> SynapsePlan:
     (source,), (target,) = graph.before(name), graph.after(name)
     always_on = isinstance(graph.nodes[source], AlwaysOn)
-    allowed = 0 if always_on else MAX_DELAY
+    allowed = 0 if always_on else MOST_PROCESS_DELAY
     wait = chip_delay(graph, depth, name)
     if not 0 <= wait <= allowed:
         behind = " behind an axon that is always on" if always_on else ""

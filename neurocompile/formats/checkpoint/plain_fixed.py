@@ -28,7 +28,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.nodes import Weighted, size
-from neurocompile.ir.schema import Field
+from neurocompile.ir.registers import WEIGHT_WIDTHS, Grid
+from neurocompile.ir.schema import MAX_NUMBERS, Field
 from neurocompile.ir.settings import Settings
 
 FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
@@ -58,8 +59,8 @@ def fixed_from_plain(values: Any, settings: Settings) -> Graph:
 
 
 def pack(weights: Array, bits: int) -> Tensor:
-    """Weights on the grid of `bits`, multiples of 2^(9 - bits), in as many bits each: uint8."""
-    codes = weights.ravel().astype(np.int64) >> (9 - bits)
+    """Weights on the grid of `bits`, in as many bits each: uint8."""
+    codes = weights.ravel().astype(np.int64) // Grid(bits).step
     return torch.from_numpy(np.packbits((codes[:, None] >> np.arange(bits)) & 1, bitorder="little"))
 
 
@@ -70,7 +71,7 @@ def unpack(packed: Array, count: int, bits: int) -> Array:
     for digit in range(bits):
         codes |= digits[:, digit].astype(np.int16) << digit
     codes -= (codes >> (bits - 1)) << bits  # two's complement: the highest digit counts negative
-    return codes << (9 - bits)
+    return codes * np.int16(Grid(bits).step)
 
 
 def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
@@ -127,8 +128,11 @@ def _unpacked(value: dict[str, Any], what: str) -> Array:
     shape = shape_of(value.get("shape"), f"the shape of {what}")
     bits = whole_of(value.get("bits"), f"the bits of {what}")
     packed = expect_kind(value.get("packed"), Tensor, f"the packed {what}")
-    if not 2 <= bits <= 8 or len(shape) > 8 or any(n < 0 for n in shape):
-        raise BadInput(f"{what} is packed as {shape} weights of {bits} bits; 2..8 are expected.")
+    low, high = WEIGHT_WIDTHS
+    if not low <= bits <= high or len(shape) > MAX_NUMBERS or any(n < 0 for n in shape):
+        raise BadInput(
+            f"{what} is packed as {shape} weights of {bits} bits; {low}..{high} are expected."
+        )
     count = size(shape)
     if packed.dtype != torch.uint8 or packed.dim() != 1 or len(packed) != -(-count * bits // 8):
         raise BadInput(

@@ -18,11 +18,9 @@ import numpy as np
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.hdf5.read import Tree
 from neurocompile.formats.netx.layer import (
-    BIASES,
-    LARGEST_THRESHOLD,
-    MAX_DELAY,
+    MOST_NETX_DELAY,
+    NETX_WEIGHTS,
     NEVER,
-    WEIGHTS,
     Geometry,
     NetxLayer,
     check_weights,
@@ -39,6 +37,7 @@ from neurocompile.formats.netx.numbers import (
 )
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, Shape, size
+from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS, UNITY
 from neurocompile.ir.shapes import out_shape
 
 # What lava-dl's exporters write and netx does not read; the weights say the same.
@@ -119,7 +118,7 @@ def _input_before(kind: str, entry: Tree) -> NetxLayer:
             "it is a convolution without an input layer before it, so its height and width are "
             "not known. Add a layer of type 'input' with 'shape' (C, H, W)."
         )
-    rows, weight = prod(shape_of(entry)), narrow(entry, "weight", WEIGHTS)
+    rows, weight = prod(shape_of(entry)), narrow(entry, "weight", NETX_WEIGHTS)
     return NetxLayer("input", (weight.size // rows,))
 
 
@@ -131,7 +130,7 @@ def _input(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
         one(entry, key) if key in entry else default
         for key, default in (("weight", 64), ("bias", 0))
     )
-    check_range(np.array(bias), "bias", BIASES)
+    check_range(np.array(bias), "bias", MANTISSAS)
     neurons = _with_neurons(layer, entry)
     return replace(neurons, weight=np.array(weight), bias=np.array(bias))
 
@@ -193,7 +192,7 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     """A layer with its du, dv and vth; netx's own are those of a dense layer without any."""
     shape = layer.shape
     if "neuron" not in entry and layer.kind.startswith("dense"):
-        return replace(layer, du=np.array(-1), dv=np.array(4096))
+        return replace(layer, du=np.array(-1), dv=np.array(UNITY))
     neuron = entry.get("neuron")
     if not isinstance(neuron, dict):
         raise BadInput("its entry 'neuron' is missing, or no group.")
@@ -208,12 +207,12 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
         )
     if np.any(neuron.get("gradedSpike", False)):
         raise Unsupported("its spikes are graded (gradedSpike), and here a spike is 0 or 1.")
-    current = _each(neuron, "iDecay", shape, (0, 4096))
+    current = _each(neuron, "iDecay", shape, (0, UNITY))
     threshold = _each(neuron, "vThMant", shape, (0, NEVER))
     never = bool(np.all(threshold > LARGEST_THRESHOLD))
     if not never:
         check_range(threshold, "vThMant", (0, LARGEST_THRESHOLD))
-    dv = _each(neuron, "vDecay", shape, (0, 4096))
+    dv = _each(neuron, "vDecay", shape, (0, UNITY))
     return replace(layer, du=current - 1, dv=dv, vth=None if never else threshold)
 
 
@@ -224,16 +223,16 @@ def _bias(entry: Tree, shape: Shape) -> Array:
     bias = whole(entry, "bias")
     if len(shape) == 3 and bias.shape == shape[:1]:
         bias = np.broadcast_to(bias[:, None, None], shape)
-        check_range(bias, "bias", BIASES)
+        check_range(bias, "bias", MANTISSAS)
         return bias
-    return _each(entry, "bias", shape, BIASES)
+    return _each(entry, "bias", shape, MANTISSAS)
 
 
 def _delay(entry: Tree, weight: Array) -> Array | None:
     """Steps for each weight, as netx spreads them: of the neuron behind, or of the one before."""
     if "delay" not in entry:
         return None
-    delay = narrow(entry, "delay", (0, MAX_DELAY))
+    delay = narrow(entry, "delay", (0, MOST_NETX_DELAY))
     if delay.ndim == 1 and delay.size == weight.shape[0]:
         delay = delay[:, None]
     elif delay.ndim == 1 and delay.size != weight.shape[1]:
@@ -253,13 +252,14 @@ def _matrix(entry: Tree, key: str, rows: int, columns: int) -> Array:
 
 def _weights(entry: Tree, key: str) -> Array:
     """Weights on the chip's 8-bit grid: even, or small enough for one bit more."""
-    weight = narrow(entry, key, WEIGHTS)
+    weight = narrow(entry, key, NETX_WEIGHTS)
     if not weight.size:
         raise BadInput(f"its {key} is empty.")
     if is_odd(weight) and (weight.min() < -128 or weight.max() > 127):
         raise Unsupported(
             f"its {key} is odd in places and goes from {weight.min()} to {weight.max()}, which no "
-            f"8-bit synapse holds: even weights in {WEIGHTS[0]}..{WEIGHTS[1]}, or all in -128..127."
+            f"8-bit synapse holds: even weights in {NETX_WEIGHTS[0]}..{NETX_WEIGHTS[1]}, or all in "
+            "-128..127."
         )
     return weight
 

@@ -16,7 +16,6 @@ import numpy as np
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
-    LARGEST_THRESHOLD,
     NetxLayer,
     is_odd,
     led_in,
@@ -26,6 +25,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
+from neurocompile.ir.registers import LARGEST_THRESHOLD
 from neurocompile.ir.settings import Encoder, Settings, steps_assumed
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays

@@ -16,10 +16,8 @@ import numpy as np
 from neurocompile.errors import Unsupported
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
-    BIASES,
-    LARGEST_THRESHOLD,
-    MAX_DELAY,
-    WEIGHTS,
+    MOST_NETX_DELAY,
+    NETX_WEIGHTS,
     Geometry,
     NetxLayer,
     check_weights,
@@ -31,6 +29,7 @@ from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
+from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS
 
 Start = Literal["reset", "plain"]
 NARROW = "Export with --netx, which chooses scales that the file can hold"
@@ -186,8 +185,10 @@ def _integers(synapse: Synapse) -> Array:
     weight, exponent = synapse.op.weight, synapse.weight_exp
     if isinstance(synapse.op, Linear) and size(synapse.in_shape[:-1]) != 1:
         raise Unsupported("its matrix works along one axis of several, and a .net layer has one.")
-    if synapse.delay > MAX_DELAY:
-        raise Unsupported(f"it has a delay of {synapse.delay} steps; netx has 0..{MAX_DELAY}.")
+    if synapse.delay > MOST_NETX_DELAY:
+        raise Unsupported(
+            f"it has a delay of {synapse.delay} steps; netx has 0..{MOST_NETX_DELAY}."
+        )
     if exponent < 0:
         if any(np.any(piece.astype(np.int64) % (1 << -exponent)) for piece in pieces(weight)):
             raise Unsupported(
@@ -196,10 +197,10 @@ def _integers(synapse: Synapse) -> Array:
             )
         return shifted(weight, exponent)
     low, high = int(weight.min()) << exponent, int(weight.max()) << exponent
-    if low < WEIGHTS[0] or high > WEIGHTS[1]:
+    if low < NETX_WEIGHTS[0] or high > NETX_WEIGHTS[1]:
         raise Unsupported(
             f"its weights have the exponent {exponent} and reach {max(low, high, key=abs)}; a .net "
-            f"file has no weight exponent and holds {WEIGHTS[0]}..{WEIGHTS[1]}. {NARROW}."
+            f"file has no weight exponent and holds {NETX_WEIGHTS[0]}..{NETX_WEIGHTS[1]}. {NARROW}."
         )
     return shifted(weight, exponent)
 
@@ -216,10 +217,10 @@ def _with_neurons(layer: NetxLayer, node: CubaLIF) -> NetxLayer:
             f"of a .net file (bias_exp = {BIAS_EXP}). {NARROW}."
         )
     bias = bias >> BIAS_EXP
-    if np.any(bias < BIASES[0]) or np.any(bias > BIASES[1]):
+    if np.any(bias < MANTISSAS[0]) or np.any(bias > MANTISSAS[1]):
         raise Unsupported(
             f"its bias is {int(bias.flat[np.argmax(np.abs(bias))])} units of {unit}, and the "
-            f"register of a .net file holds {BIASES[0]}..{BIASES[1]}."
+            f"register of a .net file holds {MANTISSAS[0]}..{MANTISSAS[1]}."
         )
     never = node.readout and bool(np.all(node.vth == LARGEST_THRESHOLD))
     du, dv, vth = (a.reshape(layer.shape) if a.ndim else a for a in (node.du, node.dv, node.vth))
@@ -240,10 +241,10 @@ def _driven(name: str, source: BiasInput, node: CubaLIF, layer: NetxLayer) -> Ne
             "Start with neurons, or encode the input as spikes."
         )
     scale = source.scale
-    if scale.ndim or scale != np.rint(scale) or abs(scale) > -WEIGHTS[0] or not scale:
+    if scale.ndim or scale != np.rint(scale) or abs(scale) > -NETX_WEIGHTS[0] or not scale:
         raise Unsupported(
             f"layer '{name}': its input currents are scaled by {float(scale.flat[0]):g}, and a "
-            f".net file holds one whole number in {WEIGHTS[0]}..{-WEIGHTS[0]} for that."
+            f".net file holds one whole number in {NETX_WEIGHTS[0]}..{-NETX_WEIGHTS[0]} for that."
         )
     if np.any(node.bias_exp != BIAS_EXP):
         raise Unsupported(

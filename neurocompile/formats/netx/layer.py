@@ -27,11 +27,9 @@ from neurocompile.ir.step import NumpyOps
 Kind = Literal["input", "dense", "dense_rec", "conv"]
 
 BIAS_EXP = 6  # of every bias in a .net file
-BIASES = (-4096, 4095)  # 13 bits, as the chip has them
-LARGEST_THRESHOLD = (1 << 17) - 1
 NEVER = (1 << 18) - 1  # vThMant of a layer that shall not spike; slayer's Affine writes it
-WEIGHTS = (-256, 254)  # of a synapse with weights of both signs
-MAX_DELAY = 62  # steps; netx clamps what is longer
+NETX_WEIGHTS = (-256, 254)  # of a synapse with weights of both signs
+MOST_NETX_DELAY = 62  # steps; netx clamps what is longer
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def check_weights(weight: Array, recurrent: Array | None = None) -> None:
     where no weight is positive.
 
     Args:
-        weight: Integers within WEIGHTS.
+        weight: Integers within NETX_WEIGHTS.
         recurrent: The matrix of the layer's own spikes, which shares the shift.
 
     Raises:
@@ -101,7 +99,7 @@ def check_weights(weight: Array, recurrent: Array | None = None) -> None:
         )
     shift = max(s for s in range(9) if _fits(low << s, high << s))
     for m in matrices:
-        if int(m.max()) <= 0 and int(m.min()) << shift == WEIGHTS[0]:
+        if int(m.max()) <= 0 and int(m.min()) << shift == NETX_WEIGHTS[0]:
             raise Unsupported(
                 f"no weight of one of its matrices is positive and the smallest is "
                 f"{int(m.min())}, which lava-dl's netx scales to -256 and Lava then cuts to "
@@ -128,7 +126,7 @@ def shifted(weight: Array, places: int, dtype: DTypeLike = np.int16) -> Array:
 
 def _fits(low: int, high: int) -> bool:
     """Whether netx shifts weights to this range: 255 where all are positive."""
-    return low >= WEIGHTS[0] and high <= (WEIGHTS[1] if low < 0 else WEIGHTS[1] + 1)
+    return low >= NETX_WEIGHTS[0] and high <= (NETX_WEIGHTS[1] if low < 0 else NETX_WEIGHTS[1] + 1)
 
 
 def for_netx(chip: Chip) -> Chip:

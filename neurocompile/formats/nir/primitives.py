@@ -18,7 +18,7 @@ from neurocompile.formats.nir.fields import NirNode, Parameter
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Reset
 from neurocompile.ir.nodes import (
-    MAX_DELAY,
+    MOST_DELAY_STEPS,
     AvgPool,
     BatchNorm,
     Conv,
@@ -218,11 +218,11 @@ def _delay(site: NirNode) -> Delay | Identity:
             "layer has one. Give each delay a layer of its own."
         )
     steps = low / site.dt
-    whole = round(steps) if 0 <= steps <= MAX_DELAY else -1
+    whole = round(steps) if 0 <= steps <= MOST_DELAY_STEPS else -1
     if abs(steps - whole) > STEP_PART:
         raise site.wrong(
             f"its delay of {low:g} s is {steps:.6g} steps of dt = {site.dt:g} s, allowed is a "
-            f"whole number from 0 to {MAX_DELAY}. Change dt, or the delay."
+            f"whole number from 0 to {MOST_DELAY_STEPS}. Change dt, or the delay."
         )
     return Delay(whole) if whole else Identity()
 

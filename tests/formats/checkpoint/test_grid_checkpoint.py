@@ -26,10 +26,10 @@ from neurocompile.frontend.save import save
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, same
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
+from neurocompile.ir.registers import Grid
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid import GridNetwork
-from neurocompile.nn.grid_formats import grid_ends
 from neurocompile.place.placement import place, require_fit
 
 MODELS = Path(__file__).parents[3] / "examples" / "models"
@@ -38,7 +38,7 @@ ONES = (1, 1)
 
 def whole(shape, bits=8):
     """Weights on the grid, different ones, both ends of it among them."""
-    low, high = grid_ends(bits)
+    low, high = Grid(bits).used
     step = 1 << (9 - bits)
     values = np.arange(low, high + 1, step, dtype=np.int16)
     return np.resize(values[::-1], shape)
@@ -178,7 +178,7 @@ def shipped(request):
 def test_the_shipped_integers_are_on_the_grid_in_a_small_file_and_fit_the_chip(shipped):
     graph, bits, _, path = shipped
     assert path.stat().st_size < 300_000
-    low, high = grid_ends(bits)
+    low, high = Grid(bits).used
     for name, node in graph.of(Synapse):
         weights = node.op.weights
         assert node.bits == bits, name

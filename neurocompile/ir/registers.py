@@ -1,0 +1,83 @@
+"""How much the chip's registers and its synapse memory hold: the one table of FIXED limits.
+
+In:  nothing; of a grid, the width of a weight.
+Out: bounds, both ends included, and the nearest weights of a grid.
+What a target has less of stands in its target.toml. What a file format or an engine has less of
+stands beside it, under a name that says so.
+
+Source: lava-nc 0.10.0, lava/proc/lif/models.py (PyLifModelBitAcc) and
+lava/utils/weightutils.py; checked against Lava's processes in tests/engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+
+Bounds = tuple[int, int]  # both included
+
+STATE_BITS = 24
+STATE_LIMIT = 1 << (STATE_BITS - 1)  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
+CURRENT_WRAP_LIMIT = 3 * STATE_LIMIT  # beyond it Lava's single wrap no longer lands in range
+ALIGN_BITS = 6  # weights and thresholds are aligned 6 bits above the biases
+
+DECAY_BITS = 12
+UNITY = 1 << DECAY_BITS  # decays are parts in 4096 of a state
+KEEPS_NO_CURRENT = UNITY - 1  # du of neurons without synaptic current
+
+THRESHOLD_BITS = 17
+LARGEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
+MANTISSA_BITS = 13  # of a bias, signed
+MANTISSAS: Bounds = (-(1 << (MANTISSA_BITS - 1)), (1 << (MANTISSA_BITS - 1)) - 1)
+BIAS_EXPONENTS: Bounds = (0, 7)
+REGISTERS: dict[str, Bounds] = {  # of a CubaLIF, by field
+    "du": (-1, KEEPS_NO_CURRENT),
+    "dv": (0, UNITY),
+    "vth": (0, LARGEST_THRESHOLD),
+    "bias_mant": MANTISSAS,
+    "bias_exp": BIAS_EXPONENTS,
+    "v_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),
+}
+
+WEIGHT_WIDTHS: Bounds = (2, 8)  # bits
+WEIGHT_EXPONENTS: Bounds = (-8, 7)
+MOST_AXON_DELAY = 62  # steps, on top of the one that every synapse takes
+WEIGHT_RANGE = 256  # the lowest weight of every grid is -256
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The weights that synapse memory holds in so many bits: two's complement, aligned at the top.
+
+    Attributes:
+        bits: Width of a weight, WEIGHT_WIDTHS.
+    """
+
+    bits: int
+
+    @property
+    def step(self) -> int:
+        """Distance between neighbouring weights: 2 at 8 bits, 128 at 2."""
+        return 1 << (WEIGHT_WIDTHS[1] + 1 - self.bits)
+
+    @property
+    def stored(self) -> Bounds:
+        """Smallest and largest weight that memory holds: -256..254 at 8 bits."""
+        return -WEIGHT_RANGE, WEIGHT_RANGE - self.step
+
+    @property
+    def used(self) -> Bounds:
+        """Smallest and largest weight that is chosen: two bits are ternary, -128, 0 and 128."""
+        low, high = self.stored
+        return (-high if self.bits == WEIGHT_WIDTHS[0] else low), high
+
+    def nearest(self, values: Array) -> Array:
+        """The nearest weights in use, int16; ties to even, beyond the ends the ends.
+
+        Args:
+            values: Any shape, in units of a weight at exponent 0.
+        """
+        return np.clip(np.rint(values / self.step) * self.step, *self.used).astype(np.int16)
