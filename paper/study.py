@@ -1,7 +1,7 @@
 """Questions that are answered once: a question is plain JSON, and so is its answer.
 
 In:  jobs, each a question and the function that answers it.
-Out: paper/results/STUDY/NAME.json with question, answer and versions, written whole or not at all.
+Out: paper/results/STUDY/SLUG.json with question, answer and versions, written whole or not at all.
 An answer counts only for the very question it was given to: a changed question is asked anew.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,7 +31,7 @@ class Job:
 
     Attributes:
         study: Folder in `RESULTS`.
-        name: File in that folder, without its ending.
+        name: What is asked, in words; its slug is the name of the file.
         question: Everything that decides the answer, in JSON.
         compute: Gives the answer, in JSON.
     """
@@ -43,7 +44,7 @@ class Job:
     @property
     def path(self) -> Path:
         """Where the answer is kept."""
-        return RESULTS / self.study / f"{self.name}.json"
+        return RESULTS / self.study / f"{slug(self.name)}.json"
 
     @property
     def done(self) -> bool:
@@ -58,6 +59,11 @@ class Job:
             _write(self.path, {"question": self.question, "answer": answer, "versions": versions})
         found: Json = _read(self.path)["answer"]
         return found
+
+
+def slug(name: str) -> str:
+    """A name as a file: lower case, and a hyphen for each run of blanks, commas and other signs."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-")
 
 
 def open_jobs(jobs: Sequence[Job]) -> list[Job]:

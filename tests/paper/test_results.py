@@ -16,6 +16,11 @@ def test_every_question_of_the_page_has_its_answer():
     assert open_ones == []
 
 
+def test_no_two_questions_share_a_file():
+    paths = [job.path for study in make.STUDIES for job in study.jobs()]
+    assert len(set(paths)) == len(paths)
+
+
 def test_the_page_is_what_the_answers_give():
     assert make.page() == (DOCS / "results.md").read_text()
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from paper import study
-from paper.study import Job, open_jobs
+from paper.study import Job, open_jobs, slug
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +26,11 @@ def test_an_answer_is_computed_once_and_read_from_then_on():
     assert job({"number": 4}, calls).answer() == {"twice": 8}
     assert job({"number": 4}, calls).answer() == {"twice": 8}
     assert calls == [{"number": 4}]
+
+
+def test_a_file_is_named_by_a_slug_that_any_shell_and_file_system_can_take():
+    assert slug("paper VAE 3") == "paper-vae-3"
+    assert slug("latent 24, T = 16, sparse 0") == "latent-24-t-16-sparse-0"
 
 
 def test_a_changed_question_is_asked_anew():
