@@ -9,14 +9,13 @@ The file appears under its name only when it is whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from neurocompile.engines.recording import Recording
-from neurocompile.errors import BadInput
+from neurocompile.formats.whole import whole_file
 from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 
@@ -41,37 +40,30 @@ def recording_file(
     """
     import h5py
 
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(building, "w") as file:
-            file.attrs["format"] = "neurocompile-recording"
-            file.attrs["version"] = "1.0"
-            for name, node in graph.of(SpikeInput, CubaLIF):
-                group = file.create_group(name)
-                shape = (samples, steps, *node.shape)
-                if "spikes" in what:
-                    _dataset(group, "spikes", shape, "uint8")
-                if "membrane" in what and isinstance(node, CubaLIF):
-                    _dataset(group, "membrane", shape, "int32")
-                    group.attrs["scale"] = node.scale
-                    group.attrs["offset"] = node.offset
+    with whole_file(path) as building, h5py.File(building, "w") as file:
+        file.attrs["format"] = "neurocompile-recording"
+        file.attrs["version"] = "1.0"
+        for name, node in graph.of(SpikeInput, CubaLIF):
+            group = file.create_group(name)
+            shape = (samples, steps, *node.shape)
+            if "spikes" in what:
+                _dataset(group, "spikes", shape, "uint8")
+            if "membrane" in what and isinstance(node, CubaLIF):
+                _dataset(group, "membrane", shape, "int32")
+                group.attrs["scale"] = node.scale
+                group.attrs["offset"] = node.offset
 
-            def keep(first: int, found: Recording) -> None:
-                for kind, values in (("spikes", found.spikes), ("membrane", found.membrane)):
-                    for name, batch in values.items():
-                        if kind in file[name]:
-                            file[name][kind][first : first + len(batch)] = batch
-                for name, counted in (found.activity or {}).items():
-                    for count in ("saturations", "wraps"):
-                        earlier = file[name].attrs.get(count, 0)
-                        file[name].attrs[count] = earlier + getattr(counted, count)
+        def keep(first: int, found: Recording) -> None:
+            for kind, values in (("spikes", found.spikes), ("membrane", found.membrane)):
+                for name, batch in values.items():
+                    if kind in file[name]:
+                        file[name][kind][first : first + len(batch)] = batch
+            for name, counted in (found.activity or {}).items():
+                for count in ("saturations", "wraps"):
+                    earlier = file[name].attrs.get(count, 0)
+                    file[name].attrs[count] = earlier + getattr(counted, count)
 
-            yield keep
-        os.replace(building, path)
-    except OSError as error:
-        raise BadInput(f"{path} was not written: {error.strerror or error}.") from None
-    finally:
-        building.unlink(missing_ok=True)
+        yield keep
 
 
 def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: str) -> None:

@@ -7,7 +7,6 @@ Everything random follows the plan's seed and the epoch, so a restart repeats th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.write import save_whole
 from neurocompile.nn.activity import (
     BURSTING_RATE,
     LayerActivity,
@@ -233,8 +233,7 @@ def _keep(
     epoch: int,
     reach: dict[str, Tensor],
 ) -> None:
-    """Write the state beside its place, then move it there: it is whole or not there."""
-    part = path.with_name(path.name + ".part")
+    """Write the state, whole or not at all."""
     parts = {
         "plan": asdict(plan),
         "model": model.state_dict(),
@@ -244,8 +243,7 @@ def _keep(
         "draws": model.draws,
         "reachable": reach,
     }
-    torch.save(parts, part)
-    os.replace(part, path)
+    save_whole(parts, path)
 
 
 def _restore(

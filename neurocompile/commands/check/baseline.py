@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import json_bytes, write_file
+from neurocompile.formats.artifact import json_bytes
+from neurocompile.formats.whole import write_file
 
 FORMAT = "neurocompile-baseline"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields

@@ -40,7 +40,7 @@ from neurocompile.commands.check.shares import populations, read_network, shares
 from neurocompile.commands.export.run import Teller
 from neurocompile.data.samples import Data
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
-from neurocompile.formats.artifact import write_file
+from neurocompile.formats.whole import write_file
 from neurocompile.ir.settings import Settings
 
 DEFAULT_ENGINE = "onnx"

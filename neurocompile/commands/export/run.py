@@ -139,7 +139,7 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     write_artifact(request.out, files, {
         "target": request.target, "data": run, "bits": bits,
         "placement": remembered(request.placing.fewest_of, chip), "provenance": about,
-    })  # fmt: skip
+    }, force=request.force)  # fmt: skip
     return report
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +21,8 @@ import numba
 import numpy as np
 
 from neurocompile.engines.fixed import loops
+from neurocompile.errors import BadInput
+from neurocompile.formats.whole import write_file
 from neurocompile.ir.fixed import CubaLIF, FixedConstants
 from neurocompile.ir.registers import DECAY_BITS, UNITY
 from neurocompile.ir.step import decayed, wrap_once
@@ -221,13 +221,9 @@ def _kept(name: str, text: str) -> Path | None:
     """A file with this text in the user's cache folder; None where there can be none."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     file = Path(root) / "neurocompile" / "kernels" / name
-    with suppress(OSError):
+    try:
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=file.parent, delete=False, encoding="utf-8"
-            ) as draft:
-                draft.write(text)
-            os.replace(draft.name, file)
-        return file
-    return None
+            write_file(file, text.encode())
+    except (BadInput, OSError):
+        return None
+    return file

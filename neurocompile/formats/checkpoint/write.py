@@ -8,7 +8,6 @@ A failure leaves the file that was there.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.checkpoint.plain import to_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_to_plain
 from neurocompile.formats.checkpoint.read import FORMAT, VERSION
+from neurocompile.formats.whole import whole_file
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
 
@@ -42,7 +42,7 @@ def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, An
         state = _plain_state(state_dict)
         network = {"graph": to_plain(graph, state.values()), "state_dict": state}
     kept = _plain_settings(graph.settings)
-    _write({"format": FORMAT, "version": VERSION, "settings": kept, **network}, Path(path))
+    save_whole({"format": FORMAT, "version": VERSION, "settings": kept, **network}, Path(path))
 
 
 def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -76,20 +76,11 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def _write(content: dict[str, Any], path: Path) -> None:
-    """To a sibling first, which then takes the file's place."""
-    sibling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with sibling.open("xb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(sibling, path)
-        finally:
-            sibling.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
-            f"'{path}' cannot be written: {reason}. Check the folder and the space on the disk."
-        ) from None
+def save_whole(content: dict[str, Any], path: Path) -> None:
+    """Write plain values and tensors as torch does, whole or not at all.
+
+    Raises:
+        BadInput: As `formats.whole.whole_file`.
+    """
+    with whole_file(path) as building, building.open("wb") as file:
+        torch.save(content, file)

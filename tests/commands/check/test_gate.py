@@ -11,7 +11,6 @@ import gate_networks as gate
 import numpy as np
 import pytest
 
-from neurocompile.formats import artifact
 from neurocompile.ir.settings import Decoder
 
 
@@ -232,7 +231,7 @@ def test_an_update_that_cannot_be_finished_leaves_the_old_baseline(
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     code, _, stderr = call("check", bad, "--baseline", file, "--update")
     assert code == 2
     assert "the disk is full" in stderr

@@ -145,7 +145,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(BadInput, match=r"'.*net.pt' cannot be written: .*No space left on device"):
+    with pytest.raises(BadInput, match=r"net.pt was not written: the disk is full"):
         save(network(), path, torch.zeros(SAMPLE))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["net.pt"]
@@ -162,7 +162,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BadInput, match=r"nowhere/net.pt' cannot be written: .*No such file"):
+    with pytest.raises(BadInput, match=r"nowhere/net.pt was not written: No such file"):
         save(network(), tmp_path / "nowhere" / "net.pt", torch.zeros(SAMPLE))
 
 

@@ -1,0 +1,115 @@
+"""A file is there whole, or as it was before: a full disk, an interrupt, links, devices."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.whole import whole_file, write_file
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # a disk with 100 kB left
+from neurocompile.errors import BadInput
+{lines}
+try:
+    write(Path(sys.argv[1]))
+except BadInput as error:
+    print(error)
+"""
+WRITERS = {
+    "bytes": """
+from neurocompile.formats.whole import write_file
+write = lambda path: write_file(path, bytes(200_000))""",
+    "torch": """
+import torch
+from neurocompile.formats.checkpoint.write import save_whole
+write = lambda path: save_whole({"a": torch.zeros(100_000)}, path)""",
+    "HDF5": """
+import h5py, numpy as np
+from neurocompile.formats.whole import whole_file
+def write(path):
+    with whole_file(path) as building, h5py.File(building, "w") as file:
+        file.create_dataset("x", data=np.random.default_rng(0).random(100_000))""",
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_file_that_does_not_fit_leaves_the_old_one_and_one_sentence(writer, tmp_path):
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    program = LIMITED.format(lines=WRITERS[writer])
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=120
+    )
+    assert f"{path} was not written: File too large" in done.stdout, done.stderr
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["kept"])
+
+
+def test_a_full_disk_is_called_so(tmp_path):
+    with (
+        pytest.raises(BadInput, match=r"x was not written: the disk is full\. Free some space"),
+        whole_file(tmp_path / "x"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_fault_of_ours_keeps_its_traceback_and_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError, match="a bug"), whole_file(tmp_path / "x"):
+        raise RuntimeError("a bug")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_process_leaves_the_old_file_under_its_name(tmp_path):
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from neurocompile.formats.whole import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as building:\n"
+        "    building.write_bytes(b'half of it')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+
+
+def test_a_link_stays_a_link_and_what_it_points_to_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "real").write_bytes(b"old")
+    link, dangling = tmp_path / "link", tmp_path / "dangling"
+    link.symlink_to(tmp_path / "there" / "real")
+    dangling.symlink_to(tmp_path / "there" / "later")
+    for path in (link, dangling):
+        write_file(path, b"new")
+        assert path.is_symlink()
+        assert path.resolve().read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path / "there")) == ["later", "real"]
+
+
+@pytest.mark.parametrize("what", ["a folder", "a device"])
+def test_a_folder_or_a_device_is_not_replaced_by_a_file(what, tmp_path):
+    path = tmp_path / "x"
+    path.mkdir() if what == "a folder" else os.mkfifo(path)
+    with pytest.raises(BadInput, match="x is a folder or a device"):
+        write_file(path, b"new")
+    assert os.listdir(tmp_path) == ["x"]
+    assert not path.is_file()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_file_is_what_the_users_umask_says(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_file(tmp_path / "x", b"new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
