@@ -1,4 +1,4 @@
-"""Which packages are installed, and what therefore works.
+"""Which packages are installed, what therefore works, and where a child process finds them.
 
 In:  the packages of this Python environment; pins.txt.
 Out: their versions, and a refusal of what cannot work here before anything long begins.
@@ -7,9 +7,11 @@ What is missing is brought by `neurocompile doctor --install`.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from pathlib import Path
 
 from neurocompile.errors import NotInstalled
 
@@ -80,3 +82,19 @@ def require(ability: str) -> None:
             f"{found.name} needs {', '.join(found.missing)}, not installed here. Run: "
             f"neurocompile doctor --install {found.group or 'train'}"
         )
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Environment variables of a child process that imports this package.
+
+    It finds the package where this process did, whatever folder it starts in. BLAS keeps to one
+    thread in it: a thread takes address space, which a reader's limit counts, and several
+    processes are enough for the cores.
+
+    Args:
+        more: Further variables.
+    """
+    here = str(Path(__file__).parents[1])
+    paths = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH")) if p)
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": paths, **threads, **more}

@@ -1,6 +1,6 @@
 """Where a target's file lies: shipped, in an installed package, or in a folder of the user's.
 
-In:  the name of a target, or a folder.
+In:  the name of a target, a folder, or the target.toml in it.
 Out: the path of its target.toml.
 A package offers targets by entry points of the group `neurocompile.targets`: the name is the
 target's, the value a package in whose folder target.toml lies. The file is read; that package
@@ -25,13 +25,13 @@ def chip_names() -> tuple[str, ...]:
     return tuple(sorted({*_shipped(), *(point.name for point in entry_points(group=GROUP))}))
 
 
-def find_target(name_or_dir: str | Path) -> Path:
-    """The file of the target of this name, or the one in this folder.
+def find_target(name_or_path: str | Path) -> Path:
+    """The file of the target of this name, the one in this folder, or this one itself.
 
     Raises:
         BadInput: If there is none, or several packages offer the name.
     """
-    name = str(name_or_dir)
+    name = str(name_or_path)
     shipped = _shipped()
     offers = [point for point in entry_points(group=GROUP) if point.name == name]
     if len(offers) + (name in shipped) > 1:
@@ -42,11 +42,13 @@ def find_target(name_or_dir: str | Path) -> Path:
         )
     if offers:
         return _installed(offers[0])
-    path = shipped[name] if name in shipped else Path(name_or_dir) / FILE
+    path = shipped[name] if name in shipped else Path(name_or_path)
+    if path.name != FILE or path.is_dir():
+        path = path / FILE
     if not path.is_file():
         raise BadInput(
             f"there is no target '{name}': {path} is not a file. "
-            f"Use one of {', '.join(chip_names())}, or a folder that holds a {FILE}."
+            f"Use one of {', '.join(chip_names())}, or a {FILE} of your own or its folder."
         )
     return path
 

@@ -1,6 +1,6 @@
 """Read what a chip can hold, store and charge from targets/<chip>/target.toml.
 
-In:  the name of a target (`chip/find.py`), or a folder with a target.toml.
+In:  the name of a target (`chip/find.py`), a target.toml or its folder.
 Out: a frozen Chip; every number in it is a Quantity that names its source.
 A file with an unknown key, a number without unit or source, a limit of 0, or a number format
 that the integer step does not have is refused.
@@ -40,19 +40,19 @@ MAX_WHOLE = 1 << 40  # no chip has more of anything; larger ones would leave num
 MAX_VALUE = 1e9  # a joule is 1e12 pJ: no price, time or power of a chip's event is above it
 
 
-def load_chip(name_or_dir: str | Path) -> Chip:
-    """The chip of this name, or the one that a folder's target.toml describes.
+def load_chip(name_or_path: str | Path) -> Chip:
+    """The chip of this name, or the one that a target.toml describes, given by path or folder.
 
     Nothing else in a folder is read, and no code in it runs.
 
     Raises:
         BadInput: If there is no such chip, or its file breaks a rule of this module.
     """
-    path = find_target(name_or_dir)
+    path = find_target(name_or_path)
     chip = _Reader(path).chip()
-    if str(name_or_dir) in chip_names() and chip.name != str(name_or_dir):
+    if str(name_or_path) in chip_names() and chip.name != str(name_or_path):
         raise BadInput(
-            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_dir}', the name that this "
+            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_path}', the name that this "
             "target is found by."
         )
     return chip

@@ -98,8 +98,9 @@ def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
     }
 
 
-def test_a_folder_given_by_path_is_read_like_a_shipped_chip(tmp_path):
-    chip = load_chip(folder_with(tmp_path, LOIHI.replace('"loihi-sim"', '"mine"')))
+@pytest.mark.parametrize("given", [".", "target.toml"])
+def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, tmp_path):
+    chip = load_chip(folder_with(tmp_path, LOIHI.replace('"loihi-sim"', '"mine"')) / given)
     assert chip.name == "mine"
     assert chip.energy["davies2018"]["synaptic_operation"].si == 23.6e-12
 
@@ -230,5 +231,6 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
 def test_an_unknown_chip_is_refused_with_the_names_there_are(tmp_path):
     with pytest.raises(BadInput, match="ideal, loihi-sim"):
         load_chip("loihi3")
-    with pytest.raises(BadInput, match="no target"):
-        load_chip(tmp_path)
+    for nothing in (tmp_path, tmp_path / "target.toml", tmp_path / "mine.toml"):
+        with pytest.raises(BadInput, match="no target"):
+            load_chip(nothing)

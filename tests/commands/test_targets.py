@@ -66,13 +66,13 @@ def test_two_packages_that_offer_one_name_are_both_named(installed):
         load_chip("acme")
 
 
-@pytest.mark.parametrize("target", [*chip_names(), "a folder"])
+@pytest.mark.parametrize("target", [*chip_names(), "a folder", "its file"])
 def test_every_target_compiles_a_network_and_prices_it_or_says_that_it_cannot(
     target, model, call, tmp_path
 ):
-    if target == "a folder":
+    if target in ("a folder", "its file"):
         (tmp_path / "target.toml").write_text(OURS)
-        target = tmp_path
+        target = tmp_path if target == "a folder" else tmp_path / "target.toml"
     chip = load_chip(target)
     arguments = ("--target", target, "--engine", "fixed", "--samples", 3)
     code, text, _ = call("export", model, *arguments, "--out", tmp_path / "out", "--json")

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import neurocompile
 from neurocompile.engines.lava.guard import FAILURE, PARENT
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.errors import NeurocompileError
+from neurocompile.installed import child_environment
 
 TICK_S = 0.1
 GONE_S = 5.0  # how long a killed group may take to vanish
@@ -71,23 +71,14 @@ def run_child(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                # Lava warns; as errors its warnings would end it
+                env=child_environment(PYTHONWARNINGS="", **{PARENT: str(os.getpid())}),
                 start_new_session=True,
             )
         _follow(child, root, plan, timeout_s, progress)
     finally:
         if child is not None:
             _end(child)
-
-
-def _environment() -> dict[str, str]:
-    env = dict(os.environ)
-    env.pop("PYTHONWARNINGS", None)  # Lava warns; as errors its warnings would end it
-    package = str(Path(neurocompile.__file__).parents[1])
-    env["PYTHONPATH"] = os.pathsep.join(p for p in (package, env.get("PYTHONPATH")) if p)
-    env["OMP_NUM_THREADS"] = env["OPENBLAS_NUM_THREADS"] = "1"  # a process a layer is enough
-    env[PARENT] = str(os.getpid())
-    return env
 
 
 def _follow(

@@ -9,7 +9,6 @@ before memory is taken. Attributes are not read: neither NIR nor netx uses any.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -20,8 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
-import neurocompile
 from neurocompile.errors import BadInput
+from neurocompile.installed import child_environment
 from neurocompile.ir.arrays import Array
 
 Tree = dict[str, Any]  # of Tree, Array, str, or Array of str
@@ -63,7 +62,8 @@ def read_hdf5(path: str | Path) -> Tree:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environment(),
+        # a file may name a filter; none is loaded
+        env=child_environment(HDF5_PLUGIN_PRELOAD="::"),
         start_new_session=True,
     ) as child:
         late = threading.Timer(TIMEOUT_S, child.kill)
@@ -74,15 +74,6 @@ def read_hdf5(path: str | Path) -> Tree:
         finally:
             late.cancel()
             child.kill()
-
-
-def _environment() -> dict[str, str]:
-    env = dict(os.environ)
-    package = str(Path(neurocompile.__file__).parents[1])
-    env["PYTHONPATH"] = os.pathsep.join(p for p in (package, env.get("PYTHONPATH")) if p)
-    env["OPENBLAS_NUM_THREADS"] = env["OMP_NUM_THREADS"] = "1"  # threads take address space
-    env["HDF5_PLUGIN_PRELOAD"] = "::"  # a file may name a filter; none is loaded
-    return env
 
 
 def _received(stream: IO[bytes], what: str) -> Tree:
