@@ -18,7 +18,7 @@ from typing import Any
 
 from neurocompile.chip.mesh import chips_allowed
 from neurocompile.chip.read import MAX_VALUE
-from neurocompile.chip.record import UNITS, Chip, Quantity
+from neurocompile.chip.record import UNITS, Chip, Prices, Quantity
 from neurocompile.errors import BadInput
 
 USER = "set by the user"
@@ -103,10 +103,11 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
     Raises:
         BadInput: If static power would be above its own upper end.
     """
-    parts: dict[str, dict[str, dict[Any, Quantity]]] = {
-        section: {model: dict(prices) for model, prices in getattr(chip, section).items()}
-        for section in ("energy", "latency", "barrier")
+    prices = {
+        section: {model: dict(events) for model, events in getattr(chip, section).items()}
+        for section in ("energy", "latency")
     }
+    times = {model: dict(one.times) for model, one in chip.barrier.items()}
     power = {} if chip.power is None else dict(vars(chip.power))
     for key, change in changes.items():
         if key in ANN:
@@ -115,21 +116,33 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
         if section == "power":
             power[rest] = change.now
             continue
-        if section not in parts:
-            section, rest = "energy", key
-        model, _, event = rest.rpartition(".")
-        parts[section][model][int(event) if section == "barrier" else event] = change.now
+        model, _, event = (rest if section in ("latency", "barrier") else key).rpartition(".")
+        if section == "barrier":
+            times[model][int(event)] = change.now
+        else:
+            prices["latency" if section == "latency" else "energy"][model][event] = change.now
     if power and power["static_low"].si > power["static_high"].si:
         raise BadInput(
             f"--set: power.static_low ({power['static_low'].si:g} W) is above power.static_high "
             f"({power['static_high'].si:g} W). Set both."
         )
-    frozen: dict[str, Any] = {
-        section: MappingProxyType({m: MappingProxyType(p) for m, p in models.items()})
-        for section, models in parts.items()
-    }
-    now = None if chip.power is None else replace(chip.power, **power)
-    return replace(chip, power=now, sources={**chip.sources, **_source(changes)}, **frozen)
+    return replace(
+        chip,
+        power=None if chip.power is None else replace(chip.power, **power),
+        sources={**chip.sources, **_source(changes)},
+        barrier=MappingProxyType(
+            {
+                model: replace(one, times=MappingProxyType(times[model]))
+                for model, one in chip.barrier.items()
+            }
+        ),
+        energy=_frozen(prices["energy"]),
+        latency=_frozen(prices["latency"]),
+    )
+
+
+def _frozen(prices: Mapping[str, Mapping[str, Quantity]]) -> Mapping[str, Prices]:
+    return MappingProxyType({model: MappingProxyType(dict(one)) for model, one in prices.items()})
 
 
 def with_cores(chip: Chip, cores: int) -> Chip:

@@ -17,17 +17,20 @@ from typing import Any, NoReturn
 
 from neurocompile.chip.find import chip_names, find_target
 from neurocompile.chip.record import (
+    BETWEEN,
     EVENTS,
     KINDS,
     RESETS,
     STEP_ALLOWS,
     UNITS,
+    Barrier,
     Chip,
     Formats,
     Limits,
     Memory,
     Mesh,
     Power,
+    Prices,
     Quantity,
     dimensions,
 )
@@ -92,7 +95,7 @@ class _Reader:
             limits=self._part(("limits",), Limits) if "limits" in data else Limits(),
             energy=self._models("energy", "energy"),
             latency=self._models("latency", "time"),
-            barrier=self._models("barrier", "time"),
+            barrier=self._barriers(),
             nominal=data["chip"].get("nominal", ""),
             range=tuple(self._names(("chip", "range"), data["chip"].get("range", []))),
             sources=MappingProxyType(data["sources"]),
@@ -155,21 +158,37 @@ class _Reader:
         dimension = dimensions(kind)
         return kind(**{k: self._quantity((*at, k), v, dimension[k]) for k, v in table.items()})
 
-    def _models(self, section: str, dimension: str) -> Mapping[str, Mapping[Any, Quantity]]:
+    def _models(self, section: str, dimension: str) -> Mapping[str, Prices]:
         """Models of a section, each with its prices."""
         models = {}
         self._keys((section,), self.data.get(section, {}), (), None)
         for model, table in self.data.get(section, {}).items():
             at = (section, model)
-            self._keys(at, table, (), None if section == "barrier" else EVENTS)
-            prices: dict[Any, Quantity] = {}
-            for key, value in table.items():
-                if section == "barrier" and not (key.isdecimal() and int(key) > 0):
-                    self._refuse((*at, key), "no number of tiles", "a whole number above 0")
-                quantity = self._quantity((*at, key), value, dimension)
-                prices[int(key) if section == "barrier" else key] = quantity
+            self._keys(at, table, (), EVENTS)
+            prices = {k: self._quantity((*at, k), v, dimension) for k, v in table.items()}
             models[model] = MappingProxyType(prices)
         return MappingProxyType(models)
+
+    def _barriers(self) -> Mapping[str, Barrier]:
+        """Models of the barrier: times by number of tiles, and how they go on in between."""
+        barriers = {}
+        self._keys(("barrier",), self.data.get("barrier", {}), (), None)
+        for model, table in self.data.get("barrier", {}).items():
+            at = ("barrier", model)
+            self._keys(at, table, ("between",), None)
+            if table["between"] not in BETWEEN:
+                self._refuse((*at, "between"), f"{table['between']!r}", _list(BETWEEN))
+            times: dict[int, Quantity] = {}
+            for key in (key for key in table if key != "between"):
+                if not (key.isdecimal() and int(key) > 0):
+                    self._refuse((*at, key), "no number of tiles", "a whole number above 0")
+                times[int(key)] = self._quantity((*at, key), table[key], "time")
+            if not times:
+                self._refuse(at, "no time", "a time for at least one number of tiles")
+            barriers[model] = Barrier(
+                table["between"], MappingProxyType(dict(sorted(times.items())))
+            )
+        return MappingProxyType(barriers)
 
     def _quantity(self, at: tuple[str, ...], table: Any, dimension: str) -> Quantity:
         if not isinstance(table, dict):

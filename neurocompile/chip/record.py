@@ -83,6 +83,7 @@ STEP_ALLOWS: dict[str, Bounds] = {
     "delay_max": (MOST_AXON_DELAY + 1, MOST_AXON_DELAY + 1),
 }
 RESETS = ("zero", "subtract")  # what a neuron may do to its potential when it spikes
+BETWEEN = ("below", "line")  # how a barrier goes on between two entries
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,11 @@ Prices = Mapping[str, Quantity]
 
 @dataclass(frozen=True)
 class Formats:
-    """Number formats of registers and weights; the meaning of each is in ir/fixed.py."""
+    """Number formats of registers and weights; the meaning of each is in ir/fixed.py.
+
+    `quantize` obeys the registers that may be narrower than Loihi's. The other numbers are those
+    of the integer step itself, and a file that states another is refused (STEP_ALLOWS).
+    """
 
     weight_bits: Width
     weight_min: Number
@@ -190,6 +195,20 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Barrier:
+    """Time that closes a step.
+
+    Attributes:
+        between: For a number of tiles between two entries: "below" is the entry below, "line" the
+            line from one entry to the other.
+        times: By number of mapped tiles.
+    """
+
+    between: str
+    times: Mapping[int, Quantity]
+
+
+@dataclass(frozen=True)
 class Chip:
     """A chip, as its target.toml describes it.
 
@@ -198,7 +217,7 @@ class Chip:
         formats, limits, memory, mesh, power: See each; None where the chip has none.
         energy: By model, the price of each event (see EVENTS).
         latency: By model, the time of each event.
-        barrier: By model, the time that closes a step, by number of mapped tiles.
+        barrier: By model, the time that closes a step.
         nominal: The energy model of the nominal total, or "".
         range: The models whose totals give low and high.
         sources: By key, title and link.
@@ -213,7 +232,7 @@ class Chip:
     power: Power | None
     energy: Mapping[str, Prices]
     latency: Mapping[str, Prices]
-    barrier: Mapping[str, Mapping[int, Quantity]]
+    barrier: Mapping[str, Barrier]
     nominal: str
     range: tuple[str, ...]
     sources: Mapping[str, Mapping[str, str]]
@@ -225,10 +244,13 @@ class Chip:
             for f in fields(part) if part is not None else ():
                 if getattr(part, f.name) is not None:
                     yield f"{section}.{f.name}", getattr(part, f.name)
-        for section in ("energy", "latency", "barrier"):
+        for section in ("energy", "latency"):
             for model, prices in getattr(self, section).items():
-                for key, quantity in prices.items():
-                    yield f"{section}.{model}.{key}", quantity
+                for event, quantity in prices.items():
+                    yield f"{section}.{model}.{event}", quantity
+        for model, barrier in self.barrier.items():
+            for tiles, quantity in barrier.times.items():
+                yield f"barrier.{model}.{tiles}", quantity
 
 
 def dimensions(section: type) -> dict[str, str]:

@@ -13,22 +13,18 @@ compares to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from neurocompile.chip.mesh import chips_used, tiles_used
-from neurocompile.chip.record import Chip, Prices, Quantity
+from neurocompile.chip.record import Barrier, Chip, Prices
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.steps import MODES, Mode, event_times, sending
 from neurocompile.ir.arrays import Array
 from neurocompile.place.placed import Placed
 
-# Models whose barrier is a table: its entry of the largest number of tiles that is not above
-# those used (sync_model of SANA-FE's loihi.yaml). Of others the ends of a line are published.
-TABLES = ("boyle2025",)
 EXACT, BOUND = "exact", "lower bound"
 
 
@@ -69,12 +65,12 @@ def run_time(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode)
 def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) -> Busiest | None:
     """The slowest cores, and the barrier; arguments and None as in `run_time`."""
     times, barrier = chip.latency[model], chip.barrier.get(model)
-    if not barrier or not counts.on_cores or chips_used(chip, len(placed.cores)) > 1:
+    if barrier is None or not counts.on_cores or chips_used(chip, len(placed.cores)) > 1:
         return None  # nor is there a time of what goes from a chip to another, or closes both
     work = _whole_run(counts, placed, times, mode)
     if work is None:
         return None
-    closing = barrier_time(barrier, tiles_used(chip, len(placed.cores)), model in TABLES)
+    closing = barrier_time(barrier, tiles_used(chip, len(placed.cores)))
     if not work.size:
         return Busiest(None, 0.0, closing, True)
     core, least = int(work.argmax()), float(work.max())
@@ -173,9 +169,9 @@ def _times(counts: Counts, charged: int, step: float | None) -> dict[str, float 
     }
 
 
-def barrier_time(barrier: Mapping[int, Quantity], tiles: int, table: bool) -> float:
-    """Seconds that close a step: of a table the entry below, else on a line between entries."""
-    known = sorted(barrier)
-    if table:
-        return barrier[max((n for n in known if n <= tiles), default=known[0])].si
-    return float(np.interp(tiles, known, [barrier[n].si for n in known]))
+def barrier_time(barrier: Barrier, tiles: int) -> float:
+    """Seconds that close a step on so many mapped tiles."""
+    known = sorted(barrier.times)
+    if barrier.between == "below":
+        return barrier.times[max((n for n in known if n <= tiles), default=known[0])].si
+    return float(np.interp(tiles, known, [barrier.times[n].si for n in known]))

@@ -29,7 +29,9 @@ def changed(*assignments):
     ],
 )  # fmt: skip
 def test_a_price_is_read_with_its_unit_and_marked_as_the_users(text, section, where, si):
-    quantity = getattr(changed(text), section)[where[0]][where[1]]
+    model, event = where
+    of_model = getattr(changed(text), section)[model]
+    quantity = (of_model.times if section == "barrier" else of_model)[event]
     assert quantity.si == si
     assert (quantity.source, quantity.kind) == (USER, "assumed")
 

@@ -1,15 +1,19 @@
 """What a chip's file must say, and what is refused."""
 
+import ast
+import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from neurocompile.chip.read import MAX_BYTES, chip_names, load_chip
-from neurocompile.chip.record import KINDS, STEP_ALLOWS
+from neurocompile.chip.record import KINDS, STEP_ALLOWS, Formats
 from neurocompile.errors import BadInput
 
 TARGETS = Path(__file__).resolve().parents[2] / "targets"
+PACKAGE = TARGETS.parent / "neurocompile"
 LOIHI = (TARGETS / "loihi-sim" / "target.toml").read_text()
 
 PRICE = next(line for line in LOIHI.splitlines() if line.startswith("synaptic_operation = "))
@@ -98,6 +102,32 @@ def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
     }
 
 
+def strings(node):
+    """Every string in code that can decide something: no docstring, and no help for people."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for child in ast.iter_child_nodes(node):
+        documents = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+        if not documents and not (isinstance(child, ast.keyword) and child.arg == "help"):
+            yield from strings(child)
+
+
+def test_the_name_of_an_energy_model_decides_nothing_in_code():
+    chips = [load_chip(name) for name in chip_names()]
+    names = {model for chip in chips for section in (chip.energy, chip.latency, chip.barrier)
+             for model in section}  # fmt: skip
+    assert {"davies2018", "boyle2025", "loihi1-proxy"} <= names
+    files = sorted(PACKAGE.rglob("*.py"))
+    found = [
+        f"{file.name}: {text}"
+        for file in files
+        for text in strings(ast.parse(file.read_text()))
+        if any(name in text for name in names)
+    ]
+    assert len(files) > 200
+    assert found == []
+
+
 @pytest.mark.parametrize("given", [".", "target.toml"])
 def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, tmp_path):
     chip = load_chip(folder_with(tmp_path, LOIHI.replace('"loihi-sim"', '"mine"')) / given)
@@ -128,6 +158,9 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
          'source = "boyle2025", where = "x", kind = "assumed" }', ["priced twice"]),
         ('nominal = "boyle2025" ', 'nominal = "none" ', ["'none'", "davies2018, boyle2025"]),
         ("[power]", "[powers]", ["powers", "unknown key", "power"]),
+        ('between = "below"', 'between = "above"', ["boyle2025.between", "'above'", "below, line"]),
+        ('between = "below"', "", ["barrier.boyle2025", "no 'between'"]),
+        ('29 = { value = 1.8', 'many = { value = 1.8', ["boyle2025.many", "no number of tiles"]),
     ],
 )  # fmt: skip
 def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path, old, new, words):
@@ -198,6 +231,23 @@ def test_the_formats_that_a_file_may_state_are_those_of_the_integer_step():
     exponents |= {"bias_exp_min": (0, 7), "bias_exp_max": (0, 7)}
     widths = {"threshold_bits": (1, 17), "bias_mant_bits": (2, 13)}
     assert {k: (n, n) for k, n in one.items()} | exponents | widths == STEP_ALLOWS
+
+
+@pytest.mark.parametrize("name", STEP_ALLOWS)
+def test_a_format_that_the_compiler_does_not_have_is_refused_and_never_compiled_for(name, tmp_path):
+    line = next(x for x in LOIHI.splitlines() if x.startswith(f"{name} = "))
+    for value in (STEP_ALLOWS[name][0] - 1, STEP_ALLOWS[name][1] + 1):
+        other = re.sub(r"value = -?\d+", f"value = {value}", line)
+        with pytest.raises(BadInput, match=rf"formats\.{name}\.value: {value}\. Allowed: "):
+            load_chip(folder_with(tmp_path, LOIHI.replace(line, other)))
+
+
+def test_no_number_of_the_formats_is_read_and_then_neither_obeyed_nor_refused():
+    # spikes that carry integers are a chip's ability that this compiler leaves unused
+    assert {field.name for field in fields(Formats)} == {*STEP_ALLOWS, "resets", "graded_spikes"}
+    wide = {name for name, (low, high) in STEP_ALLOWS.items() if low != high}
+    source = "".join(path.read_text() for path in (PACKAGE / "quantize").glob("*.py"))
+    assert all(f"formats.{name}.value" in source for name in [*wide, "resets"])
 
 
 def test_a_message_names_the_line(tmp_path):

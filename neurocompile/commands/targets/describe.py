@@ -15,6 +15,11 @@ from typing import Any
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.chip.record import Limits
 
+BETWEEN = {
+    "below": "for a number of tiles between two entries: the entry below",
+    "line": "for a number of tiles between two entries: the line from one to the other",
+}
+
 
 def list_targets() -> list[dict[str, Any]]:
     """A row a target."""
@@ -51,6 +56,7 @@ def describe_target(name: str) -> dict[str, Any]:
             for f in fields(Limits)
             if f.name != "chips" and getattr(chip.limits, f.name) is None
         ],
+        "barriers": {model: barrier.between for model, barrier in chip.barrier.items()},
         "sources": {key: dict(source) for key, source in chip.sources.items()},
         "numbers": [
             {
@@ -82,6 +88,9 @@ def target_lines(found: dict[str, Any], width: int) -> Iterator[str]:
         for name, value, row in numbers:
             yield f"  {name:<{names}}  {value:>{values}}  {row['kind']}"
             yield from _hanging(f"{row['source']}: {row['where']}", width, 6)
+        kind, _, model = section.partition(".")
+        if kind == "barrier":
+            yield from _hanging(BETWEEN[found["barriers"][model]], width, 2)
         if section == "limits" and found["no_limit"]:
             yield from _hanging(f"without a number: {', '.join(found['no_limit'])}", width, 2)
     yield ""
