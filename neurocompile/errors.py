@@ -43,3 +43,8 @@ class NotInstalled(NeurocompileError):
     """Something optional is needed and absent."""
 
     exit_code = 4
+
+
+def first_line(error: BaseException) -> str:
+    """What another library says of an error, without the lines that only its authors read."""
+    return (str(error).splitlines() or ["no reason given"])[0]

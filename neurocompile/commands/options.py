@@ -10,12 +10,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
 from neurocompile.errors import NeurocompileError
 
+PATH = click.Path(path_type=Path)
+SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
 ENGINES = click.Choice(["lava", "fixed", "onnx"])
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
@@ -59,14 +62,13 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
     """--data, --samples, --steps and --seed, shared by the commands that run samples."""
-    sources = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
     for option in (
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of a random encoder. [0]"),
         click.option("--steps", type=click.IntRange(1), help="Steps a sample. [the model's own]"),
         click.option(
             "--samples", type=click.IntRange(1), help="The first N. [20; fixed alone: all]"
         ),
-        click.option("--data", metavar="SOURCE", help=f"{sources} [the model's own]"),
+        click.option("--data", metavar="SOURCE", help=f"{SOURCES} [the model's own]"),
     ):
         command = option(command)
     return command

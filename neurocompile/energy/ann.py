@@ -18,6 +18,7 @@ from neurocompile.chip.record import Quantity
 from neurocompile.energy.comparators import MACS
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import ModelEnergy
+from neurocompile.energy.prices import priced
 from neurocompile.energy.sensitivity import parts
 from neurocompile.ir.entries import entries
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -63,19 +64,19 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
     bits = counts.steps.bit_length()  # ceil(log2(T + 1))
     width = next((w for w in MACS if w >= max(*widths, bits)), max(MACS))
     terms = [
-        _term("multiply_accumulate", macs, prices.get("ann.mac", MACS[width])),
-        _term("weight_bit", weights, prices.get("ann.weight_bit")),
-        _term("activation_bit", activations * bits, prices.get("ann.activation_bit")),
+        priced("multiply_accumulate", macs, prices.get("ann.mac", MACS[width])),
+        priced("weight_bit", weights, prices.get("ann.weight_bit")),
+        priced("activation_bit", activations * bits, prices.get("ann.activation_bit")),
     ]
-    priced = [term["energy_j"] for term in terms if term["energy_j"] is not None]
+    known = [term["energy_j"] for term in terms if term["energy_j"] is not None]
     return {
         "name": NAME,
         "activation_bits": bits,
         "arithmetic_bits": width,
         "terms": terms,
-        "per_sample_j": fsum(priced),
-        "arithmetic_alone": len(priced) == 1,
-        "not_modelled": list(NOT_MODELLED if len(priced) < len(terms) else NOT_MODELLED[1:]),
+        "per_sample_j": fsum(known),
+        "arithmetic_alone": len(known) == 1,
+        "not_modelled": list(NOT_MODELLED if len(known) < len(terms) else NOT_MODELLED[1:]),
     }
 
 
@@ -109,14 +110,3 @@ def _input(graph: Graph, name: str) -> bool:
     sources = [graph.nodes[before] for before in graph.before(name)]
     return any(isinstance(s, SpikeInput) or (isinstance(s, BiasInput) and s.host is None)
                for s in sources)  # fmt: skip
-
-
-def _term(quantity: str, count: int, price: Quantity | None) -> dict[str, Any]:
-    return {
-        "quantity": quantity,
-        "count": count,
-        "price_j": None if price is None else price.si,
-        "energy_j": None if price is None else count * price.si,
-        "source": None if price is None else price.source,
-        "kind": None if price is None else price.kind,
-    }

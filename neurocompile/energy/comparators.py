@@ -14,6 +14,7 @@ from typing import Any
 
 from neurocompile.chip.record import Quantity
 from neurocompile.energy.counts import Counts
+from neurocompile.energy.prices import priced
 
 SOURCES: dict[str, dict[str, str]] = {
     "keras_spiking": {
@@ -88,20 +89,9 @@ def keras_spiking(counts: Counts) -> list[dict[str, Any]]:
     rows = []
     for name, device in DEVICES.items():
         terms = [
-            _term("synaptic operation", spiking if device.spiking else dense, device.synop),
-            _term("neuron step", neurons, device.neuron),
+            priced("synaptic operation", spiking if device.spiking else dense, device.synop),
+            priced("neuron step", neurons, device.neuron),
         ]
         total = fsum(term["energy_j"] for term in terms)
         rows.append({"device": name, "spiking": device.spiking, "terms": terms, "total_j": total})
     return rows
-
-
-def _term(quantity: str, count: int, price: Quantity) -> dict[str, Any]:
-    return {
-        "quantity": quantity,
-        "count": count,
-        "price_j": price.si,
-        "energy_j": count * price.si,
-        "source": price.source,
-        "kind": price.kind,
-    }

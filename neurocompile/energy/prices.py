@@ -1,10 +1,12 @@
 """Which price of a model an event is charged at, and which events a whole model must price.
 
 In:  the prices of one model, the name of an event of chip.EVENTS.
-Out: the price, or None.
+Out: the price, or None; a count times its price as a row of a report.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from neurocompile.chip.record import Prices, Quantity
 
@@ -37,3 +39,15 @@ def price_key(prices: Prices, event: str) -> str:
 def lacks(prices: Prices, event: str) -> bool:
     """Whether a model says nothing at all on an event that it must price."""
     return event in NEEDED and not any(other in prices for other in NEEDED[event])
+
+
+def priced(quantity: str, count: int, price: Quantity | None) -> dict[str, Any]:
+    """A count times its price, JSON-ready; without a price its product is not known."""
+    return {
+        "quantity": quantity,
+        "count": count,
+        "price_j": None if price is None else price.si,
+        "energy_j": None if price is None else count * price.si,
+        "source": None if price is None else price.source,
+        "kind": None if price is None else price.kind,
+    }

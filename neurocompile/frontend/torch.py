@@ -18,7 +18,7 @@ from norse import torch as norse
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
-from neurocompile.errors import BadInput, NeurocompileError, Unsupported
+from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
 from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.record import ROOT
 from neurocompile.frontend.recurrence import Traced, one_of
@@ -104,14 +104,14 @@ def _trace(module: nn.Module, example: Tensor, leads: int, steps: int) -> Traced
     except NeurocompileError:
         raise
     except Exception as error:  # whatever a user's forward raises when its input has no values
-        if _first_line(error).startswith("'len' is not supported"):
+        if first_line(error).startswith("'len' is not supported"):
             raise Unsupported(
                 f"the forward of {type(module).__name__} asks for len(x), which Python wants as a "
                 "number before there is one. Ask for x.shape[0]."
             ) from error
         raise Unsupported(
             f"the forward of {type(module).__name__} cannot be traced ({type(error).__name__}: "
-            f"{_first_line(error)}). It must not branch or loop on values of its input, and "
+            f"{first_line(error)}). It must not branch or loop on values of its input, and "
             "must be forward(x) or forward(x, state=None) -> (output, state)."
         ) from error
     return one_of(Interpreter(root, example, leads).run(record), type(module).__name__)
@@ -208,7 +208,3 @@ def _with_settings(traced: Traced, settings: Settings | None) -> Graph:
                 "Use one dt."
             )
     return replace(traced.graph, settings=settings or Settings())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

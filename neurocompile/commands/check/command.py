@@ -10,10 +10,8 @@ from pathlib import Path
 
 import click
 
-from neurocompile.commands.options import ENGINES, json_option, user_errors
+from neurocompile.commands.options import ENGINES, PATH, json_option, user_errors
 from neurocompile.errors import BadInput, CheckFailed
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()

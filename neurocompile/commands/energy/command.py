@@ -11,10 +11,7 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import json_option, place_option, user_errors
-
-PATH = click.Path(path_type=Path)
-SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
+from neurocompile.commands.options import PATH, SOURCES, json_option, place_option, user_errors
 
 
 @click.command()

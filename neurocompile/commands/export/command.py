@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from neurocompile.commands.options import (
+    PATH,
     Percent,
     data_options,
     engine_option,
@@ -24,9 +25,9 @@ from neurocompile.commands.options import (
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option("--target", "target_name", metavar="NAME|DIR", required=True, help="The chip.")
-@click.option("--out", type=click.Path(path_type=Path), help="Directory to write. [build/<model>]")
+@click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
 @data_options
 @click.option(
     "--bits", type=click.IntRange(2, 8), default=8, show_default=True, help="Of a weight."

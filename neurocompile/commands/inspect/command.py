@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import json_option, nir_options, show, user_errors
+from neurocompile.commands.options import PATH, json_option, nir_options, show, user_errors
 
 
 @click.command()
-@click.argument("path", metavar="MODEL|DIR", type=click.Path(path_type=Path))
+@click.argument("path", metavar="MODEL|DIR", type=PATH)
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @nir_options
 @json_option

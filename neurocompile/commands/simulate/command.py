@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from neurocompile.commands.options import (
+    PATH,
     data_options,
     engine_option,
     json_option,
@@ -20,11 +21,11 @@ from neurocompile.commands.options import (
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @engine_option
 @data_options
 @click.option("--record", metavar="spikes,membrane", help="What to keep of every layer and step.")
-@click.option("--to", "to", type=click.Path(path_type=Path), help="HDF5 file for --record.")
+@click.option("--to", "to", type=PATH, help="HDF5 file for --record.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
 @json_option
 @user_errors

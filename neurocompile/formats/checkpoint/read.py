@@ -18,7 +18,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, first_line
 from neurocompile.formats.checkpoint.archive import check_archive
 from neurocompile.formats.checkpoint.plain import from_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain
@@ -95,7 +95,7 @@ def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
             content = torch.load(file, map_location="cpu", weights_only=False)
         except Exception as error:  # a pickle can raise whatever its classes raise
             raise BadInput(
-                f"{what} cannot be unpickled ({type(error).__name__}: {_first_line(error)}). "
+                f"{what} cannot be unpickled ({type(error).__name__}: {first_line(error)}). "
                 "The classes of the model must be importable here under the names they had."
             ) from None
     model, example = (
@@ -134,7 +134,7 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
         ) from None
     except Exception as error:  # torch.load answers a foreign archive with many kinds of error
         raise BadInput(
-            f"{what} is not a checkpoint that PyTorch can read ({_first_line(error)}). {GOOD_FILE}"
+            f"{what} is not a checkpoint that PyTorch can read ({first_line(error)}). {GOOD_FILE}"
         ) from None
 
 
@@ -219,7 +219,3 @@ def _bytes_of(tensor: Tensor) -> int:
     if size > tensor.untyped_storage().nbytes():
         raise BadInput("a tensor in it has more values than it stores.")
     return size
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
