@@ -40,8 +40,8 @@ def main(file: Path, dt: float | None, target: str, samples: int, steps: int, ra
 def run(file: Path, dt: float | None, target: str, samples: int, steps: int, rate: float) -> None:
     """The whole way."""
     graph = nc.load(file, dt=dt, steps=steps)
-    for sentence in graph.settings.assumed:
-        click.echo(f"assumed: {sentence}")
+    for assumption in graph.settings.assumed:
+        click.echo(f"assumed: {assumption.sentence}")
     (shape,) = [node.shape for _, node in graph.of(Input)]
     click.echo(
         f"{file}: input {shape}; {samples} samples of {steps} steps of random spikes follow, each "

@@ -61,6 +61,20 @@ class Decoder:
 
 
 @dataclass(frozen=True)
+class Assumption:
+    """Something that a file does not say and a reader took for granted.
+
+    Attributes:
+        key: What was assumed: "steps", "dt", or the field of a layer; "" where an older file
+            does not say.
+        sentence: What a user reads.
+    """
+
+    key: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Time, input and output of a network.
 
@@ -71,7 +85,7 @@ class Settings:
         decoder: How the result is read.
         data: Name of the data set that the network was trained on, or "".
         training: Summary of the training, for people; plain JSON values.
-        assumed: Sentences on what the file did not say and a reader took for granted.
+        assumed: What the file did not say and a reader took for granted.
     """
 
     dt: float = 1e-3
@@ -80,20 +94,27 @@ class Settings:
     decoder: Decoder = Decoder()
     data: str = ""
     training: dict[str, Any] = field(default_factory=dict)
-    assumed: tuple[str, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` is the inverse. Without `assumed` where nothing was."""
+        """Plain JSON values; `from_dict` is the inverse.
+
+        Two lists of equal length say what was assumed, where something was: the sentences in
+        `assumed`, their keys in `assumed_keys`.
+        """
         values = asdict(self)
-        assumed = list(values.pop("assumed"))
-        return {**values, "assumed": assumed} if assumed else values
+        del values["assumed"]
+        if self.assumed:
+            values["assumed"] = [each.sentence for each in self.assumed]
+            values["assumed_keys"] = [each.key for each in self.assumed]
+        return values
 
     def given(self, steps: int | None) -> Settings:
         """The same with the steps that a user gave, where those of the file were assumed."""
-        words = steps_assumed(self.steps)
-        if steps is None or words not in self.assumed:
+        kept = tuple(each for each in self.assumed if each.key != "steps")
+        if steps is None or kept == self.assumed:
             return self
-        return replace(self, steps=steps, assumed=tuple(s for s in self.assumed if s != words))
+        return replace(self, steps=steps, assumed=kept)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
@@ -103,12 +124,13 @@ class Settings:
             BadInput: If a field is unknown, missing a sub-field or of the wrong kind.
         """
         try:
+            plain = {k: v for k, v in values.items() if k not in ("assumed", "assumed_keys")}
             settings = Settings(
                 **{
-                    **values,
+                    **plain,
                     "encoder": Encoder(**values.get("encoder", {})),
                     "decoder": Decoder(**values.get("decoder", {})),
-                    "assumed": tuple(values.get("assumed", ())),
+                    "assumed": _assumptions(values),
                 }
             )
             _check(settings)
@@ -117,12 +139,28 @@ class Settings:
         return settings
 
 
-def steps_assumed(steps: int) -> str:
-    """What `assumed` says where a file says nothing of the steps of a sample."""
-    return (
+def steps_assumed(steps: int) -> Assumption:
+    """What a reader assumes where a file says nothing of the steps of a sample."""
+    return Assumption(
+        "steps",
         f"a sample takes {steps} steps: the file does not say how many. Give --steps where it "
-        "takes others."
+        "takes others.",
     )
+
+
+def _assumptions(values: dict[str, Any]) -> tuple[Assumption, ...]:
+    """What a file's metadata says was assumed; an older file has the sentences only."""
+    sentences = values.get("assumed", ())
+    older = steps_assumed(values.get("steps", Settings().steps))
+    keys = values.get("assumed_keys") or [
+        older.key if sentence == older.sentence else "" for sentence in sentences
+    ]
+    if len(keys) != len(sentences):
+        raise BadInput(
+            f"the settings hold {len(sentences)} sentences of what was assumed and {len(keys)} "
+            "keys, but each sentence has one."
+        )
+    return tuple(map(Assumption, keys, sentences))
 
 
 def _check(settings: Settings) -> None:
@@ -147,7 +185,7 @@ def _check(settings: Settings) -> None:
             raise BadInput(f"{what} is {number!r}. Use a finite number.")
     if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
         raise BadInput("the settings name their data by a text and their training by a table.")
-    if not all(isinstance(sentence, str) for sentence in settings.assumed):
+    if not all(isinstance(text, str) for each in settings.assumed for text in vars(each).values()):
         raise BadInput("the settings hold something else than sentences of what was assumed.")
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")

@@ -87,7 +87,7 @@ def provenance(
         "engines": list(engines),
         "seed": seed,
         "calibration": _calibration(compiled),
-        "assumed": list(compiled.fixed_graph.settings.assumed),
+        "assumed": [each.sentence for each in compiled.fixed_graph.settings.assumed],
         "digests": {
             "model": model_digest,
             "float_graph": None

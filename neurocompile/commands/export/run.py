@@ -87,8 +87,8 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
         reset=request.reset,
         steps=request.steps,
     )
-    for sentence in graph.settings.assumed:
-        teller.tell(f"assumed: {sentence}")
+    for assumption in graph.settings.assumed:
+        teller.tell(f"assumed: {assumption.sentence}")
     samples = request.samples or (None if request.engines == ("fixed",) else DEFAULT_SAMPLES)
     data = data_for(graph, request.data, samples)
     calibration = None if graph.fixed else calibration_for(request.data or graph.settings.data)

@@ -26,7 +26,7 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD
-from neurocompile.ir.settings import Encoder, Settings, steps_assumed
+from neurocompile.ir.settings import Assumption, Encoder, Settings, steps_assumed
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -67,10 +67,11 @@ def foreign(layers: list[NetxLayer], dt: float | None = None) -> Graph:
     plain = Settings(encoder=encoder)
     assumed = [steps_assumed(plain.steps)]
     if dt is None:
-        assumed.append(
+        sentence = (
             f"dt = {plain.dt:g} s: a .net file does not hold the length of a step. Give --dt "
             "SECONDS where it is another."
         )
+        assumed.append(Assumption("dt", sentence))
     return Graph(nodes, tuple(edges), replace(plain, dt=dt or plain.dt, assumed=tuple(assumed)))
 
 

@@ -16,6 +16,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import MAX_AXES
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape, size
+from neurocompile.ir.settings import Assumption
 
 Parameter = Array  # () for the layer, or one for each neuron
 
@@ -31,7 +32,7 @@ class NirNode:
         dt: Length of a step, seconds.
         reset: What a spike does where NIR's v_reset is not to be taken at its word; or None.
         takes: How many values what follows it takes, where that is one Linear or Affine.
-        assumed: Sentences on what the file does not say; a rule adds to them.
+        assumed: What the file does not say; a rule adds to it.
     """
 
     name: str
@@ -40,7 +41,7 @@ class NirNode:
     dt: float
     reset: Reset | None = None
     takes: int | None = None
-    assumed: list[str] = field(default_factory=list)
+    assumed: list[Assumption] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
@@ -50,6 +51,11 @@ class NirNode:
     def wrong(self, sentence: str) -> BadInput:
         """A refusal that names the layer."""
         return BadInput(f"layer '{self.name}' ({self.kind}): {sentence}")
+
+    def assume(self, key: str, sentence: str) -> None:
+        """Note what a rule takes for granted about a field of this layer."""
+        words = f"layer '{self.name}' ({self.kind}): {sentence}"
+        self.assumed.append(Assumption(key, words))
 
     def has(self, what: str) -> bool:
         """Whether the file holds a field."""

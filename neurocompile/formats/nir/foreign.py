@@ -21,7 +21,7 @@ from neurocompile.ir.checks import check_shape, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape
-from neurocompile.ir.settings import Settings, steps_assumed
+from neurocompile.ir.settings import Assumption, Settings, steps_assumed
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify import verify
 
@@ -37,13 +37,14 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
         reset: "subtract" where spikes are known to subtract the threshold; None for NIR's own
             reset, to v_reset.
     """
-    assumed = []
+    assumed: list[Assumption] = []
     if dt is None:
         dt = DEFAULT_DT
-        assumed.append(
+        sentence = (
             f"dt = {dt:g} s: NIR files do not hold the length of a step. Give --dt SECONDS where "
             "it is another."
         )
+        assumed.append(Assumption("dt", sentence))
     flat = flatten(graph)
     edges = Edges(flat.edges)
     closing, parts = _parts(flat, edges, dt, reset, assumed)
@@ -56,7 +57,7 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
 
 
 def _parts(
-    flat: Flat, edges: Edges, dt: float, reset: Reset | None, assumed: list[str]
+    flat: Flat, edges: Edges, dt: float, reset: Reset | None, assumed: list[Assumption]
 ) -> tuple[tuple[Edge, ...], dict[str, Named]]:
     """The edges that close loops, and our nodes for each primitive."""
     found = walk(edges, flat.input)
@@ -110,9 +111,10 @@ def _arriving(flat: Flat, edges: Edges, site: NirNode) -> Shape:
     shape = site.whole("shape" if site.has("shape") else "input_type")
     behind = {AXES.get(flat.nodes[b]["type"]) for b in edges.after.get(site.name, ())}
     if behind == {len(shape) - 1} and shape[0] == 1:
-        site.assumed.append(
-            f"layer '{site.name}' (Input): its shape {shape} is read as {shape[1:]} and a batch "
-            "of one, for the layer behind it takes one axis less."
+        site.assume(
+            "shape",
+            f"its shape {shape} is read as {shape[1:]} and a batch of one, for the layer behind "
+            "it takes one axis less.",
         )
         return shape[1:]
     return shape

@@ -202,9 +202,10 @@ def _flat(site: NirNode) -> Shape:
             "a batch."
         )
     if batch:
-        site.assumed.append(
-            f"layer '{site.name}' (Flatten): its axes {ends[0]} to {ends[1]} are read as if a "
-            "batch were counted, for only so does it fit the file's own shapes."
+        site.assume(
+            "axes",
+            f"its axes {ends[0]} to {ends[1]} are read as if a batch were counted, for only so "
+            "does it fit the file's own shapes.",
         )
     return (*shape[:start], size(shape[start : end + 1]), *shape[end + 1 :])
 
@@ -260,9 +261,10 @@ def _per_step(site: NirNode) -> Parameter:
     """
     r = site.parameter("r").astype(np.float64)
     if (r == 1).all() and site.dt != 1:
-        site.assumed.append(
-            f"layer '{site.name}' ({site.kind}): R = 1 is read as 'a spike adds its weight', as "
-            f"Norse and Sinabs write it; by NIR's equation it would add dt R = {site.dt:g} of it."
+        site.assume(
+            "r",
+            "R = 1 is read as 'a spike adds its weight', as Norse and Sinabs write it; by NIR's "
+            f"equation it would add dt R = {site.dt:g} of it.",
         )
         return r
     return r * site.dt

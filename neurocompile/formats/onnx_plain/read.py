@@ -27,7 +27,7 @@ from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES, check_functions, neuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
-from neurocompile.ir.settings import Settings, steps_assumed
+from neurocompile.ir.settings import Assumption, Settings, steps_assumed
 from neurocompile.ir.verify import MAX_NODES, verify
 
 OPSETS = (9, defs.onnx_opset_version())  # of standard ONNX; rules know how each changed
@@ -263,8 +263,8 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
     said = dict(graph.dts)
     settings = Settings.from_dict(given)
     if "steps" not in given:
-        words = steps_assumed(settings.steps)
-        settings = replace(settings, assumed=(*settings.assumed, words))
+        assumed = (*settings.assumed, steps_assumed(settings.steps))
+        settings = replace(settings, assumed=assumed)
     if "dt" in given:
         said["the metadata"] = settings.dt
     if dt is not None:
@@ -278,6 +278,6 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
             f'a metadata entry {SETTINGS_KEY} = {{"dt": 0.001}}, or the command --dt SECONDS.'
         )
     if not said:
-        words = f"dt = {settings.dt:g} s: the file has no neurons and does not say it."
-        return replace(settings, assumed=(*settings.assumed, words))
+        sentence = f"dt = {settings.dt:g} s: the file has no neurons and does not say it."
+        return replace(settings, assumed=(*settings.assumed, Assumption("dt", sentence)))
     return replace(settings, dt=next(iter(said.values())))

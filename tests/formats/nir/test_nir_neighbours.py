@@ -65,10 +65,11 @@ def test_a_network_of_a_neighbour_runs_in_a_chips_integers_with_nearly_its_spike
 def test_the_step_is_assumed_and_said_where_the_file_is_snntorchs(tmp_path):
     _, graph = loaded("snntorch_leaky", tmp_path)
     assert graph.settings.dt == 1e-4
-    sentence, _ = graph.settings.assumed
-    assert sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    dt, steps = graph.settings.assumed
+    assert (dt.key, steps.key) == ("dt", "steps")
+    assert dt.sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
     _, graph = loaded("snntorch_leaky", tmp_path, dt=1e-4)
-    assert [s for s in graph.settings.assumed if "dt" in s] == []
+    assert [each.key for each in graph.settings.assumed] == ["steps"]
 
 
 def test_snntorchs_late_subtraction_is_another_neuron_and_this_is_the_difference(tmp_path):

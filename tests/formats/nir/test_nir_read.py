@@ -137,7 +137,7 @@ def test_a_spike_adds_dt_r_to_an_if_and_its_weight_where_r_is_one(r, factor):
     assert isinstance(graph.nodes["x"], IAF)
     found = graph.nodes.get("x.factor")
     assert (None if found is None else found.weight[0]) == factor
-    said = "".join(graph.settings.assumed)
+    said = "".join(each.sentence for each in graph.settings.assumed)
     assert ("'x' (IF): R = 1 is read as 'a spike adds its weight'" in said) == (r == 1.0)
 
 
@@ -215,15 +215,17 @@ def test_a_flatten_or_input_that_counts_a_batch_is_read_so_and_said():
     graph = read(nir.Flatten(None, 1, -1), (2, 3), head)
     assert graph.nodes["x"].shape == (6,)
     said = "'x' (Flatten): its axes 1 to -1 are read as if a batch were counted"
-    assert said in graph.settings.assumed[0]
+    assert said in graph.settings.assumed[0].sentence
     for told in ((1, 2, 3), (0, 0, 0)):  # early Sinabs
         early = trimmed(nir.Flatten(np.array([2, 3]), 1, -1)) | {"input_type": np.array(told)}
         graph = read(early, (2, 3), head)
         assert graph.nodes["x"].shape == (6,)
-        assert said in graph.settings.assumed[0]
+        assert said in graph.settings.assumed[0].sentence
     graph = read(head, (1, 6), lif())
     assert graph.nodes["in"].shape == (6,)
-    assert "'in' (Input): its shape (1, 6) is read as (6,)" in graph.settings.assumed[0]
+    (shape, _) = graph.settings.assumed
+    assert shape.key == "shape"
+    assert "'in' (Input): its shape (1, 6) is read as (6,)" in shape.sentence
 
 
 def recurrent(weights):
