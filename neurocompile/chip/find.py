@@ -58,7 +58,7 @@ def _shipped() -> dict[str, Path]:
     try:
         root = Path(str(resources.files("neurocompile.targets")))
     except ModuleNotFoundError:
-        root = Path(__file__).resolve().parents[1] / "targets"
+        root = Path(__file__).resolve().parents[2] / "targets"
     return {path.parent.name: path for path in root.glob(f"*/{FILE}")}
 
 

@@ -31,7 +31,6 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
             "scikit-learn",
             "mlxtend",
             "h5py",
-            "jsonschema",
         ),
         ("--no-deps", "norse"),
     ),
@@ -47,9 +46,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 PACKAGES = (
-    "click", "numpy", "onnx", "onnxruntime", "rich",
+    "click", "jsonschema", "numpy", "onnx", "onnxruntime", "rich",
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
-    "jsonschema",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
     "loguru", "snntorch", "spikingjelly", "neurobench",
 )  # fmt: skip

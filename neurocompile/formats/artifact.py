@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.json_files import fault_in, read_json, schema
 from neurocompile.formats.whole import beside, cannot_write, followed, write_file
 
 FORMAT = "neurocompile-artifact"
@@ -35,7 +36,7 @@ class Artifact:
 
     Attributes:
         path: The directory.
-        manifest: Its manifest.json.
+        manifest: Its manifest.json; the schema beside this module describes it.
     """
 
     path: Path
@@ -147,6 +148,9 @@ def read_artifact(path: Path) -> Artifact:
         )
     if not _lists_files(manifest):
         raise BadInput(f"{path / MANIFEST} lists files outside its directory, or none. {AGAIN}")
+    fault = fault_in(schema("neurocompile.formats", "manifest.schema.json"), manifest)
+    if fault:
+        raise BadInput(f"{path / MANIFEST} is broken: {fault}. {AGAIN}")
     return Artifact(path, manifest)
 
 
@@ -159,11 +163,9 @@ def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     if not file.is_file():
         raise BadInput(f"{path} is not a directory that neurocompile exported: no {MANIFEST}.")
-    if file.stat().st_size > MAX_MANIFEST_BYTES:
-        raise BadInput(f"{file} is larger than {MAX_MANIFEST_BYTES} bytes. {AGAIN}")
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
+        manifest = read_json(file, MAX_MANIFEST_BYTES)
+    except ValueError as error:
         raise BadInput(f"{file} cannot be read: {error}. {AGAIN}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BadInput(f"{file} is not a manifest of neurocompile. {AGAIN}")

@@ -177,7 +177,7 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it(monkeypatch):
 
 def test_the_onnx_engine_needs_neither_torch_nor_scipy_nor_lava(exported):
     out, _ = exported
-    blocked = ["torch", "scipy", "lava", "norse", "h5py", "jsonschema", "mlxtend", "sklearn"]
+    blocked = ["torch", "scipy", "lava", "norse", "h5py", "mlxtend", "sklearn"]
     script = f"""
 import importlib.abc, sys
 class Absent(importlib.abc.MetaPathFinder):

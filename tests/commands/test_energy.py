@@ -239,8 +239,17 @@ def test_a_chip_without_prices_shows_counts_and_says_so(model, tmp_path, call):
     assert found["neurobench"]["SynapticOperations"]["Effective_ACs"] > 0
 
 
-@pytest.mark.parametrize("spoil", [{"data": None}, {"target": 3}, {"data": {"steps": 0}}])
-def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil):
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        ({"data": None}, "'data' is None, expected a table"),
+        ({"target": 3}, "'target' is 3, expected a text"),
+        ({"data": {"steps": 0}}, "'data.steps' is 0, expected 1 or more"),
+        ({"data": {"seed": "x"}}, "'data.seed' is 'x', expected a whole number"),
+    ],
+)
+@pytest.mark.parametrize("command", ["energy", "simulate", "compare"])
+def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil, words, command):
     copy = tmp_path / "copy"
     shutil.copytree(exported[0], copy)
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -248,6 +257,6 @@ def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil):
         old = manifest[key]
         manifest[key] = {**old, **value} if isinstance(value, dict) else value
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    code, _, stderr = call("energy", copy)
+    code, _, stderr = call(command, copy)
     assert code == 2
-    assert "its manifest is broken" in stderr
+    assert f"manifest.json is broken: {words}. Export the model again" in stderr

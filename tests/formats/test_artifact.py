@@ -13,7 +13,7 @@ from neurocompile.formats import artifact
 from neurocompile.formats.artifact import check_target, read_artifact, write_artifact
 
 FILES = {"fixed.onnx": b"integers", "report.json": b"{}"}
-ABOUT = {"target": "ideal"}
+ABOUT = {"target": "ideal", "data": {"source": "", "samples": 0, "steps": 1, "seed": 0}}
 
 
 def content(folder):
@@ -201,6 +201,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from neurocompile.formats.artifact import write_artifact
+about = {"target": "ideal", "data": {"source": "", "samples": 0, "steps": 1, "seed": 0}}
 rename, left = os.rename, [int(sys.argv[2])]
 def counted(*places):
     if not left[0]:
@@ -208,7 +209,7 @@ def counted(*places):
     left[0] -= 1
     rename(*places)
 os.rename = counted
-write_artifact(Path(sys.argv[1]), {"fixed.onnx": b"new"}, {}, force=True)
+write_artifact(Path(sys.argv[1]), {"fixed.onnx": b"new"}, about, force=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

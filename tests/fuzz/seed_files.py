@@ -116,8 +116,9 @@ def _checkpoint(cell: torch.nn.Module) -> bytes:
 
 def _manifest() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
+        run = {"source": "digits", "samples": 20, "steps": 8, "seed": 0}
         artifact = write_artifact(
-            Path(folder) / "out", {"report.json": b"{}\n"}, {"target": "ideal", "seed": 0}
+            Path(folder) / "out", {"report.json": b"{}\n"}, {"target": "ideal", "data": run}
         )
         return (artifact.path / MANIFEST).read_bytes()
 

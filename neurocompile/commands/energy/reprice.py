@@ -8,8 +8,6 @@ document says which.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,6 @@ from neurocompile.chip.change import parse, with_changes, with_chips, with_cores
 from neurocompile.chip.mesh import chips_used
 from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import Chip
-from neurocompile.commands.check.baseline import wrong_in
-from neurocompile.commands.check.measure import DECLARED
 from neurocompile.commands.export.run import Teller
 from neurocompile.data.inputs import encode
 from neurocompile.data.samples import load_data
@@ -40,9 +36,8 @@ from neurocompile.place.chosen import chosen
 from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
-from neurocompile.report.read import recorded
+from neurocompile.report.read import read_report, recorded
 
-MAX_REPORT_BYTES = 1 << 28
 RECORDED = "those in report.json"
 
 
@@ -72,10 +67,6 @@ def reprice(
         BadInput: If the directory, a key, a unit or a model is not as it should be.
     """
     artifact = read_artifact(directory)
-    wrong = wrong_in({"data": DECLARED, "target": str}, dict(artifact.manifest), "")
-    if wrong or artifact.manifest["data"]["steps"] < 1:
-        raise BadInput(f"{directory}: its manifest is broken ({wrong or 'steps below 1'}). "
-                       "Export the model again.")  # fmt: skip
     placing = chosen(artifact.manifest)
     chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
     changes = parse(assignments, chip)
@@ -145,7 +136,7 @@ def _counts(
     own = artifact.manifest["data"]
     why = f"{moved} places the network anew" if moved else ""
     if not moved and source is None and samples is None:
-        report = _report(artifact)
+        report = read_report(artifact.file("report.json"))
         try:
             return recorded(report, placed, int(own["steps"])), RECORDED
         except BadInput as error:
@@ -177,25 +168,3 @@ def _counts(
 def _missing(ability: str) -> tuple[str, ...]:
     (found,) = (a for a in installed.ABILITIES if a.name == ability)
     return found.missing
-
-
-def _report(artifact: Artifact) -> Mapping[str, Any]:
-    """Content of report.json, whose bytes are those that were written.
-
-    Raises:
-        BadInput: If it is too large or no report.
-    """
-    file = artifact.file("report.json")
-    if file.stat().st_size > MAX_REPORT_BYTES:
-        raise BadInput(f"{file} is larger than {MAX_REPORT_BYTES} bytes")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{file} is no JSON: {error}") from None
-    parts = {"energy": (dict, type(None)), "fit": (dict,), "layers": (list,), "synapses": (list,)}
-    for key, kinds in parts.items():
-        if not isinstance(found, dict) or not isinstance(found.get(key), kinds):
-            raise BadInput(f"{file} is no report: '{key}' is missing")
-    if not isinstance(found["fit"].get("cores"), list):
-        raise BadInput(f"{file} is no report: 'fit.cores' is missing")
-    return dict(found)

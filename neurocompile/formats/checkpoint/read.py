@@ -151,7 +151,7 @@ def _check_version(version: Any) -> None:
     if major > ours:
         raise BadInput(
             f"its version is {version}, but this neurocompile reads {ours}.x. "
-            "Update it: pip install --upgrade neurocompile"
+            "Update it: pip install . in a newer checkout"
         )
     if major < ours:
         raise BadInput(

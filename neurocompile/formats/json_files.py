@@ -1,0 +1,149 @@
+"""Read a JSON file that may not be as it was written, and say what is wrong in it.
+
+In:  a file, or a value; the JSON Schema (draft 2020-12) that describes it.
+Out: the value; or the place of the first fault, what was found there and what is expected.
+A schema lies beside the module that reads its files. Fields that it does not know are left alone
+where it allows them: a minor version adds fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from pathlib import Path
+from reprlib import repr as short
+from typing import Any, NoReturn
+
+Schema = Mapping[str, Any]
+WORDS = {
+    "object": "a table",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+@cache
+def schema(package: str, name: str) -> Schema:
+    """The schema in a file of one of our packages."""
+    found: Schema = json.loads(files(package).joinpath(name).read_text(encoding="utf-8"))
+    return found
+
+
+def read_json(file: Path, most: int) -> Any:
+    """Content of a file, every number of it finite.
+
+    Args:
+        file: The file.
+        most: How many bytes it may have.
+
+    Raises:
+        ValueError: If it is larger, cannot be read or is no JSON; what the message says of it
+            goes on from "the file is broken: ".
+    """
+    try:
+        if file.stat().st_size > most:
+            raise ValueError(f"it is larger than {most} bytes")
+        text = file.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("its lists and tables are nested too deep") from None
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+
+
+def fault_in(what: Schema, value: Any) -> str:
+    """The first fault of a value by its schema, in words, or ""."""
+    error = next(iter(_validator()(what).iter_errors(value)), None)
+    return "" if error is None else _said(error)
+
+
+def open_to_more(what: Any) -> Any:
+    """A schema that lets later minor versions add fields everywhere."""
+    if isinstance(what, list):
+        return [open_to_more(one) for one in what]
+    if not isinstance(what, dict):
+        return what
+    closed = what.get("additionalProperties") is False
+    return {
+        key: open_to_more(one)
+        for key, one in what.items()
+        if not (closed and key == "additionalProperties")
+    }
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"it holds {text[:40]}, which is too large for a number")
+    return number
+
+
+@cache
+def _validator() -> Any:
+    """jsonschema's, to which 1.0 is no whole number, nor true any number."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    kinds = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
+    return extend(Draft202012Validator, type_checker=kinds)
+
+
+def _said(error: Any) -> str:
+    """One error of jsonschema as a sentence of ours."""
+    deeper = [inner for inner in error.context if inner.path]
+    if deeper:  # of several forms, the one that the value comes nearest to
+        return _said(max(deeper, key=lambda inner: len(inner.absolute_path)))
+    place, rule, allowed = list(error.absolute_path), error.validator, error.validator_value
+    if rule == "required":
+        missing = next(name for name in allowed if name not in error.instance)
+        return f"{_named([*place, missing])} is missing"
+    if rule == "additionalProperties":
+        known = error.schema["properties"]
+        extra = next(name for name in error.instance if name not in known)
+        return f"{_named([*place, extra])} is unknown, expected {_or(known)}"
+    return f"{_named(place)} is {short(error.instance)}, expected {_expected(rule, allowed, error)}"
+
+
+def _expected(rule: str, allowed: Any, error: Any) -> str:
+    if rule == "anyOf":
+        return _or(WORDS[kind] for one in allowed for kind in _kinds(one))
+    if rule == "type":
+        return _or(WORDS[kind] for kind in _kinds({"type": allowed}))
+    if rule in ("enum", "const"):
+        return _or(allowed if rule == "enum" else [allowed])
+    if rule in ("minItems", "maxItems"):
+        return f"a list of {allowed}"
+    if rule == "minimum":
+        return f"{allowed} or more"
+    if rule == "maximum":
+        return f"{allowed} or less"
+    return str(error.schema.get("description", error.message))
+
+
+def _kinds(what: Schema) -> Iterator[str]:
+    kinds = what["type"]
+    yield from [kinds] if isinstance(kinds, str) else kinds
+
+
+def _or(names: Any) -> str:
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _named(place: list[str | int]) -> str:
+    """A place as 'layers[0].name'; the whole value as 'it'."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place)
+    return f"'{text.removeprefix('.')}'" if text else "it"
