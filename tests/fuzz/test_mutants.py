@@ -48,7 +48,7 @@ def harm_of(batch: list[tuple[str, int, int]]) -> list[str]:
     """What the mutants of a process did wrong."""
     names = [f"{kind}:{first}:{last}" for kind, first, last in batch]
     command = [sys.executable, "-m", "fuzz.mutant_worker", str(SEED), *names]
-    paths = os.pathsep.join(str(ROOT / p) for p in (".", "tests/support"))
+    paths = os.pathsep.join(str(ROOT / p) for p in (".", "tests", "tests/support"))
     env = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, timeout=PATIENCE_S, cwd=ROOT
