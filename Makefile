@@ -52,11 +52,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The tables of docs/support.md, out of the rules themselves
+# The generated pages and tables of docs/, and the demo of README.md
 docs: $(READY)
 	$(BIN)/python docs/make_support.py
 	$(BIN)/python docs/make_energy.py
 	$(BIN)/python docs/make_placement.py
+	$(BIN)/python docs/make_targets.py
+	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_demo.py
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
@@ -82,13 +85,13 @@ bench-placement: $(READY)
 bench-training: $(READY)
 	$(BIN)/python bench/training.py
 
-# docs/results.md out of the answers in paper/results; FRESH=1 trains and measures all anew (hours);
-# ONLY=table answers one study alone and writes no page
+# docs/results.md from the answers in paper/results; FRESH=1 trains and measures everything again
+# (hours); ONLY=table answers only one study and writes no page
 paper: $(READY)
 	$(BIN)/neurocompile doctor --install paper --yes
 	$(BIN)/python paper/make.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
 
-# The simulators that we are timed against, each in an environment of its own (2 GB in all).
+# The simulators that we are timed against, each in an environment of its own (2 GB in all)
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))
 
 # Our joules and seconds against SANA-FE's for the same spikes; make crosscheck UPDATE=1 keeps them

@@ -1,14 +1,12 @@
 """What the fixed engine costs at any activity, against the bare dense products.
 
 In:  a wide dense layer; the shipped network's shapes, every neuron spiking as often as told.
-Out: seconds by activity over those of the dense floor, and where the time goes.
-The floor is the convolutions and matrix products alone, by whatever torch does best.
+Out: seconds by activity over those of the dense floor.
+The floor is the convolutions and matrix products only, by whatever torch does best.
 """
 
 from __future__ import annotations
 
-import cProfile
-import pstats
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -124,28 +122,10 @@ def _sweep(runs: dict[Any, Act], floors: dict[str, Act], rounds: int) -> dict[st
         {"activity": rate, "seconds": found[rate], "of_floor": found[rate] / found[fastest]}
         for rate in runs
     ]
-    busiest = max(rows, key=lambda row: row["of_floor"])
     gain = found[0.5] / found[0.02]
     return {
         "rows": rows,
         "floor": fastest,
         "floor_seconds": found[fastest],
         "gain": gain,
-        "profile": profile(runs[busiest["activity"]]),
     }
-
-
-def profile(act: Act, lines: int = 8) -> list[dict[str, Any]]:
-    """Where the time of a run on one thread goes: the functions that take most of it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    watch = cProfile.Profile()
-    watch.runcall(act)
-    torch.set_num_threads(before)
-    found = pstats.Stats(watch).stats  # type: ignore[attr-defined]
-    total = sum(own for _, _, own, _, _ in found.values())
-    most = sorted(found.items(), key=lambda item: -item[1][2])[:lines]
-    return [
-        {"function": f"{Path(file).stem}.{name}", "calls": calls, "share": own / total}
-        for (file, _, name), (_, calls, own, _, _) in most
-    ]

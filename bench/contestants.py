@@ -1,7 +1,7 @@
 """Who takes part in the speed benchmark, and how each is started, asked and ended.
 
 In:  the folder of the exchanged network.
-Out: best seconds a sample of each, its note and versions; or why there is none.
+Out: best seconds per sample of each, its note and versions; or why there is none.
 A contestant is a process in a group of its own: whatever it starts ends with it.
 """
 
@@ -32,7 +32,7 @@ class Contestant:
         key: Its name here.
         title: Its name in the table.
         part: Which network it holds.
-        script: File in bench/peers, with its arguments behind the folder.
+        script: File in bench/peers, with its arguments after the folder.
         samples: Asked for at once.
         asks: How often in a round; the fast ones more often, as noise hits them harder.
         environment: Folder in build/peers whose Python runs it; ours where "".
@@ -65,8 +65,8 @@ CONTESTANTS = (
     Contestant(
         "snntorch", "snnTorch, float32", "whole", ("snntorch_float.py",), 100, 3, "snntorch"
     ),
-    Contestant("lava", "Lava, 40 samples a run", "whole", ("lava_driven.py",), 40),
-    Contestant("lava10", "Lava, 10 samples a run", "whole", ("lava_driven.py",), 10),
+    Contestant("lava", "Lava, 40 samples per run", "whole", ("lava_driven.py",), 40),
+    Contestant("lava10", "Lava, 10 samples per run", "whole", ("lava_driven.py",), 10),
     Contestant("stock", "Lava, stock use, Sparse", "whole", ("lava_stock.py", "sparse"), 2),
     Contestant("stock_conv", "Lava, stock use, Conv", "whole", ("lava_stock.py", "conv"), 2),
     Contestant("encoder", "ours: encoder half", "encoder", ("ours.py", "encoder"), 100, 3),
@@ -85,8 +85,8 @@ class Entry:
 
     Attributes:
         contestant: Who.
-        answers: Seconds a sample and how it ran, of each answer.
-        latent: Spikes of the latent layer a sample, or None where it does not say.
+        answers: Seconds per sample and how it ran, for each answer.
+        latent: Spikes of the latent layer per sample, or None where it does not say.
         note, packages: What it told.
         absent: Why there is no figure, or "".
     """
@@ -100,7 +100,7 @@ class Entry:
 
     @property
     def best(self) -> float | None:
-        """Best seconds a sample; noise only adds time."""
+        """Best seconds per sample; noise only adds time."""
         return min(self.answers)[0] if self.answers and not self.absent else None
 
     @property

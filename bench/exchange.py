@@ -86,7 +86,7 @@ def encoder_half(graph: Graph) -> Graph:
 def _layer(
     trained: Graph, compiled: Graph, name: str, synapse: Synapse, arrays: dict[str, Any]
 ) -> dict[str, Any]:
-    """One synapse and the neurons behind it, its arrays added to the others."""
+    """One synapse and the neurons after it, its arrays added to the others."""
     (neurons,) = compiled.after(name)
     node: CubaLIF = compiled.nodes[neurons]
     trained_op, op = trained.nodes[name], synapse.op

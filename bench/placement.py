@@ -4,7 +4,7 @@ In:  a fixed network of 100 convolutions, 1 million neurons and 100 million syna
      program makes; the shipped networks.
 Out: bench/placement.json and the tables of docs/placement.md.
 The large network is made and placed in a process of its own, on two cores at most; its seconds
-are those of `place` alone, its memory that of the whole process.
+are those of `place` only, its memory that of the whole process.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
     }
     (HERE / "placement.json").write_text(json.dumps(results, indent=2) + "\n")
     shown = markdown(results)
-    PAGE.write_text(tables.between(PAGE.read_text(), "placement", shown))
+    tables.put(shown, "placement", PAGE)
     print(shown)  # noqa: T201
 
 
@@ -101,7 +101,7 @@ def network() -> Graph:
 def shipped(path: Path) -> dict[str, Any]:
     """A shipped network by each objective."""
     chip = load_chip("loihi-sim")
-    # Scales from the weights alone: a calibration changes numbers, not what a core must hold.
+    # Scales from the weights: a calibration changes numbers, not what a core must hold.
     graph = compiler.compile(path, chip, steps=16).fixed_graph
     least = max(least_cores(graph, chip).values())
     found = {few: place(graph, chip, few) for few in get_args(Objective)}

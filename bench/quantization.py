@@ -1,8 +1,8 @@
 """What fixed-point weights cost, bit by bit: after training, and trained on the grid.
 
-In:  the shipped checkpoints; calibration on training digits alone.
-Out: bench/quantization.json and a table in the README: reconstruction error on the 1,000 test
-     digits, absolute and over that of the shipped float network.
+In:  the shipped checkpoints; calibration on training digits only.
+Out: bench/quantization.json and a table in docs/benchmarks.md: reconstruction error on the 1,000
+     test digits, absolute and over that of the shipped float network.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ def main() -> None:
         "rows": rows,
     }
     (HERE / "quantization.json").write_text(json.dumps(results, indent=2) + "\n")
-    readme = tables.README.read_text()
-    tables.README.write_text(tables.between(readme, "quantization", markdown(results)))
+    tables.put(markdown(results), "quantization")
     shown = Table("weights", "how", "error", "fixed / float", "goal", box=SIMPLE_HEAD)
     for each in rows:
         shown.add_row(*cells(each))
@@ -92,8 +91,8 @@ def cells(each: dict[str, Any]) -> tuple[str, ...]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """What the README shows."""
-    head = ("weights", "how", "error a pixel", "fixed / float", "goal")
+    """What the page shows."""
+    head = ("weights", "how", "error per pixel", "fixed / float", "goal")
     lines = tables.markdown(head, [cells(each) for each in results["rows"]])
     lines += [
         "",

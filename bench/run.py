@@ -1,8 +1,8 @@
-"""Measure the figures that the README states, and write them to bench/results.json.
+"""Measure the commands that a user waits for, and what the shipped network does.
 
 In:  the shipped checkpoint, this machine.
-Out: a table and bench/results.json. Times are of whole commands, as a user waits for them;
-     memory is the largest sum over the command's processes, shared pages counted once.
+Out: bench/results.json and a table in docs/benchmarks.md. Times are of whole commands; memory is
+     the largest sum over the command's processes, shared pages counted once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def main() -> None:
         row("peak memory with Lava", lava["peak_bytes"] / 2**30, "GiB", TWO_GB),
         row("peak memory, fixed engine", fixed["peak_bytes"] / 2**30, "GiB", TWO_GB),
         row("values that differ, Lava against fixed, 20 digits", compared["mismatches"], "", 0),
-        row("float error, 1,000 test digits", errors["mse_float"], "a pixel", 0.010),
+        row("float error, 1,000 test digits", errors["mse_float"], "per pixel", 0.010),
         row("fixed / float error at 8 bits, 1,000 test digits", errors["ratio"], "", 1.02),
         row("dead and bursting latent neurons", latent.dead + latent.bursting, "", 0),
         row("dead of the reachable, worst layer", 100 * share, "%", 2),
@@ -58,12 +57,9 @@ def main() -> None:
         "python": platform.python_version(),
         "packages": tables.versions("neurocompile", "torch", "numpy", "lava-nc", "norse"),
         "figures": rows,
-        "demo": lava["printed"],
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    readme = tables.README.read_text()
-    readme = tables.between(readme, "demo", demo(results))
-    tables.README.write_text(tables.between(readme, "bench", markdown(results)))
+    tables.put(markdown(results), "bench")
     show(results)
 
 
@@ -81,23 +77,20 @@ def trained_activity() -> dict[str, LayerActivity]:
 
 
 def measure(arguments: list[str]) -> dict[str, Any]:
-    """Run a command to its end: what it printed, its report, seconds, memory of all processes."""
+    """Run a command to its end: its report, seconds, memory of all its processes."""
     begun = time.perf_counter()
-    with tempfile.TemporaryFile() as out:
-        command = [sys.executable, "-m", "neurocompile.cli", *arguments]
-        running = subprocess.Popen(command, stdout=out, cwd=ROOT)
-        peak = 0
-        while running.poll() is None:
-            peak = max(peak, sum(map(memory, family(running.pid))))
-            time.sleep(POLL_S)
-        seconds = time.perf_counter() - begun
-        if running.returncode:
-            raise SystemExit(f"{' '.join(arguments)} ended with exit code {running.returncode}")
-        out.seek(0)
-        printed = out.read().decode()
+    command = [sys.executable, "-m", "neurocompile.cli", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+    peak = 0
+    while running.poll() is None:
+        peak = max(peak, sum(map(memory, family(running.pid))))
+        time.sleep(POLL_S)
+    seconds = time.perf_counter() - begun
+    if running.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with exit code {running.returncode}")
     folder = ROOT / arguments[arguments.index("--out") + 1]
     report = json.loads((folder / "report.json").read_text())
-    return {"report": report, "printed": printed, "seconds": seconds, "peak_bytes": peak}
+    return {"report": report, "seconds": seconds, "peak_bytes": peak}
 
 
 def family(root: int) -> list[int]:
@@ -126,7 +119,7 @@ def memory(pid: int) -> int:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """The table of the README."""
+    """The table of the page."""
     rows = []
     for figure in results["figures"]:
         value, limit = texts(figure)
@@ -135,12 +128,6 @@ def markdown(results: dict[str, Any]) -> str:
     lines = tables.markdown(("figure", "measured", "at most"), rows)
     packages = tables.listed(results["packages"])
     return "\n".join([*lines, "", f"{results['machine']}, Python {results['python']}, {packages}."])
-
-
-def demo(results: dict[str, Any]) -> str:
-    """What the first command of the README ends with."""
-    lines = "\n".join(line.rstrip() for line in results["demo"].splitlines())
-    return f"```\n{lines.strip(chr(10))}\n```"
 
 
 def texts(figure: dict[str, Any]) -> tuple[str, str]:

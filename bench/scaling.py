@@ -40,7 +40,7 @@ GROWTH: Mapping[str, Sequence[dict[str, int]]] = {
 
 
 def layer(sources: int, neurons: int) -> Graph:
-    """One dense synapse with a population behind it; no neuron has a bias."""
+    """One dense synapse with a population after it; no neuron has a bias."""
     draw = np.random.default_rng(0)
     weight = (2 * draw.integers(-16, 17, size=(neurons, sources))).astype(np.int16)
     threshold = 64 * int(np.sqrt(sources) + 1)
@@ -125,7 +125,7 @@ def plot(found: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> Non
         rates = [100 * row["activity"] for row in sweep["rows"]]
         right.plot(rates, [row["of_floor"] for row in sweep["rows"]], "o-", label=name)
     right.axhline(1, color="k", linestyle=":", linewidth=1)
-    right.set(xlabel="spikes, % of neurons a step", ylabel="time / dense floor", ylim=(0, None))
+    right.set(xlabel="spikes, % of neurons per step", ylabel="time / dense floor", ylim=(0, None))
     right.legend(fontsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

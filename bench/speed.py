@@ -1,7 +1,7 @@
 """Measure how fast the fixed engine is, against everything it can be compared with.
 
 In:  the shipped checkpoint, this machine, the peers that `make bench-peers` installed.
-Out: bench/speed.json, docs/speed.svg and a table in the README.
+Out: bench/speed.json, docs/speed.svg and tables in docs/benchmarks.md.
 All run on the same network and samples in one go, in turns; the best turn of each counts, for
 other work on a machine only adds time. Ratios are the figures; absolute times are this machine's.
 """
@@ -61,7 +61,7 @@ class Figure:
         if self.value is None:
             return self.name, "not measured", goal
         missed = "" if self.met else " (missed)"
-        return self.name, f"{self.value:.3g} {self.unit}".strip() + missed, goal
+        return self.name, f"{tables.number(self.value)} {self.unit}".strip() + missed, goal
 
 
 def main() -> None:
@@ -100,8 +100,7 @@ def main() -> None:
     (HERE / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
     if growth is not None:
         scaling.plot(growth, sweeps, PLOT)
-    readme = tables.README.read_text()
-    tables.README.write_text(tables.between(readme, "speed", markdown(results)))
+    tables.put(markdown(results), "speed")
 
 
 def arguments() -> argparse.Namespace:
@@ -209,13 +208,13 @@ def as_json(figure: Figure) -> dict[str, Any]:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """What the README shows."""
+    """What the page shows."""
     rows = [figure["texts"] for figure in results["figures"]]
     lines = tables.markdown(("figure", "measured", "goal"), rows)
     head = (
         "on the same samples",
         "network",
-        "ms a sample",
+        "ms per sample",
         "times ours",
         "latent spikes (ours)",
         "how",
@@ -227,23 +226,19 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += ["", memory_by_stage(results["memory"])]
     lines += ["", about(results)]
     if results["growth"]:
-        lines += ["", "![growth in neurons, synapses, steps and samples](docs/speed.svg)"]
+        lines += ["", "![growth in neurons, synapses, steps and samples](speed.svg)"]
     return "\n".join(lines)
 
 
 def activities(sweeps: Mapping[str, Any]) -> list[str]:
-    """Time over floor by activity; where it is too much at some activity, what takes it."""
+    """Time over floor by activity."""
     by_rate = zip(*(sweep["rows"] for sweep in sweeps.values()), strict=True)
     rates = [
         (f"{100 * rows[0]['activity']:.0f} %", *(f"{row['of_floor']:.2f}" for row in rows))
         for rows in by_rate
     ]
     head = ("neurons that spike in a step", *(f"time / dense floor, {name}" for name in sweeps))
-    lines = tables.markdown(head, rates)
-    for name, sweep in sweeps.items():
-        parts = [f"{part['function']} {100 * part['share']:.0f} %" for part in sweep["profile"]]
-        lines += ["", f"Where the time goes at its worst activity, {name}: {', '.join(parts)}."]
-    return lines
+    return tables.markdown(head, rates)
 
 
 def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -251,8 +246,9 @@ def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
     network = "whole" if entry["part"] == "whole" else "encoder half"
     if entry["absent"] or entry["seconds_a_sample"] is None:
         return entry["name"], network, entry["absent"] or "not measured", "", "", ""
-    time = f"{1000 * entry['seconds_a_sample']:.3g} (median x {entry['median_over_best']:.2f})"
-    times = "" if entry["times_ours"] is None else f"{entry['times_ours']:.3g}"
+    milliseconds = tables.number(1000 * entry["seconds_a_sample"])
+    time = f"{milliseconds} (median x {entry['median_over_best']:.2f})"
+    times = "" if entry["times_ours"] is None else tables.number(entry["times_ours"])
     latent = "" if entry["latent_spikes"] is None else latent_spikes(entry)
     return entry["name"], network, time, times, latent, entry["how"]
 
@@ -273,14 +269,14 @@ def about(results: Mapping[str, Any]) -> str:
     """Machine, versions, method."""
     return (
         f"{results['machine']}, Python {results['python']}, {tables.listed(results['packages'])}. "
-        f"Best of {results['rounds']} rounds in turns. Latent spikes a sample show how near "
-        "each is to the same network: only Lava keeps the same integers."
+        f"Best of {results['rounds']} rounds in turns. Latent spikes per sample show how "
+        "near each is to the same network: only Lava keeps the same integers."
     )
 
 
 def show(results: Mapping[str, Any]) -> None:
     """The same for a terminal."""
-    timed = Table("contestant", "network", "ms a sample", "times ours", "latent", "how",
+    timed = Table("contestant", "network", "ms per sample", "times ours", "latent", "how",
                   box=SIMPLE_HEAD)  # fmt: skip
     for entry in results["entries"]:
         timed.add_row(*cells(entry))

@@ -1,7 +1,7 @@
-"""Tables of figures: into the README between two marks, and what machine they are of.
+"""Tables of figures: into a page of docs/ between two marks, and what machine they are of.
 
 In:  rows of text, names of packages.
-Out: markdown, the README with it, one line on the machine.
+Out: markdown, a page with it, one line on the machine.
 """
 
 from __future__ import annotations
@@ -12,26 +12,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
-def between(readme: str, mark: str, text: str) -> str:
-    """The README with this text between two marks.
+def put(text: str, mark: str, page: Path = BENCHMARKS) -> None:
+    """Write text into a page, between two marks.
 
     Raises:
-        SystemExit: If the README does not hold both marks, in order.
+        SystemExit: If the page does not hold both marks, in order.
     """
-    before, opened, rest = readme.partition(f"<!-- {mark} -->\n")
+    before, opened, rest = page.read_text().partition(f"<!-- {mark} -->\n")
     _, closed, after = rest.partition(f"<!-- /{mark} -->")
     if not opened or not closed:
-        raise SystemExit(f"README.md: no <!-- {mark} --> and <!-- /{mark} --> to write between.")
-    return f"{before}{opened}{text}\n{closed}{after}"
+        raise SystemExit(f"{page}: no <!-- {mark} --> and <!-- /{mark} --> to write between.")
+    page.write_text(f"{before}{opened}{text}\n{closed}{after}")
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def machine() -> str:

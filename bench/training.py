@@ -1,7 +1,7 @@
 """Measure how fast a training step is, against Norse's and snnTorch's loops and the bare layers.
 
 In:  two architectures that this program makes: the shipped autoencoder's and the paper's.
-Out: bench/training.json and a table in the README.
+Out: bench/training.json and a table in docs/benchmarks.md.
 All contestants train copies of the same synapses on the same batches, in turns, in one process;
 a figure is the median over the rounds of the ratio within a round. Ratios are the figures.
 """
@@ -81,8 +81,7 @@ def main() -> None:
     if options.dry:
         return
     (HERE / "training.json").write_text(json.dumps(results, indent=2) + "\n")
-    readme = tables.README.read_text()
-    tables.README.write_text(tables.between(readme, "training", shown))
+    tables.put(shown, "training")
 
 
 def shipped() -> Network:
@@ -278,7 +277,7 @@ def stepper(model: nn.Module) -> Callable[[Tensor], None]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """What the README shows."""
+    """What the page shows."""
     head = ["network", "threads", "Norse / ours", "snnTorch / ours", "ours / bare layers"]
     rows = []
     for one in results["races"]:
@@ -294,9 +293,9 @@ def markdown(results: dict[str, Any]) -> str:
         f"{tables.listed(results['packages'])}. Medians of {results['rounds']} rounds in turns. "
         "Every contestant trains the same synapses, batch and steps, on the last potential of the "
         "readout, with torch's fused Adam. Ours and Norse's networks give the same results up to "
-        "rounding; gradients differ, for each takes its own surrogate. snnTorch resets a step "
-        "later. The bare layers run on all steps at once, with ReLU for neurons; like ours, the "
-        "last one runs on the mean over time."
+        "rounding; gradients differ, because each uses its own surrogate. snnTorch resets one "
+        "step later. The bare layers run on all steps at once, with ReLU for neurons; as in ours, "
+        "the last one runs on the mean over time."
     )
     return "\n".join([*tables.markdown(head, rows), "", note])
 

@@ -1,8 +1,8 @@
 """Write the tables of docs/energy.md: the shipped autoencoder's terms and totals.
 
 In:  examples/models/mnist_autoencoder.pt, 20 digits, the fixed engine.
-Out: what stands between the marks in docs/energy.md. The sentences around are written by hand and
-     quote no figure of the network but by these tables.
+Out: the text between the marks in docs/energy.md. The sentences around it are written by hand and
+     quote no figure of the network except from these tables.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def terms(found: dict[str, Any]) -> str:
 
 
 def totals(found: dict[str, Any]) -> str:
-    """What a sample costs by each model, and what stands beside."""
+    """What a sample costs by each model, and what is listed beside it."""
     samples, ann = found["samples"], found["ann"]
-    lines = ["| a sample | joules | what it is |", "|---|--:|---|"]
+    lines = ["| per sample | joules | what it is |", "|---|--:|---|"]
     for model in found["energy"]["models"]:
-        mark = "nominal" if model["name"] == found["nominal"] else "another whole model"
+        mark = "nominal" if model["name"] == found["nominal"] else "another complete model"
         lines.append(f"| {model['name']} | {joules(model['total_j'] / samples)} | {mark} |")
     for row in found["energy"]["static"]["times"]:
         low, high = (joules(row[key] / samples) for key in ("low_j", "high_j"))
@@ -76,7 +76,7 @@ def totals(found: dict[str, Any]) -> str:
         lines.append(f"| beside it | {low} to {high} | {how} |")
     lines.append(
         f"| without spikes | {joules(ann['per_sample_j'])} | {ann['terms'][0]['count']:,} int8 "
-        f"multiply-accumulates alone, {ann['activation_bits']}-bit activations, no memory |"
+        f"multiply-accumulates only, {ann['activation_bits']}-bit activations, no memory |"
     )
     for row in found["keras_spiking"]:
         if row["device"] == "loihi":

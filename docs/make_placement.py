@@ -1,7 +1,7 @@
 """Write the table of docs/placement.md that says what each objective costs.
 
 In:  examples/models/mnist_autoencoder.pt, 20 digits, the fixed engine.
-Out: what stands between the marks `costs` in docs/placement.md: the figures that
+Out: the text between the marks `costs` in docs/placement.md: the figures that
      `neurocompile energy DIR --place ...` prints.
 """
 
@@ -51,10 +51,10 @@ def filled(page: str, found: list[dict[str, Any]]) -> str:
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """A row an objective; a sample takes T + depth steps, as fast as possible."""
+    """One row per objective; a sample takes T + depth steps, as fast as possible."""
     models = [model["name"] for model in found[0]["energy"]["models"]]
-    head = ["`--place`", "cores", "messages a sample"]
-    head += [f"{what}, {model}" for what in ("a sample's time", "its joules") for model in models]
+    head = ["`--place`", "cores", "messages per sample"]
+    head += [f"{what} per sample, {m}" for what in ("time", "joules") for m in models]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
     for one in found:
         samples = one["samples"]

@@ -2,7 +2,7 @@
 
 In:  the rules of the front ends and formats; the tiny networks of `support_networks.py`.
 Out: docs/support.md. What a rule knows is asked of the rule; what a stage, target or file can
-hold is tried. Nothing that can change in the package is written down here.
+hold is tried. Nothing that can change in the package is repeated here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Notes:
         self.sentences: list[str] = []
 
     def no(self, error: object) -> str:
-        """A cell that refers to why not; the name of the layer is that of the tiny network."""
+        """A cell that refers to the reason, without the name of the layer in the tiny network."""
         sentence = re.sub(r"^layer '\w+'(?: \(\w+\))?: ", "", str(error))
         sentence = sentence[:1].upper() + sentence[1:]
         if sentence not in self.sentences:
@@ -204,7 +204,7 @@ def in_files(row: Row, fixed: Graph | None, notes: Notes, chips: dict[str, Any])
 
 
 def from_nir_files() -> str:
-    """Each primitive of NIR: read out of what our writer makes, as another program's."""
+    """Each primitive of NIR: read from what our writer makes, as a file of another program."""
     becomes: dict[str, set[str]] = {}
     for row in rows():
         try:
@@ -251,32 +251,36 @@ def page() -> str:
 
 <!-- written by docs/make_support.py; change that -->
 
-Made by `make docs` out of the rules themselves: every table asks a rule, or tries a tiny network.
-A test fails where this page is stale.
+`make docs` makes this page from the rules themselves: every table asks a rule, or tries a tiny
+network. A test fails when the page is stale.
 
 ## PyTorch and Norse
 
 Modules, and calls in the `forward` of your own modules, by the FLOAT node that they become. An
-option that a rule does not know is refused by the layer's name. A kind with * also becomes two
-Linear, an Add and a Delay of one step: its spikes come back a step later; a Delay is also what a
-signal goes through that your own module hands back in its state. A subclass without a forward of
-its own is what its parent is. Norse's Lift of one of these is the same over all steps at once.
-Traced into: {containers}, and modules of your own.
+option that a rule does not know is refused by the layer's name.
+
+- A kind with * also becomes two Linear, an Add and a Delay of one step: its spikes come back one
+  step later.
+- A signal that your own module hands back in its state passes through a Delay as well.
+- A subclass without a forward of its own is read as its parent.
+- Norse's Lift of one of these is the same over all steps at once.
+- Traced into: {containers}, and modules of your own.
 
 {from_torch()}
 
 ## Stages, targets and files
 
-A network of each FLOAT node (between an input, or a Linear, and LIFBox neurons), what it becomes
-in FIXED, which target holds it, and which file. `.nir` names the primitive that is written;
-`network.net` is tried with scales from `--netx`. What is linear between two neurons becomes one
-synapse, so that a pool or an upsampling is a sparse matrix, multiplied into the layer behind it.
+For a network of each FLOAT node (between an input, or a Linear, and LIFBox neurons): what it
+becomes in FIXED, which targets hold it, and which files. The column `.nir` names the primitive that
+is written. `network.net` is tried with scales from `--netx`. Everything linear between two neurons
+becomes one synapse, so that a pool or an upsampling is a sparse matrix, multiplied into the layer
+after it.
 
 {stages()}
 
 ## Read from NIR
 
-docs/nir.md has the equations and what each neighbour writes. Inner graphs are taken apart.
+docs/nir.md has the equations, and what each exporter writes. Inner graphs are taken apart.
 
 {from_nir_files()}
 

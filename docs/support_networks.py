@@ -136,7 +136,7 @@ def _maps() -> Iterator[Row]:
         yield row(f"Upsample{axes}", shape, Upsample((2,) * n))
         if n == 2:
             conv = Conv(kernel, None, *geometry)
-            yield row("BatchNorm behind Conv", shape, BatchNorm(ones(2), ones(2) / 10), conv)
+            yield row("BatchNorm after Conv", shape, BatchNorm(ones(2), ones(2) / 10), conv)
             yield row("BatchNorm without bias", shape, BatchNorm(ones(2)), conv)
     yield row("Sparse", (4,), Sparse(ones(4), each[:-1], each, (4,), (4,)))
     yield row("Reshape, flattening", IMAGE, Reshape((32,)))

@@ -1,10 +1,11 @@
 """The folders are in the order of the pipeline, and importing the package costs nothing.
 
 Read off the source: which module imports which, wherever in it the import is, and also where a
-module is named by a string.
+module is named by a string. Which room may import which stands in docs/architecture.md.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -80,6 +81,27 @@ def test_no_folder_imports_one_that_imports_it(depth):
 
 def test_no_module_imports_one_that_imports_it():
     assert circle({m: reached for m, reached in IMPORTS.items() if m != "neurocompile"}) is None
+
+
+def allowed():
+    """The rooms that each room may import, out of the table of docs/architecture.md."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.split("| room | may import |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ?([\w, ]*)\|$", table, flags=re.MULTILINE)
+    return {room: set(re.findall(r"\w+", rooms)) for room, rooms in rows}
+
+
+def test_a_room_imports_only_what_the_page_on_architecture_allows():
+    rooms, above = allowed(), folders_at(1)
+    del above[""]  # neurocompile/__init__.py, which names the homes of the public names
+    assert set(above) == set(rooms)
+    assert {room: above[room] - rooms[room] for room in rooms if above[room] - rooms[room]} == {}
+
+
+def test_the_page_on_architecture_lists_a_room_after_those_that_it_may_import():
+    listed = list(allowed().items())
+    for at, (room, rooms) in enumerate(listed):
+        assert rooms <= {above for above, _ in listed[:at]}, room
 
 
 def test_the_vocabulary_knows_nothing_but_errors():

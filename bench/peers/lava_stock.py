@@ -37,13 +37,13 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
     def run(samples: int) -> dict[str, Any]:
         return {"latent": sum(one(network, lowering, i) for i in range(samples)) / samples}
 
-    return run, f"{lowering.title()} processes, a build a sample"
+    return run, f"{lowering.title()} processes, a build per sample"
 
 
 def one(network: worker.Network, lowering: str, sample: int) -> float:
     """Build, run and end the network of a sample; spikes of its latent layer."""
     last = len(network.layers) + 1
-    every = network.steps + last  # a reset interval that ends behind the run
+    every = network.steps + last  # a reset interval that ends after the run
     before = pixels = _pixels(network, sample, every)
     sink, first = None, 0  # first: chip steps before the latent layer's own first
     for depth, layer in enumerate(network.layers, start=1):
@@ -77,7 +77,7 @@ def _population(
     network: worker.Network, layer: dict[str, Any], depth: int, every: int, *,
     last_axis_channel: bool,
 ) -> Any:  # fmt: skip
-    """Neurons in PyTorch's order, flat; or (height, width, channels) behind a Conv."""
+    """Neurons in PyTorch's order, flat; or (height, width, channels) after a Conv."""
     bias = network.arrays[f"{layer['name']}/mantissas"]
     if last_axis_channel:
         bias = bias.reshape(layer["shape"]).transpose(1, 2, 0)

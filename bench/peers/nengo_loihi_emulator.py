@@ -58,7 +58,7 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
                     spikes += int(emulator.compartment.spiked[start:].sum())
         return {"latent": spikes / samples}
 
-    return run, "fresh emulator a sample, model built once"
+    return run, "fresh emulator per sample, model built once"
 
 
 def neurons(network: worker.Network, layer: dict[str, Any]) -> Any:

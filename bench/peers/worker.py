@@ -27,8 +27,8 @@ class Network:
 
     Attributes:
         folder: Where it lies.
-        steps: Steps a sample.
-        layers: One dictionary a synapse with the neurons behind it, in order.
+        steps: Steps per sample.
+        layers: One dictionary per synapse with the neurons after it, in order.
         arrays: "NAME/weight" and so on; "samples" (n, 1, 28, 28) currents; "pixels"
             (n, steps, 784) spikes of the input neurons.
     """

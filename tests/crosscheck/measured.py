@@ -23,7 +23,7 @@ from neurocompile.ir.nodes import Linear, size
 from neurocompile.place import place
 
 LOIHI = load_chip("loihi-sim")
-RATES = (0.02, 0.1)  # spikes a neuron and step
+RATES = (0.02, 0.1)  # spikes per neuron and step
 MODELS = ("davies2018", "boyle2025")
 SAMPLES = 100  # so that rates are whole spikes
 
@@ -31,7 +31,7 @@ BLOUW = "Blouw et al. 2019, keyword spotting on Loihi 1"
 LOGS = "power logs of the same experiment (Applied Brain Research)"
 RENNER = "Renner et al. 2024, Nature Communications, Table 1"
 
-# Dynamic microjoules an inference by extra copies of 10 x 256 neurons: LOGS.
+# Dynamic microjoules per inference by extra copies of 10 x 256 neurons: LOGS.
 COPIES = {0: 619, 1: 681, 2: 704, 4: 733, 6: 768, 8: 802, 10: 836}
 
 
@@ -51,7 +51,7 @@ def joules(layers: tuple[int, ...], steps: int, rate: float) -> dict[str, float]
     Args:
         layers: Neurons; the first are spikes of the host.
         steps: A sample.
-        rate: Spikes a neuron and step, inputs as well.
+        rate: Spikes per neuron and step, inputs as well.
     """
     nodes: dict = {"in": SpikeInput((layers[0],))}
     for i, (before, after) in enumerate(pairwise(layers)):
@@ -77,9 +77,9 @@ def slope() -> float:
 
 
 def rate_of_slope(model: str) -> float:
-    """Spikes a neuron and step at which the model's copy costs the measured slope.
+    """Spikes per neuron and step at which the model's copy costs the measured slope.
 
-    The model is linear in the rate, for every neuron is charged as updated in every step.
+    The model is linear in the rate, because every neuron is charged as updated in every step.
     """
     copy = (256,) * 11
     at = {rate: joules(copy, 10, rate)[model] for rate in (0.0, 0.1)}
@@ -99,28 +99,28 @@ def rows() -> list[Row]:
             "neurocore events",
         ),
         Row(
-            "one copy more of 10 x 256, 10 steps, taken as ten dense layers",
-            f"{slope() * 1e6:.1f} uJ dynamic a copy (slope of N = 1..10)",
+            "one more copy of 10 x 256, 10 steps, taken as ten dense layers",
+            f"{slope() * 1e6:.1f} uJ dynamic per copy (slope of N = 1..10)",
             LOGS,
-            f"{_at_rates((256,) * 11, 10)}; equal to the slope at {rates} spikes a neuron and "
+            f"{_at_rates((256,) * 11, 10)}; equal to the slope at {rates} spikes per neuron and "
             "step. The rates were not published",
         ),
         Row(
             "MNIST 400-400-10, Loihi 1",
-            "2.5 uJ, 0.17 ms an inference",
+            "2.5 uJ, 0.17 ms per inference",
             RENNER,
-            f"{_at_rates((400, 400, 10), 1)} a step. Steps and spikes were not published: no "
-            "comparison",
+            f"{_at_rates((400, 400, 10), 1)}, for one step. Steps and spikes were not published: "
+            "no comparison",
         ),
         Row(
             "MNIST CNN (Shrestha 2021), Loihi 1",
-            "2470 uJ, 10 ms an inference",
+            "2470 uJ, 10 ms per inference",
             RENNER,
             "none: the layers were not read",
         ),
         Row(
             "PilotNet LIF, Loihi 2, 74 cores",
-            "1660 uJ, of it 1090 uJ dynamic",
+            "1660 uJ, of which 1090 uJ dynamic",
             "lava-dl, benchmark.ipynb of netx/pilotnet_snn; not reread for this table",
             "none: no energy of an operation of Loihi 2 is published",
         ),
@@ -130,7 +130,8 @@ def rows() -> list[Row]:
 def _at_rates(layers: tuple[int, ...], steps: int) -> str:
     low = min(joules(layers, steps, RATES[0]).values())
     high = max(joules(layers, steps, RATES[-1]).values())
-    return f"{low * 1e6:.2g} to {high * 1e6:.2g} uJ at {RATES[0]:.0%} to {RATES[-1]:.0%} spikes"
+    rates = f"{RATES[0]:.0%} to {RATES[-1]:.0%}"
+    return f"{low * 1e6:.2g} to {high * 1e6:.2g} uJ at {rates} spikes per neuron and step"
 
 
 def measured_table() -> str:
