@@ -39,7 +39,7 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
     Args:
         graph: FIXED.
         counts: Of the run; the steps a sample give the bits of an activation.
-        prices: What a user set, by key of what_if.ANN.
+        prices: What a user set, by key of chip.change.ANN.
     """
     if any(synapse.delay for _, synapse in graph.of(Synapse)):
         return None

@@ -36,7 +36,7 @@ def beside(
         counts: Of the run.
         energy: Of the run.
         nominal: Name of the model whose total is held against the network without spikes.
-        prices: What a user set, by key of what_if.ANN.
+        prices: What a user set, by key of chip.change.ANN.
     """
     ann = baseline(graph, counts, prices)
     model = next((one for one in energy.models if one.name == nominal), None)

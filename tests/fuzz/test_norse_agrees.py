@@ -1,8 +1,8 @@
 """Norse's float forward against our float reference, on FUZZ_N random networks in float64.
 
-`make fuzz N=1000` makes the figure of the README; `make test` runs a few seeds of its own, and
-tests/frontend/test_random_norse.py the first 40. A failing seed says all: the networks come from
-`random_network(seed)` in tests/support/random_norse.py.
+`make fuzz N=1000` runs many; `make test` runs a few seeds, and
+tests/frontend/test_random_norse.py the first 40. A failing seed is enough to repeat it: the
+networks come from `random_network(seed)` in tests/support/random_norse.py.
 """
 
 import os
