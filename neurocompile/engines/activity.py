@@ -18,7 +18,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.registers import ALIGN_BITS
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.step import NumpyOps, shift
 
 OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: some 100 MB
 
@@ -62,9 +62,7 @@ def _reached_or_charged(
         synapse: Synapse = graph.nodes[name]
         (source,) = graph.before(name)
         sums, reached = _arrivals(synapse, _sent(graph, source, synapse.delay, found, shape))
-        exponent = synapse.weight_exp
-        sums = sums << exponent if exponent >= 0 else sums >> -exponent
-        total += sums.reshape(shape)
+        total += shift(sums, synapse.weight_exp).reshape(shape)
         busy |= reached.reshape(shape)
     keep, ops = node.constants().keep_u, NumpyOps()
     u = np.zeros((len(total), *node.shape), np.int64)

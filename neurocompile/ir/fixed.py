@@ -163,9 +163,9 @@ class Synapse:
     """One integer linear map from a population to another: the only kind of edge on a chip.
 
     A spike of the source in a step arrives at the target in the same step of the network's
-    own time, or `delay` steps later. Each entry of the map is a weight on the chip's grid,
-    -256..254 in steps of 2^(9 - bits); what arrives is weight * 2^weight_exp. A loop has as
-    many steps of delay as synapses at least (see `time.depths`).
+    own time, or `delay` steps later. Each entry of the map is a weight on the chip's grid
+    (`registers.Grid`); what arrives is their sum times 2^weight_exp, rounded down
+    (`step.shift`). A loop has at least as many steps of delay as synapses (see `time.depths`).
 
     Attributes:
         op: Integer weights without bias; its kind is the format in synapse memory: Linear

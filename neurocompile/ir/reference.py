@@ -19,7 +19,7 @@ from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, size
 from neurocompile.ir.shapes import shapes
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.step import NumpyOps, shift
 from neurocompile.ir.time import chip_delay, depths, lead_in
 
 Traces = dict[str, Array]
@@ -97,7 +97,7 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
     }
     for name, queue in held.items():
         if depth[graph.before(name)[0]] < 0:  # an axon whose first spike is on its way already
-            queue[0] = _shifted(maps[name].sum(axis=1), graph.nodes[name].weight_exp)
+            queue[0] = shift(maps[name].sum(axis=1), graph.nodes[name].weight_exp)
     p: dict[str, Any] = {}
     states: dict[str, Any] = {}
     for name, node in graph.of(CubaLIF):
@@ -132,14 +132,9 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
         for name, queue in held.items():
             (origin,) = graph.before(name)
             total = maps[name] @ fired[origin].ravel().astype(np.int64)
-            queue.append(_shifted(total, graph.nodes[name].weight_exp))
+            queue.append(shift(total, graph.nodes[name].weight_exp))
             queue.pop(0)
     return _stacked(spikes), _stacked(potentials)
-
-
-def _shifted(total: Array, exponent: int) -> Array:
-    """A sum times 2^exponent; a negative exponent drops low bits (floor)."""
-    return total << exponent if exponent >= 0 else total >> -exponent
 
 
 def _stacked(traces: dict[str, list[Array]]) -> Traces:

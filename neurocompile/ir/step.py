@@ -2,7 +2,7 @@
 
 In:  a step written once, in `neurons.py` (float) or `fixed.py` (integers).
 Out: the same step on numpy arrays here, on torch tensors in `engines`, as ONNX nodes in
-     `exchange`: + - * > come from the operands, the five below from `Ops`.
+     `formats`: + - * > come from the operands, the five below from `Ops`.
 Integers are int64: a decay multiplies 24 bits by 13, so 32 bits would overflow.
 
 Source of the integer rules: lava-nc 0.10.0, lava/proc/lif/models.py, subthr_dynamics.
@@ -47,6 +47,16 @@ def wrap_once(ops: Ops, x: Any) -> Any:
 def decayed(ops: Ops, x: Any, keep: Any) -> Any:
     """What a decay leaves of a state: keep parts in 4096 of it."""
     return ops.divide_toward_zero(x * keep, DECAY_BITS)
+
+
+def shift(total: Any, exponent: int) -> Any:
+    """What a synapse makes of a sum of its weights: times 2^exponent, rounded down.
+
+    Args:
+        total: Whole numbers, of Python or in an array that has room for the result.
+        exponent: Weight exponent; a negative one drops low bits (-3 >> 1 is -2).
+    """
+    return total << exponent if exponent >= 0 else total >> -exponent
 
 
 class NumpyOps:

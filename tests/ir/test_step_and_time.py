@@ -13,7 +13,7 @@ from neurocompile.ir import reference
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.step import NumpyOps, shift
 from neurocompile.ir.time import depths, lead_in
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound
@@ -80,6 +80,22 @@ def test_torch_decays_a_state_as_numpy_does(keep, each):
     expected = NumpyOps().decay(EDGES, np.int64(keep))
     assert (TorchOps().decay(x, parts) + torch.zeros_like(x)).tolist() == expected.tolist()
     assert expected.tolist() == [int(n * keep / 4096) for n in EDGES.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("total", "exponent", "arrives"),
+    [
+        (3, 0, 3),
+        (3, 7, 384),
+        (-3, 1, -6),
+        (3, -1, 1),  # 1.5, rounded down
+        (-3, -1, -2),  # -1.5, rounded down
+        (-1, -8, -1),
+    ],
+)
+def test_an_exponent_shifts_a_sum_and_drops_low_bits(total, exponent, arrives):
+    assert shift(total, exponent) == arrives
+    assert shift(np.array([total]), exponent).tolist() == [arrives]
 
 
 def deep(bias, v_init=0, *, dv=410, vth=1000):

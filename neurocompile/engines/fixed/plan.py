@@ -32,6 +32,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.order import Group
 from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
+from neurocompile.ir.step import shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
         (source,) = graph.before(before)
         largest = largest_sum(synapse)
         exponent = synapse.weight_exp
-        bound += largest << exponent if exponent >= 0 else (largest >> -exponent) + 1
+        bound += shift(largest, exponent) + (exponent < 0)  # a negative sum is rounded away from 0
         made = table(synapse, order[source], order[name])
         whole = not isinstance(synapse.op, Sparse)
         links.append(

@@ -41,6 +41,7 @@ from neurocompile.engines.lava.processes.recorder import Recorder
 from neurocompile.engines.lava.processes.source import SpikeSource
 from neurocompile.engines.lava.workspace import REGISTERS, Workspace
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.step import shift
 
 PICK_COLUMNS = 0  # num_message_bits: sum the columns of the spikes
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
@@ -181,8 +182,7 @@ class Network:
             # An always-on axon of a population that the first chip step reaches already: the
             # spike that it would have sent a step earlier waits in the synapse's buffer.
             sums = np.asarray(weights.sum(axis=1)).ravel()
-            exp = synapse.weight_exp
-            process.a_buff.init = (sums << exp) if exp > 0 else (sums >> -exp)
+            process.a_buff.init = shift(sums, synapse.weight_exp)
         return process
 
     def _weights(self, synapse: SynapsePlan) -> Any:

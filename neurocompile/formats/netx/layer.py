@@ -22,7 +22,7 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.step import NumpyOps, shift
 
 Kind = Literal["input", "dense", "dense_rec", "conv"]
 
@@ -118,8 +118,7 @@ def shifted(weight: Array, places: int, dtype: DTypeLike = np.int16) -> Array:
         return weight
     made: Array = np.empty(weight.shape, dtype)
     for piece, whole in zip(pieces(made), pieces(weight), strict=True):
-        wide = whole.astype(np.int64)
-        piece[...] = wide << places if places > 0 else wide >> -places
+        piece[...] = shift(whole.astype(np.int64), places)
     made.setflags(write=False)
     return made
 
