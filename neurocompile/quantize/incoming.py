@@ -17,6 +17,12 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias
 from neurocompile.ir.neurons import (
+    IAF,
+    LI,
+    LIF,
+    Integrator,
+    LIBox,
+    LIFBox,
     Neuron,
     StepParameters,
     has_current,
@@ -36,6 +42,10 @@ from neurocompile.ir.nodes import (
 )
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
+
+# Neurons whose step is the chip's, v' = v (1 - l) + l (i + v_leak) or v' = v + i. Whatever else a
+# neuron does would be lost without a word, so that a class has to be named here.
+AS_ON_CHIP: tuple[type[Neuron], ...] = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +161,16 @@ def read_incoming(
         by_axon: Whether an axon shall bring the bias where a register could hold it too.
 
     Raises:
-        Unsupported: If real-valued input goes anywhere but into this one layer, and at once;
-            or if a readout feeds the layer.
+        Unsupported: If a chip has no such neuron; if real-valued input goes anywhere but into
+            this one layer, and at once; or if a readout feeds the layer.
     """
     neuron = graph.nodes[name]
+    if type(neuron) not in AS_ON_CHIP:
+        allowed = ", ".join(kind.__name__ for kind in AS_ON_CHIP)
+        raise Unsupported(
+            f"layer '{name}' ({type(neuron).__name__}): a chip has no neuron of this kind, allowed "
+            f"are {allowed}. Use one of them."
+        )
     arrivals: list[Arrival] = []
     bias: Array | None = None
     host: Arrival | None = None
