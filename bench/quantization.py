@@ -41,18 +41,17 @@ def main() -> None:
         begun = time.perf_counter()
         compiled = compile(shipped, chip, calibration=calibration, bits=bits)
         seconds = time.perf_counter() - begun
-        errors = measure(compiled, chip, test).evaluation.errors
-        floating = errors.float_sum / errors.values
+        showed = measure(compiled, chip, test).evaluation
+        floating = showed.float_score.mse
         assert compiled.found is not None
         choice = next(iter(compiled.found.choices.values()))
         also = {"biases corrected": choice.correct_bias, "by channel": choice.per_channel}
         how = ", ".join([choice.objective, *(what for what, done in also.items() if done)])
-        rows.append(row(bits, "after training", errors.fixed_sum / errors.values, goal, how))
+        rows.append(row(bits, "after training", showed.fixed_score.mse, goal, how))
         rows[-1]["compile_s"] = seconds
     for bits, goal in GRID.items():
         file = MODELS / f"mnist_autoencoder_{bits}bit.pt"
-        errors = measure(compile(file, chip), chip, test).evaluation.errors
-        error = errors.fixed_sum / errors.values
+        error = measure(compile(file, chip), chip, test).evaluation.fixed_score.mse
         rows.append(row(bits, "trained on the grid", error, goal, file.name))
     for each in rows:
         each["ratio"] = each["error"] / floating

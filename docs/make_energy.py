@@ -16,6 +16,7 @@ from typing import Any
 from neurocompile.commands.energy.reprice import reprice
 from neurocompile.commands.energy.tables import exact
 from neurocompile.commands.export.run import Request, export_model
+from neurocompile.data.sampling import Sampling
 from neurocompile.terminal.screen import Screen
 from neurocompile.terminal.words import joules
 
@@ -29,8 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Screen(quiet=True) as screen:
         out = Path(folder) / "mnist"
         export_model(Request(MODEL, "loihi-sim", out, samples=SAMPLES, engines=("fixed",)), screen)
-        found = reprice(out, model=None, assignments=(), cores=None, source=None, samples=None,
-                        screen=screen)  # fmt: skip
+        found = reprice(out, Sampling(), teller=screen)
     old = PAGE.read_text()
     new = filled(old, found)
     if sys.argv[1:] == ["--check"]:

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
-from neurocompile.commands.energy.reprice import reprice
+from neurocompile.commands.energy.reprice import WhatIf, reprice
 from neurocompile.commands.export.run import Request, export_model
+from neurocompile.data.sampling import Sampling
 from neurocompile.place.pack import Objective
 from neurocompile.terminal.screen import Screen
 from neurocompile.terminal.words import joules, prefixed
@@ -37,10 +38,9 @@ def main() -> int:
 def costs(directory: Path, screen: Screen) -> list[dict[str, Any]]:
     """What `energy DIR --place` says, by objective."""
     return [
-        reprice(directory, model=None, assignments=(), cores=None, fewest_of=few, source=None,
-                samples=None, screen=screen)
+        reprice(directory, Sampling(), WhatIf(fewest_of=few), teller=screen)
         for few in get_args(Objective)
-    ]  # fmt: skip
+    ]
 
 
 def filled(page: str, found: list[dict[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from neurocompile import frontend
 from neurocompile.chip.read import load_chip
 from neurocompile.compiler import calibration_for, compile
 from neurocompile.data.samples import load_data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.evaluate import evaluate
 from neurocompile.errors import BadInput, NeurocompileError
 from neurocompile.frontend.save import save
@@ -116,10 +117,11 @@ def measured(trained: Graph, before: Graph, after: Graph, source: str) -> dict[s
     steps, simple = trained.settings.steps, simplify(trained)
     found = {}
     for name, graph in (("before", before), ("after", after)):
-        errors = evaluate(simple, graph, test, engines=("fixed",), steps=steps, seed=0).errors
-        found["test_error_float"] = errors.float_sum / errors.values
-        found[f"test_error_{name}"] = errors.fixed_sum / errors.values
-        ratio = errors.fixed_sum / errors.float_sum
+        showed = evaluate(simple, graph, Stimulus(test, steps), engines=("fixed",))
+        ours, ideal = showed.fixed_score, showed.float_score
+        found["test_error_float"] = ideal.mse
+        found[f"test_error_{name}"] = ours.mse
+        ratio = ours.squares / ideal.squares
         console.print(f"{name}: {found[f'test_error_{name}']:.6f} per pixel, {ratio:.3f} of float")
     return {**found, "ratio": ratio, "test_samples": len(test)}
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from neurocompile import frontend
 from neurocompile.chip.record import Chip
 from neurocompile.data.samples import Data, load_data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
 from neurocompile.energy.steps import StepWork
 from neurocompile.engines.evaluate import Evaluation, evaluate
-from neurocompile.errors import CheckFailed
 from neurocompile.formats.netx.layer import for_netx
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
@@ -149,18 +149,12 @@ def measure(
     found = evaluate(
         None if compiled.float_graph is None else simplify(compiled.float_graph),
         compiled.fixed_graph,
-        data,
+        Stimulus(data, steps, seed),
         engines=engines,
-        steps=steps,
-        seed=seed,
         progress=progress,
         watch=work.add,
     )
-    if found.exactness.mismatches:
-        raise CheckFailed(
-            f"the engines differ in {found.exactness.mismatches} values, which is a bug of "
-            f"neurocompile; first: {found.exactness.first}. Please report it with this model."
-        )
+    found.exactness.require()
     counts = count(compiled.placed, found.activity, len(data), steps, work.found())
     return Result(data, found, counts, estimate(counts, compiled.placed, chip))
 

@@ -17,7 +17,7 @@ from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.quantize import Memo
-from neurocompile.quantize.search import Judge, best
+from neurocompile.quantize.search import Trials, best
 from neurocompile.simplify import simplify
 from paper import rows
 from paper.charts import panels, save
@@ -53,12 +53,12 @@ def _errors(asked: Json) -> Json:
     graph, chip = simplify(rows.float_graph(asked["training"])), load_chip(CHIP)
     calibration = load_data("mnist5k:train", samples=asked["calibration"])
     known = calibrate(graph, calibration, graph.settings.steps, seed)
-    judge, data = Judge(graph, known), load_data("mnist5k", samples=asked["digits"])
+    trials, data = Trials(graph, known), load_data("mnist5k", samples=asked["digits"])
     memo: Memo = {}
     found: dict[str, float | None] = {}
     for bits in asked["bits"]:
         try:
-            fixed = best(graph, chip, known, bits, judge, memo).graph
+            fixed = best(graph, chip, known, bits, trials, memo).graph
             error = rows.image_error(results(fixed, data, seed=seed), data.values)
         except DoesNotFit:  # a register, at this width
             found[str(bits)] = None

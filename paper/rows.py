@@ -97,15 +97,15 @@ def figures(result: Result) -> Json:
         energy model, `step_s` and `sample_s` by latency model, as fast as possible and reset
         between digits.
     """
-    samples, counts, errors = len(result.data), result.counts, result.evaluation.errors
+    samples, counts, showed = len(result.data), result.counts, result.evaluation
     times = [
         row
         for row in result.energy.latency
         if row["mode"] == "as fast as possible" and row["samples_follow"] == "reset"
     ]
     return {
-        "float_error": errors.float_sum / samples,
-        "fixed_error": errors.fixed_sum / samples,
+        "float_error": showed.float_score.squares / samples,
+        "fixed_error": showed.fixed_score.squares / samples,
         "spikes": sum(layer.spikes for layer in counts.layers.values()) / samples,
         "synops": sum(synapse.synops for synapse in counts.synapses.values()) / samples,
         "joules": {

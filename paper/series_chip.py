@@ -13,13 +13,13 @@ import torch
 
 from neurocompile.chip.read import load_chip
 from neurocompile.compiler import Compiled, compile
-from neurocompile.data.inputs import encode
 from neurocompile.data.samples import Data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
-from neurocompile.engines import fixed
-from neurocompile.engines.agree import spans
-from neurocompile.engines.decode import decode, last_layer, potentials
+from neurocompile.engines.agree import Engine
+from neurocompile.engines.batches import batches
+from neurocompile.engines.decode import last_layer, result_of
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.arrays import Array
@@ -58,17 +58,14 @@ def on_chip(network: SpikingNetwork, train: Array) -> Compiled:
 def run(compiled: Compiled, windows: Array) -> Run:
     """Windows (n, channels, length) in [0, 1] on the fixed engine."""
     graph, data = compiled.fixed_graph, _data(windows)
-    read, steps = last_layer(graph), graph.settings.steps
+    engine = Engine("fixed", graph, len(data), spikes=("latent",), membrane=(last_layer(graph),))
     results: list[Array] = []
     latent: list[Array] = []
     activity: dict[str, Activity] = {}
-    for first, last in spans(len(data)):
-        encoded = encode(graph, data, first, last, steps, seed=0)
-        done = fixed.run(graph, encoded, spikes=("latent",), membrane=(read,))
-        membrane = potentials(graph, read, done.recording.membrane[read])
-        results.append(np.asarray(decode(graph.settings.decoder, None, membrane)))
-        latent.append(done.recording.spikes["latent"])
-        add_up(activity, done.activity)
+    for batch in batches(graph, Stimulus(data, graph.settings.steps), engine):
+        results.append(np.asarray(result_of(graph, batch.did)))
+        latent.append(batch.did.spikes["latent"])
+        add_up(activity, batch.did.activity or {})
     return Run(np.concatenate(results), np.concatenate(latent), activity)
 
 

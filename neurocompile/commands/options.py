@@ -15,11 +15,13 @@ from typing import Any
 
 import click
 
+from neurocompile.data.sampling import Sampling
+from neurocompile.engines import ENGINES
 from neurocompile.errors import NeurocompileError
 
+ENGINE = click.Choice(ENGINES)
 PATH = click.Path(path_type=Path)
-SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file."
-ENGINES = click.Choice(["lava", "fixed", "onnx"])
+SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
@@ -60,18 +62,44 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--data, --samples, --steps and --seed, shared by the commands that run samples."""
-    for option in (
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of a random encoder. [0]"),
-        click.option("--steps", type=click.IntRange(1), help="Steps a sample. [the model's own]"),
-        click.option(
-            "--samples", type=click.IntRange(1), help="The first N. [20; fixed alone: all]"
-        ),
-        click.option("--data", metavar="SOURCE", help=f"{SOURCES} [the model's own]"),
-    ):
-        command = option(command)
-    return command
+def data_options(
+    *,
+    data: str = "the model's own",
+    samples: str | None = None,
+    steps: str | None = None,
+    seed: str | None = None,
+    what: str = "What to run:",
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--data, --samples, --steps and --seed, which reach the command as one argument `sampling`.
+
+    Args:
+        data, samples, steps, seed: What each default is, for the help; where None, the command
+            has no such option.
+        what: First words of the help of --data.
+    """
+    options = [click.option("--data", metavar="SOURCE", help=f"{what} {SOURCES}. [{data}]")]
+    if samples is not None:
+        help = f"Run only the first N samples. [{samples}]"
+        options.append(click.option("--samples", type=click.IntRange(1), metavar="N", help=help))
+    if steps is not None:
+        help = f"Time steps per sample. [{steps}]"
+        options.append(click.option("--steps", type=click.IntRange(1), metavar="T", help=help))
+    if seed is not None:
+        help = f"Seed of the random encoder. [{seed}]"
+        largest = click.IntRange(0, 2**63 - 1)
+        options.append(click.option("--seed", type=largest, metavar="S", help=help))
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def collect(*args: Any, data: str | None, **kwargs: Any) -> None:
+            asked = {name: kwargs.pop(name, None) for name in ("samples", "steps", "seed")}
+            command(*args, sampling=Sampling(data, **asked), **kwargs)
+
+        for option in reversed(options):
+            collect = option(collect)
+        return collect
+
+    return decorate
 
 
 def nir_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -101,7 +129,7 @@ def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 engine_option = click.option(
-    "--engine", "engines", type=ENGINES, multiple=True,
+    "--engine", "engines", type=ENGINE, multiple=True,
     help="May be given more than once: the first makes the figures, the others must agree.",
 )  # fmt: skip
 

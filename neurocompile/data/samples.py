@@ -57,6 +57,13 @@ class Data:
     def __len__(self) -> int:
         return len(self.values)
 
+    def first(self, samples: int) -> Data:
+        """The first samples; all of them where there are no more."""
+        if samples >= len(self):
+            return self
+        labels = None if self.labels is None else self.labels[:samples]
+        return Data(self.name, self.kind, self.values[:samples], labels)
+
 
 def load_data(source: str, *, samples: int | None = None) -> Data:
     """Load a source.
@@ -89,7 +96,14 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
     else:
         raise BadInput(f"data source {source!r} is unknown. Use {SOURCES}.")
     data = replace(data, name=source, digest=data.digest)
-    return data if samples is None else _first(data, samples)
+    if samples is None:
+        return data
+    if not 1 <= samples <= len(data):
+        raise BadInput(
+            f"data source {source!r} has {len(data)} samples, {samples} were asked for. "
+            f"Ask for 1 to {len(data)}."
+        )
+    return data.first(samples)
 
 
 def split_by_class(
@@ -287,17 +301,6 @@ def _file(path: Path) -> Data:
         np.ascontiguousarray(values, np.float32),
         None if labels is None else labels.astype(np.int64),
     )
-
-
-def _first(data: Data, samples: int) -> Data:
-    """The first samples of a data set."""
-    if not 1 <= samples <= len(data):
-        raise BadInput(
-            f"data source {data.name!r} has {len(data)} samples, {samples} were asked for. "
-            f"Ask for 1 to {len(data)}."
-        )
-    labels = None if data.labels is None else data.labels[:samples]
-    return Data(data.name, data.kind, data.values[:samples], labels)
 
 
 def _digest(values: NDArray, labels: NDArray | None) -> str:

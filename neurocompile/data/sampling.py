@@ -1,12 +1,14 @@
 """What to run: which samples, how many, for how many steps, with which random numbers.
 
-In:  what a user asked for; None where a default is meant.
-Out: one record that commands and pipeline hand on.
+In:  what a user asked for; None where a default is meant; what an export declares.
+Out: records that commands and pipeline hand on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,20 @@ class Sampling:
     samples: int | None = None
     steps: int | None = None
     seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What an export ran, as its manifest declares it.
+
+    Attributes:
+        source: Name of the data set or path of the data file; "" where nothing was run.
+        samples: Number of samples; 0 where nothing was run.
+        steps: Time steps per sample, 1 or more.
+        seed: Seed of the random encoder.
+    """
+
+    source: str
+    samples: int
+    steps: int
+    seed: int

@@ -8,9 +8,12 @@ are not seen in a recording and stay 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from neurocompile.data.inputs import Encoded
+from neurocompile.engines.batches import Batch
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Columns, rows_of
@@ -31,6 +34,12 @@ def activity_of(graph: Graph, encoded: Encoded, found: Recording) -> dict[str, A
         updated = _updated(graph, name, encoded, found) if isinstance(node, CubaLIF) else None
         done[name] = Activity(spikes, updated)
     return done
+
+
+def counted(batch: Batch[Encoded, Recording], graph: Graph) -> Mapping[str, Activity]:
+    """Activity of a batch: as the engine counted it, else from what it recorded."""
+    found = batch.did.activity
+    return activity_of(graph, batch.entered, batch.did) if found is None else found
 
 
 def _updated(graph: Graph, name: str, encoded: Encoded, found: Recording) -> int:

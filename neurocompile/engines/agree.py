@@ -7,18 +7,19 @@ Engines are imported when they are used: onnx alone needs neither torch nor lava
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from neurocompile.data.inputs import Encoded
+from neurocompile.engines import ENGINES
+from neurocompile.engines.batches import Batch
+from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Recording
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, CheckFailed
 from neurocompile.ir.graph import Graph
-
-ENGINES = ("lava", "fixed", "onnx")
-BATCH = 50  # samples at a time; bounds memory, changes no result
 
 
 @dataclass
@@ -39,12 +40,24 @@ class Exactness:
     mismatches: int = 0
     first: str = ""
 
+    def require(self) -> None:
+        """Refuse to go on where engines differ.
+
+        Raises:
+            CheckFailed: Naming how many values differ and the first of them.
+        """
+        if self.mismatches:
+            raise CheckFailed(
+                f"the engines differ in {self.mismatches} values, which is a bug of neurocompile; "
+                f"first: {self.first}. Please report it with this model."
+            )
+
 
 def run_engine(
     engine: str,
     graph: Graph,
     encoded: Encoded,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
     *,
     spikes: Collection[str] | None = None,
     membrane: Collection[str] | None = None,
@@ -55,7 +68,7 @@ def run_engine(
         engine: Its name.
         graph: FIXED graph.
         encoded: Input of some samples.
-        progress: Told samples done and in all, by lava.
+        progress: Called while lava runs, with its name and the samples of this input.
         spikes, membrane: Populations to record, all if None; lava and onnx record all.
     """
     if engine == "fixed":
@@ -70,8 +83,47 @@ def run_engine(
     if engine == "lava":
         from neurocompile.engines import lava
 
-        return lava.run(graph, encoded, progress=progress)
+        return lava.run(graph, encoded, progress=partial(progress, engine))
     raise BadInput(f"engine '{engine}' is unknown. Use one of: {', '.join(ENGINES)}.")
+
+
+class Engine:
+    """One engine on one graph: runs batch after batch and says how far it is."""
+
+    def __init__(
+        self,
+        name: str,
+        graph: Graph,
+        samples: int,
+        progress: Progress = silent,
+        *,
+        spikes: Collection[str] | None = None,
+        membrane: Collection[str] | None = None,
+    ) -> None:
+        """Set it up; nothing runs yet.
+
+        Args:
+            name: Which engine.
+            graph: FIXED graph.
+            samples: Number of samples in all batches.
+            progress: Called with the name, the samples done and all samples.
+            spikes, membrane: Populations to record, all if None; lava and onnx record all.
+        """
+        self.name, self.graph = name, graph
+        self.done, self.samples, self.progress = 0, samples, progress
+        self.kept = {"spikes": spikes, "membrane": membrane}
+
+    def __call__(self, encoded: Encoded) -> Recording:
+        """Run the next batch."""
+        before = self.done
+
+        def told(what: str, done: int, _: int) -> None:
+            self.progress(what, before + done, self.samples)
+
+        found = run_engine(self.name, self.graph, encoded, told, **self.kept)
+        self.done += encoded.samples
+        self.progress(self.name, self.done, self.samples)
+        return found
 
 
 def reset_word(engine: str, graph: Graph) -> str:
@@ -113,7 +165,14 @@ def compare_recordings(
                 )
 
 
-def spans(total: int) -> Iterator[tuple[int, int]]:
-    """Consecutive [first, last) of at most BATCH samples."""
-    for first in range(0, total, BATCH):
-        yield first, min(first + BATCH, total)
+def compare_engines(
+    reference: str,
+    others: Sequence[Engine],
+    batch: Batch[Encoded, Recording],
+    exactness: Exactness,
+) -> None:
+    """Run other engines on a batch, and count what differs from the engine that ran it."""
+    for other in others:
+        theirs = other(batch.entered)
+        compare_recordings((other.name, reference), theirs, batch.did, batch.first, exactness)
+    exactness.samples = batch.last

@@ -7,7 +7,8 @@ Out: one result a sample, in the user's units, float64.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +17,40 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Decoder
+
+
+class Recorded(Protocol):
+    """What the layers of a network did: integers for a FIXED graph, else real numbers."""
+
+    @property
+    def spikes(self) -> Mapping[str, Array]:
+        """By layer, (n, steps, *shape)."""
+
+    @property
+    def membrane(self) -> Mapping[str, Array]:
+        """By layer, (n, steps, *shape) potentials after the reset."""
+
+
+def result_of(graph: Graph, did: Recorded) -> Array | None:
+    """The result of each sample, or None where the network has no decoder.
+
+    Args:
+        graph: FIXED or FLOAT graph.
+        did: What it did; the last layer is read.
+
+    Raises:
+        BadInput: If the decoder reads what the last layer does not offer.
+    """
+    decoder = graph.settings.decoder
+    if decoder.kind == "none":
+        return None
+    name = last_layer(graph)
+    spikes, membrane = did.spikes.get(name), did.membrane.get(name)
+    if graph.fixed:
+        node: CubaLIF = graph.nodes[name]
+        spikes = None if node.readout else spikes  # a readout never spikes: nothing to count
+        membrane = None if membrane is None else potentials(graph, name, membrane)
+    return decode(decoder, spikes, membrane)
 
 
 def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Array | None:

@@ -6,13 +6,16 @@ Out: spikes and potentials of every neuron layer, and the range that each went t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines.batches import batches
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -89,6 +92,24 @@ def run_float(
         current_peak={name: layer.current for name, layer in neurons},
         potential_peak={name: layer.potential for name, layer in neurons},
     )
+
+
+def float_beside(
+    pool: Executor, graph: Graph, stimulus: Stimulus, membranes: tuple[str, ...]
+) -> Iterator[Future[FloatRecording]]:
+    """Start batch after batch in a pool of threads, so that another engine can run beside it.
+
+    Args:
+        pool: Where it runs.
+        graph: FLOAT graph.
+        stimulus: What it is shown.
+        membranes: Layers whose potentials to keep.
+    """
+
+    def start(values: Array) -> Future[FloatRecording]:
+        return pool.submit(run_float, graph, values, stimulus.steps, membranes=membranes)
+
+    return (batch.did for batch in batches(graph, stimulus, start))
 
 
 class _Run:

@@ -20,11 +20,11 @@ from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 
 RECORDED = ("spikes", "membrane")
-Keep = Callable[[int, Recording], None]
+KeepBatch = Callable[[int, Recording], None]
 
 
 @contextmanager
-def no_recording(graph: Graph, samples: int, steps: int) -> Iterator[Keep]:
+def no_recording() -> Iterator[KeepBatch]:
     """Keeps nothing."""
     yield lambda first, found: None
 
@@ -32,7 +32,7 @@ def no_recording(graph: Graph, samples: int, steps: int) -> Iterator[Keep]:
 @contextmanager
 def recording_file(
     path: Path, what: tuple[str, ...], graph: Graph, samples: int, steps: int
-) -> Iterator[Keep]:
+) -> Iterator[KeepBatch]:
     """Open a recording; the value is called with the first sample's number and a batch.
 
     Raises:

@@ -6,17 +6,20 @@ Out: one result a sample, in the user's units, float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
 import numpy as np
 
-from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.samples import Data
-from neurocompile.engines import fixed
-from neurocompile.engines.agree import spans
-from neurocompile.engines.decode import decode, last_layer, potentials
+from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines.agree import run_engine
+from neurocompile.engines.batches import batches
+from neurocompile.engines.decode import Recorded, last_layer, result_of
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
 
 
@@ -37,23 +40,16 @@ def results(graph: Graph, data: Data, *, seed: int = 0) -> Array:
     """
     if graph.settings.decoder.kind == "none":
         raise BadInput("the network has no decoder: it has spikes, but no results to read.")
-    decoded = _fixed if graph.fixed else _float
-    return np.concatenate([decoded(graph, data, *span, seed) for span in spans(len(data))])
+    stimulus = Stimulus(data, graph.settings.steps, seed)
+    found = (result_of(graph, did) for did in _runs(graph, stimulus, (last_layer(graph),)))
+    return np.concatenate([result for result in found if result is not None])
 
 
-def _fixed(graph: Graph, data: Data, first: int, last: int, seed: int) -> Array:
-    read = last_layer(graph)
-    node: CubaLIF = graph.nodes[read]
-    encoded = encode(graph, data, first, last, graph.settings.steps, seed)
-    spikes = () if node.readout else (read,)
-    found = fixed.run(graph, encoded, spikes=spikes, membrane=(read,)).recording
-    membrane = potentials(graph, read, found.membrane[read])
-    return np.asarray(decode(graph.settings.decoder, found.spikes.get(read), membrane))
-
-
-def _float(graph: Graph, data: Data, first: int, last: int, seed: int) -> Array:
-    read, steps = last_layer(graph), graph.settings.steps
-    values = float_input(graph, data, first, last, steps, seed)
-    found = run_float(graph, values, steps, membranes=(read,))
-    decoder = graph.settings.decoder
-    return np.asarray(decode(decoder, found.spikes.get(read), found.membrane.get(read)))
+def _runs(graph: Graph, stimulus: Stimulus, read: tuple[str, ...]) -> Iterator[Recorded]:
+    """What the layers to be read did in each batch, at either stage."""
+    run: Callable[[Any], Recorded] = (
+        partial(run_engine, "fixed", graph, spikes=read, membrane=read)
+        if graph.fixed
+        else partial(run_float, graph, steps=stimulus.steps, membranes=read)
+    )
+    return (batch.did for batch in batches(graph, stimulus, run))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from neurocompile.data.inputs import float_input
 from neurocompile.data.samples import Data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.moments import Moments, Watch
 from neurocompile.quantize.ranges import Ranges, bound, observe
@@ -22,14 +23,12 @@ class Calibrated:
     Attributes:
         ranges: Of every neuron layer.
         moments: By synapse; empty where the weights alone are known.
-        data, steps, seed: What was run, or None.
+        stimulus: What was run; None where the weights alone are known.
     """
 
     ranges: Ranges
     moments: Moments = field(default_factory=dict)
-    data: Data | None = None
-    steps: int = 0
-    seed: int = 0
+    stimulus: Stimulus | None = None
 
 
 def calibrate(graph: Graph, data: Data | None, steps: int, seed: int) -> Calibrated:
@@ -39,4 +38,4 @@ def calibrate(graph: Graph, data: Data | None, steps: int, seed: int) -> Calibra
     values = float_input(graph, data, 0, len(data), steps, seed)
     watch = Watch(graph, len(data))
     ranges = observe(graph, values, steps, watch)
-    return Calibrated(ranges, watch.moments(), data, steps, seed)
+    return Calibrated(ranges, watch.moments(), Stimulus(data, steps, seed))

@@ -9,13 +9,14 @@ time, first where a bit of memory costs least error. Only training data are read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from neurocompile.chip.record import Chip
 from neurocompile.energy.counts import count
 from neurocompile.energy.estimate import estimate
+from neurocompile.engines.progress import Tell, silent
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
@@ -23,7 +24,7 @@ from neurocompile.place.pack import Objective
 from neurocompile.place.placement import place
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.quantize import Memo, quantize
-from neurocompile.quantize.search import Choices, Found, Judge, Trial, best
+from neurocompile.quantize.search import Choices, Found, Trial, Trials, best
 
 WIDEST, NARROWEST = 8, 2
 
@@ -63,7 +64,7 @@ def narrow(
     chip: Chip,
     known: Calibrated,
     budget: float,
-    tell: Callable[[str], None] = lambda what: None,
+    tell: Tell = silent,
     fewest_of: Objective = "both",
 ) -> Narrowed:
     """The cheapest weights within a budget.
@@ -92,21 +93,21 @@ class _Search:
         chip: Chip,
         known: Calibrated,
         budget: float,
-        tell: Callable[[str], None],
+        tell: Tell,
         fewest_of: Objective,
     ) -> None:
-        if known.data is None or graph.settings.decoder.task != "reconstruction":
+        if known.stimulus is None or graph.settings.decoder.task != "reconstruction":
             raise BadInput(
                 "--max-error-increase bounds the reconstruction error on training data, but "
-                + ("no training data are known." if known.data is None else
+                + ("no training data are known." if known.stimulus is None else
                    "this network does not reconstruct its input.")
                 + " Use --bits."
             )  # fmt: skip
         self.graph, self.chip, self.known, self.tell = graph, chip, known, tell
-        self.judge = Judge(graph, known)
+        self.trials = Trials(graph, known)
         self.memo: Memo = {}
         self.weights: dict[str, int] = {}
-        self.limit = self.judge.float_error * (1 + budget)
+        self.limit = self.trials.float_error * (1 + budget)
         self.budget, self.fewest_of = budget, fewest_of
 
     def run(self) -> Narrowed:
@@ -114,7 +115,7 @@ class _Search:
         uniform: list[Found] = []
         for bits in range(WIDEST, NARROWEST - 1, -1):
             self.tell(f"trying {bits} bits for all layers")
-            uniform.append(best(self.graph, self.chip, self.known, bits, self.judge, self.memo))
+            uniform.append(best(self.graph, self.chip, self.known, bits, self.trials, self.memo))
             if self._missed(uniform[-1]):
                 break
         self.weights = _weights(uniform[0].graph)
@@ -162,23 +163,22 @@ class _Search:
                 self.graph, self.chip, self.known.ranges,
                 moments=self.known.moments, choices=choices, memo=self.memo,
             )  # fmt: skip
-            return Found(made, choices, self.judge.run(made).error)
+            return Found(made, choices, self.trials.run(made).error)
         except DoesNotFit:
             return None
 
     def _point(self, found: Found) -> Point:
-        trial: Trial = self.judge.run(found.graph)
+        trial: Trial = self.trials.run(found.graph)
         placed = place(found.graph, self.chip, self.fewest_of)
-        assert self.known.data is not None, "checked at the start"
-        samples = len(self.known.data)
-        spent = count(placed, trial.activity, samples, self.known.steps)
+        samples, steps = len(self.trials.stimulus), self.trials.stimulus.steps
+        spent = count(placed, trial.activity, samples, steps)
         energy = estimate(spent, placed, self.chip)
         nominal = energy.ranges[energy.mode].nominal_j
         memory = [core.use["synapse_memory"] for core in placed.cores]
         return Point(
             bits={name: choice.bits for name, choice in found.choices.items()},
             error=trial.error,
-            increase=trial.error / self.judge.float_error - 1,
+            increase=trial.error / self.trials.float_error - 1,
             weight_bits=sum(found.choices[n].bits * count for n, count in self.weights.items()),
             memory_bits=None if None in memory else sum(m or 0 for m in memory),
             energy_j=None if nominal is None else nominal / samples,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.engines.agree import spans
+from neurocompile.engines.batches import spans
 from neurocompile.engines.floating import FloatRecording, run_float
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph

@@ -13,19 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from neurocompile.chip.record import Chip
-from neurocompile.data.inputs import encode, float_input
-from neurocompile.engines import fixed as engine
-from neurocompile.engines.agree import spans
-from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
+from neurocompile.engines.agree import Engine
+from neurocompile.engines.batches import batches
+from neurocompile.engines.decode import Recorded, last_layer, result_of, squared_error
 from neurocompile.engines.floating import run_float
 from neurocompile.engines.recording import Activity, add_up
+from neurocompile.engines.score import Score, Wanted
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -50,7 +50,7 @@ class Found:
     Attributes:
         graph: FIXED.
         choices: By neuron layer.
-        error: On calibration data, see `Judge`; None where there are none.
+        error: On calibration data, see `Trials`; None where there are none.
     """
 
     graph: Graph
@@ -62,7 +62,7 @@ class Trial(NamedTuple):
     """What a run on calibration data showed.
 
     Attributes:
-        error: Mean squared error, see Judge.
+        error: Mean squared error, see Trials.
         activity: By population, over all samples.
     """
 
@@ -70,7 +70,7 @@ class Trial(NamedTuple):
     activity: Mapping[str, Activity]
 
 
-class Judge:
+class Trials:
     """Runs quantized networks on calibration data and says how much they miss.
 
     The error is what a user sees: of the reconstruction where the network reconstructs, else the
@@ -79,56 +79,51 @@ class Judge:
     """
 
     def __init__(self, graph: Graph, known: Calibrated) -> None:
-        assert known.data is not None, "there is nothing to judge by"
-        self.graph, self.data, self.known = graph, known.data, known
+        assert known.stimulus is not None, "there is nothing to try on"
+        self.graph, self.stimulus = graph, known.stimulus
+        data = self.stimulus.data
         decoder = graph.settings.decoder
-        self.reconstructs = decoder.task == "reconstruction" and known.data.kind == "x"
-        self.target = known.data.values if self.reconstructs else self._float_result()
+        self.reconstructs = decoder.task == "reconstruction" and data.kind == "x"
+        self.target = Wanted(data.values if self.reconstructs else self._float_result())
 
     def run(self, fixed: Graph) -> Trial:
         """Run a FIXED graph on all samples."""
-        read = last_layer(fixed)
-        total, count = 0.0, 0
+        read = (last_layer(fixed),)
+        engine = Engine("fixed", fixed, len(self.stimulus), spikes=read, membrane=read)
+        score = Score(fixed, self.target)
         activity: dict[str, Activity] = {}
-        for first, last in spans(len(self.data)):
-            encoded = encode(fixed, self.data, first, last, self.known.steps, self.known.seed)
-            done = engine.run(fixed, encoded, spikes=(read,), membrane=(read,))
-            found = done.recording
-            result = self._result(
-                found.spikes.get(read), potentials(fixed, read, found.membrane[read])
-            )
-            total += squared_error(result, self.target[first:last])
-            count += result.size
-            add_up(activity, done.activity)
-        return Trial(total / count, activity)
+        for batch in batches(fixed, self.stimulus, engine):
+            score.add_result(batch.first, _result(fixed, batch.did))
+            add_up(activity, batch.did.activity or {})
+        return Trial(score.squares / score.values, activity)
 
     @cached_property
     def float_error(self) -> float:
-        """Of the float network; 0 where the float network is what is compared with."""
+        """Error of the float network; 0 where the float network is what is compared with."""
         if not self.reconstructs:
             return 0.0
-        return squared_error(self._float_result(), self.target) / self.target.size
+        target = self.stimulus.data.values
+        return squared_error(self._float_result(), target) / target.size
 
     def misses(self, error: float | None) -> bool:
         """Whether a reconstruction is worse than the float network's by more than `TOLERANCE`."""
         return self.reconstructs and (error is None or error > TOLERANCE * self.float_error)
 
     def _float_result(self) -> Array:
-        read = last_layer(self.graph)
-        parts = []
-        for first, last in spans(len(self.data)):
-            values = float_input(
-                self.graph, self.data, first, last, self.known.steps, self.known.seed
-            )
-            found = run_float(self.graph, values, self.known.steps, membranes=(read,))
-            parts.append(self._result(found.spikes.get(read), found.membrane[read]))
-        return np.concatenate(parts)
+        read, steps = (last_layer(self.graph),), self.stimulus.steps
+        run = partial(run_float, self.graph, steps=steps, membranes=read)
+        runs = batches(self.graph, self.stimulus, run)
+        return np.concatenate([_result(self.graph, batch.did) for batch in runs])
 
-    def _result(self, spikes: Array | None, membrane: Array) -> Array:
-        decoded = decode(self.graph.settings.decoder, spikes, membrane)
-        if decoded is not None:
-            return decoded
-        return np.asarray(membrane if spikes is None else spikes, dtype=np.float64)
+
+def _result(graph: Graph, did: Recorded) -> Array:
+    """What the decoder reads; without one what the last layer did: its spikes if it has some."""
+    decoded = result_of(graph, did)
+    if decoded is not None:
+        return decoded
+    read = last_layer(graph)
+    spikes, membrane = did.spikes.get(read), did.membrane[read]
+    return np.asarray(membrane if spikes is None else spikes, dtype=np.float64)
 
 
 def best(
@@ -136,7 +131,7 @@ def best(
     chip: Chip,
     known: Calibrated,
     bits: int | Mapping[str, int],
-    judge: Judge | None = None,
+    trials: Trials | None = None,
     memo: Memo | None = None,
 ) -> Found:
     """The integers that lose least.
@@ -146,20 +141,20 @@ def best(
         chip: The target; only its formats are read.
         known: From `calibrate`. Without data the largest weight takes the whole grid.
         bits: Width of all weights, or by neuron layer.
-        judge, memo: Of earlier calls for the same graph and calibration, to save their work.
+        trials, memo: Of earlier calls for the same graph and calibration, to save their work.
     """
     layers = [name for name, _ in graph.of(Neuron)]
     widths = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
     first = {name: Choice(widths[name]) for name in layers}
-    if known.data is None:
+    if known.stimulus is None:
         return Found(_quantized(graph, chip, known, first), first, None)
-    judge, memo = judge or Judge(graph, known), {} if memo is None else memo
+    trials, memo = trials or Trials(graph, known), {} if memo is None else memo
 
     def better(found: Found, changed: Iterable[Choices]) -> Found:
         for choices in changed:
             with suppress(DoesNotFit):  # another choice leaves room for all registers
                 made = _quantized(graph, chip, known, choices, memo)
-                found = min(found, Found(made, choices, judge.run(made).error), key=_missed)
+                found = min(found, Found(made, choices, trials.run(made).error), key=_missed)
         return found
 
     plain = Found(_quantized(graph, chip, known, first, memo), first, None)
@@ -173,7 +168,7 @@ def best(
             }
 
     found = better(plain, whole(WAYS[:1] if ample else WAYS))
-    return better(found, whole(WAYS[1:])) if ample and judge.misses(found.error) else found
+    return better(found, whole(WAYS[1:])) if ample and trials.misses(found.error) else found
 
 
 def _quantized(

@@ -22,7 +22,6 @@ from neurocompile.engines.evaluate import Evaluation
 from neurocompile.installed import installed
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import Synapse
-from neurocompile.ir.settings import Decoder
 from neurocompile.place.fit import core_table, fit
 from neurocompile.quantize.narrow import as_json
 
@@ -42,14 +41,13 @@ def build_report(
         about: From `provenance`.
         net: How network.net is loaded, or which layer it cannot hold and why.
     """
-    decoder = compiled.fixed_graph.settings.decoder
     evaluation = None if result is None else result.evaluation
     trained = compiled.float_graph is not None
     counts = {} if result is None else result.counts.to_dict()
     return {
         "schema_version": SCHEMA_VERSION,
-        "reconstruction": _reconstruction(decoder, evaluation, trained),
-        "classification": _classification(decoder, evaluation, trained),
+        "reconstruction": _reconstruction(evaluation),
+        "classification": _classification(evaluation),
         "agreement": _agreement(evaluation) if trained else None,
         "exactness": _exactness(evaluation),
         "layers": [] if result is None else _layers(result),
@@ -125,28 +123,24 @@ def _quantization(compiled: Compiled) -> dict[str, Any] | None:
     }
 
 
-def _reconstruction(
-    decoder: Decoder, found: Evaluation | None, trained: bool
-) -> dict[str, Any] | None:
-    if found is None or decoder.task != "reconstruction" or not found.errors.values:
+def _reconstruction(found: Evaluation | None) -> dict[str, Any] | None:
+    if found is None or found.fixed_score.mse is None:
         return None
-    errors = found.errors
+    ours, ideal = found.fixed_score, found.float_score
     return {
-        "mse_float": errors.float_sum / errors.values if trained else None,
-        "mse_fixed": errors.fixed_sum / errors.values,
-        "ratio": errors.fixed_sum / errors.float_sum if errors.float_sum else None,
+        "mse_float": ideal.mse,
+        "mse_fixed": ours.mse,
+        "ratio": ours.squares / ideal.squares if ideal.squares else None,
         "samples": found.samples,
     }
 
 
-def _classification(
-    decoder: Decoder, found: Evaluation | None, trained: bool
-) -> dict[str, Any] | None:
-    if found is None or decoder.task != "classification":
+def _classification(found: Evaluation | None) -> dict[str, Any] | None:
+    if found is None or found.fixed_score.accuracy is None:
         return None
     return {
-        "accuracy_float": found.errors.float_right / found.samples if trained else None,
-        "accuracy_fixed": found.errors.fixed_right / found.samples,
+        "accuracy_float": found.float_score.accuracy,
+        "accuracy_fixed": found.fixed_score.accuracy,
         "samples": found.samples,
     }
 
@@ -205,13 +199,10 @@ def _latency(result: Result) -> dict[str, Any] | None:
 def _agreement(found: Evaluation | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    errors = found.errors
     return {
         "samples": found.samples,
         "steps": found.steps,
-        "output_mean_squared_difference": errors.difference / errors.values
-        if errors.values
-        else None,
+        "output_mean_squared_difference": found.fixed_score.mean_difference,
         "layers": [
             {
                 "name": name,

@@ -13,7 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Teller(Protocol):
-    """Whoever wants to know what goes on."""
+    """Whoever wants to know what goes on: its methods are a `Tell` and a `Progress`.
+
+    The stages take these as functions (`engines.progress`) and know no screen.
+    """
 
     def tell(self, what: str) -> None:
         """A new stage begins."""

@@ -9,7 +9,7 @@ import pytest
 import neurocompile as nc
 from neurocompile.compiler import compile, measure
 from neurocompile.data.samples import Data
-from neurocompile.engines import agree
+from neurocompile.engines import batches
 from neurocompile.engines.decode import squared_error
 from neurocompile.errors import BadInput
 from neurocompile.frontend.torch import trace
@@ -29,11 +29,12 @@ def digits(samples):
 
 
 def test_the_squared_error_of_both_stages_is_the_report_s_to_the_last_bit(compiled, loihi):
-    errors = measure(compiled, loihi, digits(9)).evaluation.errors
+    showed = measure(compiled, loihi, digits(9)).evaluation
     values = digits(9).values
-    assert squared_error(nc.results(compiled.fixed_graph, digits(9)), values) == errors.fixed_sum
+    ours = nc.results(compiled.fixed_graph, digits(9))
+    assert squared_error(ours, values) == showed.fixed_score.squares
     assert squared_error(nc.results(compiled.float_graph, digits(9)), values) == pytest.approx(
-        errors.float_sum, rel=1e-9
+        showed.float_score.squares, rel=1e-9
     )
 
 
@@ -49,7 +50,7 @@ def test_random_input_spikes_follow_the_seed_and_the_sample_not_the_batch(
     graph = getattr(compile(network, loihi, calibration=data), stage)
     once = nc.results(graph, data, seed=3)
     assert not np.array_equal(once, nc.results(graph, data, seed=4))
-    monkeypatch.setattr(agree, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     np.testing.assert_array_equal(nc.results(graph, data, seed=3), once)
 
 

@@ -21,7 +21,7 @@ from neurocompile.quantize import search
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.choices import OBJECTIVES, Choice, finer, reach
 from neurocompile.quantize.quantize import quantize
-from neurocompile.quantize.search import WAYS, Judge, best
+from neurocompile.quantize.search import WAYS, Trials, best
 
 STEPS = 12
 RECONSTRUCTION = Decoder("last", task="reconstruction")
@@ -53,22 +53,22 @@ def samples(seed=0, n=40):
 def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
     graph = autoencoder(outlier=9.0, decoder=decoder)
     known = calibrate(graph, samples(), STEPS, 0)
-    judge = Judge(graph, known)
+    trials = Trials(graph, known)
     found = best(graph, loihi, known, bits)
-    assert found.error == judge.run(found.graph).error
+    assert found.error == trials.run(found.graph).error
     for how in product(OBJECTIVES, (True, False), (True, False)):
         choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, *how))
         other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
-        assert found.error <= judge.run(other).error
+        assert found.error <= trials.run(other).error
 
 
-def trials(graph, known, judge, chip, finer_and_corrected):
+def errors(graph, known, trials, chip, finer_and_corrected):
     """Errors of every objective at 8 bits, for some ways to treat channels and biases."""
     for objective, (channels, correct) in product(OBJECTIVES, finer_and_corrected):
         how = Choice(8, objective, correct, channels)
         choices = dict.fromkeys(("pixels", "hidden", "output"), how)
         made = quantize(graph, chip, known.ranges, moments=known.moments, choices=choices)
-        yield judge.run(made).error
+        yield trials.run(made).error
 
 
 @pytest.mark.parametrize(("limit", "ways"), [(0.0, WAYS), (1e9, WAYS[:1])])
@@ -78,18 +78,18 @@ def test_at_8_bits_every_way_is_tried_where_the_usual_one_misses_the_float_netwo
     monkeypatch.setattr(search, "TOLERANCE", limit)
     graph = autoencoder(outlier=9.0, decoder=RECONSTRUCTION)
     known = calibrate(graph, samples(), STEPS, 0)
-    judge = Judge(graph, known)
-    assert best(graph, loihi, known, 8).error == min(trials(graph, known, judge, loihi, ways))
+    trials = Trials(graph, known)
+    assert best(graph, loihi, known, 8).error == min(errors(graph, known, trials, loihi, ways))
 
 
 def test_a_reconstruction_misses_when_it_is_two_percent_worse_than_the_float_network(loihi):
     known = calibrate(autoencoder(decoder=RECONSTRUCTION), samples(), STEPS, 0)
-    judge = Judge(autoencoder(decoder=RECONSTRUCTION), known)
-    assert not judge.misses(1.0199 * judge.float_error)
-    assert judge.misses(1.0201 * judge.float_error)
-    assert judge.misses(None)
+    trials = Trials(autoencoder(decoder=RECONSTRUCTION), known)
+    assert not trials.misses(1.0199 * trials.float_error)
+    assert trials.misses(1.0201 * trials.float_error)
+    assert trials.misses(None)
     # Without a sample to reconstruct, there is no float error to compare with.
-    assert not Judge(autoencoder(decoder=Decoder()), known).misses(1.0)
+    assert not Trials(autoencoder(decoder=Decoder()), known).misses(1.0)
 
 
 def test_a_weight_that_stands_out_is_cut_off_where_bits_are_few(loihi):
@@ -98,7 +98,7 @@ def test_a_weight_that_stands_out_is_cut_off_where_bits_are_few(loihi):
     found = best(graph, loihi, known, 3)
     plain = quantize(graph, loihi, known.ranges, 3, known.moments)
     assert {choice.objective for choice in found.choices.values()} != {"max"}
-    assert found.error < Judge(graph, known).run(plain).error
+    assert found.error < Trials(graph, known).run(plain).error
 
 
 def test_the_same_input_gives_the_same_integers(loihi):

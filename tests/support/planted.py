@@ -10,6 +10,7 @@ import numpy as np
 
 from neurocompile.commands.compare.compare import compare
 from neurocompile.data.samples import Data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LIBox, LIFBox
@@ -29,16 +30,6 @@ class Numbers:
     threshold: float = 188  # 64 chip units each
     bias: float = 0
     decay: float = 2048
-
-
-class Silent:
-    """Nobody wants to know how far it is."""
-
-    def tell(self, what):
-        pass
-
-    def progress(self, what, done, total):
-        pass
 
 
 def network(floating, fixed):
@@ -67,7 +58,7 @@ def network(floating, fixed):
 def compared(trained, chip, spikes=ONE):
     """What `compare` says of them."""
     data = Data("planted", "spikes", spikes.astype(np.float32), None)
-    return compare(trained, chip, data, steps=spikes.shape[1], screen=Silent())
+    return compare(trained, chip, Stimulus(data, spikes.shape[1]))
 
 
 def integrators(weights, chip_weights, exponent, threshold, *, spikes, scale=1.0):

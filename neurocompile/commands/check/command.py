@@ -6,11 +6,14 @@ Out: the result on stdout in the format asked for, and nothing else there; exit 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from neurocompile.commands.options import ENGINES, PATH, json_option, user_errors
+from neurocompile.commands.options import ENGINE, PATH, data_options, json_option, user_errors
+from neurocompile.data.sampling import Sampling
 from neurocompile.errors import BadInput, CheckFailed
 
 
@@ -18,9 +21,9 @@ from neurocompile.errors import BadInput, CheckFailed
 @click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--baseline", "file", metavar="FILE", type=PATH, required=True, help="JSON file.")
 @click.option("--update", is_flag=True, help="Write the baseline, keeping its tolerances.")
-@click.option("--engine", type=ENGINES, default="onnx", show_default=True, help="What runs it.")
+@click.option("--engine", type=ENGINE, default="onnx", show_default=True, help="What runs it.")
 @click.option("--mode", type=click.Choice(["exact", "tolerance"]), help="[the baseline's: exact]")
-@click.option("--data", metavar="SOURCE", help="Where the samples are. [the baseline's file]")
+@data_options(what="Where the samples are:", data="the baseline's file, else what export ran")
 @click.option(
     "--keep-data", metavar="FILE.npz", type=PATH, help="With --update: keep samples here."
 )
@@ -42,7 +45,7 @@ def check(
     update: bool,
     engine: str,
     mode: str | None,
-    data: str | None,
+    sampling: Sampling,
     keep_data: Path | None,
     keep_network: Path | None,
     form: str,
@@ -55,23 +58,25 @@ def check(
     Example: neurocompile check build/mnist --baseline mnist.json --update
     """
     from neurocompile.commands.check.formats import render, sentence
-    from neurocompile.commands.check.gate import check_artifact
+    from neurocompile.commands.check.gate import Keep, check_artifact, update_baseline
     from neurocompile.terminal.screen import Screen
 
     if as_json and form not in ("table", "json"):
         raise BadInput(f"--json and --format {form} exclude each other.")
     form = "json" if as_json else form
+    keep = Keep(keep_data, keep_network)
+    if keep != Keep() and not update:
+        option = "--keep-data" if keep_data is not None else "--keep-network"
+        raise BadInput(f"{option} writes a file beside a new baseline: add --update.")
     with Screen(quiet=form != "table") as screen:
-        found = check_artifact(
+        run: Any = partial(update_baseline, keep=keep) if update else check_artifact
+        found = run(
             directory,
             file,
             engine=engine,
-            source=data,
+            source=sampling.source,
             mode=mode,
-            update=update,
-            keep_data=keep_data,
-            keep_network=keep_network,
-            screen=screen,
+            progress=screen.progress,
         )
     click.echo(render(found, form), nl=False)
     if not found["passed"]:

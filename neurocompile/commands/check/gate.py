@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,17 @@ from neurocompile.commands.check.differences import Finding, differences
 from neurocompile.commands.check.digests import describe
 from neurocompile.commands.check.judge import Run, judge
 from neurocompile.commands.check.measure import (
-    Subject,
     energy_model,
     error_of,
-    load_samples,
+    load_declared,
     measure,
     read_subject,
 )
 from neurocompile.commands.check.shares import populations, read_network, shares
-from neurocompile.commands.export.run import Teller
+from neurocompile.commands.exported import Exported
 from neurocompile.data.samples import Data
+from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
 from neurocompile.formats.whole import write_file
 from neurocompile.ir.settings import Settings
@@ -46,81 +47,152 @@ from neurocompile.ir.settings import Settings
 DEFAULT_ENGINE = "onnx"
 
 
+@dataclass(frozen=True)
+class Keep:
+    """Files to write beside a new baseline; None keeps nothing of the kind.
+
+    Attributes:
+        data: An .npz file for the samples.
+        network: An .onnx file for the network, so that a later check can say what each changed
+            layer alone does to the error.
+    """
+
+    data: Path | None = None
+    network: Path | None = None
+
+
+NOTHING = Keep()
+
+
 def check_artifact(
     directory: Path,
     file: Path,
     *,
-    screen: Teller,
     engine: str = DEFAULT_ENGINE,
     source: str | None = None,
     mode: str | None = None,
-    update: bool = False,
-    keep_data: Path | None = None,
-    keep_network: Path | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Check an exported network.
+    """Check an exported network against its baseline.
 
     Args:
         directory: What `export` wrote.
         file: The baseline.
-        screen: Told how far the run is.
         engine: Which engine runs the samples.
         source: Where the samples are; the baseline's file of samples, or the source that the
             artifact declares, where None.
         mode: "exact", "tolerance", or None for the baseline's own.
-        update: Whether to write the baseline instead of checking against it.
-        keep_data: With update, an .npz file to write the samples to.
-        keep_network: With update, an .onnx file to write the network to, so that a later
-            check can say what each changed layer alone does to the error.
+        progress: Told how far the run is.
 
     Raises:
         BadInput: If directory, data or baseline are not as they should be.
     """
-    _check_kept(keep_data, ".npz", update, file)
-    _check_kept(keep_network, ".onnx", update, file)
-    known = None if update and not file.exists() else read_baseline(file, directory)
+    known = read_baseline(file, directory)
     subject = read_subject(directory)
-    if known is not None and not update:
-        _same_request(subject, known, renew(directory, file))
-    data = _samples(subject, directory, file, source, known, keep_data)
-    if known is not None and not update and data.digest != known["data"]["sha256"]:
+    _same_request(subject, known, renew(directory, file))
+    stimulus = _stimulus(subject, file, source, known)
+    data = stimulus.data
+    if data.digest != known["data"]["sha256"]:
         raise BadInput(
             f"the data changed: {len(data)} samples of {data.name} have the SHA-256 "
             f"{data.digest[:12]}, those of the baseline {known['data']['sha256'][:12]}. Give the "
             f"baseline's samples with --data, or renew it: {renew(directory, file)}"
         )
-    if update:
-        run = Run(directory, file, engine, mode or (known or {"mode": "exact"})["mode"], data)
-        return _update(run, subject, known, (keep_data, keep_network), screen)
-    assert known is not None
     chosen = mode or known["mode"]
     found = _differences(known, subject) if chosen == "exact" else []
     model = _energy(subject, known, renew(directory, file))["model"]
     now, trouble = None, ""
     try:
-        now = measure(subject, data, engine, model, screen)
+        now = measure(subject, stimulus, engine, model, progress)
     except NotInstalled:
         raise
     except NeurocompileError as error:
         if not found:
             raise
         trouble = str(error)  # the changed network does not run: say what changed
-    alone = _shares(subject, known, file, found, data, engine) if now is not None else {}
     run = Run(directory, file, engine, chosen, data)
+    alone = _shares(run, subject, known, found, stimulus) if now is not None else {}
     return judge(run, known, found, now, trouble, alone)
 
 
-def _energy(subject: Subject, known: dict[str, Any], command: str) -> dict[str, str]:
+def update_baseline(
+    directory: Path,
+    file: Path,
+    *,
+    engine: str = DEFAULT_ENGINE,
+    source: str | None = None,
+    mode: str | None = None,
+    keep: Keep = NOTHING,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write the baseline of an exported network, or renew it.
+
+    Mode and tolerances of an earlier baseline stay, and the files that it names are written anew.
+
+    Args:
+        directory, file, engine, source, progress: As of `check_artifact`.
+        mode: "exact", "tolerance", or None for that of the earlier baseline, else "exact".
+        keep: Files to write beside it.
+
+    Raises:
+        BadInput: If directory, data, baseline or files to keep are not as they should be.
+    """
+    for kept_file, option in ((keep.data, "--keep-data"), (keep.network, "--keep-network")):
+        _check_kept(kept_file, option, file)
+    known = read_baseline(file, directory) if file.exists() else None
+    subject = read_subject(directory)
+    stimulus = _stimulus(subject, file, source, known if keep.data is None else None)
+    energy = energy_model(subject, None)
+    now = measure(subject, stimulus, engine, energy["model"], progress)
+    old = known or {
+        "mode": "exact", "tolerances": TOLERANCES, "data": {"file": None}, "network": None,
+    }  # fmt: skip
+    run = Run(directory, file, engine, mode or old["mode"], stimulus.data)
+    kept = {"data": old["data"]["file"], "network": old["network"]}
+    if keep.data is not None:
+        kept["data"] = _from(file, keep.data)
+        write_file(keep.data, _npz(stimulus.data))
+    if keep.network is not None:
+        kept["network"] = _from(file, keep.network)
+    if kept["network"] is not None:
+        content = subject.artifact.file("fixed.onnx").read_bytes()
+        write_file(keep.network or file.parent / kept["network"], content)
+    digest = stimulus.data.digest
+    fresh = {
+        "neurocompile": __version__,
+        "target": subject.chip.name,
+        "mode": run.mode,
+        "network": kept["network"],
+        "data": {**asdict(subject.declared), "file": kept["data"], "sha256": digest},
+        "energy": energy,
+        "tolerances": old["tolerances"],
+        "metrics": now.metrics,
+        "spikes": now.spikes,
+        "digests": {
+            "settings": _settings(subject.graph.settings),
+            **now.digests,
+            "edges": [list(edge) for edge in subject.graph.edges],
+            "layers": describe(subject.graph),
+        },
+    }
+    found = [] if known is None else _differences(known, subject)
+    write_baseline(file, fresh)
+    before = fresh if known is None else known
+    return {**judge(run, before, found, now, "", {}), "passed": True, "updated": True}
+
+
+def _energy(subject: Exported, known: dict[str, Any], command: str) -> dict[str, str]:
     try:
         return energy_model(subject, known["energy"])
     except BadInput as error:
         raise BadInput(f"{error}. Renew the baseline: {command}") from None
 
 
-def _same_request(subject: Subject, known: Mapping[str, Any], command: str) -> None:
+def _same_request(subject: Exported, known: Mapping[str, Any], command: str) -> None:
     """Refuse to compare runs of other data or another chip."""
     pairs = [
-        (key, known["data"][key], subject.declared[key]) for key in ("samples", "steps", "seed")
+        (key, known["data"][key], getattr(subject.declared, key))
+        for key in ("samples", "steps", "seed")
     ]
     pairs.append(("target", known["target"], subject.chip.name))
     for key, old, now in pairs:
@@ -131,27 +203,20 @@ def _same_request(subject: Subject, known: Mapping[str, Any], command: str) -> N
             )
 
 
-def _samples(
-    subject: Subject,
-    directory: Path,
-    file: Path,
-    source: str | None,
-    known: Mapping[str, Any] | None,
-    keep_data: Path | None,
-) -> Data:
-    """The samples: where the user says, else where the baseline does, else the artifact."""
-    kept = known["data"]["file"] if known is not None and keep_data is None else None
+def _stimulus(
+    subject: Exported, file: Path, source: str | None, known: Mapping[str, Any] | None
+) -> Stimulus:
+    """What to run: samples from where the user says, else the baseline does, else the artifact."""
+    kept = known["data"]["file"] if known is not None else None
     if source is None and kept is not None:
         source = str(file.parent / kept)
-    command = renew(directory, file) + f" --keep-data {file.with_suffix('.npz')}"
-    return load_samples(subject, source or subject.declared["source"], command)
+    command = renew(subject.artifact.path, file) + f" --keep-data {file.with_suffix('.npz')}"
+    return load_declared(subject, source or subject.declared.source, command)
 
 
-def _check_kept(kept: Path | None, ending: str, update: bool, baseline: Path) -> None:
-    """Refuse a file to keep something in where nothing is written, or of another kind or place."""
-    option = {".npz": "--keep-data", ".onnx": "--keep-network"}[ending]
-    if kept is not None and not update:
-        raise BadInput(f"{option} writes a file beside a new baseline: add --update.")
+def _check_kept(kept: Path | None, option: str, baseline: Path) -> None:
+    """Refuse a file of another kind or place than a baseline can name."""
+    ending = {"--keep-data": ".npz", "--keep-network": ".onnx"}[option]
     if kept is not None and not beside(_from(baseline, kept), ending):
         raise BadInput(
             f"{option} {kept}: name a file that ends in {ending}, in the folder of the baseline "
@@ -165,66 +230,18 @@ def _from(baseline: Path, kept: Path) -> str:
 
 
 def _shares(
-    subject: Subject,
+    run: Run,
+    subject: Exported,
     known: Mapping[str, Any],
-    file: Path,
     found: list[Finding],
-    data: Data,
-    engine: str,
+    stimulus: Stimulus,
 ) -> dict[str, float | None]:
     """Error of each changed population alone in the baseline's network, where that was kept."""
-    if known["network"] is None or len(populations(subject.graph, (f.layer for f in found))) < 2:
+    changed = [finding.layer for finding in found]
+    if known["network"] is None or len(populations(subject.graph, changed)) < 2:
         return {}
-    old = read_network(file.parent / known["network"], known["digests"]["layers"])
-    return shares(
-        old,
-        subject.graph,
-        [f.layer for f in found],
-        lambda graph: error_of(replace(subject, graph=graph), data, engine),
-    )
-
-
-def _update(
-    run: Run,
-    subject: Subject,
-    known: Mapping[str, Any] | None,
-    keep: tuple[Path | None, Path | None],
-    screen: Teller,
-) -> dict[str, Any]:
-    """Write the baseline; mode and tolerances of an earlier one stay, and the files it names."""
-    energy = energy_model(subject, None)
-    now = measure(subject, run.data, run.engine, energy["model"], screen)
-    old = known or {"tolerances": TOLERANCES, "data": {"file": None}, "network": None}
-    kept = {"data": old["data"]["file"], "network": old["network"]}
-    for what, path in zip(kept, keep, strict=True):
-        if path is not None:
-            kept[what] = _from(run.file, path)
-    if keep[0] is not None:
-        write_file(keep[0], _npz(run.data))
-    if kept["network"] is not None:
-        content = subject.artifact.file("fixed.onnx").read_bytes()
-        write_file(keep[1] or run.file.parent / kept["network"], content)
-    fresh = {
-        "neurocompile": __version__,
-        "target": subject.chip.name,
-        "mode": run.mode,
-        "network": kept["network"],
-        "data": {**subject.declared, "file": kept["data"], "sha256": run.data.digest},
-        "energy": energy,
-        "tolerances": old["tolerances"],
-        "metrics": now.metrics,
-        "spikes": now.spikes,
-        "digests": {
-            "settings": _settings(subject.graph.settings),
-            **now.digests,
-            "edges": [list(edge) for edge in subject.graph.edges],
-            "layers": describe(subject.graph),
-        },
-    }
-    found = [] if known is None else _differences(known, subject)
-    write_baseline(run.file, fresh)
-    before = fresh if known is None else known
-    return {**judge(run, before, found, now, "", {}), "passed": True, "updated": True}
+    old = read_network(run.file.parent / known["network"], known["digests"]["layers"])
+    return shares(old, subject.graph, changed, lambda graph: error_of(graph, stimulus, run.engine))
 
 
 def _npz(data: Data) -> bytes:
@@ -248,7 +265,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _differences(known: Mapping[str, Any], subject: Subject) -> list[Finding]:
+def _differences(known: Mapping[str, Any], subject: Exported) -> list[Finding]:
     """Integers, structure and settings that are not those of the baseline."""
     old, now = known["digests"]["settings"], _settings(subject.graph.settings)
     found = [

@@ -12,47 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile import installed
-from neurocompile.chip.change import with_chips
-from neurocompile.chip.read import load_chip
-from neurocompile.chip.record import Chip
 from neurocompile.commands.check.digests import RunDigests
-from neurocompile.commands.export.run import Teller
-from neurocompile.commands.simulate.run import Sums
-from neurocompile.data.inputs import encode
-from neurocompile.data.samples import Data, load_data
+from neurocompile.commands.exported import Exported, read_exported
+from neurocompile.data.samples import load_data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.energy.counts import count
 from neurocompile.energy.estimate import MODEL_VERSION, estimate
-from neurocompile.engines.activity import activity_of
-from neurocompile.engines.agree import run_engine, spans
+from neurocompile.engines.activity import counted
+from neurocompile.engines.agree import Engine
+from neurocompile.engines.batches import batches
 from neurocompile.engines.decode import last_layer
+from neurocompile.engines.progress import Progress
 from neurocompile.engines.recording import Activity, add_up
+from neurocompile.engines.score import Score, wanted
 from neurocompile.errors import BadInput, NotInstalled
-from neurocompile.formats.artifact import Artifact, read_artifact
-from neurocompile.formats.load_onnx import load_onnx
+from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
-from neurocompile.place.chosen import DEFAULT, Chosen, chosen
 from neurocompile.place.placement import place
-
-DECLARED = ("source", "samples", "steps", "seed")
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """What is to be checked.
-
-    Attributes:
-        artifact: The directory.
-        graph: Its FIXED graph.
-        chip: Its target.
-        placing: How it was placed.
-        declared: Source, samples, steps and seed as its manifest has them.
-    """
-
-    artifact: Artifact
-    graph: Graph
-    chip: Chip
-    declared: dict[str, Any]
-    placing: Chosen = DEFAULT
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,85 +46,87 @@ class Measured:
     metrics: dict[str, float | int | None]
 
 
-def read_subject(directory: Path) -> Subject:
-    """An exported directory whose files are as they were written.
+def read_subject(directory: Path) -> Exported:
+    """An exported directory that declares what to check it on.
 
     Raises:
         BadInput: If it is none, was changed, or declares no data.
     """
-    artifact = read_artifact(directory)
-    declared = artifact.manifest["data"]
-    if not declared["source"] or declared["samples"] < 1:
+    subject = read_exported(directory)
+    if not subject.declared.source or subject.declared.samples < 1:
         raise BadInput(
             f"{directory} declares no data to check it on. Export the model with data: "
             "neurocompile export MODEL --target NAME --data SOURCE."
         )
-    graph = load_onnx(artifact.file("fixed.onnx"))
-    placing = chosen(artifact.manifest)
-    chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
-    return Subject(artifact, graph, chip, {key: declared[key] for key in DECLARED}, placing)
+    return subject
 
 
-def load_samples(subject: Subject, source: str, engine_free: str) -> Data:
-    """The declared number of samples from a source.
+def load_declared(subject: Exported, source: str, engine_free: str) -> Stimulus:
+    """What the subject declares to have run, its samples from a source.
 
     Args:
         subject: What is checked.
         source: As for `simulate --data`.
         engine_free: The command that keeps samples in a file, for a machine without the source.
+
+    Raises:
+        BadInput: If the source has too few samples.
     """
+    own = subject.declared
     try:
-        return load_data(source, samples=subject.declared["samples"])
+        data = load_data(source)
     except NotInstalled as error:
         raise NotInstalled(
             f"{error} Or keep the samples in a file, on a machine that has them: {engine_free}"
         ) from None
+    if len(data) < own.samples:
+        raise BadInput(
+            f"{subject.artifact.path} was exported with {own.samples} samples, but data source "
+            f"{source!r} has {len(data)}. Name the data that it was exported with: --data SOURCE."
+        )
+    return Stimulus(data.first(own.samples), own.steps, own.seed)
 
 
-def measure(subject: Subject, data: Data, engine: str, energy_model: str, tell: Teller) -> Measured:
+def measure(
+    subject: Exported, stimulus: Stimulus, engine: str, energy_model: str, progress: Progress
+) -> Measured:
     """Run all samples.
 
     Raises:
         NeurocompileError: As the engine, the placement and the input do.
     """
     installed.require(f"engine {engine}")
-    graph, steps = subject.graph, subject.declared["steps"]
-    sums = Sums(graph, data)
+    graph, samples = subject.graph, len(stimulus)
+    score = Score(graph, wanted(graph, stimulus.data))
     seen = RunDigests(graph, last_layer(graph))
     activity: dict[str, Activity] = {}
-    for first, last in spans(len(data)):
-        encoded = encode(graph, data, first, last, steps, subject.declared["seed"])
-        found = run_engine(engine, graph, encoded)
-        seen.add(encoded, found)
-        sums.add(found, first, last)
-        add_up(activity, found.activity or activity_of(graph, encoded, found))
-        tell.progress(engine, last, len(data))
+    for batch in batches(graph, stimulus, Engine(engine, graph, samples, progress)):
+        seen.add(batch.entered, batch.did)
+        score.add(batch.first, batch.did)
+        add_up(activity, counted(batch, graph))
     placed = place(graph, subject.chip, subject.placing.fewest_of)
-    counts = count(placed, activity, len(data), steps)
+    counts = count(placed, activity, samples, stimulus.steps)
     models = {m.name: m.total_j for m in estimate(counts, placed, subject.chip).models}
-    figures = sums.figures(steps)
+    spikes = {n: int(activity[n].spikes.sum()) for n, _ in graph.of(SpikeInput, CubaLIF)}
     metrics: dict[str, float | int | None] = {
-        "reconstruction_error": figures["mse_fixed"],
-        "accuracy": figures["accuracy_fixed"],
-        "spikes": sum(sums.spikes.values()),
+        "reconstruction_error": score.mse,
+        "accuracy": score.accuracy,
+        "spikes": sum(spikes.values()),
         "synops": sum(synapse.synops for synapse in counts.synapses.values()),
         "joules": models.get(energy_model),
     }
-    return Measured(seen.to_dict(), dict(sums.spikes), metrics)
+    return Measured(seen.to_dict(), spikes, metrics)
 
 
-def error_of(subject: Subject, data: Data, engine: str) -> float | None:
+def error_of(graph: Graph, stimulus: Stimulus, engine: str) -> float | None:
     """Reconstruction error of a graph, else its accuracy; None where it decodes nothing."""
-    sums = Sums(subject.graph, data)
-    steps, seed = subject.declared["steps"], subject.declared["seed"]
-    for first, last in spans(len(data)):
-        encoded = encode(subject.graph, data, first, last, steps, seed)
-        sums.add(run_engine(engine, subject.graph, encoded), first, last)
-    figures = sums.figures(steps)
-    return figures["mse_fixed"] if figures["mse_fixed"] is not None else figures["accuracy_fixed"]
+    score = Score(graph, wanted(graph, stimulus.data))
+    for batch in batches(graph, stimulus, Engine(engine, graph, len(stimulus))):
+        score.add(batch.first, batch.did)
+    return score.accuracy if score.mse is None else score.mse
 
 
-def energy_model(subject: Subject, known: dict[str, Any] | None) -> dict[str, str]:
+def energy_model(subject: Exported, known: dict[str, Any] | None) -> dict[str, str]:
     """Which model gives the joules: the one of a baseline, or the chip's nominal one.
 
     Raises:

@@ -41,19 +41,10 @@ def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str
         mode: str | None = None,
     ) -> dict[str, Any]:
         from neurocompile.commands.check.formats import render
-        from neurocompile.commands.check.gate import check_artifact
-        from neurocompile.terminal.screen import Screen
+        from neurocompile.commands.check.gate import check_artifact, update_baseline
 
-        with Screen(quiet=True) as screen:
-            found = check_artifact(
-                Path(directory),
-                Path(baseline),
-                engine=engine,
-                source=data,
-                mode=mode,
-                update=update,
-                screen=screen,
-            )
+        run = update_baseline if update else check_artifact
+        found = run(Path(directory), Path(baseline), engine=engine, source=data, mode=mode)
         if not found["passed"]:
             pytest.fail(render(found, "table"), pytrace=False)
         return found

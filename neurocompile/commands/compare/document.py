@@ -16,7 +16,8 @@ from neurocompile.commands.compare.apart import EDGES, Apart, Errors, Place
 from neurocompile.commands.compare.causes import Reached, cause
 from neurocompile.commands.compare.rounding import CLASSES, Layer
 from neurocompile.commands.compare.sentences import CAUSES, summary
-from neurocompile.commands.compare.sums import BURSTING_RATE, Idle, Results, Sums, idle
+from neurocompile.commands.compare.sums import BURSTING_RATE, Idle, Sums, idle
+from neurocompile.engines.score import Score
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
@@ -43,7 +44,7 @@ def document(
     exact: Mapping[str, Layer],
     chip: Mapping[str, Layer],
     sums: Sums,
-    results: Results,
+    scores: Mapping[str, Score],
     parted: Parted | None,
 ) -> dict[str, Any]:
     """Everything that was found.
@@ -52,7 +53,8 @@ def document(
         graph: FIXED graph.
         kinds: Kind of each layer's neurons.
         exact, chip: Its layers with nothing and with everything rounded.
-        sums, results: Over all samples.
+        sums: Spikes and potentials of all samples.
+        scores: Results of all samples by run, the float network's under "float".
         parted: The first spike that differs, or None.
     """
     layers = [_layer(n, kinds[n], exact[n], chip[n], sums) for n, _ in graph.of(CubaLIF)]
@@ -65,14 +67,14 @@ def document(
         "agreement": agreement(sums.chip),
         "first": first,
         "parts_first": _parts_first(sums),
-        "float": _result(results, "float"),
+        "float": _result(scores, "float"),
         "runs": [
             {
                 "run": run,
                 "agreement": agreement(apart),
                 "samples_parted": apart.parted,
                 "first": _place(names, apart.first),
-                **_result(results, run),
+                **_result(scores, run),
             }
             for run, apart in runs.items()
         ],
@@ -227,17 +229,13 @@ def _first(graph: Graph, names: list[str], parted: Parted) -> dict[str, Any]:
     }
 
 
-def _result(results: Results, run: str) -> dict[str, Any]:
+def _result(scores: Mapping[str, Score], run: str) -> dict[str, Any]:
     """Errors of what is decoded; null where nothing is, or has no target."""
-    sums, ideal = results.runs.get(run), results.runs.get("float")
-    found: dict[str, Any] = {"mse": None, "ratio": None, "accuracy": None, "difference_rms": None}
-    if sums is None or ideal is None:
-        return found
-    found["difference_rms"] = (sums.difference / sums.values) ** 0.5
-    task, samples = results.decoder.task, len(results.data)
-    if task == "classification":
-        found["accuracy"] = sums.right / samples
-    elif task == "reconstruction" and results.data.kind == "x":
-        found["mse"] = sums.error / sums.values
-        found["ratio"] = sums.error / ideal.error if ideal.error else None
-    return found
+    score, ideal = scores[run], scores["float"]
+    difference = score.mean_difference
+    return {
+        "mse": score.mse,
+        "ratio": score.squares / ideal.squares if ideal.squares else None,
+        "accuracy": score.accuracy,
+        "difference_rms": None if difference is None else difference**0.5,
+    }

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 from neurocompile.commands.compare.rounding import Layer, Link
-from neurocompile.data.inputs import Encoded, currents, encode
-from neurocompile.data.samples import Data
+from neurocompile.data.inputs import Encoded, currents
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.torch_ops import TorchOps, apply, tensor
 from neurocompile.ir.arrays import Array
@@ -77,10 +76,15 @@ class Rerun:
     membrane: Mapping[str, Array]
 
 
-def given(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Given:
-    """The input of the samples [first, last) for a FIXED graph."""
-    encoded = encode(graph, data, first, last, steps, seed)
-    written = {n: currents(graph, n, data.values[first:last]) for n, _ in graph.of(BiasInput)}
+def given(graph: Graph, values: Array, encoded: Encoded) -> Given:
+    """What enters a FIXED graph.
+
+    Args:
+        graph: FIXED graph.
+        values: (n, ...) some samples.
+        encoded: The same samples as the engines take them.
+    """
+    written = {name: currents(graph, name, values) for name, _ in graph.of(BiasInput)}
     return Given(encoded, written)
 
 

@@ -1,7 +1,7 @@
 """What is kept of the samples of a comparison, however many there are.
 
 In:  every run of the network, some samples at a time.
-Out: how far each is from the float network, the results' errors, who never spikes.
+Out: how far each is from the float network, who never spikes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import torch
 from neurocompile.commands.compare.apart import Apart
 from neurocompile.commands.compare.rerun import Given
 from neurocompile.commands.compare.rounding import Layer, threshold_of
-from neurocompile.data.samples import Data
-from neurocompile.engines.decode import decode, last_layer, potentials, squared_error
+from neurocompile.engines.decode import potentials
 from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
 from neurocompile.engines.torch_ops import apply
@@ -79,60 +78,6 @@ def _unit(incoming: Incoming) -> Array:
         return np.ones(())  # a readout's is known at the end: its largest float potential
     threshold = threshold_of(incoming)
     return np.where(threshold > 0, threshold, 1.0)
-
-
-@dataclass
-class ResultSums:
-    """The results of one run.
-
-    Attributes:
-        error: Sum of squared differences from the target.
-        difference: The same from the float network's result.
-        right: Samples classified right.
-        values: Result values.
-    """
-
-    error: float = 0.0
-    difference: float = 0.0
-    right: int = 0
-    values: int = 0
-
-
-class Results:
-    """What each run's decoder reads, against the task's target and the float network's."""
-
-    def __init__(self, graph: Graph, data: Data):
-        self.decoder = graph.settings.decoder
-        self.data = data
-        self.read = "" if self.decoder.kind == "none" else last_layer(graph)
-        self.runs: dict[str, ResultSums] = {}
-        self.ideal: Array | None = None
-
-    def add(
-        self, run: str, first: int, spikes: Mapping[str, Array], membrane: Mapping[str, Array]
-    ) -> None:
-        """A run's next samples, the float network's before all others.
-
-        Args:
-            run: Its name; "float" is what the others are compared with.
-            first: Number of the first sample.
-            spikes, membrane: (n, steps, *shape) by layer; potentials in float units.
-        """
-        result = decode(self.decoder, spikes.get(self.read), membrane.get(self.read))
-        if result is None:
-            return
-        if run == "float":
-            self.ideal = result
-        assert self.ideal is not None  # float comes first
-        sums = self.runs.setdefault(run, ResultSums())
-        sums.values += result.size
-        sums.difference += squared_error(result, self.ideal)
-        span = slice(first, first + len(result))
-        if self.decoder.task == "reconstruction" and self.data.kind == "x":
-            sums.error += squared_error(result, self.data.values[span])
-        elif self.decoder.task == "classification" and self.data.labels is not None:
-            classes = result.reshape(len(result), -1).argmax(axis=1)
-            sums.right += int((classes == self.data.labels[span]).sum())
 
 
 @dataclass(frozen=True)

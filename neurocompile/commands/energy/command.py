@@ -11,7 +11,15 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import PATH, SOURCES, json_option, place_option, user_errors
+from neurocompile.commands.options import (
+    PATH,
+    data_options,
+    json_option,
+    place_option,
+    show,
+    user_errors,
+)
+from neurocompile.data.sampling import Sampling
 
 
 @click.command()
@@ -23,8 +31,9 @@ from neurocompile.commands.options import PATH, SOURCES, json_option, place_opti
 )  # fmt: skip
 @click.option("--cores-per-chip", type=click.IntRange(1), metavar="N", help="Place it anew.")
 @place_option("the export's own")
-@click.option("--data", metavar="SOURCE", help=f"Count anew: {SOURCES} [the counts of the export]")
-@click.option("--samples", type=click.IntRange(1), help="Count anew: the first N.")
+@data_options(
+    what="Count anew:", data="the counts of the export", samples="as many as the export ran"
+)
 @click.option("--cores", is_flag=True, help="Show what each core does and costs, too.")
 @json_option
 @user_errors
@@ -34,8 +43,7 @@ def energy(
     assignments: tuple[str, ...],
     cores_per_chip: int | None,
     fewest_of: Any,
-    data: str | None,
-    samples: int | None,
+    sampling: Sampling,
     cores: bool,
     as_json: bool,
 ) -> None:
@@ -44,25 +52,17 @@ def energy(
     Example: neurocompile energy build/mnist --set davies2018.synaptic_operation=20pJ
     """
     from neurocompile.commands.energy.cores import print_cores
-    from neurocompile.commands.energy.reprice import reprice
+    from neurocompile.commands.energy.reprice import WhatIf, reprice
     from neurocompile.commands.energy.tables import print_energy
-    from neurocompile.formats.artifact import json_bytes
     from neurocompile.terminal.screen import Screen
 
+    what_if = WhatIf(assignments, cores_per_chip, fewest_of)
     with Screen(quiet=as_json) as screen:
-        found = reprice(
-            directory,
-            model=model,
-            assignments=assignments,
-            cores=cores_per_chip,
-            fewest_of=fewest_of,
-            source=data,
-            samples=samples,
-            screen=screen,
-        )
-    if as_json:
-        click.echo(json_bytes(found), nl=False)
-    else:
+        found = reprice(directory, sampling, what_if, model=model, teller=screen)
+
+    def print_it() -> None:
         print_energy(found)
         if cores:
             print_cores(found)
+
+    show(found, as_json, print_it)

@@ -8,17 +8,17 @@ document says which.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurocompile import installed
-from neurocompile.chip.change import parse, with_changes, with_chips, with_cores
+from neurocompile.chip.change import parse, with_changes, with_cores
 from neurocompile.chip.mesh import chips_used
-from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import Chip
-from neurocompile.commands.export.run import Teller
-from neurocompile.data.inputs import encode
-from neurocompile.data.samples import load_data
+from neurocompile.commands.exported import Exported, read_exported
+from neurocompile.data.sampling import Sampling
+from neurocompile.data.stimulus import Stimulus, load_stimulus
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
@@ -26,59 +26,68 @@ from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import estimate
 from neurocompile.energy.sensitivity import sensitivity, sweep
 from neurocompile.energy.steps import StepWork
-from neurocompile.engines.activity import activity_of
-from neurocompile.engines.agree import run_engine, spans
+from neurocompile.engines.activity import counted
+from neurocompile.engines.agree import Engine
+from neurocompile.engines.batches import batches
+from neurocompile.engines.progress import Progress
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import Artifact, read_artifact
-from neurocompile.formats.load_onnx import load_onnx
-from neurocompile.place.chosen import chosen
 from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.read import read_report, recorded
+from neurocompile.terminal.screen import Teller
 
 RECORDED = "those in report.json"
 
 
+@dataclass(frozen=True)
+class WhatIf:
+    """What is to be other than it was in the export.
+
+    Attributes:
+        assignments: Prices, as `--set` takes them: "davies2018.synaptic_operation=20pJ".
+        cores: Cores of one chip; None is the target's own number.
+        fewest_of: What the placement should have fewest of; None is the export's own.
+    """
+
+    assignments: tuple[str, ...] = ()
+    cores: int | None = None
+    fewest_of: Objective | None = None
+
+
 def reprice(
     directory: Path,
+    sampling: Sampling,
+    what_if: WhatIf = WhatIf(),
     *,
-    model: str | None,
-    assignments: tuple[str, ...],
-    cores: int | None,
-    fewest_of: Objective | None = None,
-    source: str | None,
-    samples: int | None,
-    screen: Teller,
+    model: str | None = None,
+    teller: Teller,
 ) -> dict[str, Any]:
     """The document.
 
     Args:
         directory: What `export` wrote.
+        sampling: Data to run; with neither source nor samples, the counts of the export serve
+            where they hold.
+        what_if: What is to be other than in the export.
         model: The energy model to show in full; the chip's nominal one where None.
-        assignments: Of `--set`.
-        cores: Of one chip, or None for the target's own number.
-        fewest_of: What the placement should have fewest of; None as the export had it.
-        source, samples: Data to run; with neither, the counts of the export where they hold.
-        screen: Told why and how far the network runs again.
+        teller: Told why and how far the network runs again.
 
     Raises:
         BadInput: If the directory, a key, a unit or a model is not as it should be.
     """
-    artifact = read_artifact(directory)
-    placing = chosen(artifact.manifest)
-    chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
-    changes = parse(assignments, chip)
-    shown = _shown(chip, model)
-    chip = with_changes(chip, changes)
-    if cores is not None:
-        chip = with_cores(chip, cores)
-    graph = load_onnx(artifact.file("fixed.onnx"))
-    placed = place(graph, chip, fewest_of or placing.fewest_of)
-    other = placed.fewest_of != placing.fewest_of
-    moved = "--cores-per-chip" if cores is not None else "--place" if other else ""
-    counts, origin = _counts(artifact, placed, source, samples, moved, screen)
+    exported = read_exported(directory)
+    changes = parse(what_if.assignments, exported.chip)
+    shown = _shown(exported.chip, model)
+    chip = with_changes(exported.chip, changes)
+    if what_if.cores is not None:
+        chip = with_cores(chip, what_if.cores)
+    graph = exported.graph
+    placed = place(graph, chip, what_if.fewest_of or exported.placing.fewest_of)
+    other = placed.fewest_of != exported.placing.fewest_of
+    moved = "--cores-per-chip" if what_if.cores is not None else "--place" if other else ""
+    counts, origin = _counts(exported, placed, sampling, moved, teller)
     energy = estimate(counts, placed, chip)
     every = {one.name: one for one in energy.models}
     return {
@@ -88,7 +97,7 @@ def reprice(
         "samples": counts.samples,
         "steps": counts.steps,
         "set": [change.to_dict() for change in changes.values()],
-        "cores_per_chip": cores,
+        "cores_per_chip": what_if.cores,
         "cores_used": len(placed.cores),
         "chips": chips_used(chip, len(placed.cores)),
         "fewest_of": placed.fewest_of,
@@ -125,44 +134,40 @@ def _shown(chip: Chip, model: str | None) -> str | None:
 
 
 def _counts(
-    artifact: Artifact,
-    placed: Placed,
-    source: str | None,
-    samples: int | None,
-    moved: str,
-    screen: Teller,
+    exported: Exported, placed: Placed, sampling: Sampling, moved: str, teller: Teller
 ) -> tuple[Counts, str]:
     """Counts, and where they are from; moved is the option that places anew, if one was given."""
-    own = artifact.manifest["data"]
+    own = exported.declared
     why = f"{moved} places the network anew" if moved else ""
-    if not moved and source is None and samples is None:
-        report = read_report(artifact.file("report.json"))
+    if not moved and sampling == Sampling():
+        report = read_report(exported.artifact.file("report.json"))
         try:
-            return recorded(report, placed, int(own["steps"])), RECORDED
+            return recorded(report, placed, own.steps), RECORDED
         except BadInput as error:
-            if not own["source"] or not own["samples"]:
+            if not own.source or not own.samples:
                 raise BadInput(
-                    f"{artifact.path}: {error}. Say what to run: --data SOURCE."
+                    f"{exported.artifact.path}: {error}. Say what to run: --data SOURCE."
                 ) from None
             why = str(error)
-    source = source or own["source"]
-    if not source:
-        raise BadInput(f"{artifact.path} declares no data. Say what to run: --data SOURCE.")
+    stimulus = load_stimulus(sampling, own, own.samples or None)
     engine = "fixed" if not _missing("engine fixed") else "onnx"
-    screen.tell(f"running the network again on {engine}" + (f": {why}" if why else ""))
-    data = load_data(source, samples=samples or int(own["samples"]) or None)
-    graph, steps = placed.graph, int(own["steps"])
+    teller.tell(f"running the network again on {engine}" + (f": {why}" if why else ""))
+    origin = f"a run of {len(stimulus)} samples of {stimulus.data.name} on the engine {engine}"
+    return _counted_anew(placed, stimulus, engine, teller.progress), origin
+
+
+def _counted_anew(placed: Placed, stimulus: Stimulus, engine: str, progress: Progress) -> Counts:
+    """Run the network and count."""
+    graph = placed.graph
     activity: dict[str, Activity] = {}
-    work = StepWork(placed, steps)
-    for first, last in spans(len(data)):
-        encoded = encode(graph, data, first, last, steps, int(own["seed"]))
-        found = run_engine(engine, graph, encoded)
-        done = found.activity or activity_of(graph, encoded, found)
+    work = StepWork(placed, stimulus.steps)
+    run = Engine(engine, graph, len(stimulus), progress)
+    for batch in batches(graph, stimulus, run):
+        done = counted(batch, graph)
         add_up(activity, done)
-        work.add({**encoded.values, **found.spikes}, {k: a.updated for k, a in done.items()})
-        screen.progress(engine, last, len(data))
-    origin = f"a run of {len(data)} samples of {data.name} on the engine {engine}"
-    return count(placed, activity, len(data), steps, work.found()), origin
+        spikes = {**batch.entered.values, **batch.did.spikes}
+        work.add(spikes, {name: each.updated for name, each in done.items()})
+    return count(placed, activity, len(stimulus), stimulus.steps, work.found())
 
 
 def _missing(ability: str) -> tuple[str, ...]:

@@ -22,13 +22,14 @@ from neurocompile.commands.options import (
     show,
     user_errors,
 )
+from neurocompile.data.sampling import Sampling
 
 
 @click.command()
 @click.argument("model", type=PATH)
 @click.option("--target", "target_name", metavar="NAME|DIR", required=True, help="The chip.")
 @click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
-@data_options
+@data_options(samples="20; all with --engine fixed alone", steps="the model's own", seed="0")
 @click.option(
     "--bits", type=click.IntRange(2, 8), default=8, show_default=True, help="Of a weight."
 )
@@ -52,10 +53,7 @@ def export(
     model: Path,
     target_name: str,
     out: Path | None,
-    data: str | None,
-    samples: int | None,
-    steps: int | None,
-    seed: int | None,
+    sampling: Sampling,
     bits: int,
     max_error_increase: float | None,
     fewest_of: Any,
@@ -81,10 +79,10 @@ def export(
         model=model,
         target=target_name,
         out=out or Path("build") / model.stem,
-        data=data,
-        samples=samples,
-        steps=steps,
-        seed=seed or 0,
+        data=sampling.source,
+        samples=sampling.samples,
+        steps=sampling.steps,
+        seed=sampling.seed or 0,
         bits=bits,
         max_error_increase=max_error_increase,
         placing=Chosen(fewest_of or "both", chips),

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurocompile.data.sampling import DEFAULT_SAMPLES
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.artifact import check_target, digest, json_bytes, write_artifact
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.place.chosen import DEFAULT, Chosen, remembered
 from neurocompile.terminal.screen import Teller
-
-DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,9 @@ def export_model(request: Request, teller: Teller) -> dict[str, Any]:
     )
     for assumption in graph.settings.assumed:
         teller.tell(f"assumed: {assumption.sentence}")
-    samples = request.samples or (None if request.engines == ("fixed",) else DEFAULT_SAMPLES)
-    data = data_for(graph, request.data, samples)
+    data = data_for(graph, request.data, request.samples)
+    if data is not None and request.samples is None and request.engines != ("fixed",):
+        data = data.first(DEFAULT_SAMPLES)
     calibration = None if graph.fixed else calibration_for(request.data or graph.settings.data)
     compiled = compile(
         graph,

@@ -18,12 +18,18 @@ from neurocompile.commands.options import (
     show,
     user_errors,
 )
+from neurocompile.data.sampling import Sampling
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=PATH)
 @engine_option
-@data_options
+@data_options(
+    data="what export ran",
+    samples="20 with --engine lava; else all",
+    steps="what export ran",
+    seed="what export used",
+)
 @click.option("--record", metavar="spikes,membrane", help="What to keep of every layer and step.")
 @click.option("--to", "to", type=PATH, help="HDF5 file for --record.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
@@ -32,31 +38,23 @@ from neurocompile.commands.options import (
 def simulate(
     directory: Path,
     engines: tuple[str, ...],
-    data: str | None,
-    samples: int | None,
-    steps: int | None,
-    seed: int | None,
+    sampling: Sampling,
     record: str | None,
     to: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Run an exported directory on data with one engine or more, which must agree."""
-    from neurocompile.commands.simulate.run import simulate_artifact
+    from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation
     from neurocompile.terminal.screen import Screen
 
     with Screen(quiet=as_json) as screen:
         found = simulate_artifact(
             directory,
+            sampling,
             engines=engines or ("fixed",),
-            source=data,
-            samples=samples,
-            steps=steps,
-            seed=seed,
-            record=record,
-            to=to,
-            force=force,
-            screen=screen,
+            keep=Keep(record, to, force),
+            progress=screen.progress,
         )
     show(found, as_json, lambda: print_simulation(found))

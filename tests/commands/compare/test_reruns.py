@@ -7,14 +7,14 @@ import pytest
 from looped_networks import looped_network
 from networks import float_network, neuron
 from networks import spikes as random_spikes
-from planted import Silent
 
 from neurocompile.commands.compare.compare import compare
 from neurocompile.commands.compare.rerun import Given, alone, given, rerun
 from neurocompile.commands.compare.rounding import CLASSES, incomings, rounded
-from neurocompile.data.inputs import Encoded, float_input
+from neurocompile.data.inputs import Encoded, encode, float_input
 from neurocompile.data.samples import Data
-from neurocompile.engines import agree, fixed
+from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines import batches, fixed
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import BadInput
 from neurocompile.ir.fixed import Synapse
@@ -68,7 +68,7 @@ def made(request, ideal):
 
 def entering(made):
     _, chip, data = made
-    return given(chip, data, 0, len(data), STEPS, 0)
+    return given(chip, data.values, encode(chip, data, 0, len(data), STEPS, 0))
 
 
 def test_with_nothing_rounded_the_rerun_is_the_float_network(made):
@@ -146,7 +146,7 @@ def test_each_class_rounds_its_own_numbers_and_leaves_the_others(made):
 
 def test_the_first_difference_is_where_the_recordings_first_differ(made):
     simple, chip, data = made
-    found = compare(simple, chip, data, steps=STEPS, screen=Silent())
+    found = compare(simple, chip, Stimulus(data, STEPS))
     ideal = run_float(simple, float_input(simple, data, 0, len(data), STEPS, 0), STEPS).spikes
     ours = fixed.run(chip, entering(made).encoded).recording.spikes
     places = [
@@ -171,9 +171,10 @@ def test_the_first_difference_is_where_the_recordings_first_differ(made):
 
 
 def test_samples_in_pieces_give_the_same_figures(made, monkeypatch):
-    whole = compare(*made, steps=STEPS, screen=Silent())
-    monkeypatch.setattr(agree, "BATCH", 2)
-    pieces = compare(*made, steps=STEPS, screen=Silent())
+    simple, chip, data = made
+    whole = compare(simple, chip, Stimulus(data, STEPS))
+    monkeypatch.setattr(batches, "BATCH", 2)
+    pieces = compare(simple, chip, Stimulus(data, STEPS))
     assert pieces["first"] == whole["first"]
     for one, other in zip(pieces["runs"], whole["runs"], strict=True):
         assert one == {**other, **{k: pytest.approx(other[k]) for k in ERRORS}}
@@ -185,7 +186,7 @@ def test_samples_in_pieces_give_the_same_figures(made, monkeypatch):
 
 def test_unreachable_neurons_are_those_without_a_source_that_ever_spiked(made):
     simple, chip, data = made
-    found = compare(simple, chip, data, steps=STEPS, screen=Silent())
+    found = compare(simple, chip, Stimulus(data, STEPS))
     enters = entering(made)
     spikes = fixed.run(chip, enters.encoded).recording.spikes
     for row in found["layers"]:
@@ -219,7 +220,7 @@ def test_graphs_that_do_not_belong_together_are_refused(made):
         simple.settings,
     )
     with pytest.raises(BadInput, match="do not belong together: layer"):
-        compare(renamed, chip, data, steps=STEPS, screen=Silent())
+        compare(renamed, chip, Stimulus(data, STEPS))
 
 
 def test_given_holds_the_integers_that_the_engine_takes(made):

@@ -11,6 +11,7 @@ from neurocompile import frontend
 from neurocompile.chip.read import load_chip
 from neurocompile.data.inputs import encode
 from neurocompile.data.samples import load_data
+from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.agree import run_engine
 from neurocompile.engines.evaluate import evaluate
 from neurocompile.errors import BadInput
@@ -191,8 +192,7 @@ def test_the_shipped_error_is_within_its_share_of_the_float_networks(shipped):
     """On all 1,000 test digits, which neither calibration nor training saw."""
     graph, _, most, _ = shipped
     test = load_data("mnist5k")
-    errors = evaluate(None, graph, test, engines=("fixed",), steps=16, seed=0).errors
-    error = errors.fixed_sum / errors.values
+    error = evaluate(None, graph, Stimulus(test, 16), engines=("fixed",)).fixed_score.mse
     figures = graph.settings.training
     assert error == pytest.approx(figures["test_error_after"], rel=1e-9)
     assert figures["test_error_float"] == pytest.approx(0.006788, rel=1e-3)  # as shipped
