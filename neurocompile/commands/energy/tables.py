@@ -165,12 +165,18 @@ def _others(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(
         (
             "by NeuroBench's names",
-            f"Footprint {bench['Footprint']:,} B, ConnectionSparsity {bench['ConnectionSparsity']}"
-            f", ActivationSparsity {bench['ActivationSparsity']:.4f}, Effective_ACs "
-            f"{operations['Effective_ACs']:,.1f}, Dense {operations['Dense']:,.0f}",
+            f"Footprint {bench['Footprint']:,} B, "
+            f"ConnectionSparsity {_sparsity(bench['ConnectionSparsity'])}, "
+            f"ActivationSparsity {_sparsity(bench['ActivationSparsity'])}, "
+            f"Effective_ACs {operations['Effective_ACs']:,.1f}, Dense {operations['Dense']:,.0f}",
         )
     )
     return rows
+
+
+def _sparsity(part: float | None) -> str:
+    """A part of 1; "none" where the network has no weights, or no neuron that could spike."""
+    return "none" if part is None else f"{part:.4f}"
 
 
 def _sensitivity(found: dict[str, Any], model: str) -> Table:
