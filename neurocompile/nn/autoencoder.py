@@ -8,6 +8,7 @@ Every hidden neuron spikes; the reconstruction is the membrane of a readout that
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -77,7 +78,7 @@ class SpikingAutoencoder(SpikingNetwork):
             options: Of `LIF` and `LIFBox`: how gradients pass. By default the surrogate is
                 1 / (1 + 2 |v - th| / th)^2 / th: width th / 2, gain 1 / 2.
         """
-        maps, height, width = shape
+        _, height, width = shape
         if height % 4 or width % 4:
             raise BadInput(f"image of {height} x {width}: height and width must be divisible by 4.")
         if neuron not in ("lif", "lifbox"):
@@ -91,9 +92,6 @@ class SpikingAutoencoder(SpikingNetwork):
             syn = torch.tensor(1 / tau_syn)
             return LIF(LIFParameters(tau_syn_inv=syn, tau_mem_inv=mem, v_th=th), dt, **gradients)
 
-        first, second = channels
-        inner = (second, height // 4, width // 4)
-        size = inner[0] * inner[1] * inner[2]
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         has_input = encoder == "current" and input_population
         if has_input:
@@ -102,20 +100,8 @@ class SpikingAutoencoder(SpikingNetwork):
             encoder_gain = INPUT_DRIVE * threshold * tau_input / dt if has_input else 1.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            layers["conv1"] = nn.Conv2d(maps, first, 3, stride=2, padding=1)
-            layers["lif1"] = spiking()
-            layers["conv2"] = nn.Conv2d(first, second, 3, stride=2, padding=1)
-            layers["lif2"] = spiking()
-            layers["flatten"] = nn.Flatten()
-            layers["to_latent"] = nn.Linear(size, latent)
-            layers["latent"] = spiking()
-            layers["from_latent"] = nn.Linear(latent, size)
-            layers["unflatten"] = nn.Unflatten(1, inner)
-            layers["lif3"] = spiking()
-            layers["conv3"] = nn.ConvTranspose2d(second, first, 4, stride=2, padding=1)
-            layers["lif4"] = spiking()
-            layers["conv4"] = nn.ConvTranspose2d(first, maps, 4, stride=2, padding=1)
-            layers["output"] = LIBox(LIBoxParameters(tau_mem_inv=torch.tensor(1 / tau_mem)), dt)
+            layers.update(_hourglass(shape, channels, latent, spiking))
+        layers["output"] = LIBox(LIBoxParameters(tau_mem_inv=torch.tensor(1 / tau_mem)), dt)
         settings = Settings(
             dt=dt,
             steps=steps,
@@ -123,3 +109,31 @@ class SpikingAutoencoder(SpikingNetwork):
             decoder=Decoder(decoder, task="reconstruction"),
         )
         super().__init__(layers, settings, seed=seed)
+
+
+def _hourglass(
+    shape: tuple[int, int, int],
+    channels: tuple[int, int],
+    latent: int,
+    spiking: Callable[[], nn.Module],
+) -> dict[str, nn.Module]:
+    """From the image to the latent layer and back, spiking neurons after all maps but the last."""
+    maps, height, width = shape
+    first, second = channels
+    inner = (second, height // 4, width // 4)
+    size = inner[0] * inner[1] * inner[2]
+    return {
+        "conv1": nn.Conv2d(maps, first, 3, stride=2, padding=1),
+        "lif1": spiking(),
+        "conv2": nn.Conv2d(first, second, 3, stride=2, padding=1),
+        "lif2": spiking(),
+        "flatten": nn.Flatten(),
+        "to_latent": nn.Linear(size, latent),
+        "latent": spiking(),
+        "from_latent": nn.Linear(latent, size),
+        "unflatten": nn.Unflatten(1, inner),
+        "lif3": spiking(),
+        "conv3": nn.ConvTranspose2d(second, first, 4, stride=2, padding=1),
+        "lif4": spiking(),
+        "conv4": nn.ConvTranspose2d(first, maps, 4, stride=2, padding=1),
+    }
