@@ -1,7 +1,7 @@
 """What a run made the chip do, from spikes and potentials alone: for engines that count nothing.
 
 In:  FIXED graph, encoded input, the recording of an engine such as onnx.
-Out: energy.counts.Activity by population, equal to what the fixed engine counts on its way.
+Out: Activity by population, equal to what the fixed engine counts on its way.
 numpy alone. A current is replayed only where some neuron might be at rest; saturations and wraps
 are not seen in a recording and stay 0.
 """

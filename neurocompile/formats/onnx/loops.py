@@ -2,7 +2,7 @@
 
 In:  layers that form a loop, and the draft of the file.
 Out: a Scan whose body takes one step of all of them; outside, their values as of any layer.
-In the body, a value is one step wide, (batch, 1, *shape), so that the rules of `onnx_layers`
+In the body, a value is one step wide, (batch, 1, *shape), so that the rules of `layers.py`
 write it unchanged. What it keeps: registers of neurons, and what each delay still holds.
 """
 

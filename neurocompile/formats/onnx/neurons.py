@@ -2,7 +2,7 @@
 
 In:  a neuron of either vocabulary.
 Out: a model-local function of our domain, its body in standard ONNX: all steps, or, for a
-     population in a loop of the network, one step (see `onnx_loops`).
+     population in a loop of the network, one step (see `loops.py`).
 The step is the neuron's own `step` method; what is written here is the loop around it.
 """
 

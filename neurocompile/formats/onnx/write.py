@@ -4,7 +4,7 @@ In:  a FLOAT or FIXED graph.
 Out: a ModelProto; the same graph gives the same bytes.
 Every array is stored once: as an initializer where the file computes with it, as a tensor
 attribute of its layer's node where only a reader needs it. What neither holds is JSON in
-the metadata; `onnx_read` rebuilds the graph from it and checks the nodes against it.
+the metadata; `read.py` rebuilds the graph from it and checks the nodes against it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Neurons in a plain ONNX file: nodes of our own domain, which name every parameter.
 
-In:  LIF(x, dt, tau_syn_inv, tau_mem_inv, ...), as `onnx_neurons` writes it.
+In:  LIF(x, dt, tau_syn_inv, tau_mem_inv, ...), as `formats.onnx.neurons` writes it.
 Out: the neuron; its first output is the signal, the membrane potential behind spikes is recorded.
 A function of our domain that the file carries must be ours, or the file would run another neuron.
 """
