@@ -36,7 +36,7 @@ from neurocompile.formats.onnx_plain.neurons import EXAMPLES
 from neurocompile.formats.onnx_plain.read import RULES
 from neurocompile.frontend import functions, hints, joins
 from neurocompile.frontend.rules import RECURRENT, node_of, refusal
-from neurocompile.frontend.torch import CONTAINERS
+from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
 from neurocompile.nn import layers
 

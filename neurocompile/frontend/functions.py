@@ -29,6 +29,14 @@ CASTS: frozenset[Target] = frozenset({"to", "type_as", "float", "double"})
 QUERIES: frozenset[Target] = frozenset(
     {"size", "dim", "ndimension", "numel", len, "new_zeros", torch.zeros_like}
 )
+PRODUCTS: frozenset[Target] = frozenset(
+    {operator.mul, operator.imul, "mul", "mul_", "__mul__", "__rmul__", torch.mul, torch.multiply}
+)
+QUOTIENTS: frozenset[Target] = frozenset(
+    {operator.truediv, "div", "div_", "__truediv__", torch.div, torch.true_divide}
+)
+NEGATIVES: frozenset[Target] = frozenset({operator.neg, "neg", "__neg__", torch.neg})
+RELUS: frozenset[Target] = frozenset({"relu", torch.relu, F.relu})
 ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device"})
 
 
@@ -42,6 +50,24 @@ def keeps_values(target: Target, x: Tensor, args: tuple[Any, ...], kwargs: dict[
 def asks_for_numbers(target: Target, args: tuple[Any, ...]) -> bool:
     """Whether a call reads the size or type of a signal, not its values."""
     return target in QUERIES or (target is getattr and args[1] in ATTRIBUTES)
+
+
+def factor_of(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
+    """The number that a call multiplies its one signal by, or None if it does something else.
+
+    Args:
+        target: What is called; a string for a method.
+        args, kwargs: Its arguments, the signal among them; numbers may be tensors of one value.
+    """
+    terms = [*args, *kwargs.values()]
+    numbers = [float(term) for term in terms if _is_number(term)]
+    if target in NEGATIVES and len(terms) == 1:
+        return -1.0
+    if len(terms) != 2 or len(numbers) != 1:
+        return None
+    if target in PRODUCTS:
+        return numbers[0]
+    return 1 / numbers[0] if target in QUOTIENTS and _is_number(terms[1]) and numbers[0] else None
 
 
 def equivalent(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module | None:
@@ -70,6 +96,13 @@ def evaluate(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 def picks(target: Target) -> bool:
     """Whether a call picks an element of a tuple."""
     return target is operator.getitem
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number, or a tensor of one."""
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and not value.is_complex()
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _dropout(p: float = 0.5, training: bool = True, inplace: bool = False) -> nn.Module | None:

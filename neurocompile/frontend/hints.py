@@ -34,9 +34,9 @@ SPIKING = "Use a spiking layer in its place: norse.torch.LIFBoxCell or norse.tor
 NEURONS = "LIFCell, LIFBoxCell, IAFCell, LICell or LIBoxCell"
 NO_FIXED_MODEL = "Its dynamics have no fixed-point model in Lava, so no target can run it."
 ENCODING = (
-    "Input is encoded before the network: trace the layers behind it, with "
-    "Settings(encoder=Encoder('bernoulli' or 'current', gain)) or spikes of your own (key `spikes` "
-    "of a .npz file)."
+    "Use it outside of the network: encode the samples before it, save the layers after it, and "
+    "give the spikes as data (key `spikes` of a .npz file). Norse's PoissonEncoder and "
+    "ConstantCurrentLIFEncoder are read where the forward gives their steps to its layers."
 )
 MAXIMUM = "A maximum is not a synapse: use AvgPool2d, LPPool2d(1, ...) or a strided convolution."
 THREE_AXES = "A layer has up to two axes beside its channels: use {} or its form for two."
@@ -80,18 +80,14 @@ RECEPTIVE_FIELDS = (
 MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     (
         REFRACTORY,
-        "Lava has no fixed-point neuron with a refractory period, so no target can run it. Use "
-        "norse.torch.LIFCell or LIFBoxCell; a v_reset below v_leak also keeps a neuron quiet "
-        "after a spike.",
+        "Neurons with a refractory period are not compiled yet (Lava's ATRLIF has one in fixed "
+        "point). Use norse.torch.LIFCell or LIFBoxCell; a v_reset below v_leak also keeps a neuron "
+        "quiet after a spike.",
     ),
     (
         (norse.LSNNCell, norse.LSNNRecurrentCell, norse.LSNN, norse.LSNNRecurrent),
-        "Its threshold adapts, for which Lava has no fixed-point neuron, so no target can run it. "
-        "Use norse.torch.LIFCell or LIFRecurrentCell.",
-    ),
-    (
-        (norse.LILinearCell,),
-        "Use a torch.nn.Linear without bias and a norse.torch.LICell.",
+        "Thresholds that adapt are not compiled yet (Lava's ATRLIF has them in fixed point). Use "
+        "norse.torch.LIFCell or LIFRecurrentCell.",
     ),
     (
         (norse.TemporalReceptiveField,),
@@ -181,7 +177,8 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
 OPERATIONS = {
     **dict.fromkeys(
         ("add", "iadd", "add_", "__add__", "__iadd__"),
-        "Only the outputs of two layers can be added: put a constant into a layer's bias.",
+        "Only the outputs of two layers can be added: put a constant into a layer's bias, and "
+        "leave random numbers out.",
     ),
     **dict.fromkeys(
         ("cat", "concat", "concatenate", "stack", "sub", "isub"),
@@ -189,7 +186,8 @@ OPERATIONS = {
     ),
     **dict.fromkeys(
         ("mul", "imul", "mul_", "truediv", "div"),
-        "Multiply the weights of the layer before by the factor instead.",
+        "A signal can be multiplied by one number, no more: fold factors of each value into the "
+        "weights of the layer before.",
     ),
     **dict.fromkeys(
         ("relu", "relu_", "gelu", "sigmoid", "tanh"), f"A chip has no such activation. {SPIKING}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 from norse import torch as norse
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
@@ -19,6 +20,7 @@ from torch.nn.parameter import is_lazy
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
+from neurocompile.frontend.numbers import weights
 from neurocompile.frontend.record import (
     ROOT,
     attribute,
@@ -29,12 +31,14 @@ from neurocompile.frontend.record import (
     run_layer,
     time_step,
 )
-from neurocompile.frontend.recurrence import Silent, Traced, in_order, is_silent
+from neurocompile.frontend.recurrence import Rectified, Silent, Traced, in_order, is_silent
 from neurocompile.frontend.rules import (
     NEURON_MODULES,
     RECURRENT,
+    WEIGHTED,
     Site,
     has_rule,
+    lengthens,
     node_of,
     refusal,
     returns_state,
@@ -51,10 +55,23 @@ from neurocompile.frontend.signals import (
 )
 from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Reshape
+from neurocompile.ir.nodes import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Delay,
+    Identity,
+    Input,
+    Linear,
+    Reshape,
+    SumPool,
+    Upsample,
+)
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
+KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 
 
 class Interpreter:
@@ -73,9 +90,11 @@ class Interpreter:
         self.leads = leads
         self.step = -1
         self.nodes: dict[str, Any] = {}
+        self.before: dict[str, Any] = {}  # the nodes of the step before
         self.edges: list[Edge] = []
         self.dts: dict[str, float] = {}
         self.in_place: list[tuple[str, str]] = []  # what was added to in place, and where
+        self.encoders: set[str] = set()  # neurons that are an encoder of Norse
         self.late: dict[str, str] = {}  # Delay by its source, which is of the step before
 
     def run(self, record: fx.Graph) -> list[Traced]:
@@ -114,8 +133,9 @@ class Interpreter:
     def _begin(self) -> None:
         shape = tuple(self.example.shape[self.leads :])
         self.step += 1
+        self.before = self.nodes
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
-        self.in_place, self.late = [], {}
+        self.in_place, self.late, self.encoders = [], {}, set()
 
     def _finish(self, output: Any) -> Traced:
         """The graph of what leads to the output, without what only led to an unused value."""
@@ -127,6 +147,7 @@ class Interpreter:
                 "expected. Return (output, state), or the output alone."
             )
         check_signal(output, self.step, "the output of the network")
+        self._check_rectified()
         nodes, edges = in_order(self.nodes, self.edges, self.late)
         for name, where in self.in_place:
             used = [*edges, (output.source, "")]
@@ -154,6 +175,8 @@ class Interpreter:
         module = self.root.get_submodule(target)
         path = target.removeprefix(ROOT).lstrip(".") or type(module).__name__.lower()
         inner = module.lifted_module if isinstance(module, norse.Lift) else module
+        if isinstance(inner, nn.ReLU) and args:
+            return self._rectified(args[0], path, f"layer '{path}' (ReLU)")
         if not has_rule(inner):
             is_container = next(inner.children(), None) is not None
             raise refusal(module if is_container else inner, path)
@@ -166,15 +189,16 @@ class Interpreter:
         x, *given = (*args, *kwargs.values())  # by name or not, the input comes first
         x = self._silenced(x, "") if self.step == 0 else x
         check_signal(x, self.step, f"layer '{path}' ({type(module).__name__})")
-        is_neuron = isinstance(inner, NEURON_MODULES)
-        if is_neuron:
-            if path in self.dts:
+        is_neuron = isinstance(inner, NEURON_MODULES) or lengthens(inner)
+        if is_neuron and not lengthens(inner):
+            if path in self.dts and not returns_state(inner):
                 raise Unsupported(
                     f"layer '{path}' ({type(inner).__name__}) is called twice in a step, but it "
                     "has one state. Use a layer of its own for each call, and trace the forward "
                     "pass of a single step."
                 )
-            check_state(path, inner, given, self.step)
+            path = self._free(path)  # a cell that is called with two states is two layers
+            check_state(path, inner, given, self.step, x.value)
         elif not isinstance(inner, norse.RegularizationCell) and given:
             raise Unsupported(
                 f"layer '{path}' ({type(inner).__name__}) is called with more than its input. "
@@ -184,6 +208,8 @@ class Interpreter:
             check_hooks(module, path, x.value)
             if isinstance(inner, RECURRENT):
                 x, comes_back = self._recurrent(path, inner, x)
+            if isinstance(inner, WEIGHTED):
+                x = self._weighted(path, inner, x)
             out = pattern_like(x.value)
             self.dts[path] = time_step(inner, path)
         elif isinstance(inner, norse.RegularizationCell):
@@ -192,6 +218,8 @@ class Interpreter:
             check_hooks(module, path, x.value)
             out = run_layer(module, path, x.value)
         signal = self._add(path, inner, x, out)
+        if lengthens(inner):
+            self.encoders.add(signal.source)
         if isinstance(inner, RECURRENT):  # its spikes come back a step later
             self.edges.append((self._put(f"{path}.late", Delay(1), signal.source), comes_back))
         return (signal, TracedState(path)) if returns_state(module) else signal
@@ -229,6 +257,12 @@ class Interpreter:
             return stack
         if len(carried) == 1 and joins.adds_nothing(target, args):
             return carried[0]
+        if isinstance(carried[0], TracedSignal) and len(carried) == 1:
+            factor = functions.factor_of(target, args, kwargs)
+            if factor is not None:
+                return self._scaled(name, carried[0], factor)
+            if target in functions.RELUS:
+                return self._rectified(carried[0], name, f"operation '{name}' in {where}")
         if isinstance(x, TracedSignal) and len(carried) == 1:
             if functions.keeps_values(target, x.value, args[1:], kwargs):
                 return x
@@ -289,6 +323,61 @@ class Interpreter:
         total = self._put(f"{path}.sum", Add(), *ends)
         value = x.value.new_zeros((*x.value.shape[: self.leads], *after))
         return TracedSignal(value, total, self.step), ends[1]
+
+    def _weighted(self, path: str, module: Any, x: TracedSignal) -> TracedSignal:
+        """What a readout with weights of its own is given."""
+        entering = Linear(weights(module.input_weights, "input_weights", layer=path))
+        with layer(path, module):
+            after = out_shape(entering, tuple(x.value.shape[self.leads :]))
+        value = x.value.new_zeros((*x.value.shape[: self.leads], *after))
+        return TracedSignal(
+            value, self._put(f"{path}.input_weights", entering, x.source), self.step
+        )
+
+    def _rectified(self, x: Any, name: str, where: str) -> TracedSignal:
+        """A relu: nothing where nothing is negative."""
+        check_signal(x, self.step, where)
+        if self._is_negative(x.source):
+            return TracedSignal(x.value, self._put(name, Rectified(where), x.source), self.step)
+        signal: TracedSignal = x
+        return signal
+
+    def _is_negative(self, name: str) -> bool:
+        """Whether the values of a node may be below 0."""
+        node = self.nodes[name]
+        if getattr(node, "spiking", False) or isinstance(node, Silent | Rectified):
+            return False
+        if isinstance(node, BatchNorm):
+            if np.any(node.weight < 0) or (node.bias is not None and np.any(node.bias < 0)):
+                return True
+        elif not isinstance(node, KEEP_SIGN):
+            return True
+        sources = [a for a, b in self.edges if b == name] or [
+            a for a, b in self.late.items() if b == name
+        ]
+        return any(self._is_negative(source) for source in sources)
+
+    def _check_rectified(self) -> None:
+        """A relu before Norse's encoder of constant currents changes none of its spikes."""
+        for name, node in [(n, v) for n, v in self.nodes.items() if isinstance(v, Rectified)]:
+            users = [b for a, b in self.edges if a == name]
+            harmless = [u for u in users if u in self.encoders and np.all(self.nodes[u].v_th >= 0)]
+            if not users or harmless != users:
+                raise Unsupported(
+                    f"{node.where} may get negative values, and a chip has no such activation. "
+                    "Use a spiking layer in its place: norse.torch.LIFBoxCell or "
+                    "norse.torch.LIFCell. A relu of spikes is none, and is read."
+                )
+            (source,) = (a for a, b in self.edges if b == name)
+            self.edges = [(source if a == name else a, b) for a, b in self.edges if b != name]
+            del self.nodes[name]
+
+    def _scaled(self, name: str, x: TracedSignal, factor: float) -> TracedSignal:
+        """A signal times a number."""
+        shape = tuple(x.value.shape[self.leads :])
+        channels = shape[0] if shape else 1
+        node = BatchNorm(np.full(channels, factor), None)
+        return TracedSignal(x.value * factor, self._put(name, node, x.source), self.step)
 
     def _join(self, name: str, target: Any, join: joins.Join, where: str) -> TracedSignal:
         """An Add or Concat; a signal that comes twice goes through an Identity once."""

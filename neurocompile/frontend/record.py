@@ -34,6 +34,16 @@ def attribute(root: nn.Module, target: str) -> Any:
     return value
 
 
+def ends_here(record: fx.Graph, results: list[fx.Node]) -> None:
+    """Make a record end in these results, one a step, without what leads to none of them."""
+    for node in [n for n in record.nodes if n.op == "output"]:
+        record.erase_node(node)
+    record.output(tuple(results))
+    for node in reversed(record.nodes):
+        if node.op not in ("placeholder", "output") and not node.users:
+            record.erase_node(node)
+
+
 def run_layer(module: nn.Module, path: str, x: Tensor) -> Tensor:
     """What PyTorch computes; its own complaint about a shape, with the layer's name."""
     try:

@@ -33,6 +33,17 @@ class Silent:
     shape: Shape
 
 
+@dataclass(frozen=True)
+class Rectified:
+    """A relu whose input may be negative: nothing only where it goes to neurons that are alike.
+
+    Attributes:
+        where: The forward that it stands in.
+    """
+
+    where: str
+
+
 @dataclass(frozen=True, eq=False)
 class Traced:
     """One step of a network.
@@ -87,10 +98,17 @@ def one_of(steps: list[Traced], kind: str) -> Traced:
         return first
     later, *rest = others
     lost = next((s for s in later.graph.nodes if _is_lost(later, s)), None)
-    if not all(same(later.graph, other.graph) for other in rest) or lost is not None:
+    for number, other in enumerate(rest, start=3):
+        is_last = number == len(steps) > 3
+        if not (same(later.graph, other.graph) or (is_last and _ends_like(other, later))):
+            raise Unsupported(
+                f"the forward of {kind} does something else in its {_ordinal(number)} step than in "
+                "its second. Do the same in every step."
+            )
+    if lost is not None:
         raise Unsupported(
-            f"the forward of {kind} does something else in its third step than in its second. "
-            "Do the same in every step."
+            f"the forward of {kind} hands the output of a layer on to its second step that its "
+            "second hands to none. Do the same in every step."
         )
     if not _alike(first, later):
         raise Unsupported(
@@ -105,6 +123,24 @@ def one_of(steps: list[Traced], kind: str) -> Traced:
 def _is_lost(traced: Traced, name: str) -> bool:
     """Whether a Delay has lost its source: the layer was there in the step before alone."""
     return isinstance(traced.graph.nodes[name], Delay) and not traced.graph.before(name)
+
+
+def _ends_like(last: Traced, later: Traced) -> bool:
+    """Whether the last step is a later one without what only a next step would be given."""
+    nodes, others = last.graph.nodes, later.graph.nodes
+    lost = {name for name in nodes if _is_lost(last, name)}
+    edges = {edge for edge in later.graph.edges if edge[1] in nodes and edge[1] not in lost}
+    return (
+        last.output == later.output
+        and set(last.graph.edges) == edges
+        and all(name in others and same_fields(nodes[name], others[name]) for name in nodes)
+    )
+
+
+def _ordinal(number: int) -> str:
+    """A step's number in words, as far as anyone counts them in words."""
+    words = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+    return words.get(number, f"{number}th")
 
 
 def _alike(first: Traced, later: Traced) -> bool:

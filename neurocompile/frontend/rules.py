@@ -42,7 +42,12 @@ from neurocompile.nn import layers
 
 CELLS = (SNNCell, SNNRecurrentCell)
 RECURRENT = (SNNRecurrentCell, SNNRecurrent)
-NEURON_MODULES = (*CELLS, SNN, SNNRecurrent, layers.Neuron)
+WEIGHTED = (norse.LILinearCell,)  # a readout with the weights before it
+NEURON_MODULES = (*CELLS, *WEIGHTED, SNN, SNNRecurrent, layers.Neuron)
+LENGTHENING = (
+    *(norse.ConstantCurrentLIFEncoder, norse.PoissonEncoder, norse.SignedPoissonEncoder),
+    norse.SpikeLatencyLIFEncoder,
+)
 TIME_FIRST = (norse.Lift, SNN, SNNRecurrent, layers.Neuron)  # all steps at once, (T, N, ...)
 
 STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
@@ -81,7 +86,12 @@ def has_rule(module: nn.Module) -> bool:
 def returns_state(module: nn.Module) -> bool:
     """Whether a layer returns (output, state)."""
     inner = module.lifted_module if isinstance(module, norse.Lift) else module
-    return isinstance(inner, (*CELLS, SNN, SNNRecurrent, norse.RegularizationCell))
+    return isinstance(inner, (*CELLS, *WEIGHTED, SNN, SNNRecurrent, norse.RegularizationCell))
+
+
+def lengthens(module: Any) -> bool:
+    """Whether a module is an encoder of Norse, which makes all steps out of one sample."""
+    return isinstance(module, LENGTHENING)
 
 
 def refusal(module: nn.Module, name: str) -> Unsupported:
@@ -237,6 +247,19 @@ def _(module: Any, site: Site) -> neurons.LIFBox:
     return neurons.LIFBox(**_constants(neurons.LIFBox, module, site), reset=reset)
 
 
+@node_of.register
+def _(module: norse.ConstantCurrentLIFEncoder, site: Site) -> neurons.LIFBox:
+    p: dict[str, Any] = {
+        name: constants(getattr(module.p, name), name, site.in_shape, layer=site.name)
+        for name in ("tau_mem_inv", "v_leak", "v_th", "v_reset")
+    }
+    if p["v_leak"].any():  # its membrane starts at 0, all others at v_leak
+        raise site.refuse(
+            module, f"v_leak = {float(p['v_leak'].max())}, but the encoder starts at 0. Use 0."
+        )
+    return neurons.LIFBox(**p)
+
+
 @node_of.register(norse.IAFCell)
 @node_of.register(norse.IAF)
 def _(module: Any, site: Site) -> neurons.IAF:
@@ -245,6 +268,7 @@ def _(module: Any, site: Site) -> neurons.IAF:
 
 @node_of.register(norse.LICell)
 @node_of.register(norse.LI)
+@node_of.register(norse.LILinearCell)
 @node_of.register(layers.LI)
 def _(module: Any, site: Site) -> neurons.LI:
     return neurons.LI(**_constants(neurons.LI, module, site))

@@ -67,10 +67,10 @@ def check_signal(x: Any, step: int, where: str) -> None:
         )
 
 
-def check_state(path: str, module: nn.Module, given: list[Any], step: int) -> None:
-    """A neuron layer is called without a state first, and with its own from then on."""
+def check_state(path: str, module: nn.Module, given: list[Any], step: int, x: Tensor) -> None:
+    """A neuron layer starts from its own state, given or not, and goes on from what it returned."""
     state = next((g for g in given if g is not None), None)
-    if step == 0 and state is not None:
+    if step == 0 and state is not None and not _is_initial(module, state, x):
         raise Unsupported(
             f"layer '{path}' ({type(module).__name__}) starts from {_short(state)}, not from "
             "its own state. Call it without a state in the first step."
@@ -127,6 +127,18 @@ def check_hooks(module: nn.Module, path: str, x: Tensor) -> None:
 def pattern_like(x: Tensor) -> Tensor:
     """0 and 1 by turns: spikes that stand for those of a neuron layer that is not run."""
     return (torch.arange(x.numel(), device=x.device) % 2).reshape(x.shape).to(x.dtype)
+
+
+def _is_initial(module: Any, state: Any, x: Tensor) -> bool:
+    """Whether a state has the values that the layer itself starts from."""
+    own = getattr(module, "state_fallback", None)
+    if own is None or not isinstance(state, tuple):
+        return False
+    wanted = own(x)
+    return len(wanted) == len(state) and all(
+        isinstance(a, Tensor) and torch.equal(*torch.broadcast_tensors(a.to(b), b))
+        for a, b in zip(state, wanted, strict=True)
+    )
 
 
 def _first(result: Any) -> Tensor:

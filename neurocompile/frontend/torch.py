@@ -20,15 +20,16 @@ from torch.fx.node import map_aggregate
 
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
 from neurocompile.frontend.interpret import Interpreter
-from neurocompile.frontend.record import ROOT
+from neurocompile.frontend.loop_result import over_time
+from neurocompile.frontend.loops import Loop, Unrolled, loops
+from neurocompile.frontend.proof import prove
+from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
-from neurocompile.frontend.rules import TIME_FIRST, has_rule, returns_state
+from neurocompile.frontend.rules import TIME_FIRST, has_rule
+from neurocompile.frontend.tracer import Tracer, line_text
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn.network import SpikingNetwork
-
-LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.")
-CONTAINERS = (nn.Sequential, norse.SequentialState, norse.RecurrentSequential)
 
 
 def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = None) -> Graph:
@@ -57,14 +58,15 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
         if isinstance(module, SpikingNetwork):
             spikes = module.settings.encoder.kind == "spikes"
             one_step = example_input[:, 0] if spikes else example_input
-            traced = _trace(module.layers, one_step, leads=1, steps=1)
+            traced = _trace(module.layers, one_step, steps=1)
             return _with_settings(traced, settings or module.settings)
-        over_time = any(isinstance(m, TIME_FIRST) for m in module.modules())
-        if over_time:
+        if any(isinstance(m, TIME_FIRST) for m in module.modules()):
             _check_fed_back(module)
-        leads, steps = (2, 1) if over_time else (1, 3)
-        traced = _trace(module, example_input, leads=leads, steps=steps)
-        return _with_settings(traced, settings)
+            return _over_time(module, example_input, settings)
+        loop = _loop(module, example_input)
+        if loop is not None:
+            return _of_loop(loop, module, example_input, settings)
+        return _with_settings(_trace(module, example_input, steps=3), settings)
 
 
 def _check_fed_back(module: nn.Module) -> None:
@@ -86,41 +88,107 @@ def _check_example(example: Any) -> None:
         )
 
 
-def _trace(module: nn.Module, example: Tensor, leads: int, steps: int) -> Traced:
-    """The one graph of all recorded steps."""
+def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
+    """A forward that loops over time, with the root of its record; None if it does one step."""
+    if example.dim() < 2 or example.numel() == 0:
+        return None
+    example = _as_held(example, module)
+    tracer = Tracer(example)
+    root = _Once(module)
+    record = _record(tracer, root, module)
+    if not loops(record, root):
+        return None
+    return Unrolled(record, root, tracer, example).read(), root
+
+
+def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) -> Graph:
+    """The graph of a network whose layers take all steps in one call."""
+    _check_axes(example, leads=2)
+    example = _as_held(example, module)
+    tracer = Tracer(example)
+    root = _Once(module)
+    record = _record(tracer, root, module)
+
+    def refuse(node: fx.Node | None, found: str) -> Unsupported:
+        where = f"{line_text(node.meta['line'])}: " if node is not None else ""
+        return Unsupported(
+            f"{where}{found}. Return the steps as they come, and say how they are read by "
+            "Settings(decoder=Decoder(...))."
+        )
+
+    def layer(node: fx.Node) -> nn.Module:
+        return root.get_submodule(str(node.target))
+
+    reading = over_time(record, layer, tracer.example_of, refuse)
+    ends_here(record, [value.node for value in reading.values])
+    (traced,) = Interpreter(root, example, leads=2).run(record)
+    graph = _with_settings(traced, settings)
+    spiking = getattr(graph.nodes[traced.output], "spiking", False)
+    decoder, said = reading.decoder(len(example), spiking)
+    if decoder == Decoder():
+        return replace(graph, settings=replace(graph.settings, assumed=said))
+    own = replace(graph.settings, decoder=decoder, steps=len(example), assumed=said)
+    graph = replace(graph, settings=own)
+    return graph if settings is None else _as_given(graph, settings)
+
+
+def _check_axes(example: Tensor, leads: int) -> None:
+    """The batch is there, and time where all steps come in one call."""
     axes = "(N, ...)" if leads == 1 else "(T, N, ...)"
     if example.dim() <= leads or example.numel() == 0:
         raise BadInput(
             f"example_input has shape {tuple(example.shape)}, but {axes} with at least one value "
             "is expected: the batch comes first, also for one sample."
         )
+
+
+def _trace(module: nn.Module, example: Tensor, steps: int) -> Traced:
+    """The one graph of all recorded steps."""
+    _check_axes(example, leads=1)
+    example = _as_held(example, module)
+    tracer = Tracer(example)
+    root = _Steps(module, steps, tracer)
+    record = _record(tracer, root, module)
+    return one_of(Interpreter(root, example, leads=1).run(record), type(module).__name__)
+
+
+def _as_held(example: Tensor, module: nn.Module) -> Tensor:
+    """The example as the module holds its weights: their device and type."""
     held = (*module.parameters(), *module.buffers())
     weight = next((p for p in held if p.is_floating_point()), torch.zeros(()))
-    example = example.detach().to(device=weight.device, dtype=weight.dtype)
-    tracer = _Tracer()
-    root = _Steps(module, steps, tracer)
+    return example.detach().to(device=weight.device, dtype=weight.dtype)
+
+
+def _record(tracer: Tracer, root: nn.Module, module: nn.Module) -> fx.Graph:
+    """The record of a forward, or a refusal that names its line."""
     try:
-        record = tracer.trace(root)
+        return tracer.record(root)
     except NeurocompileError:
         raise
     except Exception as error:  # whatever a user's forward raises when its input has no values
-        if first_line(error).startswith("'len' is not supported"):
-            raise Unsupported(
-                f"the forward of {type(module).__name__} asks for len(x), which Python wants as a "
-                "number before there is one. Ask for x.shape[0]."
-            ) from error
         raise Unsupported(
             f"the forward of {type(module).__name__} cannot be traced ({type(error).__name__}: "
             f"{first_line(error)}). It must not branch or loop on values of its input, and "
             "must be forward(x) or forward(x, state=None) -> (output, state)."
         ) from error
-    return one_of(Interpreter(root, example, leads).run(record), type(module).__name__)
+
+
+class _Once(nn.Module):
+    """Calls a module once, with all steps."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.add_module(ROOT, module)
+
+    def forward(self, x: Tensor) -> Any:
+        """Whatever the module returns."""
+        return self.get_submodule(ROOT)(x)
 
 
 class _Steps(nn.Module):
     """Repeats a step, each with the state that the one before returned."""
 
-    def __init__(self, module: nn.Module, count: int, tracer: _Tracer):
+    def __init__(self, module: nn.Module, count: int, tracer: Tracer):
         super().__init__()
         self.add_module(ROOT, module)
         self.count = count
@@ -139,43 +207,9 @@ class _Steps(nn.Module):
         return tuple(results)
 
 
-class _Tracer(fx.Tracer):
-    """Looks into users' modules and containers; a layer of a library is one call."""
-
-    step = 0
-
-    def __init__(self) -> None:
-        # By itself torch.fx cannot record zeros whose shape it does not know yet.
-        super().__init__(autowrap_functions=(torch.zeros,))
-        self._autowrap_search.append(torch)
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether a module is recorded as one call."""
-        return _is_leaf(m)
-
-    def call_module(self, m: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        """What a module returns: the two parts of a pair, where it returns one."""
-        result = super().call_module(m, *args, **kwargs)
-        is_pair = isinstance(result, fx.Proxy) and returns_state(m)
-        return (result[0], result[1]) if is_pair else result
-
-    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
-        """A node that knows its step."""
-        node = super().create_node(*args, **kwargs)
-        node.meta["step"] = self.step
-        return node
-
-
 def _recorded(value: Any) -> Any:
     """The value; an attribute that was read of a proxy is recorded when its node is asked for."""
     return value if not isinstance(value, fx.Proxy) else fx.Proxy(value.node, value.tracer)
-
-
-def _is_leaf(module: nn.Module) -> bool:
-    if has_rule(module) or isinstance(module, SpikingNetwork):
-        return True
-    is_container = type(module) in CONTAINERS
-    return type(module).__module__.startswith(LIBRARIES) and not is_container
 
 
 @contextmanager
@@ -189,6 +223,46 @@ def _undisturbed(module: nn.Module) -> Iterator[None]:
         for m, attributes in before:
             m.__dict__.clear()
             m.__dict__.update(attributes)
+
+
+def _of_loop(
+    found: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings | None
+) -> Graph:
+    """The graph of a forward over time, proved on the module itself."""
+    loop, root = found
+    traced = one_of(
+        Interpreter(root, loop.example, leads=1).run(loop.record), type(module).__name__
+    )
+    graph = _with_settings(traced, None)
+    spiking = getattr(graph.nodes[traced.output], "spiking", False)
+    decoder, said = loop.reading.decoder(loop.steps, spiking)
+    if loop.rate is not None:
+        encoder = Encoder("bernoulli", loop.rate)
+    else:
+        encoder = Encoder() if loop.axis is not None else Encoder("current")
+    own = replace(graph.settings, steps=loop.steps, encoder=encoder, decoder=decoder, assumed=said)
+    graph = replace(graph, settings=own)
+    prove(module, graph, loop, _as_held(example, module))
+    return graph if settings is None else _as_given(graph, settings)
+
+
+def _as_given(graph: Graph, settings: Settings) -> Graph:
+    """The graph with the settings that its user gave, in what they say and the forward does not."""
+    own = graph.settings
+    if settings.dt != own.dt:
+        raise BadInput(
+            f"the settings have dt = {settings.dt} s, the layers {own.dt} s. Use one dt."
+        )
+    if settings.steps != own.steps:
+        raise BadInput(
+            f"the settings have steps = {settings.steps}, but the forward loops over {own.steps} "
+            f"steps. Give Settings(steps={own.steps}), or an example input with as many steps."
+        )
+    decoder = settings.decoder if settings.decoder != Decoder() else own.decoder
+    encoder = settings.encoder if settings.encoder != Encoder() else own.encoder
+    return replace(
+        graph, settings=replace(settings, decoder=decoder, encoder=encoder, assumed=own.assumed)
+    )
 
 
 def _with_settings(traced: Traced, settings: Settings | None) -> Graph:

@@ -1,0 +1,82 @@
+"""Which part of the input a forward has in hand, whatever it did to get there.
+
+In:  the numbers of the input's values, moved as the forward moves the values.
+Out: the step that they are, or all of them.
+Indexing, reshaping, transposing and taking apart are all followed by doing the same to the
+numbers: nothing needs to be known about the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurocompile.frontend import functions
+
+MOVES = functions.RESHAPES | frozenset(
+    {
+        *("permute", "transpose", "swapaxes", "movedim", "unbind", "chunk", "split", "select"),
+        *("narrow", "t", "expand", "__getitem__", "view_as", "moveaxis", "swapdims"),
+        *(torch.permute, torch.transpose, torch.swapaxes, torch.movedim, torch.unbind),
+        *(torch.chunk, torch.split, torch.select, torch.narrow, torch.t),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class InputPart:
+    """A part of the input.
+
+    Attributes:
+        ids: Places of its values in the flattened input, in the shape in which they stand now.
+    """
+
+    ids: Tensor
+
+    def place(self, shape: torch.Size) -> tuple[int | None, int] | None:
+        """Which axis is time and which step this is; (None, 0) for all of the input in order.
+
+        Args:
+            shape: Of the input.
+
+        Returns:
+            None where it is neither.
+        """
+        count = shape.numel()
+        flat = self.ids.reshape(-1)
+        everything = torch.arange(count)
+        if len(flat) == count and torch.equal(flat, everything):
+            return None, 0
+        for axis, length in enumerate(shape):
+            if length < 2 or len(flat) != count // length:
+                continue
+            inner = shape[axis + 1 :].numel()
+            step = int(flat[0]) // inner % length
+            if torch.equal(flat, everything.reshape(shape).select(axis, step).reshape(-1)):
+                return axis, step
+        return None
+
+
+def moves(target: Any, args: Any) -> bool:
+    """Whether a call only moves values, or takes some of them.
+
+    Args:
+        target: What is called; a string for a method.
+        args: Its arguments behind the first.
+    """
+    is_view = target is getattr and args[0] in ("T", "mT")
+    passes = target in functions.CASTS or target in functions.PASSES
+    return functions.picks(target) or passes or target in MOVES or is_view
+
+
+def moved(target: Any, part: InputPart, args: Any, kwargs: Any) -> Any:
+    """What such a call makes of a part of the input: another part, or a tuple of them."""
+    if target in functions.CASTS or target in functions.PASSES:
+        return part
+    result = functions.evaluate(target, (part.ids, *args), kwargs)
+    if isinstance(result, Tensor):
+        return InputPart(result)
+    return tuple(InputPart(ids) for ids in result)
