@@ -20,6 +20,7 @@ from torch.nn.parameter import is_lazy
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
+from neurocompile.frontend.lines import Line
 from neurocompile.frontend.numbers import weights
 from neurocompile.frontend.record import (
     ROOT,
@@ -92,6 +93,8 @@ class Interpreter:
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, Any] = {}  # the nodes of the step before
         self.edges: list[Edge] = []
+        self.line: Line = ("", 0)  # of the user's forward, that is being read
+        self.lines: dict[str, Line] = {}
         self.dts: dict[str, float] = {}
         self.in_place: list[tuple[str, str]] = []  # what was added to in place, and where
         self.encoders: set[str] = set()  # neurons that are an encoder of Norse
@@ -110,6 +113,7 @@ class Interpreter:
             for n in record.nodes:
                 if n.op not in ("placeholder", "output") and n.meta["step"] == self.step:
                     args, kwargs = self._look_up(n.args, values), self._look_up(n.kwargs, values)
+                    self.line = n.meta["line"]
                     values[n] = self._call(n, tuple(args), dict(kwargs))
             steps.append(self._finish(self._look_up(output.args[0][result], values)))
         return steps
@@ -135,7 +139,7 @@ class Interpreter:
         self.step += 1
         self.before = self.nodes
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
-        self.in_place, self.late, self.encoders = [], {}, set()
+        self.in_place, self.late, self.encoders, self.lines = [], {}, set(), {}
 
     def _finish(self, output: Any) -> Traced:
         """The graph of what leads to the output, without what only led to an unused value."""
@@ -161,7 +165,7 @@ class Interpreter:
         nodes = {n: node for n, node in nodes.items() if n in needed | {INPUT}}
         kept = tuple(e for e in edges if e[0] in nodes and e[1] in nodes)
         late = frozenset(self.late.values())
-        return Traced(Graph(nodes, kept), self.dts, output.source, late)
+        return Traced(Graph(nodes, kept), self.dts, output.source, late, dict(self.lines))
 
     def _call(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if n.op == "get_attr":
@@ -306,6 +310,7 @@ class Interpreter:
         """A node of this name, or of one like it that is free, behind its sources."""
         name = self._free(wanted)
         self.nodes[name] = node
+        self.lines[name] = self.line
         self.edges += [(source, name) for source in sources]
         return name
 

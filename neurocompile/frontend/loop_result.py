@@ -81,6 +81,7 @@ class Result:
         steps: How many there are.
         layer: The module that a call of a layer calls.
         example: A tensor of the shape of a call's result.
+        apply: What a layer of the forward makes of the values of steps; None where it may not.
         alike: A value of the last step, with those of the others that are computed like it.
         refuse: An error that names the line of a call and what was found there.
     """
@@ -89,6 +90,7 @@ class Result:
     steps: int
     layer: Callable[[fx.Node], nn.Module]
     example: Callable[[fx.Node], Any]
+    apply: Callable[[fx.Node, tuple[At, ...]], tuple[At, ...] | None]
     alike: Callable[[At], tuple[At, ...]]
     refuse: Callable[[fx.Node | None, str], Unsupported]
 
@@ -127,6 +129,21 @@ class Result:
             return tuple(ats) if in_order else None
         return None
 
+    def _through(self, node: fx.Node, x: Any) -> Reading | None:
+        """A linear layer behind a mean: the mean of what it makes of each step; None if it is not.
+
+        A sum has its bias once, and each step would have it again.
+        """
+        layer = self.layer(node)
+        if not isinstance(layer, nn.Linear | nn.Flatten | nn.Dropout | nn.Identity):
+            return None
+        inner = self._read(x)
+        constant = getattr(layer, "bias", None) is not None
+        if inner.kind == "max" or (constant and (inner.kind == "sum" or inner.gain != 1)):
+            return None
+        values = self.apply(node, inner.values)
+        return None if values is None else replace(inner, values=values)
+
     def _holds_signals(self, returned: Any) -> bool:
         """Whether there are tensors in what is returned: a state is none."""
         nodes: list[Any] = []
@@ -159,6 +176,10 @@ class Result:
             return self._reduced(node, target, args, kwargs)
         if target in functions.RESHAPES and not isinstance(value, At):
             return self._read(x)
+        if node.op == "call_module" and not isinstance(value, At):
+            through = self._through(node, x)
+            if through is not None:
+                return through
         if isinstance(value, At):
             gathered = self._gathered(node)
             if gathered is not None:
@@ -215,7 +236,7 @@ class Result:
             axis += example.dim()
         parts = self.parts(series)
         if not parts or axis != getattr(self.values.get(series), "axis", None):
-            raise self.refuse(node, f"this is taken over axis {axis}, not over the steps")
+            raise self.refuse(node, f"this is taken over axis {axis}, not over all steps")
         kind: Kind = "sum" if target in SUMS else "mean" if target in MEANS else "max"
         return Reading(parts, kind)
 
@@ -276,7 +297,9 @@ def over_time(
             or any(isinstance(values.get(before), Behind) for before in node.all_input_nodes)
         )
         values[node] = Behind() if behind else Series((At(node, 0),), 0)
-    result = Result(values, 1, layer, example, lambda last: (last,), refuse)
+    result = Result(
+        values, 1, layer, example, lambda node, values: None, lambda last: (last,), refuse
+    )
     return result.reading(output.args[0])
 
 

@@ -11,6 +11,7 @@ rounds are then one and the same is not assumed here: `recurrence` compares them
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,14 @@ from torch.fx.node import map_aggregate
 
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions, joins
+from neurocompile.frontend.lines import line_text
 from neurocompile.frontend.loop_input import InputPart, moved, moves
 from neurocompile.frontend.loop_result import Reading, Result
 from neurocompile.frontend.loop_values import At, Behind, Constant, Each, Filling, Series
 from neurocompile.frontend.record import ROOT, attribute, ends_here
 from neurocompile.frontend.recurrence import is_silent
 from neurocompile.frontend.rules import NEURON_MODULES, lengthens, returns_state
-from neurocompile.frontend.tracer import Tracer, line_text
+from neurocompile.frontend.tracer import Tracer
 
 STATE_NAMES = ("state", "hx", "mem", "syn")
 EACH_LAYER = (nn.Linear, nn.Identity, nn.Dropout, nn.ReLU)
@@ -103,9 +105,16 @@ def calls(record: fx.Graph, root: nn.Module) -> dict[fx.Node, Call]:
 def loops(record: fx.Graph, root: nn.Module) -> bool:
     """Whether a record holds more than one step."""
     modules = [root.get_submodule(str(n.target)) for n in record.nodes if n.op == "call_module"]
-    return any(call.step > 0 for call in calls(record, root).values()) or any(
-        lengthens(module) for module in modules
-    )
+    numbered = calls(record, root)
+    started = Counter((c.layer, n.meta["line"]) for n, c in numbered.items() if c.step == 0)
+    again = [node for node, c in numbered.items() if started[c.layer, node.meta["line"]] > 2]
+    if again:  # SequentialState has several calls on one line, but each of another layer
+        raise Unsupported(
+            f"{line_text(again[0].meta['line'])}: layer '{numbered[again[0]].layer}' is called in "
+            "every round without the state that it returned, and starts anew each time. Hand the "
+            "state on: z, s = self.lif(x, s), with s = None before the loop."
+        )
+    return any(c.step > 0 for c in numbered.values()) or any(lengthens(m) for m in modules)
 
 
 def _state_of(call: fx.Node) -> Any:
@@ -148,7 +157,13 @@ class Unrolled:
         self.begun: dict[str, int] = {}  # calls of layers whose first call got zeros
         self.rate: float | None = None
         self.result = Result(
-            self.values, self.steps, self._module, tracer.example_of, self._alike, self.refuse
+            self.values,
+            self.steps,
+            self._module,
+            tracer.example_of,
+            self._applied,
+            self._alike,
+            self.refuse,
         )
 
     def read(self) -> Loop:
@@ -191,18 +206,20 @@ class Unrolled:
     def one_step(self) -> str:
         """The lines of code of the form in which every network can be read."""
         layers = {call.name: call.layer for call in self.calls.values()} or {"lif": "lif"}
-        states = ", ".join(f"s{i}" for i in range(len(layers)))
-        comma = "," if len(layers) < 2 else ""
-        body = "\n".join(
-            f"        z, s{i} = self.{layer}(..., s{i})" for i, layer in enumerate(layers.values())
-        )
+        if len(layers) == 1:
+            (layer,) = layers.values()
+            body = f"        z, state = self.{layer}(..., state)\n        return z, state"
+        else:
+            names = [f"s{i}" for i in range(len(layers))]
+            body = f"        {', '.join(names)} = state or [None] * {len(names)}\n"
+            for name, layer in zip(names, layers.values(), strict=True):
+                body += f"        z, {name} = self.{layer}(..., {name})\n"
+            body += f"        return z, ({', '.join(names)})"
         return (
             "Write what one round does as a forward of one step, and give save an example of one "
             "step:\n"
             "    def forward(self, x, state=None):  # x: (N, ...)\n"
-            f"        {states}{comma} = state or [None] * {len(layers)}\n"
-            f"{body}\n"
-            f"        return z, ({states}{comma})"
+            f"{body}"
         )
 
     def _alike(self, last: At) -> tuple[At, ...]:
@@ -213,9 +230,32 @@ class Unrolled:
                 like[node.meta["step"]].append(node)
         place = like[last.step].index(last.node)
         nodes = [of_step[min(place, len(of_step) - 1)] for of_step in like if of_step]
-        if len(nodes) < self.steps:
-            raise self.refuse(last.node, "this is not computed in every step")
-        return tuple(At(node, step) for step, node in enumerate(nodes))
+        if len(nodes) == self.steps:
+            return tuple(At(node, step) for step, node in enumerate(nodes))
+        # What is only done to the last step is done to each.
+        given = [n for n in last.node.all_input_nodes if n.meta.get("step") == last.step]
+        others = {n: self._alike(At(n, last.step)) for n in given}
+        copies = []
+        for step in range(self.steps):
+
+            def argument(value: Any, step: int = step) -> Any:
+                known = others.get(value) if isinstance(value, fx.Node) else None
+                return value if known is None else known[step].node
+
+            arguments: Any = (last.node.args, last.node.kwargs)
+            args, kwargs = map_aggregate(arguments, argument)
+            shape = self.shapes[last.node]
+            copy = self._put(last.node, last.node.op, last.node.target, args, kwargs, step, shape)
+            copies.append(At(copy, step))
+        return tuple(copies)
+
+    def _applied(self, node: fx.Node, values: tuple[At, ...]) -> tuple[At, ...]:
+        """What a layer behind the loop makes of the value of each step."""
+        shape = getattr(self.tracer.example_of(node), "shape", ())
+        return tuple(
+            At(self._put(node, node.op, node.target, (at.node,), {}, at.step, shape), at.step)
+            for at in values
+        )
 
     def _check_lengths(self) -> None:
         lengths: dict[str, tuple[fx.Node, int]] = {}
@@ -378,8 +418,8 @@ class Unrolled:
         if ats:
             return Each(tuple(self._copy(node, step) for step in range(self.steps)))
         if node.op == "call_module":
-            self.begun[str(node.target)] = 0
-            return At(self._copy(node, 0), 0)
+            step = self.begun[str(node.target)] = self.begun.get(str(node.target), -1) + 1
+            return At(self._copy(node, step), step)
         return Constant(self._copy(node, 0), False)
 
     def _copy(self, node: fx.Node, step: int) -> fx.Node:

@@ -71,7 +71,8 @@ def prove(module: nn.Module, graph: Graph, loop: Loop, example: Tensor) -> None:
         ) from error
     values = _values(x, loop, seen)
     samples = min(SAMPLES, len(values))
-    names = tuple(dict.fromkeys(call.name for call in loop.calls if call.name in graph.nodes))
+    called = (*(call.name for call in loop.calls), *graph.outputs())
+    names = tuple(dict.fromkeys(name for name in called if name in graph.nodes))
     ours = run_float(graph, values[:samples], loop.steps, membranes=names)
     _compare(kind, loop, seen, ours, samples)
     _compare_result(kind, returned, loop, ours, graph, samples)
@@ -133,17 +134,18 @@ def _values(x: Tensor, loop: Loop, seen: _Seen) -> Array:
 
 
 def _compare(kind: str, loop: Loop, seen: _Seen, ours: FloatRecording, samples: int) -> None:
-    for call, theirs in zip(loop.calls, seen.outputs, strict=True):
+    for call, outputs in zip(loop.calls, seen.outputs, strict=True):
+        theirs = outputs[:samples]
         if call.name in ours.spikes:
-            found: Array = ours.spikes[call.name][:, call.step]
-            alike = np.array_equal(found, theirs[:samples])
+            found: Array = ours.spikes[call.name][:, call.step].reshape(theirs.shape)
+            alike = np.array_equal(found, theirs)
         elif call.name in ours.membrane:
-            found = ours.membrane[call.name][:, call.step]
-            alike = np.allclose(found, theirs[:samples], rtol=POTENTIALS, atol=1e-12)
+            found = ours.membrane[call.name][:, call.step].reshape(theirs.shape)
+            alike = np.allclose(found, theirs, rtol=POTENTIALS, atol=1e-12)
         else:
             continue
         if not alike:
-            differ = int(np.sum(found != theirs[:samples]))
+            differ = int(np.sum(found != theirs))
             raise Unsupported(
                 f"the forward of {kind} is not the loop that was read from it: on random input, "
                 f"{differ} of {found.size} values of layer '{call.name}' differ in step "

@@ -9,13 +9,15 @@ the addition out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurocompile.errors import Unsupported
+from neurocompile.frontend.lines import Line, line_text
 from neurocompile.ir.arrays import same_fields
 from neurocompile.ir.graph import Edge, Graph, same
 from neurocompile.ir.neurons import Neuron
@@ -53,12 +55,14 @@ class Traced:
         dts: Length of a step by neuron layer, seconds.
         output: Name of the node that the network returns.
         late: Names of the Delays whose source is of the step before.
+        lines: Of the user's forward, by node.
     """
 
     graph: Graph
     dts: dict[str, float]
     output: str
     late: frozenset[str] = frozenset()
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
 
 def is_silent(value: Any) -> bool:
@@ -87,8 +91,13 @@ def in_order(
     return ordered | {name: nodes[name] for name in late.values()}, edges
 
 
-def one_of(steps: list[Traced], kind: str) -> Traced:
+def one_of(steps: list[Traced], kind: str, advice: str = "") -> Traced:
     """The step that stands for all.
+
+    Args:
+        steps: One or more, in order.
+        kind: Of the module, for the message.
+        advice: More to say to its user.
 
     Raises:
         Unsupported: If a step does something else than the others.
@@ -97,27 +106,39 @@ def one_of(steps: list[Traced], kind: str) -> Traced:
     if not others:
         return first
     later, *rest = others
+    more = f" {advice}" if advice else ""
     lost = next((s for s in later.graph.nodes if _is_lost(later, s)), None)
     for number, other in enumerate(rest, start=3):
         is_last = number == len(steps) > 3
         if not (same(later.graph, other.graph) or (is_last and _ends_like(other, later))):
             raise Unsupported(
                 f"the forward of {kind} does something else in its {_ordinal(number)} step than in "
-                "its second. Do the same in every step."
+                f"its second{_where(other, later)}. Do the same in every step.{more}"
             )
     if lost is not None:
         raise Unsupported(
             f"the forward of {kind} hands the output of a layer on to its second step that its "
-            "second hands to none. Do the same in every step."
+            f"second hands to none. Do the same in every step.{more}"
         )
     if not _alike(first, later):
         raise Unsupported(
-            f"the forward of {kind} does something else in its second step than in its first. "
-            "Do the same in every step. What comes back a step later through the state must be "
-            "added or concatenated, and be zeros at the start: z = torch.zeros(...) where the "
-            "state is None."
+            f"the forward of {kind} does something else in its second step than in its first"
+            f"{_where(later, first)}. Do the same in every step. What comes back a step later "
+            "through the state must be added or concatenated, and be zeros at the start: "
+            f"z = torch.zeros(...) where the state is None.{more}"
         )
     return later
+
+
+def _where(one: Traced, other: Traced) -> str:
+    """The first line at which a step has another layer or operation than another step."""
+    a, b = one.graph.nodes, other.graph.nodes
+    differ = [n for n in a if n in one.lines and not (n in b and same_fields(a[n], b[n]))]
+    differ += [n for n in b if n not in a and n in other.lines]
+    if not differ:
+        return ""
+    line = one.lines.get(differ[0]) or other.lines[differ[0]]
+    return f", at {line_text(line)}"
 
 
 def _is_lost(traced: Traced, name: str) -> bool:

@@ -20,13 +20,15 @@ from torch.fx.node import map_aggregate
 
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
 from neurocompile.frontend.interpret import Interpreter
+from neurocompile.frontend.lines import line_text, users_line_of
 from neurocompile.frontend.loop_result import over_time
 from neurocompile.frontend.loops import Loop, Unrolled, loops
 from neurocompile.frontend.proof import prove
+from neurocompile.frontend.readout import with_readout
 from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import TIME_FIRST, has_rule
-from neurocompile.frontend.tracer import Tracer, line_text
+from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn.network import SpikingNetwork
@@ -123,8 +125,10 @@ def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) ->
     ends_here(record, [value.node for value in reading.values])
     (traced,) = Interpreter(root, example, leads=2).run(record)
     graph = _with_settings(traced, settings)
-    spiking = getattr(graph.nodes[traced.output], "spiking", False)
+    (last,) = graph.outputs()
+    spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = reading.decoder(len(example), spiking)
+    said = (*graph.settings.assumed, *said)
     if decoder == Decoder():
         return replace(graph, settings=replace(graph.settings, assumed=said))
     own = replace(graph.settings, decoder=decoder, steps=len(example), assumed=said)
@@ -166,10 +170,12 @@ def _record(tracer: Tracer, root: nn.Module, module: nn.Module) -> fx.Graph:
     except NeurocompileError:
         raise
     except Exception as error:  # whatever a user's forward raises when its input has no values
+        line = users_line_of(error)
+        where = f" in {line_text(line)}" if line is not None else ""
         raise Unsupported(
-            f"the forward of {type(module).__name__} cannot be traced ({type(error).__name__}: "
-            f"{first_line(error)}). It must not branch or loop on values of its input, and "
-            "must be forward(x) or forward(x, state=None) -> (output, state)."
+            f"the forward of {type(module).__name__} cannot be traced{where} "
+            f"({type(error).__name__}: {first_line(error)}). It must not branch or loop on values "
+            "of its input, and must be forward(x) or forward(x, state=None) -> (output, state)."
         ) from error
 
 
@@ -230,16 +236,17 @@ def _of_loop(
 ) -> Graph:
     """The graph of a forward over time, proved on the module itself."""
     loop, root = found
-    traced = one_of(
-        Interpreter(root, loop.example, leads=1).run(loop.record), type(module).__name__
-    )
+    steps = Interpreter(root, loop.example, leads=1).run(loop.record)
+    traced = one_of(steps, type(module).__name__, loop.advice)
     graph = _with_settings(traced, None)
-    spiking = getattr(graph.nodes[traced.output], "spiking", False)
+    (last,) = graph.outputs()
+    spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = loop.reading.decoder(loop.steps, spiking)
     if loop.rate is not None:
         encoder = Encoder("bernoulli", loop.rate)
     else:
         encoder = Encoder() if loop.axis is not None else Encoder("current")
+    said = (*graph.settings.assumed, *said)
     own = replace(graph.settings, steps=loop.steps, encoder=encoder, decoder=decoder, assumed=said)
     graph = replace(graph, settings=own)
     prove(module, graph, loop, _as_held(example, module))
@@ -281,4 +288,4 @@ def _with_settings(traced: Traced, settings: Settings | None) -> Graph:
                 f"the settings have dt = {settings.dt} s, but layer '{first}' has {dt} s. "
                 "Use one dt."
             )
-    return replace(traced.graph, settings=settings or Settings())
+    return with_readout(replace(traced.graph, settings=settings or Settings()))

@@ -9,7 +9,6 @@ It may not ask for a value: there is none.
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions
+from neurocompile.frontend.lines import line_text, users_line
 from neurocompile.frontend.rules import (
     NEURON_MODULES,
     RECURRENT,
@@ -33,7 +33,6 @@ from neurocompile.nn.network import SpikingNetwork
 
 LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.")
 CONTAINERS = (nn.Sequential, norse.SequentialState, norse.RecurrentSequential)
-OURS = ("torch.", "norse.torch.", "neurocompile.")  # whose frames are no lines of a user's forward
 
 SHAPE_ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device", "is_cuda", "layout"})
 SHAPE_METHODS = frozenset({"size", "dim", "numel", "nelement", "ndimension", "get_device"})
@@ -145,7 +144,7 @@ class Tracer(fx.Tracer):
         """A node that knows its step and its line."""
         node = super().create_node(*args, **kwargs)
         node.meta["step"] = self.step
-        node.meta["line"] = _users_line()
+        node.meta["line"] = users_line()
         return node
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -247,29 +246,6 @@ def _check_written(func: Any, args: Any, kwargs: Any) -> None:
     if any(isinstance(v, fx.Proxy) for v in given):
         raise Unsupported(
             "the forward writes a signal into a tensor that it did not make itself "
-            f"({line_text(_users_line())}). Collect the steps in a list, outs.append(z), and "
+            f"({line_text(users_line())}). Collect the steps in a list, outs.append(z), and "
             "return torch.stack(outs); or make the tensor in the forward by torch.zeros."
         )
-
-
-def _users_line() -> tuple[str, int]:
-    """File and number of the innermost line that is the user's, or ("", 0)."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if not f"{module}.".startswith(OURS):
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
-    return "", 0
-
-
-def line_text(line: tuple[str, int]) -> str:
-    """A line of a user's program, for a message: its number, file and text."""
-    import linecache
-    from pathlib import Path
-
-    file, number = line
-    if not file:
-        return "the forward"
-    text = linecache.getline(file, number).strip()
-    return f"line {number} of {Path(file).name}" + (f": `{text}`" if text else "")

@@ -164,10 +164,9 @@ def test_an_output_that_takes_the_place_of_the_input_is_refused():
         z, state = m.lif(m.fc(x if last is None else last), state)
         return z, (z, state)
 
-    assert (
-        "the forward of Step does something else in its second step than in its first. Do the same "
-        "in every step. What comes back a step later through the state must be added"
-    ) in refusal(Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3)
+    words = refusal(Step(step, fc=nn.Linear(3, 3), lif=norse.LIFCell()), 1, 3)
+    assert "something else in its second step than in its first, at line " in words
+    assert ". Do the same in every step. What comes back a step later through the state" in words
 
 
 def test_a_second_step_that_differs_from_the_first_is_refused():
