@@ -59,12 +59,15 @@ class LIF(Neuron):
     """Leaky integrate-and-fire neuron with synaptic current.
 
     tau_mem dv/dt = v_leak - v + i;  tau_syn di/dt = -i;  a step:
-    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  z = v > v_th;
-    v <- v_reset where z;  i <- i - dt tau_syn_inv i.  At the start v = v_leak and i = 0.
+    i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  z = v > v_th;  then where z,
+    v <- v_reset (reset "zero") or v <- v - v_drop (reset "subtract");
+    i <- i - dt tau_syn_inv i.  At the start v = v_leak and i = 0.
 
     Attributes:
         tau_syn_inv, tau_mem_inv: 1/s.
-        v_leak, v_th, v_reset: Membrane units.
+        v_leak, v_th, v_reset: Membrane units; v_reset is unused when subtracting.
+        reset: What a spike does to the membrane; Norse's own step has "zero" only.
+        v_drop: What a spike subtracts, membrane units; None for v_th.
     """
 
     tau_syn_inv: Array
@@ -72,6 +75,8 @@ class LIF(Neuron):
     v_leak: Array
     v_th: Array
     v_reset: Array
+    reset: Reset = "zero"
+    v_drop: Array | None = None
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "i")
     spiking: ClassVar[bool] = True
@@ -79,6 +84,7 @@ class LIF(Neuron):
 
     def __post_init__(self) -> None:
         freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
+        freeze_fields(self, None, "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
         """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
@@ -86,7 +92,7 @@ class LIF(Neuron):
         i = i + x
         v = v + p.mem_leak * ((p.v_leak - v) + i)
         z = v > p.v_th
-        return Step((ops.where(z, p.v_reset, v), i - p.syn_leak * i), z)
+        return Step((ops.where(z, after_spike(self.reset, v, p), v), i - p.syn_leak * i), z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +101,13 @@ class LIFBox(Neuron):
 
     tau_mem dv/dt = v_leak - v + in;  a step:
     v <- v + dt tau_mem_inv (in + v_leak - v);  z = v > v_th;  then where z,
-    v <- v_reset (reset "zero") or v <- v - v_th (reset "subtract").  At the start v = v_leak.
+    v <- v_reset (reset "zero") or v <- v - v_drop (reset "subtract").  At the start v = v_leak.
 
     Attributes:
         tau_mem_inv: 1/s.
         v_leak, v_th, v_reset: Membrane units; v_reset is unused when subtracting.
         reset: What a spike does to the membrane.
+        v_drop: What a spike subtracts, membrane units; None for v_th.
     """
 
     tau_mem_inv: Array
@@ -108,53 +115,54 @@ class LIFBox(Neuron):
     v_th: Array
     v_reset: Array
     reset: Reset = "zero"
+    v_drop: Array | None = None
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     start: ClassVar[str | None] = "v_leak"
 
     def __post_init__(self) -> None:
-        freeze_fields(self, None, "tau_mem_inv", "v_leak", "v_th", "v_reset")
+        freeze_fields(self, None, "tau_mem_inv", "v_leak", "v_th", "v_reset", "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
         """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
         (v,) = state
         v = v + p.mem_leak * (x + p.v_leak - v)
         z = v > p.v_th
-        after = p.v_reset if self.reset == "zero" else v - p.v_th
-        return Step((ops.where(z, after, v),), z)
+        return Step((ops.where(z, after_spike(self.reset, v, p), v),), z)
 
 
 @dataclass(frozen=True, eq=False)
 class IAF(Neuron):
     """Integrate-and-fire neuron: it adds up its input and forgets nothing.
 
-    v <- v + in;  z = v > v_th;  then where z, v <- v_reset (reset "zero") or v <- v - v_th
+    v <- v + in;  z = v > v_th;  then where z, v <- v_reset (reset "zero") or v <- v - v_drop
     (reset "subtract").  At the start v = v_reset, as in Norse.
 
     Attributes:
-        v_th, v_reset: Membrane units; when subtracting, v_reset is the start alone.
-        reset: What a spike does to the membrane; Norse's own step has "zero" alone.
+        v_th, v_reset: Membrane units; when subtracting, v_reset is the start only.
+        reset: What a spike does to the membrane; Norse's own step has "zero" only.
+        v_drop: What a spike subtracts, membrane units; None for v_th.
     """
 
     v_th: Array
     v_reset: Array
     reset: Reset = "zero"
+    v_drop: Array | None = None
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
     start: ClassVar[str | None] = "v_reset"
 
     def __post_init__(self) -> None:
-        freeze_fields(self, None, "v_th", "v_reset")
+        freeze_fields(self, None, "v_th", "v_reset", "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
         """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
         (v,) = state
         v = v + x
         z = v > p.v_th
-        after = p.v_reset if self.reset == "zero" else v - p.v_th
-        return Step((ops.where(z, after, v),), z)
+        return Step((ops.where(z, after_spike(self.reset, v, p), v),), z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +273,7 @@ class StepParameters:
     v_leak: Any = None
     v_th: Any = None
     v_reset: Any = None
+    v_drop: Any = None
 
 
 def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
@@ -276,7 +285,15 @@ def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
         "v_leak": _wide(getattr(neuron, "v_leak", None)),
         "v_th": _wide(getattr(neuron, "v_th", None)),
         "v_reset": _wide(getattr(neuron, "v_reset", None)),
+        "v_drop": _wide(getattr(neuron, "v_drop", None)),
     }
+
+
+def after_spike(reset: Reset, v: Any, p: Any) -> Any:
+    """What a spike leaves of the potential."""
+    if reset == "zero":
+        return p.v_reset
+    return v - (p.v_th if p.v_drop is None else p.v_drop)
 
 
 def start_of(neuron: Neuron, p: StepParameters) -> Any:

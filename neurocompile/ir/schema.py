@@ -71,8 +71,9 @@ def fields_of(kind: type) -> tuple[Field, ...]:
 
 
 def arrays_of(kind: type) -> tuple[str, ...]:
-    """Names of the fields of a node's class that hold arrays: of a neuron, its parameters."""
-    return tuple(field.name for field in fields_of(kind) if field.holds == "array")
+    """Names of the fields of a node's class that always hold arrays: a neuron's parameters."""
+    each = fields_of(kind)
+    return tuple(f.name for f in each if f.holds == "array" and not f.optional)
 
 
 def is_whole(number: Any) -> bool:

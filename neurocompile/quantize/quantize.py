@@ -23,6 +23,7 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
@@ -151,6 +152,14 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
             f"{', '.join(chip.formats.resets.value)}. Train with Norse's reset_value, or take a "
             "target that has this reset."
         )
+    drop = incoming.numbers.v_drop
+    if reset == "subtract" and drop is not None and not _is_threshold(drop, incoming):
+        raise Unsupported(
+            f"layer '{incoming.name}': a spike subtracts {float(np.max(drop)):.4g} from its "
+            f"potential, but a chip's neuron subtracts its threshold, "
+            f"{float(np.max(incoming.numbers.v_th)):.4g}. Train with a reset to zero, or one that "
+            "subtracts the threshold in the step of the spike."
+        )
     if incoming.host is not None and has_current(incoming.neuron):
         raise Unsupported(
             f"layer '{incoming.name}' has a synaptic current, but real-valued input enters "
@@ -164,6 +173,11 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
                 f"late, but an axon holds them back for up to {MOST_AXON_DELAY}. Use a shorter "
                 "delay."
             )
+
+
+def _is_threshold(drop: Array, incoming: Incoming) -> bool:
+    """Whether what a spike subtracts is the threshold but for a rounding of it."""
+    return bool(np.all(np.abs(drop - incoming.numbers.v_th) <= 1e-12 * np.abs(drop)))
 
 
 def _host_peak(incoming: Incoming, ranges: Ranges) -> float:

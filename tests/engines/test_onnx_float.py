@@ -50,7 +50,8 @@ def step_errors(neuron, x, dt, spikes, membrane):
             wrong += int((clear & (fired != (v > neuron.v_th))).sum())
             fired_total += int(fired.sum())
             subtract = neuron.reset == "subtract"
-            v = np.where(fired, v - neuron.v_th if subtract else neuron.v_reset, v)
+            drop = neuron.v_th if neuron.v_drop is None else neuron.v_drop
+            v = np.where(fired, v - drop if subtract else neuron.v_reset, v)
         now = membrane[:, t].astype(np.float64)
         largest = max(largest, float(np.max(np.abs(v - now) / most)))
         v = now

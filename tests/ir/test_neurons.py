@@ -7,7 +7,16 @@ from neurocompile.errors import BadInput
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import chain
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, StepParameters, level_of, start_of
+from neurocompile.ir.neurons import (
+    IAF,
+    LI,
+    LIF,
+    Integrator,
+    LIFBox,
+    StepParameters,
+    level_of,
+    start_of,
+)
 from neurocompile.ir.nodes import Input
 from neurocompile.ir.step import NumpyOps
 from neurocompile.ir.time import _pre_image
@@ -33,6 +42,19 @@ def run(node, values):
 )
 def test_an_integrate_and_fire_neuron_starts_where_it_resets_to(node, fired, potentials):
     assert run(node, [1, 1, 1, 0.5]) == ([bool(n) for n in fired], potentials)
+
+
+def test_a_spike_may_subtract_another_amount_than_the_threshold():
+    half = np.array(500.0)  # of v, at 1 ms
+    zero, one, two = np.array(0.0), np.array(1.0), np.array(2.0)
+    box = LIFBox(half, zero, one, zero, "subtract", two)
+    # half of 3 is 1.5 - 2; then (-0.5 + 3) / 2 = 1.25 - 2; then (-0.75 + 0) / 2
+    assert run(box, [3, 3, 0]) == ([True, True, False], [-0.5, -0.75, -0.375])
+    # a current that is gone after its step is no current
+    lif = LIF(np.array(1000.0), half, zero, one, zero, "subtract", two)
+    assert run(lif, [3, 3, 0]) == ([True, True, False], [-0.5, -0.75, -0.375])
+    iaf = IAF(one, zero, "subtract", two)
+    assert run(iaf, [1.5, 1.5, 3]) == ([True, False, True], [-0.5, 1.0, 2.0])
 
 
 def test_an_integrator_adds_up_from_zero_and_never_spikes():

@@ -150,8 +150,10 @@ def neuron(rng, shape):
     leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
     if kind is IAF:
         leaks = {name: leaks[name] for name in ("v_th", "v_reset")}
-    if kind in (LIFBox, IAF):
+    if kind in (LIF, LIFBox, IAF):
         leaks["reset"] = str(rng.choice(["zero", "subtract"]))
+        if leaks["reset"] == "subtract" and rng.random() < 0.5:
+            leaks["v_drop"] = number(0.1, 0.5)
     return kind(**leaks)
 
 

@@ -27,7 +27,7 @@ from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
 FORMAT = "neurocompile checkpoint"
-VERSION = "1.1"  # MAJOR.MINOR; a new minor version only adds fields
+VERSION = "1.2"  # MAJOR.MINOR; a new minor version only adds fields
 MAX_VALUES = 1_000_000  # plain values in a file; a list that holds itself many times has more
 MAX_DEPTH = 32
 MAX_REUSE = 16  # bytes of all tensors / bytes of the file: layers may share their weights

@@ -9,7 +9,7 @@ written again, and a file that differs from that is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,7 @@ def _node(entry: dict[str, Any], nir: Tree) -> Any:
         arrays |= {"indices": each[:-1], "indptr": each}
     values = {}
     for field in fields(kind):
-        value = entry[field.name] if field.name in entry else arrays[field.name]
-        values[field.name] = tuple(value) if isinstance(value, list) else value
+        if field.name in entry or field.name in arrays or field.default is MISSING:
+            value = entry[field.name] if field.name in entry else arrays[field.name]
+            values[field.name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)

@@ -162,6 +162,7 @@ def _(node: LIFBox, at: NodeContext) -> Tree:
 
 @primitive.register
 def _(node: LIF, at: NodeContext) -> Tree:
+    _check_reset(node, at)
     return {"type": "CubaLIF", **_synapse(node, at), **_spiking(node, at)}
 
 
@@ -203,7 +204,7 @@ def _spiking(node: LIF | LIFBox, at: NodeContext) -> Tree:
     }
 
 
-def _check_reset(node: LIFBox | IAF, at: NodeContext) -> None:
+def _check_reset(node: LIF | LIFBox | IAF, at: NodeContext) -> None:
     if node.reset == "subtract" and not at.keep_subtract:
         raise Unsupported(
             "NIR resets to a value, but this subtracts the threshold, which other programs would "

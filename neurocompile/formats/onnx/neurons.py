@@ -27,7 +27,7 @@ from neurocompile.formats.onnx.ops import (
 )
 from neurocompile.ir.fixed import CubaLIF, FixedConstants, FixedStep
 from neurocompile.ir.neurons import Neuron, Step, StepParameters
-from neurocompile.ir.schema import arrays_of
+from neurocompile.ir.schema import fields_of
 
 # The registers of a population that go into its function, in the order of its inputs.
 REGISTERS = CubaLIF.registers
@@ -38,7 +38,8 @@ _LEAKS = {"tau_mem_inv": "mem_leak", "tau_syn_inv": "syn_leak"}
 
 def float_op(neuron: Neuron) -> str:
     """Name of the function that runs a FLOAT neuron: its class, and its reset if not "zero"."""
-    return type(neuron).__name__ + _reset_suffix(neuron.reset)
+    drop = "Drop" if "v_drop" in parameter_names(neuron) else ""
+    return type(neuron).__name__ + _reset_suffix(neuron.reset) + drop
 
 
 def fixed_op(node: CubaLIF, host_bias: bool) -> str:
@@ -52,7 +53,8 @@ def _reset_suffix(reset: str) -> str:
 
 def parameter_names(neuron: Neuron) -> list[str]:
     """Names of the arrays of a FLOAT neuron, in the order of its function's inputs."""
-    return list(arrays_of(type(neuron)))
+    arrays = [field.name for field in fields_of(type(neuron)) if field.holds == "array"]
+    return [name for name in arrays if getattr(neuron, name) is not None]
 
 
 def float_function(neuron: Neuron) -> FunctionProto:

@@ -44,7 +44,7 @@ from neurocompile.ir.order import components
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
-FORMAT = (1, 0)  # MAJOR.MINOR: a minor adds metadata only, a major changes what is executed
+FORMAT = (1, 1)  # MAJOR.MINOR: a minor adds metadata only, a major changes what is executed
 LARGEST_FILE = 2**31 - 1  # bytes; protobuf holds no more
 FORMAT_KEY, STAGE_KEY, GRAPH_KEY, SETTINGS_KEY = (
     f"neurocompile.{key}" for key in ("format", "stage", "graph", "settings")

@@ -27,10 +27,13 @@ def _examples() -> dict[str, Any]:
     """A neuron of every kind and reset, by its operator; of no use but for its fields."""
     found: dict[str, Any] = {}
     for kind in NEURONS:
-        arrays: dict[str, Any] = dict.fromkeys(arrays_of(kind), np.float32(0))
+        zero = np.float32(0)
+        arrays: dict[str, Any] = dict.fromkeys(arrays_of(kind), zero)
         resets = next((f.words for f in fields_of(kind) if f.name == "reset"), ())
-        for told in [{"reset": reset} for reset in resets] or [{}]:
-            example = kind(**arrays, **told)
+        told: list[dict[str, Any]] = [{"reset": reset} for reset in resets]
+        told += [{"reset": "subtract", "v_drop": zero}] if "subtract" in resets else []
+        for each in told or [{}]:
+            example = kind(**arrays, **each)
             found[float_op(example)] = example
     return found
 

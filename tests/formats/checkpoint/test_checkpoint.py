@@ -240,8 +240,8 @@ def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path):
     [
         ("2.0", "its version is 2.0, but this neurocompile reads 1.x. Update it: pip install"),
         ("0.9", LINES),
-        ("one", "its version is 'one', not one such as 1.1"),
-        (1.0, "its version is '1.0', not one such as 1.1"),
+        ("one", "its version is 'one', not one such as 1.2"),
+        (1.0, "its version is '1.0', not one such as 1.2"),
     ],
 )
 def test_another_major_version_is_refused_with_what_to_do(tmp_path, good, version, words):

@@ -91,7 +91,7 @@ def test_a_model_of_another_tool_is_refused_with_the_command_that_makes_one():
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("2.0", "reads 1.0. Update neurocompile"),
+        ("2.0", "reads 1.1. Update neurocompile"),
         ("0.9", "neurocompile export"),
         ("1", "allowed is MAJOR.MINOR"),
         ("one.two", "allowed is MAJOR.MINOR"),

@@ -223,7 +223,7 @@ def test_parameters_that_are_no_floats_are_refused_by_layer():
 def test_metadata_says_what_the_file_is():
     model = to_onnx(chain({"in": Input((2,)), "same": Identity()}))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    assert metadata["neurocompile.format"] == "1.0"
+    assert metadata["neurocompile.format"] == "1.1"
     assert metadata["neurocompile.stage"] == "float"
     assert json.loads(metadata["neurocompile.settings"])["dt"] == 1e-3
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 18), ("ai.neurocompile", 1)]
