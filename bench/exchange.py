@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import calibration_for, compile
+from neurocompile.compiler import compile_graph
 from neurocompile.data.inputs import encode
-from neurocompile.data.samples import load_data
+from neurocompile.data.samples import load_data, load_training_data
 from neurocompile.engines import fixed
 from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.frontend import load
@@ -49,9 +48,8 @@ def write(model: Path, folder: Path, samples: int) -> Written:
     folder.mkdir(parents=True, exist_ok=True)
     trained = load(model)
     settings = trained.settings
-    compiled = compile(
-        trained, load_chip("loihi-sim"), calibration=calibration_for(settings.data)
-    ).fixed_graph
+    calibration = load_training_data(settings.data)
+    compiled = compile_graph(trained, "loihi-sim", calibration=calibration).fixed_graph
     data = load_data(settings.data, samples=samples)
     encoded = encode(compiled, data, 0, samples, settings.steps, 0)
     ran = fixed.run(compiled, encoded, spikes=("pixels", "latent"), membrane=())

@@ -23,8 +23,9 @@ from typing import Any, get_args
 import numpy as np
 import table as tables
 
-from neurocompile import compiler
 from neurocompile.chip.read import load_chip
+from neurocompile.compiler import compile_graph
+from neurocompile.frontend import load
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv
@@ -102,7 +103,7 @@ def shipped(path: Path) -> dict[str, Any]:
     """A shipped network by each objective."""
     chip = load_chip("loihi-sim")
     # Scales from the weights: a calibration changes numbers, not what a core must hold.
-    graph = compiler.compile(path, chip, steps=16).fixed_graph
+    graph = compile_graph(load(path), chip).fixed_graph
     least = max(least_cores(graph, chip).values())
     found = {few: place(graph, chip, few) for few in get_args(Objective)}
     return {

@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from neurocompile import frontend
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import calibration_for, compile, measure
-from neurocompile.data.samples import load_data
+from neurocompile.compiler import compile_graph
+from neurocompile.data.samples import load_data, load_training_data
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "examples" / "models"
@@ -32,26 +31,27 @@ GRID = {4: 1.05, 2: 1.50}
 
 def main() -> None:
     """Run every width."""
-    chip, test = load_chip("loihi-sim"), load_data("mnist5k", samples=None)
+    test = load_data("mnist5k")
     shipped = frontend.load(FLOAT)
-    calibration = calibration_for(shipped.settings.data)
+    calibration = load_training_data(shipped.settings.data)
     rows: list[dict[str, Any]] = []
     floating = 0.0
     for bits, goal in AFTER.items():
         begun = time.perf_counter()
-        compiled = compile(shipped, chip, calibration=calibration, bits=bits)
+        compiled = compile_graph(shipped, "loihi-sim", calibration=calibration, bits=bits)
         seconds = time.perf_counter() - begun
-        showed = measure(compiled, chip, test).evaluation
+        showed = compiled.run(test).result.evaluation
         floating = showed.float_score.mse
-        assert compiled.found is not None
-        choice = next(iter(compiled.found.choices.values()))
+        assert compiled.quantized is not None
+        choice = next(iter(compiled.quantized.choices.values()))
         also = {"biases corrected": choice.correct_bias, "by channel": choice.per_channel}
         how = ", ".join([choice.objective, *(what for what, done in also.items() if done)])
         rows.append(row(bits, "after training", showed.fixed_score.mse, goal, how))
         rows[-1]["compile_s"] = seconds
     for bits, goal in GRID.items():
         file = MODELS / f"mnist_autoencoder_{bits}bit.pt"
-        error = measure(compile(file, chip), chip, test).evaluation.fixed_score.mse
+        showed = compile_graph(frontend.load(file), "loihi-sim").run(test).result.evaluation
+        error = showed.fixed_score.mse
         rows.append(row(bits, "trained on the grid", error, goal, file.name))
     for each in rows:
         each["ratio"] = each["error"] / floating

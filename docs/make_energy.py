@@ -13,10 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import neurocompile as nc
 from neurocompile.commands.energy.reprice import reprice
 from neurocompile.commands.energy.tables import exact
-from neurocompile.commands.export.run import Request, export_model
-from neurocompile.data.sampling import Sampling
 from neurocompile.terminal.screen import Screen
 from neurocompile.terminal.words import joules
 
@@ -29,8 +28,8 @@ def main() -> int:
     """Write, or with --check say whether the page is stale."""
     with tempfile.TemporaryDirectory() as folder, Screen(quiet=True) as screen:
         out = Path(folder) / "mnist"
-        export_model(Request(MODEL, "loihi-sim", out, samples=SAMPLES, engines=("fixed",)), screen)
-        found = reprice(out, Sampling(), teller=screen)
+        nc.compile(MODEL, "loihi-sim", data=nc.Sampling(samples=SAMPLES)).export(out)
+        found = reprice(out, nc.Sampling(), teller=screen)
     old = PAGE.read_text()
     new = filled(old, found)
     if sys.argv[1:] == ["--check"]:

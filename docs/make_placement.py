@@ -13,9 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
+import neurocompile as nc
 from neurocompile.commands.energy.reprice import WhatIf, reprice
-from neurocompile.commands.export.run import Request, export_model
-from neurocompile.data.sampling import Sampling
 from neurocompile.place.pack import Objective
 from neurocompile.terminal.screen import Screen
 from neurocompile.terminal.words import joules, prefixed
@@ -30,7 +29,7 @@ def main() -> int:
     """Write the page."""
     with tempfile.TemporaryDirectory() as folder, Screen(quiet=True) as screen:
         out = Path(folder) / "mnist"
-        export_model(Request(MODEL, "loihi-sim", out, samples=SAMPLES, engines=("fixed",)), screen)
+        nc.compile(MODEL, "loihi-sim", data=nc.Sampling(samples=SAMPLES)).export(out)
         PAGE.write_text(filled(PAGE.read_text(), costs(out, screen)))
     return 0
 
@@ -38,7 +37,7 @@ def main() -> int:
 def costs(directory: Path, screen: Screen) -> list[dict[str, Any]]:
     """What `energy DIR --place` says, by objective."""
     return [
-        reprice(directory, Sampling(), WhatIf(fewest_of=few), teller=screen)
+        reprice(directory, nc.Sampling(), WhatIf(fewest_of=few), teller=screen)
         for few in get_args(Objective)
     ]
 

@@ -23,12 +23,12 @@ from support_networks import Row, rows
 from torch import nn
 
 from neurocompile.chip.read import chip_names, load_chip
-from neurocompile.commands.export.run import network_net
-from neurocompile.compiler import compile
+from neurocompile.compiler import compile_graph
 from neurocompile.errors import NeurocompileError
 from neurocompile.formats.checkpoint.plain import KINDS
 from neurocompile.formats.load_onnx import from_onnx
 from neurocompile.formats.netx import entries as netx_entries
+from neurocompile.formats.netx.write import NetworkNet, network_net
 from neurocompile.formats.nir.read import from_nir
 from neurocompile.formats.nir.write import to_nir
 from neurocompile.formats.onnx.write import to_onnx
@@ -39,6 +39,7 @@ from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
 from neurocompile.nn import layers
+from neurocompile.place.target import Target
 
 PAGE = Path(__file__).parent / "support.md"
 LIBRARIES = {nn: "torch.nn", norse: "norse.torch", layers: "neurocompile.nn"}
@@ -171,7 +172,7 @@ def stages() -> str:
         held, on = None, []
         for chip in chips.values():
             try:
-                held = compile(row.graph, chip).fixed_graph
+                held = compile_graph(row.graph, chip).fixed_graph
                 on.append("yes")
             except NeurocompileError as error:
                 on.append(notes.no(error))
@@ -194,12 +195,13 @@ def in_files(row: Row, fixed: Graph | None, notes: Notes, chips: dict[str, Any])
     why: list[str] = []
     for chip in chips.values():
         try:
-            net, words = network_net(compile(row.graph, chip, netx=True).fixed_graph, 8)
+            held_by_netx = compile_graph(row.graph, Target(chip, netx=True)).fixed_graph
+            net = network_net(held_by_netx, 8)
         except NeurocompileError as error:
-            net, words = None, str(error)
-        if net is not None:
+            net = NetworkNet(None, reason=str(error))
+        if net.content is not None:
             return [*cells, "yes"]
-        why.append(words)
+        why.append(net.reason)
     return [*cells, notes.no(why[0])]
 
 

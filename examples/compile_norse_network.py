@@ -1,7 +1,8 @@
-"""Compile a network of plain Norse modules, from Python: save it, place it, run it, price it.
+"""Compile a network of plain Norse modules, from Python: place it, run it, price it.
 
 In:  a Norse SequentialState, here with random weights, and the 8 x 8 digits of scikit-learn.
-Out: a checkpoint, and the joules of each layer on the Loihi 1 simulator's integers.
+Out: the joules of each layer on the Loihi 1 simulator's integers, term by term; and what
+     `neurocompile export` writes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import torch
 from torch import nn
 
 import neurocompile as nc
-from neurocompile.compiler import calibration_for, compile, measure
-from neurocompile.ir.settings import Decoder, Encoder, Settings
 
 
 def network() -> nn.Module:
@@ -33,31 +32,30 @@ def network() -> nn.Module:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default="build/norse.pt", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default="build/norse", show_default=True)
 @click.option("--samples", default=50, show_default=True, help="Digits to run.")
 def main(out: Path, samples: int) -> None:
-    """Save, compile, run and price the network."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    settings = Settings(
+    """Compile, run and price the network, and write it down."""
+    settings = nc.Settings(
         steps=20,
-        encoder=Encoder("bernoulli", gain=0.5),
-        decoder=Decoder("last", task="classification"),
-        data="digits",
+        encoder=nc.Encoder("bernoulli", gain=0.5),
+        decoder=nc.Decoder("last", task="classification"),
     )
-    nc.save(network(), out, torch.zeros(1, 1, 8, 8), settings=settings)
-
-    chip = nc.load_chip("loihi-sim")
-    compiled = compile(out, chip, calibration=calibration_for("digits"))
-    result = measure(compiled, chip, nc.load_data("digits", samples=samples))
-
-    energy = result.energy.to_dict()
-    for model in energy["models"]:
-        click.echo(f"{model['name']}: {model['total_j'] / samples * 1e9:.1f} nJ a sample")
-        for term in model["terms"]:
+    compiled = nc.compile(
+        network(),
+        target="loihi-sim",
+        example_input=torch.zeros(1, 1, 8, 8),
+        settings=settings,
+        data=nc.Sampling("digits", samples=samples),
+    )
+    for model in compiled.energy.models:
+        click.echo(f"{model.name}: {model.total_j / samples * 1e9:.1f} nJ per sample")
+        for term in model.terms:
             click.echo(
-                f"  {term['layer']:>6} {term['quantity']:<26} {term['count']:>8,} x "
-                f"{term['price_j'] * 1e12:6.1f} pJ = {term['energy_j'] * 1e9:10.2f} nJ"
+                f"  {term.layer:>6} {term.quantity:<26} {term.count:>8,} x "
+                f"{term.price_j * 1e12:6.1f} pJ = {term.energy_j * 1e9:10.2f} nJ"
             )
+    compiled.export(out, force=True)
 
 
 if __name__ == "__main__":

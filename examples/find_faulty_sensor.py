@@ -15,7 +15,6 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 import neurocompile as nc
-from neurocompile.compiler import calibration_for, compile, measure
 
 MODEL = Path(__file__).parent / "models" / "mnist_autoencoder.pt"
 
@@ -26,8 +25,7 @@ MODEL = Path(__file__).parent / "models" / "mnist_autoencoder.pt"
 @click.option("--seed", default=0, show_default=True, help="Of which pixels are stuck.")
 def main(samples: int, stuck: float, seed: int) -> None:
     """Tell faulty images from good ones, and say what it costs."""
-    chip = nc.load_chip("loihi-sim")
-    compiled = compile(MODEL, chip, calibration=calibration_for("mnist5k"))
+    compiled = nc.compile(MODEL, "loihi-sim")
 
     data = nc.load_data("mnist5k", samples=samples)
     faulty = np.arange(samples) >= samples // 2
@@ -42,8 +40,7 @@ def main(samples: int, stuck: float, seed: int) -> None:
     click.echo(f"{pixels.sum()} pixels stuck {errors[faulty].mean():.2f}")
     click.echo(f"area under the ROC curve: {roc_auc_score(faulty, errors):.3f}")
 
-    energy = measure(compiled, chip, data).energy
-    for model in energy.models:
+    for model in compiled.run(data).energy.models:
         click.echo(f"{model.name}: {model.total_j / samples * 1e6:.1f} uJ a decision")
 
 

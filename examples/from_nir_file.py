@@ -13,8 +13,6 @@ import click
 import numpy as np
 
 import neurocompile as nc
-from neurocompile.compiler import compile, measure
-from neurocompile.data.samples import Data
 from neurocompile.errors import NeurocompileError
 from neurocompile.ir.nodes import Input
 
@@ -48,11 +46,11 @@ def run(file: Path, dt: float | None, target: str, samples: int, steps: int, rat
         f"input in {rate:.0%} of its steps"
     )
     drawn = np.random.default_rng(0).random((samples, steps, *shape)) < rate
-    data = Data("random spikes", "spikes", drawn.astype(np.float32), None)
+    data = nc.Data("random spikes", "spikes", drawn.astype(np.float32))
 
-    chip = nc.load_chip(target)
-    compiled = compile(graph, chip, steps=steps)
-    found = measure(compiled, chip, data, engines=("lava", "fixed"), steps=steps).evaluation
+    compiled = nc.compile(graph, target)
+    ran = compiled.run(nc.Sampling(data, steps=steps), engines=("lava", "fixed"))
+    found = ran.result.evaluation
     for name, layer in found.agreement.items():
         click.echo(
             f"{name}: {layer.fixed_spikes} spikes on Lava, {layer.float_spikes} in float, "

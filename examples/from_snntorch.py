@@ -17,8 +17,6 @@ import torch
 from torch import nn
 
 import neurocompile as nc
-from neurocompile.compiler import compile, measure
-from neurocompile.data.samples import Data
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import NotInstalled
 
@@ -77,10 +75,9 @@ def main(out: Path, samples: int) -> None:
     differ = int((ours != spikes_at_home(net, x)).sum())
     click.echo(f"snnTorch and our float network: {differ} of {ours.size} output spikes differ")
 
-    chip = nc.load_chip("loihi-sim")
-    compiled = compile(graph, chip, steps=STEPS)
-    data = Data("random spikes", "spikes", x, None)
-    found = measure(compiled, chip, data, engines=("lava", "fixed"), steps=STEPS).evaluation
+    compiled = nc.compile(graph, "loihi-sim")
+    data = nc.Data("random spikes", "spikes", x)
+    found = compiled.run(data, engines=("lava", "fixed")).result.evaluation
     exact = found.exactness
     click.echo(
         f"Lava and our fixed engine: {exact.mismatches} of {exact.spikes_compared} spikes differ"

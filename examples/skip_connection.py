@@ -17,12 +17,9 @@ import torch
 from torch import Tensor, nn
 
 import neurocompile as nc
-from neurocompile.compiler import compile, measure
-from neurocompile.data.samples import Data
 from neurocompile.engines.floating import run_float
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.settings import Settings
 from neurocompile.ir.time import chip_delay, depths
 
 STEPS = 40
@@ -85,7 +82,7 @@ def main(out: Path, target: str, samples: int) -> None:
     net = Skip().double()
     x = (np.random.default_rng(0).random((samples, STEPS, 1, 8, 8)) < 0.3).astype(np.float64)
     out.parent.mkdir(parents=True, exist_ok=True)
-    nc.save(net, out, torch.from_numpy(x[:1, 0]), settings=Settings(steps=STEPS))
+    nc.save(net, out, torch.from_numpy(x[:1, 0]), settings=nc.Settings(steps=STEPS))
     click.echo(f"{out}: written; {samples} samples of {STEPS} steps of random spikes follow")
 
     graph = nc.load(out)
@@ -94,12 +91,11 @@ def main(out: Path, target: str, samples: int) -> None:
     differ = int((ours != spikes_at_home(net, x)).sum())
     click.echo(f"Norse and our float network: {differ} of {ours.size} output spikes differ")
 
-    chip = nc.load_chip(target)
-    compiled = compile(graph, chip)
+    compiled = nc.compile(graph, target)
     for line in waits(compiled.fixed_graph):
         click.echo(line)
-    data = Data("random spikes", "spikes", x.astype(np.float32), None)
-    found = measure(compiled, chip, data, engines=("lava", "fixed")).evaluation
+    data = nc.Data("random spikes", "spikes", x.astype(np.float32))
+    found = compiled.run(data, engines=("lava", "fixed")).result.evaluation
     exact = found.exactness
     click.echo(
         f"Lava and our fixed engine: {exact.mismatches} of {exact.spikes_compared} spikes differ"

@@ -17,9 +17,8 @@ import torch
 from rich.console import Console
 
 from neurocompile import frontend
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import calibration_for, compile
-from neurocompile.data.samples import load_data
+from neurocompile.compiler import compile_graph
+from neurocompile.data.samples import load_data, load_training_data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.evaluate import evaluate
 from neurocompile.errors import BadInput, NeurocompileError
@@ -86,7 +85,8 @@ def main(
         shift=SHIFT,
         seed=seed,
     )
-    fine = compile(trained, load_chip(target), calibration=calibration_for(source)).fixed_graph
+    calibration = load_training_data(source)
+    fine = compile_graph(trained, target, calibration=calibration).fixed_graph
     model = GridNetwork(*coarser(fine, bits), seed=seed)
     images = torch.tensor(load_data(source + ":train").values)
     before = model.graph()

@@ -1,9 +1,11 @@
 """A train-to-hardware compiler for spiking neural networks.
 
     import neurocompile as nc
-    nc.save(model, "model.pt", example_input)
+    compiled = nc.compile("model.pt", target="loihi-sim", data="digits")
+    print(compiled)
 
-`import neurocompile` alone imports neither torch nor onnx nor lava.
+Every public name is an attribute of this package and is loaded when it is first used:
+`import neurocompile` imports neither torch nor onnx nor lava.
 """
 
 from __future__ import annotations
@@ -11,25 +13,49 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from neurocompile.errors import NotInstalled
+
 __version__ = "0.1.0"
 
-# Public name -> module that holds it; loaded on first use, to keep `import neurocompile` light.
+# Public name -> module that holds it.
 _LAZY = {
-    "save": "neurocompile.frontend.save",
-    "load": "neurocompile.frontend",
-    "load_data": "neurocompile.data.samples",
-    "load_chip": "neurocompile.chip.read",
     "compile": "neurocompile.compiler",
-    "export": "neurocompile.compiler",
+    "Compiled": "neurocompile.compiler",
+    "Target": "neurocompile.place.target",
+    "Narrowest": "neurocompile.quantize.narrow",
+    "load": "neurocompile.frontend",
+    "save": "neurocompile.frontend.save",
+    "write_nir": "neurocompile.formats.nir.write",
+    "Settings": "neurocompile.ir.settings",
+    "Encoder": "neurocompile.ir.settings",
+    "Decoder": "neurocompile.ir.settings",
+    "load_data": "neurocompile.data.samples",
+    "Data": "neurocompile.data.samples",
+    "Sampling": "neurocompile.data.sampling",
+    "load_chip": "neurocompile.chip.read",
     "results": "neurocompile.engines.results",
+    "NeurocompileError": "neurocompile.errors",
+    "nn": "neurocompile",  # what models are trained with, a module
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'neurocompile' has no attribute '{name}'")
+    try:
+        if name == "nn":
+            return import_module("neurocompile.nn")
         return getattr(import_module(_LAZY[name]), name)
-    if name == "nn":
-        return import_module("neurocompile.nn")
-    raise AttributeError(f"module 'neurocompile' has no attribute '{name}'")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("neurocompile"):
+            raise
+        raise NotInstalled(
+            f"neurocompile.{name} needs the package '{error.name}', which is not installed. "
+            "Run: neurocompile doctor --install train"
+        ) from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,7 @@ from neurocompile.commands.check.command import check
 from neurocompile.commands.compare.command import compare
 from neurocompile.commands.doctor import doctor
 from neurocompile.commands.energy.command import energy
-from neurocompile.commands.export.command import export
+from neurocompile.commands.export import export
 from neurocompile.commands.inspect.command import inspect
 from neurocompile.commands.later import report, sweep
 from neurocompile.commands.simulate.command import simulate

@@ -1,57 +1,359 @@
 """The pipeline: a trained network in, integers on a chip and joules out. One step a line.
 
-In:  a model file (or graph), a chip, data.
+In:  a model file, a graph or a live module; a target; data.
 Out: the network at every stage, its spikes and its energy; `export` writes them down.
+`compile` is what a Python user calls. It and the command line run `compile_graph`,
+`Compiled.run` and `Compiled.export`, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from neurocompile import frontend
 from neurocompile.chip.record import Chip
-from neurocompile.data.samples import Data, load_data
-from neurocompile.data.stimulus import Stimulus
+from neurocompile.data.inputs import check_data
+from neurocompile.data.samples import Data
+from neurocompile.data.sampling import Declared, Sampling
+from neurocompile.data.stimulus import (
+    Stimulus,
+    load_samples,
+    load_stimulus,
+    load_training,
+    sampling_of,
+    usual_samples,
+)
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
 from neurocompile.energy.steps import StepWork
 from neurocompile.engines.evaluate import Evaluation, evaluate
-from neurocompile.formats.netx.layer import for_netx
+from neurocompile.engines.progress import Progress, Tell, silent
+from neurocompile.engines.score import require_labels
+from neurocompile.errors import BadInput
+from neurocompile.formats.artifact import check_target, digest, json_bytes, write_artifact
+from neurocompile.formats.netx.write import NetworkNet, network_net
+from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.installed import require_engines
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
-from neurocompile.place.pack import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place, require_fit
+from neurocompile.place.target import Target, remembered
 from neurocompile.quantize.calibrate import calibrate
-from neurocompile.quantize.narrow import Point, narrow
+from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
 from neurocompile.quantize.search import Found, best
+from neurocompile.report.build import build_report, provenance
+from neurocompile.report.show import to_html, to_rich, to_text
 from neurocompile.simplify import simplify
+from neurocompile.terminal.words import joules, number_of
 
-Stage = Callable[[str], None]  # told what the compiler does next
-CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 as with 500
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OWN = Sampling()  # the model's own data, all of them
 
 
-@dataclass(frozen=True, eq=False)
+def compile(
+    model: str | PathLike[str] | Graph | nn.Module,
+    target: str | PathLike[str] | Chip | Target,
+    *,
+    example_input: Tensor | None = None,
+    settings: Settings | None = None,
+    data: str | PathLike[str] | Data | Sampling | None = None,
+    calibration: str | PathLike[str] | Data | Sampling | None = None,
+    bits: int | Narrowest = WIDEST,
+) -> Compiled:
+    """Compile a trained network for a chip, run it, count its joules.
+
+        compiled = nc.compile("model.pt", target="loihi-sim", data="digits")
+        print(compiled)                             # layers, spikes, joules
+        compiled.energy.per_sample.nominal_j        # joules of one sample
+        compiled.export("build/model")              # what `neurocompile export` writes
+
+    Args:
+        model: Path of a `.pt`, `.onnx`, `.nir` or `.net` file; a graph from `load`, which takes
+            what a file leaves open; or a live module, which is left as it was found. A network
+            of integers is taken as it is.
+        target: Name of a target, folder with a target.toml, chip from `load_chip`, or a
+            `Target`, which also says how many chips and which placement.
+        example_input: For a module: one batch of its input, as for `save`. Only its shape matters.
+        settings: For a module: time, encoder and decoder, as for `save`.
+        data: What to run when all is compiled: name of a data set, path of a data file, samples
+            from `load_data`, or a `Sampling`, which also says how many samples, steps and which
+            seed. `Sampling()` is the model's own data. None runs nothing: see `Compiled.run`.
+        calibration: Training samples that scales are chosen on, never test samples. By default
+            those of the data set that `data` names, else of the one that the model names; where
+            neither has any, scales come from the weights, and the report says so.
+        bits: Width of the weights, 2..8, or `Narrowest(0.02)` for the narrowest ones layer by
+            layer whose error stays within that part of the float network's.
+
+    Returns:
+        The network at every stage. With data it has run on the engine `fixed`.
+
+    Raises:
+        BadInput: If the model, the target, the data or an option cannot be used as given.
+        Unsupported: If the network holds what no rule covers.
+        DoesNotFit: If the chip cannot hold the network or one of its numbers.
+        NotInstalled: If a package that is needed is missing.
+    """
+    require_engines(["fixed"])
+    wanted, sampling = Target.of(target), sampling_of(data)
+    wanted.load()  # a target that is not there is refused before anything is read
+    graph, model_digest = _read(model, example_input, settings)
+    own = graph.settings.data
+    samples = None if data is None else load_samples(sampling, own)
+    compiled = compile_graph(
+        graph,
+        wanted,
+        sampling=sampling if samples is None else replace(sampling, source=samples),
+        calibration=scale_samples(graph, sampling, calibration),
+        bits=bits,
+        model_digest=model_digest,
+    )
+    return compiled if samples is None else compiled.run()
+
+
+def compile_graph(
+    graph: Graph,
+    target: str | PathLike[str] | Chip | Target,
+    *,
+    sampling: Sampling = OWN,
+    calibration: Data | None = None,
+    bits: int | Narrowest = WIDEST,
+    model_digest: str | None = None,
+    tell: Tell = silent,
+) -> Compiled:
+    """Take a graph to the cores of a chip.
+
+    Args:
+        graph: FLOAT graph, or a FIXED one, which is taken as it is.
+        target: As for `compile`.
+        sampling: What will be run; its steps and seed hold for calibration too. Samples in it
+            are compared with the network before anything else is done.
+        calibration: Training samples that scales are chosen on; None takes them from the weights.
+        bits: Width of the weights, 2..8, or `Narrowest`.
+        model_digest: SHA-256 of the file that the graph is from.
+        tell: Called with a sentence before each stage.
+    """
+    _check_bits(bits)
+    _check_samples(graph, sampling)
+    wanted = Target.of(target)
+    chip = wanted.load()
+    trained: Graph | None = None
+    quantized: Found | None = None
+    points: tuple[Point, ...] = ()
+    if graph.fixed:
+        fixed = verify(graph, "fixed")
+        calibration = None
+    else:
+        trained = verify(graph, "float")
+        tell("composing synapses")
+        simple = verify(simplify(trained), "float")
+        tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
+        steps, seed = sampling.steps or graph.settings.steps, sampling.seed or 0
+        known = calibrate(simple, calibration, steps, seed)
+        if isinstance(bits, Narrowest):
+            budget = bits.max_error_increase
+            quantized, points = narrow(simple, chip, known, budget, tell, wanted.fewest_of)
+        else:
+            quantized = best(simple, chip, known, bits)
+        fixed = verify(quantized.graph, "fixed")
+    tell(f"placing on {chip.name}")
+    placed = place(fixed, chip, wanted.fewest_of)
+    require_fit(placed)
+    return Compiled(
+        trained, fixed, placed, calibration, quantized, points, wanted, bits, sampling, model_digest
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Compiled:
-    """A network at every stage.
+    """A network at every stage, and what running it showed.
+
+    It shows itself: `print` it, or end a notebook's cell with it.
 
     Attributes:
-        float_graph: As trained; None where the model was fixed already.
+        float_graph: The network as trained; None where the model was fixed already.
         fixed_graph: The chip's integers.
-        placed: On its cores.
-        calibration: The data that scales come from, or None: from the weights alone.
-        found: How it was quantized; None where the model was fixed already.
-        points: Of the search for the narrowest weights, where there was one.
+        placed: The integers on their cores.
+        calibration: The samples that scales come from; None: from the weights alone.
+        quantized: How it was quantized; None where the model was fixed already.
+        points: What the search for the narrowest weights passed, where there was one.
+        target: What it was compiled for.
+        bits: Width of the weights that was asked for.
+        sampling: What it was to be run on.
+        model_digest: SHA-256 of the model file; None where the model came as an object.
+        result: What a run showed; None before the first.
     """
 
     float_graph: Graph | None
     fixed_graph: Graph
     placed: Placed
     calibration: Data | None
-    found: Found | None = None
-    points: tuple[Point, ...] = ()
+    quantized: Found | None
+    points: tuple[Point, ...]
+    target: Target
+    bits: int | Narrowest
+    sampling: Sampling
+    model_digest: str | None
+    result: Result | None = None
+
+    def run(
+        self,
+        data: str | PathLike[str] | Data | Sampling | None = None,
+        *,
+        engines: str | Sequence[str] = ("fixed",),
+        progress: Progress = silent,
+    ) -> Compiled:
+        """Run the network on data and price what happened.
+
+            compiled.run("digits", engines=("lava", "fixed")).energy
+
+        Args:
+            data: What to run, as for `compile`; None is what was given there, else the model's
+                own. Where nobody says how many samples, they are all on `fixed` only, else 20.
+            engines: lava, fixed or onnx, one or more: the first makes the figures, the others
+                must agree with it bit for bit.
+            progress: Called with an engine, the samples done and all samples.
+
+        Returns:
+            The same network with what this run showed; this one is left as it is.
+
+        Raises:
+            BadInput: If there are no data, or they do not belong to the network.
+            NotInstalled: If an engine cannot run here.
+            CheckFailed: If two engines differ in a single bit.
+        """
+        engines = (engines,) if isinstance(engines, str) else tuple(engines)
+        require_engines(engines)
+        asked = self.sampling if data is None else sampling_of(data)
+        stimulus = load_stimulus(asked, self._own, usual_samples(engines))
+        work = StepWork(self.placed, stimulus.steps)
+        evaluation = evaluate(
+            None if self.float_graph is None else simplify(self.float_graph),
+            self.fixed_graph,
+            stimulus,
+            engines=engines,
+            progress=progress,
+            watch=work.add,
+        )
+        evaluation.exactness.require()
+        activity, steps = evaluation.activity, stimulus.steps
+        counts = count(self.placed, activity, len(stimulus), steps, work.found())
+        energy = estimate(counts, self.placed, self.placed.chip)
+        return replace(self, result=Result(stimulus, engines, evaluation, counts, energy))
+
+    @property
+    def energy(self) -> Energy:
+        """What the run costs: `.per_sample.nominal_j` and `.total.nominal_j` are joules.
+
+        Raises:
+            BadInput: If nothing was run.
+        """
+        if self.result is None:
+            raise BadInput(
+                "nothing was run, so there is no energy. Give compile data=, or call run(data)."
+            )
+        return self.result.energy
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What report.json says: every count, price and source, as JSON values."""
+        result = self.result
+        about = provenance(
+            self.placed,
+            self.float_graph,
+            self.calibration,
+            None if result is None else result.stimulus.data,
+            () if result is None else result.engines,
+            self._declared.seed,
+            self.model_digest,
+        )
+        return build_report(
+            self.placed,
+            None if self.quantized is None else (self.quantized, self.points),
+            None if result is None else (result.evaluation, result.counts, result.energy),
+            self._network_net,
+            about,
+        )
+
+    def export(self, out: str | PathLike[str], *, force: bool = False) -> dict[str, Any]:
+        """Write the directory that `neurocompile export` writes, whole or not at all.
+
+        Args:
+            out: The directory: float.onnx, fixed.onnx, network.net where lava-dl can hold the
+                network, report.json, manifest.json.
+            force: Whether an earlier export is replaced.
+
+        Returns:
+            The report that was written.
+
+        Raises:
+            BadInput: If the directory exists, or cannot be written.
+        """
+        out = Path(out)
+        check_target(out, force)
+        report = self.report
+        files = {"fixed.onnx": to_bytes(self.fixed_graph), "report.json": json_bytes(report)}
+        if self._network_net.content is not None:
+            files["network.net"] = self._network_net.content
+        if self.float_graph is not None:
+            files["float.onnx"] = to_bytes(self.float_graph)
+        write_artifact(out, files, {
+            "target": self.target.name, "data": vars(self._declared), "bits": self._bits(),
+            "placement": remembered(self.target.fewest_of, self.placed.chip),
+            "provenance": report["provenance"],
+        })  # fmt: skip
+        return report
+
+    def __repr__(self) -> str:
+        cores = f"{number_of(len(self.placed.cores), 'core')} of {self.placed.chip.name}"
+        if self.result is None:
+            return f"<Compiled for {cores}, not run yet>"
+        run, spent = number_of(len(self.result.stimulus), "sample"), self.energy.per_sample
+        return f"<Compiled for {cores}, {run} run, {joules(spent.nominal_j)} per sample>"
+
+    def __str__(self) -> str:
+        return to_text(self.report)
+
+    def __rich__(self) -> Any:
+        return to_rich(self.report)
+
+    def _repr_html_(self) -> str:
+        return to_html(self.report)
+
+    @cached_property
+    def _network_net(self) -> NetworkNet:
+        return network_net(self.fixed_graph, self._declared.steps)
+
+    @property
+    def _own(self) -> Declared:
+        """What is run where nothing else is asked for."""
+        settings, asked = self.fixed_graph.settings, self.sampling
+        source = asked.source if isinstance(asked.source, str) else settings.data
+        return Declared(source, 0, asked.steps or settings.steps, asked.seed or 0)
+
+    @property
+    def _declared(self) -> Declared:
+        """What was run, for a manifest."""
+        if self.result is None:
+            return self._own
+        ran = self.result.stimulus
+        return Declared(ran.data.name, len(ran), ran.steps, ran.seed)
+
+    def _bits(self) -> int | dict[str, int]:
+        """Width of the weights for a manifest: by layer where the narrowest were searched."""
+        if isinstance(self.bits, int):
+            return self.bits
+        if self.quantized is None:
+            return WIDEST
+        return {layer: choice.bits for layer, choice in self.quantized.choices.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,118 +361,61 @@ class Result:
     """What running a compiled network on data showed.
 
     Attributes:
-        data: What was run.
+        stimulus: The samples, with the steps per sample and the seed of the random encoder.
+        engines: What ran them; the first made the figures.
         evaluation: Errors, agreement, exactness.
         counts: Everything that costs energy, by layer.
         energy: The estimate.
     """
 
-    data: Data
+    stimulus: Stimulus
+    engines: tuple[str, ...]
     evaluation: Evaluation
     counts: Counts
     energy: Energy
 
 
-def compile(
-    model: Path | Graph,
-    chip: Chip,
-    *,
-    calibration: Data | None = None,
-    bits: int = 8,
-    max_error_increase: float | None = None,
-    seed: int = 0,
-    steps: int | None = None,
-    allow_pickle: bool = False,
-    netx: bool = False,
-    fewest_of: Objective = "both",
-    tell: Stage = lambda what: None,
-) -> Compiled:
-    """Take a network from its file to the cores of a chip.
+def _read(
+    model: str | PathLike[str] | Graph | nn.Module,
+    example_input: Tensor | None,
+    settings: Settings | None,
+) -> tuple[Graph, str | None]:
+    """The graph of whatever a user calls a model, and the SHA-256 of its file if it has one."""
+    if not isinstance(model, str | PathLike | Graph):
+        return frontend.from_module(model, example_input, settings), None
+    if example_input is not None or settings is not None:
+        raise BadInput(
+            "example_input and settings belong to a live module; a file or a graph brings its own "
+            "settings. Leave them out, or compile dataclasses.replace(graph, settings=...)."
+        )
+    if isinstance(model, Graph):
+        return model, None
+    path = Path(model)
+    return frontend.load(path), digest(path.read_bytes())
 
-    Args:
-        model: A model file, or a graph; a FIXED one is taken as it is.
-        chip: The target.
-        calibration: Training samples that scales are chosen on; never test samples.
-        bits: Width of the weights, 2..8.
-        max_error_increase: Take the narrowest weights instead, layer by layer, whose error on
-            the calibration data is larger by this part of the float network's at most.
-        seed: Of a random encoder during calibration.
-        steps: Steps a sample; the model's own where None.
-        allow_pickle: Whether a pickled model, which may run code, is read.
-        netx: Whether scales are chosen among those that a `.net` file of lava-dl can hold.
-        fewest_of: What the placement should have fewest of; see `place`.
-        tell: Called with a sentence before each stage.
-    """
-    graph = (
-        frontend.load(model, allow_pickle=allow_pickle, steps=steps)
-        if isinstance(model, Path)
-        else model
-    )
-    trained: Graph | None = None
-    found: Found | None = None
-    points: tuple[Point, ...] = ()
+
+def scale_samples(
+    graph: Graph,
+    sampling: Sampling,
+    given: str | PathLike[str] | Data | Sampling | None = None,
+) -> Data | None:
+    """Training samples that a graph's scales are chosen on: those given, else the data's own."""
     if graph.fixed:
-        fixed = verify(graph, "fixed")
-    else:
-        trained = verify(graph, "float")
-        tell("composing synapses")
-        simple = verify(simplify(trained), "float")
-        tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
-        known = calibrate(simple, calibration, steps or graph.settings.steps, seed)
-        formats = for_netx(chip) if netx else chip
-        if max_error_increase is None:
-            found = best(simple, formats, known, bits)
-        else:
-            found, points = narrow(simple, formats, known, max_error_increase, tell, fewest_of)
-        fixed = verify(found.graph, "fixed")
-    tell(f"placing on {chip.name}")
-    placed = place(fixed, chip, fewest_of)
-    require_fit(placed)
-    return Compiled(trained, fixed, placed, calibration, found, points)
-
-
-def measure(
-    compiled: Compiled,
-    chip: Chip,
-    data: Data,
-    *,
-    engines: tuple[str, ...] = ("fixed",),
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> Result:
-    """Run a compiled network on data and price what happened.
-
-    Raises:
-        CheckFailed: If two engines differ in a single bit.
-    """
-    steps = steps or compiled.fixed_graph.settings.steps
-    work = StepWork(compiled.placed, steps)
-    found = evaluate(
-        None if compiled.float_graph is None else simplify(compiled.float_graph),
-        compiled.fixed_graph,
-        Stimulus(data, steps, seed),
-        engines=engines,
-        progress=progress,
-        watch=work.add,
-    )
-    found.exactness.require()
-    counts = count(compiled.placed, found.activity, len(data), steps, work.found())
-    return Result(data, found, counts, estimate(counts, compiled.placed, chip))
-
-
-def data_for(graph: Graph, source: str | None, samples: int | None) -> Data | None:
-    """The data to run: the source named, else what the model says it was made for, else none."""
-    source = source or graph.settings.data
-    return load_data(source, samples=samples) if source else None
-
-
-def calibration_for(source: str | None) -> Data | None:
-    """Training samples that belong to a source, or None where only the source itself exists.
-
-    A user's own file has no training part; calibrating on what is measured would flatter the
-    result, so scales then come from the weights.
-    """
-    if not source or Path(source).suffix in (".npy", ".npz"):
         return None
-    return load_data(source.removesuffix(":train") + ":train", samples=CALIBRATION_SAMPLES)
+    own = graph.settings.data
+    return load_training(sampling, own) if given is None else load_samples(sampling_of(given), own)
+
+
+def _check_samples(graph: Graph, sampling: Sampling) -> None:
+    """Refuse samples that the network cannot be run on."""
+    if isinstance(sampling.source, Data):
+        check_data(graph, sampling.source, sampling.steps or graph.settings.steps)
+        require_labels(graph, sampling.source)
+
+
+def _check_bits(bits: int | Narrowest) -> None:
+    in_range = isinstance(bits, int) and NARROWEST <= bits <= WIDEST
+    if not isinstance(bits, Narrowest) and not in_range:
+        raise BadInput(
+            f"bits is {bits!r}. Use a width from {NARROWEST} to {WIDEST}, or Narrowest(0.02)."
+        )

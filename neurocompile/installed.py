@@ -8,12 +8,13 @@ What is missing is brought by `neurocompile doctor --install`.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from neurocompile.errors import NotInstalled
+from neurocompile.errors import BadInput, NotInstalled
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,20 @@ def pinned() -> dict[str, str]:
     text = files("neurocompile").joinpath("pins.txt").read_text(encoding="utf-8")
     lines = (line.split("#")[0].strip() for line in text.splitlines())
     return {name.lower(): number for name, _, number in (x.partition("==") for x in lines if x)}
+
+
+def require_engines(engines: Sequence[str]) -> None:
+    """Refuse engines that are unknown or cannot run here.
+
+    Raises:
+        BadInput: If there is no such engine, or none is named.
+        NotInstalled: Naming what is missing and the command that brings it.
+    """
+    known = [a.name.removeprefix("engine ") for a in ABILITIES if a.name.startswith("engine ")]
+    for engine in engines or [""]:
+        if engine not in known:
+            raise BadInput(f"there is no engine {engine!r}. Use {', '.join(known)}.")
+        require(f"engine {engine}")
 
 
 def require(ability: str) -> None:

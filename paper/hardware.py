@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Compiled, compile, measure
+from neurocompile.compiler import Compiled, compile_graph
 from neurocompile.data.samples import load_data
+from neurocompile.data.sampling import Sampling
 from neurocompile.errors import DoesNotFit
 from neurocompile.place.placement import place, require_fit
 from paper import rows
@@ -74,12 +75,13 @@ def _jobs(setting: str) -> dict[rows.Key, Job]:
 
 
 def _measured(asked: Json) -> Json:
-    chip, seed = load_chip(asked["target"]), asked["training"]["seed"]
+    seed = asked["training"]["seed"]
     calibration = load_data("mnist5k:train", samples=asked["calibration"])
     graph = rows.float_graph(asked["training"])
-    compiled = compile(graph, chip, calibration=calibration, bits=asked["bits"], seed=seed)
-    result = measure(compiled, chip, load_data("mnist5k", samples=asked["digits"]), seed=seed)
-    return {**rows.figures(result), "verdict": verdict(compiled)}
+    how = {"sampling": Sampling(seed=seed), "calibration": calibration, "bits": asked["bits"]}
+    compiled = compile_graph(graph, asked["target"], **how)
+    ran = compiled.run(load_data("mnist5k", samples=asked["digits"]))
+    return {**rows.figures(ran.result), "verdict": verdict(compiled)}
 
 
 def verdict(compiled: Compiled) -> str:

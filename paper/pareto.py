@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import CALIBRATION_SAMPLES, compile, measure
-from neurocompile.data.samples import load_data
+from neurocompile.compiler import compile_graph
+from neurocompile.data.samples import CALIBRATION_SAMPLES, load_data
 from neurocompile.formats.checkpoint.read import load
 from neurocompile.frontend.torch import trace
 from neurocompile.nn import Regularization, SpikingAutoencoder, TrainingPlan, train
@@ -122,16 +121,14 @@ def measured(network: SpikingNetwork, wanted: Json) -> Json:
     Returns:
         `rows.figures`; `cores`, and the `rates` of the layers in spikes a neuron and step.
     """
-    chip = load_chip(wanted["target"])
     known = load_data("mnist5k:train", samples=wanted["calibration"])
     data = load_data("mnist5k", samples=wanted["images"])
     graph = trace(network, torch.zeros(1, *data.values.shape[1:]))
-    compiled = compile(graph, chip, calibration=known, bits=wanted["bits"])
-    result = measure(compiled, chip, data)
+    ran = compile_graph(graph, wanted["target"], calibration=known, bits=wanted["bits"]).run(data)
     return {
-        **figures(result),
-        "cores": len(compiled.placed.cores),
-        "rates": {layer.name: layer.rate for layer in result.counts.layers.values()},
+        **figures(ran.result),
+        "cores": len(ran.placed.cores),
+        "rates": {layer.name: layer.rate for layer in ran.result.counts.layers.values()},
     }
 
 

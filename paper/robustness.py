@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Compiled, compile
+from neurocompile.compiler import Compiled, compile_graph
 from neurocompile.data.samples import Data, load_data
+from neurocompile.data.sampling import Sampling
 from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.graph import Graph
@@ -72,9 +72,10 @@ def _errors(asked: Json) -> Json:
         registers, which the chip would not run as the integers say; `cores`, how many there are.
     """
     seed = asked["training"]["seed"]
-    graph, chip = rows.float_graph(asked["training"]), load_chip(CHIP)
+    graph = rows.float_graph(asked["training"])
     calibration = load_data("mnist5k:train", samples=asked["calibration"])
-    compiled = compile(graph, chip, calibration=calibration, bits=asked["bits"], seed=seed)
+    how = {"sampling": Sampling(seed=seed), "calibration": calibration, "bits": asked["bits"]}
+    compiled = compile_graph(graph, CHIP, **how)
     data = load_data("mnist5k", samples=asked["digits"])
 
     def error(faulty: Graph, shown: Data) -> float | None:

@@ -97,7 +97,7 @@ def figures(result: Result) -> Json:
         energy model, `step_s` and `sample_s` by latency model, as fast as possible and reset
         between digits.
     """
-    samples, counts, showed = len(result.data), result.counts, result.evaluation
+    samples, counts, showed = len(result.stimulus), result.counts, result.evaluation
     times = [
         row
         for row in result.energy.latency

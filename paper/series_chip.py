@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Compiled, compile
+from neurocompile.compiler import Compiled, compile_graph
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.energy.counts import Counts, count
@@ -52,7 +52,7 @@ def on_chip(network: SpikingNetwork, train: Array) -> Compiled:
     chosen = train[:: -(-len(train) // CALIBRATION)].copy()
     chosen[0].flat[0] = 1  # the top of the range, which the scale of the input neurons has to hold
     graph = trace(network, torch.zeros(1, *train.shape[1:]))
-    return compile(graph, load_chip(CHIP), calibration=_data(chosen), bits=BITS)
+    return compile_graph(graph, CHIP, calibration=_data(chosen), bits=BITS)
 
 
 def run(compiled: Compiled, windows: Array) -> Run:
@@ -102,4 +102,4 @@ def _encoder(counts: Counts, energy: Energy) -> Json:
 
 
 def _data(windows: Array) -> Data:
-    return Data("windows", "x", np.asarray(windows, dtype=np.float32).copy(), None)
+    return Data("windows", "x", np.asarray(windows, dtype=np.float32).copy())

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from neurocompile.chip.change import with_chips
-from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import Chip
 from neurocompile.data.sampling import Declared
 from neurocompile.formats.artifact import Artifact, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
-from neurocompile.place.chosen import Chosen, chosen
+from neurocompile.place.target import Target, exported_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +24,16 @@ class Exported:
     Attributes:
         artifact: The directory and its manifest.
         graph: Its FIXED graph.
-        chip: Its target, with the chips that the export could use.
+        target: What it was compiled for.
+        chip: The chip of the target, with as many of it as the export could use.
         declared: What the export ran.
-        placing: How it was placed.
     """
 
     artifact: Artifact
     graph: Graph
+    target: Target
     chip: Chip
     declared: Declared
-    placing: Chosen
 
 
 def read_exported(directory: Path) -> Exported:
@@ -45,10 +43,10 @@ def read_exported(directory: Path) -> Exported:
         BadInput: If it is none, was changed, or its target is not there.
     """
     artifact = read_artifact(directory)
-    placing = chosen(artifact.manifest)
-    chip = with_chips(load_chip(artifact.manifest["target"]), placing.chips)
+    target = exported_target(artifact.manifest)
+    chip = target.load()
     graph = load_onnx(artifact.file("fixed.onnx"))
-    return Exported(artifact, graph, chip, declared(artifact), placing)
+    return Exported(artifact, graph, target, chip, declared(artifact))
 
 
 def declared(artifact: Artifact) -> Declared:

@@ -7,7 +7,14 @@ Out: records that commands and pipeline hand on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from neurocompile.errors import BadInput
+
+if TYPE_CHECKING:  # at run time this module brings no numpy to `--help`
+    from neurocompile.data.samples import Data
+
+MOST = 2**63 - 1  # what a manifest can hold
 DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
 
 
@@ -15,18 +22,26 @@ DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twi
 class Sampling:
     """What to run a network on.
 
+        compiled.run(nc.Sampling("digits", samples=20, seed=1))
+
     Attributes:
-        source: Name of a data set or path of a data file (see `data.samples.load_data`); None is
-            the model's or the export's own.
+        source: Name of a data set or path of a data file (see `load_data`), or samples that are
+            loaded already; None is the model's or the export's own.
         samples: Number of samples, the first ones; None is the default of whatever runs them.
         steps: Time steps per sample; None is the model's or the export's own.
-        seed: Seed of the random encoder, 0 or larger; None is the export's own, else 0.
+        seed: Seed of the random encoder, 0 .. 2**63 - 1; None is the export's own, else 0.
     """
 
-    source: str | None = None
+    source: str | Data | None = None
     samples: int | None = None
     steps: int | None = None
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 1), ("steps", 1), ("seed", 0)):
+            number = getattr(self, name)
+            if number is not None and (type(number) is not int or not least <= number <= MOST):
+                raise BadInput(f"{name} is {number!r}. Use a whole number from {least} to {MOST}.")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -137,22 +136,6 @@ class Counts:
     def steps_charged(self, mode: str) -> int:
         """Chip steps of all samples: T each when pipelined, T + depth when reset between."""
         return self.samples * (self.steps + (self.depth if mode == "reset" else 0))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "samples": self.samples,
-            "steps": self.steps,
-            "depth": self.depth,
-            "layers": [dict(vars(layer)) for layer in self.layers.values()],
-            "synapses": [dict(vars(synapse)) for synapse in self.synapses.values()],
-            "host": dict(vars(self.host)),
-            "core_events": {event: done.tolist() for event, done in self.on_cores.items()},
-            "slowest_cores": [
-                {"samples_follow": mode, "model": model, **slowest.to_dict()}
-                for (mode, model), slowest in self.slowest.items()
-            ],
-        }
 
 
 def count(

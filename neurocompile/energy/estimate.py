@@ -70,9 +70,9 @@ class Range:
     nominal_j: float | None
     high_j: float | None
 
-    def over(self, samples: int) -> dict[str, float | None]:
+    def over(self, samples: int) -> Range:
         """The same for one of so many samples."""
-        return {k: None if v is None else v / samples for k, v in vars(self).items()}
+        return Range(**{k: None if v is None else v / samples for k, v in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,23 @@ class Energy:
     latency: tuple[Mapping[str, Any], ...]
     not_modelled: tuple[str, ...]
 
+    @property
+    def total(self) -> Range:
+        """Joules of all samples: low, nominal and high, each the total of a whole model."""
+        return self.ranges[self.mode]
+
+    @property
+    def per_sample(self) -> Range:
+        """Joules of one sample, as a mean."""
+        return self.total.over(self.samples)
+
     def to_dict(self) -> dict[str, Any]:
         """The `energy` of report.json."""
-        best = self.ranges[self.mode]
         return {
             "name": NAME,
             "model_version": MODEL_VERSION,
-            **vars(best),
-            "per_sample_j": best.over(self.samples),
+            **vars(self.total),
+            "per_sample_j": dict(vars(self.per_sample)),
             "samples": self.samples,
             "mode": self.mode,
             "modes": [

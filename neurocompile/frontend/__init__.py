@@ -1,6 +1,6 @@
 """From files and models to graphs.
 
-In:  a path; `torch.trace` takes a module.
+In:  a path, or a live module.
 Out: a graph: FLOAT out of a `.pt` or a float ONNX file, FIXED out of a fixed one.
 The suffix says which reader; no code of a file runs unless the caller allows it.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
+from neurocompile.ir.settings import Settings
 
 SUFFIXES = ".pt, .onnx, .nir, .net"
 
@@ -46,6 +47,14 @@ def load(
     """
     graph = _read(Path(path), allow_pickle, dt, reset)
     return replace(graph, settings=graph.settings.given(steps))
+
+
+def from_module(model: Any, example_input: Any, settings: Settings | None = None) -> Graph:
+    """The graph of a live torch module; see `frontend.module.graph_of`."""
+    graph: Graph = _needs("neurocompile.frontend.module", "train").graph_of(
+        model, example_input, settings
+    )
+    return graph
 
 
 def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
@@ -102,6 +111,6 @@ def _needs(module: str, group: str) -> Any:
         if (error.name or "").startswith("neurocompile"):
             raise
         raise NotInstalled(
-            f"reading this file needs the package '{error.name}', which is not installed. "
+            f"reading this model needs the package '{error.name}', which is not installed. "
             f"Run: neurocompile doctor{' --install train' if group == 'train' else ''}"
         ) from None

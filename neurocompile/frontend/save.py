@@ -8,19 +8,14 @@ A failure leaves the file that was there.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from neurocompile.data.inputs import input_shape
-from neurocompile.errors import BadInput
 from neurocompile.formats.checkpoint.write import write_checkpoint
-from neurocompile.frontend.torch import trace
+from neurocompile.frontend.module import graph_of
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
-from neurocompile.ir.verify import verify
-from neurocompile.nn.grid import GridNetwork
 
 
 def save(
@@ -48,19 +43,6 @@ def save(
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
-    if isinstance(model, GridNetwork):
-        graph = _integers(model, example_input, settings)
-    else:
-        graph = verify(trace(model, example_input, settings), "float")
+    graph = graph_of(model, example_input, settings)
     write_checkpoint(graph, path, model.state_dict())
     return graph
-
-
-def _integers(model: GridNetwork, example_input: Tensor, settings: Settings | None) -> Graph:
-    """The FIXED graph that a network trained on the grid runs."""
-    graph = verify(model.graph(), "fixed")
-    lead = 2 if graph.settings.encoder.kind == "spikes" else 1
-    found, wanted = tuple(example_input.shape[lead:]), input_shape(graph)
-    if found != wanted:
-        raise BadInput(f"example_input holds samples of shape {found}, the network takes {wanted}.")
-    return graph if settings is None else replace(graph, settings=settings)

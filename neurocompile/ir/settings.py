@@ -78,6 +78,11 @@ class Assumption:
 class Settings:
     """Time, input and output of a network.
 
+        nc.Settings(steps=20, encoder=nc.Encoder("bernoulli"), decoder=nc.Decoder("last"))
+
+    Raises:
+        BadInput: If a value is none that a run could use.
+
     Attributes:
         dt: Length of a step, seconds.
         steps: Steps a sample is shown for.
@@ -95,6 +100,9 @@ class Settings:
     data: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     assumed: tuple[Assumption, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse.
@@ -125,7 +133,7 @@ class Settings:
         """
         try:
             plain = {k: v for k, v in values.items() if k not in ("assumed", "assumed_keys")}
-            settings = Settings(
+            return Settings(
                 **{
                     **plain,
                     "encoder": Encoder(**values.get("encoder", {})),
@@ -133,10 +141,8 @@ class Settings:
                     "assumed": _assumptions(values),
                 }
             )
-            _check(settings)
         except (TypeError, AttributeError, OverflowError) as error:
             raise BadInput(f"the settings in this file are not valid: {error}.") from None
-        return settings
 
 
 def steps_assumed(steps: int) -> Assumption:
@@ -166,6 +172,11 @@ def _assumptions(values: dict[str, Any]) -> tuple[Assumption, ...]:
 def _check(settings: Settings) -> None:
     """Refuse values that no run could use."""
     encoder, decoder = settings.encoder, settings.decoder
+    if not isinstance(encoder, Encoder) or not isinstance(decoder, Decoder):
+        raise BadInput(
+            f"encoder is {encoder!r} and decoder is {decoder!r}. Use an Encoder, such as "
+            "Encoder('bernoulli', gain=0.5), and a Decoder, such as Decoder('last')."
+        )
     allowed: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("encoder kind", encoder.kind, get_args(EncoderKind)),
         ("decoder kind", decoder.kind, get_args(DecoderKind)),

@@ -30,6 +30,26 @@ WIDEST, NARROWEST = 8, 2
 
 
 @dataclass(frozen=True)
+class Narrowest:
+    """A wish for the narrowest weights, layer by layer, within an error budget.
+
+    Attributes:
+        max_error_increase: How much larger than the float network's reconstruction error, on
+            calibration data, the error may become, as a part of it: 0.02 is 2 %.
+    """
+
+    max_error_increase: float
+
+    def __post_init__(self) -> None:
+        budget = self.max_error_increase
+        if not isinstance(budget, int | float) or not 0 <= budget < float("inf"):
+            raise BadInput(
+                f"max_error_increase is {budget!r}. Use a part of the float network's error from "
+                "0 on, such as 0.02 for 2 %."
+            )
+
+
+@dataclass(frozen=True)
 class Point:
     """A network on the way.
 

@@ -34,13 +34,11 @@ class Ranges:
     """What each neuron layer went through.
 
     Attributes:
-        calibrated: Whether real data were seen; else the bounds come from the weights.
         current: By layer, the largest |input + synaptic current|, float membrane units.
         potential: By layer, the largest |v| from the level the chip calls 0.
         input: Largest |value| at the input, the encoder's gain included.
     """
 
-    calibrated: bool
     current: dict[str, float]
     potential: dict[str, float]
     input: float
@@ -65,7 +63,7 @@ def observe(
         for name, peak in seen.current_peak.items():
             current[name] = max(current.get(name, 0.0), peak)
             potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
-    return Ranges(True, current, potential, float(np.max(np.abs(values))))
+    return Ranges(current, potential, float(np.max(np.abs(values))))
 
 
 def bound(graph: Graph) -> Ranges:
@@ -109,7 +107,7 @@ def bound(graph: Graph) -> Ranges:
             if p["mem_leak"] is not None
             else _without_leak(node, arriving, graph.settings.steps)
         )
-    return Ranges(False, current, potential, largest_input)
+    return Ranges(current, potential, largest_input)
 
 
 @dataclass(frozen=True, eq=False)

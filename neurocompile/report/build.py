@@ -1,6 +1,7 @@
 """The report as JSON: everything a run showed, nothing invented.
 
-In:  a chip, the compiled network, the result of a run or None.
+In:  what the stages made: a placed network, how it was quantized, and of a run its evaluation,
+     counts and energy.
 Out: JSON-ready values as report/schema.json describes them. The terminal's tables and every
 picture are made from these values.
 """
@@ -12,142 +13,106 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurocompile import __version__
-from neurocompile.chip.record import Chip
-from neurocompile.compiler import Compiled, Result
 from neurocompile.data.samples import Data
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
+from neurocompile.energy.counts import Counts
+from neurocompile.energy.estimate import Energy
+from neurocompile.energy.steps import Mode
 from neurocompile.engines.evaluate import Evaluation
+from neurocompile.formats.netx.write import NetworkNet
 from neurocompile.installed import installed
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.graph import Graph
 from neurocompile.place.fit import core_table, fit
-from neurocompile.quantize.narrow import as_json
+from neurocompile.place.placed import Placed
+from neurocompile.quantize.narrow import Point, as_json
+from neurocompile.quantize.search import Found
 
-SCHEMA_VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
+# What a run fills in about operations and joules; null, or empty, where nothing was run.
+SPENT: dict[str, Any] = {
+    **{"layers": [], "synapses": [], "host": None, "core_events": None, "slowest_cores": None},
+    **{"cores": None, "energy": None, "comparison": None, "latency": None},
+}
 
 
 def build_report(
-    chip: Chip, compiled: Compiled, result: Result | None, about: dict[str, Any], net: str = ""
+    placed: Placed,
+    quantized: tuple[Found, Sequence[Point]] | None,
+    shown: tuple[Evaluation, Counts, Energy] | None,
+    net: NetworkNet,
+    about: dict[str, Any],
 ) -> dict[str, Any]:
     """The whole report.
 
     Args:
-        chip: The target.
-        compiled: The network at every stage.
-        result: Of a run, or None where there were no data.
+        placed: The network on its cores.
+        quantized: How it was quantized, with what a search for the narrowest weights passed;
+            None where the model was fixed already.
+        shown: What a run showed; None where there were no data.
+        net: network.net, or why there is none.
         about: From `provenance`.
-        net: How network.net is loaded, or which layer it cannot hold and why.
     """
-    evaluation = None if result is None else result.evaluation
-    trained = compiled.float_graph is not None
-    counts = {} if result is None else result.counts.to_dict()
+    evaluation = None if shown is None else shown[0]
     return {
         "schema_version": SCHEMA_VERSION,
-        "reconstruction": _reconstruction(evaluation),
-        "classification": _classification(evaluation),
-        "agreement": _agreement(evaluation) if trained else None,
-        "exactness": _exactness(evaluation),
-        "layers": [] if result is None else _layers(result),
-        "synapses": [] if result is None else counts["synapses"],
-        "host": None if result is None else counts["host"],
-        "core_events": None if result is None else counts["core_events"],
-        "slowest_cores": None if result is None else counts["slowest_cores"],
-        "cores": None if result is None else _cores(chip, compiled, result),
-        "energy": None if result is None else result.energy.to_dict(),
-        "comparison": None if result is None else _comparison(chip, compiled, result),
-        "latency": None if result is None else _latency(result),
-        "fit": {**fit(compiled.placed), "cores": core_table(compiled.placed)},
-        "quantization": _quantization(compiled),
-        "network_net": net,
+        **_evaluated(evaluation, trained=quantized is not None),
+        **(SPENT if shown is None else _spent(placed, *shown[1:])),
+        "fit": {**fit(placed), "cores": core_table(placed)},
+        "quantization": None if quantized is None else _quantization(placed.graph, *quantized),
+        "network_net": net.loaded_by or net.reason,
+        "network_net_written": net.content is not None,
         "provenance": about,
     }
 
 
 def provenance(
-    chip: Chip,
-    compiled: Compiled,
+    placed: Placed,
+    float_graph: Graph | None,
+    calibration: Data | None,
     data: Data | None,
     engines: Sequence[str],
     seed: int,
-    model_digest: str,
+    model_digest: str | None,
 ) -> dict[str, Any]:
-    """Where every figure comes from: versions, target, data, seed, digests. No dates, no paths."""
-    calibration = compiled.calibration
+    """Where every figure comes from: versions, target, data, seed, digests. No dates, no paths.
+
+    Args:
+        placed: The network on its cores.
+        float_graph: What it was compiled from; None where the model was fixed already.
+        calibration: Samples that its scales were chosen on.
+        data: Samples that were run.
+        engines: What ran them, the one that made the figures first; empty where nothing ran.
+        seed: Seed of the random encoder.
+        model_digest: SHA-256 of the model file; None where the model came as an object.
+    """
     return {
         "neurocompile": __version__,
         "python": platform.python_version(),
         "packages": {name: installed(name) for name in VERSIONED},
-        "target": chip.name,
-        "engine": engines[0],
+        "target": placed.chip.name,
+        "engine": "".join(engines[:1]),
         "engines": list(engines),
         "seed": seed,
-        "calibration": _calibration(compiled),
-        "assumed": [each.sentence for each in compiled.fixed_graph.settings.assumed],
+        "calibration": _calibration(float_graph, calibration),
+        "assumed": [each.sentence for each in placed.graph.settings.assumed],
         "digests": {
             "model": model_digest,
-            "float_graph": None
-            if compiled.float_graph is None
-            else graph_digest(compiled.float_graph),
-            "fixed_graph": graph_digest(compiled.fixed_graph),
+            "float_graph": None if float_graph is None else graph_digest(float_graph),
+            "fixed_graph": graph_digest(placed.graph),
             "data": None if data is None else data.digest,
             "calibration": None if calibration is None else calibration.digest,
         },
     }
 
 
-def _calibration(compiled: Compiled) -> str:
-    """Where the scales come from."""
-    if compiled.float_graph is None:
-        return "the file's own: it holds integers, of which none is changed"
-    if compiled.calibration is None:
-        return "uncalibrated: scales come from the weights"
-    return f"{len(compiled.calibration)} samples of {compiled.calibration.name}"
-
-
-def _quantization(compiled: Compiled) -> dict[str, Any] | None:
-    """What was chosen for the weights of each layer, and what the search for it passed."""
-    if compiled.found is None:
-        return None
-    weighted = {compiled.fixed_graph.after(name)[0] for name, _ in compiled.fixed_graph.of(Synapse)}
-    return {
-        "layers": [
-            {"layer": layer, **vars(choice)}
-            for layer, choice in compiled.found.choices.items()
-            if layer in weighted
-        ],
-        "calibration_error": compiled.found.error,
-        "points": as_json(compiled.points),
-    }
-
-
-def _reconstruction(found: Evaluation | None) -> dict[str, Any] | None:
-    if found is None or found.fixed_score.mse is None:
-        return None
-    ours, ideal = found.fixed_score, found.float_score
-    return {
-        "mse_float": ideal.mse,
-        "mse_fixed": ours.mse,
-        "ratio": ours.squares / ideal.squares if ideal.squares else None,
-        "samples": found.samples,
-    }
-
-
-def _classification(found: Evaluation | None) -> dict[str, Any] | None:
-    if found is None or found.fixed_score.accuracy is None:
-        return None
-    return {
-        "accuracy_float": found.float_score.accuracy,
-        "accuracy_fixed": found.fixed_score.accuracy,
-        "samples": found.samples,
-    }
-
-
-def _layers(result: Result) -> list[dict[str, Any]]:
-    """A row a population; updated + idle = neurons x steps charged of the energy's mode."""
-    charged = result.energy.steps_charged[result.energy.mode]
+def _layers(counts: Counts, mode: Mode) -> list[dict[str, Any]]:
+    """A row per population; updated + idle = neurons x steps charged in this mode."""
+    charged = counts.steps_charged(mode)
     return [
         {
             "name": layer.name,
@@ -161,44 +126,118 @@ def _layers(result: Result) -> list[dict[str, Any]]:
             "saturations": layer.saturations,
             "wraps": layer.wraps,
         }
-        for layer in result.counts.layers.values()
+        for layer in counts.layers.values()
     ]
 
 
-def _comparison(chip: Chip, compiled: Compiled, result: Result) -> dict[str, Any]:
-    """What stands beside the joules; its prices are not the chip's, so their sources are here."""
-    found = beside(compiled.fixed_graph, result.counts, result.energy, chip.nominal)
-    return {**found, "sources": SOURCES}
+def counted(counts: Counts, mode: Mode) -> dict[str, Any]:
+    """What happened; `report.read.recorded` is the inverse.
+
+    Args:
+        counts: Counts of a run.
+        mode: How samples follow each other, which says how many steps are idle.
+    """
+    return {
+        "layers": _layers(counts, mode),
+        "synapses": [dict(vars(synapse)) for synapse in counts.synapses.values()],
+        "host": dict(vars(counts.host)),
+        "core_events": {event: done.tolist() for event, done in counts.on_cores.items()},
+        "slowest_cores": [
+            {"samples_follow": follow, "model": model, **slowest.to_dict()}
+            for (follow, model), slowest in counts.slowest.items()
+        ],
+    }
 
 
-def _cores(chip: Chip, compiled: Compiled, result: Result) -> dict[str, Any] | None:
-    """What each core holds, does and costs."""
-    energy = result.energy
-    return by_core(result.counts, compiled.placed, chip, energy.models, energy.mode)
+def _evaluated(found: Evaluation | None, trained: bool) -> dict[str, Any]:
+    """How well the network did, and whether engines agree; null where nothing was run."""
+    if found is None:
+        names = ("reconstruction", "classification", "agreement", "exactness")
+        return dict.fromkeys(names)
+    return {
+        "reconstruction": _reconstruction(found),
+        "classification": _classification(found),
+        "agreement": _agreement(found) if trained else None,
+        "exactness": _exactness(found),
+    }
 
 
-def _latency(result: Result) -> dict[str, Any] | None:
-    """Modelled time of one sample in each mode, seconds."""
-    static = result.energy.static
-    if static is None:
+def _spent(placed: Placed, counts: Counts, energy: Energy) -> dict[str, Any]:
+    """What happened and what it cost. `comparison` has prices of its own, with their sources."""
+    compared = beside(placed.graph, counts, energy, placed.chip.nominal)
+    return {
+        **counted(counts, energy.mode),
+        "cores": by_core(counts, placed, placed.chip, energy.models, energy.mode),
+        "energy": energy.to_dict(),
+        "comparison": {**compared, "sources": SOURCES},
+        "latency": _latency(energy),
+    }
+
+
+def _calibration(float_graph: Graph | None, calibration: Data | None) -> str:
+    """Where the scales come from."""
+    if float_graph is None:
+        return "the file's own: it holds integers, of which none is changed"
+    if calibration is None:
+        return "uncalibrated: scales come from the weights"
+    return f"{len(calibration)} samples of {calibration.name}"
+
+
+def _quantization(graph: Graph, found: Found, points: Sequence[Point]) -> dict[str, Any]:
+    """What was chosen for the weights of each layer, and what the search for it passed."""
+    weighted = {graph.after(name)[0] for name, _ in graph.of(Synapse)}
+    return {
+        "layers": [
+            {"layer": layer, **vars(choice)}
+            for layer, choice in found.choices.items()
+            if layer in weighted
+        ],
+        "calibration_error": found.error,
+        "points": as_json(tuple(points)),
+    }
+
+
+def _reconstruction(found: Evaluation) -> dict[str, Any] | None:
+    ours, ideal = found.fixed_score, found.float_score
+    if ours.mse is None:
         return None
     return {
-        "samples": result.energy.samples,
+        "mse_float": ideal.mse,
+        "mse_fixed": ours.mse,
+        "ratio": ours.squares / ideal.squares if ideal.squares else None,
+        "samples": found.samples,
+    }
+
+
+def _classification(found: Evaluation) -> dict[str, Any] | None:
+    if found.fixed_score.accuracy is None:
+        return None
+    return {
+        "accuracy_float": found.float_score.accuracy,
+        "accuracy_fixed": found.fixed_score.accuracy,
+        "samples": found.samples,
+    }
+
+
+def _latency(energy: Energy) -> dict[str, Any] | None:
+    """Modelled time of one sample in each mode, seconds."""
+    if energy.static is None:
+        return None
+    return {
+        "samples": energy.samples,
         "per_sample": [
             {
                 "mode": row["mode"],
                 "model": row["model"],
-                "time_s": None if row["time_s"] is None else row["time_s"] / result.energy.samples,
+                "time_s": None if row["time_s"] is None else row["time_s"] / energy.samples,
             }
-            for row in static["times"]
+            for row in energy.static["times"]
         ],
-        "modes": [dict(row) for row in result.energy.latency],
+        "modes": [dict(row) for row in energy.latency],
     }
 
 
-def _agreement(found: Evaluation | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
+def _agreement(found: Evaluation) -> dict[str, Any]:
     return {
         "samples": found.samples,
         "steps": found.steps,
@@ -215,9 +254,7 @@ def _agreement(found: Evaluation | None) -> dict[str, Any] | None:
     }
 
 
-def _exactness(found: Evaluation | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
+def _exactness(found: Evaluation) -> dict[str, Any]:
     exact = found.exactness
     return {
         "engines": list(exact.engines),

@@ -32,6 +32,11 @@ def fewest(of: str) -> str:
     return "fewest " + ("cores times messages" if of == "both" else of)
 
 
+def number_of(count: int, thing: str) -> str:
+    """How many of a thing, such as "1 core" or "12 cores"."""
+    return f"{whole(count)} {thing}{'' if count == 1 else 's'}"
+
+
 def right(title: str) -> Column:
     """A column of numbers."""
     return Column(title, justify="right", no_wrap=True)
@@ -43,8 +48,8 @@ def plain_table() -> Table:
 
 
 def console() -> Console:
-    """Where tables are printed: stdout, without colours of its own."""
-    return Console(highlight=False)
+    """Where tables are printed: stdout, without colours; names in files are no markup."""
+    return Console(highlight=False, markup=False)
 
 
 def exactness(found: dict[str, Any]) -> str:
@@ -52,7 +57,7 @@ def exactness(found: dict[str, Any]) -> str:
     compared = found["spikes_compared"] + found["membrane_values_compared"]
     engines = " = ".join(found["engines"])
     if not compared:
-        return f"{engines} alone; give --engine twice to compare"
+        return f"only {engines} ran, so there is nothing to compare"
     return f"{engines}: {compared:,} spikes and potentials compared, {found['mismatches']} differ"
 
 

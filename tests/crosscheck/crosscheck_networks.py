@@ -119,13 +119,14 @@ def current_and_transposed() -> Case:
 
 def shipped_autoencoder() -> Case:
     """The shipped autoencoder on Loihi 1, compiled as `export` does, and its first test digit."""
-    from neurocompile.compiler import calibration_for, compile, data_for
+    from neurocompile.compiler import compile_graph
     from neurocompile.data.inputs import encode
+    from neurocompile.data.samples import load_data, load_training_data
     from neurocompile.frontend import load
 
     graph = load(Path(__file__).parents[2] / "examples" / "models" / "mnist_autoencoder.pt")
-    compiled = compile(graph, LOIHI, calibration=calibration_for(graph.settings.data))
-    data = data_for(compiled.fixed_graph, None, 1)
+    compiled = compile_graph(graph, LOIHI, calibration=load_training_data(graph.settings.data))
+    data = load_data(graph.settings.data, samples=1)
     steps = compiled.fixed_graph.settings.steps
     encoded = encode(compiled.fixed_graph, data, 0, 1, steps, 0)
     found = fixed.run(compiled.fixed_graph, encoded)

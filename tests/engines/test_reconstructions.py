@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neurocompile as nc
-from neurocompile.compiler import compile, measure
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data
 from neurocompile.engines import batches
 from neurocompile.engines.decode import squared_error
@@ -21,15 +21,16 @@ def compiled(loihi):
     import torch
 
     network = SpikingAutoencoder(latent=8, steps=6, seed=1)
-    return compile(trace(network, torch.zeros(1, 1, 28, 28)), loihi, calibration=digits(10))
+    graph = trace(network, torch.zeros(1, 1, 28, 28))
+    return compile_graph(graph, loihi, calibration=digits(10))
 
 
 def digits(samples):
     return nc.load_data("mnist5k", samples=samples)
 
 
-def test_the_squared_error_of_both_stages_is_the_report_s_to_the_last_bit(compiled, loihi):
-    showed = measure(compiled, loihi, digits(9)).evaluation
+def test_the_squared_error_of_both_stages_is_the_report_s_to_the_last_bit(compiled):
+    showed = compiled.run(digits(9)).result.evaluation
     values = digits(9).values
     ours = nc.results(compiled.fixed_graph, digits(9))
     assert squared_error(ours, values) == showed.fixed_score.squares
@@ -47,7 +48,7 @@ def test_random_input_spikes_follow_the_seed_and_the_sample_not_the_batch(
     network = networks.float_network(0, kinds=("box", "lif", "box", "li"))
     read = replace(network.settings.decoder, task="none")
     network = replace(network, settings=replace(network.settings, decoder=read))
-    graph = getattr(compile(network, loihi, calibration=data), stage)
+    graph = getattr(compile_graph(network, loihi, calibration=data), stage)
     once = nc.results(graph, data, seed=3)
     assert not np.array_equal(once, nc.results(graph, data, seed=4))
     monkeypatch.setattr(batches, "BATCH", 2)
@@ -70,7 +71,7 @@ def test_a_network_that_ends_in_spikes_gives_their_rates(loihi):
     data = Data("by hand", "x", np.array([[1.0, 0.5, 0.0]], dtype=np.float32), None)
     graph = trace(network, torch.zeros(1, 3))
     assert nc.results(graph, data).tolist() == [[1.0, 1 / 3, 0.0]]
-    fixed = compile(graph, loihi, calibration=data).fixed_graph
+    fixed = compile_graph(graph, loihi, calibration=data).fixed_graph
     assert nc.results(fixed, data).tolist() == [[1.0, 1 / 3, 0.0]]
 
 

@@ -35,7 +35,7 @@ def test_paths_of_unequal_length_meet_on_lava(tmp_path):
 
 def test_a_norse_network_is_compiled_and_priced_term_by_term(tmp_path):
     text = run(ROOT / "examples/compile_norse_network.py", "--samples", 10, cwd=tmp_path)
-    assert (tmp_path / "build/norse.pt").is_file()
+    assert (tmp_path / "build/norse/report.json").is_file()
     models: dict[str, float] = {}
     total: dict[str, float] = {}
     name = ""

@@ -9,8 +9,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from neurocompile import compiler, frontend
-from neurocompile.chip.read import load_chip
+from neurocompile import frontend
+from neurocompile.compiler import compile_graph
 from neurocompile.data import samples
 from neurocompile.data.samples import load_data
 from neurocompile.errors import BadInput
@@ -44,8 +44,8 @@ def float_file(digits, tmp_path_factory):
 def start(float_file):
     """The trained network in integers of 4 bits."""
     calibration = load_data("digits:train", samples=50)
-    chip = load_chip("loihi-sim")
-    fine = compiler.compile(float_file, chip, calibration=calibration).fixed_graph
+    trained = frontend.load(float_file)
+    fine = compile_graph(trained, "loihi-sim", calibration=calibration).fixed_graph
     return coarser(fine, 4)
 
 
@@ -114,7 +114,7 @@ def test_the_example_never_shows_a_test_digit_to_calibration_or_training(
         loaded.append("training is over")
         return history
 
-    for module in (example, compiler, samples):
+    for module in (example, samples):
         monkeypatch.setattr(module, "load_data", watched)
     monkeypatch.setattr(example, "fine_tune", trained)
     out = tmp_path / "small_4bit.pt"

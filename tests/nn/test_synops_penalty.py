@@ -11,8 +11,7 @@ import torch
 from norse.torch import LIFBoxParameters
 from torch import nn
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import compile, measure
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.torch import trace
@@ -71,9 +70,8 @@ def test_it_is_what_the_fixed_engine_counts_for_the_same_spikes(name):
         for weight in model.parameters():  # none is 0: the chip's count of a sparse map needs it
             weight.copy_(torch.rand(weight.shape, generator=random) * 0.3 + 0.05)
     x = torch.rand((4, *IMAGE), generator=random)
-    chip = load_chip("loihi-sim")
-    compiled = compile(trace(model, x[:1]), chip)
-    result = measure(compiled, chip, Data("random", "x", x.numpy(), None))
+    compiled = compile_graph(trace(model, x[:1]), "loihi-sim")
+    result = compiled.run(Data("random", "x", x.numpy())).result
     behind = {s.source: s.synops for s in result.counts.synapses.values()}
     assert min(behind[name] for name in ("pixels", "hidden")) > 0
     for layer in ("pixels", "hidden"):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from networks import dense, lif
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import compile
+from neurocompile.compiler import compile_graph
 from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import chain
 from neurocompile.nn import SpikingAutoencoder
@@ -78,7 +77,7 @@ def test_a_neuron_with_more_inputs_than_a_core_has_axons_is_refused_in_a_sentenc
                 "wide": lif((1,)),
             }
         )
-        found = hardware.verdict(compile(graph, load_chip("ideal")))
+        found = hardware.verdict(compile_graph(graph, "ideal"))
         assert says in found
         assert bool(found) == bool(says)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from place_networks import dense, limited, neurons, random_network, weights
 
-from neurocompile import compiler
+import neurocompile as nc
 from neurocompile.chip.read import load_chip
+from neurocompile.compiler import compile_graph
 from neurocompile.ir.fixed import SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Conv
@@ -71,7 +72,7 @@ def test_no_placement_goes_below_the_bound(seed):
 
 @pytest.mark.parametrize("model", sorted(MODELS.iterdir()), ids=lambda path: path.name)
 def test_a_shipped_network_takes_at_most_a_tenth_more_cores_than_counting_allows(model):
-    compiled = compiler.compile(model, LOIHI, steps=16)
+    compiled = compile_graph(nc.load(model), LOIHI)
     least = max(least_cores(compiled.fixed_graph, LOIHI).values())
     assert least <= len(compiled.placed.cores) <= max(least, 1.1 * least)
     fewest = place(compiled.fixed_graph, LOIHI, "cores")

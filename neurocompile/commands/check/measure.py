@@ -104,7 +104,7 @@ def measure(
         seen.add(batch.entered, batch.did)
         score.add(batch.first, batch.did)
         add_up(activity, counted(batch, graph))
-    placed = place(graph, subject.chip, subject.placing.fewest_of)
+    placed = place(graph, subject.chip, subject.target.fewest_of)
     counts = count(placed, activity, samples, stimulus.steps)
     models = {m.name: m.total_j for m in estimate(counts, placed, subject.chip).models}
     spikes = {n: int(activity[n].spikes.sum()) for n, _ in graph.of(SpikeInput, CubaLIF)}

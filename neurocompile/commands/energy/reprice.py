@@ -84,8 +84,8 @@ def reprice(
     if what_if.cores is not None:
         chip = with_cores(chip, what_if.cores)
     graph = exported.graph
-    placed = place(graph, chip, what_if.fewest_of or exported.placing.fewest_of)
-    other = placed.fewest_of != exported.placing.fewest_of
+    placed = place(graph, chip, what_if.fewest_of or exported.target.fewest_of)
+    other = placed.fewest_of != exported.target.fewest_of
     moved = "--cores-per-chip" if what_if.cores is not None else "--place" if other else ""
     counts, origin = _counts(exported, placed, sampling, moved, teller)
     energy = estimate(counts, placed, chip)

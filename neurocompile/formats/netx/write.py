@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -26,6 +27,29 @@ from neurocompile.ir.nodes import Conv, Linear
 
 ABOUT = "neurocompile"
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class NetworkNet:
+    """network.net of a FIXED graph, or why there is none.
+
+    Attributes:
+        content: Bytes of the file; None where it cannot hold the network.
+        loaded_by: The call that loads it in lava-dl; "" where there is no file.
+        reason: Which layer the file cannot hold, and why; "" where there is a file.
+    """
+
+    content: bytes | None
+    loaded_by: str = ""
+    reason: str = ""
+
+
+def network_net(graph: Graph, steps: int) -> NetworkNet:
+    """lava-dl's file of a FIXED graph, where it can hold it, for samples of `steps` steps."""
+    try:
+        return NetworkNet(to_bytes(graph), loaded_by=loaded_by(graph, steps))
+    except Unsupported as error:
+        return NetworkNet(None, reason=str(error))
 
 
 def to_bytes(graph: Graph) -> bytes:

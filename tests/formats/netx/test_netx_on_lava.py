@@ -7,8 +7,7 @@ from networks import neuron, spikes
 from netx_networks import given, network
 from netx_run import netx_spikes
 
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import compile
+from neurocompile.compiler import compile_graph
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.formats.netx.hold import hold
@@ -19,6 +18,7 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv, Input, Linear, Reshape
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.verify import verify
+from neurocompile.place.target import Target
 
 STEPS = 20
 # Seeds whose last layer spikes, so that a comparison says something.
@@ -78,7 +78,7 @@ def test_a_network_of_norse_fits_when_its_scales_are_chosen_for_netx(tmp_path):
         "lif2": box,
     }
     settings = Settings(steps=STEPS, encoder=Encoder("spikes"))
-    compiled = compile(chain(nodes, settings), load_chip("loihi-sim"), netx=True)
+    compiled = compile_graph(chain(nodes, settings), Target("loihi-sim", netx=True))
     graph = compiled.fixed_graph
     path = tmp_path / "network.net"
     path.write_bytes(to_bytes(graph))

@@ -7,9 +7,9 @@ import pytest
 from neighbours import FILES, KEPT, make
 
 from neurocompile import frontend
-from neurocompile.chip.read import load_chip
-from neurocompile.compiler import compile, measure
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data
+from neurocompile.data.sampling import Sampling
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import BadInput
 from neurocompile.ir.nodes import Linear
@@ -50,11 +50,10 @@ def test_a_file_kept_from_a_neighbour_gives_the_spikes_kept_with_it(name):
 @pytest.mark.parametrize("name", [*KEPT, "spikingjelly_if"])
 def test_a_network_of_a_neighbour_runs_in_a_chips_integers_with_nearly_its_spikes(name, tmp_path):
     made, graph = loaded(name, tmp_path)
-    chip = load_chip("loihi-sim")
-    data = Data("spikes", "spikes", made.x.astype(np.float32), None)
+    data = Data("spikes", "spikes", made.x.astype(np.float32))
     engines = ("lava", "fixed") if name == "snntorch_rleaky" else ("fixed", "onnx")
-    compiled = compile(graph, chip, steps=made.x.shape[1])
-    found = measure(compiled, chip, data, engines=engines, steps=made.x.shape[1]).evaluation
+    compiled = compile_graph(graph, "loihi-sim", sampling=Sampling(steps=made.x.shape[1]))
+    found = compiled.run(data, engines=engines).result.evaluation
     assert found.exactness.mismatches == 0
     for layer in found.agreement.values():
         # 8-bit weights, scales from the weights alone; a spike missed shifts those after it

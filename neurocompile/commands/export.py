@@ -1,0 +1,127 @@
+"""The command `neurocompile export`.
+
+In:  arguments.
+Out: a directory; tables, or one JSON document and nothing else, on stdout; progress on stderr.
+What can be refused is refused before the first long step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocompile.commands.options import (
+    PATH,
+    Percent,
+    data_options,
+    engine_option,
+    json_option,
+    nir_options,
+    place_option,
+    show,
+    user_errors,
+)
+from neurocompile.data.sampling import Sampling
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--target", "target_name", metavar="NAME|DIR", required=True, help="The chip.")
+@click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
+@data_options(samples="20; all with --engine fixed only", steps="the model's own", seed="0")
+@click.option(
+    "--bits", type=click.IntRange(2, 8), default=8, show_default=True,
+    help="Width of the weights, bits.",
+)  # fmt: skip
+@click.option(
+    "--max-error-increase", type=Percent(), metavar="P",
+    help="Narrowest weights by layer within this much more error than float, such as 2%.",
+)  # fmt: skip
+@place_option("both")
+@click.option(
+    "--chips", type=click.IntRange(1), metavar="N",
+    help="Largest number of chips, for a network too large for one. [what the target says, else 1]",
+)  # fmt: skip
+@engine_option
+@click.option("--force", is_flag=True, help="Replace an earlier export.")
+@click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
+@nir_options
+@json_option
+@user_errors
+def export(
+    model: Path,
+    target_name: str,
+    out: Path | None,
+    sampling: Sampling,
+    bits: int,
+    max_error_increase: float | None,
+    fewest_of: Any,
+    chips: int | None,
+    engines: tuple[str, ...],
+    force: bool,
+    allow_pickle: bool,
+    netx: bool,
+    dt: float | None,
+    reset: Any,
+    as_json: bool,
+) -> None:
+    """Compile MODEL for a target, run it, price it, write a directory.
+
+    Example: neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim
+    """
+    from neurocompile import frontend
+    from neurocompile.data.stimulus import load_samples, usual_samples
+    from neurocompile.formats.artifact import check_target, digest
+    from neurocompile.installed import require_engines
+    from neurocompile.place.target import Target
+    from neurocompile.terminal.screen import Screen
+
+    out = out or Path("build") / model.stem
+    engines = engines or ("lava", "fixed")
+    check_target(out, force)
+    require_engines(("fixed", *engines))
+    target = Target(target_name, chips, fewest_of or "both", netx)
+    target.load()
+
+    from neurocompile.compiler import compile_graph, scale_samples
+    from neurocompile.quantize.narrow import Narrowest
+
+    with Screen(quiet=as_json) as screen:
+        screen.tell(f"reading {model}")
+        graph = frontend.load(
+            model, allow_pickle=allow_pickle, dt=dt, reset=reset, steps=sampling.steps
+        )
+        for assumption in graph.settings.assumed:
+            screen.tell(f"assumed: {assumption.sentence}")
+        samples = load_samples(sampling, graph.settings.data, usual_samples(engines))
+        compiled = compile_graph(
+            graph,
+            target,
+            sampling=sampling if samples is None else replace(sampling, source=samples),
+            calibration=scale_samples(graph, sampling),
+            bits=bits if max_error_increase is None else Narrowest(max_error_increase),
+            model_digest=digest(model.read_bytes()),
+            tell=screen.tell,
+        )
+        if samples is not None:
+            screen.tell(f"running {len(samples)} samples on {', '.join(engines)}")
+            compiled = compiled.run(engines=engines, progress=screen.progress)
+        screen.tell(f"writing {out}")
+        report = compiled.export(out, force=force)
+    show(report, as_json, lambda: _print(report, out))
+
+
+def _print(report: dict[str, Any], out: Path) -> None:
+    """What a user sees at the end."""
+    from neurocompile.report.show import to_rich
+    from neurocompile.terminal.words import console
+
+    screen = console()
+    if report["energy"] is None:
+        screen.print("no data: nothing was run (--data SOURCE).")
+    screen.print(to_rich(report), crop=False)
+    screen.print(f"written to {out}; every count, price and source: {out / 'report.json'}")

@@ -1,1 +1,0 @@
-"""`neurocompile export`: a trained network in, one directory out."""

@@ -1,0 +1,105 @@
+"""What a network is compiled for: a chip, how many of it, and what a placement should spare.
+
+In:  a user's words, from the command line or from Python; or the manifest of an export.
+Out: Target; the manifest's `placement`.
+Whoever places an exported network places it as the export did: its counts are of that placement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_args
+
+from neurocompile.chip.change import with_chips
+from neurocompile.chip.mesh import chips_allowed
+from neurocompile.chip.read import load_chip
+from neurocompile.chip.record import Chip
+from neurocompile.errors import BadInput
+from neurocompile.formats.netx.layer import for_netx
+from neurocompile.place.pack import Objective
+
+BEFORE = {"fewest_of": "both", "chips": 1}  # what an older manifest means
+
+
+@dataclass(frozen=True)
+class Target:
+    """A chip, and how a network is put on it.
+
+        nc.compile(model, nc.Target("loihi-sim", chips=4, fewest_of="messages"))
+
+    Attributes:
+        chip: Name of a target, folder with a target.toml, or a chip from `load_chip`.
+        chips: Largest number of chips that the network may take; None is what the target says.
+        fewest_of: What a placement should have fewest of: "cores", "messages" between cores, or
+            "both", the smallest product of the two.
+        netx: Whether scales are chosen among those that lava-dl's network.net can hold.
+    """
+
+    chip: str | Path | Chip
+    chips: int | None = None
+    fewest_of: Objective = "both"
+    netx: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fewest_of not in get_args(Objective):
+            raise BadInput(
+                f"fewest_of is {self.fewest_of!r}. Use one of {', '.join(get_args(Objective))}."
+            )
+        if self.chips is not None and (type(self.chips) is not int or self.chips < 1):
+            raise BadInput(f"chips is {self.chips!r}. Use a whole number from 1 on.")
+
+    @staticmethod
+    def of(given: str | PathLike[str] | Chip | Target) -> Target:
+        """A target that is given by name, folder or chip, with its usual placement.
+
+        Raises:
+            BadInput: If it is something else.
+        """
+        if isinstance(given, Target):
+            return given
+        if isinstance(given, str | PathLike | Chip):
+            return Target(Path(given) if isinstance(given, PathLike) else given)
+        raise BadInput(
+            f"the target is of the type {type(given).__name__}. Give the name of a target, a "
+            "folder with a target.toml, a chip from load_chip, or a Target."
+        )
+
+    @property
+    def name(self) -> str:
+        """What an export writes down to find the chip again: a name, or the path of a folder."""
+        return self.chip.name if isinstance(self.chip, Chip) else str(self.chip)
+
+    def load(self) -> Chip:
+        """The chip, with as many of it as are allowed and the number formats that are wanted.
+
+        Raises:
+            BadInput: If there is no such target, or its file breaks a rule.
+        """
+        chip = self.chip if isinstance(self.chip, Chip) else load_chip(self.chip)
+        chip = with_chips(chip, self.chips)
+        return for_netx(chip) if self.netx else chip
+
+
+def remembered(fewest_of: str, chip: Chip) -> dict[str, Any]:
+    """The `placement` of a manifest."""
+    return {"fewest_of": fewest_of, "chips": chips_allowed(chip)}
+
+
+def exported_target(manifest: Mapping[str, Any]) -> Target:
+    """The target of an export; a manifest without a placement has the usual one on one chip.
+
+    Raises:
+        BadInput: If its placement says something else than `remembered` writes.
+    """
+    said = manifest.get("placement", BEFORE)
+    few: Any = said.get("fewest_of") if isinstance(said, dict) else None
+    chips: Any = said.get("chips") if isinstance(said, dict) else None
+    if few not in get_args(Objective) or type(chips) is not int or chips < 1:
+        raise BadInput(
+            f"the manifest is broken ('placement' is {str(said)[:60]}, but has fewest_of: "
+            f"{', '.join(get_args(Objective))}, and chips: 1 or more). Export the model again."
+        )
+    return Target(manifest["target"], chips, few)

@@ -1,0 +1,240 @@
+"""A report for people: the same rows in a terminal and in a notebook.
+
+In:  the JSON-ready values of report.json.
+Out: tables of rich, plain text, or HTML. Names come from users' files: each is shown as it is,
+     never read as markup.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import mode
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.table import Column, Table
+from rich.text import Text
+
+from neurocompile.terminal.words import exactness, fewest, joules, number_of, plain_table, prefixed
+
+KIB = 8 * 1024  # bits
+ANY_WIDTH = 1000  # columns, wider than any table
+NAME_WIDTH = 16  # characters; a longer name goes on in the next line, numbers are never cut
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts: names in the first column, numbers in the others."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    caption: str
+
+
+def to_rich(report: Mapping[str, Any]) -> Group:
+    """Layers, points and summary, as rich prints them."""
+    summary = plain_table()
+    for name, text in _summary(report):
+        summary.add_row(name, Text(text, overflow="fold"))
+    return Group(*map(_rich, _sheets(report)), summary)
+
+
+def to_text(report: Mapping[str, Any]) -> str:
+    """The same as plain text."""
+    out = io.StringIO()
+    Console(file=out, highlight=False, width=100).print(to_rich(report), crop=False)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+
+
+def to_html(report: Mapping[str, Any]) -> str:
+    """The same for a notebook."""
+    summary = [
+        f'<tr><th style="text-align: left">{escape(name)}</th>'
+        f'<td style="text-align: left">{escape(text)}</td></tr>'
+        for name, text in _summary(report)
+    ]
+    return "\n".join([*map(_html, _sheets(report)), f"<table>{''.join(summary)}</table>"])
+
+
+def _rich(sheet: Sheet) -> Table:
+    """A table as wide as its numbers need, whatever the terminal."""
+    cells = [sheet.head, *sheet.rows]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(sheet.head))]
+    columns = [Column(sheet.head[0], width=min(widths[0], NAME_WIDTH), overflow="fold")]
+    columns += [
+        Column(title, justify="right", no_wrap=True, width=width)
+        for title, width in zip(sheet.head[1:], widths[1:], strict=True)
+    ]
+    table = Table(*columns, box=SIMPLE_HEAD, caption=Text(sheet.caption, "italic"))
+    for row in sheet.rows:
+        table.add_row(*map(Text, row))
+    table.width = Console(width=ANY_WIDTH).measure(table).maximum
+    return table
+
+
+def _html(sheet: Sheet) -> str:
+    align = ['style="text-align: left"', *['style="text-align: right"'] * (len(sheet.head) - 1)]
+
+    def line(row: Sequence[str], tag: str) -> str:
+        cells = zip(row, align, strict=True)
+        return f"<tr>{''.join(f'<{tag} {a}>{escape(text)}</{tag}>' for text, a in cells)}</tr>"
+
+    body = "".join(line(row, "td") for row in sheet.rows)
+    head = line(sheet.head, "th")
+    caption = f"<caption>{escape(sheet.caption)}</caption>"
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _sheets(report: Mapping[str, Any]) -> list[Sheet]:
+    sheets = [] if report["energy"] is None else [_layers(report)]
+    points = (report["quantization"] or {}).get("points")
+    return [*sheets, _points(points)] if points else sheets
+
+
+def _layers(report: Mapping[str, Any]) -> Sheet:
+    """Spikes, operations and nominal joules of each layer, as means over the samples."""
+    nominal = _nominal(report["energy"])
+    samples = report["energy"]["samples"]
+    spent: dict[str, float] = {}
+    into = {s["name"]: s["target"] for s in report["synapses"]}
+    for term in nominal["terms"]:
+        layer = into.get(term["layer"], term["layer"])
+        spent[layer] = spent.get(layer, 0.0) + (term["energy_j"] or 0.0)
+    rows = []
+    for row in report["layers"]:
+        counts = (row[key] for key in ("spikes", "synops", "updated", "idle"))
+        spikes, synops, updated, idle = (_mean(count, samples) for count in counts)
+        energy = joules(spent[row["name"]] / samples) if row["name"] in spent else "-"
+        neurons, rate = f"{row['neurons']:,}", f"{row['rate']:.4f}"
+        rows.append((row["name"], neurons, spikes, rate, synops, updated, idle, energy))
+    by = f"energy by {nominal['name']}" if nominal["terms"] else "no nominal energy model"
+    return Sheet(
+        ("layer", "neurons", "spikes", "rate", "synops", "updated", "idle", "energy"),
+        rows,
+        f"Means over {samples} samples; {by}, synapses at their target; rate in spikes per "
+        "neuron and step.",
+    )
+
+
+def _points(points: Sequence[Mapping[str, Any]]) -> Sheet:
+    """The way to the narrowest weights, the widest first: what each bit of memory costs."""
+    rows = []
+    for point in points:
+        memory = point["memory_bits"]
+        rows.append(
+            (
+                _widths(point["bits"]) + (" <- taken" if point["chosen"] else ""),
+                f"{point['error']:.6f}",
+                f"{100 * point['increase']:+.2f} %",
+                f"{point['weight_bits'] / KIB:,.1f} KiB",
+                "-" if memory is None else f"{memory / KIB:,.1f} KiB",
+                joules(point["energy_j"]),
+            )
+        )
+    return Sheet(
+        ("bits", "error", "over float", "weights", "synapse memory", "energy"),
+        rows,
+        "On calibration data, energy per sample. No network tried has less memory and less error.",
+    )
+
+
+def _widths(bits: Mapping[str, int]) -> str:
+    """Most layers' width, and those that have another: "5, latent 4"."""
+    usual = mode(bits.values())
+    others = [f"{name} {n}" for name, n in bits.items() if n != usual]
+    return ", ".join([str(usual), *others])
+
+
+def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a user wants to know first, by name."""
+    rows: list[tuple[str, str]] = []
+    errors = report["reconstruction"]
+    if errors is not None:
+        floating = "-" if errors["mse_float"] is None else f"{errors['mse_float']:.6f}"
+        ratio = "" if errors["ratio"] is None else f", ratio {errors['ratio']:.4f}"
+        rows.append(
+            ("reconstruction error", f"float {floating}, fixed {errors['mse_fixed']:.6f}{ratio}")
+        )
+    accuracy = report["classification"]
+    if accuracy is not None:
+        floating = accuracy["accuracy_float"]
+        text = "-" if floating is None else f"{floating:.2%}"
+        rows.append(("accuracy", f"float {text}, fixed {accuracy['accuracy_fixed']:.2%}"))
+    if report["exactness"] is not None:
+        rows.append(("exactness", exactness(report["exactness"])))
+    energy = report["energy"]
+    if energy is None:
+        rows.append(("energy per sample", "not known: nothing was run"))
+    else:
+        rows.append(("energy per sample", _totals(energy)))
+        rows.append(("", f"({energy['name']}, model {energy['model_version']})"))
+        rows += _static(energy, report["latency"])
+    rows.append(("fits the chip", _fit(report["fit"])))
+    rows.append(("scales", report["provenance"]["calibration"]))
+    net = report["network_net"]
+    rows.append(("network.net", net if report["network_net_written"] else f"not written: {net}"))
+    rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
+    return rows
+
+
+def _totals(energy: Mapping[str, Any]) -> str:
+    """The totals of a chip whose file names models for them; else why there is none."""
+    each = energy["per_sample_j"]
+    if set(each.values()) != {None}:
+        low, nominal, high = (joules(each[key]) for key in ("low_j", "nominal_j", "high_j"))
+        return f"low {low}, nominal {nominal}, high {high}"
+    models = [
+        f"{model['name']} {joules(None if total is None else total / energy['samples'])}"
+        for model in energy["models"]
+        for total in [model["total_j"]]
+    ]
+    if not models:
+        return "no total: the target has no prices"
+    unpriced = {t["quantity"] for m in energy["models"] for t in m["terms"] if t["price_j"] is None}
+    if unpriced:
+        which = " and ".join(f"'{quantity}'" for quantity in sorted(unpriced))
+        return f"no total: {which} has no price; energy.not_modelled in report.json says more"
+    return f"no total: the target has no prices of its own; {', '.join(models)}"
+
+
+def _static(energy: Mapping[str, Any], latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Static power is listed beside the energy of events and never added to it."""
+    if energy["static"] is None or latency is None:
+        return []
+    rows = []
+    for now, row in zip(latency["per_sample"], energy["static"]["times"], strict=True):
+        if now["time_s"] is None:
+            continue
+        model = f", {row['model']}" if row["model"] else ""
+        low, high = (joules(row[key] / energy["samples"]) for key in ("low_j", "high_j"))
+        time = prefixed(now["time_s"], "s")
+        rows.append(("static, beside it", f"{low} to {high} in {time} ({row['mode']}{model})"))
+    return rows
+
+
+def _mean(count: int | None, samples: int) -> str:
+    return "-" if count is None else f"{count / samples:,.0f}"
+
+
+def _nominal(energy: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model whose total is the nominal one."""
+    for model in energy["models"]:
+        if model["total_j"] == energy["nominal_j"] is not None:
+            return dict(model)
+    return {"name": "none", "terms": []}
+
+
+def _fit(fit: Mapping[str, Any]) -> str:
+    cores = next(row for row in fit["limits"] if row["resource"] == "cores")
+    limit = "without limit" if cores["limit"] is None else f"of {cores['limit']}"
+    if fit["chips_limit"] > 1:
+        limit += f" (on {fit['chips']} of {fit['chips_limit']} chips)"
+    word = "yes" if fit["fits"] else "NO"
+    least = max(fit["least_cores"].values(), default=None)
+    bound = "" if least is None else f", at least {least} by counting"
+    asked = f"placed for {fewest(fit['fewest_of'])}"
+    return f"{word}: {number_of(fit['cores_used'], 'core')} {limit}{bound}; {asked}"
