@@ -309,7 +309,7 @@ class Compiled:
             "target": self.target.name, "data": vars(self._declared), "bits": self._bits(),
             "placement": remembered(self.target.fewest_of, self.placed.chip),
             "provenance": report["provenance"],
-        })  # fmt: skip
+        }, force=force)  # fmt: skip
         return report
 
     def __repr__(self) -> str:

@@ -61,7 +61,7 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
     """The graph out of a file, as it says it."""
     suffix = path.suffix.lower()
     if not path.exists():
-        raise BadInput(f"there is no file '{path}'.")
+        raise BadInput(f"there is no file '{path}'. Give a model: {SUFFIXES}.")
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
     if suffix == ".nir":

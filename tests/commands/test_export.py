@@ -138,7 +138,7 @@ def test_without_data_nothing_is_invented(model, tmp_path, call):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("nowhere.pt", "--target", "loihi-sim"), 2, "there is no file nowhere.pt"),
+        (("nowhere.pt", "--target", "loihi-sim"), 2, "there is no file 'nowhere.pt'"),
         (("MODEL", "--target", "loihi-9"), 2, "loihi-9"),
         (("MODEL", "--target", "loihi-sim", "--data", "mnist9"), 2, "mnist9"),
         (("MODEL", "--target", "loihi-sim", "--data", "mnist5k"), 2, r"shape \(1, 28, 28\)"),
