@@ -49,7 +49,7 @@ from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
 from neurocompile.quantize.search import Found, best
 from neurocompile.report.build import build_report, provenance
-from neurocompile.report.show import to_html, to_rich, to_text
+from neurocompile.report.show import Shown, to_html, to_text
 from neurocompile.simplify import simplify
 from neurocompile.terminal.words import joules, number_of
 
@@ -323,7 +323,7 @@ class Compiled:
         return to_text(self.report)
 
     def __rich__(self) -> Any:
-        return to_rich(self.report)
+        return Shown(self.report)
 
     def _repr_html_(self) -> str:
         return to_html(self.report)

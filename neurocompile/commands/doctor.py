@@ -128,19 +128,17 @@ def examine() -> dict[str, object]:
 
 def print_doctor(found: dict[str, Any]) -> None:
     """Packages, and what works."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from neurocompile.terminal.tables import Page, Table
 
-    from neurocompile.terminal.words import console
-
-    screen = console()
-    table = Table("package", "installed", "pinned", box=SIMPLE_HEAD)
+    page = Page()
+    packages = Table(("package", "installed", "pinned"), texts=("installed", "pinned"))
     for row in found["packages"]:
-        table.add_row(row["name"], row["installed"] or "-", row["pinned"] or "-")
-    screen.print(table)
-    works = Table("what", "works", "how to get it", box=SIMPLE_HEAD)
+        packages.add(row["name"], row["installed"] or "-", row["pinned"] or "-")
+    page.table(packages)
+    works = Table(("what", "works"), texts=("works",))
     for row in found["works"]:
-        missing = f"missing: {', '.join(row['missing'])}" if row["missing"] else ""
-        hint = f"{missing}\n{row['install']}" if missing else ""
-        works.add_row(row["name"], "yes" if row["works"] else "no", hint)
-    screen.print(works)
+        missing = f"missing: {', '.join(row['missing'])}; {row['install']}"
+        works.add(
+            row["name"], "yes" if row["works"] else "no", note=missing if row["missing"] else ""
+        )
+    page.table(works)

@@ -117,11 +117,13 @@ def export(
 
 def _print(report: dict[str, Any], out: Path) -> None:
     """What a user sees at the end."""
-    from neurocompile.report.show import to_rich
-    from neurocompile.terminal.words import console
+    from neurocompile.report.show import summary, tables
+    from neurocompile.terminal.tables import Page
 
-    screen = console()
+    page = Page()
     if report["energy"] is None:
-        screen.print("no data: nothing was run (--data SOURCE).")
-    screen.print(to_rich(report), crop=False)
-    screen.print(f"written to {out}; every count, price and source: {out / 'report.json'}")
+        page.say("no data: nothing was run (--data SOURCE).")
+    for table in tables(report):
+        page.table(table)
+    page.facts(summary(report))
+    page.say(f"written to {out}; every count, price and source: {out / 'report.json'}")

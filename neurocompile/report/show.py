@@ -1,101 +1,83 @@
 """A report for people: the same rows in a terminal and in a notebook.
 
 In:  the JSON-ready values of report.json.
-Out: tables of rich, plain text, or HTML. Names come from users' files: each is shown as it is,
-     never read as markup.
+Out: lines for a terminal, plain text, or HTML. Names come from users' files: each is shown as it
+     is, never read as markup.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import mode
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.table import Column, Table
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from neurocompile.terminal.words import exactness, fewest, joules, number_of, plain_table, prefixed
+from neurocompile.terminal.tables import Table, facts
+from neurocompile.terminal.words import exactness, fewest, joules, number_of, prefixed
 
 KIB = 8 * 1024  # bits
-ANY_WIDTH = 1000  # columns, wider than any table
-NAME_WIDTH = 16  # characters; a longer name goes on in the next line, numbers are never cut
+TEXT_WIDTH = 100  # columns of plain text
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A table of texts: names in the first column, numbers in the others."""
+class Shown:
+    """A report as rich prints it, in as many columns as there are."""
 
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    caption: str
+    report: Mapping[str, Any]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The lines of the report."""
+        return to_lines(self.report, options.max_width)
 
 
-def to_rich(report: Mapping[str, Any]) -> Group:
-    """Layers, points and summary, as rich prints them."""
-    summary = plain_table()
-    for name, text in _summary(report):
-        summary.add_row(name, Text(text, overflow="fold"))
-    return Group(*map(_rich, _sheets(report)), summary)
+def to_lines(report: Mapping[str, Any], width: int) -> Iterator[Text]:
+    """Layers, points and summary, in lines of at most so many columns."""
+    for table in tables(report):
+        yield from table.lines(width)
+        yield Text()
+    yield from facts(summary(report), width)
 
 
 def to_text(report: Mapping[str, Any]) -> str:
     """The same as plain text."""
-    out = io.StringIO()
-    Console(file=out, highlight=False, width=100).print(to_rich(report), crop=False)
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+    return "\n".join(line.plain.rstrip() for line in to_lines(report, TEXT_WIDTH))
 
 
 def to_html(report: Mapping[str, Any]) -> str:
     """The same for a notebook."""
-    summary = [
+    rows = [
         f'<tr><th style="text-align: left">{escape(name)}</th>'
         f'<td style="text-align: left">{escape(text)}</td></tr>'
-        for name, text in _summary(report)
+        for name, text in summary(report)
     ]
-    return "\n".join([*map(_html, _sheets(report)), f"<table>{''.join(summary)}</table>"])
+    return "\n".join([*map(_html, tables(report)), f"<table>{''.join(rows)}</table>"])
 
 
-def _rich(sheet: Sheet) -> Table:
-    """A table as wide as its numbers need, whatever the terminal."""
-    cells = [sheet.head, *sheet.rows]
-    widths = [max(len(row[k]) for row in cells) for k in range(len(sheet.head))]
-    columns = [Column(sheet.head[0], width=min(widths[0], NAME_WIDTH), overflow="fold")]
-    columns += [
-        Column(title, justify="right", no_wrap=True, width=width)
-        for title, width in zip(sheet.head[1:], widths[1:], strict=True)
-    ]
-    table = Table(*columns, box=SIMPLE_HEAD, caption=Text(sheet.caption, "italic"))
-    for row in sheet.rows:
-        table.add_row(*map(Text, row))
-    table.width = Console(width=ANY_WIDTH).measure(table).maximum
-    return table
-
-
-def _html(sheet: Sheet) -> str:
-    align = ['style="text-align: left"', *['style="text-align: right"'] * (len(sheet.head) - 1)]
+def _html(table: Table) -> str:
+    align = ['style="text-align: left"', *['style="text-align: right"'] * (len(table.titles) - 1)]
 
     def line(row: Sequence[str], tag: str) -> str:
         cells = zip(row, align, strict=True)
         return f"<tr>{''.join(f'<{tag} {a}>{escape(text)}</{tag}>' for text, a in cells)}</tr>"
 
-    body = "".join(line(row, "td") for row in sheet.rows)
-    head = line(sheet.head, "th")
-    caption = f"<caption>{escape(sheet.caption)}</caption>"
+    body = "".join(line(row.cells, "td") for row in table.rows)
+    head = line(table.titles, "th")
+    caption = f"<caption>{escape(table.caption)}</caption>"
     return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def _sheets(report: Mapping[str, Any]) -> list[Sheet]:
-    sheets = [] if report["energy"] is None else [_layers(report)]
+def tables(report: Mapping[str, Any]) -> list[Table]:
+    """The tables of layers, and of points where there was a search."""
+    shown = [] if report["energy"] is None else [_layers(report)]
     points = (report["quantization"] or {}).get("points")
-    return [*sheets, _points(points)] if points else sheets
+    return [*shown, _points(points)] if points else shown
 
 
-def _layers(report: Mapping[str, Any]) -> Sheet:
+def _layers(report: Mapping[str, Any]) -> Table:
     """Spikes, operations and nominal joules of each layer, as means over the samples."""
     nominal = _nominal(report["energy"])
     samples = report["energy"]["samples"]
@@ -104,42 +86,39 @@ def _layers(report: Mapping[str, Any]) -> Sheet:
     for term in nominal["terms"]:
         layer = into.get(term["layer"], term["layer"])
         spent[layer] = spent.get(layer, 0.0) + (term["energy_j"] or 0.0)
-    rows = []
+    by = f"energy by {nominal['name']}" if nominal["terms"] else "no nominal energy model"
+    table = Table(
+        ("layer", "neurons", "spikes", "rate", "synops", "updated", "idle", "energy"),
+        caption=f"Means over {samples} samples; {by}, synapses at their target; rate in spikes "
+        "per neuron and step.",
+    )
     for row in report["layers"]:
         counts = (row[key] for key in ("spikes", "synops", "updated", "idle"))
         spikes, synops, updated, idle = (_mean(count, samples) for count in counts)
         energy = joules(spent[row["name"]] / samples) if row["name"] in spent else "-"
         neurons, rate = f"{row['neurons']:,}", f"{row['rate']:.4f}"
-        rows.append((row["name"], neurons, spikes, rate, synops, updated, idle, energy))
-    by = f"energy by {nominal['name']}" if nominal["terms"] else "no nominal energy model"
-    return Sheet(
-        ("layer", "neurons", "spikes", "rate", "synops", "updated", "idle", "energy"),
-        rows,
-        f"Means over {samples} samples; {by}, synapses at their target; rate in spikes per "
-        "neuron and step.",
-    )
+        table.add(row["name"], neurons, spikes, rate, synops, updated, idle, energy)
+    return table
 
 
-def _points(points: Sequence[Mapping[str, Any]]) -> Sheet:
+def _points(points: Sequence[Mapping[str, Any]]) -> Table:
     """The way to the narrowest weights, the widest first: what each bit of memory costs."""
-    rows = []
+    table = Table(
+        ("bits", "error", "over float", "weights", "synapse memory", "energy"),
+        caption="On calibration data, energy per sample. No network tried has less memory and "
+        "less error.",
+    )
     for point in points:
         memory = point["memory_bits"]
-        rows.append(
-            (
-                _widths(point["bits"]) + (" <- taken" if point["chosen"] else ""),
-                f"{point['error']:.6f}",
-                f"{100 * point['increase']:+.2f} %",
-                f"{point['weight_bits'] / KIB:,.1f} KiB",
-                "-" if memory is None else f"{memory / KIB:,.1f} KiB",
-                joules(point["energy_j"]),
-            )
+        table.add(
+            _widths(point["bits"]) + (" <- taken" if point["chosen"] else ""),
+            f"{point['error']:.6f}",
+            f"{100 * point['increase']:+.2f} %",
+            f"{point['weight_bits'] / KIB:,.1f} KiB",
+            "-" if memory is None else f"{memory / KIB:,.1f} KiB",
+            joules(point["energy_j"]),
         )
-    return Sheet(
-        ("bits", "error", "over float", "weights", "synapse memory", "energy"),
-        rows,
-        "On calibration data, energy per sample. No network tried has less memory and less error.",
-    )
+    return table
 
 
 def _widths(bits: Mapping[str, int]) -> str:
@@ -149,7 +128,7 @@ def _widths(bits: Mapping[str, int]) -> str:
     return ", ".join([str(usual), *others])
 
 
-def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+def summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a user wants to know first, by name."""
     rows: list[tuple[str, str]] = []
     errors = report["reconstruction"]

@@ -29,7 +29,7 @@ class Screen:
     """Stages as lines and runs as bars, on stderr; silent where JSON is asked for."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False)
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the columns that hold them.
+"""Numbers as people read them.
 
 In:  values in SI units.
 Out: short texts with a prefix of the unit.
@@ -7,9 +7,6 @@ Out: short texts with a prefix of the unit.
 from __future__ import annotations
 
 from typing import Any
-
-from rich.console import Console
-from rich.table import Column, Table
 
 UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 
@@ -35,21 +32,6 @@ def fewest(of: str) -> str:
 def number_of(count: int, thing: str) -> str:
     """How many of a thing, such as "1 core" or "12 cores"."""
     return f"{whole(count)} {thing}{'' if count == 1 else 's'}"
-
-
-def right(title: str) -> Column:
-    """A column of numbers."""
-    return Column(title, justify="right", no_wrap=True)
-
-
-def plain_table() -> Table:
-    """A table of names and values, without lines."""
-    return Table(show_header=False, box=None, pad_edge=False)
-
-
-def console() -> Console:
-    """Where tables are printed: stdout, without colours; names in files are no markup."""
-    return Console(highlight=False, markup=False)
 
 
 def exactness(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from html import escape
 import pytest
 from rich.console import Console
 
-from neurocompile.report.show import NAME_WIDTH, to_html, to_rich, to_text
+from neurocompile.report.show import Shown, to_html, to_text
 
 HOSTILE = ("[red]a", "[/]", "<script>alert(1)</script>", 'a" onclick="b')
 
@@ -43,8 +43,7 @@ def report(*names):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_shown_as_it_is_and_never_read_as_markup(name):
     text = "".join(to_text(report(name)).split())
-    pieces = 3 if len(name) <= NAME_WIDTH else 2  # in the table a long name is two lines
-    assert text.count("".join(name.split())) == pieces  # the table, network.net, what was assumed
+    assert text.count("".join(name.split())) == 3  # the table, network.net, what was assumed
     html = to_html(report(name))
     assert html.count(escape(name)) == 3
     tags = re.findall(r"<[^>]*>", html)
@@ -55,9 +54,10 @@ def test_a_long_name_goes_on_in_the_next_line_and_no_number_is_cut():
     name = "encoder.block1.residual.conv1.lif"
     for width in (40, 80):
         out = io.StringIO()
-        Console(file=out, width=width).print(to_rich(report(name)), crop=False)
+        Console(file=out, width=width).print(Shown(report(name)))
         text = out.getvalue()
         assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
         for number in ("1,000,000", "0.1000", "1,000,000,000", "2,000,000"):
             assert number in text
         cells = [line.split()[0] for line in text.splitlines() if line.strip()]

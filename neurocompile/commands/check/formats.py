@@ -7,11 +7,15 @@ Out: text. Every format says the same: which layer and field, from what to what,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from rich.console import Console
+from rich.text import Text
+
 from neurocompile.formats.artifact import json_bytes
+from neurocompile.terminal.tables import Table, paragraph
 
 LISTED = 20  # differences that a table names
 ANNOTATIONS = 10  # what GitHub shows of a step
@@ -26,9 +30,6 @@ def render(found: Mapping[str, Any], form: str) -> str:
         "github": _github,
     }
     return forms[form](found)
-
-
-FORMATS = ("table", "json", "junit", "github")
 
 
 def sentence(found: Mapping[str, Any]) -> str:
@@ -74,33 +75,51 @@ def _allowed(bounds: Mapping[str, float]) -> str:
 
 
 def _table(found: Mapping[str, Any]) -> str:
+    """What a person reads; the command in its last line is in one piece, to be copied."""
+    width = Console().width
+    lines = [line.plain for line in _lines(found, width)]
+    if not found["passed"]:
+        again = f"neurocompile check {found['artifact']} --baseline {found['baseline']} --update"
+        lines += ["", "If this is meant, renew the baseline:", f"  {again}"]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(found: Mapping[str, Any], width: int) -> Iterator[Text]:
     verdict = "passed" if found["passed"] else "FAILED"
     if found["updated"]:
         verdict = "baseline written"
-    command = f"neurocompile check {found['artifact']} --baseline {found['baseline']} --update"
-    lines = [
-        f"{found['artifact']} against {found['baseline']}: {verdict}",
-        f"mode {found['mode']}, engine {found['engine']}, "
-        f"{found['samples']} samples of {found['data']}",
-    ]
+    yield from paragraph(f"{found['artifact']} against {found['baseline']}: {verdict}", width)
+    run = f"mode {found['mode']}, engine {found['engine']}"
+    yield from paragraph(f"{run}, {found['samples']} samples of {found['data']}", width)
+    for text in _said(found):
+        yield from paragraph(text, width, indent=2) if text else [Text()]
+    if found["metrics"]:
+        table = Table(("metric", "baseline", "now", "change", "allowed", ""), texts=("allowed", ""))
+        for row in found["metrics"]:
+            table.add(*_metric(row, found))
+        yield Text()
+        yield from table.lines(width)
+
+
+def _said(found: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, what it did, and what each changed layer does on its own."""
     differs = [f"{row['where']} {row['change']}" for row in found["findings"]]
     differs += [f"{row['layer']}: {row['what']} {row['change']}" for row in found["runs"]]
+    effect = found["effect"] or _trouble(found)
     if differs:
-        more = [f"and {len(differs) - LISTED} more"] if len(differs) > LISTED else []
-        lines += ["", *(f"  {text}" for text in [*differs[:LISTED], *more])]
-        if found["effect"] or found["trouble"]:
-            lines += [f"  => {found['effect'] or _trouble(found)}"]
+        yield ""
+        yield from differs[:LISTED]
+        if len(differs) > LISTED:
+            yield f"and {len(differs) - LISTED} more"
+        if effect:
+            yield f"=> {effect}"
         if found["alone"]:
-            lines += ["", "  each changed layer, with its synapses, alone in the old network:"]
-            lines += [f"  {row['layer']}: {row['text']}" for row in found["alone"]]
+            yield ""
+            yield "each changed layer, with its synapses, alone in the old network:"
+            yield from (f"{row['layer']}: {row['text']}" for row in found["alone"])
     elif found["trouble"]:
-        lines += ["", f"  {_trouble(found)}"]
-    if found["metrics"]:
-        head = ("metric", "baseline", "now", "change", "allowed", "")
-        lines += ["", *_aligned([head, *(_metric(row, found) for row in found["metrics"])])]
-    if not found["passed"]:
-        lines += ["", f"If this is meant, renew the baseline: {command}"]
-    return "\n".join(lines) + "\n"
+        yield ""
+        yield _trouble(found)
 
 
 def _metric(row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -117,19 +136,6 @@ def _plain(value: float | None) -> str:
     if value is None:
         return "none"
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns: names to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(width) if i in (0, 4, 5) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _junit(found: Mapping[str, Any]) -> str:

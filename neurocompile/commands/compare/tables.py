@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Column, Table
-
 from neurocompile.commands.compare.sentences import beside_one, percent
+from neurocompile.terminal.tables import Page, Table
 
 ROUNDED = {
     "weight": "weights",
@@ -27,32 +24,31 @@ ROUNDED = {
 
 def print_comparison(found: Mapping[str, Any]) -> None:
     """Layers by spikes, layers by membrane, classes of rounding; then what to make of it."""
-    console = Console(highlight=False)
-    console.print(_spikes(found))
-    console.print(_membrane(found))
-    console.print(_runs(found))
+    page = Page()
+    for table in (_spikes(found), _membrane(found), _runs(found)):
+        page.table(table)
     for sentence in found["summary"]:
-        console.print(sentence)
+        page.say(sentence)
 
 
 def _spikes(found: Mapping[str, Any]) -> Table:
-    table = _table(
-        "layer", "neurons", "float", "fixed", "change", "agree", "alone", "parts", "samples",
+    table = Table(
+        ("layer", "neurons", "float", "fixed", "change", "agree", "alone", "parts", "samples"),
         title="Spikes",
-    )  # fmt: skip
+    )
     for row in found["layers"]:
         if row["agreement"] is None:
-            table.add_row(row["name"], f"{row['neurons']:,}", *["-"] * 7)
+            table.add(row["name"], f"{row['neurons']:,}", *["-"] * 7)
             continue
         spikes = (f"{row[k] / found['samples']:,.0f}" for k in ("float_spikes", "fixed_spikes"))
-        table.add_row(
+        table.add(
             row["name"], f"{row['neurons']:,}", *spikes, _signed(row["rate_change"]),
             percent(row["agreement"]), percent(row["agreement_alone"]),
             "-" if row["first_step"] is None else f"step {row['first_step']}",
             f"{row['samples_parted']:,}",
         )  # fmt: skip
     table.caption = (
-        f"Spikes a sample, mean of {found['samples']} samples of {found['data']}, "
+        f"Spikes per sample, mean of {found['samples']} samples of {found['data']}, "
         f"{found['steps']} steps. agree: equal in every neuron and step; alone: the same, each "
         "layer given the float network's spikes. parts: the first step in which a spike differs; "
         "samples: in how many one does."
@@ -61,16 +57,14 @@ def _spikes(found: Mapping[str, Any]) -> Table:
 
 
 def _membrane(found: Mapping[str, Any]) -> Table:
-    table = _table(
-        "layer", "rms", "largest", "all: rms", "largest", "cut", "wrapped", "silent",
-        "bursting", title="Membrane: error / threshold",
-    )  # fmt: skip
+    titles = ("rms", "largest", "all: rms", "largest", "cut", "wrapped", "silent", "bursting")
+    table = Table(("layer", *titles), title="Membrane: error / threshold")
     readout = False
     for row in found["layers"]:
         before, after = row["membrane"]["before"], row["membrane"]["all"]
         mark = "" if row["membrane"]["unit"] == "threshold" else "*"
         readout = readout or bool(mark)
-        table.add_row(
+        table.add(
             row["name"] + mark, _error(before["rms"]), _error(before["max"]), _error(after["rms"]),
             _error(after["max"]), f"{row['saturations']:,}", f"{row['wraps']:,}",
             _both(row, "silent"), _both(row, "bursting"),
@@ -86,12 +80,10 @@ def _membrane(found: Mapping[str, Any]) -> Table:
 
 def _runs(found: Mapping[str, Any]) -> Table:
     first = found["first"]
-    table = _table("rounded", "parts in", "at", "samples", "agree", title="Rounding: one at a time")
     result = _result_column(found)
-    if result:
-        table.add_column(result[1], justify="right", no_wrap=True)
-    if first:
-        table.add_column("v / threshold", justify="right", no_wrap=True)
+    titles = ["rounded", "parts in", "at", "samples", "agree"]
+    titles += ([result[1]] if result else []) + (["v / threshold"] if first else [])
+    table = Table(titles, texts=("parts in", "at"), title="Rounding: one at a time")
     for row in ({"run": "nothing", "float": True, **found["float"]}, *found["runs"]):
         values = ["-", "-", "0", percent(1.0)]
         if "float" not in row:
@@ -103,7 +95,7 @@ def _runs(found: Mapping[str, Any]) -> Table:
         if first:
             ratio = first["of_threshold"]["float" if "float" in row else row["run"]]
             values.append("-" if ratio is None else beside_one(ratio))
-        table.add_row(ROUNDED.get(row["run"], row["run"]), *values)
+        table.add(ROUNDED.get(row["run"], row["run"]), *values)
     table.caption = (
         "The float network again, one class of its parameters as the chip has it. on the chip: all "
         "of them, and its integer arithmetic."
@@ -149,14 +141,3 @@ def _part(part: float | None) -> str:
 
 def _signed(change: float | None) -> str:
     return "-" if change is None else f"{change:+.2%}".replace("%", " %")
-
-
-def _table(first: str, *columns: str, title: str) -> Table:
-    return Table(
-        Column(first, overflow="fold"), *map(_right, columns), title=title, title_justify="left",
-        caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
-    )  # fmt: skip
-
-
-def _right(title: str) -> Column:
-    return Column(title, justify="right", no_wrap=True)

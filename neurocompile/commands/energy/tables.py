@@ -3,51 +3,44 @@
 In:  the document that `--json` prints.
 Out: tables for people, made from it and from nothing else.
 A count, a price and a product are printed with all their digits: whoever multiplies gets the
-product that is printed.
+product that is printed. They are of all samples, for a count is whole; every other joule is per
+sample.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from string import ascii_lowercase
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Column, Table
-
+from neurocompile.chip.change import USER
+from neurocompile.energy.latency import BOUND
+from neurocompile.terminal.tables import Page, Table
 from neurocompile.terminal.words import fewest, joules, prefixed
-
-WIDTH = 110  # of a table of terms; a narrower terminal wraps its lines
 
 
 def print_energy(found: dict[str, Any]) -> None:
     """Terms, totals, what moves them, and what stands beside."""
-    console = Console(highlight=False, width=max(WIDTH, Console().width))
-    energy = found["energy"]
+    page, energy = Page(), found["energy"]
     for change in found["set"]:
         was = "no price" if change["was"] is None else f"{change['was']}, {change['was_source']}"
-        console.print(f"set by the user: {change['key']} = {change['value']} {change['unit']} "
-                      f"(was {was})")  # fmt: skip
+        page.say(f"{USER}: {change['key']} = {change['value']} {change['unit']} (was {was})")
     model = next((m for m in energy["models"] if m["name"] == found["model"]), None)
     if model is None:
-        console.print(f"{found['target']} has no prices: counts, and no joules.")
+        page.say(f"{found['target']} has no prices: counts, and no joules.")
     else:
-        console.print(_terms(found, model))
-    summary = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in [*_totals(found), *_times(found), *_others(found)]:
-        summary.add_row(name, value)
-    console.print(summary)
+        origins = _origins(model)
+        page.table(_terms(found, model, origins))
+        page.facts((mark, f"{source}, {kind}") for (source, kind), mark in origins.items())
+    page.facts([*_totals(found), *_times(found), *_others(found)])
     if model is not None and found["sensitivity"][model["name"]]:
-        console.print(_sensitivity(found, model["name"]))
-        console.print(_sweep(found["sweep"]))
-        console.print(f"{found['sweep']['model']}, {found['sweep']['label']}.")
-    console.print("not modelled:")
-    for line in energy["not_modelled"]:
-        console.print(f"  {line}")
+        page.table(_sensitivity(found, model))
+        page.table(_sweep(found["sweep"]))
+    page.facts((("", line) for line in energy["not_modelled"]), title="not modelled")
     used = {term["source"] for m in energy["models"] for term in m["terms"]} - {None}
-    for key in [*sorted(used), "keras_spiking", "horowitz2014"]:
-        source = found["sources"][key]
-        console.print(f"source {key}: {source['title']} {source.get('link', '')}".rstrip())
+    keys = [*sorted(used), "keras_spiking", "horowitz2014"]
+    page.sources({key: found["sources"][key] for key in keys})
 
 
 def exact(value: float, power: int) -> str:
@@ -61,25 +54,36 @@ def exact(value: float, power: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _terms(found: dict[str, Any], model: dict[str, Any]) -> Table:
+def _origins(model: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """A letter for each source and kind of a model's prices, in the order of its terms."""
+    terms = [t for t in model["terms"] if t["price_j"] is not None]
+    return {
+        origin: ascii_lowercase[i]
+        for i, origin in enumerate(dict.fromkeys((t["source"], t["kind"]) for t in terms))
+    }
+
+
+def _terms(
+    found: dict[str, Any], model: Mapping[str, Any], origins: Mapping[tuple[str, str], str]
+) -> Table:
+    samples = "1 sample" if found["samples"] == 1 else f"all {found['samples']} samples"
     table = Table(
-        "layer",
-        Column("event", no_wrap=True),
-        *map(_right, ("count", "x pJ", "= nJ")),
-        "source",
-        "kind",
-        box=SIMPLE_HEAD,
+        ("layer", "event", "count", "x pJ", "= nJ", "from"),
+        labels=2,
+        texts=("from",),
+        title=f"{model['name']}, {samples}",
+        caption=f"Counts: {found['counts']}. from: where a price is from. `neurocompile targets "
+        f"{found['target']}` shows its place in the source.",
     )
     for term in model["terms"]:
         count = "not known" if term["count"] is None else f"{term['count']:,}"
         price = "no price" if term["price_j"] is None else exact(term["price_j"], -12)
         product = "-" if term["energy_j"] is None else exact(term["energy_j"], -9)
-        table.add_row(term["layer"], term["quantity"], count, price, product,
-                      term["source"] or "-", term["kind"] or "-")  # fmt: skip
+        mark = origins.get((term["source"], term["kind"]), "-")
+        table.add(term["layer"], term["quantity"], count, price, product, mark)
     total = "not known" if model["total_j"] is None else exact(model["total_j"], -9)
-    table.add_section()
-    table.add_row(f"{found['samples']} samples", f"total of {model['name']}", "", "", total)
-    table.caption = f"Counts: {found['counts']}. Prices and sources: `targets {found['target']}`."
+    table.section()
+    table.add("total", "", "", "", total, "")
     return table
 
 
@@ -90,14 +94,14 @@ def _totals(found: dict[str, Any]) -> list[tuple[str, str]]:
         total = model["total_j"]
         each = joules(None if total is None else total / samples)
         marks = ["nominal"] if model["name"] == found["nominal"] else []
-        if any(term["source"] == "set by the user" for term in model["terms"]):
-            marks.append("prices set by the user")
+        if any(term["source"] == USER for term in model["terms"]):
+            marks.append(f"prices {USER}")
         rows.append(
-            (f"{model['name']}, a sample", each + (f" ({', '.join(marks)})" if marks else ""))
+            (f"{model['name']}, per sample", each + (f" ({', '.join(marks)})" if marks else ""))
         )
     if energy["models"]:
         low, high = (joules(energy["per_sample_j"][key]) for key in ("low_j", "high_j"))
-        rows.append(("low and high, a sample", f"{low}, {high}: totals of models"))
+        rows.append(("low and high, per sample", f"{low}, {high}: totals of models"))
     rows.append(("", f"({energy['name']}, model {energy['model_version']}, {energy['mode']})"))
     placed = f"placed for {fewest(found['fewest_of'])}"
     rows.append(("cores", f"{found['cores_used']}; chips: {found['chips']}; {placed}"))
@@ -111,14 +115,14 @@ def _times(found: dict[str, Any]) -> list[tuple[str, str]]:
         if row["time_s"] is not None:
             low, high = (joules(row[key] / found["samples"]) for key in ("low_j", "high_j"))
             model = f", {row['model']}" if row["model"] else ""
-            rows.append(("static, beside it", f"{low} to {high} a sample ({row['mode']}{model})"))
+            rows.append(("static, beside it", f"{low} to {high} per sample ({row['mode']}{model})"))
     for row in found["latency"]:
         if row["step_s"] is None:
             continue
         parts = ""
         if row["core"] is not None:
             work, barrier = prefixed(row["work_s"], "s"), prefixed(row["barrier_s"], "s")
-            least = ", a lower bound" if row["work_is"] == "lower bound" else ""
+            least = f", a {BOUND}" if row["work_is"] == BOUND else ""
             parts = f" = slowest core {work} (most often {row['core']}{least}) + barrier {barrier}"
         step, sample = prefixed(row["step_s"], "s"), prefixed(row["sample_s"], "s")
         rows.append(
@@ -142,24 +146,24 @@ def _others(found: dict[str, Any]) -> list[tuple[str, str]]:
         counted = ", ".join(f"{t['count']:,} {t['quantity']}" for t in ann["terms"])
         rows.append(
             (
-                "without spikes, a sample",
+                "without spikes, per sample",
                 f"{joules(ann['per_sample_j'])}{alone}; {ann['activation_bits']}-bit activations; "
                 f"{counted}",
             )
         )
     if even is not None:
-        now = f"now {even['rate_now']:.4g} spikes a neuron and sample"
+        now = f"now {even['rate_now']:.4g} spikes per neuron and sample"
         rate = (
             "none: its neuron steps alone cost more"
             if even["rate"] is None
-            else (f"{even['rate']:.4g} spikes a neuron and sample")
+            else (f"{even['rate']:.4g} spikes per neuron and sample")
         )
         rows.append((f"break-even of {even['model']}", f"{rate}; {now}"))
     listed = ", ".join(
         f"{row['device']} {joules(row['total_j'] / found['samples'])}"
         for row in found["keras_spiking"]
     )
-    rows.append(("by keras-spiking, a sample", f"{listed} (comparison only)"))
+    rows.append(("by keras-spiking, per sample", f"{listed} (comparison only)"))
     bench = found["neurobench"]
     operations = bench["SynapticOperations"]
     rows.append(
@@ -179,25 +183,22 @@ def _sparsity(part: float | None) -> str:
     return "none" if part is None else f"{part:.4f}"
 
 
-def _sensitivity(found: dict[str, Any], model: str) -> Table:
+def _sensitivity(found: dict[str, Any], model: Mapping[str, Any]) -> Table:
+    """Of each price its part of the total, and what other prices would make of the total."""
+    samples = found["samples"]
     table = Table(
-        "price", *map(_right, ("part of the total", "10 % more or less", "total at twice it")),
-        box=SIMPLE_HEAD,
-    )  # fmt: skip
-    for row in found["sensitivity"][model]:
-        change = joules(row["change_10_percent_j"])
-        table.add_row(row["price"], f"{row['share']:.2%}", f"+-{change}",
-                      joules(row["total_doubled_j"]))  # fmt: skip
-    table.caption = f"Of all {found['samples']} samples; exact, the total is linear in each price."
+        ("price", "part of it", "10 % more or less", "at twice it"),
+        title=f"what moves the total of {model['name']}, per sample",
+        caption="Exact: the total is linear in each price.",
+    )
+    for row in found["sensitivity"][model["name"]]:
+        change, doubled = row["change_10_percent_j"] / samples, row["total_doubled_j"] / samples
+        table.add(row["price"], f"{row['share']:.2%}", f"+-{joules(change)}", joules(doubled))
     return table
 
 
 def _sweep(found: dict[str, Any]) -> Table:
-    table = Table("spikes", _right("a sample"), box=SIMPLE_HEAD)
+    table = Table(("spikes", "per sample"), caption=f"{found['model']}, {found['label']}.")
     for row in found["rows"]:
-        table.add_row(f"x {row['factor']:g}", joules(row["per_sample_j"]))
+        table.add(f"x {row['factor']:g}", joules(row["per_sample_j"]))
     return table
-
-
-def _right(title: str) -> Column:
-    return Column(title, justify="right", no_wrap=True)

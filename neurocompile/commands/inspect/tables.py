@@ -6,34 +6,34 @@ Out: tables for people, made from them and from nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from neurocompile.terminal.words import console, plain_table
+from neurocompile.terminal.tables import Page, Table
 
 
 def print_inspection(found: dict[str, Any]) -> None:
-    """The layers of a model."""
-    screen = console()
-    table = Table("layer", "kind", "shape", "parameters", box=SIMPLE_HEAD)
+    """The layers of a model, the parameters of each below it."""
+    page = Page()
+    table = Table(("layer", "kind", "shape"), texts=("kind", "shape"))
     for row in found["layers"]:
         details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
-        table.add_row(row["name"], row["kind"], _shape(row["shape"]), details)
-    screen.print(table)
+        table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
+    page.table(table)
+    page.facts(_summary(found))
+
+
+def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     settings = found["settings"]
-    summary = plain_table()
-    summary.add_row("stage", found["stage"])
-    summary.add_row("time", f"{settings['steps']} steps of {settings['dt']:g} s")
-    summary.add_row("encoder", _named(settings["encoder"]))
-    summary.add_row("decoder", _named(settings["decoder"]))
-    summary.add_row("data", settings["data"] or "not stated")
+    yield "stage", found["stage"]
+    yield "time", f"{settings['steps']} steps of {settings['dt']:g} s"
+    yield "encoder", _named(settings["encoder"])
+    yield "decoder", _named(settings["decoder"])
+    yield "data", settings["data"] or "not stated"
     for name, value in settings["training"].items():
-        summary.add_row(f"training: {name}", str(value))
+        yield f"training: {name}", str(value)
     for sentence in settings.get("assumed", ()):
-        summary.add_row("assumed", sentence)
-    screen.print(summary)
+        yield "assumed", sentence
 
 
 def _named(settings: dict[str, Any]) -> str:

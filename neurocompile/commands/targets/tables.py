@@ -6,26 +6,57 @@ Out: tables for people, made from them and from nothing else.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from neurocompile.terminal.tables import Page, Table
 
-from neurocompile.commands.targets.describe import target_lines
-from neurocompile.terminal.words import console, right
+BETWEEN = {
+    "below": "for a number of tiles between two entries: the entry below",
+    "line": "for a number of tiles between two entries: the line from one to the other",
+}
 
 
 def print_targets(rows: list[dict[str, Any]]) -> None:
-    """One line a target."""
-    table = Table("target", "what it is", right("cores"), "energy models", box=SIMPLE_HEAD)
+    """What each target is, its cores and its energy models."""
+    table = Table(("target", "cores", "energy models"), texts=("energy models",))
     for row in rows:
         cores = "no limit" if row["cores"] is None else str(row["cores"])
-        table.add_row(row["name"], row["title"], cores, ", ".join(row["energy_models"]) or "none")
-    console().print(table)
+        models = ", ".join(row["energy_models"]) or "none"
+        table.add(row["name"], cores, models, note=row["title"])
+    Page().table(table)
 
 
 def print_target(found: dict[str, Any]) -> None:
     """Every number of a target with its source."""
-    screen = console()
-    for line in target_lines(found, screen.width):
-        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    page = Page()
+    page.say(f"{found['name']}: {found['title']}")
+    for section, rows in groupby(found["numbers"], lambda row: row["key"].rpartition(".")[0]):
+        table = Table((section, "value", "kind"), texts=("kind",), caption=_caption(section, found))
+        for row in rows:
+            name, source = row["key"].rpartition(".")[2], f"{row['source']}: {row['where']}"
+            table.add(name, _value(row), row["kind"], note=source)
+        page.table(table)
+    nominal = found["nominal"] or "none, so a report has no nominal total"
+    between = " and ".join(found["range"]) or "none, so a report has no low and no high"
+    page.facts([("nominal energy model", nominal), ("energy range from the models", between)])
+    page.sources(found["sources"])
+
+
+def _caption(section: str, found: dict[str, Any]) -> str:
+    """What a section says beside its numbers."""
+    kind, _, model = section.partition(".")
+    if kind == "barrier":
+        return BETWEEN[found["barriers"][model]]
+    if section == "limits" and found["no_limit"]:
+        return f"without a number: {', '.join(found['no_limit'])}"
+    return ""
+
+
+def _value(row: dict[str, Any]) -> str:
+    """The number as written in the file, with its unit where it has one."""
+    value, unit = row["value"], row["unit"]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if unit in ("1", "name") else f"{text} {unit}"

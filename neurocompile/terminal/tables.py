@@ -1,0 +1,205 @@
+"""Tables and facts that fit a terminal of any width: what does not fit beside goes below.
+
+In:  cells as text; how many columns the terminal has.
+Out: lines, none longer than the terminal, every name and number whole.
+A row of a table is one line where the terminal is wide enough. Else its labels have a line of their
+own, or its values go on in lines below, under titles that do the same: whichever takes fewer lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+GAP = "  "
+HEAD = "bold"  # style of titles
+MORE = 2  # columns by which a sentence goes on further in
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        cells: One text per column; none for an empty line.
+        note: What goes below them, or "".
+    """
+
+    cells: Sequence[str]
+    note: str = ""
+
+
+@dataclass
+class Table:
+    """Rows of labels and values under titles.
+
+    Attributes:
+        titles: One title per column.
+        labels: How many of the first columns are labels, which name a row.
+        texts: Titles of value columns that hold text, to the left; the others hold numbers.
+        title: A line above, or "".
+        caption: Sentences below, or "".
+        rows: What `add` and `section` put there.
+    """
+
+    titles: Sequence[str]
+    labels: int = 1
+    texts: Collection[str] = ()
+    title: str = ""
+    caption: str = ""
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, *cells: str, note: str = "") -> None:
+        """A row; a note goes below it, wrapped and indented."""
+        self.rows.append(Row(cells, note))
+
+    def section(self) -> None:
+        """An empty line before the next row."""
+        self.rows.append(Row(()))
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The table in so many columns."""
+        form = _Form(self, width)
+        head = list(form.lines(self.titles))
+        body = [list(form.lines(row.cells)) if row.cells else [""] for row in self.rows]
+        if self.title:
+            yield from (Text(line, HEAD) for line in _folded(self.title, width))
+        yield from (Text(line, HEAD) for line in head)
+        yield Text("─" * max(cell_len(line) for lines in (head, *body) for line in lines))
+        for row, lines in zip(self.rows, body, strict=True):
+            yield from map(Text, lines)
+            yield from map(Text, _folded(row.note, width, indent=4))
+        if self.caption:
+            yield Text()
+            yield from map(Text, _folded(self.caption, width))
+
+
+class _Form:
+    """Where the cells of a table's rows go in so many columns."""
+
+    def __init__(self, table: Table, width: int) -> None:
+        rows = [table.titles, *(row.cells for row in table.rows if row.cells)]
+        columns = range(len(table.titles))
+        self.width, self.labels = width, table.labels
+        self.widths = [max(cell_len(row[i]) for row in rows) for i in columns]
+        self.left = [i < table.labels or table.titles[i] in table.texts for i in columns]
+        label = sum(len(GAP) + w for w in self.widths[: table.labels])
+        values = columns[table.labels :]
+        beside, below = self._groups(values, label), self._groups(values, len(GAP))
+        fits = label + max((self.widths[i] for i in values), default=0) <= width
+        # The label is a line more where it does not stand beside its values.
+        self.beside = fits and len(beside) <= len(below)
+        self.groups, self.indent = (beside, label) if self.beside else (below, len(GAP))
+
+    def _groups(self, columns: range, indent: int) -> list[list[int]]:
+        """Columns of values, those of one line together."""
+        groups: list[list[int]] = []
+        used = self.width
+        for i in columns:
+            if used + len(GAP) + self.widths[i] > self.width:
+                groups.append([])
+                used = indent - len(GAP)
+            groups[-1].append(i)
+            used += len(GAP) + self.widths[i]
+        return groups
+
+    def lines(self, cells: Sequence[str]) -> Iterator[str]:
+        """The lines of one row."""
+        label = GAP.join(self._cell(cells, i) for i in range(self.labels))
+        if not self.beside:
+            yield from _folded(label, self.width)
+        for number, group in enumerate(self.groups):
+            begin = label + GAP if self.beside and number == 0 else " " * self.indent
+            line = (begin + GAP.join(self._cell(cells, i) for i in group)).rstrip()
+            if cell_len(line) > self.width:  # one cell that is longer than a line
+                yield from _folded(line.strip(), self.width, self.indent)
+            elif line:
+                yield line
+
+    def _cell(self, cells: Sequence[str], i: int) -> str:
+        rest = " " * (self.widths[i] - cell_len(cells[i]))
+        return cells[i] + rest if self.left[i] else rest + cells[i]
+
+
+def facts(rows: Iterable[tuple[str, str]], width: int) -> Iterator[Text]:
+    """Names, and beside each what there is to say, wrapped in its own column.
+
+    Args:
+        rows: Names and values; a row without a name goes on with the value above.
+        width: Columns of the terminal.
+    """
+    rows = list(rows)
+    begin = max((cell_len(name) for name, _ in rows), default=0) + len(GAP)
+    if begin > width // 2:
+        begin = 2 * len(GAP)
+    for name, value in rows:
+        beside = cell_len(name) + len(GAP) <= begin
+        if not beside:
+            yield from map(Text, _folded(name, width))
+        lines = list(_folded(value, width, begin)) or [""]
+        if beside and name:
+            lines[0] = name + " " * (begin - cell_len(name)) + lines[0].strip()
+        yield from map(Text, lines)
+
+
+def paragraph(text: str, width: int, indent: int = 0) -> Iterator[Text]:
+    """Text in lines, those after the first further in."""
+    yield from map(Text, _folded(text, width, indent, more=MORE) or [""])
+
+
+class Page:
+    """Where tables are printed: stdout, in as many columns as it has, without colours.
+
+    An empty line sets tables and lists of facts apart; sentences follow each other.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._before = ""
+
+    def table(self, table: Table) -> None:
+        """Print a table."""
+        self._print("table", table.lines(self._console.width))
+
+    def facts(self, rows: Iterable[tuple[str, str]], title: str = "") -> None:
+        """Print names and values, under a title where they have one."""
+        lines = list(facts(rows, self._console.width))
+        self._print("facts", [*([Text(title, HEAD)] if title else []), *lines])
+
+    def sources(self, rows: Mapping[str, Mapping[str, str]]) -> None:
+        """Print the title of each source by its key; a link stays in one piece, to be followed."""
+        lines = [Text("sources", HEAD)]
+        for key, source in rows.items():
+            lines += paragraph(f"{key}: {source['title']}", self._console.width)
+            if "link" in source:
+                lines.append(Text(" " * MORE + source["link"]))
+        self._print("sources", lines)
+
+    def say(self, text: str) -> None:
+        """Print a sentence."""
+        self._print("sentence", paragraph(text, self._console.width))
+
+    def _print(self, kind: str, lines: Iterable[Text]) -> None:
+        if self._before and (kind, self._before) != ("sentence", "sentence"):
+            self._console.print()
+        self._before = kind
+        for line in lines:
+            self._console.print(line, soft_wrap=True)
+
+
+def _folded(text: str, width: int, indent: int = 0, more: int = 0) -> list[str]:
+    """Lines of words, indented; a word that is longer than a line is cut into lines.
+
+    Args:
+        text: The words.
+        width: Columns of a line.
+        indent: Columns before each line.
+        more: Columns before each line but the first, beside those.
+    """
+    first, others = " " * indent, " " * (indent + more)
+    return wrap(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
