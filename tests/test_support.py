@@ -38,7 +38,8 @@ def test_a_reset_that_a_target_lacks_is_a_no_with_its_reason():
     number = re.fullmatch(r"no \((\d+)\)", row["loihi-sim"])
     assert number is not None
     assert f"\n{number[1]}. A spike resets it by 'subtract', but loihi-sim has zero." in PAGE
-    assert set(chip_names()) <= set(cells("LIF"))
+    assert row["loihi2-sim"] == "yes"  # whose neurons are programs
+    assert set(chip_names()) <= set(cells("LIF, reset zero"))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

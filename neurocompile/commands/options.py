@@ -107,7 +107,8 @@ def nir_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option(
             "--reset", type=click.Choice(["zero", "subtract"]),
-            help="NIR: what a spike does to v. [goes to v_reset; zero is the same]",
+            help="What a spike does to v: it goes to v_reset, or loses the threshold. "
+            "[the file's own; else zero]",
         ),
         click.option(
             "--dt", type=click.FloatRange(0, min_open=True), metavar="SECONDS",

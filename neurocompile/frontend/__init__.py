@@ -15,6 +15,7 @@ from typing import Any
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
+from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Settings
 
 SUFFIXES = ".pt, .onnx, .nir, .net"
@@ -35,9 +36,10 @@ def load(
             or a `.net` file of lava-dl.
         allow_pickle: Run the code of a pickled `.pt` file,
             torch.save({"model": model, "example_input": x}, path), instead of reading a checkpoint.
-        dt, reset: What a `.nir` file of others does not say: the length of a step in seconds (dt,
-            which a plain `.onnx` and a `.net` file may lack too), and "subtract" where spikes
-            subtract the threshold; see `formats.nir.read`.
+        dt: Length of a step in seconds, which a `.nir`, plain `.onnx` or `.net` file may not say.
+        reset: What a spike does to v, which a `.nir` file of others does not say; see
+            `formats.nir.read`. Where a file says another, the graph has the one given here, and
+            `assumed` says so.
         steps: Steps of a sample, where the file does not say how many; not assumed then.
 
     Raises:
@@ -46,6 +48,13 @@ def load(
         NotInstalled: If the reader's packages are absent.
     """
     graph = _read(Path(path), allow_pickle, dt, reset)
+    if reset is not None:
+        if graph.fixed:
+            raise BadInput(
+                f"'{path}' holds a chip's integers, compiled for the resets that it has. Leave out "
+                "--reset, or compile the trained network with it."
+            )
+        graph = as_asked(graph, reset)
     return replace(graph, settings=graph.settings.given(steps))
 
 
@@ -58,7 +67,7 @@ def from_module(model: Any, example_input: Any, settings: Settings | None = None
 
 
 def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
-    """The graph out of a file, as it says it."""
+    """The graph out of a file; reset is for a file that does not say it."""
     suffix = path.suffix.lower()
     if not path.exists():
         raise BadInput(f"there is no file '{path}'. Give a model: {SUFFIXES}.")
@@ -69,15 +78,15 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
             path, dt=dt, reset=reset
         )
         return found
-    if suffix == ".onnx" and reset is None:
+    if suffix == ".onnx":
         said = {} if dt is None else {"dt": dt}
         graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(path, **said)
         return graph
-    if suffix == ".net" and reset is None:
+    if suffix == ".net":
         net: Graph = _needs("neurocompile.formats.netx.read", "train").load_net(path, dt=dt)
         return net
-    if dt is not None or reset is not None:
-        raise BadInput(f"'{path}' says its step and its resets itself. Leave out --dt and --reset.")
+    if dt is not None:
+        raise BadInput(f"'{path}' says the length of its step itself. Leave out --dt.")
     if suffix == ".pt":
         return _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
     raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")

@@ -37,6 +37,7 @@ from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
+from neurocompile.quantize.resets import has_reset, refused
 from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
@@ -145,15 +146,14 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
 
 
 def _check_supported(incoming: Incoming, chip: Chip) -> None:
-    reset = incoming.neuron.reset
-    if reset not in chip.formats.resets.value:
-        raise DoesNotFit(
-            f"layer '{incoming.name}': a spike resets it by '{reset}', but {chip.name} has "
-            f"{', '.join(chip.formats.resets.value)}. Train with Norse's reset_value, or take a "
-            "target that has this reset."
-        )
+    if not has_reset(chip, incoming.neuron):
+        raise refused(chip, incoming.name, incoming.neuron)
     drop = incoming.numbers.v_drop
-    if reset == "subtract" and drop is not None and not _is_threshold(drop, incoming):
+    if (
+        incoming.neuron.reset == "subtract"
+        and drop is not None
+        and not _is_threshold(drop, incoming)
+    ):
         raise Unsupported(
             f"layer '{incoming.name}': a spike subtracts {float(np.max(drop)):.4g} from its "
             f"potential, but a chip's neuron subtracts its threshold, "

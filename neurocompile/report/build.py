@@ -24,7 +24,7 @@ from neurocompile.engines.evaluate import Evaluation
 from neurocompile.formats.netx.write import NetworkNet
 from neurocompile.installed import installed
 from neurocompile.ir.digest import graph_digest
-from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.place.fit import core_table, fit
 from neurocompile.place.placed import Placed
@@ -62,6 +62,7 @@ def build_report(
         "schema_version": SCHEMA_VERSION,
         **_evaluated(evaluation, trained=quantized is not None),
         **(SPENT if shown is None else _spent(placed, *shown[1:])),
+        "not_stock": _not_stock(placed.graph),
         "fit": {**fit(placed), "cores": core_table(placed)},
         "quantization": None if quantized is None else _quantization(placed.graph, *quantized),
         "network_net": net.loaded_by or net.reason,
@@ -108,6 +109,15 @@ def provenance(
             "calibration": None if calibration is None else calibration.digest,
         },
     }
+
+
+def _not_stock(graph: Graph) -> list[dict[str, str]]:
+    """The layers that are not one of Lava's stock processes, and why."""
+    return [
+        {"layer": name, "why": "a spike subtracts the threshold"}
+        for name, node in graph.of(CubaLIF)
+        if node.reset == "subtract"
+    ]
 
 
 def _layers(counts: Counts, mode: Mode) -> list[dict[str, Any]]:

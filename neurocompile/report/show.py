@@ -154,10 +154,18 @@ def summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows += _static(energy, report["latency"])
     rows.append(("fits the chip", _fit(report["fit"])))
     rows.append(("scales", report["provenance"]["calibration"]))
+    if report["not_stock"]:
+        rows.append(("own processes", _not_stock(report["not_stock"])))
     net = report["network_net"]
     rows.append(("network.net", net if report["network_net_written"] else f"not written: {net}"))
     rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
     return rows
+
+
+def _not_stock(rows: list[dict[str, Any]]) -> str:
+    """The layers for which Lava has no process of its own."""
+    layers = ", ".join(row["layer"] for row in rows)
+    return f"{layers}: {rows[0]['why']}, which is not one of Lava's stock processes"
 
 
 def _totals(energy: Mapping[str, Any]) -> str:

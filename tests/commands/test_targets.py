@@ -125,4 +125,4 @@ def test_loihi_2_has_limits_with_sources_and_no_price_of_its_own():
 def test_the_formats_of_loihi_2_are_those_that_lava_simulates():
     mine, lava = (load_chip(name).formats for name in ("loihi2-sim", "loihi-sim"))
     differ = {k for k in vars(mine) if getattr(mine, k).value != getattr(lava, k).value}
-    assert differ == {"graded_spikes"}
+    assert differ == {"graded_spikes", "resets"}

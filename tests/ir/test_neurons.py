@@ -91,3 +91,11 @@ def test_without_a_decay_the_start_lies_one_bias_a_step_before(v_init, bias):
     for _ in range(5):
         state = node.step(NumpyOps(), state, np.int64(0), node.constants()).state
     assert state[1].tolist() == [v_init]
+
+
+def test_a_neuron_with_a_current_may_subtract_its_threshold():
+    """Leaks of 1/2 (dt 1 ms, 500/s). i = 4, v = 2 - 1 = 1; i = 2, v = 1.5 - 1; i = 1, v = 0.75."""
+    half = np.array(500.0)
+    node = LIF(half, half, 0 * HALF, np.array(1.0), 0 * HALF, "subtract")
+    assert run(node, [4, 0, 0]) == ([True, True, False], [1.0, 0.5, 0.75])
+    assert level_of(node, StepParameters(v_leak=3.0, v_reset=7.0)) is None

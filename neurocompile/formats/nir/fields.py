@@ -30,7 +30,7 @@ class NirNode:
         fields: What the file says of it.
         shape: What arrives at it.
         dt: Length of a step, seconds.
-        reset: What a spike does where NIR's v_reset is not to be taken at its word; or None.
+        reset: What a spike does to v.
         takes: How many values what follows it takes, where that is one Linear or Affine.
         assumed: What the file does not say; a rule adds to it.
     """
@@ -39,7 +39,7 @@ class NirNode:
     fields: dict[str, Any]
     shape: Shape
     dt: float
-    reset: Reset | None = None
+    reset: Reset = "zero"
     takes: int | None = None
     assumed: list[Assumption] = field(default_factory=list)
 

@@ -17,6 +17,7 @@ from neurocompile.formats.nir.fields import NirNode
 from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
 from neurocompile.formats.nir.primitives import AXES, MAPS, Named, nodes_of
+from neurocompile.formats.nir.reset import reset_of
 from neurocompile.ir.checks import check_shape, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
@@ -34,8 +35,8 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
     Args:
         graph: Its tree.
         dt: Length of a step, seconds; DEFAULT_DT where None, which `assumed` then says.
-        reset: "subtract" where spikes are known to subtract the threshold; None for NIR's own
-            reset, to v_reset.
+        reset: What a spike does to v, where the caller knows it. None: the default of the program
+            that the file names, else NIR's reset to v_reset, which `assumed` then says.
     """
     assumed: list[Assumption] = []
     if dt is None:
@@ -47,6 +48,7 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
         assumed.append(Assumption("dt", sentence))
     flat = flatten(graph)
     edges = Edges(flat.edges)
+    reset = reset_of(graph, flat, dt, assumed) if reset is None else reset
     closing, parts = _parts(flat, edges, dt, reset, assumed)
     delayed = _delayed(flat, edges, closing)
     names = _order(flat, edges, delayed)
@@ -57,7 +59,7 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
 
 
 def _parts(
-    flat: Flat, edges: Edges, dt: float, reset: Reset | None, assumed: list[Assumption]
+    flat: Flat, edges: Edges, dt: float, reset: Reset, assumed: list[Assumption]
 ) -> tuple[tuple[Edge, ...], dict[str, Named]]:
     """The edges that close loops, and our nodes for each primitive."""
     found = walk(edges, flat.input)

@@ -16,7 +16,7 @@ import numpy as np
 from neurocompile.errors import Unsupported
 from neurocompile.formats.nir.fields import NirNode, Parameter
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Reset
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox
 from neurocompile.ir.nodes import (
     MOST_DELAY_STEPS,
     AvgPool,
@@ -72,18 +72,13 @@ def nodes_of(site: NirNode) -> Named:
                 site.parameter("v_leak"),
                 site.parameter("v_threshold"),
                 site.parameter("v_reset", 0.0),
-                _reset(site),
+                site.reset,
             )
             return (*_factor(site, site.parameter("r")), ("", box))
         case "LI":
             readout = LIBox(_inverse(site, "tau"), site.parameter("v_leak"))
             return (*_factor(site, site.parameter("r")), ("", readout))
         case "CubaLIF":
-            if site.reset == "subtract":
-                raise Unsupported(
-                    f"layer '{site.name}' (CubaLIF): a neuron with synaptic current resets to a "
-                    "value, not by subtraction. Leave out --reset subtract."
-                )
             return (
                 *_factor(site, _current(site)),
                 (
@@ -94,6 +89,7 @@ def nodes_of(site: NirNode) -> Named:
                         site.parameter("v_leak"),
                         site.parameter("v_threshold"),
                         site.parameter("v_reset", 0.0),
+                        site.reset,
                     ),
                 ),
             )
@@ -103,7 +99,7 @@ def nodes_of(site: NirNode) -> Named:
             )
             return (*_factor(site, _current(site)), ("", leaky))
         case "IF":
-            iaf = IAF(site.parameter("v_threshold"), site.parameter("v_reset", 0.0), _reset(site))
+            iaf = IAF(site.parameter("v_threshold"), site.parameter("v_reset", 0.0), site.reset)
             return (*_factor(site, _per_step(site)), ("", iaf))
         case "I":
             return (*_factor(site, _per_step(site)), ("", Integrator()))
@@ -275,7 +271,3 @@ def _factor(site: NirNode, factor: Parameter) -> Named:
     if (np.abs(factor - 1) <= ROUNDING).all():
         return ()
     return ((".factor", factor_of(np.asarray(factor, np.float64), site.shape)),)
-
-
-def _reset(site: NirNode) -> Reset:
-    return site.reset or "zero"

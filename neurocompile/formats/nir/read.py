@@ -19,6 +19,7 @@ from neurocompile.formats.nir.foreign import foreign_graph
 from neurocompile.formats.nir.write import to_nir
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
+from neurocompile.ir.resets import as_asked
 
 
 def read_nir(path: str | Path, *, dt: float | None = None, reset: Reset | None = None) -> Graph:
@@ -43,11 +44,13 @@ def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None)
         tree: {"version": ..., "node": a NIRGraph} of dicts, arrays and texts.
         dt: Length of a step, seconds. None: the file's own, which our files hold; 1e-4 in
             others, and `assumed` says so.
-        reset: "subtract" where the network was trained to subtract its threshold, which NIR
-            cannot say. None: NIR's reset, to v_reset.
+        reset: What a spike does to v in a file of others, which NIR does not hold: "zero" sets it
+            to v_reset, "subtract" takes the threshold off. None: the default of the program that
+            the metadata name, else v_reset, and `assumed` says so. Our files hold it; where it is
+            another, `assumed` says that as well.
 
     Raises:
-        BadInput: If the tree is no sound NIR graph, or contradicts dt or reset.
+        BadInput: If the tree is no sound NIR graph, or contradicts dt.
         Unsupported: If a primitive has no equal here; the message names its layer.
     """
     if dt is not None and not (isfinite(dt) and dt > 0):
@@ -67,6 +70,4 @@ def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None)
             f"dt = {dt:g} s was asked for, but the file itself says {found.settings.dt:g} s. "
             "Leave out --dt."
         )
-    if reset is not None:
-        raise BadInput("the file itself says how its neurons reset. Leave out --reset.")
-    return found
+    return found if reset is None else as_asked(found, reset)

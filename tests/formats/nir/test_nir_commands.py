@@ -46,23 +46,27 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
     assert "steps" not in progress.split("assumed: ", 1)[1].splitlines()[0]
     assert "assumed" in text
     report = json.loads((out / "report.json").read_text())
-    (sentence,) = report["provenance"]["assumed"]
-    assert sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    step, reset, other = report["provenance"]["assumed"]
+    assert step.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    assert reset.startswith("reset zero: at a spike of layer '1' and 1 more v goes to v_reset: the")
+    assert other.startswith("the other reset: on 2 samples --reset subtract gives ")
+    assert other in " ".join(progress.split())
     assert report["exactness"]["mismatches"] == 0
     code, text, _ = call("inspect", out, "--json")
-    assert json.loads(text)["settings"]["assumed"] == [sentence]  # the artifact keeps it
+    assert json.loads(text)["settings"]["assumed"] == [step, reset]  # the artifact keeps them
 
 
 def test_steps_that_are_not_given_are_assumed_and_said(tmp_path):
     words = "a sample takes 100 steps: the file does not say how many."
-    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", "--dt", "1e-4", "--json")
+    told = ("--dt", "1e-4", "--reset", "zero")
+    code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", *told, "--json")
     (sentence,) = json.loads(text)["settings"]["assumed"]
     assert sentence.startswith(words)
     for given, said in (((), True), (("--steps", 30), False)):
         out = tmp_path / str(said)
         code, _, progress = call(
             "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", out,
-            "--dt", "1e-4", "--engine", "fixed", *given,
+            *told, "--engine", "fixed", *given,
         )  # fmt: skip
         assert code == 0, progress
         assert (words in progress) is said
@@ -99,7 +103,7 @@ def test_files_that_hold_their_own_step_take_no_dt():
     model = ROOT / "examples/models/mnist_autoencoder.pt"
     code, _, stderr = call("inspect", model, "--dt", "1e-3")
     assert code == 2
-    assert "says its step and its resets itself. Leave out --dt and --reset." in stderr
+    assert "says the length of its step itself. Leave out --dt." in stderr
 
 
 def test_a_network_goes_from_snntorch_to_lava_with_one_command(tmp_path):

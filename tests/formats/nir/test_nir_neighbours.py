@@ -64,10 +64,10 @@ def test_a_network_of_a_neighbour_runs_in_a_chips_integers_with_nearly_its_spike
 def test_the_step_is_assumed_and_said_where_the_file_is_snntorchs(tmp_path):
     _, graph = loaded("snntorch_leaky", tmp_path)
     assert graph.settings.dt == 1e-4
-    dt, steps = graph.settings.assumed
-    assert (dt.key, steps.key) == ("dt", "steps")
+    dt, reset, steps = graph.settings.assumed
+    assert (dt.key, reset.key, steps.key) == ("dt", "reset", "steps")
     assert dt.sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
-    _, graph = loaded("snntorch_leaky", tmp_path, dt=1e-4)
+    _, graph = loaded("snntorch_leaky", tmp_path, dt=1e-4, reset="zero")
     assert [each.key for each in graph.settings.assumed] == ["steps"]
 
 

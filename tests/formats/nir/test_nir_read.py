@@ -154,8 +154,7 @@ def test_subtraction_is_read_where_the_caller_says_so():
     assert read(nir.IF(vector(1.0), vector(1.0)), (2,), reset="subtract").nodes["x"].reset == (
         "subtract"
     )
-    with pytest.raises(Unsupported, match=r"'x' \(CubaLIF\): a neuron with synaptic current"):
-        read(cuba(), (2,), reset="subtract")
+    assert read(cuba(), (2,), reset="subtract").nodes["x"].reset == "subtract"
 
 
 def test_maps_keep_their_numbers():
@@ -223,7 +222,7 @@ def test_a_flatten_or_input_that_counts_a_batch_is_read_so_and_said():
         assert said in graph.settings.assumed[0].sentence
     graph = read(head, (1, 6), lif())
     assert graph.nodes["in"].shape == (6,)
-    (shape, _) = graph.settings.assumed
+    (_, shape, _) = graph.settings.assumed
     assert shape.key == "shape"
     assert "'in' (Input): its shape (1, 6) is read as (6,)" in shape.sentence
 

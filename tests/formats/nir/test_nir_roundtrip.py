@@ -218,5 +218,8 @@ def test_our_file_knows_its_dt_and_resets_and_another_is_refused():
     assert from_nir(tree, dt=1e-3).settings.assumed == ()
     with pytest.raises(BadInput, match=r"dt = 0.002 s was asked for, but the file itself says"):
         from_nir(tree, dt=2e-3)
-    with pytest.raises(BadInput, match="Leave out --reset"):
-        from_nir(tree, reset="subtract")
+    other = from_nir(tree, reset="subtract")
+    assert {node.reset for _, node in other.of(LIFBox)} == {"subtract"}
+    (said,) = other.settings.assumed
+    assert said.sentence.startswith("--reset subtract was asked for, but by the file the neurons")
+    assert same(from_nir(tree, reset="zero"), from_nir(tree))

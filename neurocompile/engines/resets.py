@@ -1,0 +1,92 @@
+"""What the other reset would do to a network, on data: so that none is taken unseen.
+
+In:  a FLOAT graph and samples.
+Out: how many spikes differ, and what the result would miss.
+The float network runs twice; no integer is involved, for a chip may have one reset only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurocompile.data.inputs import float_input
+from neurocompile.data.samples import Data
+from neurocompile.engines.batches import BATCH
+from neurocompile.engines.decode import last_layer
+from neurocompile.engines.floating import FloatRecording, run_float
+from neurocompile.engines.score import Score, Wanted
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Reset
+from neurocompile.ir.resets import with_reset
+
+
+@dataclass(frozen=True)
+class ResetLoss:
+    """A network as it is, against the same with another reset.
+
+    Attributes:
+        reset: The other reset.
+        samples: How many were run.
+        spikes, other_spikes: Spikes of all layers: as it is, and with the other reset.
+        different: Neurons and steps in which the two differ.
+        error, other_error: Mean squared error of the reconstruction or part of samples classified
+            wrong; None where the network has neither task.
+    """
+
+    reset: Reset
+    samples: int
+    spikes: int
+    other_spikes: int
+    different: int
+    error: float | None
+    other_error: float | None
+
+    def sentence(self) -> str:
+        """The comparison in one line."""
+        words = (
+            f"on {self.samples} samples --reset {self.reset} gives {self.other_spikes:,} spikes "
+            f"instead of {self.spikes:,}; {self.different:,} differ"
+        )
+        if self.error is None or self.other_error is None:
+            return words
+        return f"{words}; output error {self.other_error:.4g} instead of {self.error:.4g}"
+
+
+def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int) -> ResetLoss:
+    """Run the float network with its own reset and with another one.
+
+    Args:
+        graph: FLOAT graph.
+        reset: The other one.
+        data: Samples; the first `BATCH` of them at most.
+        steps: Steps per sample.
+        seed: Seed of the random encoder.
+    """
+    samples = min(len(data), BATCH)
+    values = float_input(graph, data, 0, samples, steps, seed)
+    read = last_layer(graph)
+    own, other = (
+        run_float(each, values, steps, membranes=(read,))
+        for each in (graph, with_reset(graph, reset))
+    )
+    task = graph.settings.decoder.task
+    goal = Wanted(
+        values=data.values if task == "reconstruction" and data.kind == "x" else None,
+        labels=data.labels if task == "classification" else None,
+    )
+    return ResetLoss(
+        reset,
+        samples,
+        sum(int(spikes.sum()) for spikes in own.spikes.values()),
+        sum(int(spikes.sum()) for spikes in other.spikes.values()),
+        sum(int((own.spikes[name] != spikes).sum()) for name, spikes in other.spikes.items()),
+        _error(graph, goal, own),
+        _error(graph, goal, other),
+    )
+
+
+def _error(graph: Graph, goal: Wanted, run: FloatRecording) -> float | None:
+    """What the decoded results miss of their targets, per value or per sample."""
+    score = Score(graph, goal)
+    score.add(0, run)
+    return score.mse if score.accuracy is None else 1 - score.accuracy

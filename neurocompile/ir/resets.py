@@ -1,0 +1,60 @@
+"""What a spike does to the potential, for a whole network: changed, and where it changes nothing.
+
+In:  a FLOAT graph.
+Out: the same graph with another reset, or the layers in which the reset is to be seen.
+A reset is part of what was trained: nothing here is done unless a user asked for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Neuron, Reset, leak
+from neurocompile.ir.settings import Assumption
+
+WORDS = {"zero": "go to v_reset at a spike", "subtract": "lose their threshold at a spike"}
+
+
+def reset_shows(neuron: Neuron, dt: float) -> bool:
+    """Whether a neuron carries its potential, and with it the reset, into the next step."""
+    if not neuron.spiking:
+        return False
+    tau_inv: Any = getattr(neuron, "tau_mem_inv", None)
+    return tau_inv is None or bool(np.any(leak(tau_inv, dt) != 1))
+
+
+def resetting(graph: Graph) -> dict[str, Reset]:
+    """The reset of each layer in which it shows, by name."""
+    return {
+        name: node.reset for name, node in graph.of(Neuron) if reset_shows(node, graph.settings.dt)
+    }
+
+
+def with_reset(graph: Graph, reset: Reset) -> Graph:
+    """The graph with one reset in every layer that spikes."""
+    changed = {name: replace(node, reset=reset) for name, node in graph.of(Neuron) if node.spiking}
+    return graph.with_nodes(**changed)
+
+
+def other_reset(reset: Reset) -> Reset:
+    """The other one of the two."""
+    return "zero" if reset == "subtract" else "subtract"
+
+
+def as_asked(graph: Graph, reset: Reset) -> Graph:
+    """The graph with the reset that a user asked for; said where its file says another."""
+    others = [name for name, own in resetting(graph).items() if own != reset]
+    if not others:
+        return graph
+    named = f"layer '{others[0]}'" + (f" and {len(others) - 1} more" if len(others) > 1 else "")
+    said = (
+        f"--reset {reset} was asked for, but by the file the neurons of {named} "
+        f"{WORDS[other_reset(reset)]}: it is not the network that was trained."
+    )
+    assumed = (*graph.settings.assumed, Assumption("reset", said))
+    settings = replace(graph.settings, assumed=assumed)
+    return replace(with_reset(graph, reset), settings=settings)
