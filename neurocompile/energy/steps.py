@@ -92,14 +92,17 @@ class StepWork:
         placed: The network on its chip.
         steps: Steps of the network's time, a sample.
         lag: By population, by how many chip steps it lags behind the input; its depth where
-            None. What it sends arrives in the chip step in which it is sent.
+            None. What it sends arrives in the chip step in which it is sent. An axon that is
+            always on may be a step ahead: its first spike waits where it arrives.
     """
 
     def __init__(self, placed: Placed, steps: int, lag: Mapping[str, int] | None = None) -> None:
         graph = placed.graph
         self.placed, self.steps = placed, steps
-        self.lag = depths(graph) if lag is None else lag
-        self.span = steps + max(self.lag.values(), default=0)
+        lag = depths(graph) if lag is None else lag
+        self.ahead = max(0, -min(lag.values(), default=0))  # chip steps before the first
+        self.start = {name: self.ahead + steps_late for name, steps_late in lag.items()}
+        self.span = steps + max(self.start.values(), default=0)
         self.nodes = dict(graph.of(SpikeInput, AlwaysOn, CubaLIF))
         self.columns = {name: list(_columns(placed, name)) for name in self.nodes}
         cores = len(placed.cores)
@@ -127,7 +130,7 @@ class StepWork:
             part = slice(first, min(first + a_time, samples))
             events = self._events(spikes, updated, part, samples)
             for mode in MODES:
-                self._take(mode, events if mode == "reset" else self._folded(events))
+                self._take(mode, self._cut(events) if mode == "reset" else self._folded(events))
 
     def found(self) -> dict[tuple[Mode, str], Slowest]:
         """By mode and latency model; {} where no time is known."""
@@ -146,12 +149,12 @@ class StepWork:
     def _events(
         self, spikes: Mapping[str, Array], updated: Mapping[str, Any], part: slice, samples: int
     ) -> dict[str, Array]:
-        """By event, (n, chip steps of a sample, cores) float64 of some samples."""
+        """By event, (n, chip steps from the earliest on, cores) float64 of some samples."""
         count = part.stop - part.start
         shape = (count, self.span, len(self.placed.cores))
         done = {event: np.zeros(shape) for event in ("spike_out", "neuron_update")}
         for name, node in self.nodes.items():
-            now = slice(self.lag[name], self.lag[name] + self.steps)
+            now = slice(self.start[name], self.start[name] + self.steps)
             if name in self.held:
                 self._updates(name, updated[name], part, samples, done["neuron_update"][:, now])
             if isinstance(node, AlwaysOn):
@@ -179,17 +182,28 @@ class StepWork:
         for core in np.flatnonzero(self.held[name]):
             into[:, :, core] += which[:, :, self.placed.core_of[name] == core].sum(axis=2)
 
+    def _cut(self, events: Mapping[str, Array]) -> dict[str, Array]:
+        """Steps of a sample alone: what waits before the first is counted in it."""
+        return self._moved(events, [max(0, row - self.ahead) for row in range(self.span)])
+
     def _folded(self, events: Mapping[str, Array]) -> dict[str, Array]:
         """Steps of a sample that follows a copy of itself: its tail beside its own first steps."""
-        found = {}
+        return self._moved(events, [(row - self.ahead) % self.steps for row in range(self.span)])
+
+    def _moved(self, events: Mapping[str, Array], to: list[int]) -> dict[str, Array]:
+        """Events in other steps: those of each row in the row given for it."""
+        if to == list(range(self.span)):
+            return dict(events)
+        moved: dict[str, Array] = {}
+        steps = max(to) + 1
         for event, done in events.items():
             if event not in ("neuron_access", "neuron_inactive"):
-                found[event] = done[:, : self.steps].copy()
-                for late in range(self.steps, self.span):
-                    found[event][:, late % self.steps] += done[:, late]
-        found["neuron_access"] = events["neuron_access"][:, : self.steps]
-        found["neuron_inactive"] = found["neuron_access"] - found["neuron_update"]
-        return found
+                moved[event] = np.zeros((len(done), steps, done.shape[2]))
+                for row, step in enumerate(to):
+                    moved[event][:, step] += done[:, row]
+        moved["neuron_access"] = events["neuron_access"][:, :steps]
+        moved["neuron_inactive"] = moved["neuron_access"] - moved["neuron_update"]
+        return moved
 
     def _take(self, mode: Mode, events: Mapping[str, Array]) -> None:
         """Choose the slowest core of each sample and step, by each latency model."""
@@ -225,6 +239,8 @@ def _columns(placed: Placed, name: str) -> Iterator[EventColumns]:
             yield _packed(neurons, weight, [("spike_out", core), ("message_out", core)])
     for route in routes:
         alike: dict[bytes, list[tuple[int, Array, Array]]] = {}
+        if not len(route.fan.neuron):  # a synapse without entries
+            continue
         order = np.lexsort((route.fan.neuron, route.fan.core))
         cores, starts = np.unique(route.fan.core[order], return_index=True)
         for core, at in zip(cores.tolist(), np.split(order, starts[1:]), strict=True):

@@ -13,8 +13,11 @@ from hand_counted import ACTIVITIES, LOIHI, SMALL, counted, dense, neurons
 from neurocompile.energy import estimate
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.steps import StepWork
-from neurocompile.ir.fixed import BiasInput
-from neurocompile.ir.graph import chain
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph, chain
+from neurocompile.ir.nodes import Sparse
+from neurocompile.ir.time import depths
+from neurocompile.ir.verify import verify
 from neurocompile.place import place
 
 ONE = replace(
@@ -22,6 +25,7 @@ ONE = replace(
     limits=replace(LOIHI.limits, neurons_per_core=replace(LOIHI.limits.neurons_per_core, value=1)),
 )
 PAIR = chain({"x": BiasInput((1,), (1,), 1.0), "a": neurons(1), "s": dense(1, 1), "b": neurons(1)})
+EMPTY = Sparse(np.zeros(0, np.int16), np.zeros(0), np.zeros(2), (1,), (1,))  # no entry at all
 SPIKES = {  # two samples of two steps
     "a": np.array([[1, 0], [1, 1]], np.uint8)[:, :, None],
     "b": np.array([[0, 0], [0, 1]], np.uint8)[:, :, None],
@@ -90,3 +94,36 @@ def test_a_core_is_recomputed_from_its_counts():
     whole = 311_296 + 10_240 + 60_000  # it receives, and 100 barriers
     assert row["busy"]["boyle2025"]["receiving"] == pytest.approx(321_536 / whole)
     assert row["busy"]["boyle2025"]["sending"] == pytest.approx(132_564 / whole)
+
+
+def ahead(late):
+    """Input -> (a step late) -> b, and an axon that is always on, a step ahead of both."""
+    nodes = {
+        "x": SpikeInput((1,)),
+        "on": AlwaysOn(),
+        "late": late,
+        "bias": dense(1, 1),
+        "b": neurons(1),
+    }
+    edges = (("x", "late"), ("late", "b"), ("on", "bias"), ("bias", "b"))
+    return verify(Graph(nodes, edges), "fixed")
+
+
+@pytest.mark.parametrize(
+    "late", [replace(dense(1, 1), delay=1), Synapse(EMPTY, (1,), (1,), delay=1)]
+)
+def test_the_first_spike_of_an_axon_that_is_a_step_ahead_waits_for_the_first_step(late):
+    """Three spikes of the axon, 19.8 ns each, and none of the input.
+
+    Alone, the first two meet in step 1, the third comes in step 2, and step 3 is a visit of 6 ns;
+    behind a copy of itself, a sample has one of them in each step.
+    """
+    graph = ahead(late)
+    assert depths(graph) == {"x": 0, "on": -1, "b": 0}
+    work = StepWork(place(graph, ONE), 3)
+    silent = np.zeros((1, 3, 1), np.uint8)
+    work.add({"x": silent, "b": silent}, {"b": silent})
+    by = work.found()
+    assert seconds(by["reset", "boyle2025"]) == pytest.approx((3 * 19.8 + 6) * 1e-9)
+    assert by["reset", "boyle2025"].steps.sum() == 3
+    assert seconds(by["pipelined", "boyle2025"]) == pytest.approx(3 * 19.8e-9)

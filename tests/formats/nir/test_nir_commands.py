@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -133,3 +135,32 @@ def test_without_snntorch_the_example_says_what_to_run(tmp_path):
     )
     assert done.returncode == 4
     assert "Run: neurocompile doctor --install neighbours" in done.stderr
+
+
+def test_a_delay_before_a_bias_and_a_current_is_exact_and_priced(tmp_path):
+    """The bias is an axon that is always on; the delay puts it a step ahead of the input."""
+    rng = np.random.default_rng(0)
+    values = {"tau_syn": 0.01, "tau_mem": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 0.3}
+    nodes = {
+        "input": nir.Input({"input": np.array([6])}),
+        "delay": nir.Delay(np.full(6, 1e-3)),
+        "fc": nir.Affine(rng.normal(size=(5, 6)), np.full(5, 0.05)),
+        "lif": nir.CubaLIF(
+            **{key: np.full(5, v) for key, v in values.items()}, w_in=np.full(5, 1.0)
+        ),
+        "output": nir.Output({"output": np.array([5])}),
+    }
+    names = list(nodes)
+    nir.write(tmp_path / "d.nir", nir.NIRGraph(nodes, list(pairwise(names))))
+    np.savez(tmp_path / "x.npz", spikes=(rng.random((2, 10, 6)) < 0.4).astype(np.uint8))
+    out = tmp_path / "out"
+    code, _, progress = call(
+        "export", tmp_path / "d.nir", "--target", "loihi-sim", "--out", out, "--dt", 1e-3,
+        "--data", tmp_path / "x.npz", "--samples", 2, "--steps", 10, "--reset", "zero",
+        "--engine", "lava", "--engine", "fixed", "--engine", "onnx",
+    )  # fmt: skip
+    assert code == 0, progress
+    report = json.loads((out / "report.json").read_text())
+    assert report["exactness"]["mismatches"] == 0
+    assert {row["name"]: row["synops"] for row in report["synapses"]}["lif_bias"] == 2 * 10 * 5
+    assert report["energy"]["nominal_j"] > 0
