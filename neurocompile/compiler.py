@@ -47,7 +47,7 @@ from neurocompile.place.placement import place, require_fit
 from neurocompile.place.target import Target, remembered
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
-from neurocompile.quantize.resets import other_spikes, require_resets
+from neurocompile.quantize.resets import check_resets
 from neurocompile.quantize.search import Found, best
 from neurocompile.report.build import build_report, provenance
 from neurocompile.report.show import Shown, to_html, to_text
@@ -148,10 +148,8 @@ def compile_graph(
     chip = wanted.load()
     samples = sampling.source if isinstance(sampling.source, Data) else None
     steps, seed = sampling.steps or graph.settings.steps, sampling.seed or 0
-    if not graph.fixed:
-        require_resets(graph, chip, samples, steps, seed)
-        for sentence in other_spikes(graph, samples, steps, seed):
-            tell(sentence)
+    for sentence in check_resets(graph, chip, samples, steps, seed):
+        tell(sentence)
     trained: Graph | None = None
     quantized: Found | None = None
     points: tuple[Point, ...] = ()

@@ -19,7 +19,7 @@ from neurocompile.commands.options import (
     data_options,
     engine_option,
     json_option,
-    nir_options,
+    model_options,
     place_option,
     show,
     user_errors,
@@ -49,7 +49,7 @@ from neurocompile.data.sampling import Sampling
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
-@nir_options
+@model_options
 @json_option
 @user_errors
 def export(
@@ -65,8 +65,7 @@ def export(
     force: bool,
     allow_pickle: bool,
     netx: bool,
-    dt: float | None,
-    reset: Any,
+    told: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Compile MODEL for a target, run it, price it, write a directory.
@@ -92,9 +91,7 @@ def export(
 
     with Screen(quiet=as_json) as screen:
         screen.tell(f"reading {model}")
-        graph = frontend.load(
-            model, allow_pickle=allow_pickle, dt=dt, reset=reset, steps=sampling.steps
-        )
+        graph = frontend.load(model, allow_pickle=allow_pickle, steps=sampling.steps, **told)
         for assumption in graph.settings.assumed:
             screen.tell(f"assumed: {assumption.sentence}")
         samples = load_samples(sampling, graph.settings.data, usual_samples(engines))

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
 from neurocompile.errors import NeurocompileError
+from neurocompile.ir.settings import Encoder, EncoderKind
 
 ENGINE = click.Choice(ENGINES)
 PATH = click.Path(path_type=Path)
@@ -102,9 +103,26 @@ def data_options(
     return decorate
 
 
-def nir_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--dt and --reset: what NIR files of other programs do not say."""
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What files of other programs do not say, as one argument `told`: options of `load`."""
+
+    @wraps(command)
+    def collect(
+        *args: Any, encoder: str | None, gain: float | None, dt: Any, reset: Any, **kwargs: Any
+    ) -> None:
+        if gain is not None and encoder is None:
+            raise click.UsageError("--gain is a factor of --encoder, which is not given.")
+        chosen = encoder and Encoder(cast(EncoderKind, encoder), 1.0 if gain is None else gain)
+        command(*args, told={"dt": dt, "reset": reset, "encoder": chosen or None}, **kwargs)
+
     for option in (
+        click.option(
+            "--gain", type=float, metavar="G", help="Factor of --encoder on the samples. [1]"
+        ),
+        click.option(
+            "--encoder", type=click.Choice(["current", "bernoulli"]),
+            help="How samples enter a model that names no encoder. [they are spikes already]",
+        ),
         click.option(
             "--reset", type=click.Choice(["zero", "subtract"]),
             help="What a spike does to v: it goes to v_reset, or loses the threshold. "
@@ -112,11 +130,11 @@ def nir_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--dt", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-            help="NIR: length of a step. [the file's own; else 1e-4]",
+            help="Length of a step. [the file's own; else 1e-4 for NIR, 1e-3]",
         ),
     ):  # fmt: skip
-        command = option(command)
-    return command
+        collect = option(collect)
+    return collect
 
 
 def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -122,8 +122,9 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     if data.kind == "x" and encoder.kind == "spikes":
         raise BadInput(
             f"data '{data.name}' holds real values, but this network takes spikes and names no "
-            "encoder. Give spikes (n, steps, ...) under the key 'spikes', or save the model with "
-            "an encoder."
+            "encoder. Export it with --encoder bernoulli (a value is the probability of a spike) "
+            "or --encoder current (a constant current), and --gain G as a factor; or give spikes "
+            "(n, steps, ...) under the key 'spikes'."
         )
     if data.kind == "spikes" and data.values.shape[1] < steps:
         raise BadInput(

@@ -16,7 +16,7 @@ from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.resets import as_asked
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Encoder, Settings
 
 SUFFIXES = ".pt, .onnx, .nir, .net"
 
@@ -28,6 +28,7 @@ def load(
     dt: float | None = None,
     reset: Reset | None = None,
     steps: int | None = None,
+    encoder: Encoder | None = None,
 ) -> Graph:
     """The graph out of a file.
 
@@ -41,6 +42,7 @@ def load(
             `formats.nir.read`. Where a file says another, the graph has the one given here, and
             `assumed` says so.
         steps: Steps of a sample, where the file does not say how many; not assumed then.
+        encoder: How a sample becomes input, where the file names no encoder.
 
     Raises:
         BadInput: If the file is missing, damaged or of another kind.
@@ -55,7 +57,26 @@ def load(
                 "--reset, or compile the trained network with it."
             )
         graph = as_asked(graph, reset)
-    return replace(graph, settings=graph.settings.given(steps))
+    settings = graph.settings.given(steps)
+    if encoder is not None:
+        settings = replace(settings, encoder=_chosen(graph, encoder, path))
+    return replace(graph, settings=settings)
+
+
+def _chosen(graph: Graph, encoder: Encoder, path: str | Path) -> Encoder:
+    """The encoder that a user chose, for a graph that has none of its own."""
+    own = graph.settings.encoder
+    if own.kind != "spikes":
+        raise BadInput(
+            f"'{path}' names its encoder itself: {own.kind}, gain {own.gain:g}. Leave out "
+            "--encoder and --gain."
+        )
+    if graph.fixed and encoder.kind == "current":
+        raise BadInput(
+            f"'{path}' holds a chip's integers whose input are spikes, so no current can enter. "
+            "Use --encoder bernoulli, or compile the trained network with --encoder current."
+        )
+    return encoder
 
 
 def from_module(model: Any, example_input: Any, settings: Settings | None = None) -> Graph:

@@ -12,39 +12,45 @@ from neurocompile.data.samples import Data
 from neurocompile.engines.resets import compare_resets
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.neurons import Neuron, Reset
 from neurocompile.ir.resets import other_reset, resetting
 
 
-def require_resets(graph: Graph, chip: Chip, data: Data | None, steps: int, seed: int) -> None:
+def check_resets(
+    graph: Graph, chip: Chip, data: Data | None, steps: int, seed: int
+) -> tuple[str, ...]:
     """Refuse a network whose neurons reset as those of the chip do not.
 
     Args:
-        graph: FLOAT graph.
+        graph: Of either stage; the resets of a FIXED graph are the chip's.
         chip: The target.
         data: Samples to measure on what the other reset would change, or None.
         steps: Steps per sample.
         seed: Seed of the random encoder.
 
+    Returns:
+        One line on what the other reset gives on the data, where the reset was assumed.
+
     Raises:
         DoesNotFit: Naming the first layer and, where there are data, the loss.
     """
+    if graph.fixed:
+        return ()
+
+    def measured(other: Reset) -> str:
+        assert data is not None
+        return compare_resets(graph, other, data, steps, seed).sentence()
+
     for name, node in graph.of(Neuron):
         if not has_reset(chip, node):
-            loss = ""
-            if data is not None:
-                other = other_reset(node.reset)
-                loss = f" Measured: {compare_resets(graph, other, data, steps, seed).sentence()}."
-            raise refused(chip, name, node, loss)
-
-
-def other_spikes(graph: Graph, data: Data | None, steps: int, seed: int) -> list[str]:
-    """One line on what the other reset gives on data, where the reset was assumed; else none."""
+            other = other_reset(node.reset)
+            raise refused(
+                chip, name, node, "" if data is None else f" Measured: {measured(other)}."
+            )
     if data is None or all(assumption.key != "reset" for assumption in graph.settings.assumed):
-        return []
+        return ()
     own = next(iter(resetting(graph).values()))
-    loss = compare_resets(graph, other_reset(own), data, steps, seed)
-    return [f"the other reset: {loss.sentence()}."]
+    return (f"the other reset: {measured(other_reset(own))}.",)
 
 
 def has_reset(chip: Chip, neuron: Neuron) -> bool:

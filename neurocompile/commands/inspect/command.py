@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import PATH, json_option, nir_options, show, user_errors
+from neurocompile.commands.options import PATH, json_option, model_options, show, user_errors
 
 
 @click.command()
 @click.argument("path", metavar="MODEL|DIR", type=PATH)
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
-@nir_options
+@model_options
 @json_option
 @user_errors
-def inspect(path: Path, allow_pickle: bool, dt: float | None, reset: Any, as_json: bool) -> None:
+def inspect(path: Path, allow_pickle: bool, told: dict[str, Any], as_json: bool) -> None:
     """Show the layers of a model or of an exported directory."""
     from neurocompile.commands.inspect.describe import inspect_path
     from neurocompile.commands.inspect.tables import print_inspection
 
-    found = inspect_path(path, allow_pickle=allow_pickle, dt=dt, reset=reset)
+    found = inspect_path(path, allow_pickle=allow_pickle, told=told)
     show(found, as_json, lambda: print_inspection(found))

@@ -6,6 +6,7 @@ Out: JSON-ready values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,18 @@ import numpy as np
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import Reset
 from neurocompile.ir.shapes import shapes
 
 
 def inspect_path(
-    path: Path,
-    *,
-    allow_pickle: bool = False,
-    dt: float | None = None,
-    reset: Reset | None = None,
+    path: Path, *, allow_pickle: bool = False, told: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Every layer of a model, or of the integers that `export` wrote.
+
+    Args:
+        path: A model file or an exported directory.
+        allow_pickle: Whether a pickled model may be read.
+        told: What a file of others does not say: further options of `frontend.load`.
 
     Raises:
         BadInput: If the path is neither.
@@ -38,7 +39,7 @@ def inspect_path(
         return describe(load_onnx(artifact.file("fixed.onnx")))
     from neurocompile import frontend
 
-    return describe(frontend.load(path, allow_pickle=allow_pickle, dt=dt, reset=reset))
+    return describe(frontend.load(path, allow_pickle=allow_pickle, **(told or {})))
 
 
 def describe(graph: Graph) -> dict[str, Any]:

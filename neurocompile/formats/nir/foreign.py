@@ -16,12 +16,12 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.nir.fields import NirNode
 from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
-from neurocompile.formats.nir.primitives import AXES, MAPS, Named, nodes_of
+from neurocompile.formats.nir.primitives import AXES, MAPS, Named, Ways, nodes_of
 from neurocompile.formats.nir.reset import reset_of
 from neurocompile.ir.checks import check_shape, layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape
+from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape, size
 from neurocompile.ir.settings import Assumption, Settings, steps_assumed
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify import verify
@@ -101,7 +101,7 @@ def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
     for name, sources in flat.outputs.items():
         site = NirNode(name, flat.ends[name], shape[sources[0]], dt)
         what = "shape" if site.has("shape") else "output_type"
-        if site.has(what) and site.whole(what) not in (site.shape, (1, *site.shape)):
+        if site.has(what) and _longer(site.whole(what)) != _longer(site.shape):
             raise site.wrong(
                 f"its {what} is {site.whole(what)}, but {site.shape} arrives from "
                 f"'{sources[0]}'. Correct the one or the other."
@@ -109,17 +109,24 @@ def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
 
 
 def _arriving(flat: Flat, edges: Edges, site: NirNode) -> Shape:
-    """The shape of the Input, without the batch of one that some exporters leave in it."""
+    """The shape of the Input, without the axes of one that some exporters put before it."""
     shape = site.whole("shape" if site.has("shape") else "input_type")
     behind = {AXES.get(flat.nodes[b]["type"]) for b in edges.after.get(site.name, ())}
-    if behind == {len(shape) - 1} and shape[0] == 1:
-        site.assume(
-            "shape",
-            f"its shape {shape} is read as {shape[1:]} and a batch of one, for the layer behind "
-            "it takes one axis less.",
-        )
-        return shape[1:]
-    return shape
+    (axes,) = behind if len(behind) == 1 else (None,)
+    kept = shape if axes is None else shape[max(0, len(shape) - axes) :]
+    if kept == shape or size(kept) != size(shape):
+        return shape
+    site.assume(
+        "shape",
+        f"its shape {shape} is read as {kept} and a batch of one, for the layer behind it takes "
+        f"{axes} axes.",
+    )
+    return kept
+
+
+def _longer(shape: Shape) -> Shape:
+    """The axes of a shape that are longer than 1; some exporters add others."""
+    return tuple(n for n in shape if n > 1)
 
 
 def _takes(flat: Flat, after: list[str]) -> int | None:
@@ -160,6 +167,8 @@ def _joined(
 ) -> Graph:
     """Our nodes with their edges, an Add where several meet, a Delay where a loop returns."""
     taken = set(names)
+    nodes: dict[str, Any] = {}
+    joins: list[Edge] = []
 
     def new(name: str) -> str:
         while name in taken:
@@ -167,13 +176,19 @@ def _joined(
         taken.add(name)
         return name
 
+    def chained(name: str, chain: Named, sources: list[str]) -> str:
+        for suffix, node in chain:
+            each = new(name + suffix)
+            nodes[each] = node
+            joins.extend((a, each) for a in sources)
+            sources = [each]
+        return sources[0]
+
     late = {
         a: new(f"{a}.delay")
         for a in names
         if any((a, b) in delayed for b in edges.after.get(a, ()))
     }
-    nodes: dict[str, Any] = {}
-    joins: list[Edge] = []
     for name in names:
         sources = [late[a] if (a, name) in delayed else a for a in edges.before.get(name, ())]
         if len(sources) > 1:
@@ -183,6 +198,9 @@ def _joined(
             sources = [join]
         for suffix, node in parts[name]:
             each = new(name + suffix) if suffix else name
+            if isinstance(node, Ways):
+                sources = [chained(name, chain, sources) for chain in node.chains]
+                node = Add()
             nodes[each] = node
             joins += [(a, each) for a in sources]
             sources = [each]

@@ -65,8 +65,8 @@ def metadata(node: Any) -> dict[str, Any]:
     """The arrays of a node that NIR holds otherwise or not at all."""
     if isinstance(node, IN_NIR):
         return {}
-    if isinstance(node, Sparse):
-        return {"data": node.data}
+    if isinstance(node, Sparse) and len(node.data) == len(node.indptr) - 1:
+        return {"data": node.data}  # a factor for each value
     return {
         f.name: getattr(node, f.name)
         for f in fields(node)
@@ -144,7 +144,7 @@ def _node(entry: dict[str, Any], nir: Tree) -> Any:
     """One of our nodes: plain fields out of the JSON, arrays out of the NIR node."""
     kind = HELD[entry["kind"]]
     arrays = {**nir, **nir.get("metadata", {})}
-    if kind is Sparse:
+    if kind is Sparse and "indices" not in arrays:
         each = np.arange(np.asarray(arrays["data"]).size + 1)
         arrays |= {"indices": each[:-1], "indptr": each}
     values = {}

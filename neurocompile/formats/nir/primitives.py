@@ -9,6 +9,7 @@ Source: nir 1.0.8, docstrings of nir/ir/*.py; docs/nir.md compares what others' 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,18 @@ from neurocompile.ir.nodes import (
 )
 
 Named = tuple[tuple[str, Any], ...]  # suffix of the name, and node; "" is the primitive itself
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Several chains of nodes between the same two: they meet in an Add.
+
+    Attributes:
+        chains: By chain, the suffix of each name, and the node.
+    """
+
+    chains: tuple[Named, ...]
+
 
 MAPS = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 AXES = {"Affine": 1, "Linear": 1, "Conv1d": 2, "Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3}
@@ -132,6 +145,17 @@ def diagonal(values: Array, shape: Shape) -> Sparse:
     return Sparse(np.broadcast_to(values, shape).ravel(), each[:-1], each, shape, shape)
 
 
+def selection(chosen: Array) -> Sparse:
+    """Some values of a layer as they are, and 0 for the others.
+
+    Args:
+        chosen: Of the layer's shape, bool.
+    """
+    flat = chosen.ravel()
+    starts = np.concatenate([[0], np.cumsum(flat)])
+    return Sparse(np.ones(flat.sum()), np.flatnonzero(flat), starts, chosen.shape, chosen.shape)
+
+
 def _linear(site: NirNode) -> Linear:
     weight = site.array("weight")
     if weight.ndim != len(("out", "in")) or not weight.size:
@@ -206,22 +230,24 @@ def _flat(site: NirNode) -> Shape:
     return (*shape[:start], size(shape[start : end + 1]), *shape[end + 1 :])
 
 
-def _delay(site: NirNode) -> Delay | Identity:
-    seconds = site.parameter("delay").astype(np.float64)
-    low, high = float(seconds.min()), float(seconds.max())
-    if low != high:
-        raise Unsupported(
-            f"layer '{site.name}' (Delay): its delays go from {low:g} s to {high:g} s, but a "
-            "layer has one. Give each delay a layer of its own."
-        )
-    steps = low / site.dt
-    whole = round(steps) if 0 <= steps <= MOST_DELAY_STEPS else -1
-    if abs(steps - whole) > STEP_PART:
+def _delay(site: NirNode) -> Delay | Identity | Ways:
+    """One delay, or for each number of steps a way of the values that wait so long."""
+    steps = site.parameter("delay").astype(np.float64) / site.dt
+    whole = np.where((steps >= 0) & (steps <= MOST_DELAY_STEPS), np.rint(steps), -1)
+    wrong = np.abs(steps - whole) > STEP_PART
+    if np.any(wrong):
+        first = float(steps[wrong].flat[0])
         raise site.wrong(
-            f"its delay of {low:g} s is {steps:.6g} steps of dt = {site.dt:g} s, allowed is a "
-            f"whole number from 0 to {MOST_DELAY_STEPS}. Change dt, or the delay."
+            f"its delay of {first * site.dt:g} s is {first:.6g} steps of dt = {site.dt:g} s, "
+            f"allowed is a whole number from 0 to {MOST_DELAY_STEPS}. Change dt, or the delay."
         )
-    return Delay(whole) if whole else Identity()
+    if whole.ndim == 0:
+        return Delay(int(whole)) if whole else Identity()
+    chains: list[Named] = []
+    for each in np.unique(whole).astype(int).tolist():
+        those = (f".of_{each}", selection(whole == each))
+        chains.append((those, (f".by_{each}", Delay(each))) if each else (those,))
+    return Ways(tuple(chains))
 
 
 def _inverse(site: NirNode, what: str) -> Parameter:

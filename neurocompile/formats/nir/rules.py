@@ -113,13 +113,15 @@ def _(node: BatchNorm, at: NodeContext) -> Tree:
 
 @primitive.register
 def _(node: Sparse, at: NodeContext) -> Tree:
-    each = np.arange(size(node.out_shape) + 1)
-    alike = np.array_equal(node.indices, each[:-1]) and np.array_equal(node.indptr, each)
+    rows = np.repeat(np.arange(len(node.indptr) - 1), np.diff(node.indptr))
+    alike = np.array_equal(node.indices, rows)  # at most one entry in a row, on the diagonal
     if not alike or node.bias is not None or node.in_shape != at.before != at.shape:
         raise Unsupported(
             "NIR holds no sparse maps but a factor for each value. Write it as a Linear or Conv."
         )
-    return {"type": "Scale", "scale": node.data.reshape(at.shape)}
+    scale = np.zeros(size(at.shape), node.data.dtype)
+    scale[rows] = node.data
+    return {"type": "Scale", "scale": scale.reshape(at.shape)}
 
 
 @primitive.register(SumPool)

@@ -48,11 +48,11 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
     assert "steps" not in progress.split("assumed: ", 1)[1].splitlines()[0]
     assert "assumed" in text
     report = json.loads((out / "report.json").read_text())
-    step, reset, other = report["provenance"]["assumed"]
+    step, reset = report["provenance"]["assumed"]
     assert step.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
     assert reset.startswith("reset zero: at a spike of layer '1' and 1 more v goes to v_reset: the")
-    assert other.startswith("the other reset: on 2 samples --reset subtract gives ")
-    assert other in " ".join(progress.split())
+    words = "the other reset: on 2 samples --reset subtract gives "
+    assert words in " ".join(progress.split())
     assert report["exactness"]["mismatches"] == 0
     code, text, _ = call("inspect", out, "--json")
     assert json.loads(text)["settings"]["assumed"] == [step, reset]  # the artifact keeps them
@@ -164,3 +164,48 @@ def test_a_delay_before_a_bias_and_a_current_is_exact_and_priced(tmp_path):
     assert report["exactness"]["mismatches"] == 0
     assert {row["name"]: row["synops"] for row in report["synapses"]}["lif_bias"] == 2 * 10 * 5
     assert report["energy"]["nominal_j"] > 0
+
+
+@pytest.fixture
+def images(tmp_path):
+    path = tmp_path / "images.npz"
+    np.savez(path, x=np.random.default_rng(0).random((3, 8)))
+    return path
+
+
+def test_images_for_a_file_without_an_encoder_are_refused_before_anything_long_runs(
+    tmp_path, images
+):
+    code, _, stderr = call(
+        "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", tmp_path / "o",
+        "--data", images, "--samples", 3, "--engine", "fixed",
+    )  # fmt: skip
+    assert code == 2
+    assert "Export it with --encoder bernoulli" in stderr
+    assert "composing synapses" not in stderr  # the first stage of compiling
+
+
+@pytest.mark.parametrize(("encoder", "gain"), [("bernoulli", 0.5), ("current", 2.0)])
+def test_images_enter_by_the_encoder_and_gain_that_a_user_chooses(tmp_path, images, encoder, gain):
+    out = tmp_path / "o"
+    code, _, stderr = call(
+        "export", FILES / "snntorch_leaky.nir", "--target", "loihi-sim", "--out", out,
+        "--data", images, "--samples", 3, "--steps", 12, "--engine", "fixed", "--engine", "onnx",
+        "--encoder", encoder, "--gain", gain,
+    )  # fmt: skip
+    assert code == 0, stderr
+    settings = json.loads(call("inspect", out, "--json")[1])["settings"]
+    assert settings["encoder"] == {"kind": encoder, "gain": gain}
+    report = json.loads((out / "report.json").read_text())
+    assert report["exactness"]["mismatches"] == 0
+    assert sum(row["spikes"] for row in report["layers"]) > 0
+
+
+def test_a_gain_without_an_encoder_and_an_encoder_that_a_file_names_itself_are_refused():
+    code, _, stderr = call("inspect", FILES / "snntorch_leaky.nir", "--gain", 2)
+    assert code == 2
+    assert "--gain is a factor of --encoder, which is not given." in stderr
+    model = ROOT / "examples/models/mnist_autoencoder.pt"
+    code, _, stderr = call("inspect", model, "--encoder", "bernoulli")
+    assert code == 2
+    assert "names its encoder itself: current, gain" in stderr

@@ -8,6 +8,8 @@ import pytest
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.nir.read import from_nir
+from neurocompile.formats.nir.write import to_nir
+from neurocompile.ir.graph import same
 from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox
 from neurocompile.ir.nodes import (
     Add,
@@ -22,6 +24,7 @@ from neurocompile.ir.nodes import (
     SumPool,
 )
 from neurocompile.ir.reference import run_float
+from neurocompile.simplify import simplify
 
 DT = 1e-3
 
@@ -227,6 +230,46 @@ def test_a_flatten_or_input_that_counts_a_batch_is_read_so_and_said():
     assert "'in' (Input): its shape (1, 6) is read as (6,)" in shape.sentence
 
 
+@pytest.mark.parametrize("told", [(2,), (1, 2), (1, 1, 2), (2, 1)])
+def test_an_output_may_have_axes_of_one_more_than_arrive(told):
+    graph = between(lif(), (2,))
+    graph["node"]["nodes"]["out"] = {"type": "Output", "shape": np.array(told)}
+    assert from_nir(graph, dt=DT).outputs() == ("x",)
+
+
+def test_a_linear_network_whose_input_and_output_have_axes_of_one_is_read_as_one_axis():
+    """As Rockpool's exporter wrote lif_rockpool.nir of NIR's paper: (batch, time, neuron)."""
+    nodes = {
+        "input": {"type": "Input", "shape": np.array([1, 1, 1])},
+        "0_LinearTorch": nir.Linear(np.array([[0.04]])),
+        "1_LIFNeuronTorch": lif(n=1),
+        "output": {"type": "Output", "shape": np.array([1, 1, 1])},
+    }
+    graph = from_nir(tree(nodes, list(pairwise(nodes))), dt=DT)
+    assert graph.nodes["input"].shape == (1,)
+    assert any("(1, 1, 1) is read as (1,)" in each.sentence for each in graph.settings.assumed)
+
+
+def test_every_channel_of_a_delay_has_its_own_steps():
+    """Values 0 to 3 wait 2, 0, 2 and 1 steps; each arrives once, at its own time."""
+    delay = nir.Delay(DT * np.array([2.0, 0.0, 2.0, 1.0]))
+    integrator = nir.I(np.full(4, 1 / DT))
+    x = np.zeros((4, 4))
+    x[0] = [1, 2, 4, 8]
+    graph = read(delay, (4,), integrator)
+    _, potentials = run_float(graph, x)
+    assert potentials["y"].tolist() == [
+        [0, 2, 0, 0],
+        [0, 2, 0, 8],
+        [1, 2, 4, 8],
+        [1, 2, 4, 8],
+    ]
+    simple = simplify(graph)
+    assert sum(len(op.data) for _, op in simple.of(Sparse)) == 4  # a value each, none twice
+    np.testing.assert_array_equal(run_float(simple, x)[1]["y"], potentials["y"])
+    assert same(from_nir(to_nir(graph)), graph)
+
+
 def recurrent(weights):
     """As snnTorch exports it: an inner graph with a loop of neuron and weights."""
     inner = node_tree(
@@ -288,7 +331,7 @@ def test_files_of_nir_0_1_have_no_v_reset_and_no_w_in():
         (lif(tau=np.inf), (2,), BadInput, r"its tau holds values that are infinite"),
         (lif(n=3), (2,), BadInput, r"its tau has shape \(3,\), but \(2,\) neurons are fed"),
         (nir.Threshold(vector(1.0)), (2,), Unsupported, "keeps no state"),
-        (nir.Delay(np.array([0.001, 0.002])), (2,), Unsupported, r"go from 0.001 s to 0.002 s"),
+        (nir.Delay(np.array([0.001, 0.0022])), (2,), BadInput, r"2.2 steps of dt = 0.001 s"),
         (nir.Delay(vector(0.0015)), (2,), BadInput, r"1.5 steps of dt = 0.001 s"),
         (nir.Delay(vector(1e9)), (2,), BadInput, r"allowed is a whole number from 0 to"),
         (nir.Linear(np.ones((2, 3))), (2,), BadInput, r"given the shape \(2,\), but takes"),

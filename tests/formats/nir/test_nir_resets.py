@@ -7,6 +7,7 @@ from test_nir_read import between, cuba, lif, vector
 
 from neurocompile.formats.nir.read import from_nir, read_nir
 from neurocompile.formats.nir.write import write_nir
+from neurocompile.ir.reference import run_float
 
 DT = 1e-3
 IF = nir.IF(vector(1.0), vector(1.0))
@@ -102,10 +103,24 @@ def test_a_current_based_neuron_subtracts_its_threshold_by_hand():
     """i and v keep half: 3 arrives; v = 1.5 > 1 leaves 0.5; i = 1.5: v = 1; i = 0.75: v = 0.875."""
     node = cuba(tau_syn=2 * DT, tau_mem=2 * DT, w_in=2.0)
     graph = from_nir(between(node, (2,)), dt=DT, reset="subtract")
-    from neurocompile.ir.reference import run_float
-
     x = np.zeros((3, 2))
     x[0] = 3.0
     fired, potentials = run_float(graph, x)
     assert fired["x"][:, 0].tolist() == [True, False, False]
     assert potentials["x"][:, 0].tolist() == [0.5, 1.0, 0.875]
+
+
+def test_sinabs_integrate_and_fire_neurons_come_back_with_its_spikes():
+    """As its source has them: v + x, a spike at v >= th, v - th; R = 1 for each neuron."""
+    rng = np.random.default_rng(4)
+    x = rng.uniform(-0.4, 0.9, (60, 2))
+    v, spikes = np.zeros(2), []
+    for now in x:
+        v = v + now
+        z = v >= 1.0
+        v = v - z
+        spikes.append(z)
+    graph = from_nir(between(IF, (2,)), dt=DT, reset="subtract")
+    fired, _ = run_float(graph, x)
+    np.testing.assert_array_equal(fired["x"], spikes)
+    assert np.sum(spikes) > 20
