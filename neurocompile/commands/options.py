@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
 from neurocompile.errors import NeurocompileError
+from neurocompile.ir.nodes import Shape
 from neurocompile.ir.settings import Encoder, EncoderKind
 
 ENGINE = click.Choice(ENGINES)
@@ -44,6 +45,21 @@ class Percent(click.ParamType):
         if not text.endswith("%") or not 0 <= found < float("inf"):
             self.fail(f"{text!r} is no percentage. Write it as 2% or 0.5%.", param, ctx)
         return found
+
+
+class ShapeOf(click.ParamType):
+    """A shape such as 3,32,32; gives (3, 32, 32)."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Shape:
+        """The shape, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if len(parts) not in (1, 3) or not all(p.isascii() and p.isdigit() for p in parts):
+            self.fail(f"{str(value)!r} is no shape. Write it as C,H,W or as N.", param, ctx)
+        return tuple(map(int, parts))
 
 
 def user_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -107,15 +123,23 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     """What files of other programs do not say, as one argument `told`: options of `load`."""
 
     @wraps(command)
-    def collect(
-        *args: Any, encoder: str | None, gain: float | None, dt: Any, reset: Any, **kwargs: Any
-    ) -> None:
+    def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:
         if gain is not None and encoder is None:
             raise click.UsageError("--gain is a factor of --encoder, which is not given.")
-        chosen = encoder and Encoder(cast(EncoderKind, encoder), 1.0 if gain is None else gain)
-        command(*args, told={"dt": dt, "reset": reset, "encoder": chosen or None}, **kwargs)
+        plain = ("dt", "reset", "input_shape", "reset_interval")
+        told = {name: kwargs.pop(name) for name in plain}
+        chosen = None if encoder is None else Encoder(encoder, 1.0 if gain is None else gain)
+        command(*args, told={**told, "encoder": chosen}, **kwargs)
 
     for option in (
+        click.option(
+            "--reset-interval", type=click.IntRange(0), metavar="STEPS",
+            help=".net: steps after which netx clears its layers, 0 for never. [a sample's]",
+        ),
+        click.option(
+            "--input-shape", type=ShapeOf(), metavar="C,H,W",
+            help=".net: what enters a file that has no input layer.",
+        ),
         click.option(
             "--gain", type=float, metavar="G", help="Factor of --encoder on the samples. [1]"
         ),

@@ -15,6 +15,7 @@ from typing import Any
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
+from neurocompile.ir.nodes import Shape
 from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Encoder, Settings
 
@@ -29,6 +30,8 @@ def load(
     reset: Reset | None = None,
     steps: int | None = None,
     encoder: Encoder | None = None,
+    input_shape: Shape | None = None,
+    reset_interval: int | None = None,
 ) -> Graph:
     """The graph out of a file.
 
@@ -43,13 +46,24 @@ def load(
             `assumed` says so.
         steps: Steps of a sample, where the file does not say how many; not assumed then.
         encoder: How a sample becomes input, where the file names no encoder.
+        input_shape: (n,) or (C, H, W), for a `.net` file without an input layer.
+        reset_interval: Steps after which netx clears the layers of a `.net` file, 0 for never; see
+            `formats.netx.read`.
 
     Raises:
         BadInput: If the file is missing, damaged or of another kind.
         Unsupported: If there is no rule for a layer.
         NotInstalled: If the reader's packages are absent.
     """
-    graph = _read(Path(path), allow_pickle, dt, reset)
+    if Path(path).suffix.lower() == ".net":
+        graph = _read_net(Path(path), dt, input_shape, reset_interval)
+    elif input_shape is not None or reset_interval is not None:
+        raise BadInput(
+            f"'{path}' is no .net file, and --input-shape and --reset-interval are for those only. "
+            "Leave them out."
+        )
+    else:
+        graph = _read(Path(path), allow_pickle, dt, reset)
     if reset is not None:
         if graph.fixed:
             raise BadInput(
@@ -87,13 +101,28 @@ def from_module(model: Any, example_input: Any, settings: Settings | None = None
     return graph
 
 
-def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
-    """The graph out of a file; reset is for a file that does not say it."""
-    suffix = path.suffix.lower()
+def _read_net(
+    path: Path, dt: float | None, input_shape: Shape | None, reset_interval: int | None
+) -> Graph:
+    """The graph out of a file of lava-dl."""
+    _check_file(path)
+    graph: Graph = _needs("neurocompile.formats.netx.read", "train").load_net(
+        path, dt, input_shape, reset_interval
+    )
+    return graph
+
+
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise BadInput(f"there is no file '{path}'. Give a model: {SUFFIXES}.")
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
+
+
+def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
+    """The graph out of a file of another kind; reset is for one that does not say it."""
+    suffix = path.suffix.lower()
+    _check_file(path)
     if suffix == ".nir":
         found: Graph = _needs("neurocompile.formats.nir.read", "train").read_nir(
             path, dt=dt, reset=reset
@@ -103,9 +132,6 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
         said = {} if dt is None else {"dt": dt}
         graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(path, **said)
         return graph
-    if suffix == ".net":
-        net: Graph = _needs("neurocompile.formats.netx.read", "train").load_net(path, dt=dt)
-        return net
     if dt is not None:
         raise BadInput(f"'{path}' says the length of its step itself. Leave out --dt.")
     if suffix == ".pt":

@@ -1,7 +1,7 @@
 """The entries of a `.net` file as layers, each number checked.
 
 In:  the groups and datasets of a file, as `read_hdf5` gives them.
-Out: layers in order, the input first.
+Out: layers in order, the input first, and the entries of training that were read past.
 netx ignores what it does not know and casts the rest; here an unknown entry is refused, and so
 is a number that netx would change.
 """
@@ -9,7 +9,7 @@ is a number that netx would change.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -51,11 +51,38 @@ ENTRIES = {
     "flatten": {"type", "shape"},
 }
 NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
+# What SLAYER's descriptions of a neuron hold for training; the registers beside them are enough.
+TRAINING = {"theta", "tauSr", "tauRef", "scaleRef", "tauRho", "scaleRho"}
 NEURONS = ("CUBA", "LOIHI")
+OTHER_NEURONS = {  # by how their names begin
+    "RF": "resonate-and-fire neurons, with complex weights and a state of two parts",
+    "ADRF": "resonate-and-fire neurons with a threshold that adapts",
+    "SDNN": "sigma-delta neurons, which send numbers instead of spikes",
+    "SIGMA": "sigma-delta neurons, which send numbers instead of spikes",
+    "ALIF": "neurons with a threshold that adapts",
+    "ADLIF": "neurons with a threshold that adapts",
+}
 
 
-def layers_in(tree: Tree) -> list[NetxLayer]:
+@dataclass(frozen=True)
+class NetxFile:
+    """What a `.net` file holds.
+
+    Attributes:
+        layers: In order, the input first.
+        passed: Names of entries of training, which neither netx nor this reader needs.
+    """
+
+    layers: list[NetxLayer]
+    passed: tuple[str, ...]
+
+
+def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
     """The layers of a file.
+
+    Args:
+        tree: Its content.
+        input_shape: (n,) or (C, H, W), for a file that has no input layer.
 
     Raises:
         BadInput: If an entry is missing or of the wrong kind.
@@ -65,24 +92,31 @@ def layers_in(tree: Tree) -> list[NetxLayer]:
     if not isinstance(group, dict) or set(group) != {str(i) for i in range(len(group))}:
         raise BadInput("it has no group 'layer' with layers 0, 1, ..., as a .net file has.")
     layers: list[NetxLayer] = []
+    passed: set[str] = set()
     flat = False
     for number in range(len(group)):
         try:
             kind, entry = _kind_of(group[str(number)])
+            passed |= _check_neurons(entry)
             if kind == "flatten":
                 flat = True
                 continue
             if kind == "input" and layers:
-                raise Unsupported("it is an input layer behind another layer.")
+                raise Unsupported("it is an input layer after another layer.")
             if kind != "input" and not layers:
-                layers.append(_input_before(kind, entry))
+                layers.append(_input_before(kind, entry, input_shape))
             layers.append(_READERS[kind](entry, layers[-1] if layers else None, flat))
         except BadInput as error:
             raise type(error)(f"layer {number}: {error}") from None
         flat = False
     if not layers or (layers[-1].kind == "input" and layers[-1].du is None):
         raise BadInput("it has no layer of neurons.")
-    return layers
+    if input_shape not in (None, layers[0].shape):
+        raise BadInput(
+            f"its input layer has the shape {layers[0].shape}, but --input-shape says "
+            f"{input_shape}. Leave it out."
+        )
+    return NetxFile(layers, tuple(sorted(passed)))
 
 
 def _kind_of(entry: Any) -> tuple[str, Tree]:
@@ -91,7 +125,7 @@ def _kind_of(entry: Any) -> tuple[str, Tree]:
     kind = text(entry, "type")
     if kind not in ENTRIES:
         raise Unsupported(
-            f"its type is '{kind}', and lava-dl's netx loads {', '.join(ENTRIES)} alone."
+            f"its type is '{kind}', but lava-dl's netx loads only {', '.join(ENTRIES)}."
         )
     _check_known(entry, ENTRIES[kind], f"a {kind} layer")
     return kind, entry
@@ -107,16 +141,37 @@ def _check_known(entry: Tree, known: set[str], what: str) -> None:
         raise Unsupported(f"it has the entry '{unknown[0]}', {why}. {what} has: {_list(known)}.")
 
 
+def _check_neurons(entry: Tree) -> set[str]:
+    """Refuse neurons of another kind first, for they have other entries too.
+
+    Returns:
+        The entries of training that they have.
+    """
+    neuron = entry.get("neuron")
+    if not isinstance(neuron, dict):
+        return set()
+    kind = text(neuron, "type")
+    if kind not in NEURONS:
+        what = next((w for name, w in OTHER_NEURONS.items() if kind.upper().startswith(name)), "")
+        raise Unsupported(
+            f"its neurons are '{kind}'{', ' if what else ''}{what}; allowed are "
+            f"{' and '.join(NEURONS)}."
+        )
+    return TRAINING & set(neuron)
+
+
 def _list(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _input_before(kind: str, entry: Tree) -> NetxLayer:
-    """The input that a file leaves out: as wide as the first matrix."""
+def _input_before(kind: str, entry: Tree, shape: Shape | None) -> NetxLayer:
+    """The input that a file leaves out: what the user says, or as wide as the first matrix."""
+    if shape is not None:
+        return NetxLayer("input", shape)
     if kind == "conv":
         raise Unsupported(
-            "it is a convolution without an input layer before it, so its height and width are "
-            "not known. Add a layer of type 'input' with 'shape' (C, H, W)."
+            "it is a convolution without an input layer before it, so the height and width that "
+            "it takes are not known. Give --input-shape C,H,W."
         )
     rows, weight = prod(shape_of(entry)), narrow(entry, "weight", NETX_WEIGHTS)
     return NetxLayer("input", (weight.size // rows,))
@@ -138,9 +193,11 @@ def _input(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
 def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     assert before is not None
     rows, columns = prod(shape_of(entry)), size(before.shape)
+    if isinstance(entry.get("weight"), dict):
+        raise Unsupported("its weights are complex (weight/real, weight/imag). Use real ones.")
     if len(before.shape) > 1 and not flat:
         raise BadInput(
-            f"it is dense behind the shape {before.shape}. Put a layer of type 'flatten' between."
+            f"it is dense after the shape {before.shape}. Put a layer of type 'flatten' between."
         )
     weight = _matrix(entry, "weight", rows, columns)
     recurrent = _matrix(entry, "weight_rec", rows, rows) if "weight_rec" in entry else None
@@ -163,7 +220,7 @@ def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
 def _conv(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     assert before is not None
     if flat or len(before.shape) != 3:
-        raise Unsupported(f"it is a convolution behind the shape {before.shape}, not (C, H, W).")
+        raise Unsupported(f"it is a convolution after the shape {before.shape}, not (C, H, W).")
     shape, weight = shape_of(entry), _weights(entry, "weight")
     if weight.ndim < 4 or prod(weight.shape[4:]) != 1:
         raise BadInput(f"its weight has the shape {weight.shape}, allowed is (out, in, KH, KW).")
@@ -196,11 +253,8 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     neuron = entry.get("neuron")
     if not isinstance(neuron, dict):
         raise BadInput("its entry 'neuron' is missing, or no group.")
-    kind = text(neuron, "type")
-    if kind not in NEURONS:
-        raise Unsupported(f"its neurons are '{kind}', and allowed are {' and '.join(NEURONS)}.")
     optional = {key for key in ("weight_exp", "wgtExp") if not np.any(neuron.get(key, 1))}
-    _check_known(neuron, NEURON | optional, "a neuron")
+    _check_known(neuron, NEURON | TRAINING | optional, "a neuron")
     if one(neuron, "refDelay", 1) != 1:
         raise Unsupported(
             f"its refDelay is {one(neuron, 'refDelay', 1)}, which netx ignores; allowed is 1."

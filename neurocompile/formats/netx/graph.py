@@ -2,8 +2,9 @@
 
 In:  layers, and for a file of ours the names and scales that stand beside them.
 Out: a graph, not verified yet.
-netx starts every neuron at 0 in chip step 1, so a bias acts before the first input arrives: a
-population of a stranger's file starts at what its bias alone has led to by then.
+netx starts every neuron at 0 in chip step 1, so a bias acts before the first input arrives. A
+reset clears each layer in the layer's own first step; without one, a population of a stranger's
+file starts at what its bias alone has led to by then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.netx.entries import NetxFile
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
     NetxLayer,
@@ -32,20 +34,27 @@ MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
 
-def foreign(layers: list[NetxLayer], dt: float | None = None) -> Graph:
+def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None = None) -> Graph:
     """The graph of a file that lava-dl wrote.
 
+    Args:
+        file: Its layers.
+        dt: Length of a step, seconds; that of `Settings()` where None, which `assumed` then says.
+        reset_interval: Steps of a sample, after which netx clears every layer; 0 where it never
+            does; None where nobody says, and it is taken to do so.
+
     Raises:
-        Unsupported: Where a layer's bias makes it spike before its first input arrives.
+        Unsupported: Where a layer's bias makes it spike before its first input arrives, and no
+            reset clears what those spikes do.
     """
-    source, *behind = layers
+    source, *behind = file.layers
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
     driven = source.du is not None
     if driven:
         assert source.weight is not None
         nodes["input"] = BiasInput(source.shape, source.shape, source.weight)
-        nodes["layer0"] = _neurons(source, "layer0", depth=0)
+        nodes["layer0"] = _neurons(source)
         edges.append(("input", "layer0"))
         last = "layer0"
     else:
@@ -57,15 +66,34 @@ def foreign(layers: list[NetxLayer], dt: float | None = None) -> Graph:
         for link, synapse in _forward(layer, nodes[last].shape):
             nodes[f"{name}_{link}"] = synapse
             edges += [(last, f"{name}_{link}"), (f"{name}_{link}", name)]
-        nodes[name] = _neurons(layer, name, depth=number)
+        nodes[name] = _neurons(layer)
         if layer.recurrent is not None:
             loop = f"{name}_loop"
             nodes[loop] = replace(_dense(layer.recurrent), delay=1)
             edges += [(name, loop), (loop, name)]
         last = name
+    starts = {f"layer{i}": led_in(nodes[f"layer{i}"], i) for i in range(1, len(file.layers))}
+    if reset_interval == 0:
+        nodes |= {name: _started(name, nodes[name], v) for name, v in starts.items()}
+    elif not all(layer.simple for layer in file.layers):
+        for name, v in starts.items():
+            _started(name, nodes[name], v)  # else its early spikes are still on their way
     encoder = Encoder("current" if driven else "spikes")
-    plain = Settings(encoder=encoder)
-    assumed = [steps_assumed(plain.steps)]
+    plain = Settings(encoder=encoder, steps=reset_interval or Settings().steps)
+    assumed = [] if reset_interval else [steps_assumed(plain.steps)]
+    if reset_interval is None and any(v is None or v.any() for v in starts.values()):
+        sentence = (
+            "a reset before each sample: the biases act before the first input arrives, and the "
+            "tests and tutorials of lava-dl clear each layer then. Give --reset-interval 0 where "
+            "netx runs without, --reset-interval STEPS where it clears after each sample's steps."
+        )
+        assumed.append(Assumption("reset_interval", sentence))
+    if file.passed:
+        sentence = (
+            f"{', '.join(file.passed)}: entries of training, read past as netx does; the registers "
+            "beside them say what runs."
+        )
+        assumed.append(Assumption("entries", sentence))
     if dt is None:
         sentence = (
             f"dt = {plain.dt:g} s: a .net file does not hold the length of a step. Give --dt "
@@ -83,12 +111,12 @@ def _check_spiking(nodes: dict[str, Any], last: str) -> None:
         )
 
 
-def _neurons(layer: NetxLayer, name: str, depth: int) -> CubaLIF:
-    """A population `depth` chip steps behind the input."""
+def _neurons(layer: NetxLayer) -> CubaLIF:
+    """The population of a layer, from 0."""
     assert layer.du is not None
     assert layer.dv is not None
     assert layer.bias is not None
-    node = CubaLIF(
+    return CubaLIF(
         shape=layer.shape,
         du=layer.du,
         dv=layer.dv,
@@ -98,12 +126,15 @@ def _neurons(layer: NetxLayer, name: str, depth: int) -> CubaLIF:
         v_init=np.array(0),
         readout=layer.vth is None,
     )
-    start = led_in(node, depth)
+
+
+def _started(name: str, node: CubaLIF, start: Array | None) -> CubaLIF:
+    """A population that starts where its bias alone has led to."""
     if start is None:
         raise Unsupported(
             f"'{name}': its bias alone makes it spike while netx waits for the first input to "
-            f"arrive, {depth} chip steps, which is outside the network's own time. Use a smaller "
-            "bias."
+            "arrive, which is outside the network's own time. Use a smaller bias, or run it with "
+            "a reset (--reset-interval STEPS) and without delays and loops."
         )
     return replace(node, v_init=start) if start.any() else node
 

@@ -24,17 +24,28 @@ from neurocompile.formats.netx.layer import NetxLayer
 from neurocompile.formats.netx.write import ABOUT, VERSION, describe
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Shape
 from neurocompile.ir.verify import verify
 
 EACH = ("du", "dv", "vth", "bias")  # registers: a value for the layer, or for each neuron
 AGAIN = f"Export it again, or delete the entry '{ABOUT}' to read the layers alone"
 
 
-def load_net(path: str | Path, dt: float | None = None) -> Graph:
+def load_net(
+    path: str | Path,
+    dt: float | None = None,
+    input_shape: Shape | None = None,
+    reset_interval: int | None = None,
+) -> Graph:
     """The FIXED graph of a `.net` file.
 
-    A file of lava-dl says nothing of the length of a step and their number: a step then takes
-    `dt` seconds, or those of `Settings()`, which are noted as assumed.
+    Args:
+        path: The file.
+        dt: Length of a step, seconds, which a file of lava-dl does not say.
+        input_shape: (n,) or (C, H, W), for a file without an input layer.
+        reset_interval: Steps after which netx clears every layer, which are those of a sample; 0
+            for a Network without a reset. None: a reset between samples, as the tests and
+            tutorials of lava-dl run it.
 
     Raises:
         BadInput: If the file is damaged, or what we wrote beside its layers does not fit them.
@@ -42,14 +53,17 @@ def load_net(path: str | Path, dt: float | None = None) -> Graph:
     """
     tree = read_hdf5(path)
     try:
-        layers = layers_in(tree)
+        file = layers_in(tree, input_shape)
         if ABOUT not in tree:
-            return verify(foreign(layers, dt), "fixed")
-        if dt is not None:
-            raise BadInput("it says the length of its step itself. Leave out --dt.")
+            return verify(foreign(file, dt, reset_interval), "fixed")
+        if dt is not None or reset_interval is not None:
+            raise BadInput(
+                "it says the length of its step and its resets itself. Leave out --dt and "
+                "--reset-interval."
+            )
         about = str(tree[ABOUT])
         tree.clear()
-        return _ours(about, layers)
+        return _ours(about, file.layers)
     except BadInput as error:
         raise type(error)(f"'{path}': {error}") from None
 

@@ -1,5 +1,8 @@
 """`.net` files: what comes back, what is refused both ways, and why."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -145,9 +148,100 @@ def test_a_file_of_others_has_its_time_assumed_and_said(plain):
     assert load_net(plain, dt=5e-4).settings.dt == 5e-4
 
 
-def test_a_bias_of_others_has_acted_once_when_the_first_spike_arrives(plain):
+def test_without_a_reset_a_bias_has_acted_once_when_the_first_spike_arrives(plain):
     put(plain, "layer/1/bias", np.array([2, -3]))
-    assert load_net(plain).nodes["layer1"].v_init.tolist() == [2 * 64, -3 * 64]
+    graph = load_net(plain, reset_interval=0)
+    assert graph.nodes["layer1"].v_init.tolist() == [2 * 64, -3 * 64]
+    assert [each.key for each in graph.settings.assumed] == ["steps", "dt"]
+
+
+def test_with_a_reset_a_layer_starts_at_zero_which_is_assumed_and_said_where_a_bias_shows_it(plain):
+    assert "reset_interval" not in [each.key for each in load_net(plain).settings.assumed]
+    put(plain, "layer/1/bias", np.array([500, 0]))  # over its threshold of 10 in every step
+    graph = load_net(plain)
+    assert not graph.nodes["layer1"].v_init.any()
+    (said,) = [a.sentence for a in graph.settings.assumed if a.key == "reset_interval"]
+    assert "the tests and tutorials of lava-dl clear each layer then" in said
+    graph = load_net(plain, reset_interval=16)
+    assert not graph.nodes["layer1"].v_init.any()
+    assert graph.settings.steps == 16  # the steps of a sample, which are said so
+    assert [each.key for each in graph.settings.assumed] == ["dt"]
+    with pytest.raises(Unsupported, match="'layer1': its bias alone makes it spike"):
+        load_net(plain, reset_interval=0)
+
+
+def test_spikes_of_a_bias_that_a_reset_leaves_on_their_way_are_refused(plain):
+    put(plain, "layer/1/bias", np.array([500, 0]))
+    put(plain, "layer/1/delay", np.array([3, 0]))
+    with pytest.raises(Unsupported, match="without delays and loops"):
+        load_net(plain)
+
+
+def test_entries_of_training_are_read_past_and_said(plain):
+    expected = load_net(plain)
+    for key, value in {"theta": 640, "tauRho": 0.5, "scaleRho": 10.0, "wgtExp": 0}.items():
+        put(plain, f"layer/1/neuron/{key}", value)
+    graph = load_net(plain)
+    assert same(replace(graph, settings=expected.settings), expected)
+    (said,) = [a.sentence for a in graph.settings.assumed if a.key == "entries"]
+    assert said.startswith("scaleRho, tauRho, theta: entries of training, read past as netx does")
+
+
+def convolution(tmp_path):
+    """A file that begins with a convolution and says nothing of its input."""
+    path = tmp_path / "conv.net"
+    entries = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
+    neuron = {"type": b"CUBA", "iDecay": 4096, "vDecay": 128, "vThMant": 9, "refDelay": 1}
+    with h5py.File(path, "w") as file:
+        layer = file.create_group("layer/0")
+        layer["type"], layer["shape"] = np.array([b"conv"]), np.array([2, 4, 5])
+        layer["weight"] = np.full((2, 3, 3, 3), 4)
+        for key, value in entries.items():
+            layer[key] = value
+        for key, value in neuron.items():
+            layer[f"neuron/{key}"] = value
+    return path
+
+
+def test_a_convolution_without_an_input_layer_takes_the_shape_that_a_user_gives(tmp_path):
+    path = convolution(tmp_path)
+    with pytest.raises(Unsupported, match=r"layer 0: .*Give --input-shape C,H,W"):
+        load_net(path)
+    graph = load_net(path, input_shape=(3, 4, 5))
+    assert graph.nodes["input"].shape == (3, 4, 5)
+    with pytest.raises(BadInput, match=r"layer 0: .*its weights make \(2, 5, 5\) out of"):
+        load_net(path, input_shape=(3, 5, 5))
+
+
+def test_a_shape_against_that_of_the_file_is_refused(plain):
+    with pytest.raises(BadInput, match=r"has the shape \(2,\), but --input-shape says \(3,\)"):
+        load_net(plain, input_shape=(3,))
+
+
+def test_resonate_and_fire_neurons_are_refused_by_their_name_not_by_their_weights(plain):
+    put(plain, "layer/1/neuron/type", b"RF_PHASE")
+    with h5py.File(plain, "a") as file:
+        del file["layer/1/weight"]
+    put(plain, "layer/1/weight/real", np.ones((2, 2)))
+    put(plain, "layer/1/weight/imag", np.ones((2, 2)))
+    with pytest.raises(Unsupported, match=r"layer 1: its neurons are 'RF_PHASE', resonate-and-fi"):
+        load_net(plain)
+
+
+def test_options_of_net_files_are_for_net_files_only(tmp_path):
+    from click.testing import CliRunner
+
+    from neurocompile.cli import main
+
+    model = Path(__file__).parents[3] / "examples/models/mnist_autoencoder.pt"
+    done = CliRunner().invoke(main, ["inspect", str(model), "--reset-interval", "16"])
+    assert done.exit_code == 2
+    assert "is no .net file, and --input-shape and --reset-interval are for those" in done.stderr
+    path = convolution(tmp_path)
+    done = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "3,4,5", "--json"])
+    assert done.exit_code == 0
+    done = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "3x4", "--json"])
+    assert "is no shape. Write it as C,H,W or as N." in done.stderr
 
 
 def test_odd_weights_become_twice_as_large_with_the_exponent_minus_one(plain):
@@ -171,7 +265,7 @@ def test_numbers_of_half_precision_are_read_as_what_they_are(plain):
         ("layer/1/neuron/gradedSpike", True, "graded"),
         ("layer/1/neuron/messageBits", 8, "on which netx fails"),
         ("layer/1/neuron/vThMant", -1, "its vThMant reaches -1"),
-        ("layer/1/neuron/tauRho", 0.1, "'tauRho', which netx ignores"),
+        ("layer/1/neuron/tauFoo", 0.1, "'tauFoo', which netx ignores"),
         ("layer/1/weight", np.array([[2.5, 0], [0, 0]]), "holds 2.5, which netx cuts"),
         ("layer/1/weight", np.array([[300, 0], [0, 0]]), "its weight reaches 300"),
         ("layer/1/weight", np.array([[131, 0], [0, -2]]), "is odd in places"),
@@ -180,7 +274,6 @@ def test_numbers_of_half_precision_are_read_as_what_they_are(plain):
         ("layer/1/delay", np.array([63, 0]), "its delay reaches 63"),
         ("layer/1/delay", np.array([1, 0, 0]), "its delay has 3 entries"),
         ("layer/1/bias", np.array([5000, 0]), "its bias reaches 5000"),
-        ("layer/1/bias", np.array([500, 0]), "its bias alone makes it spike"),
         ("layer/3", 1, "layers 0, 1"),
     ],
 )

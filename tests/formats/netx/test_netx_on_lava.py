@@ -92,8 +92,9 @@ def test_a_network_of_norse_fits_when_its_scales_are_chosen_for_netx(tmp_path):
     assert found.any()
 
 
-def test_a_file_of_others_gives_the_spikes_that_netx_gives_of_it(tmp_path):
-    """Odd weights, biases a channel, a delay for each neuron, float weights: as slayer writes."""
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_file_of_others_gives_the_spikes_that_netx_gives_of_it(reset, tmp_path):
+    """Odd weights, a bias per channel, a delay per neuron, float weights: as slayer writes."""
     rng = np.random.default_rng(5)
     path = tmp_path / "slayer.net"
     with h5py.File(path, "w") as file:
@@ -108,11 +109,11 @@ def test_a_file_of_others_gives_the_spikes_that_netx_gives_of_it(tmp_path):
             file, 3, "dense", [5], vth=30,
             weight=rng.integers(-60, 120, (5, 48)), delay=np.array([0, 1, 5, 0, 2.0]),
         )  # fmt: skip
-    graph = load_net(path)
+    graph = load_net(path, reset_interval=STEPS if reset else 0)
     values = given(3, _named(graph))
     expected = ours(graph, values)
     assert expected.any()
-    found = netx_spikes(path, {"spikes": values}, depth=2, tmp_path=tmp_path, reset=False)
+    found = netx_spikes(path, {"spikes": values}, depth=2, tmp_path=tmp_path, reset=reset)
     assert np.array_equal(found, expected)
 
 
