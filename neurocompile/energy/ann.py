@@ -41,7 +41,7 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
         counts: Of the run; the steps a sample give the bits of an activation.
         prices: What a user set, by key of chip.change.ANN.
     """
-    if any(synapse.delay for _, synapse in graph.of(Synapse)):
+    if any(synapse.longest_delay for _, synapse in graph.of(Synapse)):
         return None
     weights = activations = macs = 0
     widths = [8]

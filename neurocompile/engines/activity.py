@@ -17,7 +17,7 @@ from neurocompile.engines.batches import Batch
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Columns, rows_of
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse, by_delay
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.registers import ALIGN_BITS
@@ -70,9 +70,11 @@ def _reached_or_charged(
     for name in synapses:
         synapse: Synapse = graph.nodes[name]
         (source,) = graph.before(name)
-        sums, reached = _arrivals(synapse, _sent(graph, source, synapse.delay, found, shape))
-        total += shift(sums, synapse.weight_exp).reshape(shape)
-        busy |= reached.reshape(shape)
+        for rows, part in by_delay(synapse):
+            sums, reached = _arrivals(part, _sent(graph, source, part.delay, found, shape))
+            arrived = shift(sums, part.weight_exp).reshape(*shape[:2], -1)
+            total.reshape(*shape[:2], -1)[..., rows] += arrived
+            busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
     keep, ops = node.constants().keep_u, NumpyOps()
     u = np.zeros((len(total), *node.shape), np.int64)
     for step in range(shape[1]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+LATER = MappingProxyType({"later": True})  # metadata of a field that a later version added
 AT_ONCE = 1 << 16  # values that are copied to be looked at
 
 
@@ -56,6 +58,16 @@ def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
         value = getattr(node, name)
         if value is not None:
             object.__setattr__(node, name, frozen(value, dtype))
+
+
+def stored_fields(node: Any) -> Iterator[str]:
+    """Names of the fields that files and digests hold.
+
+    A field of `LATER` with its default is left out: a network without it keeps its bytes.
+    """
+    for f in fields(node):
+        if f.metadata != LATER or not _same(getattr(node, f.name), f.default):
+            yield f.name
 
 
 def same_fields(a: Any, b: Any) -> bool:

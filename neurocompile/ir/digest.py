@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from neurocompile.ir.arrays import stored_fields
 from neurocompile.ir.graph import Graph
 
 
@@ -27,9 +27,9 @@ def graph_digest(graph: Graph) -> str:
 
 
 def _add(seen: Any, node: Any) -> None:
-    for entry in fields(node):
-        value = getattr(node, entry.name)
-        seen.update(f"\0{entry.name}\0".encode())
+    for name in stored_fields(node):
+        value = getattr(node, name)
+        seen.update(f"\0{name}\0".encode())
         if isinstance(value, np.ndarray):
             seen.update(f"{value.dtype.str}{value.shape}".encode())
             seen.update(value.tobytes())

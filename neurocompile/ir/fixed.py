@@ -9,14 +9,15 @@ lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from neurocompile.ir.arrays import Array, freeze_fields
+from neurocompile.ir.arrays import LATER, Array, freeze_fields
 from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import Shape, Weighted
+from neurocompile.ir.nodes import Linear, Shape, Weighted
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 
 
@@ -174,6 +175,8 @@ class Synapse:
         weight_exp: -8..7.
         bits: Width of a weight, sign included in the grid above.
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
+        late: (n_target,) int64, further steps until spikes arrive at each target neuron, through a
+            Linear outside of loops; None where all wait alike.
     """
 
     op: Weighted
@@ -182,6 +185,37 @@ class Synapse:
     weight_exp: int = 0
     bits: int = 8
     delay: int = 0
+    late: Array | None = field(default=None, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, np.int64, "late")
+
+    @property
+    def longest_delay(self) -> int:
+        """Steps until a spike has arrived everywhere."""
+        return self.delay + (0 if self.late is None else int(self.late.max()))
+
+
+def by_delay(synapse: Synapse) -> Iterator[tuple[Array | slice, Synapse]]:
+    """A synapse as several with one delay each, after the targets that each leads to.
+
+    No weight stands in two of them; where all targets wait alike, it is itself.
+    """
+    if synapse.late is None or not isinstance(synapse.op, Linear):
+        yield slice(None), synapse
+        return
+    for steps in np.unique(synapse.late).tolist():
+        rows = np.flatnonzero(synapse.late == steps)
+        yield (
+            rows,
+            replace(
+                synapse,
+                op=Linear(synapse.op.weight[rows]),
+                out_shape=(len(rows),),
+                delay=synapse.delay + steps,
+                late=None,
+            ),
+        )
 
 
 POPULATIONS = (SpikeInput, AlwaysOn, CubaLIF)

@@ -10,12 +10,12 @@ leaky_integrator_box}.py; the Integrator is NIR's I.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from neurocompile.ir.arrays import Array, freeze_fields, frozen
+from neurocompile.ir.arrays import LATER, Array, freeze_fields, frozen
 
 Reset = Literal["zero", "subtract"]
 
@@ -75,8 +75,8 @@ class LIF(Neuron):
     v_leak: Array
     v_th: Array
     v_reset: Array
-    reset: Reset = "zero"
-    v_drop: Array | None = None
+    reset: Reset = field(default="zero", metadata=LATER)
+    v_drop: Array | None = field(default=None, metadata=LATER)
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "i")
     spiking: ClassVar[bool] = True
@@ -115,7 +115,7 @@ class LIFBox(Neuron):
     v_th: Array
     v_reset: Array
     reset: Reset = "zero"
-    v_drop: Array | None = None
+    v_drop: Array | None = field(default=None, metadata=LATER)
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True
@@ -148,7 +148,7 @@ class IAF(Neuron):
     v_th: Array
     v_reset: Array
     reset: Reset = "zero"
-    v_drop: Array | None = None
+    v_drop: Array | None = field(default=None, metadata=LATER)
 
     state_names: ClassVar[tuple[str, ...]] = ("v",)
     spiking: ClassVar[bool] = True

@@ -92,7 +92,10 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
     start = lead_in(graph)
     maps = {name: connections(s) for name, s in graph.of(Synapse)}
     held = {
-        name: [np.zeros(size(s.out_shape), dtype=np.int64)] * (1 + chip_delay(graph, depth, name))
+        name: [
+            np.zeros(size(s.out_shape), dtype=np.int64)
+            for _ in range(1 + chip_delay(graph, depth, name) + s.longest_delay - s.delay)
+        ]
         for name, s in graph.of(Synapse)
     }
     for name, queue in held.items():
@@ -132,7 +135,12 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
         for name, queue in held.items():
             (origin,) = graph.before(name)
             total = maps[name] @ fired[origin].ravel().astype(np.int64)
-            queue.append(shift(total, graph.nodes[name].weight_exp))
+            total = shift(total, graph.nodes[name].weight_exp)
+            queue.append(np.zeros_like(total))
+            late = graph.nodes[name].late
+            for more in (0,) if late is None else np.unique(late):
+                due = total if late is None else np.where(late == more, total, 0)
+                queue[chip_delay(graph, depth, name) + 1 + more] += due
             queue.pop(0)
     return _stacked(spikes), _stacked(potentials)
 

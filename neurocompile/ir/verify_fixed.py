@@ -14,7 +14,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import check_floats, check_one_or_each, check_shape, expect, layer
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import bias_of, size
+from neurocompile.ir.nodes import Linear, bias_of, size
+from neurocompile.ir.order import components
 from neurocompile.ir.registers import (
     MOST_AXON_DELAY,
     REGISTERS,
@@ -144,6 +145,19 @@ def exponents_and_delays_are_a_chips(graph: Graph) -> None:
             (before,) = graph.before(name)
             on = isinstance(graph.nodes[before], AlwaysOn)
             _check_between("delay", node.delay, (0, 0 if on else MOST_AXON_DELAY))
+            if node.late is not None:
+                _check_late(node, on)
+
+
+def a_delay_per_neuron_stands_outside_of_loops(graph: Graph) -> None:
+    """What comes back in a loop waits alike for all neurons."""
+    late = {name for name, node in graph.of(Synapse) if node.late is not None}
+    for group in components(graph) if late else ():
+        for name in late.intersection(group.names) if group.loop else ():
+            with layer(name, graph.nodes[name]):
+                raise BadInput(
+                    "it has a delay per neuron and stands in a loop, allowed is one delay for all."
+                )
 
 
 def registers_are_in_range(graph: Graph) -> None:
@@ -185,6 +199,24 @@ def what_the_host_writes_fits(graph: Graph) -> None:
                 f"it makes {size(made)} values a sample, but its population has "
                 f"{size(node.shape)} neurons.",
             )
+
+
+def _check_late(node: Synapse, on: bool) -> None:
+    """Further steps of each target neuron of a dense synapse."""
+    late = node.late
+    assert late is not None
+    expect(
+        isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1 and not on,
+        "its delay differs between neurons, allowed is that for a Linear on one axis that takes "
+        "the spikes of a population.",
+    )
+    expect(
+        late.shape == (size(node.out_shape),),
+        f"its late has shape {late.shape}, allowed is one number per neuron, "
+        f"({size(node.out_shape)},).",
+    )
+    _check_between("late", int(late.min()), (0, MOST_AXON_DELAY))
+    _check_between("longest delay", node.longest_delay, (0, MOST_AXON_DELAY))
 
 
 def _check_between(what: str, found: int, allowed: Bounds) -> None:

@@ -186,9 +186,7 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     Returns:
         (T, N, n_target), float64 where float32 could not hold every sum.
     """
-    if synapse.delay:
-        late = torch.zeros_like(spikes[: synapse.delay])
-        spikes = torch.cat([late, spikes[: len(spikes) - len(late)]])
+    spikes = _held_back(spikes, synapse.delay)
     rows = spikes.reshape(-1, *synapse.in_shape)
     number = torch.float32 if inputs_of(synapse) * WEIGHT_RANGE < EXACT_FLOAT32 else torch.float64
     total = through(synapse.op, weight.to(number), rows.to(number))
@@ -200,7 +198,19 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     if synapse.weight_exp:
         factor = 2.0**synapse.weight_exp
         total, whole = total * factor, (whole * factor).floor()
-    return straight_through(total, whole).reshape(*spikes.shape[:2], size(synapse.out_shape))
+    sums = straight_through(total, whole).reshape(*spikes.shape[:2], size(synapse.out_shape))
+    if synapse.late is None:
+        return sums
+    late, staggered = torch.from_numpy(synapse.late.copy()), torch.zeros_like(sums)
+    for steps in late.unique().tolist():
+        staggered = torch.where(late == steps, _held_back(sums, steps), staggered)
+    return staggered
+
+
+def _held_back(values: Tensor, steps: int) -> Tensor:
+    """(T, ...) later by some steps, with 0 before it."""
+    zeros = torch.zeros_like(values[:steps])
+    return torch.cat([zeros, values[: len(values) - len(zeros)]]) if steps else values
 
 
 def inputs_of(synapse: Synapse) -> int:

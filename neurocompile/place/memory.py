@@ -76,7 +76,7 @@ def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Li
 def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory) -> Lists:
     """Lists of these lengths; `top` is the largest index in them, None where they have none."""
     weight = _wide_enough(synapse.bits, memory.weight_widths.value)
-    delay = _wide_enough(synapse.delay.bit_length(), (0, *memory.delay_widths.value))
+    delay = _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))
     index = 0 if top is None else _wide_enough(top.bit_length(), memory.index_widths.value)
     bits = int(_list_bits(lengths, weight + index + delay, memory).sum())
     return Lists(bits, (format_of(synapse), synapse.weight_exp, weight, index, delay))
@@ -135,6 +135,6 @@ def least_bits(synapse: Synapse, lengths: Array, memory: Memory) -> int:
     """Bits that lists of so many synapses take at least, however they are cut; kernels apart."""
     narrowest = memory.index_widths.value[0] if format_of(synapse) == "sparse" else 0
     width = _wide_enough(synapse.bits, memory.weight_widths.value) + narrowest
-    width += _wide_enough(synapse.delay.bit_length(), (0, *memory.delay_widths.value))
+    width += _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))
     headers = -(-lengths.astype(np.int64) // memory.entry_synapses.value)
     return int((lengths * width + headers * memory.entry_header_bits.value).sum())

@@ -27,6 +27,7 @@ from neurocompile.ir.fixed import (
     CubaLIF,
     FixedConstants,
     Synapse,
+    by_delay,
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
@@ -37,7 +38,7 @@ from neurocompile.ir.step import shift
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """A synapse, ready to run.
+    """A synapse, or those of its rows that wait alike, ready to run.
 
     Attributes:
         source: Name of the population that it starts from.
@@ -45,7 +46,7 @@ class Link:
         left, right: Shifts that its sums take, from its exponent.
         number: Type that holds its sums before the shifts.
         table: For events.
-        dense: For many rows at once; None for a sparse map.
+        dense: For many rows at once; None for a sparse map, or one with several delays.
         choice: Which of the two is faster, as far as is known.
     """
 
@@ -114,7 +115,7 @@ def plan_of(graph: Graph) -> FixedPlan:
     if graph not in _plans:
         order = {name: _order(graph, name, node) for name, node in graph.of(*POPULATIONS)}
         history = {
-            name: max((_delay(graph, s) for s in graph.after(name)), default=0) for name in order
+            name: max((_longest(graph, s) for s in graph.after(name)), default=0) for name in order
         }
         made = FixedPlan(tuple(schedule(graph)), order, history)
         for name, node in graph.of(CubaLIF):
@@ -138,9 +139,11 @@ def _order(graph: Graph, name: str, node: Any) -> Array:
     return np.arange(size(node.shape))
 
 
-def _delay(graph: Graph, synapse: str) -> int:
+def _longest(graph: Graph, synapse: str) -> int:
+    """Steps until a spike has arrived everywhere; an axon that is always on has nothing to wait."""
     (source,) = graph.before(synapse)
-    return 0 if isinstance(graph.nodes[source], AlwaysOn) else int(graph.nodes[synapse].delay)
+    always = isinstance(graph.nodes[source], AlwaysOn)
+    return 0 if always else int(graph.nodes[synapse].longest_delay)
 
 
 def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array]) -> Population:
@@ -154,20 +157,22 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
         largest = largest_sum(synapse)
         exponent = synapse.weight_exp
         bound += shift(largest, exponent) + (exponent < 0)  # a negative sum is rounded away from 0
-        made = table(synapse, order[source], order[name])
-        whole = not isinstance(synapse.op, Sparse)
-        links.append(
-            Link(
-                source,
-                _delay(graph, before),
-                max(exponent, 0),
-                max(-exponent, 0),
-                _holding(largest),
-                made,
-                Dense(synapse, order[source], order[name], largest, made) if whole else None,
-                PathChoice(made.operations, made.weights.size),
+        ends = order[source], order[name]
+        for rows, part in by_delay(synapse):
+            made = table(part, *ends, rows)
+            whole = synapse.late is None and not isinstance(synapse.op, Sparse)
+            links.append(
+                Link(
+                    source,
+                    0 if isinstance(graph.nodes[source], AlwaysOn) else part.delay,
+                    max(exponent, 0),
+                    max(-exponent, 0),
+                    _holding(largest),
+                    made,
+                    Dense(part, *ends, largest, made) if whole else None,
+                    PathChoice(made.operations, made.weights.size),
+                )
             )
-        )
     place = order[name]
 
     def ordered(values: Any, number: Any) -> Array:

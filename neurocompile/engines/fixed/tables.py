@@ -60,15 +60,32 @@ def channels_last(shape: Shape) -> Array:
     return np.ascontiguousarray(np.moveaxis(np.arange(size(shape)).reshape(shape), 0, -1)).ravel()
 
 
-def table(synapse: Synapse, source: Array, target: Array) -> Table:
+def table(
+    synapse: Synapse, source: Array, target: Array, rows: Array | slice = slice(None)
+) -> Table:
     """The table of a synapse.
 
     Args:
         synapse: Of a FIXED graph.
         source, target: (n,) int, C index of the neuron at each place of the engine's order.
+        rows: The neurons that the synapse leads to, C indices, where it leads to some only.
     """
+    if not isinstance(rows, slice):
+        places = np.flatnonzero(np.isin(target, rows))
+        inner = np.searchsorted(rows, target[places])  # rows ascend
+        return _halved(_spread(_table(synapse.op, synapse, source, inner), places))
     made = _table(synapse.op, synapse, source, target)
     return _halved(_sparse(synapse, source, target) if made is None else made)
+
+
+def _spread(made: Table | None, places: Array) -> Table:
+    """A dense table whose targets stand at these places, ascending, of a longer row."""
+    assert made is not None  # Synapse.by_delay cuts dense ones only
+    starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    lengths = np.diff(np.append(starts, len(places)))
+    runs = [(int(places[s]), int(s), int(n)) for s, n in zip(starts, lengths, strict=True)]
+    first, target, weight, length = _runs([runs])
+    return replace(made, first=first, target=target, weight=weight, length=length)
 
 
 def _halved(made: Table) -> Table:

@@ -35,10 +35,13 @@ from neurocompile.ir.fixed import (
     FixedConstants,
     SpikeInput,
     Synapse,
+    by_delay,
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
+
+Targets = torch.Tensor | slice  # of a synapse: all, or the C indices of some
 
 
 def run_torch(
@@ -93,7 +96,7 @@ class _TorchPopulation:
         self.name, self.node, self.keep = name, graph.nodes[name], keep
         self.fired = fired[name]
         device = self.fired.device
-        self.synapses: list[tuple[str, Synapse, torch.Tensor]] = []
+        self.synapses: list[tuple[Targets, Synapse, torch.Tensor]] = []
         self.p = FixedConstants(*(_number(a, device) for a in self.node.constants()))
         for before in graph.before(name):
             synapse = graph.nodes[before]
@@ -105,7 +108,8 @@ class _TorchPopulation:
             (source,) = graph.before(before)
             if isinstance(graph.nodes[source], AlwaysOn):
                 synapse = replace(synapse, delay=0)
-            self.synapses.append((before, synapse, fired[source]))
+            for rows, part in by_delay(synapse):
+                self.synapses.append((_targets(rows, device), part, fired[source]))
         v = np.broadcast_to(self.node.v_init, self.node.shape).astype(np.float64)
         u = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
         self.state = (u, torch.from_numpy(v).to(device).expand_as(u))
@@ -119,12 +123,14 @@ class _TorchPopulation:
         shape = (end - begin, *self.fired.shape[1:])
         arriving = torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
         sources = []
-        for _, synapse, fired in self.synapses:
-            sources.append((synapse, _late(fired, synapse.delay, begin, end)))
-            arriving += weighted_sum(*sources[-1]).reshape(shape)
+        for rows, synapse, fired in self.synapses:
+            late = _late(fired, synapse.delay, begin, end)
+            sources.append((rows, synapse, late))
+            total = weighted_sum(synapse, late).reshape(*shape[:2], -1)
+            arriving.view(*shape[:2], -1)[..., rows] += total
         ops = TorchOps()
         for t in range(begin, end):
-            now = [(synapse, spikes[t - begin]) for synapse, spikes in sources]
+            now = [(rows, synapse, spikes[t - begin]) for rows, synapse, spikes in sources]
             self.touched.count(now, self.state)
             done = self.node.step(ops, self.state, arriving[t - begin], self.p)
             self.wraps += _wraps(done.current, self.name, t + 1)
@@ -179,7 +185,7 @@ class _Touched:
 
     def count(
         self,
-        sources: list[tuple[Synapse, torch.Tensor]],
+        sources: list[tuple[Targets, Synapse, torch.Tensor]],
         state: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
         """Add the neurons touched in a step, at whose start the state is (u, v)."""
@@ -187,9 +193,15 @@ class _Touched:
             self.total += state[0].numel()
             return
         touched = self.by_bias.to(state[0].device) | (state[0] != 0) | (state[1] != 0)
-        for synapse, spikes in sources:
-            touched |= arrived(synapse, spikes).reshape(touched.shape)
+        flat = touched.view(len(touched), -1)
+        for targets, synapse, spikes in sources:
+            flat[:, targets] |= arrived(synapse, spikes)
         self.total += int(touched.sum())
+
+
+def _targets(rows: Array | slice, device: Any) -> Targets:
+    """The targets of a synapse as torch takes them."""
+    return rows if isinstance(rows, slice) else torch.from_numpy(rows).to(device)
 
 
 def _number(values: Any, device: Any) -> Any:

@@ -165,7 +165,8 @@ class Network:
 
     def _synapse(self, synapse: SynapsePlan) -> Any:
         weights = self._weights(synapse)
-        picks = synapse.dense and not synapse.delay
+        waits = synapse.longest_delay
+        picks = synapse.dense and not waits
         common = {
             "weights": weights,
             "weight_exp": synapse.weight_exp,
@@ -174,9 +175,13 @@ class Network:
             "num_message_bits": PICK_COLUMNS if picks else MULTIPLY,
             "name": f"synapse{synapse.index}",
         }
-        if synapse.delay:
+        if waits:
             kind = DelayDense if synapse.dense else DelaySparse
-            return kind(delays=synapse.delay, **common)
+            delays: Any = synapse.delay
+            if synapse.late is not None:  # Lava takes a number per weight
+                each = synapse.delay + np.array(synapse.late, dtype=np.int64)
+                delays = np.repeat(each[:, None], synapse.shape[1], axis=1)
+            return kind(delays=delays, **common)
         process = (Dense if synapse.dense else Sparse)(**common)
         if synapse.early:
             # An always-on axon of a population that the first chip step reaches already: the

@@ -66,6 +66,7 @@ class SynapsePlan:
         shape: (n_target, n_source).
         weight_exp, bits: Of the node.
         delay: Chip steps that it waits, on top of the one that each synapse takes.
+        late: Further steps of each target neuron; None where all wait alike.
         early: Whether the source's first spike is due one step before the chip starts.
     """
 
@@ -78,7 +79,13 @@ class SynapsePlan:
     weight_exp: int
     bits: int
     delay: int
+    late: tuple[int, ...] | None
     early: bool
+
+    @property
+    def longest_delay(self) -> int:
+        """Chip steps until a spike has arrived everywhere, on top of the one."""
+        return self.delay + max(self.late or (0,))
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def reset_mode(graph: Graph) -> str:
     reach the next; otherwise each sample gets a network of its own.
     """
     starts_at_zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
-    in_step = all(node.delay == 0 for _, node in graph.of(Synapse))
+    in_step = all(node.longest_delay == 0 for _, node in graph.of(Synapse))
     return RESET_LIFRESET if starts_at_zero and in_step else RESET_FRESH
 
 
@@ -170,10 +177,12 @@ def _synapse_plan(
     always_on = isinstance(graph.nodes[source], AlwaysOn)
     allowed = 0 if always_on else MOST_PROCESS_DELAY
     wait = chip_delay(graph, depth, name)
-    if not 0 <= wait <= allowed:
+    longest = wait + node.longest_delay - node.delay
+    if wait < 0 or longest > allowed:
         behind = " behind an axon that is always on" if always_on else ""
         raise Unsupported(
-            f"synapse '{name}' waits {wait} chip steps, but this engine has 0..{allowed}{behind}. "
+            f"synapse '{name}' waits {wait if wait < 0 else longest} chip steps, but this engine "
+            f"has 0..{allowed}{behind}. "
             "Use a delay, or paths whose lengths differ, in that range."
         )
     return SynapsePlan(
@@ -186,6 +195,7 @@ def _synapse_plan(
         weight_exp=node.weight_exp,
         bits=node.bits,
         delay=wait,
+        late=None if node.late is None else tuple(node.late.tolist()),
         early=depth[source] < 0,
     )
 

@@ -8,7 +8,6 @@ What comes from a file is believed in nothing: `ir.verify` checks what is made o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neurocompile.errors import BadInput
-from neurocompile.ir.arrays import Array
+from neurocompile.ir.arrays import Array, stored_fields
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.schema import Field, fields_of
@@ -59,7 +58,7 @@ def to_plain(graph: Graph, stored: Iterable[Tensor] = ()) -> dict[str, Any]:
             {
                 "name": name,
                 "kind": type(node).__name__,
-                **{f.name: plain(getattr(node, f.name)) for f in fields(node)},
+                **{field: plain(getattr(node, field)) for field in stored_fields(node)},
             }
             for name, node in graph.nodes.items()
         ],

@@ -7,7 +7,7 @@ A weight takes the bits that it has on the chip. `ir.verify` checks what is made
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from neurocompile.formats.checkpoint.plain import (
     shape_of,
     whole_of,
 )
-from neurocompile.ir.arrays import Array
+from neurocompile.ir.arrays import Array, stored_fields
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.nodes import Weighted, size
@@ -33,7 +33,7 @@ from neurocompile.ir.schema import MAX_NUMBERS, Field
 from neurocompile.ir.settings import Settings
 
 FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
-WHOLE = {*CubaLIF.registers, "indices", "indptr"}
+WHOLE = {*CubaLIF.registers, "indices", "indptr", "late"}
 NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
 
 
@@ -77,17 +77,17 @@ def unpack(packed: Array, count: int, bits: int) -> Array:
 def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
     """A node by its fields; whole weights of a synapse's map, of `bits` bits, are packed."""
     plain: dict[str, Any] = {"kind": type(node).__name__}
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for field in stored_fields(node):
+        value = getattr(node, field)
         if is_dataclass(value):
-            plain[field.name] = _plain_node(value, getattr(node, "bits", 0))
-        elif bits and isinstance(node, Weighted) and field.name == node.weight_field:
+            plain[field] = _plain_node(value, getattr(node, "bits", 0))
+        elif bits and isinstance(node, Weighted) and field == node.weight_field:
             shape = list(value.shape)
-            plain[field.name] = {"packed": pack(value, bits), "shape": shape, "bits": bits}
+            plain[field] = {"packed": pack(value, bits), "shape": shape, "bits": bits}
         elif isinstance(value, np.ndarray):
-            plain[field.name] = torch.from_numpy(_narrow(value))
+            plain[field] = torch.from_numpy(_narrow(value))
         else:
-            plain[field.name] = list(value) if isinstance(value, tuple) else value
+            plain[field] = list(value) if isinstance(value, tuple) else value
     return plain
 
 

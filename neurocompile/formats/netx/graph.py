@@ -140,7 +140,11 @@ def _started(name: str, node: CubaLIF, start: Array | None) -> CubaLIF:
 
 
 def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
-    """The synapses into a layer, by the end of their names: one for each delay."""
+    """The synapses into a layer, by the end of their names.
+
+    Delays per neuron are one synapse; delays that differ between the weights of a neuron are one
+    for each number of steps.
+    """
     assert layer.weight is not None
     if layer.geometry is not None:
         g = layer.geometry
@@ -149,6 +153,12 @@ def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
         return [("synapse", Synapse(op, before, layer.shape, exponent))]
     if layer.delay is None:
         return [("synapse", _dense(layer.weight))]
+    rows = _delay_per_row(layer.weight, layer.delay)
+    if rows is not None:
+        least = int(rows.min())
+        late = rows - least
+        synapse = replace(_dense(layer.weight), delay=least, late=late if late.any() else None)
+        return [("synapse", synapse)]
     used = np.unique(layer.delay[layer.weight != 0]).tolist() or [0]
     if len(used) * layer.weight.size > MAX_DELAYED:
         raise Unsupported(
@@ -163,6 +173,13 @@ def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
         )
         for steps in used
     ]
+
+
+def _delay_per_row(weight: Array, delay: Array) -> Array | None:
+    """Steps of each neuron, where all its weights wait alike; a weight of 0 waits for nothing."""
+    most = delay.max(axis=1)
+    alike = np.all((delay == most[:, None]) | (weight == 0))
+    return most.astype(np.int64) if alike else None
 
 
 def _dense(weight: Array) -> Synapse:
@@ -236,7 +253,8 @@ def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
     exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
     if matrix is None or kind not in TYPES or not -8 <= exponent <= 8:
         raise BadInput("a synapse has no weights, or a type or exponent that no weight has.")
-    if layer.delay is not None and not entry["back"]:
+    late = entry.get("late")
+    if layer.delay is not None and not entry["back"] and late is None:
         matrix = np.where(layer.delay == delay, matrix, 0)
     matrix = shifted(matrix, -exponent, kind)
     op: Linear | Conv = Linear(matrix)
@@ -244,7 +262,8 @@ def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
         g = layer.geometry
         op = Conv(matrix, None, g.stride, g.padding, g.dilation, g.groups)
     shapes = _shape(entry["in_shape"]), _shape(entry["out_shape"])
-    return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay)
+    late = None if late is None else np.array([_whole(steps) for steps in late])
+    return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay, late)
 
 
 def _threshold(layer: NetxLayer) -> Array:

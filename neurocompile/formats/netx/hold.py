@@ -117,7 +117,7 @@ def _(op: Conv, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     (synapse, *others) = synapses
     if others:
         raise Unsupported("several synapses lead to it, and a .net conv layer has one.")
-    if synapse.delay:
+    if synapse.longest_delay:
         raise Unsupported(
             f"its convolution has a delay of {synapse.delay} steps, which netx ignores. Use none."
         )
@@ -143,12 +143,13 @@ def _delayed(synapses: list[Synapse]) -> tuple[Array, Array | None]:
             "two synapses join the same two neurons, or have one delay, and a .net layer has one "
             "weight and one delay for two neurons."
         )
-    if not any(delays):
+    if not any(s.longest_delay for s in synapses):
         return matrices[0], None
     weight, delay = (np.zeros(matrices[0].shape, dtype=np.int16) for _ in range(2))
-    for matrix, steps in zip(matrices, delays, strict=True):
+    for synapse, matrix in zip(synapses, matrices, strict=True):
+        late = np.zeros(len(matrix), np.int64) if synapse.late is None else synapse.late
         weight += matrix
-        delay[matrix != 0] = steps
+        delay += np.where(matrix != 0, synapse.delay + late[:, None], 0).astype(np.int16)
     return weight, delay
 
 
@@ -185,9 +186,9 @@ def _integers(synapse: Synapse) -> Array:
     weight, exponent = synapse.op.weight, synapse.weight_exp
     if isinstance(synapse.op, Linear) and size(synapse.in_shape[:-1]) != 1:
         raise Unsupported("its matrix works along one axis of several, and a .net layer has one.")
-    if synapse.delay > MOST_NETX_DELAY:
+    if synapse.longest_delay > MOST_NETX_DELAY:
         raise Unsupported(
-            f"it has a delay of {synapse.delay} steps; netx has 0..{MOST_NETX_DELAY}."
+            f"it has a delay of {synapse.longest_delay} steps; netx has 0..{MOST_NETX_DELAY}."
         )
     if exponent < 0:
         if any(np.any(piece.astype(np.int64) % (1 << -exponent)) for piece in pieces(weight)):
@@ -267,7 +268,9 @@ def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
     nodes = [graph.nodes[stage.name] for stage in stages]
     early = [led_in(node, i if driven else i + 1) for i, node in enumerate(nodes)]
     from_zero = all(not node.v_init.any() for node in nodes)
-    waits = any(graph.nodes[s].delay for stage in stages for s in (*stage.forward, *stage.back))
+    waits = any(
+        graph.nodes[s].longest_delay for stage in stages for s in (*stage.forward, *stage.back)
+    )
     if from_zero and not (waits and any(v is None for v in early)):
         return "reset"
     for stage, node, v in zip(stages, nodes, early, strict=True):

@@ -134,6 +134,7 @@ def _synapse(node: Synapse) -> dict[str, Any]:
         "bits": node.bits,
         "delay": node.delay,
         "type": node.op.weight.dtype.name,
+        **({} if node.late is None else {"late": node.late.tolist()}),
     }
 
 

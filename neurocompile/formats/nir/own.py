@@ -16,6 +16,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.nir.flat import Tree
+from neurocompile.ir.arrays import stored_fields
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import (
@@ -134,9 +135,9 @@ def _equal(a: Any, b: Any) -> bool:
 
 def _plain(node: Any) -> dict[str, Any]:
     return {
-        f.name: getattr(node, f.name)
-        for f in fields(node)
-        if not isinstance(getattr(node, f.name), np.ndarray)
+        name: getattr(node, name)
+        for name in stored_fields(node)
+        if not isinstance(getattr(node, name), np.ndarray)
     }
 
 

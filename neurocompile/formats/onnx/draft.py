@@ -35,6 +35,15 @@ def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
                 yield from attribute.g.node
 
 
+def held_back(block: Block, value: str, steps: int, axes: int) -> str:
+    """A value (batch, steps, ...) of so many more axes, later by some steps, with 0 before it."""
+    pads = np.zeros((2, axes + 2), dtype=np.int64)
+    pads[0, 1] = steps
+    longer = block.add("Pad", value, block.constant(pads.ravel(), np.int64))
+    start, end, axis = (block.constant([n], np.int64) for n in (0, -steps, 1))
+    return block.add("Slice", longer, start, end, axis)
+
+
 class Draft:
     """An ONNX graph under construction.
 
@@ -76,11 +85,7 @@ class Draft:
 
         0 stands before it; what leaves the run is lost.
         """
-        pads = np.zeros((2, len(self.shapes[source]) + 2), dtype=np.int64)
-        pads[0, 1] = delay
-        longer = block.add("Pad", self.values[source], block.constant(pads.ravel(), np.int64))
-        start, end, axis = (block.constant([n], np.int64) for n in (0, -delay, 1))
-        return block.add("Slice", longer, start, end, axis)
+        return held_back(block, self.values[source], delay, len(self.shapes[source]))
 
     def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
         """Declare an input, batch and steps first."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, MutableMapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.tensors import Stored
-from neurocompile.ir.arrays import Array
+from neurocompile.ir.arrays import Array, stored_fields
 from neurocompile.ir.graph import FIXED_NODES
 from neurocompile.ir.schema import Field, fields_of, is_whole
 from neurocompile.ir.verify import FLOAT_NODES
@@ -38,8 +38,8 @@ def encode(node: Any, store: Callable[[str, Array], dict[str, Any]], path: str =
         path: Starts the paths of this node's arrays.
     """
     entry: dict[str, Any] = {"kind": kind_of(node)}
-    for field in fields(node):
-        entry[field.name] = _encode(getattr(node, field.name), store, path + field.name)
+    for name in stored_fields(node):
+        entry[name] = _encode(getattr(node, name), store, path + name)
     return entry
 
 

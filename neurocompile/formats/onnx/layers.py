@@ -15,11 +15,12 @@ import numpy as np
 from onnx import TensorProto
 
 from neurocompile.errors import Unsupported
-from neurocompile.formats.onnx.draft import Draft
+from neurocompile.formats.onnx.draft import Draft, held_back
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Place, emit
 from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
 from neurocompile.formats.onnx.ops import Block, tensor
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
@@ -84,9 +85,29 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
         place = replace(place, x=place.shape_as(place.x, node.in_shape))
     y = block.cast(emit(node.op, place), np.int64)
     y = _shifted(block, y, node.weight_exp)
+    if node.late is not None:
+        y = _staggered(block, place.shape_as(y, node.late.shape), node.late, f"{name}.late")
     if not isinstance(node.op, Conv | ConvTranspose):
         y = place.shape_as(y, draft.shapes[target])
     draft.values[name] = y
+
+
+def _staggered(block: Block, y: str, late: Array, stored: str) -> str:
+    """What arrives (batch, steps, n), at each neuron later by its own steps.
+
+    Args:
+        block: Where the nodes go.
+        y: Name of the value.
+        late: (n,) steps.
+        stored: Name of the initializer that holds them.
+    """
+    total = ""
+    for steps in np.unique(late).tolist():
+        due = held_back(block, y, steps, axes=1) if steps else y
+        these = block.add("Equal", stored, block.constant(steps, np.int64))
+        due = block.add("Where", these, due, block.constant(0, np.int64))
+        total = block.add("Add", total, due) if total else due
+    return total
 
 
 def _shifted(block: Block, y: str, weight_exp: int) -> str:

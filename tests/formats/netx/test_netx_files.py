@@ -311,3 +311,17 @@ def test_layers_that_were_changed_behind_their_description_are_refused(tmp_path)
     put(path, "layer/1/neuron/iDecay", np.array([7, 9, 9]))
     with pytest.raises(BadInput, match="its iDecay has the shape"):
         load_net(path)
+
+
+def test_delays_per_neuron_are_one_synapse_and_others_one_for_each_number_of_steps(plain):
+    expected = load_net(plain)
+    put(plain, "layer/1/delay", np.array([3, 1]))  # of two neurons
+    graph = load_net(plain)
+    assert list(graph.nodes) == list(expected.nodes)
+    synapse = graph.nodes["layer1_synapse"]
+    assert (synapse.delay, synapse.late.tolist()) == (1, [2, 0])
+    np.testing.assert_array_equal(synapse.op.weight, expected.nodes["layer1_synapse"].op.weight)
+    put(plain, "layer/1/delay", np.array([[2, 2], [2, 2]]))
+    assert load_net(plain).nodes["layer1_synapse"].delay == 2
+    put(plain, "layer/1/delay", np.array([[0, 2], [2, 2]]))  # of the weights of one neuron
+    assert {"layer1_delay0", "layer1_delay2"} <= set(load_net(plain).nodes)

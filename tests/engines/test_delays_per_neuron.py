@@ -1,0 +1,174 @@
+"""A synapse with a delay per neuron: one matrix, counted once, exact on every engine."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import dense, lif, spikes
+
+from neurocompile.chip.read import load_chip
+from neurocompile.data.inputs import Encoded
+from neurocompile.energy.counts import count
+from neurocompile.engines import fixed, lava, onnx
+from neurocompile.engines.activity import activity_of
+from neurocompile.engines.fixed.torch_path import run_torch
+from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain, fixed_to_plain
+from neurocompile.formats.load_onnx import from_onnx
+from neurocompile.formats.netx.read import load_net
+from neurocompile.formats.netx.write import to_bytes
+from neurocompile.formats.onnx.write import to_onnx
+from neurocompile.ir.digest import graph_digest
+from neurocompile.ir.fixed import SpikeInput, Synapse
+from neurocompile.ir.graph import Graph, chain, same
+from neurocompile.ir.nodes import Conv, Linear
+from neurocompile.ir.reference import run_fixed
+from neurocompile.ir.verify import verify
+from neurocompile.place.memory import lists
+from neurocompile.place.placement import place
+
+STEPS = 20
+DIGEST = "204004ad5cb1e49890f2b7ca9fa0354bc8a18c5f5333910d86e24a7eb0f7cbf8"
+
+
+def network(seed, most=6):
+    """Spikes -> late neurons -> late neurons, with and without a current, sums shifted."""
+    rng = np.random.default_rng(seed)
+    n, m, k = (int(each) for each in rng.integers(2, 9, 3))
+    shift, delay = int(rng.integers(-2, 2)), int(rng.integers(0, 2))
+    nodes = {
+        "in": SpikeInput((n,)),
+        "s": dense(rng, n, m, shift, delay=delay, late=rng.integers(0, most, m)),
+        "a": lif((m,), du=int(rng.choice([900, 4095])), mant=rng.integers(-5, 9, m), exp=2),
+        "t": dense(rng, m, k, late=rng.integers(0, 3, k)),
+        "b": lif((k,)),
+    }
+    graph = verify(chain(nodes), "fixed")
+    return graph, Encoded({"in": spikes(seed, 2, STEPS, (n,), rate=0.4)}, STEPS)
+
+
+def test_each_neuron_gets_a_spike_after_its_own_delay_by_hand():
+    """One spike in step 1; weights 2, 4 and 6 of 2^6; delays of 1 step and 0, 2 and 1 more."""
+    synapse = Synapse(Linear(np.array([[2], [4], [6]])), (1,), (3,), delay=1, late=[0, 2, 1])
+    neurons = lif((3,), dv=0, vth=100)
+    graph = verify(chain({"in": SpikeInput((1,)), "s": synapse, "a": neurons}), "fixed")
+    x = np.zeros((1, 5, 1), np.uint8)
+    x[0, 0] = 1
+    found = fixed.run(graph, Encoded({"in": x}, 5)).recording.membrane["a"][0]
+    assert found.tolist() == [
+        [0, 0, 0],
+        [128, 0, 0],
+        [128, 0, 384],
+        [128, 256, 384],
+        [128, 256, 384],
+    ]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_path_gives_what_the_reference_gives(seed):
+    graph, encoded = network(seed)
+    ours, by_torch = fixed.run(graph, encoded), run_torch(graph, encoded)
+    ran = onnx.run(graph, encoded)
+    for sample in range(2):
+        fired, potentials = run_fixed(graph, {"in": encoded.values["in"][sample]}, STEPS)
+        for name in ("a", "b"):
+            for found in (ours.recording, by_torch.recording, ran):
+                np.testing.assert_array_equal(found.membrane[name][sample], potentials[name])
+                np.testing.assert_array_equal(found.spikes[name][sample], fired[name])
+    counted = activity_of(graph, encoded, ours.recording)
+    for name in ("a", "b"):
+        updated = {run.activity[name].updated for run in (ours, by_torch)}
+        assert updated == {counted[name].updated}
+
+
+def test_lava_gives_the_same_bits():
+    graph, encoded = network(4)
+    ours, theirs = fixed.run(graph, encoded).recording, lava.run(graph, encoded)
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(theirs.membrane[name], ours.membrane[name])
+        np.testing.assert_array_equal(theirs.spikes[name], ours.spikes[name])
+    assert ours.spikes["b"].any()
+
+
+def test_it_comes_back_from_every_file(tmp_path):
+    graph, _ = network(1)
+    assert same(from_onnx(to_onnx(graph)), graph)
+    assert same(fixed_from_plain(fixed_to_plain(graph), graph.settings), graph)
+    rng = np.random.default_rng(0)
+    nodes = {
+        "in": SpikeInput((3,)),
+        "s": dense(rng, 3, 4, delay=1, late=[0, 5, 2, 0]),
+        "a": lif((4,)),
+    }
+    held = verify(chain(nodes), "fixed")
+    (tmp_path / "a.net").write_bytes(to_bytes(held))
+    assert same(load_net(tmp_path / "a.net"), held)
+
+
+def test_a_network_without_such_delays_keeps_its_bytes_and_digest():
+    """The SHA-256 of this network before synapses could have a delay per neuron."""
+    nodes = {"in": SpikeInput((1,)), "s": Synapse(Linear(np.array([[2]])), (1,), (1,))}
+    graph = chain({**nodes, "a": lif((1,))})
+    assert graph_digest(graph) == DIGEST
+    described = {entry.key: entry.value for entry in to_onnx(graph).metadata_props}
+    assert "late" not in described["neurocompile.graph"]
+
+
+def test_it_is_counted_and_placed_as_one_matrix():
+    rng = np.random.default_rng(2)
+    nodes = {"in": SpikeInput((50,)), "s": dense(rng, 50, 20), "a": lif((20,))}
+    plain = verify(chain(nodes), "fixed")
+    late = plain.with_nodes(s=replace(plain.nodes["s"], late=np.arange(20)))
+    x = spikes(5, 2, STEPS, (50,))
+    sums = []
+    for graph in (plain, late):
+        placed = place(graph, load_chip("loihi-sim"))
+        counts = count(placed, fixed.run(graph, Encoded({"in": x}, STEPS)).activity, 2, STEPS)
+        (row,) = counts.synapses.values()
+        sums.append((row.synapses, row.synops))
+    assert sums == [(1000, int(x.sum()) * 20)] * 2
+
+
+def test_its_longest_delay_takes_a_field_beside_every_weight():
+    """64 weights of 8 bits and 3 bits for up to 5 steps: 64 x 11 + 10 bits, 12 words of 64."""
+    op = Linear(np.full((64, 1), 2, np.int16))
+    synapse = Synapse(op, (1,), (64,), delay=1, late=np.arange(64) % 5)
+    memory = load_chip("loihi-sim").memory
+    from neurocompile.ir.entries import rows_of
+
+    block = rows_of(synapse).columns(0, 64)
+    assert synapse.longest_delay == 5
+    assert lists(synapse, block, memory).bits == 12 * 64
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"late": [1, 2, 3]}, r"its late has shape \(3,\), allowed is one number per neuron"),
+        ({"late": [-1, 0]}, "its late is -1, allowed are 0..62"),
+        ({"late": [0, 60], "delay": 3}, "its longest delay is 63, allowed are 0..62"),
+        (
+            {"op": Conv(np.full((2, 1, 1), 2), None, (1,), (0,), (1,), 1), "in_shape": (1, 1)}
+            | {"out_shape": (2, 1), "late": [0, 1]},
+            "its delay differs between neurons, allowed is that for a Linear on one axis",
+        ),
+    ],
+)
+def test_what_no_engine_runs_is_refused_by_layer(changed, sentence):
+    synapse = Synapse(Linear(np.array([[2], [4]])), (1,), (2,))
+    nodes = {"in": SpikeInput((1,)), "s": replace(synapse, **changed), "a": lif((2,))}
+    with pytest.raises(BadInput, match=rf"layer 's' \(Synapse\): {sentence}"):
+        verify(chain(nodes), "fixed")
+
+
+def test_in_a_loop_it_is_refused():
+    rng = np.random.default_rng(0)
+    nodes = {
+        "in": SpikeInput((2,)),
+        "s": dense(rng, 2, 2),
+        "a": lif((2,)),
+        "back": dense(rng, 2, 2, delay=1, late=[0, 1]),
+    }
+    edges = (("in", "s"), ("s", "a"), ("a", "back"), ("back", "a"))
+    with pytest.raises(BadInput, match=r"layer 'back' \(Synapse\): it has a delay per neuron and"):
+        verify(Graph(nodes, edges), "fixed")
