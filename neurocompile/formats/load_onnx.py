@@ -30,7 +30,7 @@ def load_onnx(path: str | Path, dt: float | None = None) -> Graph:
     """The graph in an ONNX file: of ours, or a plain one (docs/onnx.md).
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         dt: Length of a step in seconds, for a plain file that does not say it.
 
     Raises:

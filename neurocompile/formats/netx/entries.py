@@ -283,7 +283,7 @@ def _bias(entry: Tree, shape: Shape) -> Array:
 
 
 def _delay(entry: Tree, weight: Array) -> Array | None:
-    """Steps for each weight, as netx spreads them: of the neuron behind, or of the one before."""
+    """Steps for each weight, as netx spreads them: of the neuron after it, or of the one before."""
     if "delay" not in entry:
         return None
     delay = narrow(entry, "delay", (0, MOST_NETX_DELAY))
@@ -319,7 +319,7 @@ def _weights(entry: Tree, key: str) -> Array:
 
 
 def _each(entry: Tree, key: str, shape: Shape, allowed: tuple[int, int]) -> Array:
-    """A register: one value, or one a neuron in netx's order (W, H, C)."""
+    """A register: one value, or one per neuron in netx's order (W, H, C)."""
     values = whole(entry, key)
     check_range(values, key, allowed)
     if values.ndim and values.shape == shape[::-1]:

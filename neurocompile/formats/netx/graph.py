@@ -47,7 +47,7 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
         Unsupported: Where a layer's bias makes it spike before its first input arrives, and no
             reset clears what those spikes do.
     """
-    source, *behind = file.layers
+    source, *others = file.layers
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
     driven = source.du is not None
@@ -60,7 +60,7 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
     else:
         nodes["input"] = SpikeInput(source.shape)
         last = "input"
-    for number, layer in enumerate(behind, start=1):
+    for number, layer in enumerate(others, start=1):
         name = f"layer{number}"
         _check_spiking(nodes, last)
         for link, synapse in _forward(layer, nodes[last].shape):

@@ -99,7 +99,7 @@ def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
 @singledispatch
 def _synapses(op: Any, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     raise Unsupported(
-        f"its synapses are a {type(op).__name__}, and a .net file has dense and conv layers alone."
+        f"its synapses are a {type(op).__name__}, and a .net file has only dense and conv layers."
     )
 
 
@@ -122,11 +122,11 @@ def _(op: Conv, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
             f"its convolution has a delay of {synapse.delay} steps, which netx ignores. Use none."
         )
     if len(synapse.in_shape) != 3:
-        raise Unsupported("it is a convolution over one axis, and netx has those over two alone.")
+        raise Unsupported("it is a convolution over one axis, and netx has only those over two.")
     if synapse.in_shape != before.shape:
         raise Unsupported(
             f"its convolution takes the shape {synapse.in_shape} out of {before.shape}, and netx "
-            "reshapes before dense layers alone."
+            "reshapes only before dense layers."
         )
     geometry = Geometry(op.stride, op.padding, op.dilation, op.groups)
     return NetxLayer("conv", synapse.out_shape, weight=_integers(synapse), geometry=geometry)
@@ -174,7 +174,7 @@ def _recurrent(layer: NetxLayer, synapses: list[Synapse]) -> NetxLayer:
             "for that."
         )
     if layer.kind != "dense":
-        raise Unsupported("its spikes lead back to it, which netx has for dense layers alone.")
+        raise Unsupported("its spikes lead back to it, which netx has only for dense layers.")
     if layer.delay is not None:
         raise Unsupported("it has loops and delays, and netx then loses the scale of the weights.")
     return replace(layer, kind="dense_rec", recurrent=_integers(synapse))

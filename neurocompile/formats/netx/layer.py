@@ -56,7 +56,7 @@ class NetxLayer:
             layer with neurons (), what a value is multiplied with.
         recurrent: (n, n) int16, or None.
         delay: (n_out, n_in) int16, steps that a spike waits in each synapse, or None.
-        geometry: Of a conv layer.
+        geometry: Geometry of a conv layer.
     """
 
     kind: Kind
@@ -143,7 +143,7 @@ def for_netx(chip: Chip) -> Chip:
 
 
 def led_in(neuron: CubaLIF, steps: int) -> Array | None:
-    """v after some steps of bias alone from v = 0, or None where a neuron spikes in them.
+    """v after some steps of bias only from v = 0, or None where a neuron spikes in them.
 
     Returns:
         int64, () or shape, as the registers of the population are.

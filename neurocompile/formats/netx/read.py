@@ -28,7 +28,7 @@ from neurocompile.ir.nodes import Shape
 from neurocompile.ir.verify import verify
 
 EACH = ("du", "dv", "vth", "bias")  # registers: a value for the layer, or for each neuron
-AGAIN = f"Export it again, or delete the entry '{ABOUT}' to read the layers alone"
+AGAIN = f"Export it again, or delete the entry '{ABOUT}' to read only the layers"
 
 
 def load_net(
@@ -103,7 +103,7 @@ def _ours(text: str, layers: list[NetxLayer]) -> Graph:
 def _told(layer: NetxLayer) -> dict[str, Any]:
     """What a layer tells, for comparison: of arrays the shape and the SHA-256.
 
-    Of weights in their own type, of registers as int64, a value for each neuron.
+    Weights count in their own type, registers as int64, a value for each neuron.
     """
     told = dict(vars(layer))
     for key, value in told.items():

@@ -18,9 +18,9 @@ class NetxStage:
     """A population with all that leads to it.
 
     Attributes:
-        name: Of the population.
-        forward: Names of the synapses from the population before; empty behind a BiasInput.
-        back: Names of those from itself.
+        name: Name of the population.
+        forward: Names of the synapses from the population before; empty after a BiasInput.
+        back: Names of the synapses from itself.
     """
 
     name: str
@@ -29,7 +29,7 @@ class NetxStage:
 
 
 def stages_of(graph: Graph) -> tuple[str, list[NetxStage]]:
-    """Name of the input, and the populations behind it, each with what leads to it.
+    """Name of the input, and the populations after it, each with what leads to it.
 
     Raises:
         Unsupported: Where the graph is not one line of layers.
@@ -38,7 +38,7 @@ def stages_of(graph: Graph) -> tuple[str, list[NetxStage]]:
         (synapse,) = graph.after(name)
         raise Unsupported(
             f"layer '{graph.after(synapse)[0]}': its bias comes through '{name}', an axon that "
-            "spikes in every step, and a .net layer has bias registers alone. Use a neuron "
+            "spikes in every step, and a .net layer has only bias registers. Use a neuron "
             "without synaptic current, or no bias; where few bits made the bias large, more --bits."
         )
     ((last, source),) = graph.of(SpikeInput, BiasInput)
@@ -67,7 +67,7 @@ def _stage(graph: Graph, name: str, source: str | None) -> NetxStage:
     if others:
         raise Unsupported(
             f"layer '{name}': spikes of '{others[0]}' lead to it as well, and a .net layer takes "
-            "those of the layer before it alone (no skips, sums or loops over several layers)."
+            "only those of the layer before it (no skips, sums or loops over several layers)."
         )
     return NetxStage(
         name,

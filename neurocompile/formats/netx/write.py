@@ -140,22 +140,22 @@ def _synapse(node: Synapse) -> dict[str, Any]:
 
 def _entries(layer: NetxLayer) -> dict[str, Any]:
     """The datasets of a layer, in lava-dl's names and orders."""
-    found: dict[str, Any] = {"type": np.bytes_(layer.kind), "shape": np.array(layer.shape)}
+    entries: dict[str, Any] = {"type": np.bytes_(layer.kind), "shape": np.array(layer.shape)}
     if layer.weight is not None:
-        found["weight"] = layer.weight.astype(np.int16)
+        entries["weight"] = layer.weight.astype(np.int16)
     if layer.recurrent is not None:
-        found["weight_rec"] = layer.recurrent.astype(np.int16)
+        entries["weight_rec"] = layer.recurrent.astype(np.int16)
     if layer.delay is not None:
-        found["delay"] = layer.delay.astype(np.int8)
+        entries["delay"] = layer.delay.astype(np.int8)
     if layer.geometry is not None:
         for key in ("stride", "padding", "dilation", "groups"):
-            found[key] = np.array(getattr(layer.geometry, key))
+            entries[key] = np.array(getattr(layer.geometry, key))
     if layer.du is None:
-        return found
+        return entries
     assert layer.dv is not None
     assert layer.bias is not None
     if np.any(layer.bias):
-        found["bias"] = _each_channel(layer)
+        entries["bias"] = _each_channel(layer)
     neuron = {
         "type": np.bytes_("CUBA"),
         "iDecay": _reversed(layer.du) + 1,
@@ -164,7 +164,7 @@ def _entries(layer: NetxLayer) -> dict[str, Any]:
         "refDelay": np.array(1),
         "gradedSpike": np.array(False),
     }
-    return found | {f"neuron/{key}": value for key, value in neuron.items()}
+    return entries | {f"neuron/{key}": value for key, value in neuron.items()}
 
 
 def _reversed(values: Array) -> Array:

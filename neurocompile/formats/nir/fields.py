@@ -26,9 +26,9 @@ class NirNode:
     """A primitive and where it stands.
 
     Attributes:
-        name: Of the primitive, in the flat network.
-        fields: What the file says of it.
-        shape: What arrives at it.
+        name: Name of the primitive in the flat network.
+        fields: What the file says about it.
+        shape: Shape that arrives at it.
         dt: Length of a step, seconds.
         reset: What a spike does to v.
         takes: How many values what follows it takes, where that is one Linear or Affine.
@@ -116,11 +116,11 @@ class NirNode:
         """A whole number."""
         return self.each(what, 1)[0]
 
-    def check_shape(self, what: str, found: Shape) -> None:
+    def check_shape(self, what: str, arriving: Shape) -> None:
         """What the file says of a shape, where it says it, is what arrives."""
-        if self.has(what) and self.whole(what) != found:
+        if self.has(what) and self.whole(what) != arriving:
             raise self.wrong(
-                f"its {what} is {self.whole(what)}, but {found} arrives (of {self.shape}). "
+                f"its {what} is {self.whole(what)}, but {arriving} arrives (of {self.shape}). "
                 "Correct the layer, or the shape of the Input."
             )
 

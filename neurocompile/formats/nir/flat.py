@@ -114,13 +114,13 @@ def _collect(graph: Tree, prefix: str, nodes: dict[str, Tree], edges: list[Edge]
 
 def _door(graph: Tree, name: str, kind: str) -> str:
     """The one Input or Output of an inner graph."""
-    found = [n for n, node in graph["nodes"].items() if node["type"] == kind]
-    if len(found) != 1:
+    doors = [n for n, node in graph["nodes"].items() if node["type"] == kind]
+    if len(doors) != 1:
         raise Unsupported(
-            f"layer '{name}' (NIRGraph) has {len(found)} {kind}s, and an edge does not say which "
+            f"layer '{name}' (NIRGraph) has {len(doors)} {kind}s, and an edge does not say which "
             f"it leads to. Give the inner graph one {kind}."
         )
-    return f"{name}.{found[0]}"
+    return f"{name}.{doors[0]}"
 
 
 def _pairs(edges: Any, prefix: str) -> Iterator[Edge]:
@@ -145,7 +145,7 @@ def _without(doors: set[str], edges: list[Edge]) -> tuple[Edge, ...]:
                 _few(known[door])
     except CycleError as error:
         raise BadInput(
-            f"layer '{error.args[1][0]}' leads to itself, by inner graphs alone."
+            f"layer '{error.args[1][0]}' leads to itself through inner graphs only."
         ) from None
     joined = []
     for a, b in edges:
@@ -158,6 +158,6 @@ def _without(doors: set[str], edges: list[Edge]) -> tuple[Edge, ...]:
     return tuple(joined)
 
 
-def _few(found: list[Any]) -> None:
-    if len(found) > MAX_EDGES:
+def _few(edges: list[Any]) -> None:
+    if len(edges) > MAX_EDGES:
         raise BadInput(f"the graph has over {MAX_EDGES} edges, which is more than are read.")

@@ -52,18 +52,18 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
     closing, parts = _parts(flat, edges, dt, reset, assumed)
     delayed = _delayed(flat, edges, closing)
     names = _order(flat, edges, delayed)
-    found = _joined(flat, edges, names, delayed, parts)
+    network = _joined(flat, edges, names, delayed, parts)
     assumed.append(steps_assumed(Settings().steps))
-    found = Graph(found.nodes, found.edges, Settings(dt=dt, assumed=tuple(assumed)))
-    return _ends(verify(found, "float"), flat)
+    network = Graph(network.nodes, network.edges, Settings(dt=dt, assumed=tuple(assumed)))
+    return _ends(verify(network, "float"), flat)
 
 
 def _parts(
     flat: Flat, edges: Edges, dt: float, reset: Reset, assumed: list[Assumption]
 ) -> tuple[tuple[Edge, ...], dict[str, Named]]:
     """The edges that close loops, and our nodes for each primitive."""
-    found = walk(edges, flat.input)
-    closing, order = found.back, found.order
+    walked = walk(edges, flat.input)
+    closing, order = walked.back, walked.order
     lost = next((name for name in flat.nodes if name not in set(order)), None)
     if lost is not None:
         raise BadInput(
@@ -111,14 +111,14 @@ def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:
 def _arriving(flat: Flat, edges: Edges, site: NirNode) -> Shape:
     """The shape of the Input, without the axes of one that some exporters put before it."""
     shape = site.whole("shape" if site.has("shape") else "input_type")
-    behind = {AXES.get(flat.nodes[b]["type"]) for b in edges.after.get(site.name, ())}
-    (axes,) = behind if len(behind) == 1 else (None,)
+    takers = {AXES.get(flat.nodes[b]["type"]) for b in edges.after.get(site.name, ())}
+    (axes,) = takers if len(takers) == 1 else (None,)
     kept = shape if axes is None else shape[max(0, len(shape) - axes) :]
     if kept == shape or size(kept) != size(shape):
         return shape
     site.assume(
         "shape",
-        f"its shape {shape} is read as {kept} and a batch of one, for the layer behind it takes "
+        f"its shape {shape} is read as {kept} and a batch of one, for the layer after it takes "
         f"{axes} axes.",
     )
     return kept
@@ -130,7 +130,7 @@ def _longer(shape: Shape) -> Shape:
 
 
 def _takes(flat: Flat, after: list[str]) -> int | None:
-    """How many values the one layer behind takes, where it is a matrix."""
+    """How many values the one layer after it takes, where that is a matrix."""
     if len(after) != 1 or after[0] not in flat.nodes:
         return None
     fields = flat.nodes[after[0]]
@@ -140,12 +140,12 @@ def _takes(flat: Flat, after: list[str]) -> int | None:
 
 
 def _delayed(flat: Flat, edges: Edges, closing: tuple[Edge, ...]) -> set[Edge]:
-    """Where the step of each loop stands: as near behind its neurons as possible."""
+    """Where the step of each loop stands: as soon after its neurons as possible."""
     return {way_back(edges, edge, lambda n: flat.nodes[n]["type"] in MAPS)[-1] for edge in closing}
 
 
 def _order(flat: Flat, edges: Edges, delayed: set[Edge]) -> list[str]:
-    """Each node behind its sources, as near to the order of the walk as that allows."""
+    """Each node after its sources, as near to the order of the walk as that allows."""
     place = {name: i for i, name in enumerate(walk(edges, flat.input).order)}
     waits = {n: sum((a, n) not in delayed for a in edges.before.get(n, ())) for n in place}
     ready = [(i, n) for n, i in place.items() if not waits[n]]

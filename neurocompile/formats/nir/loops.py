@@ -31,7 +31,7 @@ class Walk:
 
     Attributes:
         back: Edges that lead to a node from which the walk is still coming, in its order.
-        order: What was reached; without the edges of `back`, each stands behind its sources.
+        order: What was reached; without the edges of `back`, each stands after its sources.
     """
 
     back: tuple[Edge, ...]
@@ -66,12 +66,12 @@ def way_back(edges: Edges, edge: Edge, passes: Callable[[str], bool]) -> list[Ed
     From an edge that closes a loop it goes back through maps (`passes`) that have one source
     and one target, to the neuron whose spikes they weigh.
     """
-    found = [edge]
+    way = [edge]
     name = edge[0]
     while passes(name) and len(edges.before[name]) == 1 and len(edges.after[name]) == 1:
         (source,) = edges.before[name]
-        found.append((source, name))
+        way.append((source, name))
         name = source
-        if len(found) > len(edges.all):  # a loop of maps alone
+        if len(way) > len(edges.all):  # a loop of maps only
             break
-    return found
+    return way

@@ -107,15 +107,15 @@ def restore(graph: Tree) -> Graph:
     return verify(Graph(nodes, edges, settings), "float")
 
 
-def check_equal(written: Tree, found: Tree, where: str = "") -> None:
+def check_equal(written: Tree, held: Tree, where: str = "") -> None:
     """Refuse a file whose NIR fields say something else than its metadata.
 
     Raises:
         BadInput: Naming the first field.
     """
-    for key in sorted({*written, *found}):
+    for key in sorted({*written, *held}):
         here = f"{where}{key}"
-        a, b = written.get(key), found.get(key)
+        a, b = written.get(key), held.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             check_equal(a, b, f"{here}/")
         elif key == KEY or (key == "metadata" and a in ({}, None)):

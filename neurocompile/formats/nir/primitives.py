@@ -149,7 +149,7 @@ def selection(chosen: Array) -> Sparse:
     """Some values of a layer as they are, and 0 for the others.
 
     Args:
-        chosen: Of the layer's shape, bool.
+        chosen: Which values, bool of the shape of the layer.
     """
     flat = chosen.ravel()
     starts = np.concatenate([[0], np.cumsum(flat)])
@@ -204,7 +204,7 @@ def _windows(site: NirNode) -> tuple[Shape, Shape, Shape]:
 
 
 def _flat(site: NirNode) -> Shape:
-    """The shape behind a Flatten, whose axes NIR counts without a batch."""
+    """The shape after a Flatten, whose axes NIR counts without a batch."""
     axes, shape = len(site.shape), site.shape
     told = site.whole("input_type") if site.has("input_type") else shape
     batch = len(told) == axes + 1 and (told[1:] == shape or not any(told))

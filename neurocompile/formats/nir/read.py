@@ -63,11 +63,11 @@ def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None)
         raise BadInput("it holds no NIRGraph. Is it a NIR file? nir.write makes one.")
     if not own.is_own(graph):
         return foreign_graph(graph, dt, reset)
-    found = own.restore(graph)
-    own.check_equal(to_nir(found, keep_subtract=True)["node"], graph)
-    if dt not in (None, found.settings.dt):
+    network = own.restore(graph)
+    own.check_equal(to_nir(network, keep_subtract=True)["node"], graph)
+    if dt not in (None, network.settings.dt):
         raise BadInput(
-            f"dt = {dt:g} s was asked for, but the file itself says {found.settings.dt:g} s. "
+            f"dt = {dt:g} s was asked for, but the file itself says {network.settings.dt:g} s. "
             "Leave out --dt."
         )
-    return found if reset is None else as_asked(found, reset)
+    return network if reset is None else as_asked(network, reset)

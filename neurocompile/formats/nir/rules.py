@@ -1,6 +1,6 @@
 """What each node of our FLOAT vocabulary is in NIR: one rule each, or a refusal by name.
 
-In:  a node, the shapes before and behind it, dt.
+In:  a node, the shapes before and after it, dt.
 Out: the fields of a NIR primitive that means the same to everyone who takes Euler's step dt.
 A node that NIR cannot hold is refused, with what to do.
 
@@ -40,7 +40,7 @@ class NodeContext:
     Attributes:
         before, shape: What arrives at it and what leaves it.
         dt: Length of a step, seconds.
-        keep_subtract: Whether a reset by subtraction may be written, in our metadata alone.
+        keep_subtract: Whether a reset by subtraction may be written, in our metadata only.
     """
 
     before: Shape
@@ -129,7 +129,7 @@ def _(node: Sparse, at: NodeContext) -> Tree:
 def _(node: SumPool | AvgPool, at: NodeContext) -> Tree:
     kind = type(node).__name__
     if len(node.kernel) != len("xy"):
-        raise Unsupported(f"NIR has {kind}2d alone, but it has one axis. Write it as a Conv1d.")
+        raise Unsupported(f"NIR has only {kind}2d, but it has one axis. Write it as a Conv1d.")
     if isinstance(node, AvgPool) and not node.count_include_pad and any(node.padding):
         raise Unsupported("NIR's AvgPool2d counts padded zeros. Pad nothing, or count them.")
     return {
@@ -210,7 +210,7 @@ def _check_reset(node: LIF | LIFBox | IAF, at: NodeContext) -> None:
     if node.reset == "subtract" and not at.keep_subtract:
         raise Unsupported(
             "NIR resets to a value, but this subtracts the threshold, which other programs would "
-            "not see. With keep_subtract=True it is written for neurocompile alone."
+            "not see. With keep_subtract=True it is written for neurocompile only."
         )
 
 

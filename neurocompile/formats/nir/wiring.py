@@ -44,14 +44,14 @@ def wire(graph: Graph) -> Wiring:
     outputs = _outputs(graph)
     lagged = Edges(_through(graph, outputs))
     (start,) = (name for name, _ in graph.of(Input))
-    found = walk(lagged, start)
-    lost = next((n for n in graph.nodes if n in _ends(lagged) and n not in set(found.order)), None)
+    walked = walk(lagged, start)
+    lost = next((n for n in graph.nodes if n in _ends(lagged) and n not in set(walked.order)), None)
     if lost is not None:
         raise Unsupported(
             f"layer '{lost}' ({type(graph.nodes[lost]).__name__}): nothing leads to it from the "
             "input, and NIR's readers start there. Join it, or remove it."
         )
-    paid = {_payer(graph, lagged, edge) for edge in found.back}
+    paid = {_payer(graph, lagged, edge) for edge in walked.back}
     taken = {*graph.nodes, *outputs}
     late: dict[str, str] = {}  # a Delay's second node, for its edges that lead back
     delays: dict[str, tuple[int, str]] = {}
@@ -119,7 +119,7 @@ def _through(graph: Graph, outputs: dict[str, str]) -> list[Edge]:
     """Edges between nodes that are neither sums nor identities, and to the Outputs."""
     open_nodes = (Add, Identity)
     known: dict[str, list[str]] = {}
-    for name, node in graph.nodes.items():  # an Add's sources that stand behind it are Delays
+    for name, node in graph.nodes.items():  # an Add's sources that stand after it are Delays
         if isinstance(node, open_nodes):
             known[name] = [s for a in graph.before(name) for s in known.get(a, [a])]
             _once([(s, name) for s in known[name]])

@@ -27,9 +27,9 @@ class PlainSignal:
     """What leaves a layer, as an ONNX value.
 
     Attributes:
-        layer: Of the graph under construction.
-        shape: Of one step of one sample.
-        lead: Axes before it: (batch, steps), both folded into one, or batch alone.
+        layer: Name of a layer of the graph under construction.
+        shape: Shape of one step of one sample.
+        lead: Axes before it: (batch, steps), both folded into one, or only batch.
         alone: Whether nothing else takes it, or what lies between it and its layer.
         recorded: Whether it is a potential beside the spikes, which no layer may take.
     """
@@ -53,8 +53,8 @@ class Call:
     """A node with its inputs.
 
     Attributes:
-        node: Of the file.
-        name: Of the layer that it becomes, unique in the graph.
+        node: The node in the file.
+        name: Name of the layer that it becomes, unique in the graph.
         inputs: What stands before it.
         opset: Version of standard ONNX in the file.
     """
@@ -88,14 +88,14 @@ class Call:
 
     def one_step(self, index: int = 0) -> PlainSignal:
         """A signal with one axis before its own: what Conv, Gemm and pools take."""
-        found = self.signal(index)
-        if len(found.lead) != 1:
+        signal = self.signal(index)
+        if len(signal.lead) != 1:
             self.refuse(
-                f"it takes (batch, ...), but its input has the axes {list(found.dims)}. Put a "
-                f"Reshape to {[-1, *found.shape]} before it and one to "
-                "(batch, steps, ...) behind it, as docs/onnx.md shows."
+                f"it takes (batch, ...), but its input has the axes {list(signal.dims)}. Put a "
+                f"Reshape to {[-1, *signal.shape]} before it and one to "
+                "(batch, steps, ...) after it, as docs/onnx.md shows."
             )
-        return found
+        return signal
 
     def constant(self, index: int, what: str) -> Array:
         """An input that must be known when the file is read."""
@@ -121,47 +121,47 @@ class Call:
     def one_output(self, why: str = "has one output here") -> None:
         """Refuse the optional outputs that exist in training only."""
         if any(self.node.output[1:]):
-            self.refuse(f"{why}. Remove the outputs behind the first.")
+            self.refuse(f"{why}. Remove the outputs after the first.")
 
     def whole(self, name: str, default: int) -> int:
         """An attribute that is a whole number."""
-        found = self._take(name, AttributeProto.INT)
-        return default if found is None else int(found.i)
+        attribute = self._take(name, AttributeProto.INT)
+        return default if attribute is None else int(attribute.i)
 
     def wholes(self, name: str, default: Sequence[int]) -> tuple[int, ...]:
         """An attribute that is a list of whole numbers."""
-        found = self._take(name, AttributeProto.INTS)
-        return tuple(default) if found is None else tuple(found.ints)
+        attribute = self._take(name, AttributeProto.INTS)
+        return tuple(default) if attribute is None else tuple(attribute.ints)
 
     def real(self, name: str, default: float) -> float:
         """An attribute that is a real number."""
-        found = self._take(name, AttributeProto.FLOAT)
-        return default if found is None else float(found.f)
+        attribute = self._take(name, AttributeProto.FLOAT)
+        return default if attribute is None else float(attribute.f)
 
     def reals(self, name: str) -> tuple[float, ...]:
         """An attribute that is a list of real numbers, or ()."""
-        found = self._take(name, AttributeProto.FLOATS)
-        return () if found is None else tuple(found.floats)
+        attribute = self._take(name, AttributeProto.FLOATS)
+        return () if attribute is None else tuple(attribute.floats)
 
     def text(self, name: str, default: str) -> str:
         """An attribute that is a text."""
-        found = self._take(name, AttributeProto.STRING)
-        return default if found is None else found.s.decode(errors="replace")
+        attribute = self._take(name, AttributeProto.STRING)
+        return default if attribute is None else attribute.s.decode(errors="replace")
 
     def tensor(self, name: str) -> Array | None:
         """An attribute that is a tensor, or None."""
-        found = self._take(name, AttributeProto.TENSOR)
-        return None if found is None else stored(found.t, f"{self.name}.{name}").array()
+        attribute = self._take(name, AttributeProto.TENSOR)
+        return None if attribute is None else stored(attribute.t, f"{self.name}.{name}").array()
 
     def given(self, name: str) -> bool:
         """Whether an attribute is there and not yet taken."""
         return name in self._attributes
 
-    def only(self, name: str, found: Any, *allowed: Any) -> None:
+    def only(self, name: str, value: Any, *allowed: Any) -> None:
         """Refuse an attribute's value that has no meaning here."""
-        if found not in allowed:
+        if value not in allowed:
             self.refuse(
-                f"its {name} is {str(found)[:60]!r}, allowed is "
+                f"its {name} is {str(value)[:60]!r}, allowed is "
                 f"{' or '.join(repr(a) for a in allowed)}."
             )
 
@@ -171,10 +171,10 @@ class Call:
             self.refuse(f"its attribute '{name[:60]}' has no meaning here. Remove it.")
 
     def _take(self, name: str, kind: int) -> AttributeProto | None:
-        found = self._attributes.pop(name, None)
-        if found is not None and (found.type != kind or found.ref_attr_name):
+        attribute = self._attributes.pop(name, None)
+        if attribute is not None and (attribute.type != kind or attribute.ref_attr_name):
             self.refuse(
                 f"its attribute '{name}' is not of the type "
                 f"{AttributeProto.AttributeType.Name(kind)}."  # type: ignore[arg-type]
             )
-        return found
+        return attribute

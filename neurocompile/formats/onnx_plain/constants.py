@@ -1,4 +1,4 @@
-"""What a plain ONNX file computes from constants alone: weights on their way, shapes of reshapes.
+"""What a plain ONNX file computes from constants only: weights on their way, shapes of reshapes.
 
 In:  a node whose inputs are constants, or a Shape of a signal.
 Out: its value, as onnxruntime would give it; the axes of batch and steps keep their names, so
@@ -146,8 +146,8 @@ def axes_of(call: Call, index: int) -> tuple[int, ...]:
     """The axes of a Squeeze or Unsqueeze: an attribute before opset 13, then an input."""
     if call.opset < 13:
         return call.wholes("axes", ())
-    found = call.optional(index, "the axes")
-    return () if found is None else tuple(int(n) for n in found.ravel())
+    axes = call.optional(index, "the axes")
+    return () if axes is None else tuple(int(n) for n in axes.ravel())
 
 
 def _squeeze(call: Call, budget: Budget) -> Array:
@@ -209,10 +209,10 @@ def _any(call: Call, index: int = 0) -> Array:
 
 
 def _whole(call: Call, index: int, what: str) -> Array:
-    found = call.constant(index, what)
-    if found.dtype.kind not in "iu":
-        call.refuse(f"{what} is {found.dtype}, allowed are whole numbers.")
-    return found
+    numbers = call.constant(index, what)
+    if numbers.dtype.kind not in "iu":
+        call.refuse(f"{what} is {numbers.dtype}, allowed are whole numbers.")
+    return numbers
 
 
 # By operator of standard ONNX.

@@ -39,7 +39,7 @@ class Building:
         self.left = left
 
     def behind(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
-        """Add a layer behind a signal."""
+        """Add a layer after a signal."""
         shape = x.shape
         if isinstance(node, LinearMap):
             try:
@@ -54,7 +54,7 @@ class Building:
         return PlainSignal(call.name, shape, x.lead)
 
     def join(self, call: Call, node: Any, parts: list[PlainSignal], shape: Shape) -> PlainSignal:
-        """Add a layer behind several; what comes twice takes a way of its own the second time."""
+        """Add a layer after several; what comes twice takes a way of its own the second time."""
         sources: list[str] = []
         for part in parts:
             source = part.layer

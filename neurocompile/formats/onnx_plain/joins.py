@@ -68,7 +68,7 @@ def scaled(call: Call, graph: Building) -> PlainSignal:
 
 
 def concat(call: Call, graph: Building) -> PlainSignal:
-    """Signals behind each other along their channels."""
+    """Signals one after the other along their channels."""
     parts = [call.signal(i) for i in range(len(call.inputs))]
     first = parts[0]
     axis = call.whole("axis", 0)
@@ -104,13 +104,13 @@ def _biased(call: Call, graph: Building, x: PlainSignal, constant: Array) -> Pla
 
 def _channels(call: Call, x: PlainSignal, constant: Array) -> Array:
     """A constant as one number for each channel."""
-    found = _along(x, constant, 0)
-    if found is None:
+    numbers = _along(x, constant, 0)
+    if numbers is None:
         call.refuse(
             f"its constant has shape {constant.shape} beside the axes {list(x.dims)}, allowed is "
             f"one number, or one for each of the {x.shape[0]} channels."
         )
-    return found
+    return numbers
 
 
 def _along(x: PlainSignal, constant: Array, axis: int) -> Array | None:

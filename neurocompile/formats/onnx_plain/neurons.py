@@ -1,7 +1,7 @@
 """Neurons in a plain ONNX file: nodes of our own domain, which name every parameter.
 
 In:  LIF(x, dt, tau_syn_inv, tau_mem_inv, ...), as `formats.onnx.neurons` writes it.
-Out: the neuron; its first output is the signal, the membrane potential behind spikes is recorded.
+Out: the neuron; its first output is the signal, the membrane potential after spikes is recorded.
 A function of our domain that the file carries must be ours, or the file would run another neuron.
 """
 
@@ -25,7 +25,7 @@ from neurocompile.ir.schema import arrays_of, fields_of
 
 def _examples() -> dict[str, Any]:
     """A neuron of every kind and reset, by its operator; of no use but for its fields."""
-    found: dict[str, Any] = {}
+    examples: dict[str, Any] = {}
     for kind in NEURONS:
         zero = np.float32(0)
         arrays: dict[str, Any] = dict.fromkeys(arrays_of(kind), zero)
@@ -34,8 +34,8 @@ def _examples() -> dict[str, Any]:
         told += [{"reset": "subtract", "v_drop": zero}] if "subtract" in resets else []
         for each in told or [{}]:
             example = kind(**arrays, **each)
-            found[float_op(example)] = example
-    return found
+            examples[float_op(example)] = example
+    return examples
 
 
 EXAMPLES = _examples()

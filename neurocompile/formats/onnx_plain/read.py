@@ -60,7 +60,7 @@ RULES: dict[str, Callable[[Call, Building], PlainSignal]] = {
 }
 INSTEAD = {
     "MaxPool": "Use AveragePool: a synapse adds, it does not compare.",
-    "Pad": "Give the pads to the Conv or AveragePool behind it.",
+    "Pad": "Give the pads to the Conv or AveragePool after it.",
     "Transpose": "Keep the order (batch, steps, channels, ...), or permute the weights.",
     "Scan": f"Use a neuron of {DOMAIN}; a loop over time is its own.",
     "Loop": f"Use a neuron of {DOMAIN}; a loop over time is its own.",
@@ -108,8 +108,8 @@ def read_plain(
                 known[potential] = replace(made, recorded=True)
         known[node.output[0]] = made
     _check_outputs(model, known, graph)
-    found = Graph(graph.nodes, tuple(graph.edges), _settings(model, graph, dt))
-    return verify(found, "float")
+    network = Graph(graph.nodes, tuple(graph.edges), _settings(model, graph, dt))
+    return verify(network, "float")
 
 
 def with_functions(model: ModelProto) -> ModelProto:
@@ -213,7 +213,7 @@ def _entry(graph: Building) -> PlainSignal:
 
 
 def _value(call: Call, graph: Building, budget: Budget) -> PlainSignal | Any:
-    """What a node makes: a constant, or the signal behind a layer."""
+    """What a node makes: a constant, or the signal after a layer."""
     op = call.node.op_type
     signals = any(isinstance(value, PlainSignal) for value in call.inputs)
     if call.node.domain == DOMAIN:

@@ -1,7 +1,7 @@
-"""One rule an operator: what each linear map of a plain ONNX file becomes in a FLOAT graph.
+"""One rule per operator: what each linear map of a plain ONNX file becomes in a FLOAT graph.
 
 In:  a `Call` with a signal among its inputs, and the graph under construction.
-Out: the signal behind it. A node of the graph is called like its ONNX node.
+Out: the signal after it. A node of the graph is called like its ONNX node.
 Whatever a rule does not know of an operator is refused, never read past.
 """
 
@@ -42,7 +42,7 @@ def gemm(call: Call, graph: Building) -> PlainSignal:
 
 
 def matmul(call: Call, graph: Building) -> PlainSignal:
-    """X W with W behind: a Linear; an Add of a constant behind it is its bias."""
+    """X W with W last: a Linear; an Add of a constant after it is its bias."""
     call.at_most(2)
     weight = _matrix(call, call.constant(1, "the weight"))
     return graph.behind(call, Linear(weight.T), call.signal())
@@ -157,7 +157,7 @@ def batch_normalization(call: Call, graph: Building) -> PlainSignal:
     )
     x = call.one_step()
     for values in (gamma, beta, mean, var):
-        _each(call, values, x.shape[0], "number a channel")
+        _each(call, values, x.shape[0], "number per channel")
     epsilon = call.real("epsilon", 1e-5)
     with np.errstate(all="ignore"):  # what is not finite is refused by layer
         weight = gamma / np.sqrt(var + epsilon)
@@ -208,7 +208,7 @@ def _pads(call: Call, axes: int) -> tuple[Shape, Shape]:
 def _same_pads(call: Call, axes: int) -> Shape:
     begin, end = _pads(call, axes)
     if begin != end:
-        call.refuse(f"its pads are {begin} before and {end} behind, allowed are equal ones.")
+        call.refuse(f"its pads are {begin} before and {end} after, allowed are equal ones.")
     return begin
 
 
@@ -216,7 +216,7 @@ def _scales(call: Call, x: PlainSignal, early: bool) -> tuple[int, ...]:
     """The scales of a Resize or Upsample as whole numbers."""
     where = 1 if early else 2
     call.at_most(where + (1 if early else 2))
-    found = call.optional(where, "the scales")
+    given = call.optional(where, "the scales")
     sizes = None if early else call.optional(3, "the sizes")
     if sizes is not None:
         before = (1, *x.shape)
@@ -224,7 +224,7 @@ def _scales(call: Call, x: PlainSignal, early: bool) -> tuple[int, ...]:
         if len(after) != len(before) or any(m % n for m, n in zip(after, before, strict=True)):
             call.refuse(f"its sizes {after[1:]} are no whole multiples of {x.shape}.")
         return tuple(m // n for m, n in zip(after, before, strict=True))
-    scales = np.zeros(0) if found is None else found.ravel().astype(np.float64)
+    scales = np.zeros(0) if given is None else given.ravel().astype(np.float64)
     whole = np.isfinite(scales) & (scales == np.floor(scales)) & (abs(scales) < 2**31)
     if not scales.size or not whole.all():
         call.refuse(f"its scales are {scales.tolist()[:8]}, allowed are whole numbers.")

@@ -50,7 +50,7 @@ def squeeze(call: Call, graph: Building) -> PlainSignal:
     rank = len(dims) + (len(axes) if call.node.op_type == "Unsqueeze" else 0)
     axes = tuple(a + rank if a < 0 else a for a in axes)
     if not axes or len(set(axes)) != len(axes) or not all(len(x.lead) <= a < rank for a in axes):
-        call.refuse(f"its axes are {axes}, allowed are those behind {list(x.lead)}.")
+        call.refuse(f"its axes are {axes}, allowed are those after {list(x.lead)}.")
     if call.node.op_type == "Unsqueeze":
         for axis in sorted(axes):
             dims.insert(axis, 1)
