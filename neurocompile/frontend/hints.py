@@ -7,6 +7,8 @@ The first entry whose kinds a module is one of counts, so special kinds stand fi
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 from norse import torch as norse
 from norse.torch.module import encode, exp_filter
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -215,8 +217,9 @@ OTHERWISE = (
 )
 
 
+@singledispatch
 def instead_of(module: nn.Module) -> str:
-    """What could replace a module."""
+    """What could replace a module; the neighbours' files of rules add what they say of theirs."""
     return next((hint for kinds, hint in MODULES if isinstance(module, kinds)), OTHERWISE)
 
 

@@ -46,14 +46,18 @@ from neurocompile.frontend.rules import (
 )
 from neurocompile.frontend.signals import (
     Stack,
+    TracedNothing,
     TracedSignal,
     TracedState,
+    check_given_back,
     check_hooks,
+    check_hooks_of,
     check_signal,
     check_state,
     check_time,
     pattern_like,
 )
+from neurocompile.frontend.stateful import Calling, calling_of, expansion_of, versions
 from neurocompile.ir.checks import layer
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import (
@@ -69,6 +73,7 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
+from neurocompile.ir.settings import Settings
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
@@ -78,14 +83,16 @@ KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 class Interpreter:
     """Walks the record once, step after step."""
 
-    def __init__(self, root: nn.Module, example: Tensor, leads: int):
+    def __init__(self, root: nn.Module, example: Tensor, leads: int, dt: float = Settings.dt):
         """Hold what all steps share.
 
         Args:
             root: Has the traced module as its child ROOT.
             example: (N, ...) or (T, N, ...).
             leads: Axes before those of a sample: 1 or 2.
+            dt: Length of a step for layers that have none of their own, seconds.
         """
+        self.dt = dt
         self.root = root
         self.example = example
         self.leads = leads
@@ -170,14 +177,32 @@ class Interpreter:
     def _call(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if n.op == "get_attr":
             return attribute(self.root, str(n.target))
-        args, kwargs = self._present(args), self._present(kwargs)
         if n.op == "call_module":
-            return self._module(str(n.target), args, kwargs)
-        return self._operation(n, args, kwargs)
+            return self._layer(str(n.target), args, kwargs)
+        return self._operation(n, self._present(args), self._present(kwargs))
 
-    def _module(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _layer(
+        self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], lifted: bool = False
+    ) -> Any:
+        """A layer, or the layers of a neighbour's container, one behind the other."""
         module = self.root.get_submodule(target)
-        path = target.removeprefix(ROOT).lstrip(".") or type(module).__name__.lower()
+        calling, expansion = calling_of(module), expansion_of(module)
+        if calling is not None:
+            return self._stateful(target, calling, args, kwargs, lifted)
+        args, kwargs = self._present(args), self._present(kwargs)
+        if expansion is None and not (lifted and type(module) is nn.Sequential):
+            return self._module(target, args, kwargs, lifted)
+        (x,) = (*args, *kwargs.values())
+        for name, _ in module.named_children():
+            x = self._layer(f"{target}.{name}", (x,), {}, lifted or expansion == "over time")
+        return x
+
+    def _module(
+        self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], lifted: bool
+    ) -> Any:
+        """A layer of PyTorch or Norse; a lifted one is given all steps as one batch."""
+        module = self.root.get_submodule(target)
+        path = self._path(target, module)
         inner = module.lifted_module if isinstance(module, norse.Lift) else module
         if isinstance(inner, nn.ReLU) and args:
             return self._rectified(args[0], path, f"layer '{path}' (ReLU)")
@@ -189,7 +214,8 @@ class Interpreter:
                 f"layer '{path}' ({type(inner).__name__}) has no weights yet. "
                 "Run the model once before exporting it."
             )
-        check_time(module, inner, path, self.leads)
+        if not lifted:
+            check_time(module, inner, path, self.leads)
         x, *given = (*args, *kwargs.values())  # by name or not, the input comes first
         x = self._silenced(x, "") if self.step == 0 else x
         check_signal(x, self.step, f"layer '{path}' ({type(module).__name__})")
@@ -219,14 +245,71 @@ class Interpreter:
         elif isinstance(inner, norse.RegularizationCell):
             out = x.value  # running it would count these spikes in its state
         else:
-            check_hooks(module, path, x.value)
-            out = run_layer(module, path, x.value)
+            given = x.value.flatten(0, 1) if lifted else x.value
+            check_hooks(module, path, given)
+            out = run_layer(module, path, given)
+            out = out.unflatten(0, x.value.shape[:2]) if lifted else out
         signal = self._add(path, inner, x, out)
         if lengthens(inner):
             self.encoders.add(signal.source)
         if isinstance(inner, RECURRENT):  # its spikes come back a step later
             self.edges.append((self._put(f"{path}.late", Delay(1), signal.source), comes_back))
         return (signal, TracedState(path)) if returns_state(module) else signal
+
+    def _stateful(
+        self,
+        target: str,
+        calling: Calling,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        lifted: bool,
+    ) -> Any:
+        """A neighbour's layer with a state: its nodes, and what it returns beside its output."""
+        module = self.root.get_submodule(target)
+        path = self._path(target, module)
+        x, *given = (*args, *kwargs.values())
+        x = self._present(x)
+        x = self._silenced(x, "") if self.step == 0 else x
+        check_signal(x, self.step, f"layer '{path}' ({type(module).__name__})")
+        self._check_once(path, module)
+        if self.leads == 2 and not (calling.over_time or lifted):
+            raise Unsupported(
+                f"layer '{path}' ({type(module).__name__}) does a single step, but other layers "
+                "take all steps at once: it would take the steps for a batch. Let it take all "
+                "steps too, step_mode='m' in SpikingJelly, or let every layer do a single step."
+            )
+        check_given_back(path, module, calling, given, self.step)
+        if module._forward_hooks or module._forward_pre_hooks:
+            check_hooks_of(module, path, x.value)
+        shape = tuple(x.value.shape[self.leads :])
+        site = Site(path, shape, shape, self.dt)
+        try:
+            parts = node_of(module, site)
+        except AttributeError as error:  # of another version of the package
+            package = type(module).__module__.split(".")[0]
+            raise site.refuse(module, f"{error}. {versions(package)}") from error
+        name = parts.laid_out(path, x.source, self._put, lambda a, b: self.edges.append((a, b)))
+        self.dts[path] = self.dt
+        signal = TracedSignal(pattern_like(x.value), name, self.step)
+        if not calling.states:
+            return signal
+        hidden: list[Any] = [TracedState(path, part) for part in range(calling.states)]
+        if calling.potential:
+            return (TracedNothing(path), *hidden[:-1], signal)
+        return (signal, *hidden)
+
+    def _path(self, target: str, module: nn.Module) -> str:
+        """The name of a layer in the user's model."""
+        return target.removeprefix(ROOT).lstrip(".") or type(module).__name__.lower()
+
+    def _check_once(self, path: str, module: nn.Module) -> None:
+        """A layer with a state does one step a step."""
+        if path in self.dts:
+            raise Unsupported(
+                f"layer '{path}' ({type(module).__name__}) is called twice in a step, but it "
+                "has one state. Use a layer of its own for each call, and trace the forward "
+                "pass of a single step."
+            )
 
     def _operation(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function or method call."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from neurocompile.frontend import functions
 
@@ -23,6 +23,10 @@ MOVES = functions.RESHAPES | frozenset(
         *(torch.permute, torch.transpose, torch.swapaxes, torch.movedim, torch.unbind),
         *(torch.chunk, torch.split, torch.select, torch.narrow, torch.t),
     }
+)
+
+REPETITIONS = frozenset(
+    {"unsqueeze", "repeat", "expand", "expand_as", torch.unsqueeze, torch.tile, "tile"}
 )
 
 
@@ -80,3 +84,31 @@ def moved(target: Any, part: InputPart, args: Any, kwargs: Any) -> Any:
     if isinstance(result, Tensor):
         return InputPart(result)
     return tuple(InputPart(ids) for ids in result)
+
+
+def without_repetition(record: fx.Graph, example: Tensor) -> Tensor | None:
+    """Let a record begin where its forward has repeated its input over a first axis of time.
+
+    Args:
+        record: Of one call, which is changed.
+        example: Of its input, (N, ...).
+
+    Returns:
+        The repeated example, (T, N, ...); None, and no change, where nothing is repeated.
+    """
+    (start,) = (n for n in record.nodes if n.op == "placeholder")
+    ids = torch.arange(example.numel()).reshape(example.shape)
+    value, node = ids, start
+    passed: list[fx.Node] = []
+    while len(node.users) == 1:
+        (node,) = node.users
+        if node.target not in REPETITIONS:
+            return None
+        value = functions.evaluate(node.target, (value, *node.args[1:]), dict(node.kwargs))
+        passed.append(node)
+        if len(value) > 1 and value.shape[1:] == ids.shape and bool((value == ids).all()):
+            node.replace_all_uses_with(start)
+            for old in reversed(passed):
+                record.erase_node(old)
+            return example.expand(len(value), *example.shape)
+    return None

@@ -29,9 +29,10 @@ from neurocompile.frontend.loop_values import At, Behind, Constant, Each, Fillin
 from neurocompile.frontend.record import ROOT, attribute, ends_here
 from neurocompile.frontend.recurrence import is_silent
 from neurocompile.frontend.rules import NEURON_MODULES, lengthens, returns_state
+from neurocompile.frontend.stateful import calling_of
 from neurocompile.frontend.tracer import Tracer
 
-STATE_NAMES = ("state", "hx", "mem", "syn")
+STATE_NAMES = ("state", "hx", "spk", "syn", "mem")
 EACH_LAYER = (nn.Linear, nn.Identity, nn.Dropout, nn.ReLU)
 EACH_FUNCTION = frozenset(
     {*functions.PRODUCTS, *functions.QUOTIENTS, *functions.RELUS, *joins.ADDITIONS}
@@ -86,10 +87,13 @@ def calls(record: fx.Graph, root: nn.Module) -> dict[fx.Node, Call]:
     names: dict[str, int] = {}
     for node in record.nodes:
         module: Any = root.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(getattr(module, "lifted_module", module), NEURON_MODULES):
+        calling = calling_of(module) if isinstance(module, nn.Module) else None
+        if calling is None and not isinstance(
+            getattr(module, "lifted_module", module), NEURON_MODULES
+        ):
             continue
         path = str(node.target).removeprefix(ROOT).lstrip(".")
-        own = returns_state(module)
+        own = returns_state(module) if calling is None else _state_of(node) is not None
         before = numbered.get(_origin(_state_of(node))) if own else hidden.get(path)
         if before is None:
             names[path] = names.get(path, 0) + 1

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neurocompile.data.inputs import input_shape
 from neurocompile.errors import BadInput
+from neurocompile.frontend.peers import integers_of
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
@@ -22,12 +23,12 @@ from neurocompile.nn.grid import GridNetwork
 def graph_of(
     model: nn.Module, example_input: Tensor | None, settings: Settings | None = None
 ) -> Graph:
-    """The graph of a network: FLOAT, or FIXED of a `GridNetwork`.
+    """The graph of a network: FLOAT, or FIXED of a `GridNetwork` or of slayer's blocks.
 
     Args:
         model: See `frontend.torch.trace` for what it may hold.
         example_input: One batch of input, (N, ...), or (T, N, ...) where the network takes all
-            steps at once. Only its shape matters.
+            steps at once, (N, ..., T) for slayer. Only its shape matters.
         settings: Time, input and output; by default those of a SpikingNetwork, else the defaults
             with the layers' dt.
 
@@ -47,6 +48,9 @@ def graph_of(
         )
     if isinstance(model, GridNetwork):
         return _integers(model, example_input, settings)
+    integers = integers_of(model)
+    if integers is not None:
+        return integers(model, example_input, settings)
     return verify(trace(model, example_input, settings), "float")
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from neurocompile.engines.floating import FloatRecording, run_float
 from neurocompile.errors import Unsupported
 from neurocompile.frontend.loops import Loop
+from neurocompile.frontend.stateful import at_rest, calling_of
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 
@@ -87,6 +88,8 @@ def _in_float64(module: nn.Module) -> Iterator[None]:
         for tensor in held:
             tensor.data = tensor.data.double()
         torch.set_default_dtype(torch.float64)
+        for part in module.modules():
+            at_rest(part)
         yield
     finally:
         torch.set_default_dtype(default)
@@ -100,7 +103,9 @@ def _watched(module: nn.Module, loop: Loop) -> Iterator[_Seen]:
     seen = _Seen()
 
     def keep(layer: nn.Module, given: Any, out: Any) -> Any:
-        out = out[0] if isinstance(out, tuple) else out
+        calling = calling_of(layer)
+        shown = -1 if calling is not None and calling.potential else 0
+        out = out[shown] if isinstance(out, tuple) else out
         if isinstance(layer, norse.PoissonEncoder):
             seen.encoded = out.detach().double()  # it makes float32, whatever it is given
             return seen.encoded

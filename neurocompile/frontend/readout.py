@@ -74,6 +74,8 @@ def _neurons_last(graph: Graph, last: str) -> Graph:
 def _reshaped(neuron: Any, shape: Shape) -> Any:
     """Neurons in another shape, each with its own parameters."""
     held: dict[str, Array] = {
-        f.name: getattr(neuron, f.name) for f in fields(neuron) if f.type == "Array"
+        f.name: getattr(neuron, f.name)
+        for f in fields(neuron)
+        if isinstance(getattr(neuron, f.name), np.ndarray)
     }
     return replace(neuron, **{name: v.reshape(shape) for name, v in held.items() if v.ndim})

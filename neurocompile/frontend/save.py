@@ -32,12 +32,13 @@ def save(
             it was found.
         path: Where to write; an existing file is replaced, at once and only when all went well.
         example_input: One batch of input, (N, ...), or (T, N, ...) where the network takes all
-            steps at once. Only its shape matters.
+            steps at once, (N, ..., T) for slayer. Only its shape matters.
         settings: Time, input and output; by default those of a SpikingNetwork, else the defaults
             with the layers' dt.
 
     Returns:
-        The graph that was written: FLOAT, or FIXED where the model is a `GridNetwork`.
+        The graph that was written: FLOAT, or FIXED where the model is a `GridNetwork` or made of
+        the blocks of lava-dl's slayer.
 
     Raises:
         Unsupported: If the network holds what no rule covers.

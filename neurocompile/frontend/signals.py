@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from neurocompile.errors import BadInput, Unsupported
+from neurocompile.frontend.recurrence import is_silent
 from neurocompile.frontend.rules import CELLS, NEURON_MODULES
+from neurocompile.frontend.stateful import Calling, copy_of
+
+HOOKS = (
+    *("_forward_hooks", "_forward_pre_hooks"),
+    *("_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,20 @@ class Stack:
 
 @dataclass(frozen=True)
 class TracedState:
-    """The state of a neuron layer after a step; only that layer can read it."""
+    """The state of a neuron layer after a step; only that layer can read it.
+
+    Attributes:
+        layer: Its name.
+        part: Which of the values that it returns beside its output.
+    """
+
+    layer: str
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class TracedNothing:
+    """The spikes of a readout, which it returns but never resets at: nobody can read them."""
 
     layer: str
 
@@ -56,6 +76,11 @@ def check_signal(x: Any, step: int, where: str) -> None:
         raise BadInput(
             f"{where} is given an (output, state) pair, but takes a tensor. "
             "Use norse.torch.SequentialState, which keeps the two apart."
+        )
+    if isinstance(x, TracedNothing):
+        raise Unsupported(
+            f"{where} is given the spikes of layer '{x.layer}', which never resets, so that it is "
+            "a readout here. Go on with its potential, or let it reset at a spike."
         )
     if not isinstance(x, TracedSignal):
         raise Unsupported(f"{where} is not given the signal of a layer, but {_short(x)}.")
@@ -83,6 +108,32 @@ def check_state(path: str, module: nn.Module, given: list[Any], step: int, x: Te
         )
 
 
+def check_given_back(
+    path: str, module: nn.Module, calling: Calling, given: list[Any], step: int
+) -> None:
+    """A layer is given zeros or nothing first, and what it returned from then on.
+
+    Without anything it goes on from the state that it keeps to itself.
+    """
+    own: list[Any] = [TracedState(path, part) for part in range(calling.states)]
+    if calling.own_spikes:
+        own.insert(0, path)
+    for found, wanted in zip(given, own, strict=False):
+        late = isinstance(found, TracedSignal) and found.step == step - 1
+        same = found.source == path if late else found == wanted
+        if not (found is None or (step > 0 and same) or (step == 0 and is_silent(found))):
+            name = found.source if isinstance(found, TracedSignal) else _short(found)
+            raise Unsupported(
+                f"layer '{path}' ({type(module).__name__}) goes on from {name}, not from what it "
+                "returned in the step before. Give it its own state back, and zeros at the start."
+            )
+    if len(given) > len(own):
+        raise Unsupported(
+            f"layer '{path}' ({type(module).__name__}) is given {len(given)} states, but it has "
+            f"{len(own)}. Give it what it returned."
+        )
+
+
 def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> None:
     """A layer takes one step where the network does, and all of them where it does.
 
@@ -93,7 +144,7 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
         leads: Axes before those of a sample: 1 for a step, 2 for all.
     """
     kind = type(inner).__name__
-    lifted = module is not inner
+    lifted = module is not inner or getattr(inner, "step_mode", "s") == "m"
     if leads == 1 and isinstance(module, SNN | SNNRecurrent | norse.Lift):
         raise Unsupported(
             f"layer '{path}' ({kind}) runs over time inside a network that is given a step at "
@@ -116,12 +167,23 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
 def check_hooks(module: nn.Module, path: str, x: Tensor) -> None:
     """Hooks that watch are harmless; one that changes the output is no part of any rule."""
     if module._forward_hooks or module._forward_pre_hooks:
-        plain, hooked = (_first(call(x)) for call in (module.forward, module))
-        if not torch.equal(plain, hooked):
-            raise Unsupported(
-                f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its "
-                "output. Remove the hook, or do its work in a layer."
-            )
+        _check_equal(path, module, *(_first(call(x)) for call in (module.forward, module)))
+
+
+def check_hooks_of(module: nn.Module, path: str, x: Tensor) -> None:
+    """The same of a layer that keeps its state: each run is one of a copy."""
+    plain, hooked = copy_of(module), copy_of(module)
+    for name in HOOKS:
+        setattr(hooked, name, getattr(module, name))
+    _check_equal(path, module, _first(plain.forward(x)), _first(hooked(x)))
+
+
+def _check_equal(path: str, module: nn.Module, plain: Tensor, hooked: Tensor) -> None:
+    if not torch.equal(plain, hooked):
+        raise Unsupported(
+            f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its "
+            "output. Remove the hook, or do its work in a layer."
+        )
 
 
 def pattern_like(x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from neurocompile.frontend.numbers import weights
 from neurocompile.ir import nodes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Shape
+from neurocompile.ir.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Site:
     Attributes:
         name: Its path in the user's model, which names the node.
         in_shape, out_shape: Of one sample in one step, as PyTorch computed them.
+        dt: Length of a step where a layer has none of its own, seconds.
     """
 
     name: str
     in_shape: Shape
     out_shape: Shape
+    dt: float = Settings.dt
 
     def refuse(self, module: nn.Module, why: str) -> Unsupported:
         """An error that names the layer and its kind."""

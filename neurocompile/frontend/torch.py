@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -21,16 +22,19 @@ from torch.fx.node import map_aggregate
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
 from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.lines import line_text, users_line_of
+from neurocompile.frontend.loop_input import without_repetition
 from neurocompile.frontend.loop_result import over_time
 from neurocompile.frontend.loops import Loop, Unrolled, loops
+from neurocompile.frontend.peers import integers_of, meet_peers
 from neurocompile.frontend.proof import prove
 from neurocompile.frontend.readout import with_readout
 from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import TIME_FIRST, has_rule
+from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.settings import Decoder, Encoder, Settings
+from neurocompile.ir.settings import Assumption, Decoder, Encoder, Settings
 from neurocompile.nn.network import SpikingNetwork
 
 
@@ -54,21 +58,38 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
         BadInput: If a parameter is not finite, dt differs between layers, or shapes do not fit.
     """
     _check_example(example_input)
+    meet_peers()
+    if integers_of(module) is not None:
+        raise Unsupported(
+            f"{type(module).__name__} is made of lava-dl's slayer blocks, whose integers are those "
+            "of a chip already. Use neurocompile.save, which reads them as they are."
+        )
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
         return trace(module.lifted_module, example_input[0], settings)
+    graph = _graph_of(module, example_input, settings)
+    timeless = next((m for m in module.modules() if calling_of(m) is not None), None)
+    if settings is not None or timeless is None:
+        return graph
+    said = (*graph.settings.assumed, dt_assumed(graph.settings.dt, type(timeless).__name__))
+    return replace(graph, settings=replace(graph.settings, assumed=said))
+
+
+def _graph_of(module: nn.Module, example_input: Tensor, settings: Settings | None) -> Graph:
+    """The graph, by the way in which the module takes time."""
+    dt = (settings or Settings()).dt
     with _undisturbed(module), torch.no_grad():
         if isinstance(module, SpikingNetwork):
             spikes = module.settings.encoder.kind == "spikes"
             one_step = example_input[:, 0] if spikes else example_input
-            traced = _trace(module.layers, one_step, steps=1)
+            traced = _trace(module.layers, one_step, 1, dt)
             return _with_settings(traced, settings or module.settings)
-        if any(isinstance(m, TIME_FIRST) for m in module.modules()):
+        if any(isinstance(m, TIME_FIRST) or takes_all_steps(m) for m in module.modules()):
             _check_fed_back(module)
             return _over_time(module, example_input, settings)
         loop = _loop(module, example_input)
         if loop is not None:
             return _of_loop(loop, module, example_input, settings)
-        return _with_settings(_trace(module, example_input, steps=3), settings)
+        return _with_settings(_trace(module, example_input, 3, dt), settings)
 
 
 def _check_fed_back(module: nn.Module) -> None:
@@ -105,11 +126,13 @@ def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
 
 def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) -> Graph:
     """The graph of a network whose layers take all steps in one call."""
-    _check_axes(example, leads=2)
     example = _as_held(example, module)
     tracer = Tracer(example)
     root = _Once(module)
     record = _record(tracer, root, module)
+    still = without_repetition(record, example)
+    example = example if still is None else still
+    _check_axes(example, leads=2)
 
     def refuse(node: fx.Node | None, found: str) -> Unsupported:
         where = f"{line_text(node.meta['line'])}: " if node is not None else ""
@@ -123,15 +146,17 @@ def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) ->
 
     reading = over_time(record, layer, tracer.example_of, refuse)
     ends_here(record, [value.node for value in reading.values])
-    (traced,) = Interpreter(root, example, leads=2).run(record)
+    dt = (settings or Settings()).dt
+    (traced,) = Interpreter(root, example, leads=2, dt=dt).run(record)
     graph = _with_settings(traced, settings)
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = reading.decoder(len(example), spiking)
     said = (*graph.settings.assumed, *said)
-    if decoder == Decoder():
+    if decoder == Decoder() and still is None:
         return replace(graph, settings=replace(graph.settings, assumed=said))
     own = replace(graph.settings, decoder=decoder, steps=len(example), assumed=said)
+    own = own if still is None else replace(own, encoder=Encoder("current"))
     graph = replace(graph, settings=own)
     return graph if settings is None else _as_given(graph, settings)
 
@@ -146,14 +171,14 @@ def _check_axes(example: Tensor, leads: int) -> None:
         )
 
 
-def _trace(module: nn.Module, example: Tensor, steps: int) -> Traced:
+def _trace(module: nn.Module, example: Tensor, steps: int, dt: float) -> Traced:
     """The one graph of all recorded steps."""
     _check_axes(example, leads=1)
     example = _as_held(example, module)
     tracer = Tracer(example)
     root = _Steps(module, steps, tracer)
     record = _record(tracer, root, module)
-    return one_of(Interpreter(root, example, leads=1).run(record), type(module).__name__)
+    return one_of(Interpreter(root, example, 1, dt).run(record), type(module).__name__)
 
 
 def _as_held(example: Tensor, module: nn.Module) -> Tensor:
@@ -199,6 +224,7 @@ class _Steps(nn.Module):
         self.add_module(ROOT, module)
         self.count = count
         self.tracer = tracer
+        self.takes_back = _taken_back(module)
 
     def forward(self, first: Tensor, second: Tensor, third: Tensor) -> tuple[Any, ...]:
         """Outputs of all steps, each of an input of its own."""
@@ -208,9 +234,28 @@ class _Steps(nn.Module):
             self.tracer.step = step
             result = self.get_submodule(ROOT)(x, *state)
             output, *state = result if isinstance(result, tuple) and result else (result,)
+            state = state[: self.takes_back]
             # A copy, for SequentialState reuses lists.
             results.append(map_aggregate(output, _recorded))
         return tuple(results)
+
+
+def _taken_back(module: nn.Module) -> int | None:
+    """How many states a forward takes beside its input; None for any number."""
+    found = signature(module.forward).parameters.values()
+    if any(p.kind is Parameter.VAR_POSITIONAL for p in found):
+        return None
+    named = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in named for p in found) - 1
+
+
+def dt_assumed(dt: float, kind: str) -> Assumption:
+    """What is assumed of layers that do not say how long a step takes."""
+    return Assumption(
+        "dt",
+        f"a step takes {dt} s: a {kind} does not say how long. Give settings=Settings(dt=...) "
+        "where it takes another time.",
+    )
 
 
 def _recorded(value: Any) -> Any:
@@ -221,14 +266,22 @@ def _recorded(value: Any) -> Any:
 @contextmanager
 def _undisturbed(module: nn.Module) -> Iterator[None]:
     """Eval mode inside; afterwards every attribute of every module is what it was."""
-    before = [(m, dict(m.__dict__)) for m in module.modules()]
+    before = [(m, dict(m.__dict__), _tables(m)) for m in module.modules()]
     try:
         module.eval()
         yield
     finally:
-        for m, attributes in before:
+        for m, attributes, tables in before:
             m.__dict__.clear()
             m.__dict__.update(attributes)
+            for name, content in tables.items():
+                m.__dict__[name].clear()
+                m.__dict__[name].update(content)
+
+
+def _tables(module: nn.Module) -> dict[str, dict[Any, Any]]:
+    """Content of a module's dicts: its buffers, among which neighbours keep states, and others."""
+    return {name: dict(held) for name, held in module.__dict__.items() if isinstance(held, dict)}
 
 
 def _of_loop(
@@ -236,7 +289,8 @@ def _of_loop(
 ) -> Graph:
     """The graph of a forward over time, proved on the module itself."""
     loop, root = found
-    steps = Interpreter(root, loop.example, leads=1).run(loop.record)
+    dt = (settings or Settings()).dt
+    steps = Interpreter(root, loop.example, leads=1, dt=dt).run(loop.record)
     traced = one_of(steps, type(module).__name__, loop.advice)
     graph = _with_settings(traced, None)
     (last,) = graph.outputs()

@@ -9,7 +9,9 @@ It may not ask for a value: there is none.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions
 from neurocompile.frontend.lines import line_text, users_line
+from neurocompile.frontend.peers import PACKAGES
 from neurocompile.frontend.rules import (
     NEURON_MODULES,
     RECURRENT,
@@ -29,9 +32,10 @@ from neurocompile.frontend.rules import (
     lengthens,
     returns_state,
 )
+from neurocompile.frontend.stateful import calling_of, copy_of, expansion_of
 from neurocompile.nn.network import SpikingNetwork
 
-LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.")
+LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.", *PACKAGES)
 CONTAINERS = (nn.Sequential, norse.SequentialState, norse.RecurrentSequential)
 
 SHAPE_ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device", "is_cuda", "layout"})
@@ -123,16 +127,17 @@ class Tracer(fx.Tracer):
         """Whether a module is recorded as one call."""
         if has_rule(m) or isinstance(m, SpikingNetwork):
             return True
-        is_container = type(m) in CONTAINERS
+        is_container = type(m) in CONTAINERS or expansion_of(m) == "traced"
         return type(m).__module__.startswith(LIBRARIES) and not is_container
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         """What a module returns: the two parts of a pair, where it returns one."""
         if self._evaluating:
             return forward(*args, **kwargs)
-        result = super().call_module(m, forward, args, kwargs)
-        is_pair = isinstance(result, fx.Proxy) and returns_state(m)
-        return (result[0], result[1]) if is_pair else result
+        result: Any = super().call_module(m, forward, args, kwargs)
+        states = _states_of(m)
+        is_tuple = states > 0 and isinstance(result, fx.Proxy)
+        return tuple(result[part] for part in range(states + 1)) if is_tuple else result
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """A parameter as a recorded value, outside of the layers that are one call."""
@@ -198,10 +203,15 @@ class Tracer(fx.Tracer):
                 out = x
             elif lengthens(inner):
                 out = x.new_zeros(inner.seq_length, *x.shape)
+            elif calling_of(module) is not None:
+                out = x
+            elif expansion_of(module) is not None:
+                out = copy_of(module).forward(x)  # which may hold neurons
             else:
                 out = module.forward(x)
                 out = out[0] if returns_state(module) else out
-            self._outputs[key] = (out, None) if returns_state(module) else out
+            states = _states_of(module)
+            self._outputs[key] = (out, *(None,) * states) if states else out
         return self._outputs[key]
 
     def _blank(self, value: Any) -> Any:
@@ -216,6 +226,12 @@ class Tracer(fx.Tracer):
         return self._blanks[key]
 
 
+def _states_of(module: nn.Module) -> int:
+    """How many values a layer returns beside its output."""
+    calling = calling_of(module)
+    return calling.states if calling is not None else int(returns_state(module))
+
+
 class _Creations(TorchFunctionMode):
     """Records the tensors that a forward makes, so that it can write signals into them."""
 
@@ -225,7 +241,7 @@ class _Creations(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self.tracer.evaluating:
+        if self.tracer.evaluating or _is_of_peer(sys._getframe(1)):
             return func(*args, **kwargs)
         if func in CREATIONS_LIKE and args and isinstance(args[0], ShapedProxy):
             args = (args[0].example, *args[1:])
@@ -233,6 +249,13 @@ class _Creations(TorchFunctionMode):
         result = func(*args, **kwargs)
         made = func in CREATIONS or func in CREATIONS_LIKE
         return self.tracer.created(result) if made and isinstance(result, Tensor) else result
+
+
+def _is_of_peer(frame: FrameType | None) -> bool:
+    """Whether a neighbour's own code makes a tensor: the state from which its layer starts."""
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("torch"):
+        frame = frame.f_back
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith(PACKAGES)
 
 
 def _check_written(func: Any, args: Any, kwargs: Any) -> None:

@@ -1,0 +1,373 @@
+"""Networks of lava-dl's slayer blocks: integers already, so a FIXED graph.
+
+In:  a module that runs CUBA blocks one after the other, and an example of its input.
+Out: the graph of the very integers that slayer simulates: weights on its 8-bit grid, decays of 12
+     bits, a step of delay behind each block that has `delay_shift`.
+Blocks are found by running a copy of the model: what each is given must be what the one before it
+gave. The graph is then held against the model's own spikes.
+
+Source: lava-dl 0.6.0, lava/lib/dl/slayer/{block,neuron,synapse,axon}/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import torch
+from lava.lib.dl.slayer.axon import Delay
+from lava.lib.dl.slayer.block import base, cuba
+from torch import Tensor, nn
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.netx.graph import foreign
+from neurocompile.formats.netx.layer import Geometry, NetxLayer
+from neurocompile.frontend.site import Site
+from neurocompile.frontend.stateful import copy_of, versions
+from neurocompile.ir import reference
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import Shape
+from neurocompile.ir.settings import Settings
+from neurocompile.ir.verify import verify
+
+PACKAGE = "lava-dl"
+PROOF_STEPS, PROOF_RATE = 16, 0.4
+BLOCK = tuple(kind for kind in vars(base).values() if isinstance(kind, type))
+CURE = "Leave it out, or write the network with export_hdf5 and read the .net file."
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """A block, and what it was given and gave when the model ran.
+
+    Attributes:
+        path: Its name in the model.
+        block: Of the copy that ran.
+        given, gave: (N, *shape, T).
+    """
+
+    path: str
+    block: Any
+    given: Tensor
+    gave: Tensor
+
+    @property
+    def site(self) -> Site:
+        """Where it stands."""
+        return Site(self.path, tuple(self.given.shape[1:-1]), tuple(self.gave.shape[1:-1]))
+
+
+def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Graph:
+    """The FIXED graph of a network of slayer blocks.
+
+    Args:
+        model: The network; it is left as it was found.
+        example: Spikes (N, ..., T); only their shape matters.
+        settings: Time and output; None: the defaults.
+
+    Raises:
+        Unsupported: If a block has no rule, or the blocks are no chain.
+        BadInput: If the example has no axis of steps.
+    """
+    if example.dim() < 3:
+        raise BadInput(
+            f"example_input has shape {tuple(example.shape)}, but slayer's blocks take (N, ..., T):"
+            " the batch comes first, the steps last."
+        )
+    _check_drawn(model)
+    ran = _run(model, torch.zeros(example[:1].shape))
+    layers = [NetxLayer("input", tuple(example.shape[1:-1]))]
+    paths, shifts, spread = ["input"], [0], np.zeros(1)
+    for each in ran:
+        found = layer_of(each.block, each.site)
+        if found is not None:
+            if np.any(spread):
+                found = _with_delays(found, spread, each)
+            layers.append(found)
+            paths.append(each.path)
+            shifts.append(0)
+        shifts[-1] += int(getattr(each.block, "delay_shift", False))
+        spread = _delays(each, spread)
+    graph = _named(foreign(layers), paths, shifts)
+    graph = verify(replace(graph, settings=settings or Settings()), "fixed")
+    _prove(model, graph, example, ran)
+    return graph
+
+
+def _check_drawn(model: nn.Module) -> None:
+    """Refuse blocks whose delays or decays slayer draws when they first run."""
+    for path, block in model.named_modules():
+        delay, neuron = getattr(block, "delay", None), getattr(block, "neuron", None)
+        undrawn = isinstance(delay, Delay) and not delay.init
+        if undrawn or hasattr(neuron, "current_decay_min"):
+            what = "delays" if undrawn else "decays"
+            raise Site(path, (), ()).refuse(
+                block, f"its {what} have no values yet. Run the model once before saving it."
+            )
+
+
+@singledispatch
+def layer_of(block: nn.Module, site: Site) -> NetxLayer | None:
+    """A block as a layer of integers; None for one without neurons."""
+    raise site.refuse(block, f"it has no rule. {CURE}")
+
+
+@layer_of.register
+def _(block: cuba.Input, site: Site) -> None:
+    if block.neuron is not None:
+        raise site.refuse(
+            block,
+            "its neurons take real numbers, which no axon carries. Give the network spikes, with "
+            "Input(neuron_params=None), or write it with export_hdf5 and read the .net file.",
+        )
+
+
+@layer_of.register
+def _(block: cuba.Flatten, site: Site) -> None:
+    return None
+
+
+@layer_of.register
+def _(block: cuba.Dense, site: Site) -> NetxLayer:
+    weight = _weights(block, block.synapse, site)
+    rows = len(weight)
+    layer = NetxLayer("dense", (rows,), len(site.in_shape) > 1, weight=weight.reshape(rows, -1))
+    return _with_neurons(layer, block, site)
+
+
+@layer_of.register
+def _(block: cuba.Recurrent, site: Site) -> NetxLayer:
+    weight, back = (
+        _weights(block, synapse, site) for synapse in (block.input_synapse, block.recurrent_synapse)
+    )
+    rows = len(weight)
+    layer = NetxLayer(
+        "dense_rec",
+        (rows,),
+        len(site.in_shape) > 1,
+        weight=weight.reshape(rows, -1),
+        recurrent=back.reshape(rows, rows),
+    )
+    if block.bias is not None:
+        raise site.refuse(block, f"its bias is set. {CURE}")
+    return _with_neurons(layer, block, site)
+
+
+@layer_of.register
+def _(block: cuba.Conv, site: Site) -> NetxLayer:
+    found = block.synapse
+    stride, padding, dilation = (
+        tuple(map(int, p[:2])) for p in (found.stride, found.padding, found.dilation)
+    )
+    weight = _weights(block, found, site)[..., 0]
+    geometry = Geometry(stride, padding, dilation, int(found.groups))
+    return _with_neurons(
+        NetxLayer("conv", site.out_shape, weight=weight, geometry=geometry), block, site
+    )
+
+
+@layer_of.register
+def _(block: cuba.Pool, site: Site) -> NetxLayer:
+    found = block.synapse
+    kernel, stride, padding, dilation = (
+        tuple(map(int, p[:2]))
+        for p in (found.kernel_size, found.stride, found.padding, found.dilation)
+    )
+    channels, *image = site.in_shape
+    uneven = any(n % k for n, k in zip(image, kernel, strict=True))
+    if stride != kernel or padding != (0, 0) or dilation != (1, 1) or uneven:
+        raise site.refuse(
+            block,
+            f"its kernel {kernel}, stride {stride}, padding {padding} and dilation {dilation} on "
+            f"{tuple(image)} let slayer mix the rows of channels. Use a kernel that divides the "
+            "image, the stride of the kernel and no padding.",
+        )
+    weight = np.repeat(_weights(block, found, site)[..., 0], channels, axis=0)
+    geometry = Geometry(stride, padding, dilation, channels)
+    return _with_neurons(
+        NetxLayer("conv", site.out_shape, weight=weight, geometry=geometry), block, site
+    )
+
+
+def _weights(block: Any, synapse: Any, site: Site) -> Array:
+    """The integers of a synapse, on slayer's grid, int16."""
+    if getattr(synapse, "weight_norm_enabled", False):
+        synapse.disable_weight_norm()
+    weight = synapse.weight
+    if getattr(block, "mask", None) is not None:
+        weight = weight * block.mask
+    with torch.no_grad():
+        scaled = synapse.pre_hook_fx(weight, descale=True)
+    found: Array = scaled.cpu().numpy()
+    if np.any(found != np.round(found)) or found.min() < -256 or found.max() > 254:
+        raise site.refuse(
+            block,
+            f"its pre_hook_fx gives weights from {found.min():.6g} to {found.max():.6g} that are "
+            "not the even numbers -256..254 of the chip. Leave pre_hook_fx out.",
+        )
+    return found.astype(np.int16)
+
+
+def _with_neurons(layer: NetxLayer, block: Any, site: Site) -> NetxLayer:
+    """The layer with the registers of its neurons."""
+    neuron = block.neuron
+    options = (
+        (neuron.norm is not None, "norm", "norm=None, or fold the norm into the weights"),
+        (neuron.graded_spike, "graded_spike", "graded_spike=False: an axon carries 0 or 1"),
+    )
+    for refused, what, cure in options:
+        if refused:
+            raise site.refuse(block, f"its neurons have {what}. Use {cure}. {CURE}")
+    current, voltage = (
+        _register(decay, layer.shape)
+        for decay in (neuron.cx_current_decay, neuron.cx_voltage_decay)
+    )
+    threshold = np.array(int(neuron.v_th_mant))
+    return replace(layer, du=current - 1, dv=voltage, vth=threshold, bias=np.array(0))
+
+
+def _register(values: Any, shape: Shape) -> Array:
+    """One value, or one per channel as one per neuron; int64."""
+    found: Array = np.asarray(values, dtype=np.int64)
+    if found.ndim == 0:
+        return found
+    return np.broadcast_to(found.reshape(-1, *(1,) * (len(shape) - 1)), shape)
+
+
+def _delays(each: Ran, before: Array) -> Array:
+    """Steps by which each neuron's spikes wait behind a block, beside `delay_shift`: its shape."""
+    delay = getattr(each.block, "delay", None)
+    shape = each.site.out_shape
+    if isinstance(each.block, cuba.Flatten):
+        return before.ravel() if before.size > 1 else before
+    if delay is None:
+        return np.zeros(1)
+    steps = np.floor(delay.delay.detach().cpu().numpy())
+    return np.broadcast_to(steps.reshape(-1, *(1,) * (len(shape) - 1)), shape)
+
+
+def _with_delays(layer: NetxLayer, delays: Array, each: Ran) -> NetxLayer:
+    """A layer whose synapses hold the delays of the neurons before them."""
+    assert layer.weight is not None
+    if layer.kind not in ("dense", "dense_rec"):
+        raise each.site.refuse(
+            each.block,
+            "the neurons before it have delays of their own, and a convolution has one delay. Use "
+            "delay=False in the block before it.",
+        )
+    spread = np.broadcast_to(delays.ravel(), layer.weight.shape)
+    return replace(layer, delay=np.where(layer.weight == 0, 0, spread).astype(np.int16))
+
+
+def _named(graph: Graph, paths: list[str], shifts: list[int]) -> Graph:
+    """The graph with the names of the model's blocks, and a delay behind those that shift."""
+
+    def name_of(name: str) -> str:
+        found = re.fullmatch(r"layer(\d+)(.*)", name)
+        return paths[int(found[1])] + found[2] if found else name
+
+    shift = dict(zip(paths, shifts, strict=True))
+    nodes, edges = {}, tuple((name_of(a), name_of(b)) for a, b in graph.edges)
+    source = {b: a for a, b in edges}
+    for name, node in graph.nodes.items():
+        name = name_of(name)
+        if isinstance(node, Synapse) and not name.endswith("_loop"):
+            node = replace(node, delay=node.delay + shift[source[name]])
+        nodes[name] = node
+    return Graph(nodes, edges, graph.settings)
+
+
+def _run(model: nn.Module, x: Tensor) -> list[Ran]:
+    """The blocks in the order in which a fresh copy of the model runs them.
+
+    Raises:
+        Unsupported: If they are no chain from the input to the output.
+    """
+    own = _fresh(model)
+    ran: list[Ran] = []
+
+    def keep(path: str) -> Callable[..., None]:
+        def hook(block: nn.Module, given: tuple[Any, ...], gave: Any) -> None:
+            ran.append(Ran(path, block, given[0], gave[0] if isinstance(gave, tuple) else gave))
+
+        return hook
+
+    block: nn.Module
+    for path, block in own.named_modules():
+        if isinstance(block, BLOCK):
+            block.register_forward_hook(keep(path or type(block).__name__.lower()))
+    with torch.no_grad():
+        out = own(x)
+    output = out[0] if isinstance(out, tuple | list) else out
+    for each, before in zip(ran, [x, *(r.gave for r in ran)], strict=False):
+        if each.given is not before:
+            raise each.site.refuse(
+                each.block,
+                "it is not given what the block before it gave. Blocks are read one after the "
+                f"other; sums and branches are not. {CURE}",
+            )
+    if output is not ran[-1].gave:
+        raise ran[-1].site.refuse(
+            ran[-1].block,
+            "the model returns something else than what this last block gave. Return its spikes, "
+            "as the first value, and decode them by Settings(decoder=Decoder('rate')).",
+        )
+    return ran
+
+
+def _fresh(model: nn.Module) -> Any:
+    """A copy in eval mode whose neurons are at rest."""
+    own = copy_of(model).eval()
+    for block in own.modules():
+        block.count_log = getattr(block, "count_log", False)
+        for name in ("current_state", "voltage_state", "spike_state"):
+            if name in getattr(block, "_buffers", {}):
+                block._buffers[name] = torch.zeros(1)
+        if hasattr(block, "delay_buffer"):
+            block.delay_buffer = None
+    return own
+
+
+def _prove(model: nn.Module, graph: Graph, example: Tensor, ran: list[Ran]) -> None:
+    """Hold every block's spikes against those of the graph, on random input.
+
+    Raises:
+        Unsupported: If one differs.
+    """
+    shape = tuple(example.shape[1:-1])
+    x = np.random.default_rng(0).random((PROOF_STEPS, *shape)) < PROOF_RATE
+    own = _fresh(model)
+    seen: dict[str, list[Tensor]] = {}
+    for path, block in own.named_modules():
+        if path in graph.nodes and isinstance(graph.nodes[path], CubaLIF):
+            _watch(block, path, seen)
+    with torch.no_grad():
+        own(torch.from_numpy(np.moveaxis(x, 0, -1).astype(np.float32))[None])
+    fired, _ = reference.run_fixed(graph, {"input": x.astype(np.int64)}, PROOF_STEPS)
+    for each in ran:
+        if each.path not in seen:
+            continue
+        theirs = torch.cat(seen[each.path], -1)[0].numpy()
+        ours = np.moveaxis(fired[each.path].reshape(PROOF_STEPS, -1), 0, -1)
+        wrong = int(np.sum(ours != (theirs.reshape(ours.shape) != 0)))
+        if wrong:
+            raise each.site.refuse(
+                each.block,
+                f"{wrong} of {ours.size} spikes that it gave for random input are not those of the "
+                f"step that is known here. {versions(PACKAGE)}",
+            )
+
+
+def _watch(block: Any, path: str, seen: dict[str, list[Tensor]]) -> None:
+    """Keep what the neurons of a block give, before any delay."""
+
+    def keep(neuron: nn.Module, given: Any, gave: Tensor) -> None:
+        seen.setdefault(path, []).append(gave.detach())
+
+    block.neuron.register_forward_hook(keep)

@@ -1,0 +1,188 @@
+"""Networks of lava-dl's slayer blocks: read as the integers that they are, 0 spikes different."""
+
+import numpy as np
+import pytest
+import random_slayer
+import torch
+from random_slayer import Blocks, cuba
+from torch import nn
+
+import neurocompile as nc
+from neurocompile.chip.read import load_chip
+from neurocompile.compiler import compile
+from neurocompile.errors import BadInput, Unsupported
+from neurocompile.frontend.peers.slayer import integers
+from neurocompile.frontend.torch import trace
+from neurocompile.ir import reference
+from neurocompile.ir.fixed import Synapse
+from neurocompile.ir.graph import same
+from neurocompile.ir.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+STEPS = 25
+
+
+def neuron(**options):
+    return {"threshold": 1.0, "current_decay": 0.3, "voltage_decay": 0.1, **options}
+
+
+def drawn(*shape):
+    return np.random.default_rng(3).random((STEPS, *shape)) < 0.4
+
+
+def read(model, *shape, settings=None):
+    return integers(model, torch.zeros(1, *shape, STEPS), settings)
+
+
+def test_ten_random_networks_give_slayers_spikes():
+    kinds, spikes = set(), 0
+    for seed in range(10):
+        found = random_slayer.compared(seed)
+        assert found.wrong == [], seed
+        kinds |= found.kinds
+        spikes += found.spikes
+    assert kinds >= {"Dense", "Conv", "Pool", "Flatten", "Recurrent", "Input"}
+    assert spikes > 2000
+
+
+def test_the_network_of_the_oxford_tutorial_gives_its_output_steps_later():
+    torch.manual_seed(1)
+    model = Blocks(
+        cuba.Dense(neuron(), 20, 24, weight_norm=True, weight_scale=4),
+        cuba.Dense(neuron(), 24, 10, weight_norm=True, weight_scale=4),
+    )
+    x = drawn(20)
+    with torch.no_grad():
+        theirs = model(torch.from_numpy(np.moveaxis(x, 0, -1).astype(np.float32))[None])[0][0]
+    graph = read(model, 20)
+    ours, _ = reference.run_fixed(graph, {"input": x.astype(np.int64)}, STEPS)
+    late = np.concatenate([np.zeros((1, 10)), ours["blocks.1"][:-1]])  # its own delay_shift
+    assert theirs.sum() > 20
+    np.testing.assert_array_equal(late, theirs.numpy().T)
+
+
+def test_weights_decays_and_delays_are_slayers_own_integers():
+    model = Blocks(cuba.Dense(neuron(), 2, 2, delay=True), cuba.Dense(neuron(), 2, 1))
+    model(torch.zeros(1, 2, 3))
+    for block, weight in zip(
+        model.blocks, ([[1.0, -0.51], [9.0, 0.0]], [[0.5, 0.25]]), strict=True
+    ):
+        block.synapse.weight.data = torch.tensor(weight).reshape(block.synapse.weight.shape)
+    model.blocks[0].delay.delay.data = torch.tensor([0.9, 2.0])
+    graph = read(model, 2)
+    # 64 a unit in steps of 2: 64, -32.64 -> -32; 576 is cut to 254
+    assert graph.nodes["blocks.0_synapse"].op.weight.tolist() == [[64, -32], [254, 0]]
+    node = graph.nodes["blocks.0"]
+    # 0.3 * 4096 = 1228.8 and 0.1 * 4096 = 409.6; a current register holds one less
+    assert (int(node.du), int(node.dv), int(node.vth)) == (1228, 410, 64)
+    into = {
+        node.delay: node.op.weight.tolist()
+        for name, node in graph.of(Synapse)
+        if "blocks.1" in name
+    }
+    assert into == {1: [[32, 0]], 3: [[0, 16]]}  # a step of delay_shift, and 0 or 2
+
+
+def test_saving_keeps_the_integers_and_leaves_the_model_as_it_was(tmp_path):
+    model = Blocks(cuba.Dense(neuron(), 6, 5, weight_norm=True), cuba.Recurrent(neuron(), 5, 3))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    graph = nc.save(
+        model, tmp_path / "net.pt", torch.zeros(1, 6, STEPS), settings=Settings(steps=7)
+    )
+    assert same(nc.load(tmp_path / "net.pt"), graph)
+    assert (graph.fixed, graph.settings.steps) == (True, 7)
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_the_integers_compile_for_a_loihi():
+    model = Blocks(cuba.Conv(neuron(), 1, 2, 3), cuba.Flatten(), cuba.Dense(neuron(), 32, 3))
+    compiled = compile(read(model, 1, 6, 6), load_chip("loihi-sim"))
+    assert compiled.fixed_graph.fixed
+
+
+def with_norm():
+    from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
+
+    return Blocks(cuba.Dense(neuron(norm=MeanOnlyBatchNorm), 4, 3))
+
+
+class Branch(Blocks):
+    def forward(self, spike):
+        return self.blocks[0](spike) + self.blocks[1](spike)
+
+
+class Skipped(Blocks):
+    def forward(self, spike):
+        return self.blocks[1](self.blocks[0](spike) * 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (
+            lambda: Blocks(cuba.Input(neuron())),
+            r"layer 'blocks.0' \(Input\): its neurons take real",
+        ),
+        (
+            lambda: Blocks(cuba.Affine(neuron(), 4, 3)),
+            r"layer 'blocks.0' \(Affine\): it has no rule",
+        ),
+        (with_norm, r"\(Dense\): its neurons have norm. Use norm=None"),
+        (
+            lambda: Blocks(cuba.Dense(neuron(graded_spike=True), 4, 3)),
+            "its neurons have graded_spike. Use graded_spike=False",
+        ),
+        (
+            lambda: Blocks(cuba.Dense(neuron(), 4, 3, pre_hook_fx=lambda x, descale=False: 64 * x)),
+            "its pre_hook_fx gives weights from .* Leave pre_hook_fx out",
+        ),
+        (
+            lambda: Blocks(cuba.Dense(neuron(), 4, 3, delay=True)),
+            "its delays have no values yet. Run the model once",
+        ),
+        (
+            lambda: Blocks(cuba.Dense(neuron(shared_param=False), 4, 3)),
+            "its decays have no values yet. Run the model once",
+        ),
+        (
+            lambda: Branch(cuba.Dense(neuron(), 4, 3), cuba.Dense(neuron(), 4, 3)),
+            r"layer 'blocks.1' \(Dense\): it is not given what the block before it gave",
+        ),
+        (
+            lambda: Skipped(cuba.Dense(neuron(), 4, 3), cuba.Dense(neuron(), 3, 3)),
+            r"layer 'blocks.1' \(Dense\): it is not given what the block before it gave",
+        ),
+        (
+            lambda: nn.Sequential(cuba.Dense(neuron(), 4, 3), nn.ReLU()),
+            r"layer '0' \(Dense\): the model returns something else than what this last block",
+        ),
+    ],
+)
+def test_what_is_no_chain_of_spiking_blocks_is_refused_by_name(made, words):
+    with pytest.raises(Unsupported, match=words):
+        read(made(), 4)
+
+
+def test_blocks_of_other_neurons_are_refused_by_name():
+    from lava.lib.dl.slayer.block import rf
+
+    params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
+    with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has no rule. Leave it"):
+        read(Blocks(rf.Dense(params, 4, 3)), 4)
+
+
+def test_a_pool_that_mixes_channels_is_refused():
+    with pytest.raises(Unsupported, match=r"its kernel \(2, 2\), stride .* on \(5, 5\) let slayer"):
+        read(Blocks(cuba.Pool(neuron(), 2)), 2, 5, 5)
+
+
+def test_an_example_without_steps_is_refused():
+    with pytest.raises(BadInput, match=r"example_input has shape \(1, 4\), but slayer's blocks"):
+        integers(Blocks(cuba.Dense(neuron(), 4, 3)), torch.zeros(1, 4), None)
+
+
+def test_a_trace_points_to_save():
+    with pytest.raises(Unsupported, match=r"Blocks is made of lava-dl's slayer blocks.*Use neuro"):
+        trace(Blocks(cuba.Dense(neuron(), 4, 3)), torch.zeros(1, 4, 5))
