@@ -14,7 +14,9 @@ from typing import Any
 
 from neurocompile.ir.graph import Graph
 
-RULES = {package: f"neurocompile.frontend.peers.{package}" for package in ("snntorch",)}
+RULES = {
+    package: f"neurocompile.frontend.peers.{package}" for package in ("snntorch", "spikingjelly")
+}
 
 
 PACKAGES = tuple(f"{name}." for name in RULES)  # whose modules are one call each
