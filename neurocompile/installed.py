@@ -49,6 +49,11 @@ ABILITIES = (
     Ability("recordings .h5", ("h5py",), "train"),
     Ability("pictures", ("matplotlib",), "lava"),
     Ability(
+        "networks of snnTorch, SpikingJelly and Sinabs, read directly",
+        ("torch", "norse", "loguru", "snntorch", "spikingjelly", "pbr", "sinabs"),
+        "neighbours",
+    ),
+    Ability(
         "networks of snnTorch and SpikingJelly, by NIR",
         ("h5py", "torch", "nir", "nirtorch", "loguru", "snntorch", "spikingjelly"),
         "neighbours",

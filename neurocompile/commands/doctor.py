@@ -38,9 +38,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("scipy", "networkx", "asteval", "scikit-learn", "h5py", "matplotlib", "pillow"),
         ("--no-deps", "--ignore-requires-python", "lava-nc", "lava-dl"),
     ),
-    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio,
-    # NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is run by a test alone.
-    "neighbours": (("loguru", "tqdm"), ("--no-deps", "snntorch", "spikingjelly", "neurobench")),
+    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio, Sinabs'
+    # the driver of its chips (samna), NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is
+    # run by a test alone.
+    "neighbours": (
+        ("loguru", "tqdm"),
+        ("--no-deps", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench"),
+    ),
     # aeon is never imported: its data files are read, and its metadata excludes this numba.
     "paper": (("--no-deps", "aeon", "constriction"),),
 }
@@ -49,7 +53,7 @@ PACKAGES = (
     "click", "jsonschema", "numpy", "onnx", "onnxruntime", "rich",
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
-    "loguru", "snntorch", "spikingjelly", "neurobench",
+    "loguru", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench",
 )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from neurocompile.ir.graph import Graph
 
 RULES = {
-    package: f"neurocompile.frontend.peers.{package}" for package in ("snntorch", "spikingjelly")
+    package: f"neurocompile.frontend.peers.{package}"
+    for package in ("snntorch", "spikingjelly", "sinabs")
 }
 
 
