@@ -20,6 +20,8 @@ import norse.torch as norse
 import numpy as np
 import torch.nn.functional as F
 from support_networks import Row, rows
+from support_peers import LIBRARIES as PEERS
+from support_peers import layer_of, sites
 from torch import nn
 
 from neurocompile.chip.read import chip_names, load_chip
@@ -36,6 +38,7 @@ from neurocompile.formats.onnx_plain.neurons import EXAMPLES
 from neurocompile.formats.onnx_plain.read import RULES
 from neurocompile.frontend import functions, hints, joins
 from neurocompile.frontend.rules import RECURRENT, node_of, refusal
+from neurocompile.frontend.stateful import calling_of, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
 from neurocompile.nn import layers
@@ -98,6 +101,14 @@ def from_torch() -> str:
         for name, kind in kinds_of(library).items():
             if kind in registered:
                 put(node_name(kind), column, name + ("*" if issubclass(kind, RECURRENT) else ""))
+    for column, libraries in PEERS.items():
+        for name, kind in (pair for library in libraries for pair in kinds_of(library).items()):
+            if kind in registered and kind not in calling_of.registry:
+                put(node_name(kind), column, name)
+    for column, module, site in sites():
+        parts = node_of(module, site)
+        name = type(module).__name__ + ("*" if parts.recurrent is not None else "")
+        put(type(parts.neuron).__name__, column, name)
     calls: list[tuple[str, Iterable[Any]]] = [
         ("Reshape", functions.RESHAPES),
         ("Identity", functions.PASSES | functions.CASTS),
@@ -110,9 +121,9 @@ def from_torch() -> str:
             put(node, "in a forward", name)
     for stack, total in product(joins.STACKS, joins.SUMS):
         put("Add", "in a forward", f"{called(total)} of {called(stack)}")
-    columns = [*LIBRARIES.values(), "in a forward"]
+    columns = [*LIBRARIES.values(), *PEERS, "in a forward"]
     lines = [
-        [node, *(", ".join(sorted(cells[node].get(column, []))) for column in columns)]
+        [node, *(", ".join(sorted(set(cells[node].get(column, [])))) for column in columns)]
         for node in KINDS
         if node in cells
     ]
@@ -138,8 +149,11 @@ def called(target: Any) -> str:
 def refused_modules() -> str:
     """Modules without a rule, and what could replace them."""
     found: dict[str, list[str]] = {}
-    for library in (nn, norse):
+    peers = [(f"{name}.", library) for name, each in PEERS.items() for library in each]
+    for prefix, library in (("", nn), ("", norse), *peers):
         for name, kind in kinds_of(library).items():
+            if kind in calling_of.registry or kind in expansion_of.registry:
+                continue
             known = next(
                 (c for c in kind.__mro__ if c in node_of.registry and c is not object), None
             )
@@ -150,7 +164,7 @@ def refused_modules() -> str:
                     said = str(refusal(kind.__new__(kind), name))
                 hint = said.split("which is not supported. ")[1]
                 if hint != hints.OTHERWISE:  # a whole network of the library: traced into
-                    found.setdefault(hint, []).append(name)
+                    found.setdefault(hint, []).append(prefix + name)
     lines = [(", ".join(sorted(set(names))), hint) for hint, names in found.items()]
     return table(["module", "instead"], sorted(lines))
 
@@ -249,6 +263,9 @@ def from_onnx_files() -> str:
 def page() -> str:
     """The whole page."""
     containers = ", ".join(sorted({kind.__name__ for kind in CONTAINERS}))
+    slayer = ", ".join(sorted({k.__name__ for k in layer_of.registry if k is not object}))
+    inside = {kind.__name__ for kind in expansion_of.registry if kind is not object}
+    expanded = ", ".join(sorted(inside))
     return f"""# What is supported
 
 <!-- written by docs/make_support.py; change that -->
@@ -267,6 +284,9 @@ option that a rule does not know is refused by the layer's name.
 - A subclass without a forward of its own is read as its parent.
 - Norse's Lift of one of these is the same over all steps at once.
 - Traced into: {containers}, and modules of your own.
+- The columns of snnTorch, SpikingJelly and Sinabs show what their own modules become; their options
+  are those that docs/peers.md allows. Containers that run other layers are read as these:
+  {expanded}.
 
 {from_torch()}
 
@@ -297,6 +317,10 @@ docs/onnx.md has the options that each operator may have.
 Layers: {", ".join(netx_entries.ENTRIES)}.
 Neurons: {", ".join(netx_entries.NEURONS)}.
 docs/netx.md says which numbers they may have.
+
+## lava-dl's slayer blocks
+
+Read by `neurocompile.save` into FIXED, as docs/peers.md says: {slayer}.
 
 ## Refused by name
 
