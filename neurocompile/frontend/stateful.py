@@ -22,7 +22,7 @@ from neurocompile.installed import pinned
 from neurocompile.ir import reference
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.nodes import Add, BatchNorm, Delay, Input, Shape, Sparse, size
+from neurocompile.ir.nodes import Add, Delay, Input
 from neurocompile.ir.settings import Settings
 
 PROOF_STEPS = 12
@@ -145,23 +145,6 @@ def rate_of(leak: Array, dt: float) -> Array:
     for other in (np.nextafter(near, -np.inf), np.nextafter(near, np.inf)):
         near = np.where((near * dt != leak) & (other * dt == leak), other, near)
     return near
-
-
-def scaling(factor: Array, shape: Shape) -> BatchNorm | Sparse | None:
-    """Each value times a factor of its own; None where all are 1.
-
-    Args:
-        factor: () or shape.
-        shape: Of the layer.
-    """
-    if np.all(factor == 1):
-        return None
-    each = np.broadcast_to(factor, shape).astype(np.float64)
-    channels = each.reshape(shape[0], -1)
-    if np.all(channels == channels[:, :1]):
-        return BatchNorm(channels[:, 0], np.zeros(shape[0]))
-    count = np.arange(size(shape) + 1)
-    return Sparse(each.ravel(), count[:-1], count, shape, shape)
 
 
 def just_below(threshold: Array) -> Array:

@@ -257,3 +257,20 @@ def size(shape: Shape) -> int:
 def bias_of(op: Any) -> Array | None:
     """The bias of a linear map, or None where it has none."""
     return getattr(op, "bias", None)
+
+
+def scaling(factor: Array, shape: Shape) -> BatchNorm | Sparse | None:
+    """Each value times a factor of its own; None where all are 1.
+
+    Args:
+        factor: () or shape.
+        shape: Of the layer.
+    """
+    if np.all(factor == 1):
+        return None
+    each = np.broadcast_to(factor, shape).astype(np.float64)
+    channels = each.reshape(shape[0], -1)
+    if np.all(channels == channels[:, :1]):
+        return BatchNorm(channels[:, 0], np.zeros(shape[0]))
+    count = np.arange(size(shape) + 1)
+    return Sparse(each.ravel(), count[:-1], count, shape, shape)

@@ -23,7 +23,6 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Unsupported
-from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
@@ -149,16 +148,12 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
     if not has_reset(chip, incoming.neuron):
         raise refused(chip, incoming.name, incoming.neuron)
     drop = incoming.numbers.v_drop
-    if (
-        incoming.neuron.reset == "subtract"
-        and drop is not None
-        and not _is_threshold(drop, incoming)
-    ):
+    if incoming.neuron.reset == "subtract" and drop is not None:
         raise Unsupported(
             f"layer '{incoming.name}': a spike subtracts {float(np.max(drop)):.4g} from its "
             f"potential, but a chip's neuron subtracts its threshold, "
-            f"{float(np.max(incoming.numbers.v_th)):.4g}. Train with a reset to zero, or one that "
-            "subtracts the threshold in the step of the spike."
+            f"{float(np.max(incoming.numbers.v_th)):.4g}. Run simplify before: a synapse takes the "
+            "rest."
         )
     if incoming.host is not None and has_current(incoming.neuron):
         raise Unsupported(
@@ -173,11 +168,6 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
                 f"late, but an axon holds them back for up to {MOST_AXON_DELAY}. Use a shorter "
                 "delay."
             )
-
-
-def _is_threshold(drop: Array, incoming: Incoming) -> bool:
-    """Whether what a spike subtracts is the threshold but for a rounding of it."""
-    return bool(np.all(np.abs(drop - incoming.numbers.v_th) <= 1e-12 * np.abs(drop)))
 
 
 def _host_peak(incoming: Incoming, ranges: Ranges) -> float:

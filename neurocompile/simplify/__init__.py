@@ -7,10 +7,12 @@ Out: the same function with, between any two neurons, one synapse for each delay
 from neurocompile.ir.graph import Graph
 from neurocompile.simplify.compose_synapses import compose_synapses
 from neurocompile.simplify.drop_identities import drop_identities
+from neurocompile.simplify.spell_out_drops import spell_out_drops
 
 
 def simplify(graph: Graph) -> Graph:
     """Run every pass, in order."""
+    graph = spell_out_drops(graph)
     graph = drop_identities(graph)
     graph = compose_synapses(graph)
     return graph

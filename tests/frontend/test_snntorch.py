@@ -274,9 +274,14 @@ def test_the_length_of_a_step_is_that_of_the_settings_and_changes_no_spike():
     assert float(leak) == 1 - float(model[1].beta)
 
 
-def test_a_reset_to_zero_compiles_for_a_loihi():
-    model = sequential(nn.Linear(6, 9), neuron(init_hidden=True, reset_mechanism="zero"))
-    compiled = compile(trace(model, torch.zeros(1, 6)), load_chip("loihi-sim"))
+@pytest.mark.parametrize(("reset", "target"), [("zero", "loihi-sim"), ("subtract", "ideal")])
+def test_both_resets_compile_for_a_target_that_has_them(reset, target):
+    model = sequential(
+        *(nn.Linear(6, 9), neuron(init_hidden=True, reset_mechanism=reset)),
+        *(nn.Linear(9, 4), snn.Synaptic(0.9, 0.8, init_hidden=True, reset_delay=reset != "zero",
+                                        reset_mechanism=reset)),
+    )  # fmt: skip
+    compiled = compile(trace(model, torch.zeros(1, 6)), load_chip(target))
     assert compiled.fixed_graph.fixed
 
 

@@ -24,6 +24,7 @@ from lava.lib.dl.slayer.block import base, cuba
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.netx.entries import NetxFile
 from neurocompile.formats.netx.graph import foreign
 from neurocompile.formats.netx.layer import Geometry, NetxLayer
 from neurocompile.frontend.site import Site
@@ -94,7 +95,7 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
             shifts.append(0)
         shifts[-1] += int(getattr(each.block, "delay_shift", False))
         spread = _delays(each, spread)
-    graph = _named(foreign(layers), paths, shifts)
+    graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
     graph = verify(replace(graph, settings=settings or Settings()), "fixed")
     _prove(model, graph, example, ran)
     return graph

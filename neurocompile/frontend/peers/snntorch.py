@@ -32,10 +32,10 @@ from neurocompile.frontend.stateful import (
     copy_of,
     prove,
     rate_of,
-    scaling,
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import scaling
 
 PACKAGE = "snntorch"
 ZERO = np.zeros(())

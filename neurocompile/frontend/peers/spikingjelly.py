@@ -32,10 +32,10 @@ from neurocompile.frontend.stateful import (
     just_below,
     prove,
     rate_of,
-    scaling,
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.nodes import scaling
 
 PACKAGE = "spikingjelly"
 OWN_STEP = (
