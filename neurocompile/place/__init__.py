@@ -1,4 +1,4 @@
-"""Populations onto cores: limits, use, routes."""
+"""Place populations on cores: limits, use, routes."""
 
 from neurocompile.place.bound import least_cores
 from neurocompile.place.fit import core_table, fit

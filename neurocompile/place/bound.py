@@ -1,8 +1,8 @@
-"""How many cores a network needs at the very least, by counting.
+"""The smallest number of cores that a network can need, by counting.
 
 In:  FIXED graph, chip.
-Out: by resource, a number of cores that no placement goes below.
-What every placement must store is added up over the network and divided by what a core has.
+Out: by resource, a lower bound on the number of cores of every placement.
+What every placement must store is summed over the network and divided by the limit of a core.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from neurocompile.place.memory import format_of, least_bits
 
 
 def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
-    """By resource of a core that is limited, how many cores hold what the network needs.
+    """By limited resource of a core, the smallest number of cores that can hold the network.
 
-    Neurons and configurations are counted. An axon is counted once for each source neuron
-    with a synapse, as if all its targets shared a core. In memory each dense or sparse synapse
-    is stored once, with the narrowest fields; kernels count nothing, for cores that hold
-    equal lists may be few.
+    Neurons and configurations are counted. Each source neuron with a synapse counts as one axon,
+    as if all its targets shared a core. In memory each dense or sparse synapse is counted once,
+    with the narrowest fields. Kernels count as 0 bits: cores may share their lists.
     """
     synapses = {name: _of_sources(synapse) for name, synapse in graph.of(Synapse)}
-    axons = {name: int(np.count_nonzero(each)) for name, each in synapses.items()}
+    axons = {name: int(np.count_nonzero(counts)) for name, counts in synapses.items()}
     populations = dict(graph.of(CubaLIF))
     from_cores = [name for name in axons if graph.before(name)[0] in populations]
     need = {
@@ -49,13 +48,13 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
 
 
 def _of_sources(synapse: Synapse) -> Array:
-    """(source neurons,) int64, synapses of each."""
+    """(source neurons,) int64, number of synapses of each."""
     shape = synapse.out_shape
     return map_of(synapse, shape).reach(Box(shape, tuple((0, n) for n in shape)))
 
 
 def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) -> int:
-    """Bits that every placement stores at least."""
+    """Smallest number of bits that any placement stores."""
     if memory is None:
         return 0
     nodes = {name: graph.nodes[name] for name in synapses}
@@ -64,5 +63,5 @@ def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) ->
 
 
 def _different(registers: list[Array]) -> int:
-    """Different values in the registers of all populations."""
+    """Number of different values in the registers of all populations."""
     return len({int(value) for register in registers for value in np.unique(register)})

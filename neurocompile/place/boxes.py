@@ -1,7 +1,7 @@
-"""Blocks: the shapes in which a population is cut.
+"""Blocks: the boxes into which a population is cut.
 
 In:  the shape of a population.
-Out: boxes of neurons, a range on every axis, channels first; how an axis is divided.
+Out: boxes of neurons, one range per axis, channels first; how an axis is divided.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Span = tuple[int, int]
 
 
 class Box(NamedTuple):
-    """A box of neurons, which lie on their core in C order.
+    """A box of neurons, which are on their core in C order.
 
     Attributes:
-        shape: Of the population as it is cut.
-        box: By axis, the first index and the one behind the last.
+        shape: Shape in which the population is cut.
+        box: By axis, the first index and one past the last index.
     """
 
     shape: Shape
@@ -36,12 +36,12 @@ class Box(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many neurons."""
+        """Number of neurons."""
         return prod(self.sides)
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """How far a step along each axis leads on the core, in neurons."""
+        """By axis, the distance of two neighbouring neurons on the core, in neurons."""
         sides = self.sides
         return tuple(prod(sides[a + 1 :]) for a in range(len(sides)))
 
@@ -62,11 +62,11 @@ class Box(NamedTuple):
 
 
 def even(start: int, stop: int, pieces: int) -> list[Span]:
-    """A range in so many pieces, whose lengths differ by 1 at most."""
+    """A range divided into so many pieces, whose lengths differ by at most 1."""
     cuts = [start + (stop - start) * k // pieces for k in range(pieces + 1)]
     return list(pairwise(cuts))
 
 
 def piece_lengths(length: int) -> Array:
-    """The longest piece when an axis is divided evenly into 1, 2, 3, ... pieces; each once."""
+    """Length of the longest piece of an axis divided evenly into 1, 2, 3, ... pieces; each once."""
     return np.unique(-(-length // np.arange(1, length + 1)))

@@ -1,9 +1,9 @@
 """Cut one population into blocks that each fit a core.
 
-In:  a population with the synapses onto it.
-Out: layouts: how it may be cut, and the blocks that result on cores of its own.
-Blocks are boxes, along space and channels. The shapes that need fewest cores come first, then
-those that need fewest messages.
+In:  a population with its incoming synapses.
+Out: layouts: how it may be cut, and the blocks that result if it shares no core.
+Blocks are boxes, along space and channels. Shapes that need the fewest cores come first; among
+these, shapes that need the fewest messages.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from neurocompile.place.boxes import Box, even, piece_lengths
 from neurocompile.place.load import Load, Over, PopulationToPlace
 from neurocompile.place.maps import messages_of
 
-SHAPES = 3  # shapes of each size that are tried in full
+SHAPES = 3  # number of shapes of each size that are tried in full
 
 
 class Layout(NamedTuple):
     """A population as bars, each of which is cut along one axis.
 
     Attributes:
-        axis: Along which bars are cut.
-        bars: Boxes with the whole of that axis; together the population.
+        axis: Axis along which the bars are cut.
+        bars: Boxes that span the whole of that axis; together they are the population.
     """
 
     axis: int
@@ -35,13 +35,13 @@ class Layout(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A population on cores of its own.
+    """A population on cores that it does not share.
 
     Attributes:
-        layout: How it is cut.
-        blocks: As equal as the limits allow: the fullest core sets the pace of a step.
-        messages: Of one spike of every source.
-        longest: Neurons of the largest block that fits.
+        layout: Bars and the axis along which they are cut.
+        blocks: Blocks, as equal as the limits allow: the fullest core sets the pace of a step.
+        messages: Number of messages when every source spikes once.
+        longest: Number of neurons in the largest block that fits.
     """
 
     layout: Layout
@@ -54,27 +54,28 @@ def cuts(layer: PopulationToPlace) -> list[Cut]:
     """Ways to cut a population, the best first.
 
     Raises:
-        DoesNotFit: If one neuron alone is too much for a core.
+        DoesNotFit: If a single neuron is too much for a core.
     """
-    found: list[Cut] = []
+    possible: list[Cut] = []
     tried: set[Layout] = set()
     for fewest, layouts in _layouts(layer):
-        if found and fewest > min(len(cut.blocks) for cut in found):
-            break  # smaller blocks are more cores
+        if possible and fewest > min(len(cut.blocks) for cut in possible):
+            break  # smaller blocks need more cores
         for layout in layouts:
             if layout not in tried:
                 tried.add(layout)
                 cut = _alone(layer, layout)
-                found += [cut] if cut else []
-    found.sort(key=lambda cut: (len(cut.blocks), cut.messages))  # stable: the same every time
-    return found
+                possible += [cut] if cut else []
+    possible.sort(key=lambda cut: (len(cut.blocks), cut.messages))  # stable: the same every time
+    return possible
 
 
 def longest(layer: PopulationToPlace, load: Load, bar: Box, axis: int, start: int) -> int | Over:
-    """Until where a bar fits onto a core, at most 1/32 shorter than the longest piece.
+    """Where a piece of a bar that fits onto a core ends, on the axis of the bar.
 
-    Nothing is assumed of pieces in between: the one returned was itself checked. Returns what
-    runs out where not even one slice fits.
+    The piece is at most 1/32 shorter than the longest one that fits. Nothing is assumed about
+    lengths in between: the length returned was itself checked. If not even one slice fits, the
+    resource that runs out is returned.
     """
     stop = bar.box[axis][1]
     slice_ = bar.size // bar.sides[axis]
@@ -96,7 +97,7 @@ def longest(layer: PopulationToPlace, load: Load, bar: Box, axis: int, start: in
 
 
 def _alone(layer: PopulationToPlace, layout: Layout) -> Cut | None:
-    """The population on cores of its own; None where one slice is too much for a core."""
+    """The population on cores that it does not share; None if one slice is too much for a core."""
     blocks: list[Box] = []
     largest = 0
     for bar in layout.bars:
@@ -113,21 +114,21 @@ def _alone(layer: PopulationToPlace, layout: Layout) -> Cut | None:
         equal = [bar.piece(layout.axis, s) for s in even(*bar.box[layout.axis], len(pieces))]
         fits = all(isinstance(layer.onto(Load(), piece), Load) for piece in equal)
         blocks += equal if fits else pieces
-    messages = sum(each.axons(block) for _, each in layer.maps for block in blocks)
+    messages = sum(onto.axons(block) for _, onto in layer.maps for block in blocks)
     return Cut(layout, tuple(blocks), messages, largest)
 
 
 def _layouts(layer: PopulationToPlace) -> Iterator[tuple[int, list[Layout]]]:
-    """Layouts with blocks of at most so many neurons, then half as many, down to one.
+    """Layouts whose blocks have at most so many neurons, then half as many, down to one.
 
-    With each: how many blocks they have at least.
+    With the layouts of each size comes the smallest number of blocks that any of them has.
     """
     lengths = [piece_lengths(n) for n in layer.shape]
     volume = reduce(np.multiply.outer, lengths)
     pieces = reduce(
         np.multiply.outer, [-(-n // p) for n, p in zip(layer.shape, lengths, strict=True)]
     )
-    messages = messages_of([each for _, each in layer.maps], layer.shape, lengths)
+    messages = messages_of([onto for _, onto in layer.maps], layer.shape, lengths)
     most = min(layer.most() or int(volume.max()), int(volume.max()))
     while True:
         (fits,) = np.nonzero(volume.ravel() <= most)
@@ -147,7 +148,7 @@ def _layouts(layer: PopulationToPlace) -> Iterator[tuple[int, list[Layout]]]:
 
 
 def _bars(layer: PopulationToPlace, sides: tuple[int, ...]) -> Iterator[Layout]:
-    """The layouts of one shape of block: bars along its longest axis and along its first."""
+    """The layouts for one shape of block: bars along its longest axis and along its first."""
     axes = range(len(sides))
     longest_axis = max(axes, key=lambda a: (sides[a] < layer.shape[a], sides[a]))
     for axis in dict.fromkeys((longest_axis, 0)):

@@ -1,7 +1,7 @@
-"""Tell how full a chip is.
+"""Describe how full a chip is.
 
 In:  Placed.
-Out: plain JSON values for the report: limits with what is used of them, and every core.
+Out: plain JSON values for the report: each limit with its use, and every core.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from neurocompile.place.placed import RESOURCES, Placed
 def fit(placed: Placed) -> dict[str, Any]:
     """The `fit` of report.json: whether the network fits, and each limit.
 
-    A row of `limits` has the resource, its unit, what the fullest core takes (`used`), the
-    limit of a core (null is none), the sum over all cores, and the core that takes most, with
-    its layers. The row `cores` speaks of all chips that the network may take (`chips_limit`).
-    `least_cores` has, by resource with a limit, how many cores hold what the network needs of it
-    (`bound.py`).
+    A row of `limits` has the resource, its unit, the use of the fullest core (`used`), the limit
+    per core (null for none), the sum over all cores, and the fullest core with its layers. The
+    row `cores` is about all chips that the network may use (`chips_limit`). `least_cores` is, by
+    limited resource, the smallest number of cores that can hold the network (`bound.py`).
     """
     cores, allowed = placed.chip.limits.cores, chips_allowed(placed.chip)
     rows: list[dict[str, Any]] = [
@@ -57,13 +56,13 @@ def fit(placed: Placed) -> dict[str, Any]:
         "least_cores": least_cores(placed.graph, placed.chip),
         "chips": chips_used(placed.chip, len(placed.cores)),
         "chips_limit": allowed,
-        "fewest_of": placed.fewest_of,
+        "fewest_of": placed.objective,
         "limits": rows,
     }
 
 
 def core_table(placed: Placed) -> list[dict[str, Any]]:
-    """A row a core: its number, chip, layers and what it takes of each resource."""
+    """One row per core: its number, chip, layers and its use of each resource."""
     on = chip_of(placed.chip, len(placed.cores)).tolist()
     return [
         {"core": core.index, "chip": chip, "layer": core.layer}

@@ -1,9 +1,9 @@
-"""Level the work of cores: the busiest one sets the pace of a step.
+"""Balance the work of the cores: the busiest one sets the pace of a step.
 
 In:  what each core holds.
-Out: the same blocks on as many cores, busy ones relieved by idle ones.
-A block's work is its synapses: its operations when every source spikes once. Blocks move or
-change places, so cores and messages stay as they are.
+Out: the same blocks on as many cores; some have moved from busy cores to idle ones.
+A block's work is its number of synapses: its operations when every source spikes once. Blocks
+move to another core or are exchanged, so the numbers of cores and messages do not change.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.load import Load, PopulationToPlace
 
-OTHERS = 16  # cores, the idlest first, that a block of a busy one may move to
-TRIES = 1000  # changes that are checked at most
-RELIEF = 32  # the busier of two cores is relieved by at least this part of its work
+OTHERS = 16  # number of cores, the idlest first, that a block of a busy core may move to
+TRIES = 1000  # largest number of changes that are checked
+RELIEF = 32  # a change takes at least one part in this many off the busier of two cores
 
 Blocks = dict[str, Box]
-Work = Mapping[tuple[str, tuple[Span, ...]], int]  # of a block, by its population and box
+Work = Mapping[tuple[str, tuple[Span, ...]], int]  # synapses by population and box of a block
 
 
 def levelled(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list[Load]:
     """Cores after moves and exchanges of blocks, each of which relieves the busier of two cores.
 
-    Which core is busiest depends on how often neurons spike, so all are relieved where they
-    can be, the busiest first.
+    Which core is really the busiest depends on the spikes, so every core is relieved where
+    possible, the busiest first.
 
     Args:
-        layers: Populations; what they send is told.
-        loads: What each core holds.
+        layers: Populations whose output axons are known.
+        loads: Blocks that each core holds.
     """
     by_name = {layer.name: layer for layer in layers}
     work = {
-        (name, block.box): sum(int(each.reach(block).sum()) for _, each in by_name[name].maps)
+        (name, block.box): sum(int(onto.reach(block).sum()) for _, onto in by_name[name].maps)
         for load in loads
         for name, block in load.blocks.items()
     }
@@ -69,7 +69,10 @@ def _changes(
     totals: Sequence[int],
     busy: int,
 ) -> Iterator[tuple[int, Blocks, Blocks]]:
-    """Blocks of the busiest core and of another after a move or an exchange, if both are idler."""
+    """Blocks of a busy core and of another after a change that lowers the larger work of the two.
+
+    Yields the number of the other core, then the blocks of both.
+    """
     idlest = sorted((at for at in range(len(loads)) if at != busy), key=totals.__getitem__)
     for at in idlest[:OTHERS]:
         mine, theirs = loads[busy].blocks, loads[at].blocks
@@ -78,19 +81,19 @@ def _changes(
                 twice = name in theirs or (other is not None and other in mine)
                 if twice and other != name:
                     continue  # a core holds at most one block of a population
-                given = {n: b for n, b in mine.items() if n != name}
-                kept = {n: b for n, b in theirs.items() if n != other}
-                kept[name] = mine[name]
+                my_next = {n: b for n, b in mine.items() if n != name}
+                their_next = {n: b for n, b in theirs.items() if n != other}
+                their_next[name] = mine[name]
                 if other is not None:
-                    given[other] = theirs[other]
+                    my_next[other] = theirs[other]
                 now = max(totals[busy], totals[at])
-                after = max(_total(work, given.items()), _total(work, kept.items()))
-                if given and now and after * RELIEF <= now * (RELIEF - 1):
-                    yield at, given, kept
+                after = max(_total(work, my_next.items()), _total(work, their_next.items()))
+                if my_next and now and after * RELIEF <= now * (RELIEF - 1):
+                    yield at, my_next, their_next
 
 
 def _loaded(layers: Mapping[str, PopulationToPlace], blocks: Blocks) -> Load | None:
-    """A core with these blocks; None where it cannot hold them."""
+    """What a core with these blocks holds; None if they do not fit."""
     load = Load()
     for name, block in blocks.items():
         grown = layers[name].onto(load, block)

@@ -1,9 +1,9 @@
-"""What blocks of neurons take of a core, and when a core is full.
+"""How much of a core blocks of neurons use, and when a core is full.
 
-In:  a population with the synapses onto it; what a core holds already.
-Out: what it holds with one block more, or which resource runs out.
-A core holds at most one block of a population, so what blocks take adds up; thresholds,
-decays and layouts of lists are shared where they are equal.
+In:  a population with its incoming synapses; what a core holds already.
+Out: what the core holds with one more block, or which resource runs out.
+A core holds at most one block of a population, so the uses of blocks add up. Equal thresholds,
+decays and layouts of lists are shared.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ ADVICE = {
     "smaller kernel, or fewer neurons in the layer before it.",
     "synapse_memory": "Let a neuron see fewer inputs, or use fewer weight bits.",
     "output_axons": "Let a neuron reach fewer neurons: a smaller kernel, or a smaller layer "
-    "behind it.",
+    "after it.",
     "synapse_configurations": "Join synapses into this layer, or give them one weight exponent.",
 }
 SETS = ("threshold_configurations", "neuron_configurations", "synapse_configurations")
 
 
 class Over(NamedTuple):
-    """A resource of which a core has too little, and how much it would need."""
+    """A resource of which a core has too little, and the amount that it would need."""
 
     resource: str
-    found: int
+    needed: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Load:
     """What a core holds.
 
     Attributes:
-        blocks: By population, in their order on the core.
-        sums: Neurons, input axons, output axons and bits of memory.
+        blocks: Blocks by population, in their order on the core.
+        sums: Numbers of neurons, input axons, output axons and bits of memory.
         sets: By key of SETS, the different configurations.
-        share: The largest part that is taken of any resource.
+        share: Used part of the resource that is closest to its limit, 0 to 1.
     """
 
     blocks: Mapping[str, Box] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Load:
     share: float = 0.0
 
     def use(self, chip: Chip) -> dict[str, int | None]:
-        """By key of RESOURCES, how much is taken; None where the chip has no formula."""
+        """By key of RESOURCES, amount in use; None where the chip has no formula."""
         use: dict[str, int | None] = {**self.sums, **{k: len(v) for k, v in self.sets.items()}}
         if chip.memory is None:
             use |= {"synapse_memory": None, "synapse_configurations": None}
@@ -76,11 +76,12 @@ class PopulationToPlace:
     """A population on its way to cores.
 
     Attributes:
-        name, shape: Of the population, as it is cut.
-        maps: The synapses onto it, each with the name of its source.
-        chip: The chip.
-        told: (shape) int64, output axons that each neuron takes, as far as targets are cut.
-        sent: (shape) int64, the same of placements before this one; 0 where there was none.
+        name: Name of the population.
+        shape: Shape in which it is cut.
+        maps: Incoming synapses, each with the name of its source.
+        chip: Chip with its limits.
+        output_axons: (shape) int64, output axons per neuron to the targets that are cut already.
+        earlier_axons: (shape) int64, the most that a neuron took in earlier placements; 0 at first.
     """
 
     def __init__(
@@ -92,27 +93,29 @@ class PopulationToPlace:
         chip: Chip,
     ) -> None:
         self.name, self.shape, self.maps, self.chip = name, shape, maps, chip
-        self.told, self.sent = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.output_axons = np.zeros(shape, np.int64)
+        self.earlier_axons = np.zeros(shape, np.int64)
         decays = (population.du + 1) * (1 << 13) + population.dv  # dv needs 13 bits
         self._threshold, self._decay = (
-            each if each.ndim == 0 else each.reshape(shape) for each in (population.vth, decays)
+            values if values.ndim == 0 else values.reshape(shape)
+            for values in (population.vth, decays)
         )
         self._stored: dict[tuple[tuple[Span, ...], int], list[Lists]] = {}
         self._limits = {r: limit_of(chip, r) for r in RESOURCES}
 
     def most(self) -> int | None:
-        """Neurons that a core takes at most, whatever they are."""
+        """Largest number of neurons that a core can hold, whatever they are."""
         bounds = [self._limits["neurons"]]
         bounds.append(addressable(self.chip.memory) if self.chip.memory else None)
         return min((b for b in bounds if b is not None), default=None)
 
     def onto(self, load: Load, block: Box) -> Load | Over:
-        """What a core holds with one block more; memory is not measured where axons run out."""
+        """What a core holds with one more block, or what runs out; memory is checked last."""
         sums = dict(load.sums)
         sums["neurons"] += block.size
-        sums["input_axons"] += sum(each.axons(block) for _, each in self.maps)
+        sums["input_axons"] += sum(onto.axons(block) for _, onto in self.maps)
         sums["output_axons"] += int(
-            np.maximum(self.told[block.slices], self.sent[block.slices]).sum()
+            np.maximum(self.output_axons[block.slices], self.earlier_axons[block.slices]).sum()
         )
         most = self.most()
         if most is not None and sums["neurons"] > most:
@@ -126,10 +129,10 @@ class PopulationToPlace:
         }
         if self.chip.memory is not None:
             stored = self._lists(block, load.sums["neurons"])
-            sums["synapse_memory"] += sum(each.bits for each in stored)
-            kinds["synapse_configurations"] = frozenset(each.layout for each in stored)
-        sets = {key: kept | kinds.get(key, frozenset()) for key, kept in load.sets.items()}
-        use = {**sums, **{key: len(found) for key, found in sets.items()}}
+            sums["synapse_memory"] += sum(lists.bits for lists in stored)
+            kinds["synapse_configurations"] = frozenset(lists.layout for lists in stored)
+        sets = {key: held | kinds.get(key, frozenset()) for key, held in load.sets.items()}
+        use = {**sums, **{key: len(different) for key, different in sets.items()}}
         share = max((use[r] / n for r, n in self._limits.items() if n), default=0.0)
         return self._over(use) or Load({**load.blocks, self.name: block}, sums, sets, share)
 
@@ -139,27 +142,27 @@ class PopulationToPlace:
         unit = " bits of" if over.resource == "synapse_memory" else ""
         limit = self._limits[over.resource]
         return DoesNotFit(
-            f"layer '{self.name}': neuron {int(block.neurons()[0])} alone takes {over.found}{unit} "
-            f"{what}{self._whence(block, over)}, but a core of {self.chip.name} has {limit}. "
-            f"At most {limit} fit. {ADVICE.get(over.resource, '')}".rstrip()
+            f"layer '{self.name}': neuron {int(block.neurons()[0])} needs {over.needed}{unit} "
+            f"{what}{self._whence(block, over)}, but a core of {self.chip.name} has only {limit}. "
+            f"{ADVICE.get(over.resource, '')}".rstrip()
         )
 
     def _whence(self, block: Box, over: Over) -> str:
-        """The sources of input axons, where there are several."""
+        """The sources of input axons, if there are several."""
         if over.resource != "input_axons" or len(self.maps) < 2:
             return ""
-        return f" ({', '.join(f'{each.axons(block)} from {name!r}' for name, each in self.maps)})"
+        return f" ({', '.join(f'{onto.axons(block)} from {name!r}' for name, onto in self.maps)})"
 
     def _over(self, use: Mapping[str, int]) -> Over | None:
         """The first resource of which there is too little."""
-        for resource, found in use.items():
+        for resource, needed in use.items():
             limit = self._limits[resource]
-            if limit is not None and found > limit:
-                return Over(resource, found)
+            if limit is not None and needed > limit:
+                return Over(resource, needed)
         return None
 
     def _lists(self, block: Box, base: int) -> list[Lists]:
-        """The lists of each synapse onto a block, remembered."""
+        """The lists of each synapse onto a block, computed once."""
         assert self.chip.memory is not None
         key = block.box, base
         if key not in self._stored:
@@ -168,7 +171,7 @@ class PopulationToPlace:
 
 
 def limit_of(chip: Chip, resource: str) -> int | None:
-    """What a core of the chip has of a resource; None is no limit."""
+    """How much of a resource a core of the chip has; None means no limit."""
     limit = getattr(chip.limits, RESOURCES[resource])
     return None if limit is None else int(limit.value)
 

@@ -1,9 +1,9 @@
-"""What a block of neurons takes of a core, for one synapse that ends on it.
+"""What a block of neurons needs on a core for one synapse that ends on it.
 
-In:  a synapse; blocks of the population behind it.
+In:  a synapse; blocks of the population after it.
 Out: how many synapses each source neuron has on a block, and the bits of their lists.
-A convolution is the same at every place, so its numbers are products over the axes and no
-connection is written down; tests compare them with the connection map of `ir.entries`.
+A convolution is the same at every position, so its numbers are products over the axes and no
+connection is listed; tests compare them with the connection map of `ir.entries`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ from neurocompile.place.boxes import Box, Span
 from neurocompile.place.memory import Lists, format_of, lists, mix, priced
 
 
-class _Found(NamedTuple):
-    """Lists of a block: how long each is, the largest index, whether a list leaves one out."""
+class _BlockLists(NamedTuple):
+    """The lists of synapses on a block.
+
+    Attributes:
+        lengths: (axons,) int64, synapses in each list.
+        top: Largest index in any list.
+        gaps: Whether some list skips an index.
+    """
 
     lengths: Array
     top: int
@@ -33,11 +39,11 @@ class _Found(NamedTuple):
 
 
 class Listed:
-    """A map of any kind: its connections are listed once, and counted."""
+    """A map of any kind: its connections are listed once, then counted per block."""
 
     def __init__(self, synapse: Synapse) -> None:
         self.synapse = synapse
-        self._known: dict[tuple[Span, ...], _Found] = {}
+        self._lists_of: dict[tuple[Span, ...], _BlockLists] = {}
 
     @cached_property
     def rows(self) -> Rows:
@@ -45,37 +51,37 @@ class Listed:
         return rows_of(self.synapse)
 
     def reach(self, block: Box) -> Array:
-        """(source neurons,) int64, the synapses that each has on a block."""
+        """(source neurons,) int64, number of synapses that each has on a block."""
         return np.bincount(self.rows.take(block.neurons()).indices, minlength=self.rows.width)
 
     def axons(self, block: Box) -> int:
-        """How many source neurons have a synapse on a block."""
+        """Number of source neurons that have a synapse on a block."""
         return self._listed(block).lengths.size
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """The lists of a block whose first neuron has number `base` on its core."""
-        kind, found = format_of(self.synapse), self._listed(block)
+        kind, listed = format_of(self.synapse), self._listed(block)
         if kind == "conv":
             columns = self.rows.take(block.neurons()).columns(0, block.size)
             return lists(self.synapse, columns, memory, base)
-        indexed = kind == "sparse" or found.gaps
-        top = (found.top + base if found.lengths.size else 0) if indexed else None
-        return priced(self.synapse, found.lengths, top, memory)
+        indexed = kind == "sparse" or listed.gaps
+        top = (listed.top + base if listed.lengths.size else 0) if indexed else None
+        return priced(self.synapse, listed.lengths, top, memory)
 
-    def _listed(self, block: Box) -> _Found:
-        """What is in the lists of a block, remembered."""
-        if block.box not in self._known:
+    def _listed(self, block: Box) -> _BlockLists:
+        """The lists of a block, computed once."""
+        if block.box not in self._lists_of:
             columns = self.rows.take(block.neurons()).columns(0, block.size)
             lengths = np.diff(columns.indptr)
             (used,) = np.nonzero(lengths)
             lengths, starts = lengths[used], columns.indptr[:-1][used]
             last = columns.indices[starts + lengths - 1]
             gaps = bool(np.any(last - columns.indices[starts] + 1 != lengths))
-            self._known[block.box] = _Found(lengths, int(last.max(initial=0)), gaps)
-        return self._known[block.box]
+            self._lists_of[block.box] = _BlockLists(lengths, int(last.max(initial=0)), gaps)
+        return self._lists_of[block.box]
 
     def messages(self, axis: int, length: int, shape: Shape) -> int:
-        """A factor of the messages where an axis is cut every so many neurons."""
+        """Factor of the number of messages if an axis is cut into pieces of this length."""
         return -(-shape[axis] // length)
 
 
@@ -83,7 +89,7 @@ class DenseMap(Listed):
     """A map from every neuron to every neuron."""
 
     def reach(self, block: Box) -> Array:
-        """Every source has all of them."""
+        """Every source has a synapse on every neuron of the block."""
         return np.full(size(self.synapse.in_shape), block.size, np.int64)
 
     def axons(self, block: Box) -> int:
@@ -91,7 +97,7 @@ class DenseMap(Listed):
         return size(self.synapse.in_shape)
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
-        """One list a source, without an index."""
+        """One list per source, without indices."""
         return priced(self.synapse, self.reach(block), None, memory)
 
 
@@ -127,18 +133,18 @@ class Windows(Listed):
         self._hashes: dict[object, tuple[Array, int]] = {}
 
     def reach(self, block: Box) -> Array:
-        """The outer product of what each axis gives."""
-        found = self._channels(block.box[0])
+        """The outer product of the synapses along each axis."""
+        synapses = self._channels(block.box[0])
         for axis, span in zip(self.axes, block.box[1:], strict=True):
-            found = np.multiply.outer(found, axis.within(span).synapses)
-        return found.ravel()
+            synapses = np.multiply.outer(synapses, axis.within(span).synapses)
+        return synapses.ravel()
 
     def axons(self, block: Box) -> int:
-        """The product of what each axis gives."""
-        found = int(np.count_nonzero(self._channels(block.box[0])))
+        """The product over the axes of the source positions with synapses."""
+        sources = int(np.count_nonzero(self._channels(block.box[0])))
         for axis, span in zip(self.axes, block.box[1:], strict=True):
-            found *= axis.within(span).reached
-        return found
+            sources *= axis.within(span).reached
+        return sources
 
     def messages(self, axis: int, length: int, shape: Shape) -> int:
         """Pairs of a source index and a piece that it reaches."""
@@ -148,7 +154,7 @@ class Windows(Listed):
         return np.unique(channels // self.outs * shape[0] + channels // length).size * self.ins
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
-        """As `lists` of the connections; a list is met once for each place where it starts."""
+        """The same as `lists` of the connections; a list is looked at once per starting point."""
         bases = memory.shared_bases.value
         cuts = [axis.within(span) for axis, span in zip(self.axes, block.box[1:], strict=True)]
         keys, lengths, top = [], [], 0
@@ -172,7 +178,7 @@ class Windows(Listed):
         return priced(self.synapse, np.concatenate(lengths)[once], top, memory)
 
     def _parts(self, channels: Span) -> list[tuple[int, Span]]:
-        """Groups that reach into a range of channels, and which channels of the group lie in it."""
+        """Groups that reach a range of channels, each with its own channels in that range."""
         first, last = channels[0] // self.outs, (channels[1] - 1) // self.outs
         return [
             (g, (max(channels[0] - g * self.outs, 0), min(channels[1] - g * self.outs, self.outs)))
@@ -180,11 +186,11 @@ class Windows(Listed):
         ]
 
     def _channels(self, channels: Span) -> Array:
-        """(source channels,) int64, how many channels of a range each reaches."""
-        found = np.zeros((self.groups, self.ins), np.int64)
+        """(source channels,) int64, number of channels in a range that each reaches."""
+        reached = np.zeros((self.groups, self.ins), np.int64)
         for group, (start, stop) in self._parts(channels):
-            found[group] = stop - start
-        return found.ravel()
+            reached[group] = stop - start
+        return reached.ravel()
 
     def _lists(
         self,
@@ -194,7 +200,7 @@ class Windows(Listed):
         patterns: tuple[_Pattern, ...],
         strides: tuple[int, ...],
     ) -> tuple[Array, int]:
-        """A hash of the list of each source channel of a group, and how far a list reaches."""
+        """A hash of each source channel's list in a group, and the largest offset in a list."""
         key = (group, start, stop, patterns, strides)
         if key not in self._hashes:
             weight, offset = self.kernel[group][:, start:stop], np.arange(stop - start) * strides[0]
@@ -208,19 +214,19 @@ class Windows(Listed):
 
 
 class _Pattern(NamedTuple):
-    """Along one axis: targets of a source, counted from its first one, and the tap to each."""
+    """Along one axis: the targets of a source, counted from its first, and the tap to each."""
 
     offsets: tuple[int, ...]
     taps: tuple[int, ...]
 
 
 class _Within(NamedTuple):
-    """One axis of a convolution onto a range of targets.
+    """One axis of a convolution, restricted to a range of targets.
 
     Attributes:
-        synapses: (source positions,) int64.
-        reached: How many source positions have synapses.
-        patterns: The different ways in which they have them.
+        synapses: (source positions,) int64, number of synapses of each.
+        reached: Number of source positions with synapses.
+        patterns: Different patterns of their synapses.
         starts: By pattern, the first target of each source position, counted within the range.
     """
 
@@ -245,17 +251,17 @@ class _Axis:
         order = np.lexsort((target, source))
         self.source, self.target, self.tap = source[order], target[order], tap[order]
         self.sources, self.targets = (large, small) if forward else (small, large)
-        self._known: dict[Span, _Within] = {}
+        self._within: dict[Span, _Within] = {}
 
     def messages(self, length: int) -> int:
-        """Pairs of a source position and a piece that it reaches, the pieces being so long."""
+        """Pairs of a source position and a piece that it reaches, for pieces of this length."""
         return int(np.unique(self.source * self.targets + self.target // length).size)
 
     def within(self, span: Span) -> _Within:
         """The part of the axis that ends on a range of targets."""
-        if span not in self._known:
-            self._known[span] = self._cut(*span)
-        return self._known[span]
+        if span not in self._within:
+            self._within[span] = self._cut(*span)
+        return self._within[span]
 
     def _cut(self, start: int, stop: int) -> _Within:
         inside = (self.target >= start) & (self.target < stop)
@@ -263,22 +269,22 @@ class _Axis:
         synapses = np.bincount(self.source[inside], minlength=self.sources)
         ends = np.cumsum(synapses[synapses > 0])
         firsts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: ends.size]
-        found: dict[_Pattern, list[int]] = {}
+        starts: dict[_Pattern, list[int]] = {}
         for a, b in zip(firsts.tolist(), ends.tolist(), strict=True):
             offsets = tuple((target[a:b] - target[a]).tolist())
             pattern = _Pattern(offsets, tuple(tap[a:b].tolist()))
-            found.setdefault(pattern, []).append(int(target[a]) - start)
-        return _Within(synapses, ends.size, tuple(found), tuple(map(np.array, found.values())))
+            starts.setdefault(pattern, []).append(int(target[a]) - start)
+        return _Within(synapses, ends.size, tuple(starts), tuple(map(np.array, starts.values())))
 
 
 def _different(numbers: Array) -> Array:
-    """The different values; most often there is one."""
+    """The different values; in most cases there is only one."""
     low = numbers.min()
     return low.reshape(1) if low == numbers.max() else np.unique(numbers)
 
 
 def map_of(synapse: Synapse, shape: Shape) -> Listed:
-    """How blocks of a population of this shape are counted."""
+    """The map that counts the blocks of a population of this shape."""
     if isinstance(synapse.op, Conv | ConvTranspose) and synapse.out_shape == shape:
         return Windows(synapse)
     if isinstance(synapse.op, Linear) and synapse.op.weight.shape[1] == size(synapse.in_shape):
@@ -287,29 +293,29 @@ def map_of(synapse: Synapse, shape: Shape) -> Listed:
 
 
 def cut_shape(shape: Shape, incoming: list[Synapse]) -> Shape:
-    """The shape in which a population is cut: that of a convolution onto it, else its own."""
+    """The shape in which a population is cut: that of an incoming convolution, else its own."""
     windows = [s.out_shape for s in incoming if isinstance(s.op, Conv | ConvTranspose)]
     return shape if shape in windows or not windows else windows[0]
 
 
 def messages_of(maps: list[Listed], shape: Shape, lengths: list[Array]) -> Array:
-    """Messages of one spike of every source, by the pieces of each axis.
+    """Number of messages when every source spikes once, by the lengths of the pieces.
 
     Args:
-        maps: Into the population.
-        shape: Of the population as it is cut.
-        lengths: By axis, lengths of its pieces to compare.
+        maps: Maps onto the population.
+        shape: Shape in which the population is cut.
+        lengths: By axis, (lengths,) int64, lengths of its pieces to compare.
 
     Returns:
-        An axis for each axis. Exact for a convolution and a dense map; for any other map an
-        upper bound, as if every source reached every piece.
+        int64, one axis per axis of the population. Exact for a convolution and a dense map; for
+        any other map an upper bound, as if every source reached every piece.
     """
     total = np.zeros([ell.size for ell in lengths], np.int64)
-    for each in maps:
+    for onto in maps:
         factors = [
-            np.array([each.messages(axis, int(n), shape) for n in ell], dtype=np.int64)
+            np.array([onto.messages(axis, int(n), shape) for n in ell], dtype=np.int64)
             for axis, ell in enumerate(lengths)
         ]
-        once = 1 if isinstance(each, Windows) else size(each.synapse.in_shape)
+        once = 1 if isinstance(onto, Windows) else size(onto.synapse.in_shape)
         total += once * reduce(np.multiply.outer, factors)
     return total

@@ -2,9 +2,10 @@
 
 In:  the block of a connection matrix that ends on a core; how the chip stores lists.
 Out: bits.
-An axon owns one list of its synapses on the core. Dense lists hold weights alone, sparse and
-shared ones an index beside each; shared ones (convolutions) are stored once for all axons
-that differ only by where their list starts. Every stored synapse counts, weight 0 or not.
+An axon owns one list of its synapses on the core. Dense lists hold only weights; sparse and
+shared lists hold an index with each weight. Shared lists (convolutions) are stored once for all
+axons that differ only in where their list starts. Every stored synapse counts, also with weight
+0.
 
 Source: nengo-loihi, nengo_loihi/block.py (SynapseConfig.bits_per_axon, Synapse.bits) and
 builder/validate.py (validate_synapse).
@@ -28,8 +29,8 @@ class Lists(NamedTuple):
     """The lists that one synapse keeps in the memory of one core.
 
     Attributes:
-        bits: Of all lists together.
-        layout: What a synapse configuration of the core fixes: format, exponent, widths.
+        bits: Number of bits of all lists together.
+        layout: Format, exponent and widths, which a synapse configuration of the core holds.
     """
 
     bits: int
@@ -47,10 +48,10 @@ def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Li
     """The lists of a synapse on a core.
 
     Args:
-        synapse: The synapse.
-        block: (neurons on the core, source neurons), indices sorted; a column is an axon.
-        memory: How the chip stores lists.
-        base: Number on the core of the first of these neurons.
+        synapse: Synapse node.
+        block: (neurons on the core, source neurons), indices sorted; each column is an axon.
+        memory: Rules by which the chip stores lists.
+        base: Number that the first of these neurons has on the core.
 
     Returns:
         Bits and layout; a block without synapses takes 0 bits.
@@ -64,7 +65,7 @@ def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Li
     last = block.indices[starts + lengths - 1] + base
     top = None
     if kind == "conv":
-        # Lists are shared by axons whose first neurons lie in one window of this many.
+        # Axons share a list only if their first neurons lie in one window of this many neurons.
         window = first // memory.shared_bases.value
         top = int(np.max(last - window * memory.shared_bases.value, initial=0))
         lengths = lengths[_distinct(block, starts, first - base, window)]
@@ -74,7 +75,7 @@ def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Li
 
 
 def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory) -> Lists:
-    """Lists of these lengths; `top` is the largest index in them, None where they have none."""
+    """Lists of these lengths; `top` is the largest index in them, None if they hold no index."""
     weight = _wide_enough(synapse.bits, memory.weight_widths.value)
     delay = _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))
     index = 0 if top is None else _wide_enough(top.bit_length(), memory.index_widths.value)
@@ -83,12 +84,12 @@ def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory) ->
 
 
 def addressable(memory: Memory) -> int:
-    """How many neurons of a core the widest index reaches."""
+    """Number of neurons of a core that the widest index can address."""
     return int(2 ** memory.index_widths.value[-1])
 
 
 def _list_bits(lengths: Array, synapse_bits: int, memory: Memory) -> Array:
-    """Bits of lists of these lengths: entries with a header, each rounded up to a word."""
+    """Bits of lists of these lengths: entries with a header, each rounded up to whole words."""
     full, rest = np.divmod(lengths.astype(np.int64), memory.entry_synapses.value)
 
     def entry(n: Any) -> Any:
@@ -99,21 +100,21 @@ def _list_bits(lengths: Array, synapse_bits: int, memory: Memory) -> Array:
 
 
 def _wide_enough(bits: int, widths: tuple[int, ...]) -> int:
-    """The narrowest width that holds so many bits."""
+    """The narrowest width that holds this many bits."""
     for width in widths:
         if width >= bits:
             return width
     raise DoesNotFit(
-        f"a synapse needs a field of {bits} bits, but synapse memory has {widths[-1]} at most. "
+        f"a synapse needs a field of {bits} bits, but synapse memory has at most {widths[-1]}. "
         "Use fewer weight bits or a shorter delay."
     )
 
 
 def _distinct(block: Columns, starts: Array, first: Array, window: Array) -> Array:
-    """One axon of each group whose lists are equal but for their start.
+    """One axon of each group whose lists differ only in their start.
 
-    Lists are compared by a sum of 64-bit hashes: among the 4,096 axons of a core two
-    different lists fall together with a probability below 1e-12.
+    Lists are compared by a sum of 64-bit hashes: the probability that two different lists among
+    the 4,096 axons of a core have the same sum is below 1e-12.
     """
     if starts.size == 0:
         return starts
@@ -125,14 +126,17 @@ def _distinct(block: Columns, starts: Array, first: Array, window: Array) -> Arr
 
 
 def mix(words: Array) -> Array:
-    """Scatter 64-bit words; the finalizer of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    """Hash 64-bit words with the finalizer of SplitMix64 (Steele et al., OOPSLA 2014)."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
 
 
 def least_bits(synapse: Synapse, lengths: Array, memory: Memory) -> int:
-    """Bits that lists of so many synapses take at least, however they are cut; kernels apart."""
+    """Smallest number of bits that lists with these numbers of synapses take, however cut.
+
+    Not for kernels, whose lists are shared.
+    """
     narrowest = memory.index_widths.value[0] if format_of(synapse) == "sparse" else 0
     width = _wide_enough(synapse.bits, memory.weight_widths.value) + narrowest
     width += _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))

@@ -2,10 +2,11 @@
 
 In:  populations, in the graph's order.
 Out: what each core holds.
-Two greedy methods, both tried, the better one kept. Packing takes each population in equal
-blocks, the largest first, each onto the fullest core that still takes it (best fit
-decreasing). Pouring cuts each population so that it fills the cores that are still open. Both
-go from the output to the input: what a neuron sends depends on how its targets are cut.
+Two greedy methods are tried, and the better result is kept. Packing cuts each population into
+equal blocks and puts them, the largest first, each onto the fullest core that still has room
+(best fit decreasing). Pouring cuts each population so that it fills the cores that still have
+room. Both go from the output to the input: what a neuron sends depends on how its targets are
+cut.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from neurocompile.place.load import Load, Over, PopulationToPlace
 
 Objective = Literal["both", "cores", "messages"]
 
-OPEN = 6  # open cores that are tried for a block
-CHOICES = 6  # ways to cut a population that are poured
-SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is no smaller than this part of the largest
+OPEN = 6  # number of cores with room that are tried for a block
+CHOICES = 6  # number of ways to cut a population that are poured
+SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is at least the largest one divided by this
 
 
-def packed(layers: Sequence[PopulationToPlace], few: Objective) -> list[Load]:
+def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Load]:
     """The cores of a network.
 
     Args:
-        layers: Populations, in the graph's order; what they send is told on the way.
-        few: What there should be fewest of, the other one coming second. "both" takes the
-            smallest product: a core more must save its share of messages.
+        layers: Populations, in the graph's order; their output axons are set on the way.
+        objective: What there should be fewest of; the other quantity comes second. "both" means
+            the smallest product: one more core must save its share of messages.
 
     Raises:
-        DoesNotFit: If one neuron alone is too much for a core.
+        DoesNotFit: If a single neuron is too much for a core.
     """
     ways: dict[str, list[Cut]] = {}
     for layer in _backwards(layers):
@@ -44,20 +45,20 @@ def packed(layers: Sequence[PopulationToPlace], few: Objective) -> list[Load]:
         _announce(layers, layer, ways[layer.name][0].blocks)
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
     tried += [_pour(layers, ways, part) for part in SMALLEST]
-    best = min(tried, key=lambda loads: _cost(len(loads), _messages(loads), few))
+    best = min(tried, key=lambda loads: _cost(len(loads), _messages(loads), objective))
     for layer in _backwards(layers):
         _announce(layers, layer, _blocks(best, layer))
     return levelled(layers, best)
 
 
-def _cost(cores: int, messages: int, few: Objective) -> tuple[int, int]:
-    """What is compared first, and second."""
-    first = {"both": cores * messages, "cores": cores, "messages": messages}[few]
-    return first, cores if few == "messages" else messages
+def _cost(cores: int, messages: int, objective: Objective) -> tuple[int, int]:
+    """The number that is compared first, and the one that is compared second."""
+    first = {"both": cores * messages, "cores": cores, "messages": messages}[objective]
+    return first, cores if objective == "messages" else messages
 
 
 def _messages(loads: Iterable[Load]) -> int:
-    """Messages of one spike of every source."""
+    """Number of messages when every source spikes once."""
     return sum(load.sums["input_axons"] for load in loads)
 
 
@@ -67,34 +68,34 @@ def _blocks(loads: Iterable[Load], layer: PopulationToPlace) -> list[Box]:
 
 
 def _backwards(layers: Sequence[PopulationToPlace]) -> Iterator[PopulationToPlace]:
-    """From the last population to the first; none has been told yet how its targets are cut."""
+    """From the last population to the first; at the start no target counts as cut."""
     for layer in layers:
-        layer.told = np.zeros(layer.shape, np.int64)
+        layer.output_axons = np.zeros(layer.shape, np.int64)
     yield from reversed(layers)
 
 
 def _announce(
     layers: Sequence[PopulationToPlace], target: PopulationToPlace, blocks: Iterable[Box]
 ) -> None:
-    """Tell the sources of a population into which blocks it is cut."""
+    """Add the output axons that the sources of a population need to reach its blocks."""
     sources = {layer.name: layer for layer in layers}
     for block in blocks:
-        for name, each in target.maps:
+        for name, onto in target.maps:
             if name in sources:
-                told = sources[name].told
-                told += (each.reach(block) > 0).reshape(told.shape)
+                axons = sources[name].output_axons
+                axons += (onto.reach(block) > 0).reshape(axons.shape)
 
 
 def _pack(
-    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], few: Objective
+    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], objective: Objective
 ) -> list[Load]:
     """Equal blocks of each population, best fit decreasing."""
     waiting: list[tuple[float, PopulationToPlace, Box]] = []
     for layer in _backwards(layers):
-        blocks = _best(ways[layer.name], few).blocks
+        blocks = _best(ways[layer.name], objective).blocks
         alone = [layer.onto(Load(), block) for block in blocks]
-        if any(isinstance(each, Over) for each in alone):  # it sends more than was known
-            blocks = _best(cuts(layer), few).blocks
+        if any(isinstance(load, Over) for load in alone):  # it sends more than it did when cut
+            blocks = _best(cuts(layer), objective).blocks
             alone = [layer.onto(Load(), block) for block in blocks]
         _announce(layers, layer, blocks)
         waiting += [
@@ -103,7 +104,7 @@ def _pack(
             if isinstance(load, Load)
         ]
     loads: list[Load] = []
-    for _, layer, block in sorted(waiting, key=lambda each: -each[0]):
+    for _, layer, block in sorted(waiting, key=lambda entry: -entry[0]):
         for at in (*_open(loads, layer, block.size)[:OPEN], len(loads)):
             grown = layer.onto(loads[at] if at < len(loads) else Load(), block)
             if isinstance(grown, Load):
@@ -112,29 +113,29 @@ def _pack(
     return loads
 
 
-def _best(ways: Sequence[Cut], few: Objective) -> Cut:
-    return min(ways, key=lambda way: _cost(len(way.blocks), way.messages, few))
+def _best(ways: Sequence[Cut], objective: Objective) -> Cut:
+    return min(ways, key=lambda way: _cost(len(way.blocks), way.messages, objective))
 
 
 def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list[int]:
     """Cores with room for so many neurons and without this population, the fullest first."""
     most = layer.most()
-    found = [
+    cores = [
         at
         for at, load in enumerate(loads)
         if (most is None or load.sums["neurons"] + neurons <= most)
         and layer.name not in load.blocks
     ]
-    return sorted(found, key=lambda at: -loads[at].share)
+    return sorted(cores, key=lambda at: -loads[at].share)
 
 
 def _pour(layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int) -> list[Load]:
-    """Populations one after another, each into the gaps that those before it left."""
+    """Populations one after another, each into the gaps that the earlier ones left."""
     loads: list[Load] = []
     for layer in _backwards(layers):
         tried = _poured(layer, ways[layer.name], loads, part)
-        tried = tried or _poured(layer, cuts(layer), loads, part)  # it sends more than was known
-        loads = min(tried, key=lambda found: (len(found), _messages(found)))
+        tried = tried or _poured(layer, cuts(layer), loads, part)  # it sends more than when cut
+        loads = min(tried, key=lambda poured: (len(poured), _messages(poured)))
         _announce(layers, layer, _blocks(loads, layer))
     return loads
 
@@ -142,28 +143,28 @@ def _pour(layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part:
 def _poured(
     layer: PopulationToPlace, ways: Sequence[Cut], loads: Sequence[Load], part: int
 ) -> list[list[Load]]:
-    """The cores with one population more, for each way that it can be poured."""
-    found = [_poured_in(layer, cut, loads, part) for cut in ways[:CHOICES]]
-    return [each for each in found if each is not None]
+    """The cores with one more population, for each way in which it can be poured."""
+    tried = [_poured_in(layer, cut, loads, part) for cut in ways[:CHOICES]]
+    return [poured for poured in tried if poured is not None]
 
 
 def _poured_in(
     layer: PopulationToPlace, cut: Cut, before: Sequence[Load], part: int
 ) -> list[Load] | None:
-    """The cores with one population more; None where a slice is too much for a core."""
+    """The cores with one more population; None if a slice is too much for a core."""
     loads, axis = list(before), cut.layout.axis
     for bar in cut.layout.bars:
         start, end = bar.box[axis]
         while start < end:
             rest = bar.piece(axis, (start, end))
-            found = next(_places(layer, loads, rest, axis, max(1, cut.longest // part)), None)
-            if found is None:
+            first = next(_places(layer, loads, rest, axis, max(1, cut.longest // part)), None)
+            if first is None:
                 return None
-            at, stop = found
+            at, stop = first
             grown = layer.onto(
                 loads[at] if at < len(loads) else Load(), bar.piece(axis, (start, stop))
             )
-            assert isinstance(grown, Load), "the piece was found to fit"
+            assert isinstance(grown, Load), "`_places` has checked that the piece fits"
             loads[at : at + 1] = [grown]
             start = stop
     return loads
@@ -172,10 +173,10 @@ def _poured_in(
 def _places(
     layer: PopulationToPlace, loads: Sequence[Load], rest: Box, axis: int, least: int
 ) -> Iterator[tuple[int, int]]:
-    """Cores for what is left of a bar, and until where it fits there, the best one first.
+    """Cores for the rest of a bar, the best one first; with each, the end of the part that fits.
 
-    The whole rest goes onto the fullest core that takes it, else at least `least` neurons onto
-    the emptiest one, else as much as possible onto a new core.
+    The whole rest goes onto the fullest core that has room for it. Otherwise at least `least`
+    neurons go onto the emptiest core, otherwise as many as possible onto a new core.
     """
     start, end = rest.box[axis]
     least = min(rest.size, least)

@@ -1,4 +1,4 @@
-"""A network on cores: what each core holds, and which cores each spike goes to.
+"""A network on cores: what each core holds, and to which cores each spike goes.
 
 In:  the choices of `placement.py`.
 Out: frozen dataclasses that counting, energy and the report read.
@@ -18,7 +18,7 @@ from neurocompile.chip.record import Chip
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 
-# What a core has and may run out of: name in the fit table -> field of chip.Limits.
+# Resources that a core may run out of: name in the fit table -> field of chip.Limits.
 RESOURCES = {
     "neurons": "neurons_per_core",
     "input_axons": "input_axons_per_core",
@@ -32,12 +32,12 @@ RESOURCES = {
 
 @dataclass(frozen=True, eq=False)
 class Core:
-    """Neurons on one core, and what they take of it.
+    """Neurons on one core, and how much of it they use.
 
     Attributes:
         index: Number of the core.
-        held: By population, (n,) int64, which of its neurons; all in their order on the core.
-        use: By key of RESOURCES, how much is taken; None where the chip has no formula.
+        held: By population, (n,) int64, numbers of its neurons, in their order on the core.
+        use: By key of RESOURCES, amount in use; None where the chip has no formula.
     """
 
     index: int
@@ -54,8 +54,8 @@ class Fan(NamedTuple):
     """Pairs of a core and a source neuron with synapses on it, each pair once.
 
     Attributes:
-        core, neuron: (n,) int64.
-        synapses: (n,) int64, how many: at least 1.
+        core, neuron: (n,) int64, numbers of the core and of the source neuron.
+        synapses: (n,) int64, number of synapses, at least 1.
     """
 
     core: Array
@@ -69,14 +69,14 @@ class Route:
 
     Attributes:
         source, target: Names of the populations.
-        format: dense, sparse or conv.
+        format: Format in synapse memory: dense, sparse or conv.
         host: Whether the host sends the spikes (SpikeInput, AlwaysOn), not a core.
-        sources: Neurons of the source.
-        fan: Which cores a source neuron reaches, with how many synapses.
-        hops_east_west, hops_north_south: (source neurons,) int64, hops of those messages of one
-            spike that stay on a chip; None where there is no mesh, or the host sends.
-        off_chip: (source neurons,) int64, messages of one spike that go to another chip; None
-            where the host sends. The whole way of such a message is this one event.
+        sources: Number of neurons of the source.
+        fan: Cores that each source neuron reaches, with the number of synapses.
+        hops_east_west, hops_north_south: (source neurons,) int64, hops per spike of the messages
+            that stay on a chip; None if there is no mesh, or if the host sends.
+        off_chip: (source neurons,) int64, messages per spike that go to another chip; None if the
+            host sends. Such a message is one event, however far it travels.
     """
 
     source: str
@@ -91,19 +91,19 @@ class Route:
 
     @property
     def fan_out(self) -> Array:
-        """Synaptic operations of a spike, (source neurons,) int64."""
+        """Synaptic operations per spike, (source neurons,) int64."""
         return self._by_neuron(self.fan.synapses)
 
     @property
     def destinations(self) -> Array:
-        """Cores that a spike is sent to, (source neurons,) int64: one message each."""
+        """Cores to which a spike is sent, (source neurons,) int64: one message each."""
         return self._by_neuron(np.ones_like(self.fan.synapses))
 
     def _by_neuron(self, values: Array) -> Array:
-        """Sums of values of each pair, by its source neuron."""
-        found = np.zeros(self.sources, np.int64)
-        np.add.at(found, self.fan.neuron, values)
-        return found
+        """(source neurons,) int64, sums of a value per pair."""
+        sums = np.zeros(self.sources, np.int64)
+        np.add.at(sums, self.fan.neuron, values)
+        return sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +111,12 @@ class Placed:
     """A FIXED graph on a chip.
 
     Attributes:
-        graph: The network.
-        chip: The chip.
-        cores: By number.
-        core_of: By population of neurons, (neurons,) int64, the core of each.
-        routes: By synapse.
-        fewest_of: What there was to be fewest of, see `place`.
+        graph: FIXED graph.
+        chip: Chip on which the network is placed.
+        cores: Cores in the order of their numbers.
+        core_of: By population of neurons, (neurons,) int64, number of each neuron's core.
+        routes: Routes by synapse.
+        objective: What the placement has fewest of, see `place`.
     """
 
     graph: Graph
@@ -124,14 +124,14 @@ class Placed:
     cores: tuple[Core, ...]
     core_of: Mapping[str, Array]
     routes: Mapping[str, Route]
-    fewest_of: str = "both"
+    objective: str = "both"
 
     @property
     def fits(self) -> bool:
-        """Whether the chips are no more than allowed; a core itself always holds its part."""
+        """Whether no more chips are used than allowed; a single core never holds too much."""
         return chips_used(self.chip, len(self.cores)) <= chips_allowed(self.chip)
 
     def used(self, resource: str) -> Array | None:
-        """What each core takes of a resource, (cores,) int64; None without a formula."""
+        """Amount of a resource that each core uses, (cores,) int64; None without a formula."""
         values = [core.use[resource] for core in self.cores]
         return None if None in values else np.array(values, dtype=np.int64)

@@ -3,11 +3,13 @@
 In:  FIXED graph, chip.
 Out: Placed: every core within its limits, every route exact.
 Populations are cut into blocks (`cut.py`), blocks share cores (`pack.py`), and cores are
-numbered so that messages travel little (`mesh.py`). The same input gives the same placement.
+numbered so that messages travel little (`chip/mesh.py`). The same input always has the same
+placement.
 
-Input axons are counted a synapse: a source neuron with two synapses onto a core has two.
-SpikeInput and AlwaysOn take no core: the host sends their spikes, one message for each core
-that they reach. BiasInput is the population behind it, whose neurons count.
+Input axons are counted per Synapse node: a source neuron that reaches a core through two nodes
+takes two axons there. SpikeInput and AlwaysOn take no core: the host sends their spikes, one
+message to each core that they reach. A BiasInput takes no core either; the population after it
+does.
 """
 
 from __future__ import annotations
@@ -42,67 +44,67 @@ from neurocompile.place.placed import Core, Fan, Placed, Route
 def place(
     graph: Graph,
     chip: Chip,
-    few: Objective = "both",
+    objective: Objective = "both",
     spikes: Mapping[str, Array] | None = None,
 ) -> Placed:
     """Place a network.
 
-    A network that needs more cores than the chip has goes onto as many chips as it takes. Where
-    they are more than allowed, `Placed.fits` says so, and `require_fit` refuses it.
+    A network that needs more cores than the chip has is spread over as many chips as it needs.
+    If these are more than allowed, `Placed.fits` is False and `require_fit` raises the error.
 
     Args:
-        graph: The network.
-        chip: The chip.
-        few: What there should be fewest of: "cores", "messages", or "both": the smallest
-            product. The way of the messages comes last.
-        spikes: By population, (shape) how often each neuron spikes, to weigh the way of its
-            messages; without it all spike alike.
+        graph: FIXED graph.
+        chip: Chip with its limits.
+        objective: What the placement should have fewest of: "cores", "messages", or "both", the
+            smallest product of the two. How far messages travel is decided last.
+        spikes: By population, (shape) number of spikes of each neuron, which weighs the distance
+            that its messages travel; without it all neurons weigh the same.
 
     Raises:
-        DoesNotFit: By layer, if one neuron alone is too much for a core.
+        DoesNotFit: If a single neuron is too much for a core; names its layer.
     """
     maps: dict[str, Listed] = {}
     layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(CubaLIF)]
     while True:  # in a loop of synapses, until no core sends to more than it has output axons
-        loads = _in_order(layers, packed(layers, few))
+        loads = _in_order(layers, packed(layers, objective))
         fans, core_of = _fans(graph, layers, loads, maps)
         if not _send_too_much(graph, chip, layers, loads, fans):
             break
     order = _arrangement(graph, chip, fans, core_of, len(loads), spikes or {})
-    return _assembled(graph, chip, loads, order, fans, core_of, few)
+    return _assembled(graph, chip, loads, order, fans, core_of, objective)
 
 
 def require_fit(placed: Placed) -> None:
-    """Refuse a network that needs more cores than the chips allowed have.
+    """Refuse a network that needs more cores than the allowed chips have.
 
     Raises:
-        DoesNotFit: With the cores of the largest layers, and the number of chips that would do.
+        DoesNotFit: Names the cores of the largest layers and the number of chips that suffices.
     """
     chip = placed.chip
     if placed.fits or chip.limits.cores is None:
         return
     used, allowed = len(placed.cores), chips_allowed(chip)
     have = allowed * chip.limits.cores.value
-    would_do = f"--chips {chips_used(chip, used)} would do"
-    if placed.fewest_of != "cores" and max(least_cores(placed.graph, chip).values()) <= have:
+    remedy = f"Use --chips {chips_used(chip, used)}"
+    if placed.objective != "cores" and max(least_cores(placed.graph, chip).values()) <= have:
         fewest = place(placed.graph, chip, "cores")
         if fewest.fits:
-            would_do += f", and so would --place cores, which takes {len(fewest.cores)} cores"
-    count: dict[str, int] = {}
+            remedy += f", or --place cores, which needs only {len(fewest.cores)} cores"
+    cores_of: dict[str, int] = {}
     for core in placed.cores:
         for name in core.held:
-            count[name] = count.get(name, 0) + 1
-    largest = sorted(count.items(), key=lambda item: -item[1])[:3]
+            cores_of[name] = cores_of.get(name, 0) + 1
+    largest = sorted(cores_of.items(), key=lambda item: -item[1])[:3]
     listed = ", ".join(f"'{name}' with {cores}" for name, cores in largest)
     chips = chip.name if allowed == 1 else f"{allowed} chips of {chip.name}"
     raise DoesNotFit(
-        f"the network takes {used} cores, but {chips} {'has' if allowed == 1 else 'have'} {have}. "
-        f"{would_do}. The largest layers are {listed} cores; smaller ones take fewer."
+        f"the network needs {used} cores, but {chips} {'has' if allowed == 1 else 'have'} {have}. "
+        f"{remedy}. The largest layers are {listed} cores; smaller layers need fewer."
     )
 
 
 def _layer(graph: Graph, chip: Chip, name: str, maps: dict[str, Listed]) -> PopulationToPlace:
-    """A population with the maps onto it, which are added to `maps`."""
+    """A population with its incoming maps, which are added to `maps`."""
     population = graph.nodes[name]
     before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
     shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
@@ -129,7 +131,7 @@ def _fans(
     loads: Sequence[Load],
     maps: Mapping[str, Listed],
 ) -> tuple[dict[str, Fan], dict[str, Array]]:
-    """Which cores each source neuron reaches, by synapse; the core of each neuron."""
+    """By synapse, which cores each source neuron reaches; by population, each neuron's core."""
     core_of = {layer.name: np.zeros(size(layer.shape), np.int64) for layer in layers}
     blocks: dict[str, list[int]] = {layer.name: [] for layer in layers}
     for at, load in enumerate(loads):
@@ -157,22 +159,22 @@ def _send_too_much(
     loads: Sequence[Load],
     fans: Mapping[str, Fan],
 ) -> bool:
-    """Whether some core sends to more cores than it has output axons.
+    """Whether some core needs more output axons than it has.
 
-    If so, what each neuron was found to send is remembered, and the next placement counts it.
-    It only grows, so this ends.
+    If so, each population remembers how many axons its neurons took, and the next placement
+    counts them. These numbers only grow, so the repetition ends.
     """
     limit = limit_of(chip, "output_axons")
-    sends = {layer.name: np.zeros(layer.shape, np.int64) for layer in layers}
+    axons = {layer.name: np.zeros(layer.shape, np.int64) for layer in layers}
     for name, fan in fans.items():
         (source,) = graph.before(name)
-        if source in sends:
-            sends[source].ravel()[:] += np.bincount(fan.neuron, minlength=sends[source].size)
-    used = [sum(int(sends[n][b.slices].sum()) for n, b in ld.blocks.items()) for ld in loads]
+        if source in axons:
+            axons[source].ravel()[:] += np.bincount(fan.neuron, minlength=axons[source].size)
+    used = [sum(int(axons[n][b.slices].sum()) for n, b in ld.blocks.items()) for ld in loads]
     if limit is None or max(used, default=0) <= limit:
         return False
     for layer in layers:
-        layer.sent = np.maximum(layer.sent, sends[layer.name])
+        layer.earlier_axons = np.maximum(layer.earlier_axons, axons[layer.name])
     return True
 
 
@@ -184,7 +186,7 @@ def _arrangement(
     cores: int,
     spikes: Mapping[str, Array],
 ) -> Array:
-    """The number of each core."""
+    """(cores,) the number that each core gets."""
     distance = distances(chip, cores)
     if distance is None:
         return np.arange(cores)
@@ -205,7 +207,7 @@ def _assembled(
     order: Array,
     fans: Mapping[str, Fan],
     core_of: Mapping[str, Array],
-    few: Objective,
+    objective: Objective,
 ) -> Placed:
     """Number the cores and draw the routes between them."""
     core_of = {name: order[cores] for name, cores in core_of.items()}
@@ -229,29 +231,29 @@ def _assembled(
         graph,
         chip,
         tuple(cores),
-        MappingProxyType({name: frozen(each) for name, each in core_of.items()}),
+        MappingProxyType({name: frozen(cores_of) for name, cores_of in core_of.items()}),
         MappingProxyType(routes),
-        few,
+        objective,
     )
 
 
 def _route(
     graph: Graph, chip: Chip, name: str, fan: Fan, core_of: Mapping[str, Array], cores: int
 ) -> Route:
-    """Where the spikes of one synapse go."""
+    """Where the spikes that pass one synapse go."""
     (source,), (target,) = graph.before(name), graph.after(name)
     synapse = graph.nodes[name]
     host = source not in core_of
     sources = size(synapse.in_shape)
-    way: list[Array | None] = [None, None, None]
+    per_spike: list[Array | None] = [None, None, None]
     if not host:
         start, on = core_of[source][fan.neuron], chip_of(chip, cores)
         stays = on[fan.core] == on[start]
-        lie = positions(chip, cores) or ()
-        steps = [stays * np.abs(at[fan.core] - at[start]) for at in lie] or [None, None]
-        for k, each in enumerate((*steps, ~stays)):
-            if each is not None:
+        tiles = positions(chip, cores) or ()
+        hops = [stays * np.abs(at[fan.core] - at[start]) for at in tiles] or [None, None]
+        for k, per_message in enumerate((*hops, ~stays)):
+            if per_message is not None:
                 total = np.zeros(sources, np.int64)
-                np.add.at(total, fan.neuron, each)
-                way[k] = frozen(total)
-    return Route(source, target, format_of(synapse), host, sources, fan, *way)
+                np.add.at(total, fan.neuron, per_message)
+                per_spike[k] = frozen(total)
+    return Route(source, target, format_of(synapse), host, sources, fan, *per_spike)

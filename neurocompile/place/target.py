@@ -1,8 +1,8 @@
-"""What a network is compiled for: a chip, how many of it, and what a placement should spare.
+"""What a network is compiled for: a chip, how many of them, and the objective of its placement.
 
 In:  a user's words, from the command line or from Python; or the manifest of an export.
 Out: Target; the manifest's `placement`.
-Whoever places an exported network places it as the export did: its counts are of that placement.
+An exported network is always placed as the export placed it: its counts belong to that placement.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.netx.layer import for_netx
 from neurocompile.place.pack import Objective
 
-BEFORE = {"fewest_of": "both", "chips": 1}  # what an older manifest means
+OLD_PLACEMENT = {"fewest_of": "both", "chips": 1}  # meant by manifests that do not state one
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Target:
 
     Attributes:
         chip: Name of a target, folder with a target.toml, or a chip from `load_chip`.
-        chips: Largest number of chips that the network may take; None is what the target says.
+        chips: Largest number of chips that the network may use; None takes the target's own.
         fewest_of: What a placement should have fewest of: "cores", "messages" between cores, or
             "both", the smallest product of the two.
         netx: Whether scales are chosen among those that lava-dl's network.net can hold.
@@ -49,14 +49,14 @@ class Target:
                 f"fewest_of is {self.fewest_of!r}. Use one of {', '.join(get_args(Objective))}."
             )
         if self.chips is not None and (type(self.chips) is not int or self.chips < 1):
-            raise BadInput(f"chips is {self.chips!r}. Use a whole number from 1 on.")
+            raise BadInput(f"chips is {self.chips!r}. Use a whole number of at least 1.")
 
     @staticmethod
     def of(given: str | PathLike[str] | Chip | Target) -> Target:
-        """A target that is given by name, folder or chip, with its usual placement.
+        """The target given by a name, a folder or a chip, with the default placement.
 
         Raises:
-            BadInput: If it is something else.
+            BadInput: If `given` is anything else.
         """
         if isinstance(given, Target):
             return given
@@ -69,11 +69,11 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What an export writes down to find the chip again: a name, or the path of a folder."""
+        """What an export stores to find the chip again: a name, or the path of a folder."""
         return self.chip.name if isinstance(self.chip, Chip) else str(self.chip)
 
     def load(self) -> Chip:
-        """The chip, with as many of it as are allowed and the number formats that are wanted.
+        """The chip, with the allowed number of chips and the wanted number formats.
 
         Raises:
             BadInput: If there is no such target, or its file breaks a rule.
@@ -89,17 +89,17 @@ def remembered(fewest_of: str, chip: Chip) -> dict[str, Any]:
 
 
 def exported_target(manifest: Mapping[str, Any]) -> Target:
-    """The target of an export; a manifest without a placement has the usual one on one chip.
+    """The target of an export; without a placement in the manifest, the default one on one chip.
 
     Raises:
-        BadInput: If its placement says something else than `remembered` writes.
+        BadInput: If the placement is not one that `remembered` writes.
     """
-    said = manifest.get("placement", BEFORE)
-    few: Any = said.get("fewest_of") if isinstance(said, dict) else None
-    chips: Any = said.get("chips") if isinstance(said, dict) else None
-    if few not in get_args(Objective) or type(chips) is not int or chips < 1:
+    placement = manifest.get("placement", OLD_PLACEMENT)
+    objective: Any = placement.get("fewest_of") if isinstance(placement, dict) else None
+    chips: Any = placement.get("chips") if isinstance(placement, dict) else None
+    if objective not in get_args(Objective) or type(chips) is not int or chips < 1:
         raise BadInput(
-            f"the manifest is broken ('placement' is {str(said)[:60]}, but has fewest_of: "
+            f"the manifest is broken ('placement' is {str(placement)[:60]}, but needs fewest_of: "
             f"{', '.join(get_args(Objective))}, and chips: 1 or more). Export the model again."
         )
-    return Target(manifest["target"], chips, few)
+    return Target(manifest["target"], chips, objective)

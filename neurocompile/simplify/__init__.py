@@ -1,7 +1,7 @@
-"""FLOAT graph -> FLOAT graph, one pass a file.
+"""Simplify a FLOAT graph, one pass per file.
 
-In:  what people write.
-Out: the same function with, between any two neurons, one synapse for each delay.
+In:  FLOAT graph, as people build their networks.
+Out: FLOAT graph of the same function, with one synapse per delay between any two neurons.
 """
 
 from neurocompile.ir.graph import Graph

@@ -1,10 +1,10 @@
-"""Make one synapse of everything linear that stands between two neurons.
+"""Compose everything linear between two neurons into one synapse.
 
 In:  FLOAT graph: linear nodes, reshapes, Add, Concat and Delay between neurons.
-Out: FLOAT graph: before each neuron one branch for each origin and delay, a Delay or none and
-     one weighted node, with reshapes at most around it; several branches meet in an Add.
-A path that is one weighted node already keeps its kind (and so its kernel); any other is
-multiplied out into one Sparse. Neurons that follow each other directly get weights of 1.
+Out: FLOAT graph: before each neuron one branch per origin and delay. A branch is one weighted
+     node, after a Delay if there is one, perhaps with reshapes; several branches meet in an Add.
+A path that already is one weighted node keeps its kind (and so its kernel); any other path is
+multiplied out into one Sparse. Neurons that directly follow each other get weights of 1.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Links = list[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class Branch:
-    """One way to a neuron in a simplified graph.
+    """One branch that leads to a neuron in a simplified graph.
 
     Attributes:
-        origin: Name of the neuron or input.
-        delay: Steps that it comes late.
-        names: Linear nodes from the origin on.
+        origin: Name of the neuron or input where it starts.
+        delay: Delay in steps.
+        names: Names of its linear nodes, from the origin on.
     """
 
     origin: str
@@ -57,11 +57,11 @@ def _branch(graph: Graph, name: str) -> Branch:
 
 
 def compose_synapses(graph: Graph) -> Graph:
-    """Leave exactly one weighted node for each origin and delay before a neuron.
+    """Leave exactly one weighted node per origin and delay before each neuron.
 
     Raises:
-        Unsupported: If the graph ends in a synapse: a chip reads neurons, not sums. If a loop
-            holds no neuron, or a bias passes a Delay.
+        Unsupported: If the graph ends in a synapse (a chip reads neurons, not sums), a loop
+            contains no neuron, or a bias passes a Delay.
     """
     shape = shapes(graph)
     _check_ends(graph)
@@ -70,7 +70,7 @@ def compose_synapses(graph: Graph) -> Graph:
         name: [(path, _links(graph, path, name, shape)) for path in paths]
         for name, paths in paths_of(graph, shape).items()
     }
-    late = {(path.origin, path.delay) for each in branches.values() for path, _ in each}
+    late = {(path.origin, path.delay) for paths in branches.values() for path, _ in paths}
     for name, node in graph.of(Input, Neuron):
         ends = [draft.branch(path, links, name) for path, links in branches.get(name, [])]
         if len(ends) > 1:
@@ -83,7 +83,7 @@ def compose_synapses(graph: Graph) -> Graph:
 
 
 class _Draft:
-    """The graph in the making; a branch out of a Delay gets its edge at the end."""
+    """The graph under construction; a branch after a Delay gets its edge at the end."""
 
     def __init__(self, taken: set[str]):
         self.nodes: dict[str, Any] = {}
@@ -93,14 +93,14 @@ class _Draft:
         self.waiting: list[tuple[tuple[str, int], str]] = []
 
     def put(self, name: str, node: Any, before: list[str]) -> str:
-        """A node of this name behind others."""
+        """Put in a node of this name after others; returns the name."""
         self.nodes[name] = node
         self.taken.add(name)
         self.edges += [(b, name) for b in before]
         return name
 
     def add(self, wanted: str, node: Any, before: list[str], where: str = "") -> str:
-        """A node of this name, or of one like it that is free."""
+        """Put in a node of this name, or of a similar one that is free; returns its name."""
         name, count = wanted, 1
         if where and name in self.taken:
             name = wanted = f"{wanted}@{where}"
@@ -110,7 +110,7 @@ class _Draft:
         return self.put(name, node, before)
 
     def branch(self, path: LinearPath, links: Links, neuron: str) -> str:
-        """The nodes of a branch; gives the last one's name."""
+        """Add the nodes of a branch; returns the last one's name."""
         current = [] if path.delay else [path.origin]
         for number, (link, node) in enumerate(links):
             name = self.add(link, node, current, where=neuron)
@@ -120,13 +120,13 @@ class _Draft:
         return current[0]
 
     def graph(self, of: Graph) -> Graph:
-        """The graph with every edge."""
+        """The finished graph with all its edges."""
         late = [(self.delays[key], name) for key, name in self.waiting]
         return Graph(self.nodes, (*self.edges, *late), of.settings)
 
 
 def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape]) -> Links:
-    """The nodes to stand between a neuron and an origin, a Delay apart."""
+    """The nodes to put between an origin and a neuron, without the Delay."""
     working = path.working
     if len(working) == 1 and isinstance(working[0][1], Weighted):
         return list(path.links)
@@ -143,5 +143,5 @@ def _check_ends(graph: Graph) -> None:
         if isinstance(graph.nodes[name], (LinearMap, *JOINS, Delay)):
             raise Unsupported(
                 f"layer '{name}' ({type(graph.nodes[name]).__name__}) is the last one, but a chip "
-                "reads neurons. Add a readout behind it: norse.torch.LIBoxCell or LICell."
+                "reads neurons. Add a readout after it: norse.torch.LIBoxCell or LICell."
             )

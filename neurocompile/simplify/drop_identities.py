@@ -1,7 +1,8 @@
 """Remove nodes that pass everything on unchanged.
 
 In:  FLOAT graph, perhaps with Identity nodes (dropout, Norse's RegularizationCell).
-Out: FLOAT graph without any, but where one keeps two edges between the same nodes apart (x + x).
+Out: FLOAT graph without them, except where one keeps two edges between the same nodes apart
+     (x + x).
 """
 
 from neurocompile.ir.graph import Graph
@@ -9,7 +10,7 @@ from neurocompile.ir.nodes import Identity
 
 
 def drop_identities(graph: Graph) -> Graph:
-    """Join the neighbours of every Identity directly."""
+    """Connect the neighbours of every Identity directly."""
     for name, _ in tuple(graph.of(Identity)):
         (before,) = graph.before(name)
         if not set(graph.after(name)) & set(graph.after(before)):

@@ -1,10 +1,10 @@
 """Fold a batch norm into the weighted node before it, which keeps its kind.
 
-In:  a weighted node, the batch norm behind it, the shape between them.
-Out: one weighted node that does both, or None where the kind cannot hold them.
-`paths.LinearPath.behind` calls this on every path, so that a batch norm behind a sum goes into each
-term. What cannot be folded (behind a pool, a neuron, the input) is multiplied out as any
-linear node is.
+In:  a weighted node, the batch norm after it, the shape between them.
+Out: one weighted node that does both, or None if its kind cannot hold them.
+`paths.LinearPath.followed_by` calls this on every path, so a batch norm after a sum is folded into
+each term. What cannot be folded (after a pool, a neuron, the input) is multiplied out like any
+other linear node.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ from neurocompile.ir.nodes import (
 
 
 def folded(op: Any, norm: BatchNorm, shape: Shape) -> Any | None:
-    """A weighted node and the batch norm behind it as one, in float64.
+    """A weighted node and the batch norm after it as one node, in float64.
 
-    w (W x + b) + c = (w W) x + (w b + c), with w and c for each output channel.
+    w (W x + b) + c = (w W) x + (w b + c), with w and c per output channel.
 
     Args:
-        op: The node before the batch norm.
-        norm: The batch norm.
-        shape: Between them.
+        op: Node before the batch norm.
+        norm: Batch norm.
+        shape: Shape between them.
 
     Returns:
-        A node of the kind of `op`; None if its weights are shared between channels, or it has
-        none.
+        A node of the same kind as `op`; None if its channels share weights, or it has no weights.
     """
     weights = _scaled(op, norm.weight.astype(np.float64), shape)
     if weights is None:
@@ -50,13 +49,13 @@ def folded(op: Any, norm: BatchNorm, shape: Shape) -> Any | None:
 
 @singledispatch
 def _scaled(op: Any, factors: Array, shape: Shape) -> Array | None:
-    """The weights, each times the factor of its output channel."""
+    """The weights, each multiplied by the factor of its output channel."""
     return None
 
 
 @_scaled.register
 def _(op: Linear, factors: Array, shape: Shape) -> Array | None:
-    # On more axes its outputs lie along the last, a batch norm's channels along the first.
+    # With more axes its outputs are along the last, but a batch norm's channels along the first.
     return op.weight * factors[:, None] if len(shape) == 1 else None
 
 
@@ -81,8 +80,8 @@ def _(op: Sparse, factors: Array, shape: Shape) -> Array | None:
 
 def _bias(op: Any, norm: BatchNorm, shape: Shape) -> Array | None:
     before, added = bias_of(op), norm.bias
-    each = size(shape[1:]) if isinstance(op, Sparse) else 1  # a Sparse has a bias for each value
+    values = size(shape[1:]) if isinstance(op, Sparse) else 1  # a Sparse has one bias per value
     if before is None:
-        return None if added is None else np.repeat(added, each)
-    scaled = before * np.repeat(norm.weight.astype(np.float64), each)
-    return scaled if added is None else scaled + np.repeat(added, each)
+        return None if added is None else np.repeat(added, values)
+    scaled = before * np.repeat(norm.weight.astype(np.float64), values)
+    return scaled if added is None else scaled + np.repeat(added, values)

@@ -1,9 +1,9 @@
 """What arrives at each node of a FLOAT graph, as a sum of linear paths from neurons and the input.
 
 In:  FLOAT graph whose linear nodes may branch, add, concatenate and delay.
-Out: for every neuron, its paths: one for each origin and each number of steps it comes late.
-A linear node distributes over a sum: W (a + b) = W a + W b, and over a concatenation, of which
-each part takes its own columns of W. Its bias goes with the first path, so it counts once.
+Out: for every neuron, its paths: one per origin and delay.
+A linear node distributes over a sum, W (a + b) = W a + W b, and over a concatenation, each part
+of which takes its own columns of W. Its bias goes with the first path, so it counts once.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from neurocompile.ir.shapes import out_shape
 from neurocompile.simplify.fold_batchnorm import folded
 
 ORIGINS = (Input, Neuron)
-LONGEST_NAME = 200  # letters of a composed synapse; what is beyond is left out in the middle
+LONGEST_NAME = 200  # letters in the name of a composed synapse; the middle of a longer one is cut
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Puts a part where it stands in a concatenation along the first axis; the rest is 0.
+    """Puts a part at its position in a concatenation along the first axis; the rest is 0.
 
     Attributes:
-        first: Where the part starts on the first axis.
-        before, after: Shapes of the part and of the whole.
+        first: Index on the first axis where the part starts.
+        before, after: Shape of the part, and of the whole.
     """
 
     first: int
@@ -62,10 +62,10 @@ class LinearPath:
     """One linear map from an origin.
 
     Attributes:
-        origin: Name of the neuron layer or input.
-        delay: Steps that it comes late.
-        in_shape: Shape behind the origin.
-        links: Names and nodes from the origin on: linear nodes and Places.
+        origin: Name of the neuron layer or input where it starts.
+        delay: Delay in steps.
+        in_shape: Shape of the origin's output.
+        links: Names and nodes from the origin on: linear nodes and Slots.
     """
 
     origin: str
@@ -73,12 +73,12 @@ class LinearPath:
     in_shape: Shape
     links: tuple[tuple[str, Any], ...] = ()
 
-    def behind(self, name: str, op: Any, shape: Shape) -> LinearPath:
-        """The path followed by a linear node.
+    def followed_by(self, name: str, op: Any, shape: Shape) -> LinearPath:
+        """The path with a linear node after it.
 
         Args:
-            name, op: The node.
-            shape: Before it.
+            name, op: Name of the node, and the node.
+            shape: Shape of the node's input.
         """
         if isinstance(op, Identity):
             return self
@@ -99,10 +99,10 @@ class LinearPath:
         return tuple((n, op) for n, op in self.links if not isinstance(op, Reshape))
 
     def composed(self, shape: Shape) -> tuple[str, Sparse]:
-        """Everything on the path as one matrix, and the names of what is in it.
+        """Everything on the path as one matrix, preceded by the joined names of its nodes.
 
         Args:
-            shape: Behind the path.
+            shape: Shape at the end of the path.
         """
         total = sp.csr_array(sp.eye_array(size(self.in_shape), format="csr"))
         bias: Array | None = None
@@ -119,53 +119,54 @@ class LinearPath:
 
 
 def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPath, ...]]:
-    """The paths that add up to what each neuron is given.
+    """The paths that add up to the input of each neuron.
 
     Raises:
-        Unsupported: If a loop passes no neuron, or a bias passes a Delay.
+        Unsupported: If a loop contains no neuron, or a bias passes a Delay.
     """
-    behind: dict[str, tuple[LinearPath, ...]] = {
+    paths: dict[str, tuple[LinearPath, ...]] = {
         name: (LinearPath(name, 0, shape[name]),) for name, _ in graph.of(*ORIGINS)
     }
     for name in order_behind(graph, ORIGINS):
-        if name not in behind:
-            behind[name] = _paths_behind(graph, name, shape, behind)
-    return {name: behind[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
+        if name not in paths:
+            paths[name] = _paths_after(graph, name, shape, paths)
+    return {name: paths[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
 
 
 def joined(sign: str, names: list[str]) -> str:
-    """Several names as one, not too long."""
+    """Several names joined into one of limited length."""
     whole = sign.join(names)
     half = LONGEST_NAME // 2
     return whole if len(whole) <= LONGEST_NAME else f"{whole[:half]}...{whole[-half:]}"
 
 
-def _paths_behind(
-    graph: Graph, name: str, shape: dict[str, Shape], behind: dict[str, tuple[LinearPath, ...]]
+def _paths_after(
+    graph: Graph, name: str, shape: dict[str, Shape], paths: dict[str, tuple[LinearPath, ...]]
 ) -> tuple[LinearPath, ...]:
+    """The paths at the output of a node, from those at its inputs."""
     node, before = graph.nodes[name], graph.before(name)
     if isinstance(node, Add):
-        return _added([path for b in before for path in behind[b]], shape[name])
+        return _added([path for b in before for path in paths[b]], shape[name])
     if isinstance(node, Concat):
-        found, first = [], 0
+        parts, first = [], 0
         for b in before:
-            place = Slot(first, shape[b], shape[name])
-            found += [path.behind(f"{name}_part", place, shape[b]) for path in behind[b]]
+            slot = Slot(first, shape[b], shape[name])
+            parts += [path.followed_by(f"{name}_part", slot, shape[b]) for path in paths[b]]
             first += shape[b][0]
-        return _added(found, shape[name])
+        return _added(parts, shape[name])
     if isinstance(node, Delay):
-        return tuple(_delayed(path, name, node) for path in behind[before[0]])
-    first_path, *others = behind[before[0]]
+        return tuple(_delayed(path, name, node) for path in paths[before[0]])
+    first_path, *others = paths[before[0]]
     bare = node if bias_of(node) is None else replace(node, bias=None)
     outer = shape[before[0]]
     return (
-        first_path.behind(name, node, outer),
-        *(path.behind(name, bare, outer) for path in others),
+        first_path.followed_by(name, node, outer),
+        *(path.followed_by(name, bare, outer) for path in others),
     )
 
 
 def _added(paths: list[LinearPath], shape: Shape) -> tuple[LinearPath, ...]:
-    """Paths of one origin and delay become one matrix."""
+    """The paths, with those of the same origin and delay added into one matrix."""
     groups: dict[tuple[str, int], list[LinearPath]] = {}
     for path in paths:
         groups.setdefault((path.origin, path.delay), []).append(path)
@@ -191,26 +192,25 @@ def _delayed(path: LinearPath, name: str, node: Delay) -> LinearPath:
     biased = next((n for n, op in path.links if np.any(bias_of(op))), None)
     if biased is not None:
         raise Unsupported(
-            f"layer '{name}' (Delay): the bias of layer '{biased}' passes it, so that it would be "
-            "missing in the first steps. Delay what leads to that layer instead, or leave out its "
-            "bias."
+            f"layer '{name}' (Delay): the bias of layer '{biased}' passes this delay, so it would "
+            "be missing in the first steps. Put the delay before that layer, or remove its bias."
         )
     bare = tuple((n, op if bias_of(op) is None else replace(op, bias=None)) for n, op in path.links)
     return replace(path, delay=path.delay + node.steps, links=bare)
 
 
-def _through(place: Slot, last: str, name: str, op: Any) -> list[tuple[str, Any]] | None:
-    """What a slot and a linear node behind it make together, or None if just both."""
-    rows = slice(place.first, place.first + place.before[0])
-    if isinstance(op, Linear) and len(place.after) == 1:
+def _through(slot: Slot, last: str, name: str, op: Any) -> list[tuple[str, Any]] | None:
+    """The links that replace a slot and the linear node after it; None if both must stay."""
+    rows = slice(slot.first, slot.first + slot.before[0])
+    if isinstance(op, Linear) and len(slot.after) == 1:
         return [(name, replace(op, weight=op.weight[:, rows]))]
     if isinstance(op, Conv) and op.groups == 1:
         return [(name, replace(op, weight=op.weight[:, rows]))]
     if isinstance(op, ConvTranspose) and op.groups == 1:
         return [(name, replace(op, weight=op.weight[rows]))]
     if isinstance(op, Reshape) and len(op.shape) == 1:
-        part = (size(place.before),)
-        flat = Slot(place.first * size(place.before[1:]), part, op.shape)
+        part = (size(slot.before),)
+        flat = Slot(slot.first * size(slot.before[1:]), part, op.shape)
         return [(name, Reshape(part)), (last, flat)]
     return None
 

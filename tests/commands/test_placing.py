@@ -101,7 +101,7 @@ def test_fewest_cores_are_offered_where_they_fit_one_chip(model, call, tmp_path)
     arguments = ("--target", target, "--out", tmp_path / "out", "--engine", "fixed")
     code, _, said = call("export", model, *arguments, "--samples", 2, "--place", "messages")
     assert code == 3
-    assert "takes 6 cores, but tiny has 5. --chips 2 would do, and so would --place cores" in said
+    assert "needs 6 cores, but tiny has 5. Use --chips 2, or --place cores" in said
     assert call("export", model, *arguments, "--samples", 2, "--place", "cores")[0] == 0
 
 
@@ -120,7 +120,7 @@ def test_a_network_too_large_for_a_chip_is_refused_with_the_chips_that_would_do(
     # 192 neurons in cores of 41 are 5 cores and 2 chips at least
     said = export(code=3)
     assert "but tiny has 3" in said
-    assert "--chips 2 would do" in said
+    assert "Use --chips 2" in said
     assert export("--chips", 1, code=3) == said
 
 
@@ -138,7 +138,7 @@ def test_on_several_chips_messages_between_them_are_counted_and_there_is_no_tota
     modes = report["latency"]["modes"]
     assert {row["step_s"] for row in modes if row["mode"] == "as fast as possible"} == {None}
     said = " ".join(report["energy"]["not_modelled"])
-    assert f"{between:,} messages from a chip to another" in said
+    assert f"{between:,} messages from one chip to another" in said
     assert "the time of a step on 2 chips" in said
 
 

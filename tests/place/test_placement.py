@@ -209,7 +209,7 @@ def test_a_fan_in_above_the_axons_of_a_core_is_refused_by_layer():
     graph = chain({"in": SpikeInput((12_800,)), "s": wide, "latent": neurons(100)})
     with pytest.raises(DoesNotFit) as error:
         place(graph, LOIHI)
-    for word in ("layer 'latent'", "12800 input axons", "loihi-sim", "At most 4096", "stride"):
+    for word in ("layer 'latent'", "12800 input axons", "loihi-sim", "has only 4096", "stride"):
         assert word in str(error.value)
 
 
@@ -229,7 +229,7 @@ def test_a_core_that_sends_to_too_many_cores_is_split(rng):
     placed = place(graph, limited(neurons_per_core=2, output_axons_per_core=6))
     assert [held(c)["a"] for c in placed.cores if "a" in c.held] == [1, 1, 1, 1]
     assert max(row["output_axons"] for row in recounted(placed)) <= 6
-    with pytest.raises(DoesNotFit, match="layer 'a': neuron 0 alone takes 4 output axons"):
+    with pytest.raises(DoesNotFit, match="layer 'a': neuron 0 needs 4 output axons"):
         place(graph, limited(neurons_per_core=2, output_axons_per_core=3))
 
 
@@ -239,7 +239,7 @@ def test_a_network_above_the_cores_of_a_chip_is_placed_but_does_not_fit(rng):
     assert not placed.fits
     assert fit(placed)["fits"] is False
     assert fit(placed)["chips"] == 2
-    with pytest.raises(DoesNotFit, match=r"takes 3 cores, but loihi-sim has 2.*'hid' with 3"):
+    with pytest.raises(DoesNotFit, match=r"needs 3 cores, but loihi-sim has 2.*'hid' with 3"):
         require_fit(placed)
 
 
@@ -266,7 +266,7 @@ def test_the_refusal_names_the_chips_that_would_do(rng, allowed):
     graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 50), "hid": neurons(50)})
     limits = {"neurons_per_core": 10, "cores": 2}
     have = "loihi-sim has 2" if allowed == 1 else "2 chips of loihi-sim have 4"
-    with pytest.raises(DoesNotFit, match=rf"takes 5 cores, but {have}\. --chips 3 would do\."):
+    with pytest.raises(DoesNotFit, match=rf"needs 5 cores, but {have}\. Use --chips 3\."):
         require_fit(place(graph, several(allowed, **limits)))
     require_fit(place(graph, several(3, **limits)))
 
@@ -281,7 +281,7 @@ def test_the_refusal_says_where_fewer_cores_would_fit_the_chip():
             break
     assert few < many
     placed = place(graph, limited(**limits, cores=few), "messages")
-    with pytest.raises(DoesNotFit, match=f"so would --place cores, which takes {few} cores"):
+    with pytest.raises(DoesNotFit, match=f"or --place cores, which needs only {few} cores"):
         require_fit(placed)
     assert place(graph, limited(**limits, cores=few), "cores").fits
 

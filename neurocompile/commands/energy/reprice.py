@@ -85,7 +85,7 @@ def reprice(
         chip = with_cores(chip, what_if.cores)
     graph = exported.graph
     placed = place(graph, chip, what_if.fewest_of or exported.target.fewest_of)
-    other = placed.fewest_of != exported.target.fewest_of
+    other = placed.objective != exported.target.fewest_of
     moved = "--cores-per-chip" if what_if.cores is not None else "--place" if other else ""
     counts, origin = _counts(exported, placed, sampling, moved, teller)
     energy = estimate(counts, placed, chip)
@@ -100,7 +100,7 @@ def reprice(
         "cores_per_chip": what_if.cores,
         "cores_used": len(placed.cores),
         "chips": chips_used(chip, len(placed.cores)),
-        "fewest_of": placed.fewest_of,
+        "fewest_of": placed.objective,
         "model": shown,
         "nominal": chip.nominal or None,
         "sources": _sources(chip),
@@ -167,7 +167,7 @@ def _counted_anew(placed: Placed, stimulus: Stimulus, engine: str, progress: Pro
         add_up(activity, done)
         spikes = {**batch.entered.values, **batch.did.spikes}
         work.add(spikes, {name: each.updated for name, each in done.items()})
-    return count(placed, activity, len(stimulus), stimulus.steps, work.found())
+    return count(placed, activity, len(stimulus), stimulus.steps, work.slowest_cores())
 
 
 def _missing(ability: str) -> tuple[str, ...]:
