@@ -48,7 +48,7 @@ from neurocompile.place.target import Target, remembered
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
 from neurocompile.quantize.resets import check_resets
-from neurocompile.quantize.search import Found, best
+from neurocompile.quantize.search import Quantized, best
 from neurocompile.report.build import build_report, provenance
 from neurocompile.report.show import Shown, to_html, to_text
 from neurocompile.simplify import simplify
@@ -151,7 +151,7 @@ def compile_graph(
     for sentence in check_resets(graph, chip, samples, steps, seed):
         tell(sentence)
     trained: Graph | None = None
-    quantized: Found | None = None
+    quantized: Quantized | None = None
     points: tuple[Point, ...] = ()
     if graph.fixed:
         fixed = verify(graph, "fixed")
@@ -200,7 +200,7 @@ class Compiled:
     fixed_graph: Graph
     placed: Placed
     calibration: Data | None
-    quantized: Found | None
+    quantized: Quantized | None
     points: tuple[Point, ...]
     target: Target
     bits: int | Narrowest
@@ -249,7 +249,7 @@ class Compiled:
         )
         evaluation.exactness.require()
         activity, steps = evaluation.activity, stimulus.steps
-        counts = count(self.placed, activity, len(stimulus), steps, work.found())
+        counts = count(self.placed, activity, len(stimulus), steps, work.slowest_cores())
         energy = estimate(counts, self.placed, self.placed.chip)
         return replace(self, result=Result(stimulus, engines, evaluation, counts, energy))
 

@@ -1,11 +1,11 @@
-"""A quantized network without spikes, of the same architecture: what the spikes are held against.
+"""A quantized network without spikes, of the same architecture: the comparison for the spikes.
 
-In:  the FIXED graph, Counts, prices of arithmetic and, where a user gives them, of memory.
-Out: counts, joules of one sample, and the firing rate at which the spiking network costs as much.
-Activations have ceil(log2(T + 1)) bits, as many values as T steps of spikes can count
-(Yan 2024, arXiv 2409.08290). No published price of memory is known to us for this model, so the
-traffic is counted and not priced unless a user sets its price: the joules are then arithmetic
-alone, a lower bound of such a network.
+In:  the FIXED graph, Counts, prices of arithmetic and, if a user sets them, of memory.
+Out: counts, joules per sample, and the firing rate at which the spiking network costs as much.
+Activations have ceil(log2(T + 1)) bits, enough to count the spikes of T steps (Yan 2024, arXiv
+2409.08290). We know of no published price of memory for this model, so memory traffic is counted
+and priced only if a user sets its price. Otherwise the joules are of arithmetic only, a lower
+bound of such a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
-NAME = "quantized network without spikes, same architecture, one pass a sample"
+NAME = "quantized network without spikes, same architecture, one pass per sample"
 NOT_MODELLED = (
     "reading weights and activations from memory: counted, not priced (--set ann.weight_bit=..., "
     "ann.activation_bit=...)",
@@ -34,12 +34,12 @@ NOT_MODELLED = (
 
 
 def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> dict[str, Any] | None:
-    """Counts and joules of one sample; None for a network with delays, which is no single pass.
+    """Counts and joules per sample; None for a network with delays, which one pass cannot compute.
 
     Args:
-        graph: FIXED.
-        counts: Of the run; the steps a sample give the bits of an activation.
-        prices: What a user set, by key of chip.change.ANN.
+        graph: FIXED graph.
+        counts: Counts of the run; the steps per sample decide the bits of an activation.
+        prices: Prices that a user set, by key of chip.change.ANN.
     """
     if any(synapse.longest_delay for _, synapse in graph.of(Synapse)):
         return None
@@ -51,7 +51,7 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
             continue  # a bias
         weights += synapse.bits * synapse.op.weights.size
         macs += counts.synapses[name].synapses
-        activations += size(synapse.in_shape)  # read once by each layer behind it
+        activations += size(synapse.in_shape)  # read once by each layer after it
         widths.append(synapse.bits)
     for _, node in graph.of(BiasInput):
         if node.host is not None:
@@ -81,10 +81,10 @@ def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> di
 
 
 def break_even(model: ModelEnergy, counts: Counts, ann_j: float) -> dict[str, Any] | None:
-    """Spikes a neuron and sample at which a model's total equals the network without spikes.
+    """Spikes per neuron and sample at which a model's total equals the network without spikes.
 
-    Neuron steps cost what they did, each spike what it cost in the mean. `rate` is None where
-    the neuron steps alone cost more: no firing rate is low enough then.
+    Neuron steps keep their cost; each spike costs its mean. `rate` is None if the neuron steps
+    already cost more: then no firing rate is low enough.
     """
     split = parts(model)
     spiking = [layer for layer in counts.layers.values() if layer.kind == "neurons"]
@@ -106,7 +106,7 @@ def break_even(model: ModelEnergy, counts: Counts, ann_j: float) -> dict[str, An
 
 
 def _input(graph: Graph, name: str) -> bool:
-    """Whether a population stands for input values: the host writes them into its registers."""
+    """Whether a population holds input values: the host writes them into its registers."""
     sources = [graph.nodes[before] for before in graph.before(name)]
     return any(isinstance(s, SpikeInput) or (isinstance(s, BiasInput) and s.host is None)
                for s in sources)  # fmt: skip

@@ -1,8 +1,8 @@
-"""What stands beside the joules of a chip, and never in them.
+"""What is shown next to a chip's joules and never added to them.
 
 In:  FIXED graph, Counts, an estimate.
 Out: JSON-ready values: the network without spikes, the break-even rate, other devices by
-keras-spiking's rule, NeuroBench's metrics.
+     keras-spiking's rule, NeuroBench's metrics.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def beside(
     """The `comparison` of report.json.
 
     Args:
-        graph: FIXED.
-        counts: Of the run.
-        energy: Of the run.
-        nominal: Name of the model whose total is held against the network without spikes.
-        prices: What a user set, by key of chip.change.ANN.
+        graph: FIXED graph.
+        counts: Counts of the run.
+        energy: Energy of the run.
+        nominal: Name of the model whose total is compared with the network without spikes.
+        prices: Prices that a user set, by key of chip.change.ANN.
     """
     ann = baseline(graph, counts, prices)
     model = next((one for one in energy.models if one.name == nominal), None)

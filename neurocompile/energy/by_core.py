@@ -1,9 +1,9 @@
-"""Joules of each core: what happened on it times the prices of each model.
+"""Joules of each core: its events times the prices of each model.
 
 In:  counts; placement; the prices and times of a chip.
 Out: JSON-ready rows by core, and what belongs to no core: hops, and messages between chips.
-An event belongs to the core that does it: operations and messages in to the one that receives,
-spikes and messages out to the one that sends. Cores and what belongs to none add up to the total
+An event belongs to the core that performs it: operations and incoming messages to the receiver,
+spikes and outgoing messages to the sender. The cores and what belongs to none add up to the total
 of a model.
 """
 
@@ -26,27 +26,28 @@ from neurocompile.place.placed import Placed
 
 NO_CORE = ("hop_east_west", "hop_north_south", "off_chip_message")
 HOW = (
-    "neuron updates are known by population and shared evenly among its neurons; busy is a core's "
-    "sending and receiving over all steps, divided by the modelled time, barriers included"
+    "neuron updates are known only by population and are shared evenly among its neurons; busy is "
+    "the time a core spends on sending and on receiving in all steps, divided by the modelled "
+    "time, barriers included"
 )
 
 
 def by_core(
     counts: Counts, placed: Placed, chip: Chip, models: tuple[ModelEnergy, ...], mode: Mode
 ) -> dict[str, Any] | None:
-    """Every core's events, joules and part of the time.
+    """Events, joules and busy time of every core.
 
     Args:
-        counts: What happened.
-        placed: Where.
-        chip: Whose prices and times.
-        models: Of the estimate in this mode; what belongs to no core is taken from their terms.
+        counts: Counts of the run.
+        placed: Placed network that ran.
+        chip: Chip with the prices and times.
+        models: Models of the estimate in this mode; their terms show what belongs to no core.
         mode: How samples follow each other.
 
     Returns:
         mode; rows: core, layers (neurons of each population), events, energy_j and share by
         energy model (None without a total), busy and slowest_steps by latency model (None
-        where no time is known); no_core_j by energy model; how. None where nothing was counted
+        if no time is known); no_core_j by energy model; how. None if nothing was counted
         by core.
     """
     if not counts.on_cores:
@@ -67,7 +68,8 @@ def by_core(
             "share": {n: None if j is None else _part(j, totals[n]) for n, j in spent.items()},
             "busy": {n: None if b is None else _sides(b[:, at]) for n, b in busy.items()},
             "slowest_steps": {
-                name: int(found.steps[at]) if (found := counts.slowest.get((mode, name))) else None
+                name: int(watched.steps[at])
+                if (watched := counts.slowest.get((mode, name))) else None
                 for name in chip.latency
             },
         })  # fmt: skip
@@ -75,13 +77,13 @@ def by_core(
 
 
 def _joules(prices: Prices, events: Mapping[str, Array | None], model: ModelEnergy) -> Any:
-    """(cores,) joules; None where the model has no total."""
+    """(cores,) joules; None if the model has no total."""
     if model.total_j is None:
         return None
     known = {e: n for e, n in events.items() if n is not None}
     parts = [n * price.si for e, n in known.items() if (price := price_of(prices, e)) is not None]
     lacking = [e for e in events if lacks(prices, e) and known.get(e, np.zeros(1)).any()]
-    return None if lacking or not parts else [fsum(each) for each in zip(*parts, strict=True)]
+    return None if lacking or not parts else [fsum(core) for core in zip(*parts, strict=True)]
 
 
 def _busy(
@@ -92,20 +94,20 @@ def _busy(
     mode: Mode,
     events: Mapping[str, Array | None],
 ) -> Array | None:
-    """(sending and receiving, cores), parts of the modelled time."""
-    found = busiest(counts, placed, chip, model, mode)
+    """(2, cores), parts of the modelled time that each core spends on sending and on receiving."""
+    slowest = busiest(counts, placed, chip, model, mode)
     times = event_times(chip.latency[model], events)
-    if found is None or times is None or any(events[e] is None for e in times):
+    if slowest is None or times is None or any(events[e] is None for e in times):
         return None
-    whole = found.work_s + counts.steps_charged(mode) * found.barrier_s
+    whole = slowest.work_s + counts.steps_charged(mode) * slowest.barrier_s
     sides = np.zeros((2, len(placed.cores)))
-    for event, each in times.items():
-        sides[0 if sending(event) else 1] += each * np.asarray(events[event])
+    for event, time in times.items():
+        sides[0 if sending(event) else 1] += time * np.asarray(events[event])
     return sides / whole if whole else sides
 
 
 def _no_core(models: tuple[ModelEnergy, ...]) -> dict[str, float | None]:
-    """By model, joules of what belongs to no core; None without a total."""
+    """By model, joules that belong to no core; None without a total."""
     return {
         m.name: None
         if m.total_j is None
@@ -123,6 +125,6 @@ def _part(of: float, total: float | None) -> float:
 
 
 def _plain(count: Any) -> int | float:
-    """A count as JSON has it; a share of updates may be no whole number."""
+    """A count as a JSON number; a share of updates need not be whole."""
     value = float(count)
     return int(count) if value.is_integer() else round(value, 6)

@@ -1,8 +1,8 @@
-"""Prices of other devices and of plain arithmetic: shown beside, never in a total of a chip.
+"""Prices of other devices and of plain arithmetic: shown for comparison, never in a chip's total.
 
 In:  Counts.
 Out: joules by device, each a sum of count times price.
-Every price is a Quantity that names its source, as those of targets/*/target.toml do.
+Every price is a Quantity that names its source, like those of targets/*/target.toml.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Device:
     """A device of keras-spiking.
 
     Attributes:
-        spiking: Whether only synapses of spikes cost; else every synapse does in every step.
-        synop, neuron: Joules of a synaptic operation and of a neuron's step.
+        spiking: Whether only synapses with spikes are charged; otherwise all, in every step.
+        synop, neuron: Price of a synaptic operation, and of one step of a neuron.
     """
 
     spiking: bool
@@ -51,7 +51,7 @@ def _pj(value: float, source: str, where: str, kind: str) -> Quantity:
 
 
 def _device(name: str, spiking: bool, synop: float, neuron: float) -> Device:
-    """Prices in pJ."""
+    """A device with its prices in pJ."""
     where = f"ModelEnergy.devices['{name}'], energy_per_"
     return Device(
         spiking,
@@ -69,7 +69,7 @@ DEVICES: Mapping[str, Device] = {
     "arm": _device("arm", False, 900, 900),
 }
 
-# One multiply-accumulate, by the width that both factors must fit.
+# Price of one multiply-accumulate, by the width in bits that both factors must fit.
 MACS: Mapping[int, Quantity] = {
     8: _pj(0.23, "horowitz2014", "int8 multiply and add", "derived"),
     16: _pj(1.5, "horowitz2014", "fp16 multiply and add", "derived"),
@@ -78,9 +78,9 @@ MACS: Mapping[int, Quantity] = {
 
 
 def keras_spiking(counts: Counts) -> list[dict[str, Any]]:
-    """What keras-spiking's rule gives for the same run, a row a device, joules of all samples.
+    """Joules of all samples of the same run by keras-spiking's rule, one row per device.
 
-    A neuron's step is charged for every neuron of the chip and step of the network's time.
+    A neuron's step is charged for every neuron on the chip and every step of the network's time.
     """
     steps = counts.samples * counts.steps
     neurons = sum(layer.neurons for layer in counts.layers.values() if layer.on_chip) * steps

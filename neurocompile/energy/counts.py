@@ -2,9 +2,9 @@
 
 In:  Placed; what each population did, as an engine reports it (Activity).
 Out: Counts: integers by population, by synapse and by core; what the slowest cores did.
-A synaptic operation is one spike through one stored synapse, whatever its weight: a kernel
-and a dense row hold their zeros, and the connection map keeps every entry of a sparse map.
-A message is one spike to one core. Lead-in steps are in no count.
+A synaptic operation is one spike through one stored synapse, whatever its weight: kernels and
+dense rows store their zeros, and the connection map keeps every entry of a sparse map.
+A message is one spike to one core. Lead-in steps are not counted.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class LayerCounts:
     """Counts of one population.
 
     Attributes:
-        name: Of the population.
+        name: Name of the population.
         kind: neurons, readout, input (spikes from the host) or always_on.
-        neurons: How many.
-        spikes: Of all neurons.
-        rate: Spikes a neuron and step of the network's time.
-        synops: Synaptic operations that arrive at it.
-        updated: See Activity; None for what is no neuron, or was not counted.
+        neurons: Number of neurons.
+        spikes: Number of spikes of all neurons.
+        rate: Spikes per neuron and step of the network's time.
+        synops: Number of synaptic operations that arrive at it.
+        updated: See Activity; None for inputs, or if updates were not counted.
         saturations, wraps: See Activity.
     """
 
@@ -53,11 +53,11 @@ class LayerCounts:
 
     @property
     def on_chip(self) -> bool:
-        """Whether it is neurons of the chip, which take a step each step."""
+        """Whether these are neurons of the chip, which are computed in every step."""
         return self.kind in ("neurons", "readout")
 
     def idle(self, neuron_steps: int) -> int | None:
-        """Neuron steps charged that are not updated; None where that was not counted."""
+        """Charged neuron steps without an update; None if updates were not counted."""
         return None if self.updated is None else neuron_steps - self.updated
 
 
@@ -66,15 +66,16 @@ class SynapseCounts:
     """Counts of one synapse.
 
     Attributes:
-        name, source, target, format: As in its Route.
+        name: Name of the synapse.
+        source, target, format: See Route.
         host: Whether the host sends its spikes.
-        synapses: Stored synapses of its connection map.
+        synapses: Number of stored synapses in its connection map.
         synops: Spikes of each source neuron times its synapses, summed.
-        effective_synops: The same of synapses whose weight is not 0; NeuroBench counts these.
+        effective_synops: The same for synapses whose weight is not 0; NeuroBench counts these.
         messages: Spikes of each source neuron times the cores that it reaches, summed.
-        hops_east_west, hops_north_south: Of the messages that stay on a chip; None where they are
-            not known.
-        off_chip_messages: Of the messages, those to a core of another chip; None from the host.
+        hops_east_west, hops_north_south: Number of hops of the messages that stay on a chip; None
+            if not known.
+        off_chip_messages: Number of messages to a core of another chip; None if the host sends.
     """
 
     name: str
@@ -96,10 +97,10 @@ class HostCounts:
     """What the host does; counted, not priced.
 
     Attributes:
-        spikes_sent: Spikes of SpikeInput and AlwaysOn, a message to each core counted once.
-        register_writes: Bias registers written, one a neuron and sample.
-        macs: Multiply-accumulates of synapses that the host computes.
-        reads: Values read for the result, as the decoder needs them.
+        spikes_sent: Number of spikes of SpikeInput and AlwaysOn, one message per core reached.
+        register_writes: Number of bias registers written, one per neuron and sample.
+        macs: Number of multiply-accumulates of synapses that the host computes.
+        reads: Number of values read for the result, as the decoder needs them.
     """
 
     spikes_sent: int
@@ -113,15 +114,15 @@ class Counts:
     """Everything that happened.
 
     Attributes:
-        samples: How many.
-        steps: Steps of the network's time, a sample.
-        depth: Chip steps more that a sample takes where the state is reset after it.
-        layers, synapses: By name, in the graph's order.
-        host: What the host did.
-        on_cores: By event of chip.EVENTS that a core does itself, (cores,) int64 each;
-            neuron updates are not among them, they are known by population only.
+        samples: Number of samples.
+        steps: Steps of the network's time per sample.
+        depth: Additional chip steps of a sample if the state is reset after it.
+        layers, synapses: Counts by name, in the graph's order.
+        host: Counts of the host.
+        on_cores: By event of chip.EVENTS that a core performs, (cores,) int64; without neuron
+            updates, which are known only by population.
         slowest: By how samples follow each other and by latency model, the slowest core of each
-            step; {} where steps were not watched.
+            step; {} if steps were not watched.
     """
 
     samples: int
@@ -134,7 +135,7 @@ class Counts:
     slowest: Mapping[tuple[Mode, str], Slowest] = field(default_factory=dict)
 
     def steps_charged(self, mode: str) -> int:
-        """Chip steps of all samples: T each when pipelined, T + depth when reset between."""
+        """Chip steps of all samples: T each if pipelined, T + depth each if reset in between."""
         return self.samples * (self.steps + (self.depth if mode == "reset" else 0))
 
 
@@ -149,19 +150,19 @@ def count(
 
     Args:
         placed: The network on its chip.
-        activities: By SpikeInput and CubaLIF; an AlwaysOn needs none, it spikes every step.
-        samples: How many samples ran.
-        steps: Steps of the network's time, a sample.
-        slowest: What a StepWork found, if one watched the run.
+        activities: Activity by SpikeInput and CubaLIF; an AlwaysOn needs none, it always spikes.
+        samples: Number of samples that ran.
+        steps: Steps of the network's time per sample.
+        slowest: Slowest cores from a StepWork, if one watched the run.
     """
     graph = placed.graph
     runs = samples * steps
-    done = {name: Activity(np.full(node.shape, runs)) for name, node in graph.of(AlwaysOn)}
-    done.update({name: activities[name] for name, _ in graph.of(SpikeInput, CubaLIF)})
-    for name, activity in done.items():
+    every = {name: Activity(np.full(node.shape, runs)) for name, node in graph.of(AlwaysOn)}
+    every.update({name: activities[name] for name, _ in graph.of(SpikeInput, CubaLIF)})
+    for name, activity in every.items():
         if activity.spikes.shape != graph.nodes[name].shape:
             raise ValueError(f"'{name}': spikes of shape {activity.spikes.shape}")
-    fired = {name: activity.spikes.astype(np.int64).ravel() for name, activity in done.items()}
+    fired = {name: activity.spikes.astype(np.int64).ravel() for name, activity in every.items()}
     synapses = {
         name: _synapse(name, route, graph.nodes[name], fired[route.source])
         for name, route in placed.routes.items()
@@ -177,9 +178,9 @@ def count(
             spikes,
             spikes / (neurons * runs),
             sum(s.synops for s in synapses.values() if s.target == name),
-            done[name].updated if isinstance(node, CubaLIF) else None,
-            done[name].saturations,
-            done[name].wraps,
+            every[name].updated if isinstance(node, CubaLIF) else None,
+            every[name].saturations,
+            every[name].wraps,
         )
     sent = sum(s.messages for s in synapses.values() if s.host)
     return Counts(
@@ -202,7 +203,7 @@ def _kind(node: SpikeInput | AlwaysOn | CubaLIF) -> str:
 
 def _synapse(name: str, route: Route, synapse: Synapse, fired: Array) -> SynapseCounts:
     """Counts of a synapse; fired is (source neurons,) int64."""
-    way = [
+    distances = [
         None if h is None else int(fired @ h)
         for h in (route.hops_east_west, route.hops_north_south, route.off_chip)
     ]
@@ -216,33 +217,34 @@ def _synapse(name: str, route: Route, synapse: Synapse, fired: Array) -> Synapse
         int(fired @ route.fan_out),
         int(fired @ effective_fan_out(synapse.op, synapse.in_shape, synapse.out_shape)),
         int(fired @ route.destinations),
-        *way,
+        *distances,
     )
 
 
 def _on_cores(placed: Placed, fired: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Events by core: operations and messages where they arrive, spikes where they start."""
+    """Events by core: operations and messages where they arrive, spikes where they are fired."""
     cores = len(placed.cores)
     events = ("spike_out", "message_out", "message_in")
-    done = {event: np.zeros(cores, np.int64) for event in events}
+    on_cores = {event: np.zeros(cores, np.int64) for event in events}
     for core in placed.cores:
-        done["spike_out"][core.index] = sum(fired[n][held].sum() for n, held in core.held.items())
+        spikes_out = sum(fired[name][held].sum() for name, held in core.held.items())
+        on_cores["spike_out"][core.index] = spikes_out
     for route in placed.routes.values():
         spikes = fired[route.source]
         operations = f"synaptic_operation_{route.format}"
-        done.setdefault(operations, np.zeros(cores, np.int64))
+        on_cores.setdefault(operations, np.zeros(cores, np.int64))
         sent = spikes[route.fan.neuron]
-        np.add.at(done[operations], route.fan.core, route.fan.synapses * sent)
-        np.add.at(done["message_in"], route.fan.core, sent)
+        np.add.at(on_cores[operations], route.fan.core, route.fan.synapses * sent)
+        np.add.at(on_cores["message_in"], route.fan.core, sent)
         if not route.host:
             np.add.at(
-                done["message_out"], placed.core_of[route.source], spikes * route.destinations
+                on_cores["message_out"], placed.core_of[route.source], spikes * route.destinations
             )
-    return done
+    return on_cores
 
 
 def _host(graph: Graph, samples: int, steps: int, sent: int) -> HostCounts:
-    """What the host does, by the inputs and the decoder of the graph."""
+    """Work of the host, which follows from the inputs and the decoder of the graph."""
     writes = macs = 0
     for _, node in graph.of(BiasInput):
         writes += samples * size(node.shape)

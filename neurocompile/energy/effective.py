@@ -1,9 +1,9 @@
-"""Synapses whose weight is not 0, by source neuron.
+"""Count the synapses whose weight is not 0, by source neuron.
 
 In:  a synapse.
 Out: (source neurons,) int64.
-A kernel is counted tap by tap, so that no connection is ever listed: a tap reaches a box of
-source neurons.
+A kernel is counted tap by tap, so no connection is ever listed: a tap reaches a box of source
+neurons.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
 
 @singledispatch
 def effective_fan_out(op: Any, in_shape: Shape, out_shape: Shape) -> Array:
-    """Targets of each source neuron by weights that are not 0, from the list of connections."""
-    found = entries(op, in_shape)
-    return np.bincount(found.columns[found.values != 0], minlength=size(in_shape))
+    """(source neurons,) int64, targets of each neuron that it reaches by weights other than 0."""
+    connections = entries(op, in_shape)
+    return np.bincount(connections.columns[connections.values != 0], minlength=size(in_shape))
 
 
 @effective_fan_out.register
@@ -46,13 +46,14 @@ def _(op: ConvTranspose, in_shape: Shape, out_shape: Shape) -> Array:
 
 
 def _by_tap(op: Conv | ConvTranspose, used: Array, in_shape: Shape, out_shape: Shape) -> Array:
-    """Sums over taps of `used` (source channels, *kernel) at the sources that each tap joins.
+    """Sums over taps of `used` (source channels, *kernel) at the sources that each tap connects.
 
-    A tap k joins place o of the small side to o s - p + k d of the large one, if it has that.
+    A tap k connects position o of the small side to o s - p + k d of the large side, if that
+    position exists.
     """
     forward = isinstance(op, Conv)
     large, small = (in_shape, out_shape) if forward else (out_shape, in_shape)
-    found = np.zeros(in_shape, np.int64)
+    counts = np.zeros(in_shape, np.int64)
     axes = range(len(op.stride))
     taps = used.reshape(in_shape[0], -1)
     for number, tap in enumerate(product(*map(range, used.shape[1:]))):
@@ -62,5 +63,5 @@ def _by_tap(op: Conv | ConvTranspose, used: Array, in_shape: Shape, out_shape: S
             at = to * op.stride[axis] - op.padding[axis] + tap[axis] * op.dilation[axis]
             inside = (at >= 0) & (at < large[1 + axis])
             reached.append((at if forward else to)[inside])
-        found[np.ix_(*reached)] += taps[:, number].reshape(-1, *(1 for _ in axes))
-    return found.ravel()
+        counts[np.ix_(*reached)] += taps[:, number].reshape(-1, *(1 for _ in axes))
+    return counts.ravel()

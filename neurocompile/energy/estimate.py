@@ -1,10 +1,10 @@
 """Turn counts into joules: counts times prices that name their source.
 
 In:  Counts, Placed, a chip with energy models.
-Out: Energy: each model whole, term by term; low, nominal and high are totals of models.
+Out: Energy: every model complete, term by term; low, nominal and high are totals of models.
 The result is modelled neurocore event energy, not the energy of a system. Models are never
-mixed. A model has no total where a count or a price of one of its terms is unknown. Static
-power stands beside, never inside.
+mixed. A model has no total if a count or a price of one of its terms is unknown. Static power
+is listed separately and never added to a total.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from neurocompile.energy.prices import lacks, price_of
 from neurocompile.energy.steps import MODES, Mode
 from neurocompile.place.placed import Placed
 
-MODEL_VERSION = "1.0"  # raised whenever a price or a formula changes a joule
+MODEL_VERSION = "1.0"  # raised whenever a change of a price or a formula changes any joule
 NAME = "modelled neurocore event energy"
-OFF_CHIP = "off_chip_message"  # its price is that of its whole way between two cores
+OFF_CHIP = "off_chip_message"  # its price covers the whole distance between the two cores
 
 NOT_MODELLED = (
     "the chip's x86 management cores, and the host computer with its reads and register writes",
@@ -36,7 +36,7 @@ NOT_MODELLED = (
 
 @dataclass(frozen=True)
 class Term:
-    """One product of the sum; fields as in report.json, joules for one event and for all."""
+    """One product of the sum; fields as in report.json, in joules per event and for all events."""
 
     layer: str
     quantity: str
@@ -49,12 +49,12 @@ class Term:
 
 @dataclass(frozen=True)
 class ModelEnergy:
-    """One whole model.
+    """The energy by one complete model.
 
     Attributes:
-        name: As in the chip's file.
-        total_j: Sum of the terms, or None where one is unknown.
-        terms: Every term whose count is not 0.
+        name: Name of the model in the chip's file.
+        total_j: Sum of the terms; None if one is unknown.
+        terms: Terms whose count is not 0.
     """
 
     name: str
@@ -64,14 +64,14 @@ class ModelEnergy:
 
 @dataclass(frozen=True)
 class Range:
-    """Totals of the chip's models, joules of all samples; None where one is unknown."""
+    """Totals of the chip's models, in joules for all samples; None if one is unknown."""
 
     low_j: float | None
     nominal_j: float | None
     high_j: float | None
 
     def over(self, samples: int) -> Range:
-        """The same for one of so many samples."""
+        """The same per sample, for so many samples."""
         return Range(**{k: None if v is None else v / samples for k, v in vars(self).items()})
 
 
@@ -80,14 +80,14 @@ class Energy:
     """What a run costs.
 
     Attributes:
-        mode: How samples follow each other; what the models below are charged for.
-        samples: How many.
-        models: Every energy model of the chip.
+        mode: How samples follow each other; the terms of `models` are for this mode.
+        samples: Number of samples.
+        models: Energy by each energy model of the chip.
         ranges: By mode, the totals.
-        steps_charged: By mode, chip steps of all samples.
+        steps_charged: By mode, number of chip steps charged for all samples.
         static: Static power and modelled times, see `_static`.
         latency: Rows of `latency_table`.
-        not_modelled: What the joules leave out.
+        not_modelled: What the joules do not include.
     """
 
     mode: Mode
@@ -101,12 +101,12 @@ class Energy:
 
     @property
     def total(self) -> Range:
-        """Joules of all samples: low, nominal and high, each the total of a whole model."""
+        """Joules of all samples: low, nominal and high, each the total of one complete model."""
         return self.ranges[self.mode]
 
     @property
     def per_sample(self) -> Range:
-        """Joules of one sample, as a mean."""
+        """Joules per sample, as a mean."""
         return self.total.over(self.samples)
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,12 +135,12 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
     """Energy of a run.
 
     Args:
-        counts: What happened.
-        placed: Where it happened.
-        chip: Whose prices; usually placed.chip.
+        counts: Counts of the run.
+        placed: Placed network that ran.
+        chip: Chip with the prices; usually placed.chip.
         mode: "reset": a sample takes T + depth steps and the state is reset after it;
             "pipelined": samples follow each other every T steps. Steps beyond T are charged
-            as idle: what a layer does in its lead-in and tail is in no count.
+            as idle: what a layer does in its lead-in and tail is not counted.
     """
     charged = {m: counts.steps_charged(m) for m in MODES}
     totals = {
@@ -165,7 +165,7 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
 
 
 def _model(name: str, prices: Prices, counts: Counts, steps_charged: int) -> ModelEnergy:
-    """All terms of one model, and their sum."""
+    """All terms of one model and their sum."""
     terms = []
     for layer, event, n in _events(counts, steps_charged):
         price = price_of(prices, event)
@@ -183,13 +183,13 @@ def _model(name: str, prices: Prices, counts: Counts, steps_charged: int) -> Mod
 
 
 def _events(counts: Counts, steps_charged: int) -> Iterator[tuple[str, str, int | None]]:
-    """(layer, event, count) of everything that a model may price."""
+    """(layer, event, count) for everything that a model may price."""
     for synapse in counts.synapses.values():
         yield synapse.name, f"synaptic_operation_{synapse.format}", synapse.synops
         yield synapse.name, "message_in", synapse.messages
         if not synapse.host:
-            # Each message passes its own tile's router once; hops to other tiles come on top.
-            # Davies 2018 gives the two prices but not this rule: it is our reading.
+            # Each message passes its own tile's router once; hops to other tiles are added.
+            # Davies 2018 states the two prices but not this rule: it is our reading.
             yield synapse.name, "message_out", synapse.messages
             yield synapse.name, "message_within_tile", synapse.messages
             yield synapse.name, "hop_east_west", synapse.hops_east_west
@@ -206,25 +206,25 @@ def _events(counts: Counts, steps_charged: int) -> Iterator[tuple[str, str, int 
 
 
 def _between_chips(counts: Counts, placed: Placed, chip: Chip) -> tuple[str, ...]:
-    """What is not known of a network on several chips, and what a user can do about it."""
+    """What is unknown about a network on several chips, and what a user can do about it."""
     chips = chips_used(chip, len(placed.cores))
     if chips == 1:
         return ()
     messages = sum(s.off_chip_messages or 0 for s in counts.synapses.values())
     unpriced = [m for m, prices in chip.energy.items() if lacks(prices, OFF_CHIP)]
-    unpriced.sort(key=lambda model: model != chip.nominal)  # what is asked for first
-    left_out = [f"the time of a step on {chips} chips: no source gives that of a message or a "
-                "barrier between chips"]  # fmt: skip
+    unpriced.sort(key=lambda model: model != chip.nominal)  # the nominal model comes first
+    left_out = [f"the time of a step on {chips} chips: no source states the time of a message or "
+                "a barrier between chips"]  # fmt: skip
     if messages and unpriced:
         left_out.append(
-            f"{messages:,} messages from a chip to another: no source gives a price. With one of "
-            f"your own there is a total: energy DIR --set {unpriced[0]}.{OFF_CHIP}=..pJ"
+            f"{messages:,} messages from one chip to another: no source states a price. With a "
+            f"price of your own there is a total: energy DIR --set {unpriced[0]}.{OFF_CHIP}=..pJ"
         )
     return tuple(left_out)
 
 
 def _range(chip: Chip, models: Mapping[str, ModelEnergy]) -> Range:
-    """Low and high over the chip's range of models; nominal of its nominal one."""
+    """Low and high over the chip's range of models; nominal from its nominal model."""
     nominal = models[chip.nominal].total_j if chip.nominal else None
     totals = [models[name].total_j for name in chip.range]
     known = [t for t in totals if t is not None]
@@ -234,10 +234,10 @@ def _range(chip: Chip, models: Mapping[str, ModelEnergy]) -> Range:
 
 
 def _static(counts: Counts, placed: Placed, chip: Chip, follow: Mode) -> dict[str, Any] | None:
-    """Static power of the chips, and what it adds up to in each modelled time.
+    """Static power of the chips, and its joules over each modelled time.
 
-    A row of `times` has a mode ("as fast as possible", by latency model, or "real time", a
-    step lasting dt), seconds for all samples, and the joules at low and at high power.
+    A row of `times` has a mode ("as fast as possible", by latency model, or "real time", with
+    steps of dt), the seconds of all samples, and the joules at low and at high static power.
     """
     if chip.power is None:
         return None

@@ -1,14 +1,14 @@
-"""How long the chip takes: the slowest core of each step, and a barrier every step.
+"""How long the chip takes: the work of the slowest core, and a barrier, in every step.
 
 In:  counts; placement; the times of a chip's events.
-Out: seconds of chip time for all samples; by row of the report, a step, a sample, samples a
-     second.
+Out: seconds of chip time for all samples; per row of the report, the times of a step and of a
+     sample, and samples per second.
 A core sends and receives at the same time, so its work is the longer of the two: visiting its
-neurons and sending their spikes, or taking messages in and working on them. Messages wait for
-nothing: on the mesh they travel while cores work, and their hops add no time. So a time is a
-lower bound of one in which they wait.
-Source: SANA-FE 2.2.9, its timing model "simple" (src/schedule.cpp), which the cross-check
-compares to the last digit.
+neurons and sending their spikes, or receiving messages and processing them. Messages never wait:
+they travel on the mesh while cores work, and their hops add no time. So every time here is a
+lower bound of the time with congestion.
+Source: SANA-FE 2.2.9, its timing model "simple" (src/schedule.cpp); the cross-check compares all
+digits.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ class Busiest:
     """The cores that a run waits for.
 
     Attributes:
-        core: The core that is the slowest in most steps, or None where there is no core.
-        work_s: Work of the slowest core of each step, of all steps, seconds.
-        barrier_s: What closes one step, seconds.
-        exact: Whether the slowest core of each sample and step is known at these times. Else the
-            work is a lower bound: at other times than it was chosen at another core may be the
-            slowest, and where steps were not watched all count as alike.
+        core: Number of the core that is the slowest in most steps; None if there is no core.
+        work_s: Work of the slowest core of each step, summed over all steps, seconds.
+        barrier_s: Time of the barrier that closes one step, seconds.
+        exact: Whether the slowest core of each sample and step is known for these event times.
+            Otherwise the work is a lower bound: with event times other than those it was chosen
+            at, another core may be the slowest; and if steps were not watched, all are assumed
+            to be alike.
     """
 
     core: int | None
@@ -48,25 +49,25 @@ class Busiest:
 
 
 def run_time(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) -> float | None:
-    """Seconds that the chip takes as fast as it can; None where a time is not known.
+    """Seconds that the chip takes when it runs as fast as it can; None if a time is not known.
 
     Args:
-        counts: What happened.
-        placed: Where.
-        chip: Whose times.
+        counts: Counts of the run.
+        placed: Placed network that ran.
+        chip: Chip with the times.
         model: Name of a latency model.
         mode: How samples follow each other.
     """
-    found = busiest(counts, placed, chip, model, mode)
+    slowest = busiest(counts, placed, chip, model, mode)
     steps = counts.steps_charged(mode)
-    return None if found is None else found.work_s + steps * found.barrier_s
+    return None if slowest is None else slowest.work_s + steps * slowest.barrier_s
 
 
 def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) -> Busiest | None:
-    """The slowest cores, and the barrier; arguments and None as in `run_time`."""
+    """The slowest cores and the barrier; arguments and None as in `run_time`."""
     times, barrier = chip.latency[model], chip.barrier.get(model)
     if barrier is None or not counts.on_cores or chips_used(chip, len(placed.cores)) > 1:
-        return None  # nor is there a time of what goes from a chip to another, or closes both
+        return None  # no source states the time of a message or a barrier between chips
     work = _whole_run(counts, placed, times, mode)
     if work is None:
         return None
@@ -78,26 +79,26 @@ def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) 
     if slowest is None:
         return Busiest(core, least, closing, False)
     now = event_times(times, slowest.events) or {}
-    found = sum(n * now.get(event, 0.0) for event, n in slowest.events.items())
+    summed = sum(n * now.get(event, 0.0) for event, n in slowest.events.items())
     exact = now == dict(slowest.times_s)
     core = int(slowest.steps.argmax())
-    return Busiest(core, found if exact else max(found, least), closing, exact)
+    return Busiest(core, summed if exact else max(summed, least), closing, exact)
 
 
 def _whole_run(counts: Counts, placed: Placed, times: Prices, mode: Mode) -> Array | None:
-    """Work of each core in all steps, (cores,) seconds; None where a count or time is unknown."""
+    """Work of each core in all steps, (cores,) seconds; None if a count or a time is unknown."""
     events = core_events(counts, placed, mode)
     seconds = event_times(times, events)
     if seconds is None or events["neuron_update"] is None:
         return None
     sides = np.zeros((2, len(placed.cores)))
-    for event, each in seconds.items():
-        sides[int(sending(event))] += each * np.asarray(events[event])
+    for event, time in seconds.items():
+        sides[int(sending(event))] += time * np.asarray(events[event])
     return np.asarray(sides.max(axis=0))
 
 
 def core_events(counts: Counts, placed: Placed, mode: Mode) -> dict[str, Array | None]:
-    """Every event that a core does, (cores,) each; None where updates were not counted."""
+    """By event of a core, (cores,) its counts; None if updates were not counted."""
     held = np.array([sum(map(len, core.held.values())) for core in placed.cores], np.int64)
     visits = held * counts.steps_charged(mode)
     updated = _updates(counts, placed)
@@ -112,43 +113,43 @@ def core_events(counts: Counts, placed: Placed, mode: Mode) -> dict[str, Array |
 
 
 def _updates(counts: Counts, placed: Placed) -> Array | None:
-    """Neuron updates by core, (cores,) float64: of a population, shared evenly by its neurons.
+    """Neuron updates by core, (cores,) float64; None if they were not counted.
 
-    They are known by population only; None where they were not counted.
+    They are known only by population, so they are shared evenly among its neurons.
     """
-    found = np.zeros(len(placed.cores))
+    updates = np.zeros(len(placed.cores))
     for core in placed.cores:
         for name, neurons in core.held.items():
             layer = counts.layers[name]
             if layer.updated is None:
                 return None
-            found[core.index] += layer.updated * neurons.size / layer.neurons
-    return found
+            updates[core.index] += layer.updated * neurons.size / layer.neurons
+    return updates
 
 
 def latency_table(counts: Counts, placed: Placed, chip: Chip) -> list[dict[str, Any]]:
-    """Rows by how samples follow each other, and how fast steps do.
+    """One row per way in which samples follow each other and per pace of the steps.
 
-    `step_s` is the mean step, `work_s` and `barrier_s` its parts, `core` the one that is slowest
-    in most steps, `work_is` whether the work is exact or a lower bound.
-    `sample_s` is from a sample's first step to its result, T + depth steps; `samples_per_s`
-    counts the steps charged: T + depth when reset between samples, T when pipelined.
+    `step_s` is the mean time of a step, `work_s` and `barrier_s` are its parts, `core` is the one
+    that is the slowest in most steps, `work_is` says whether the work is exact or a lower bound.
+    `sample_s` is the time from a sample's first step to its result, T + depth steps;
+    `samples_per_s` is of the steps charged: T + depth when reset between samples, T when pipelined.
     """
     rows = []
     for mode in MODES:
         charged = counts.steps_charged(mode)
         for model in chip.latency:
-            found = busiest(counts, placed, chip, model, mode)
-            work = None if found is None else found.work_s / charged
-            barrier = None if found is None else found.barrier_s
+            slowest = busiest(counts, placed, chip, model, mode)
+            work = None if slowest is None else slowest.work_s / charged
+            barrier = None if slowest is None else slowest.barrier_s
             step = None if work is None or barrier is None else work + barrier
             rows.append(
                 {
                     "samples_follow": mode,
                     "mode": "as fast as possible",
                     "model": model,
-                    "core": None if found is None else found.core,
-                    "work_is": None if found is None else EXACT if found.exact else BOUND,
+                    "core": None if slowest is None else slowest.core,
+                    "work_is": None if slowest is None else EXACT if slowest.exact else BOUND,
                     "work_s": work,
                     "barrier_s": barrier,
                     **_times(counts, charged, step),
@@ -170,7 +171,7 @@ def _times(counts: Counts, charged: int, step: float | None) -> dict[str, float 
 
 
 def barrier_time(barrier: Barrier, tiles: int) -> float:
-    """Seconds that close a step on so many mapped tiles."""
+    """Seconds of the barrier that closes a step on so many mapped tiles."""
     known = sorted(barrier.times)
     if barrier.between == "below":
         return barrier.times[max((n for n in known if n <= tiles), default=known[0])].si

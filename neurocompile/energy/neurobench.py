@@ -1,10 +1,10 @@
 """NeuroBench's metrics under NeuroBench's names, from our own counts.
 
 In:  FIXED graph, Counts.
-Out: JSON-ready values; a test holds them against NeuroBench's own harness.
-Definitions are those of neurobench 2.3.0: a zero weight is no effective operation, a bias none
-at all, and Dense counts every connection in every step. Not given: MembraneUpdates, which counts
-potentials that changed, where a chip charges every neuron every step.
+Out: JSON-ready values; a test compares them with NeuroBench's own harness.
+Definitions are those of neurobench 2.3.0: a zero weight is no effective operation, a bias is no
+operation at all, and Dense counts every connection in every step. MembraneUpdates is left out: it
+counts potentials that changed, but a chip charges every neuron in every step.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
 VERSION = "2.3.0"
-BIAS_BYTES = 4  # an int32 register a neuron
+BIAS_BYTES = 4  # one int32 register per neuron
 
 
 def neurobench(graph: Graph, counts: Counts) -> dict[str, Any]:
     """The metrics of a run.
 
-    Footprint is what the layers hold, in bytes: a weight is one int8, a bias one int32 a neuron.
-    Operations are means over samples. `Effective_MACs` is None where the host computes a layer
-    on values, whose zeros are not counted.
+    Footprint is the memory of the layers in bytes: one int8 per weight, one int32 per biased
+    neuron. Operations are means over samples. `Effective_MACs` is None if the host computes a
+    layer on values, whose zeros are not counted.
     """
     weights = [_weights(synapse) for name, synapse in graph.of(Synapse) if not _bias(graph, name)]
     biases = [
@@ -54,11 +54,11 @@ def neurobench(graph: Graph, counts: Counts) -> dict[str, Any]:
 
 
 def _weights(synapse: Synapse) -> tuple[int, int]:
-    """Zeros, and all weights that are stored."""
+    """Number of zeros, and of all weights that are stored."""
     weights = synapse.op.weights
     return int(weights.size - np.count_nonzero(weights)), weights.size
 
 
 def _bias(graph: Graph, name: str) -> bool:
-    """Whether a synapse comes from the axon that is always on: a bias, not a connection."""
+    """Whether a synapse starts at the axon that is always on: it is a bias, not a connection."""
     return any(isinstance(graph.nodes[before], AlwaysOn) for before in graph.before(name))

@@ -1,10 +1,10 @@
-"""What moves a total: each price, and how much the network spikes.
+"""How a total depends on each price, and on how much the network spikes.
 
 In:  the terms of one model.
 Out: JSON-ready rows.
 A total is a sum of count times price, so it is linear in every price and these numbers are
-exact. Spikes are another matter: other spikes mean other neurons that are updated, which the
-sweep holds as they were counted: an extrapolation, and labelled so.
+exact. Spikes are different: with other spikes other neurons would be updated, but the sweep keeps
+the updates as they were counted. It is an extrapolation, and labelled as one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from neurocompile.energy.prices import price_key
 
 FACTORS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 SWEEP = (
-    "modelled extrapolation: terms of spikes (operations, messages, hops, spikes out) times the "
-    "factor, neuron steps as they were counted"
+    "modelled extrapolation: terms of spikes (operations, messages, hops, spikes out) are "
+    "multiplied by the factor, neuron steps stay as they were counted"
 )
 NEURON_STEPS = ("neuron_access", "neuron_update", "neuron_active", "neuron_inactive")
 
 
 def sensitivity(model: ModelEnergy, prices: Prices) -> list[dict[str, Any]]:
-    """A row a price, the one that moves the total most first; [] where there is no total.
+    """One row per price, the one with the largest effect first; [] if there is no total.
 
-    `energy_j` is what it is charged for in all, `share` that part of the total; 10 % more or
-    less moves the total by `change_10_percent_j` up or down, twice the price by `energy_j`.
+    `energy_j` is the energy charged at the price, `share` its part of the total. A price 10 %
+    higher or lower changes the total by `change_10_percent_j`; a doubled price, by `energy_j`.
     """
     if model.total_j is None:
         return []
@@ -53,7 +53,7 @@ def sensitivity(model: ModelEnergy, prices: Prices) -> list[dict[str, Any]]:
 
 
 def parts(model: ModelEnergy) -> tuple[float, float] | None:
-    """Joules of neuron steps, and of what every spike costs; None where there is no total."""
+    """Joules of neuron steps, and of everything that spikes cause; None if there is no total."""
     if model.total_j is None:
         return None
     steps = _sum(t for t in model.terms if t.quantity in NEURON_STEPS)
@@ -61,7 +61,7 @@ def parts(model: ModelEnergy) -> tuple[float, float] | None:
 
 
 def sweep(model: ModelEnergy, samples: int) -> dict[str, Any] | None:
-    """The total and the joules a sample at other numbers of spikes."""
+    """The total and the joules per sample with other numbers of spikes."""
     split = parts(model)
     if split is None:
         return None

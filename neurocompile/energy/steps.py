@@ -1,11 +1,11 @@
-"""What the slowest core of each step did: a step lasts as long as its slowest core.
+"""What the slowest core did in each step: a step lasts as long as its slowest core.
 
 In:  Placed; the spikes of every population, step by step, batch by batch.
 Out: by how samples follow each other and by latency model, the events of the slowest cores,
-     summed over samples and steps: numbers times prices are the seconds.
-A core sends and receives at the same time, and its work is the longer of the two. Which core is
-the slowest is decided for each sample and step, at the chip's own times; so the sums are exact
-at these, and at other times a lower bound, for then another core may be the slowest.
+     summed over samples and steps: these counts times the chip's times are the seconds.
+A core sends and receives at the same time, and its work is the longer of the two. The slowest core
+is chosen for each sample and step by the chip's own event times. So the sums are exact for these
+times, and a lower bound for others, with which another core may be the slowest.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MODES: tuple[Mode, ...] = ("reset", "pipelined")
 SENDING = (
     "neuron_access", "neuron_inactive", "neuron_active", "neuron_update", "spike_out", "message_out"
 )  # fmt: skip
-TRAVELLING = "message_within_tile"  # time of a message on the mesh, not of a core
-VALUES_AT_ONCE = 1 << 21  # samples x steps x cores of an event: 16 MB
-EXACT_FLOAT32 = 1 << 24  # below it float32 holds every whole number
+TRAVELLING = "message_within_tile"  # takes time on the mesh, not on a core
+VALUES_AT_ONCE = 1 << 21  # samples x steps x cores per event: 16 MB
+EXACT_FLOAT32 = 1 << 24  # float32 holds every whole number below this
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,9 @@ class Slowest:
     """The slowest cores of all steps of all samples.
 
     Attributes:
-        times_s: By event, seconds of one at which the slowest core was chosen.
-        events: By event, how many there were on it; updates are a share, see `StepWork.add`.
-        steps: (cores,) int64, in how many steps each core was the slowest.
+        times_s: By event, its time in seconds with which the slowest core was chosen.
+        events: By event, its number on the slowest cores; updates are shared, see `StepWork.add`.
+        steps: (cores,) int64, number of steps in which each core was the slowest.
     """
 
     times_s: Mapping[str, float]
@@ -58,25 +58,25 @@ class Slowest:
 
 
 def sending(event: str) -> bool:
-    """Whether an event is part of visiting neurons and sending; else of receiving."""
+    """Whether an event is part of visiting neurons and sending; otherwise it is of receiving."""
     return event in SENDING
 
 
 def event_times(times: Prices, events: Mapping[str, Any]) -> dict[str, float] | None:
-    """Seconds of each event; None where a model has no time for what it must have one for."""
+    """Seconds of each event; None if the model lacks a time that it must have."""
     missing = [e for e in events if e.startswith("synaptic_operation") and lacks(times, e)]
     if missing:
         return None
-    found = {event: price_of(times, event) for event in events if event != TRAVELLING}
-    return {event: quantity.si for event, quantity in found.items() if quantity is not None}
+    stated = {event: price_of(times, event) for event in events if event != TRAVELLING}
+    return {event: quantity.si for event, quantity in stated.items() if quantity is not None}
 
 
 class EventColumns(NamedTuple):
     """Events that some neurons cause: their spikes @ weight, column by column.
 
     Attributes:
-        neurons: Of the population, a slice where they follow each other.
-        weight: (neurons, columns) float32, or float64 where a sum might not be exact.
+        neurons: Numbers of the neurons in their population; a slice if they are consecutive.
+        weight: (neurons, columns) float32, or float64 if a sum might not be exact in float32.
         causes: (event, core) of each column.
     """
 
@@ -90,10 +90,10 @@ class StepWork:
 
     Args:
         placed: The network on its chip.
-        steps: Steps of the network's time, a sample.
-        lag: By population, by how many chip steps it lags behind the input; its depth where
-            None. What it sends arrives in the chip step in which it is sent. An axon that is
-            always on may be a step ahead: its first spike waits where it arrives.
+        steps: Steps of the network's time per sample.
+        lag: By population, number of chip steps by which it lags the input; None takes its
+            depth. A spike arrives in the chip step in which it is sent. An axon that is always
+            on may be one step ahead: its first spike waits at its target.
     """
 
     def __init__(self, placed: Placed, steps: int, lag: Mapping[str, int] | None = None) -> None:
@@ -113,27 +113,28 @@ class StepWork:
         self.slowest: dict[tuple[Mode, str], Array] = {}
 
     def add(self, spikes: Mapping[str, Array], updated: Mapping[str, Any]) -> None:
-        """Take a batch in.
+        """Add a batch.
 
         Args:
             spikes: By SpikeInput and CubaLIF, (n, steps, *shape) of 0 and 1.
-            updated: By CubaLIF, which neurons were updated, (n, steps, *shape); or how many of
-                the batch, shared evenly among its neurons, samples and steps; None if unknown.
+            updated: By CubaLIF, (n, steps, *shape) whether each neuron was updated; or the number
+                of updates in the batch, which is shared evenly among neurons, samples and steps;
+                None if unknown.
         """
         if any(updated.get(name) is None for name in self.placed.core_of):
             self.known = False
         if not self.known:
             return
         samples = len(next(iter(spikes.values())))
-        a_time = max(1, VALUES_AT_ONCE // (self.span * len(self.placed.cores)))
-        for first in range(0, samples, a_time):
-            part = slice(first, min(first + a_time, samples))
+        at_once = max(1, VALUES_AT_ONCE // (self.span * len(self.placed.cores)))
+        for first in range(0, samples, at_once):
+            part = slice(first, min(first + at_once, samples))
             events = self._events(spikes, updated, part, samples)
             for mode in MODES:
                 self._take(mode, self._cut(events) if mode == "reset" else self._folded(events))
 
-    def found(self) -> dict[tuple[Mode, str], Slowest]:
-        """By mode and latency model; {} where no time is known."""
+    def slowest_cores(self) -> dict[tuple[Mode, str], Slowest]:
+        """The slowest cores by mode and latency model; {} if no time is known."""
         latency = self.placed.chip.latency
         if not self.known:
             return {}
@@ -149,28 +150,28 @@ class StepWork:
     def _events(
         self, spikes: Mapping[str, Array], updated: Mapping[str, Any], part: slice, samples: int
     ) -> dict[str, Array]:
-        """By event, (n, chip steps from the earliest on, cores) float64 of some samples."""
+        """By event, (n, chip steps from the earliest on, cores) float64, for some samples."""
         count = part.stop - part.start
         shape = (count, self.span, len(self.placed.cores))
-        done = {event: np.zeros(shape) for event in ("spike_out", "neuron_update")}
+        events = {event: np.zeros(shape) for event in ("spike_out", "neuron_update")}
         for name, node in self.nodes.items():
             now = slice(self.start[name], self.start[name] + self.steps)
             if name in self.held:
-                self._updates(name, updated[name], part, samples, done["neuron_update"][:, now])
+                self._updates(name, updated[name], part, samples, events["neuron_update"][:, now])
             if isinstance(node, AlwaysOn):
                 fired = np.ones((count * self.steps, size(node.shape)), np.float32)
             else:
                 rows = np.asarray(spikes[name])[part].reshape(count * self.steps, -1)
                 fired = rows.astype(np.float32)
             for neurons, weight, causes in self.columns[name]:
-                found = (fired[:, neurons] @ weight).reshape(count, self.steps, -1)
+                caused = (fired[:, neurons] @ weight).reshape(count, self.steps, -1)
                 for column, (event, core) in enumerate(causes):
-                    into = done.setdefault(event, np.zeros(shape))
-                    into[:, now, core] += found[:, :, column]
-        done["neuron_access"] = np.broadcast_to(self.neurons.astype(float), shape)
-        done["neuron_active"] = done["neuron_update"]
-        done["neuron_inactive"] = done["neuron_access"] - done["neuron_update"]
-        return done
+                    into = events.setdefault(event, np.zeros(shape))
+                    into[:, now, core] += caused[:, :, column]
+        events["neuron_access"] = np.broadcast_to(self.neurons.astype(float), shape)
+        events["neuron_active"] = events["neuron_update"]
+        events["neuron_inactive"] = events["neuron_access"] - events["neuron_update"]
+        return events
 
     def _updates(self, name: str, updated: Any, part: slice, samples: int, into: Array) -> None:
         """Add the updates of a population, (n, steps, cores)."""
@@ -183,37 +184,37 @@ class StepWork:
             into[:, :, core] += which[:, :, self.placed.core_of[name] == core].sum(axis=2)
 
     def _cut(self, events: Mapping[str, Array]) -> dict[str, Array]:
-        """Steps of a sample alone: what waits before the first is counted in it."""
+        """Steps of a single sample: what happens before its first step is counted in that step."""
         return self._moved(events, [max(0, row - self.ahead) for row in range(self.span)])
 
     def _folded(self, events: Mapping[str, Array]) -> dict[str, Array]:
-        """Steps of a sample that follows a copy of itself: its tail beside its own first steps."""
+        """Steps of a sample that follows a copy of itself: its tail is added to its first steps."""
         return self._moved(events, [(row - self.ahead) % self.steps for row in range(self.span)])
 
     def _moved(self, events: Mapping[str, Array], to: list[int]) -> dict[str, Array]:
-        """Events in other steps: those of each row in the row given for it."""
+        """Events moved to other steps: those of row k to the step `to[k]`."""
         if to == list(range(self.span)):
             return dict(events)
         moved: dict[str, Array] = {}
         steps = max(to) + 1
-        for event, done in events.items():
+        for event, counts in events.items():
             if event not in ("neuron_access", "neuron_inactive"):
-                moved[event] = np.zeros((len(done), steps, done.shape[2]))
+                moved[event] = np.zeros((len(counts), steps, counts.shape[2]))
                 for row, step in enumerate(to):
-                    moved[event][:, step] += done[:, row]
+                    moved[event][:, step] += counts[:, row]
         moved["neuron_access"] = events["neuron_access"][:, :steps]
         moved["neuron_inactive"] = moved["neuron_access"] - moved["neuron_update"]
         return moved
 
     def _take(self, mode: Mode, events: Mapping[str, Array]) -> None:
-        """Choose the slowest core of each sample and step, by each latency model."""
+        """Choose the slowest core of each sample and step by each latency model, and add it up."""
         for model, prices in self.placed.chip.latency.items():
             times = event_times(prices, events)
             if times is None:
                 continue
             sides = [np.zeros(events["spike_out"].shape) for _ in range(2)]
-            for event, each in times.items():
-                sides[sending(event)] += each * events[event]
+            for event, time in times.items():
+                sides[sending(event)] += time * events[event]
             at = np.maximum(*sides).argmax(axis=2)[:, :, None]
             sent = np.take_along_axis(sides[1] >= sides[0], at, axis=2)
             sums = self.sums.setdefault((mode, model), dict.fromkeys(times, 0.0))
@@ -227,7 +228,7 @@ class StepWork:
 
 
 def _columns(placed: Placed, name: str) -> Iterator[EventColumns]:
-    """What a spike of a population causes: where it is sent, and where it arrives."""
+    """The events that a spike of a population causes: where it is sent, and where it arrives."""
     routes = [route for route in placed.routes.values() if route.source == name]
     if name in placed.core_of:
         out = np.zeros(len(placed.core_of[name]))
@@ -249,13 +250,14 @@ def _columns(placed: Placed, name: str) -> Iterator[EventColumns]:
         for group in alike.values():  # cores that the same neurons reach
             neurons = group[0][1]
             arrive = np.ones((len(neurons), len(group)))
-            weight = np.concatenate([arrive, np.stack([each for _, _, each in group], 1)], axis=1)
+            synapses = np.stack([of_core for _, _, of_core in group], 1)
+            weight = np.concatenate([arrive, synapses], axis=1)
             events = ("message_in", f"synaptic_operation_{route.format}")
             yield _packed(neurons, weight, [(e, core) for e in events for core, _, _ in group])
 
 
 def _packed(neurons: Array, weight: Array, causes: list[tuple[str, int]]) -> EventColumns:
-    """Columns in the smallest number that is exact, over a slice where there is one."""
+    """Columns in the smallest float type that is exact, over a slice if the neurons form one."""
     first, last = int(neurons[0]), int(neurons[-1])
     follow = last - first + 1 == len(neurons)
     number = np.float32 if weight.sum(axis=0).max() < EXACT_FLOAT32 else np.float64

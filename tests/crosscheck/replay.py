@@ -95,7 +95,7 @@ def ours(case: Case) -> dict[str, float]:
     }
     work = StepWork(placed, steps, lag=dict.fromkeys(graph.nodes, 0))
     work.add(shaped, shaped)
-    counts = count(placed, activities, 1, steps, work.found())
+    counts = count(placed, activities, 1, steps, work.slowest_cores())
     found = estimate(counts, placed, placed.chip, "pipelined")
     spent: dict[str, float] = {"synapse": 0.0, "soma": 0.0, "network": 0.0}
     for term in next(m.terms for m in found.models if m.name == MODEL):
