@@ -2,8 +2,9 @@
 
 In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
 Out: the chip with those prices, each marked as set by the user.
-Only a price that is there can be replaced, or given where no source gives one: of messages from
-a chip to another, of a network without spikes. A value has a unit and is not negative.
+Only existing prices can be replaced. Where no source states a price, it can be added: for
+messages from one chip to another, and for a network without spikes. A value has a unit and is
+not negative.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Change:
     """One price that a user set.
 
     Attributes:
-        key: Of `settable`, or of ANN.
-        now: The price.
-        was: What it replaces; None where there was none.
+        key: Key of the price, as in `settable`.
+        now: New price.
+        was: Price that it replaces; None if there was none.
     """
 
     key: str
@@ -53,19 +54,19 @@ class Change:
 
 
 def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
-    """By key, what it measures (energy, time, power) and the price now.
+    """By key, its dimension (energy, time, power) and the present price.
 
     An energy price is MODEL.EVENT; others are latency.MODEL.EVENT, barrier.MODEL.TILES and
-    power.static_low or power.static_high, as in the chip's file; then what has no price there:
-    MODEL.off_chip_message, and those of ANN.
+    power.static_low or power.static_high, as in the chip's file. They are followed by those
+    without a price there: MODEL.off_chip_message and the keys of ANN.
     """
-    found: dict[str, tuple[str, Quantity | None]] = {}
+    stated: dict[str, tuple[str, Quantity | None]] = {}
     for key, quantity in chip.quantities():
         section, _, rest = key.partition(".")
         if section in DIMENSIONS:
-            found[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
-    unpriced = [key for m in chip.energy if (key := f"{m}.off_chip_message") not in found]
-    return {**found, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
+            stated[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
+    unpriced = [key for m in chip.energy if (key := f"{m}.off_chip_message") not in stated]
+    return {**stated, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
 
 
 EXAMPLES = {"energy": "20pJ", "time": "5ns", "power": "30mW"}
@@ -73,11 +74,11 @@ DIMENSIONS = {"energy": "energy", "latency": "time", "barrier": "time", "power":
 
 
 def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
-    """What `--set` asks for, by key.
+    """The changes that `--set` asks for, by key.
 
     Raises:
-        BadInput: For a key that the chip does not have (with the nearest ones), a value
-            without unit, of another unit, negative or too large, or a key that is set twice.
+        BadInput: If the chip does not have a key (the message names the nearest ones), a value
+            has no unit or a wrong one, is negative or too large, or a key is set twice.
     """
     keys = settable(chip)
     changes: dict[str, Change] = {}
@@ -101,7 +102,7 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
     """The chip with the prices that were set.
 
     Raises:
-        BadInput: If static power would be above its own upper end.
+        BadInput: If the lower static power would be above the higher one.
     """
     prices = {
         section: {model: dict(events) for model, events in getattr(chip, section).items()}
@@ -146,7 +147,7 @@ def _frozen(prices: Mapping[str, Mapping[str, Quantity]]) -> Mapping[str, Prices
 
 
 def with_cores(chip: Chip, cores: int) -> Chip:
-    """The chip with so many cores; its mesh stays, and a larger network takes several chips."""
+    """The chip with so many cores; its mesh stays, and a larger network needs several chips."""
     mark = Quantity(cores, "core", USER, f"--cores-per-chip {cores}", "assumed")
     return replace(
         chip,
@@ -156,7 +157,7 @@ def with_cores(chip: Chip, cores: int) -> Chip:
 
 
 def with_chips(chip: Chip, chips: int | None) -> Chip:
-    """The chip with leave to take so many of it; None is what its own file says."""
+    """The chip with so many chips allowed; None leaves what its own file says."""
     if chips in (None, chips_allowed(chip)):
         return chip
     mark = Quantity(chips, "chip", USER, f"--chips {chips}", "assumed")
@@ -173,15 +174,15 @@ def _source(changes: Mapping[str, Change]) -> dict[str, dict[str, str]]:
 
 def _quantity(text: str, value: str, dimension: str) -> Quantity:
     units = UNITS[dimension]
-    allowed = f"Give a number from 0 on and one of {', '.join(units)}, as in {EXAMPLES[dimension]}."
-    found = VALUE.fullmatch(value)
-    if found is None:
-        raise BadInput(f"--set {text}: '{value}' is no number with a unit. {allowed}")
-    number, unit = found["number"], found["unit"]
+    allowed = f"Give a number of at least 0 and one of {', '.join(units)}: {EXAMPLES[dimension]}."
+    match = VALUE.fullmatch(value)
+    if match is None:
+        raise BadInput(f"--set {text}: '{value}' is not a number with a unit. {allowed}")
+    number, unit = match["number"], match["unit"]
     if not unit:
         raise BadInput(f"--set {text}: {number} has no unit. {allowed}")
     if unit not in units:
-        raise BadInput(f"--set {text}: '{unit}' is no unit of {dimension}. {allowed}")
+        raise BadInput(f"--set {text}: '{unit}' is not a unit of {dimension}. {allowed}")
     exact = Decimal(number)
     if exact < 0:
         raise BadInput(f"--set {text}: {number} is negative. {allowed}")
@@ -199,5 +200,5 @@ def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
     return (
         f"Keys are MODEL.EVENT (models: {models}), latency.MODEL.EVENT, barrier.MODEL.TILES, "
         f"power.static_low, power.static_high, {', '.join(ANN)}; "
-        f"`neurocompile targets {chip.name}` shows them."
+        f"`neurocompile targets {chip.name}` lists them."
     )

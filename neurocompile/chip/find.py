@@ -1,10 +1,10 @@
-"""Where a target's file lies: shipped, in an installed package, or in a folder of the user's.
+"""Find a target's file: shipped, in an installed package, or in a user's folder.
 
 In:  the name of a target, a folder, or the target.toml in it.
 Out: the path of its target.toml.
-A package offers targets by entry points of the group `neurocompile.targets`: the name is the
-target's, the value a package in whose folder target.toml lies. The file is read; that package
-itself is not imported. A name that two offer is refused, never chosen.
+A package offers targets through entry points of the group `neurocompile.targets`: the name is the
+target's, the value is a package whose folder contains target.toml. The file is read, but the
+package is not imported. A name that is offered twice is refused; none of the two is preferred.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ FILE = "target.toml"
 
 
 def chip_names() -> tuple[str, ...]:
-    """Names of the targets that ship with neurocompile, and of those that packages offer."""
+    """Names of the targets that are shipped with neurocompile or offered by installed packages."""
     return tuple(sorted({*_shipped(), *(point.name for point in entry_points(group=GROUP))}))
 
 
 def find_target(name_or_path: str | Path) -> Path:
-    """The file of the target of this name, the one in this folder, or this one itself.
+    """The target.toml of the target with this name, in this folder, or at this path.
 
     Raises:
-        BadInput: If there is none, or several packages offer the name.
+        BadInput: If there is none, or if the name is offered more than once.
     """
     name = str(name_or_path)
     shipped = _shipped()
@@ -38,7 +38,7 @@ def find_target(name_or_path: str | Path) -> Path:
         who = ["neurocompile"] * (name in shipped) + [_package(point) for point in offers]
         raise BadInput(
             f"the target '{name}' is offered more than once, by {', '.join(who)}. Uninstall all "
-            f"but one, or give the folder that holds the {FILE} you mean."
+            f"but one, or give the folder with the {FILE} that you mean."
         )
     if offers:
         return _installed(offers[0])
@@ -48,13 +48,13 @@ def find_target(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise BadInput(
             f"there is no target '{name}': {path} is not a file. "
-            f"Use one of {', '.join(chip_names())}, or a {FILE} of your own or its folder."
+            f"Use one of {', '.join(chip_names())}, or the path of your own {FILE} or its folder."
         )
     return path
 
 
 def _shipped() -> dict[str, Path]:
-    """By name, files in the installed package, or in a checkout's own folder."""
+    """By name, the files in the installed package, or in the folder of a checkout."""
     try:
         root = Path(str(resources.files("neurocompile.targets")))
     except ModuleNotFoundError:
@@ -63,10 +63,10 @@ def _shipped() -> dict[str, Path]:
 
 
 def _installed(point: EntryPoint) -> Path:
-    """The file that an entry point names."""
+    """The target.toml that an entry point leads to."""
     try:
         spec = find_spec(point.value)
-    except (ImportError, ValueError):  # no parent package, or no name of a package at all
+    except (ImportError, ValueError):  # no parent package, or not the name of a package
         spec = None
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     for folder in folders:

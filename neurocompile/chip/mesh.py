@@ -1,9 +1,9 @@
-"""Where cores lie on a chip, how far a message travels, and which core lies where.
+"""Where cores are on a chip, how far a message travels, and which core is put where.
 
 In:  a chip with a mesh; messages between cores.
 Out: coordinates of tiles; an order of the cores.
-Core k of a chip lies in tile k // cores_per_tile; tiles are numbered north-south first, as in
-SANA-FE (src/arch.cpp, calculate_tile_coordinates). A message goes along x, then along y. Where a
+Core k of a chip is in tile k // cores_per_tile; tiles are numbered north-south first, as in
+SANA-FE (src/arch.cpp, calculate_tile_coordinates). A message goes along x, then along y. If a
 network needs more cores than a chip has, the next chip takes the next ones.
 """
 
@@ -16,15 +16,15 @@ import numpy as np
 from neurocompile.chip.record import Chip
 from neurocompile.ir.arrays import Array
 
-STEPS = (1, 2, 3, 5, 7, 11, 13)  # an order of n cores to start from: core k at place k * step % n
-FEW = 128  # cores up to which every start is tried
-WORK = 1 << 26  # exchanges at most, times the square of the cores; a chip takes some hundred
+STEPS = (1, 2, 3, 5, 7, 11, 13)  # start orders of n cores: core k at place k * step % n
+FEW = 128  # number of cores up to which every start order is tried
+WORK = 1 << 26  # largest number of exchanges times cores squared; a chip takes a few hundred
 
 
 def positions(chip: Chip, cores: int) -> tuple[Array, Array] | None:
-    """Tile coordinates (x, y) of each core on its own chip, (cores,) int64; None without a mesh.
+    """Tile coordinates (x, y) of each core on its own chip, (cores,) int64.
 
-    None too where a chip has more cores than its mesh has places.
+    None if there is no mesh, or if a chip has more cores than its mesh has places.
     """
     if chip.mesh is None:
         return None
@@ -36,57 +36,56 @@ def positions(chip: Chip, cores: int) -> tuple[Array, Array] | None:
 
 
 def chip_of(chip: Chip, cores: int) -> Array:
-    """(cores,) int64, the chip of each core."""
+    """(cores,) int64, number of each core's chip."""
     return np.arange(cores) // _on_a_chip(chip, cores)
 
 
 def _on_a_chip(chip: Chip, cores: int) -> int:
-    """How many of the cores one chip takes at most."""
+    """Largest number of the cores that one chip takes."""
     return int(chip.limits.cores.value) if chip.limits.cores else max(cores, 1)
 
 
 def tiles_used(chip: Chip, cores: int) -> int:
-    """How many tiles hold at least one of the first cores; each its own tile without a mesh."""
+    """Number of tiles with at least one of the cores; without a mesh each core is its own tile."""
     return -(-cores // chip.mesh.cores_per_tile.value) if chip.mesh else cores
 
 
 def chips_used(chip: Chip, cores: int) -> int:
-    """How many chips hold the cores."""
+    """Number of chips that hold the cores."""
     return -(-cores // chip.limits.cores.value) if chip.limits.cores else 1
 
 
 def chips_allowed(chip: Chip) -> int:
-    """How many chips a network may take."""
+    """Number of chips that a network may use."""
     return int(chip.limits.chips.value) if chip.limits.chips else 1
 
 
 def distances(chip: Chip, cores: int) -> Array | None:
-    """(cores, cores) float64, what a message between two places costs; None where no place
-    differs from another.
+    """(cores, cores) float64, the cost of a message between two places; None if all are alike.
 
-    On one chip hops. From a chip to another, for nothing describes the way between them, as
-    much as one tile more than the longest way on a chip.
+    On one chip the cost is the number of hops. No source describes the link between chips, so a
+    message to another chip costs one hop more than the longest distance on a chip.
     """
-    lie, on = positions(chip, cores), chip_of(chip, cores)
+    tiles, on = positions(chip, cores), chip_of(chip, cores)
     apart = on[:, None] != on
-    if lie is None:
+    if tiles is None:
         return apart.astype(np.float64) if on.any() else None
     assert chip.mesh is not None, "without a mesh there are no positions"
     across = chip.mesh.tiles_east_west.value + chip.mesh.tiles_north_south.value - 1
-    hops = sum(np.abs(at[:, None] - at) for at in lie)
+    hops = sum(np.abs(at[:, None] - at) for at in tiles)
     return np.where(apart, across, hops).astype(np.float64)
 
 
 def arranged(traffic: Array, distance: Array) -> Array:
-    """Places of cores between which messages travel little, (cores,) int64.
+    """(cores,) int64, a place for each core such that messages travel little.
 
-    A quadratic assignment: from the order given and from some others on, the exchange of two
-    cores that saves most, until none saves anything; the best end counts. All numbers are
-    whole, so every machine finds the same.
+    This is a quadratic assignment problem. From the given order and from some others, the two
+    cores whose exchange saves most are exchanged until no exchange saves anything; the best
+    result is returned. All numbers are whole, so the result is the same on every machine.
 
     Args:
-        traffic: (cores, cores) messages from a core to another.
-        distance: (cores, cores) of two places, symmetrical, 0 to itself.
+        traffic: (cores, cores) number of messages from one core to another.
+        distance: (cores, cores) distance of two places, symmetric, 0 on the diagonal.
     """
     both = (traffic + traffic.T).astype(np.float64)
     np.fill_diagonal(both, 0.0)
@@ -98,10 +97,10 @@ def arranged(traffic: Array, distance: Array) -> Array:
 
 
 def _exchanged(both: Array, distance: Array, place: Array) -> Array:
-    """Places after the exchanges that each save most."""
+    """Places after repeated exchanges of the two cores that save most."""
     place = place.copy()
     here = distance[np.ix_(place, place)]
-    moved = both @ here  # what core i would cost at the place of core j
+    moved = both @ here  # cost of core i at the place of core j
     for _ in range(WORK // max(1, both.size)):
         stays = np.diagonal(moved)
         change = moved + moved.T - stays[:, None] - stays + 2 * both * here

@@ -1,9 +1,9 @@
-"""Read what a chip can hold, store and charge from targets/<chip>/target.toml.
+"""Read a chip's number formats, limits and prices from targets/<chip>/target.toml.
 
 In:  the name of a target (`chip/find.py`), a target.toml or its folder.
 Out: a frozen Chip; every number in it is a Quantity that names its source.
-A file with an unknown key, a number without unit or source, a limit of 0, or a number format
-that the integer step does not have is refused.
+A file is refused if it has an unknown key, a number without unit or source, a limit of 0, or a
+number format that the integer step does not have.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from neurocompile.errors import BadInput
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
-MAX_BYTES = 1 << 20  # a chip is a page of numbers; more is another file given by mistake
-MAX_WHOLE = 1 << 40  # no chip has more of anything; larger ones would leave numpy's integers
-MAX_VALUE = 1e9  # a joule is 1e12 pJ: no price, time or power of a chip's event is above it
+MAX_BYTES = 1 << 20  # a chip is a page of numbers; a larger file is given by mistake
+MAX_WHOLE = 1 << 40  # no chip has more of anything; products must fit numpy's integers
+MAX_VALUE = 1e9  # in any unit (a joule is 1e12 pJ): no price, time or power of an event is higher
 
 
 def load_chip(name_or_path: str | Path) -> Chip:
-    """The chip of this name, or the one that a target.toml describes, given by path or folder.
+    """The chip with this name, or the one in a target.toml given by its path or folder.
 
-    Nothing else in a folder is read, and no code in it runs.
+    Nothing else in a folder is read, and no code in it is run.
 
     Raises:
         BadInput: If there is no such chip, or its file breaks a rule of this module.
@@ -55,14 +55,14 @@ def load_chip(name_or_path: str | Path) -> Chip:
     chip = _Reader(path).chip()
     if str(name_or_path) in chip_names() and chip.name != str(name_or_path):
         raise BadInput(
-            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_path}', the name that this "
-            "target is found by."
+            f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_path}', the name under which "
+            "this target is found."
         )
     return chip
 
 
 class _Reader:
-    """One target.toml on its way to a Chip; knows the file, to name lines in messages."""
+    """Turns one target.toml into a Chip; keeps the text, so that messages can name lines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +75,7 @@ class _Reader:
         except OSError as error:
             raise BadInput(f"{path}: cannot be read: {error.strerror}.") from None
         except (ValueError, RecursionError) as error:  # bad TOML, bad UTF-8, endless digits
-            raise BadInput(f"{path}: this is not TOML: {error}.") from None
+            raise BadInput(f"{path}: this is not valid TOML: {error}.") from None
 
     def chip(self) -> Chip:
         data, optional = self.data, ("memory", "mesh", "power", "energy", "latency", "barrier")
@@ -105,11 +105,11 @@ class _Reader:
         return chip
 
     def _check(self, chip: Chip) -> None:
-        """What must hold between sections."""
+        """Check the rules that involve several sections."""
         for model in filter(None, (chip.nominal, *chip.range)):
             if model not in chip.energy:
                 key = ("chip", "nominal" if model == chip.nominal else "range")
-                self._refuse(key, f"{model!r} is no model of [energy]", f"{_list(chip.energy)}")
+                self._refuse(key, f"{model!r} is not a model of [energy]", f"{_list(chip.energy)}")
         if chip.power and chip.power.static_low.si > chip.power.static_high.si:
             most = chip.power.static_high
             self._refuse(
@@ -118,19 +118,19 @@ class _Reader:
                 f"up to {most.value} {most.unit}",
             )
         for name, (low, high) in STEP_ALLOWS.items():
-            found = getattr(chip.formats, name).value
-            if not low <= found <= high:
+            value = getattr(chip.formats, name).value
+            if not low <= value <= high:
                 allowed = f"{low}" if low == high else f"{low} to {high}"
-                have = "here a neuron's step, its weights and its delays have no other"
-                self._refuse(("formats", name, "value"), f"{found}", f"{allowed}; {have}")
+                why = "no other value is implemented for the steps, weights and delays of neurons"
+                self._refuse(("formats", name, "value"), f"{value}", f"{allowed}; {why}")
         unknown = [name for name in chip.formats.resets.value if name not in RESETS]
         if unknown or not chip.formats.resets.value:
             self._refuse(("formats", "resets", "value"), f"{unknown or 'none'}", _list(RESETS))
         if chip.limits.synapse_memory_per_core and chip.memory is None:
             self._refuse(
                 ("limits", "synapse_memory_per_core"),
-                "a limit of memory, but no [memory]",
-                "a section [memory] that says how synapses are stored",
+                "a limit on memory, but no section [memory]",
+                "this limit only with a section [memory], which says how synapses are stored",
             )
         for section, models in (("energy", chip.energy), ("latency", chip.latency)):
             for model, prices in models.items():
@@ -159,7 +159,7 @@ class _Reader:
         return kind(**{k: self._quantity((*at, k), v, dimension[k]) for k, v in table.items()})
 
     def _models(self, section: str, dimension: str) -> Mapping[str, Prices]:
-        """Models of a section, each with its prices."""
+        """The models of a section, each with its prices."""
         models = {}
         self._keys((section,), self.data.get(section, {}), (), None)
         for model, table in self.data.get(section, {}).items():
@@ -170,7 +170,7 @@ class _Reader:
         return MappingProxyType(models)
 
     def _barriers(self) -> Mapping[str, Barrier]:
-        """Models of the barrier: times by number of tiles, and how they go on in between."""
+        """The models of the barrier: times by number of tiles, and the rule in between."""
         barriers = {}
         self._keys(("barrier",), self.data.get("barrier", {}), (), None)
         for model, table in self.data.get("barrier", {}).items():
@@ -181,7 +181,7 @@ class _Reader:
             times: dict[int, Quantity] = {}
             for key in (key for key in table if key != "between"):
                 if not (key.isdecimal() and int(key) > 0):
-                    self._refuse((*at, key), "no number of tiles", "a whole number above 0")
+                    self._refuse((*at, key), "not a number of tiles", "a whole number above 0")
                 times[int(key)] = self._quantity((*at, key), table[key], "time")
             if not times:
                 self._refuse(at, "no time", "a time for at least one number of tiles")
@@ -236,7 +236,7 @@ class _Reader:
 
     def _text(self, at: tuple[str, ...], value: Any) -> None:
         if not isinstance(value, str) or not value.strip():
-            self._refuse(at, f"{value!r}", "a text that is not empty")
+            self._refuse(at, f"{value!r}", "a non-empty text")
 
     def _keys(
         self,
@@ -245,7 +245,7 @@ class _Reader:
         needed: tuple[str, ...],
         more: tuple[str, ...] | None,
     ) -> None:
-        """Refuse what is no table, lacks a key, or has one that nobody reads (None: any)."""
+        """Refuse anything but a table with the needed keys and at most `more` (None: any)."""
         if not isinstance(table, dict):
             self._refuse(at, f"{table!r}", "a table")
         for key in needed:
@@ -261,7 +261,7 @@ class _Reader:
         raise BadInput(f"{where}: {'.'.join(at) or 'the file'}: {found}. Allowed: {allowed}.")
 
     def _line(self, at: tuple[str, ...]) -> int:
-        """Number of the line that says most of a key, or 0 (tomllib keeps no positions)."""
+        """Number of the line that matches a key best, or 0 (tomllib keeps no positions)."""
         header: tuple[str, ...] = ()
         best, deepest = 0, 0
         for number, line in enumerate(self.text.splitlines(), start=1):

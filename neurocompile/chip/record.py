@@ -27,7 +27,7 @@ from neurocompile.ir.registers import (
 
 KINDS = ("measured", "simulated", "derived", "assumed", "published")
 
-# Unit -> power of ten to the SI unit, by what is measured.
+# By dimension: unit -> power of ten that converts it to the SI unit.
 UNITS: dict[str, dict[str, int]] = {
     "energy": {"fJ": -15, "pJ": -12, "nJ": -9, "uJ": -6, "mJ": -3, "J": 0},
     "time": {"ps": -12, "ns": -9, "us": -6, "ms": -3, "s": 0},
@@ -42,7 +42,7 @@ UNITS: dict[str, dict[str, int]] = {
     ),
 }
 
-# What a model may charge for; energy/estimate.py says which count each is multiplied by.
+# Events that a model may charge for; energy/estimate.py says which count each is multiplied by.
 EVENTS = (
     "synaptic_operation",
     "synaptic_operation_dense",
@@ -62,8 +62,8 @@ EVENTS = (
     "synaptic_update",
 )
 
-# What the integer step of `ir`, its weights and its delays can be: a file that says something
-# else would be compiled for another chip. By field of Formats, lowest and highest value.
+# Values that the integer step of `ir`, its weights and its delays support; a file that states
+# another value describes a chip that cannot be compiled for. By field of Formats: lowest, highest.
 WIDEST = Grid(WEIGHT_WIDTHS[1])
 STEP_ALLOWS: dict[str, Bounds] = {
     "weight_bits": (WIDEST.bits, WIDEST.bits),
@@ -79,24 +79,24 @@ STEP_ALLOWS: dict[str, Bounds] = {
     "bias_exp_max": BIAS_EXPONENTS,
     "decay_bits": (DECAY_BITS, DECAY_BITS),
     "state_bits": (STATE_BITS, STATE_BITS),
-    # An axon's delay, and the step that every synapse takes.
+    # The longest delay of an axon, plus the step that every synapse takes.
     "delay_max": (MOST_AXON_DELAY + 1, MOST_AXON_DELAY + 1),
 }
-RESETS = ("zero", "subtract")  # what a neuron may do to its potential when it spikes
-BETWEEN = ("below", "line")  # how a barrier goes on between two entries
+RESETS = ("zero", "subtract")  # effect of a spike on a neuron's potential
+BETWEEN = ("below", "line")  # how a barrier's time is interpolated between two entries
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of a chip and where it is from.
+    """A number of a chip and its source.
 
     Attributes:
-        value: A number; names for a choice; true or false for a flag.
+        value: A number; for a choice, names; for a flag, true or false.
         unit: One of UNITS.
-        source: Key of the chip's sources.
+        source: Key of one of the chip's sources.
         where: Place in the source.
         kind: One of KINDS.
-        power: The unit is 10**power SI units.
+        power: Power of ten: the unit is 10**power SI units.
     """
 
     value: Any
@@ -112,7 +112,7 @@ class Quantity:
         return float(Decimal(str(self.value)).scaleb(self.power))
 
 
-# A quantity, and the key of UNITS that says which units it may have.
+# A quantity together with the key of UNITS that lists its allowed units.
 Width = Annotated[Quantity, "width"]
 Widths = Annotated[Quantity, "widths"]
 Number = Annotated[Quantity, "number"]
@@ -125,10 +125,10 @@ Prices = Mapping[str, Quantity]
 
 @dataclass(frozen=True)
 class Formats:
-    """Number formats of registers and weights; the meaning of each is in ir/fixed.py.
+    """Number formats of registers and weights; ir/fixed.py explains each of them.
 
-    `quantize` obeys the registers that may be narrower than Loihi's. The other numbers are those
-    of the integer step itself, and a file that states another is refused (STEP_ALLOWS).
+    Some registers may be narrower than Loihi's, and `quantize` obeys their widths. The other
+    numbers belong to the integer step itself; a file that states others is refused (STEP_ALLOWS).
     """
 
     weight_bits: Width
@@ -151,7 +151,7 @@ class Formats:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a chip and a core hold; None is no limit, and of chips one."""
+    """How much a chip and a core hold; None means no limit, and for chips one chip."""
 
     chips: Count | None = None
     cores: Count | None = None
@@ -166,7 +166,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Memory:
-    """How an axon's list of synapses lies in synapse memory; place/memory.py has the formula."""
+    """Layout of an axon's list of synapses in synapse memory; place/memory.py has the formula."""
 
     word_bits: Width
     entry_synapses: Count
@@ -179,7 +179,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Where cores lie: tiles in a rectangle, a few cores in each."""
+    """Where cores are: a rectangle of tiles with a few cores each."""
 
     tiles_east_west: Count
     tiles_north_south: Count
@@ -199,9 +199,9 @@ class Barrier:
     """Time that closes a step.
 
     Attributes:
-        between: For a number of tiles between two entries: "below" is the entry below, "line" the
-            line from one entry to the other.
-        times: By number of mapped tiles.
+        between: Rule for a number of tiles between two entries: "below" takes the entry below,
+            "line" interpolates linearly.
+        times: Time by number of mapped tiles.
     """
 
     between: str
@@ -213,14 +213,15 @@ class Chip:
     """A chip, as its target.toml describes it.
 
     Attributes:
-        name, title: For people.
-        formats, limits, memory, mesh, power: See each; None where the chip has none.
+        name: Name of the target.
+        title: Description for people.
+        formats, limits, memory, mesh, power: See their classes; None if the chip has none.
         energy: By model, the price of each event (see EVENTS).
         latency: By model, the time of each event.
-        barrier: By model, the time that closes a step.
-        nominal: The energy model of the nominal total, or "".
-        range: The models whose totals give low and high.
-        sources: By key, title and link.
+        barrier: By model, the time of the barrier that closes a step.
+        nominal: Name of the energy model of the nominal total, or "".
+        range: Names of the models whose totals are compared for low and high.
+        sources: By key, title and link of a source.
     """
 
     name: str
@@ -238,7 +239,7 @@ class Chip:
     sources: Mapping[str, Mapping[str, str]]
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Every number of the chip under its key in the file."""
+        """Every number of the chip with its key in the file."""
         for section in ("formats", "limits", "memory", "mesh", "power"):
             part = getattr(self, section)
             for f in fields(part) if part is not None else ():
@@ -254,12 +255,12 @@ class Chip:
 
 
 def dimensions(section: type) -> dict[str, str]:
-    """By field of a section, the key of UNITS that its quantity belongs to."""
+    """By field of a section, the key of UNITS for its quantity."""
     hints = get_type_hints(section, include_extras=True)
     return {name: _dimension(hint) for name, hint in hints.items()}
 
 
 def _dimension(hint: Any) -> str:
-    """The mark of an Annotated type, alone or beside None."""
+    """The mark of an Annotated type, also in a union with None."""
     marks = getattr(hint, "__metadata__", None)
     return str(marks[0]) if marks else _dimension(hint.__args__[0])

@@ -2,7 +2,7 @@
 
 In:  values (n, ...), a gain, a seed and the index of the first sample.
 Out: uint8 spikes (n, steps, ...), 0 or 1.
-The spikes of a sample depend on the seed and the sample's index alone, never on its batch.
+The spikes of a sample depend only on the seed and the sample's index, never on its batch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurocompile.errors import BadInput
 
-DRAW_BITS = 32  # a draw is one half of Philox's 64-bit output, low half first
+DRAW_BITS = 32  # a draw is half of a 64-bit output of Philox, the low half first
 
 
 def bernoulli(
@@ -20,19 +20,19 @@ def bernoulli(
 ) -> NDArray[np.uint8]:
     """Spike in each step with probability p = gain * x.
 
-    A value spikes where its raw 32-bit draw is below floor(p * 2**32), so p = 1 always spikes
-    and p = 0 never does. Draws come from Philox with key (seed, sample index), in the order
-    step, then value: a longer run starts with the shorter one.
+    A value spikes if its raw 32-bit draw is below floor(p * 2**32), so p = 1 always spikes
+    and p = 0 never does. Draws come from Philox with key (seed, sample index), ordered by step,
+    then by value, so a longer run begins with the same spikes as a shorter one.
 
     Args:
         values: (n, ...) real, with gain * x in [0, 1].
-        steps: T.
+        steps: Number of time steps T.
         gain: Probability per unit of x.
-        seed: 0 .. 2**64 - 1.
+        seed: Seed of the random draws, 0 .. 2**64 - 1.
         first_index: Index of values[0] in its data set, 0 .. 2**64 - 1 - n.
 
     Returns:
-        (n, T, ...) uint8.
+        (n, T, ...) uint8 spikes, 0 or 1.
 
     Raises:
         BadInput: If a probability is not a number in [0, 1], or an argument is out of range.
@@ -74,7 +74,7 @@ def _limits(x: NDArray[np.float64], gain: float) -> NDArray[np.uint64]:
 
 
 def _draws(philox: np.random.Philox, count: int) -> NDArray[np.uint64]:
-    """`count` 32-bit draws; a 64-bit output gives its low half, then its high half."""
+    """`count` 32-bit draws; each 64-bit output yields its low half, then its high half."""
     raw = philox.random_raw((count + 1) // 2)
     halves = np.stack([raw & np.uint64(2**DRAW_BITS - 1), raw >> np.uint64(DRAW_BITS)], axis=1)
     return halves.reshape(-1)[:count]

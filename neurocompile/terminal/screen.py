@@ -1,7 +1,7 @@
 """Progress on stderr: stages as lines, runs as bars.
 
-In:  what a long piece of work says of itself.
-Out: lines and bars for people; nothing where JSON is asked for.
+In:  messages from a long piece of work.
+Out: lines and bars for people; nothing if JSON is asked for.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Teller(Protocol):
-    """Whoever wants to know what goes on: its methods are a `Tell` and a `Progress`.
+    """An observer of the work: its methods are a `Tell` and a `Progress`.
 
-    The stages take these as functions (`engines.progress`) and know no screen.
+    The stages take these methods as functions (`engines.progress`), so they know of no screen.
     """
 
     def tell(self, what: str) -> None:
-        """A new stage begins."""
+        """Announce a new stage."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far a run is."""
+        """Report how many samples of a run are done."""
 
 
 class Screen:
-    """Stages as lines and runs as bars, on stderr; silent where JSON is asked for."""
+    """Shows stages as lines and runs as bars, on stderr; silent if JSON is asked for."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False)
@@ -48,11 +48,11 @@ class Screen:
             self._progress.stop()
 
     def tell(self, what: str) -> None:
-        """A new stage begins."""
+        """Print the name of a new stage."""
         self._console.print(what)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far a run is."""
+        """Move the bar of a run."""
         if not self._tasks:
             self._progress.start()
         if what not in self._tasks:

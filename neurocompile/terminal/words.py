@@ -1,7 +1,7 @@
-"""Numbers as people read them.
+"""Numbers formatted for people.
 
 In:  values in SI units.
-Out: short texts with a prefix of the unit.
+Out: short texts whose unit has a prefix.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ def fewest(of: str) -> str:
 
 
 def number_of(count: int, thing: str) -> str:
-    """How many of a thing, such as "1 core" or "12 cores"."""
+    """A count with its noun, such as "1 core" or "12 cores"."""
     return f"{whole(count)} {thing}{'' if count == 1 else 's'}"
 
 
-def exactness(found: dict[str, Any]) -> str:
-    """How many values engines agree on, in a sentence."""
-    compared = found["spikes_compared"] + found["membrane_values_compared"]
-    engines = " = ".join(found["engines"])
+def exactness(agreement: dict[str, Any]) -> str:
+    """How many values of the engines were compared and differ, in one sentence."""
+    compared = agreement["spikes_compared"] + agreement["membrane_values_compared"]
+    engines = " = ".join(agreement["engines"])
     if not compared:
         return f"only {engines} ran, so there is nothing to compare"
-    return f"{engines}: {compared:,} spikes and potentials compared, {found['mismatches']} differ"
+    differ = agreement["mismatches"]
+    return f"{engines}: {compared:,} spikes and potentials compared, {differ} differ"
 
 
 def whole(value: int | None) -> str:

@@ -141,7 +141,7 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
         ('value = 23.6, unit = "pJ"', 'value = -1, unit = "pJ"', ["-1", "from 0"]),
         (PRICE, "synaptic_operation = 23.6", ["line ", "23.6 without unit and source", "unit ="]),
         (PRICE, 'synaptic_operation = "23.6 pJ"', ["'23.6 pJ' without unit", "source ="]),
-        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = ""', ["''", "not empty"]),
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = ""', ["''", "non-empty"]),
         ('static_low = { value = 29', 'static_low = { value = 290',
          ["power.static_low", "0.29 W, above static_high", "up to 104 mW"]),
         ('value = 23.6, unit = "pJ"', 'value = nan, unit = "pJ"', ["nan", "from 0"]),
@@ -160,7 +160,7 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
         ("[power]", "[powers]", ["powers", "unknown key", "power"]),
         ('between = "below"', 'between = "above"', ["boyle2025.between", "'above'", "below, line"]),
         ('between = "below"', "", ["barrier.boyle2025", "no 'between'"]),
-        ('29 = { value = 1.8', 'many = { value = 1.8', ["boyle2025.many", "no number of tiles"]),
+        ('29 = { value = 1.8', 'many = { value = 1.8', ["boyle2025.many", "not a number of tiles"]),
     ],
 )  # fmt: skip
 def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path, old, new, words):
@@ -190,7 +190,7 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
         ('source = "abr"', 'source = "abc"', ["'abc'", "davies2018"]),
-        ('where = "idle power of a chip"', 'where = " "', ["not empty"]),
+        ('where = "idle power of a chip"', 'where = " "', ["non-empty"]),
     ],
 )
 def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):
@@ -274,7 +274,7 @@ def test_a_file_that_is_no_chip_is_refused(tmp_path, text):
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "target.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadInput, match="not TOML"):
+    with pytest.raises(BadInput, match="not valid TOML"):
         load_chip(tmp_path)
 
 

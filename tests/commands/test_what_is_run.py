@@ -84,7 +84,7 @@ def test_an_export_takes_all_of_a_file_with_fewer_samples_than_it_runs_as_a_rule
     assert code == 0, stderr
     assert json.loads(text)["classification"]["samples"] == 4
     code, _, stderr = call(*arguments, tmp_path / "other", "--samples", 5)
-    assert (code, "has 4 samples, 5 were asked for" in stderr) == (2, True)
+    assert (code, "has 4 samples, but 5 were asked for" in stderr) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["energy", "compare", "simulate"])
@@ -96,7 +96,7 @@ def test_other_data_may_hold_fewer_samples_than_the_export_ran(
     assert code == 0, stderr
     assert json.loads(text)["samples"] == 2
     code, _, stderr = call(command, exported_classifier, "--data", fewer, "--samples", 3)
-    assert (code, "has 2 samples, 3 were asked for" in stderr) == (2, True)
+    assert (code, "has 2 samples, but 3 were asked for" in stderr) == (2, True)
 
 
 def test_a_check_says_how_many_samples_it_needs(exported_classifier, tmp_path, call):

@@ -188,10 +188,10 @@ def test_npy_and_npz_hold_values_spikes_and_labels(tmp_path):
     [
         ({"x": [[1.0, np.nan]]}, "x holds NaN"),
         ({"x": [[1.0, np.inf]]}, "x holds NaN or infinity"),
-        ({"spikes": [[0, 1, 2]]}, "spikes holds 2, but a spike is 0 or 1"),
+        ({"spikes": [[0, 1, 2]]}, "spikes holds 2, but spikes are 0 or 1"),
         ({"spikes": [[0, 0.5]]}, "spikes holds 0.5"),
         ({"y": [[1.0]]}, "has the keys"),
-        ({"x": [[1.0]], "spikes": [[1]]}, "expected either x"),
+        ({"x": [[1.0]], "spikes": [[1]]}, "needs either x"),
         ({"x": [1.0, 2.0]}, r"shape \[2\], expected \(n, ...\)"),
         ({"x": np.zeros((0, 3))}, "at least one sample"),
         ({"x": [["a"]]}, "Use real numbers"),
@@ -223,7 +223,7 @@ def test_a_declared_size_that_is_not_the_files_is_refused_before_reading(tmp_pat
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", npy(shape, bytes(16)))
     for name in ("a.npy", "a.npz"):
-        with pytest.raises(BadInput, match=r"declares .* the file holds 16"):
+        with pytest.raises(BadInput, match=r"declares .* but the file holds 16"):
             load_data(str(tmp_path / name))
 
 

@@ -44,7 +44,7 @@ def test_where_nobody_says_how_many_a_slow_engine_gets_few_of_a_named_source(fil
 
 def test_a_file_with_fewer_samples_than_usual_is_taken_whole(file):
     assert len(load_samples(Sampling(str(file)), "", FEW)) == 7
-    with pytest.raises(BadInput, match="has 7 samples, 20 were asked for"):
+    with pytest.raises(BadInput, match="has 7 samples, but 20 were asked for"):
         load_samples(Sampling(str(file), samples=20), "")
 
 

@@ -35,10 +35,10 @@ def test_a_number_that_nobody_asked_for_takes_what_there_is(three, usual):
 
 
 def test_a_number_that_was_asked_for_is_refused_where_there_are_fewer(three):
-    with pytest.raises(BadInput, match=r"has 3 samples, 4 were asked for. Ask for 1 to 3"):
+    with pytest.raises(BadInput, match=r"has 3 samples, but 4 were asked for. Ask for 1 to 3"):
         load_stimulus(Sampling(samples=4), Declared(three, 2, 16, 0), 2)
 
 
 def test_without_any_source_the_option_that_names_one_is_named():
-    with pytest.raises(BadInput, match=r"names no data\. Say what to run: --data mnist5k"):
+    with pytest.raises(BadInput, match=r"names no data\. Choose some: --data mnist5k"):
         load_stimulus(NOTHING, Declared("", 0, 16, 0))
