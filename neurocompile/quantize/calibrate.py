@@ -1,7 +1,7 @@
-"""Choose what the integers come from: calibration data, or the weights alone.
+"""Choose the basis of the integers: calibration data, or only the weights.
 
 In:  simplified FLOAT graph; training samples or None.
-Out: what `quantize` and the search for the best choices need to know.
+Out: what `quantize` and the search for the best choices need.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from neurocompile.data.inputs import float_input
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.ir.graph import Graph
-from neurocompile.quantize.moments import Moments, Watch
+from neurocompile.quantize.moments import Moments, MomentWatch
 from neurocompile.quantize.ranges import Ranges, bound, observe
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """What is known of a network before it is quantized.
+    """What is known about a network before it is quantized.
 
     Attributes:
-        ranges: Of every neuron layer.
-        moments: By synapse; empty where the weights alone are known.
-        stimulus: What was run; None where the weights alone are known.
+        ranges: Ranges of every neuron layer.
+        moments: Moments by synapse; empty if only the weights are known.
+        stimulus: Calibration data that were run; None if only the weights are known.
     """
 
     ranges: Ranges
@@ -32,10 +32,10 @@ class Calibrated:
 
 
 def calibrate(graph: Graph, data: Data | None, steps: int, seed: int) -> Calibrated:
-    """Watch a network on training samples, in float64 so that nothing depends on the machine."""
+    """Observe a network on training samples, in float64 so that nothing depends on the machine."""
     if data is None:
         return Calibrated(bound(graph))
     values = float_input(graph, data, 0, len(data), steps, seed)
-    watch = Watch(graph, len(data))
+    watch = MomentWatch(graph, len(data))
     ranges = observe(graph, values, steps, watch)
     return Calibrated(ranges, watch.moments(), Stimulus(data, steps, seed))

@@ -1,9 +1,9 @@
-"""How wide the weights of a neuron layer are, and which weight takes the whole grid.
+"""Choose the width of a neuron layer's weights, and which weights its grid covers.
 
-In:  a layer's weights; what arrives at them, where calibration saw it.
-Out: the smallest and largest weight that the grid shall reach; what lies beyond is cut off.
-The largest weight costs no error of its own but makes the grid coarse for all others: with few
-bits it may pay to cut it off.
+In:  a layer's weights; the moments of what arrives at them, if calibration observed it.
+Out: the smallest and largest weight that the grid covers; weights beyond them are clipped.
+A grid that covers the largest weight clips nothing but is coarse for all other weights. With few
+bits it may be better to clip.
 """
 
 from __future__ import annotations
@@ -19,50 +19,50 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Linear, Shape, Sparse, size
 from neurocompile.ir.registers import Grid
 from neurocompile.quantize.columns import kernels
-from neurocompile.quantize.moments import Together
+from neurocompile.quantize.moments import GroupMoments
 
-Objective = Literal["max", "percentile", "squared error"]
+GridFit = Literal["max", "percentile", "squared error"]
 
-Seen = tuple[Together, ...] | None  # of a synapse, where calibration saw it
+Seen = tuple[GroupMoments, ...] | None  # moments of a synapse; None if it was not observed
 
-OBJECTIVES: tuple[Objective, ...] = ("max", "percentile", "squared error")
+GRID_FITS: tuple[GridFit, ...] = ("max", "percentile", "squared error")
 PERCENTILE = 99.9
 FINER_STEP = 2**0.5
-FINER_STEPS = 6  # up to 8 times finer
-SHARES = np.linspace(1.0, 0.3, 15)  # of the largest weight, tried for the squared error
+FINER_STEPS = 6  # a channel is up to 8 times finer
+SHARES = np.linspace(1.0, 0.3, 15)  # parts of the largest weight, tried for the squared error
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen for a neuron layer.
+class WeightChoice:
+    """How the weights of a neuron layer are put on the grid; the fields are those of report.json.
 
     Attributes:
-        bits: Width of its weights, 2..8.
-        objective: What its grid is for: the largest weight, PERCENTILE of them, or the smallest
-            squared error of what arrives at the neurons.
-        correct_bias: Whether its bias, if it has one, makes up for what its weights cannot.
-        per_channel: Whether channels with small weights count their potential more finely.
+        bits: Width of the weights, 2..8.
+        objective: What the grid is fitted to: the largest weight, PERCENTILE of the weights, or
+            the smallest squared error of what arrives at the neurons.
+        correct_bias: Whether the bias, if there is one, compensates what the weights cannot.
+        per_channel: Whether channels with small weights have a finer unit of potential.
     """
 
     bits: int = 8
-    objective: Objective = "max"
+    objective: GridFit = "max"
     correct_bias: bool = True
     per_channel: bool = False
 
 
 def finer(ops: Sequence[Any], shape: Shape, chip: Chip) -> Array:
-    """How many times finer than the layer each neuron may count, so that its weights use the grid.
+    """Factor by which each neuron's unit is finer than its layer's, so that weights use the grid.
 
-    Weights, bias and threshold of a neuron are multiplied by it, which no spike notices. A core
-    has room for few different thresholds, so these are few steps of FINER_STEP.
+    Weights, bias and threshold of a neuron are multiplied by it, so its spikes do not change. A
+    core has room for only a few different thresholds, so the factors are powers of FINER_STEP.
 
     Args:
-        ops: Every synapse into the layer, the membrane leak in its weights.
-        shape: Of the layer.
-        chip: The target, which says how many thresholds a core may hold.
+        ops: Synapses into the layer, with the membrane leak in their weights.
+        shape: Shape of the layer.
+        chip: Target chip, which limits the number of thresholds per core.
 
     Returns:
-        shape float64, from 1 up; equal in a channel where weights are shared.
+        shape float64, at least 1; equal within a channel if weights are shared.
     """
     largest = np.zeros(size(shape))
     for op in ops:
@@ -76,30 +76,30 @@ def finer(ops: Sequence[Any], shape: Shape, chip: Chip) -> Array:
 
 
 def _largest_of_each(op: Any, neurons: int) -> Array:
-    """The largest |weight| of each neuron, (neurons,)."""
+    """(neurons,) the largest |weight| of each neuron."""
     if isinstance(op, Sparse):
-        found = np.zeros(neurons)
+        largest = np.zeros(neurons)
         rows = np.repeat(np.arange(neurons), np.diff(op.indptr))
-        np.maximum.at(found, rows, np.abs(op.data))
-        return found
-    each = np.abs(kernels(op)).max(axis=2).ravel()
-    times = neurons // each.size
-    return np.tile(each, times) if isinstance(op, Linear) else np.repeat(each, times)
+        np.maximum.at(largest, rows, np.abs(op.data))
+        return largest
+    by_output = np.abs(kernels(op)).max(axis=2).ravel()
+    times = neurons // by_output.size
+    return np.tile(by_output, times) if isinstance(op, Linear) else np.repeat(by_output, times)
 
 
 def reach(
     weights: Sequence[Array],
     ops: Sequence[Any],
     moments: Sequence[Seen],
-    choice: Choice,
+    choice: WeightChoice,
 ) -> tuple[float, float]:
-    """Smallest and largest weight that the grid shall reach, 0 included.
+    """Smallest and largest weight that the grid covers, 0 included.
 
     Args:
-        weights: Of every synapse into the layer.
-        ops: The synapses.
-        moments: Of each, or None.
-        choice: For the layer.
+        weights: Weights of every synapse into the layer.
+        ops: Synapses into the layer.
+        moments: Moments of each synapse, or None.
+        choice: Choice for the layer.
     """
     low = min((float(w.min(initial=0.0)) for w in weights), default=0.0)
     high = max((float(w.max(initial=0.0)) for w in weights), default=0.0)
@@ -119,9 +119,9 @@ def _error(
     ops: Sequence[Any],
     moments: Sequence[Seen],
     largest: float,
-    choice: Choice,
+    choice: WeightChoice,
 ) -> float:
-    """Squared error of what arrives, if each weight is rounded to nearest on its own."""
+    """Squared error of what arrives if each weight is rounded to nearest independently."""
     grid = Grid(choice.bits)
     unit = -grid.used[0] / largest
     total = 0.0

@@ -1,9 +1,9 @@
-"""A synapse as one matrix product: what each of its weights is multiplied with.
+"""A synapse as one matrix product: the values by which each of its weights is multiplied.
 
 In:  a Linear, Conv or ConvTranspose; values at its source.
 Out: kernels (groups, outputs, columns) and columns (groups, rows, columns) such that a row of
      columns times a kernel is the sum at one target neuron.
-Weights that are shared over space stand once in the kernel and meet a row for each place.
+Weights that are shared over space occur once in the kernel; there is one row per position.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def kernels(op: Linear | Conv | ConvTranspose) -> Array:
     w = op.weight
     if isinstance(op, Linear):
         return w[None]
-    if isinstance(op, ConvTranspose):  # (in, out / groups, *kernel), turned round
+    if isinstance(op, ConvTranspose):  # (in, out / groups, *kernel), to be flipped
         w = np.flip(w, axis=tuple(range(2, w.ndim)))
         w = w.reshape(op.groups, -1, *w.shape[1:]).swapaxes(1, 2)
         return w.reshape(op.groups, w.shape[1], -1)
@@ -33,7 +33,7 @@ def kernels(op: Linear | Conv | ConvTranspose) -> Array:
 
 
 def from_kernels(op: Linear | Conv | ConvTranspose, values: Array) -> Array:
-    """Weights in the shape of a synapse's; the inverse of `kernels`."""
+    """Kernels in the shape of a synapse's weights; the inverse of `kernels`."""
     shape = op.weight.shape
     if not isinstance(op, ConvTranspose):
         return values.reshape(shape)
@@ -44,15 +44,15 @@ def from_kernels(op: Linear | Conv | ConvTranspose, values: Array) -> Array:
 
 
 def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -> Array:
-    """What each weight is multiplied with, at every place of every sample.
+    """Values by which each weight is multiplied, at every position of every sample.
 
     Args:
-        op: The synapse.
+        op: Synapse.
         values: (n, *in_shape), any numbers.
-        in_shape: Of the source as the synapse sees it.
+        in_shape: Shape of the synapse's input.
 
     Returns:
-        (groups, n * places, columns) float64, columns in the order of `kernels`.
+        (groups, n * positions, columns) float64, columns in the order of `kernels`.
     """
     x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
     if isinstance(op, Linear):
@@ -67,14 +67,14 @@ def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -
     if len(taps) == 1:
         x, taps, stride = x[:, :, None], (1, *taps), (1, *stride)
         padding, dilation = (0, *padding), (1, *dilation)
-    found = F.unfold(x, taps, dilation, padding, stride)  # (n, channels x taps, places)
-    n, _, places = found.shape
-    found = found.reshape(n, op.groups, -1, places).permute(1, 0, 3, 2)
-    return np.asarray(found.reshape(op.groups, n * places, -1).numpy())
+    windows = F.unfold(x, taps, dilation, padding, stride)  # (n, channels x taps, positions)
+    n, _, positions = windows.shape
+    windows = windows.reshape(n, op.groups, -1, positions).permute(1, 0, 3, 2)
+    return np.asarray(windows.reshape(op.groups, n * positions, -1).numpy())
 
 
 def _spread(op: ConvTranspose, x: Any) -> Any:
-    """Values with the stride's zeros between them and around: a plain convolution is left."""
+    """Values with zeros between and around them, so that a plain convolution remains to do."""
     axes = range(len(op.stride))
     spread = x.new_zeros(*x.shape[:2], *((x.shape[2 + a] - 1) * op.stride[a] + 1 for a in axes))
     spread[(slice(None), slice(None), *(slice(None, None, s) for s in op.stride))] = x
@@ -82,21 +82,21 @@ def _spread(op: ConvTranspose, x: Any) -> Any:
     for a in reversed(axes):
         edge = op.dilation[a] * (op.weight.shape[2 + a] - 1) - op.padding[a]
         around += [edge, edge + op.output_padding[a]]
-    return F.pad(spread, around)  # a negative edge cuts off
+    return F.pad(spread, around)  # a negative edge crops
 
 
 def column_count(op: Linear | Conv | ConvTranspose) -> int:
-    """How many weights a target meets."""
+    """Number of weights per target."""
     return int(kernels(op).shape[2])
 
 
-def places(op: Linear | Conv | ConvTranspose, in_shape: Shape) -> int:
-    """How many targets share a weight."""
+def positions(op: Linear | Conv | ConvTranspose, in_shape: Shape) -> int:
+    """Number of targets that share a weight."""
     if isinstance(op, Linear):
         return size(in_shape) // op.weight.shape[1]
     return size(out_shape(op, in_shape)[1:])
 
 
 def evenly(count: int, most: float) -> slice:
-    """Every k-th of so many, so that about so many are left, and one at least."""
+    """Every k-th of `count` items, such that about `most` remain, and at least one."""
     return slice(None, None, max(1, ceil(count / max(1.0, most))))

@@ -1,8 +1,8 @@
-"""Read what a FLOAT neuron layer and the branches before it say, in float64.
+"""Read the parameters of a FLOAT neuron layer and of the branches before it, in float64.
 
 In:  simplified FLOAT graph, a neuron layer.
-Out: its weights with the membrane leak in them, its biases, and the level of the
-     potential that the chip calls 0.
+Out: its weights multiplied by the membrane leak, its biases, and the level of the
+     potential that is 0 on the chip.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from neurocompile.ir.nodes import (
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
-# Neurons whose step is the chip's, v' = v (1 - l) + l (i + v_leak) or v' = v + i. Whatever else a
-# neuron does would be lost without a word, so that a class has to be named here.
+# Neurons whose step is the chip's, v' = v (1 - l) + l (i + v_leak) or v' = v + i. Anything else
+# that a neuron does would be lost silently, so every supported class must be named here.
 AS_ON_CHIP: tuple[type[Neuron], ...] = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
 
 
@@ -53,11 +53,11 @@ class Arrival:
     """One synapse that arrives at a neuron layer.
 
     Attributes:
-        origin: The neuron layer or input that it comes from.
-        link: Name of the synapse, None where currents enter the neurons directly.
-        op: The synapse in float64, its bias apart.
-        in_shape, out_shape: Shapes on either side of the synapse.
-        delay: Steps of the network's own time that it holds spikes back.
+        origin: Name of the neuron layer or input where it starts.
+        link: Name of the synapse; None if currents enter the neurons directly.
+        op: Synapse in float64, without its bias.
+        in_shape, out_shape: Shapes before and after the synapse.
+        delay: Delay of its spikes in steps of the network's own time.
     """
 
     origin: str
@@ -73,16 +73,17 @@ class Incoming:
     """A neuron layer and what arrives at it.
 
     Attributes:
-        name, neuron, shape: The layer.
+        name: Name of the layer.
+        neuron, shape: Its node, and its shape.
         dt: Length of a step, seconds.
-        arrivals: The synapses before it.
-        host: Real-valued input that meets this layer, to be written into biases; None without.
-        bias: The synapses' bias for each neuron, (n,) or None.
-        by_axon: Whether an axon brings that bias, not the bias register: always before a
+        arrivals: Synapses before it.
+        host: Real-valued input of this layer, which the host writes to biases; None without.
+        bias: (n,) bias of the synapses for each neuron, or None.
+        by_axon: Whether an axon, not the bias register, carries that bias; always before a
             synaptic current.
-        numbers: The step's parameters in float64.
-        finer: () or shape, how many times finer a neuron's potential is counted than the layer's
-            scale says; see `choices.finer`.
+        numbers: Parameters of the step in float64.
+        finer: () or shape, factor by which a neuron's unit is finer than the layer's scale; see
+            `choices.finer`.
     """
 
     name: str
@@ -98,27 +99,27 @@ class Incoming:
 
     @property
     def level(self) -> Array:
-        """Potential that the chip calls 0: where a spike resets to, or a readout starts."""
+        """Potential that is 0 on the chip: the reset value, or where a readout starts."""
         return _or_zero(level_of(self.neuron, self.numbers))
 
     @property
     def start(self) -> Array:
-        """Potential before the first step, from `level`, counted as finely as the neuron's."""
+        """Potential before the first step, relative to `level`, in each neuron's finer unit."""
         return self.finer * (_or_zero(start_of(self.neuron, self.numbers)) - self.level)
 
     @property
     def threshold(self) -> Array:
-        """Threshold of a spiking layer, from `level`, counted as finely as the neuron's."""
+        """Threshold of a spiking layer, relative to `level`, in each neuron's finer unit."""
         return self.finer * (self.numbers.v_th - self.level)
 
     @property
     def gain(self) -> Array:
-        """What input is multiplied with to count in v, () or shape: the membrane leak, or 1."""
+        """() or shape, factor from input to a change of v: the membrane leak, or 1 without leak."""
         leak = self.numbers.mem_leak
         return self.finer * (np.ones(()) if leak is None else np.asarray(leak))
 
     def register_bias(self) -> Array:
-        """What the bias register adds each step, () or shape, float membrane units."""
+        """() or shape, what the bias register adds in each step, float membrane units."""
         rest = self.numbers.v_leak
         drift = np.zeros(()) if rest is None else np.asarray(rest - self.level)
         if self.bias is not None and not self.by_axon:
@@ -126,7 +127,7 @@ class Incoming:
         return np.asarray(self.gain * drift)
 
     def gained(self, op: Weighted) -> Weighted:
-        """A synapse with each target's gain multiplied into its weights.
+        """A synapse with its weights multiplied by each target's gain.
 
         Raises:
             Unsupported: If the gain differs between neurons that share weights.
@@ -144,32 +145,32 @@ class Incoming:
             scaled = split * channels[:, 0].reshape(*split.shape[:2], 1)
             return op.with_weights(from_kernels(op, scaled))
         raise Unsupported(
-            f"layer '{self.name}': a tau_mem for every neuron behind a {type(op).__name__}, "
-            "whose weights are shared, is not in this version. Use one tau_mem for a channel."
+            f"layer '{self.name}': a tau_mem per neuron after a {type(op).__name__}, whose weights "
+            "are shared, is not supported in this version. Use one tau_mem per channel."
         )
 
 
 def read_incoming(
     graph: Graph, name: str, shape: dict[str, Shape], by_axon: bool = False
 ) -> Incoming:
-    """Everything that a neuron layer of a simplified FLOAT graph says about itself.
+    """All parameters of a neuron layer in a simplified FLOAT graph.
 
     Args:
         graph: Simplified FLOAT graph.
-        name: The layer.
-        shape: Behind every node.
-        by_axon: Whether an axon shall bring the bias where a register could hold it too.
+        name: Name of the layer.
+        shape: Shape after every node.
+        by_axon: Whether an axon carries the bias although a register could hold it.
 
     Raises:
-        Unsupported: If a chip has no such neuron; if real-valued input goes anywhere but into
-            this one layer, and at once; or if a readout feeds the layer.
+        Unsupported: If a chip has no such neuron, if real-valued input goes to another layer too
+            or comes with a delay, or if a readout feeds the layer.
     """
     neuron = graph.nodes[name]
     if type(neuron) not in AS_ON_CHIP:
         allowed = ", ".join(kind.__name__ for kind in AS_ON_CHIP)
         raise Unsupported(
-            f"layer '{name}' ({type(neuron).__name__}): a chip has no neuron of this kind, allowed "
-            f"are {allowed}. Use one of them."
+            f"layer '{name}' ({type(neuron).__name__}): a chip has no neuron of this kind. "
+            f"Allowed kinds are {allowed}. Use one of them."
         )
     arrivals: list[Arrival] = []
     bias: Array | None = None
@@ -181,8 +182,8 @@ def read_incoming(
         origin = graph.nodes[branch.origin]
         if not getattr(origin, "spiking", True):
             raise Unsupported(
-                f"layer '{name}': it is fed by the potentials of readout '{branch.origin}', but "
-                "only spikes leave a neuron on a chip. Feed it from a spiking layer."
+                f"layer '{name}': its input is the potential of readout '{branch.origin}', but on "
+                "a chip neurons send only spikes. Feed it from a spiking layer."
             )
         if isinstance(origin, Input) and graph.settings.encoder.kind == "current":
             _check_host(graph, branch, name)
@@ -203,7 +204,7 @@ def read_incoming(
 
 
 def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arrival, Array | None]:
-    """A branch's synapse, and its bias for each neuron in float64."""
+    """A branch's synapse, and its bias per neuron in float64."""
     before = in_shape = out_shape = shape[branch.origin]
     link: str | None = None
     op: Any = None
@@ -220,15 +221,18 @@ def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arr
 
 
 def _check_host(graph: Graph, branch: Branch, name: str) -> None:
-    """What the host writes into bias registers stays there: it goes to one layer, at once."""
-    ways = len(graph.after(branch.origin))
-    if ways == 1 and not branch.delay:
+    """Refuse real-valued input that is delayed or goes to several layers.
+
+    The host writes it to the bias registers of one layer before the first step, where it stays.
+    """
+    targets = len(graph.after(branch.origin))
+    if targets == 1 and not branch.delay:
         return
-    found = f"comes {branch.delay} steps late" if branch.delay else f"goes {ways} ways"
+    problem = f"is delayed by {branch.delay} steps" if branch.delay else f"goes to {targets} nodes"
     raise Unsupported(
-        f"layer '{name}': real-valued input '{branch.origin}' {found}, but the host can write it "
-        "into the bias registers of one layer only, before the first step. Lead it through one "
-        "LIFBox layer of its own, or use the Bernoulli encoder."
+        f"layer '{name}': real-valued input '{branch.origin}' {problem}, but the host can write it "
+        "only to the bias registers of one layer, before the first step. Put one LIFBox layer "
+        "after the input, or use the Bernoulli encoder."
     )
 
 

@@ -1,11 +1,11 @@
-"""What arrives together at the weights of a synapse, on calibration data.
+"""Second moments of what arrives at the weights of a synapse, on calibration data.
 
 In:  simplified FLOAT graph; calibration samples.
-Out: by synapse, the second moments of the spikes that meet its weights, through the leaks of the
-     neurons behind: what the errors of two weights do together to a potential. The last column
-     is a bias: what arrives in every step. `rounding` gets them as a factor of their inverse.
-Traces are held in whole parts, so that sums of their products are whole numbers below 2^53: the
-same on every machine, and so are the integers that follow from them.
+Out: by synapse, the second moments of the spikes at its weights, filtered by the leaks of the
+     neurons after it: the joint effect of the errors of two weights on a potential. The last
+     column is a bias, which arrives in every step. `rounding` uses a factor of their inverse.
+Traces are held in whole parts, so that sums of their products are whole numbers below 2^53. These
+are the same on every machine, and so are the integers that follow from them.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape
 from neurocompile.ir.shapes import shapes
-from neurocompile.quantize.columns import column_count, columns, evenly, places
+from neurocompile.quantize.columns import column_count, columns, evenly, positions
 from neurocompile.quantize.incoming import read_incoming
 
-# Part of the mean moment that is added to each: unseen data differ, and columns that never met
-# a spike would have no inverse.
+# Part of the mean moment that is added to the diagonal: unseen data differ, and with columns at
+# which no spike arrived there would be no inverse.
 DAMPING = 0.01
 
-PARTS = 256  # of a spike, in a trace
-LARGEST = 1 << 14  # parts: a trace without a leak grows on; beyond 64 spikes it says nothing new
-MOST_COLUMNS = 4096  # of a synapse that has moments: they take 134 MB
-WORK = 2e9  # multiply-adds for the moments of a synapse: a fraction of a second
-EARLY = 2  # steps at the start of a sample, in which a trace is still filling
+PARTS = 256  # parts into which one spike is divided in a trace
+LARGEST = 1 << 14  # largest trace in parts: without a leak it grows, but 64 spikes say enough
+MOST_COLUMNS = 4096  # largest number of columns of a synapse with moments: they take 134 MB
+WORK = 2e9  # multiply-adds for the moments of one synapse: a fraction of a second
+EARLY = 2  # steps at the start of a sample that are left out: a trace is still building up
 
 
-class Together:
-    """What arrives together at the weights of one group of a synapse.
+class GroupMoments:
+    """Second moments of what arrives at the weights of one group of a synapse.
 
     Args:
-        moments: (columns + 1, columns + 1) float64, the last of a bias.
+        moments: (columns + 1, columns + 1) float64, a bias last.
 
     Attributes:
-        power: (columns,) sum of the squares of what meets a weight.
-        order: (columns,) int, columns by falling power.
+        power: (columns,) sum of the squares of what arrives at a weight.
+        order: (columns,) int, columns by decreasing power.
     """
 
     def __init__(self, moments: Array) -> None:
@@ -56,35 +56,38 @@ class Together:
 
     @cached_property
     def with_bias(self) -> Array:
-        """U, upper, with U^T U the inverse of the damped moments, the bias last."""
+        """Upper triangular U such that U^T U is the inverse of the damped moments, bias last."""
         return _factor(self._ordered)
 
     @cached_property
     def without_bias(self) -> Array:
-        """The same for the columns alone, where no bias can make up for anything."""
+        """The same for only the columns, if no bias may compensate."""
         return _factor(self._ordered[:-1, :-1])
 
 
 def _factor(moments: Array) -> Array:
-    """With the rows and columns of M turned round, M = L L^T gives M^-1 = L^-T L^-1, and L^-1
-    turned back round is the factor that is wanted: no inverse is formed."""
+    """Upper triangular U such that U^T U is the inverse of the damped moments M.
+
+    With the rows and columns of M reversed, M = L L^T implies M^-1 = L^-T L^-1. L^-1 reversed
+    again is the factor U, so no inverse is formed.
+    """
     damped = moments + DAMPING * np.diag(moments).mean() * np.eye(len(moments))
     lower = cholesky(damped[::-1, ::-1], lower=True)
     inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
     return np.ascontiguousarray(inverse[::-1, ::-1])
 
 
-Moments = Mapping[str, tuple[Together, ...]]  # by synapse, a group each
+Moments = Mapping[str, tuple[GroupMoments, ...]]  # by synapse, one entry per group
 
 
 @dataclass(frozen=True, eq=False)
-class _Way:
+class _Observed:
     """A synapse whose moments are taken.
 
     Attributes:
-        name, origin: Its name, and that of its source.
-        op, in_shape: Its weights, and its source as they see it.
-        keeps: What of a trace stays from step to step, one a state of the neurons behind.
+        name, origin: Name of the synapse, and of its source.
+        op, in_shape: Its node, and the shape of its input.
+        keeps: Part of a trace that stays from step to step, one per state of the neurons after it.
     """
 
     name: str
@@ -94,44 +97,45 @@ class _Way:
     keeps: tuple[float, ...]
 
 
-class Watch:
-    """Sums up the moments of a network, batch by batch.
+class MomentWatch:
+    """Sums the moments of a network, batch by batch.
 
-    Every synapse with dense weights and at most MOST_COLUMNS columns has them; others, sparse
-    ones above all, have none.
+    Every synapse with dense weights and at most MOST_COLUMNS columns has moments; others, above
+    all sparse ones, have none.
 
     Args:
         graph: Simplified FLOAT graph.
-        samples: Of all batches.
+        samples: Number of samples in all batches.
     """
 
     def __init__(self, graph: Graph, samples: int) -> None:
-        self.ways = list(_ways(graph))
+        self.synapses = list(_observed(graph))
         self.samples = samples
         self.sums: dict[str, Array] = {}  # (groups, columns + 1, columns + 1)
 
     def __call__(self, values: Array, seen: FloatRecording) -> None:
-        """Take in a batch.
+        """Add a batch.
 
         Args:
-            values: The network's input, (n, steps, *shape) spikes or (n, *shape) currents.
-            seen: What its neurons did.
+            values: Input of the network, (n, steps, *shape) spikes or (n, *shape) currents.
+            seen: Recording of its neurons.
         """
-        for way in self.ways:
-            spikes = seen.spikes.get(way.origin, values)  # else it is the network's input
-            rows = WORK / column_count(way.op) ** 2 * len(values) / self.samples
-            self.sums[way.name] = self.sums.get(way.name, 0) + _moments(way, spikes, rows)
+        for synapse in self.synapses:
+            spikes = seen.spikes.get(synapse.origin, values)  # otherwise the network's input
+            rows = WORK / column_count(synapse.op) ** 2 * len(values) / self.samples
+            moments = _moments(synapse, spikes, rows)
+            self.sums[synapse.name] = self.sums.get(synapse.name, 0) + moments
 
     def moments(self) -> Moments:
-        """Of all batches, ready for rounding; a group that met no spike has none."""
+        """Moments over all batches; a synapse with a group without any spike has none."""
         return {
-            name: tuple(Together(group) for group in groups)
+            name: tuple(GroupMoments(group) for group in groups)
             for name, groups in self.sums.items()
             if all(np.diag(group)[:-1].any() for group in groups)
         }
 
 
-def _ways(graph: Graph) -> Iterator[_Way]:
+def _observed(graph: Graph) -> Iterator[_Observed]:
     shape = shapes(graph)
     for name, _ in graph.of(Neuron):
         incoming = read_incoming(graph, name, shape)
@@ -140,33 +144,34 @@ def _ways(graph: Graph) -> Iterator[_Way]:
         for arrival in incoming.arrivals:
             op = arrival.op
             if isinstance(op, Linear | Conv | ConvTranspose) and column_count(op) <= MOST_COLUMNS:
-                yield _Way(str(arrival.link), arrival.origin, op, arrival.in_shape, keeps)
+                yield _Observed(str(arrival.link), arrival.origin, op, arrival.in_shape, keeps)
 
 
-def _moments(way: _Way, spikes: Array, rows: float) -> Array:
+def _moments(synapse: _Observed, spikes: Array, rows: float) -> Array:
     """Second moments (groups, columns + 1, columns + 1) of some spikes (n, steps, ...)."""
-    op, each = way.op, places(way.op, way.in_shape)
-    traces = _traces(spikes, way.keeps)
-    always = np.broadcast_to(_traces(np.ones((1, spikes.shape[1])), way.keeps), traces.shape[:2])
+    op, sharing = synapse.op, positions(synapse.op, synapse.in_shape)
+    traces = _traces(spikes, synapse.keeps)
+    constant = _traces(np.ones((1, spikes.shape[1])), synapse.keeps)
+    always = np.broadcast_to(constant, traces.shape[:2])
     traces, always = traces.reshape(-1, *traces.shape[2:]), always.ravel()
-    some = evenly(len(traces), rows / each)
-    found = columns(op, _whole(traces[some]), way.in_shape)
-    bias = np.repeat(_whole(always[some]), each)[None, :, None]
-    found = np.concatenate([found, np.broadcast_to(bias, (*found.shape[:2], 1))], axis=2)
-    return np.asarray(found.transpose(0, 2, 1) @ found)
+    some = evenly(len(traces), rows / sharing)
+    arriving = columns(op, _whole(traces[some]), synapse.in_shape)
+    bias = np.repeat(_whole(always[some]), sharing)[None, :, None]
+    arriving = np.concatenate([arriving, np.broadcast_to(bias, (*arriving.shape[:2], 1))], axis=2)
+    return np.asarray(arriving.transpose(0, 2, 1) @ arriving)
 
 
 def _traces(spikes: Array, keeps: tuple[float, ...]) -> Array:
-    """What each source (n, steps, ...) has left in a potential, without the EARLY steps."""
+    """What is left of each source's spikes (n, steps, ...) in a potential, from step EARLY on."""
     keeps = keeps or (1.0,)
     states = [np.zeros(spikes[:, 0].shape) for _ in keeps]
-    found = []
+    traces = []
     for step in range(spikes.shape[1]):
         arriving = spikes[:, step].astype(np.float64)
         for i, keep in enumerate(keeps):
             states[i] = arriving = states[i] * keep + arriving
-        found.append(arriving)
-    return np.stack(found[EARLY:] or found, axis=1)
+        traces.append(arriving)
+    return np.stack(traces[EARLY:] or traces, axis=1)
 
 
 def _whole(traces: Array) -> Array:

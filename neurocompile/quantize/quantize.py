@@ -1,16 +1,16 @@
 """FLOAT graph -> FIXED graph: the integers that the chip stores.
 
-In:  simplified FLOAT graph (one weighted node for each way to a neuron); the ranges that
-     calibration saw, and what it saw arrive together; the chip's register formats.
+In:  simplified FLOAT graph (one weighted node per branch to a neuron); the ranges and moments
+     that calibration observed; the chip's register formats.
 Out: FIXED graph: the neurons' and synapses' names, integer parameters, and the scale and
-     offset that read a potential back: float value = integer * scale + offset.
+     offset that convert a potential back: float value = integer * scale + offset.
 
-A Norse step v' = v + l ((v_leak - v) + i) is the chip's v' = v (1 - l) + l i + l v_leak, so
-weights take the leak l with them, and potentials count from v_reset, to which the chip's
-reset to 0 then corresponds. Without a leak, v' = v + i is the chip's as it is. A bias joins the
-bias register of a neuron without synaptic current; before a neuron with one, or where no start
-leads through the steps before a deep layer's first input, it becomes an axon that spikes in
-every step.
+A Norse step v' = v + l ((v_leak - v) + i) is the chip's v' = v (1 - l) + l i + l v_leak. So
+weights are multiplied by the leak l, and potentials are counted from v_reset, so that the chip's
+reset to 0 is Norse's reset. Without a leak, v' = v + i is the chip's step already. A bias goes to
+the bias register of a neuron without synaptic current. It becomes an axon that spikes in every
+step if the neuron has a synaptic current, or if no initial potential can balance it in the steps
+before a deep layer's first input.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
 from neurocompile.ir.registers import ALIGN_BITS, KEEPS_NO_CURRENT, MOST_AXON_DELAY, Grid
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
-from neurocompile.quantize.choices import Choice, finer, reach
+from neurocompile.quantize.choices import WeightChoice, finer, reach
 from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
@@ -45,7 +45,7 @@ from neurocompile.quantize.scales import (
     smallest_exponent,
 )
 
-Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units a float unit, and choice
+Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units per float unit, and choice
 
 
 def quantize(
@@ -54,22 +54,22 @@ def quantize(
     ranges: Ranges,
     bits: int = 8,
     moments: Moments | None = None,
-    choices: Mapping[str, Choice] | None = None,
+    choices: Mapping[str, WeightChoice] | None = None,
     memo: Memo | None = None,
 ) -> Graph:
     """Choose every integer of a network.
 
     Args:
         graph: Simplified FLOAT graph.
-        chip: The target; only its formats are read.
-        ranges: From `observe` (calibration data) or `bound` (weights alone).
+        chip: Target chip; only its formats are read.
+        ranges: Ranges from `observe` (calibration data) or `bound` (only the weights).
         bits: Width of the weights, 2..8.
-        moments: From `observe_moments`; without, each weight is rounded to nearest.
-        choices: By neuron layer, where something else than the default is to be chosen.
-        memo: Roundings of earlier calls for the same graph and moments; added to.
+        moments: Moments from a `MomentWatch`; without them each weight is rounded to nearest.
+        choices: Choices by neuron layer that differ from the default.
+        memo: Roundings of earlier calls for the same graph and moments; new ones are added.
 
     Raises:
-        DoesNotFit: If a parameter leaves its register; the message names layer and range.
+        DoesNotFit: If a parameter does not fit its register; the message names layer and range.
         Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
             than synapses.
     """
@@ -77,10 +77,10 @@ def quantize(
         chip, ranges, bits, moments or {}, choices or {}, {} if memo is None else memo
     )
     fixed = _quantized(graph, request)
-    early = without_lead_in(fixed)  # refuses a loop that the chip cannot keep up with
+    early = without_lead_in(fixed)  # refuses a loop that is too fast for the chip
     if not early:
         return fixed
-    # An axon starts with the network, so that no bias drives a deep layer before its first input.
+    # An axon starts with the network, so no bias drives a deep layer before its first input.
     by_axon = _quantized(graph, request, early)
     return by_axon if without_lead_in(by_axon) < early else fixed
 
@@ -93,29 +93,28 @@ class _Request:
     ranges: Ranges
     bits: int
     moments: Moments
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, WeightChoice]
     memo: Memo
 
-    def rounded(self, arrival: Arrival, op: Weighted, unit: float, choice: Choice) -> Rounded:
-        """The weights of a synapse on the grid, of which one float unit is so many."""
+    def rounded(self, arrival: Arrival, op: Weighted, unit: float, choice: WeightChoice) -> Rounded:
+        """The weights of a synapse on the grid, with `unit` grid units per float unit."""
         key = (arrival.link, unit, choice)
         if key not in self.memo:
             values, moments = op.weights * unit, self.moments.get(str(arrival.link))
-            made = round_weights(op, values, moments, choice.bits, choice.correct_bias)
-            self.memo[key] = made
+            self.memo[key] = round_weights(op, values, moments, choice.bits, choice.correct_bias)
         return self.memo[key]
 
-    def choice(self, layer: str) -> Choice:
-        """What was chosen for a neuron layer."""
-        return self.choices.get(layer, Choice(self.bits))
+    def choice(self, layer: str) -> WeightChoice:
+        """The choice for a neuron layer."""
+        return self.choices.get(layer, WeightChoice(self.bits))
 
 
 def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozenset()) -> Graph:
-    """The integers, with biases of the named layers on axons of their own."""
+    """The FIXED graph in which the biases of the named layers have their own axons."""
     shape, chip, ranges = shapes(graph), request.chip, request.ranges
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
-    backwards: dict[str, dict[str, Synapse]] = {}  # by origin, which stands before them
+    backwards: dict[str, dict[str, Synapse]] = {}  # by origin, to be put in after it
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
             incoming = read_incoming(graph, name, shape, name in by_axon)
@@ -164,32 +163,32 @@ def _check_supported(incoming: Incoming, chip: Chip) -> None:
     for arrival in incoming.arrivals:
         if arrival.delay > MOST_AXON_DELAY:
             raise DoesNotFit(
-                f"layer '{incoming.name}': spikes of '{arrival.origin}' come {arrival.delay} steps "
-                f"late, but an axon holds them back for up to {MOST_AXON_DELAY}. Use a shorter "
-                "delay."
+                f"layer '{incoming.name}': spikes of '{arrival.origin}' are delayed by "
+                f"{arrival.delay} steps, but an axon delays by at most {MOST_AXON_DELAY}. Use a "
+                "shorter delay."
             )
 
 
 def _host_peak(incoming: Incoming, ranges: Ranges) -> float:
-    """Largest bias that the host writes into a register, float membrane units a step."""
+    """Largest bias that the host writes to a register, float membrane units per step."""
     if incoming.host is None:
         return 0.0
     host = incoming.host
     if host.op is None:
         largest = ranges.input
-    elif incoming.arrivals:  # what was seen includes spikes, which may have the other sign
+    elif incoming.arrivals:  # the observed range includes spikes, which may have the other sign
         largest = float(np.abs(matrix(host.op, host.in_shape)).sum(axis=1).max()) * ranges.input
     else:
         largest = ranges.current[incoming.name]
     return float(np.max(incoming.gain)) * largest
 
 
-def _demand(incoming: Incoming, request: _Request, choice: Choice) -> Demand:
-    """What the layer asks of its registers."""
+def _demand(incoming: Incoming, request: _Request, choice: WeightChoice) -> Demand:
+    """The range that the layer needs in its registers."""
     ranges = request.ranges
     ops = [incoming.gained(op) for op in _ops(incoming)]
-    found = [request.moments.get(str(a.link)) for a in incoming.arrivals]
-    low, high = reach([op.weights for op in ops], ops, found, choice)
+    moments = [request.moments.get(str(a.link)) for a in incoming.arrivals]
+    low, high = reach([op.weights for op in ops], ops, moments, choice)
     above = incoming.threshold if incoming.neuron.spiking else np.zeros(1)
     gain = float(np.max(incoming.gain)) if ops else 0.0
     return Demand(
@@ -240,48 +239,48 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
 
 
 def _ops(incoming: Incoming) -> list[Weighted]:
-    """The synapses that arrive, all of which share the population's scale."""
-    assert all(a.op is not None for a in incoming.arrivals), "compose_synapses left no synapse"
+    """The incoming synapses, all of which share the population's scale."""
+    assert all(a.op is not None for a in incoming.arrivals), "compose_synapses makes a synapse"
     return [a.op for a in incoming.arrivals if a.op is not None]
 
 
 def _sources(
     incoming: Incoming, population: CubaLIF, scale: Scale, chip: Chip, graph: Graph, bits: int
 ) -> list[dict[str, Any]]:
-    """What has no source itself: the host's currents, and the always-on axon of a bias."""
-    found: list[dict[str, Any]] = []
+    """Chains of nodes that start at a source: the host's currents, or the axon of a bias."""
+    chains: list[dict[str, Any]] = []
     if incoming.host is not None:
         host = incoming.host
         exponent = float(1 << int(population.bias_exp))
         unit = scale.unit / exponent * graph.settings.encoder.gain
         written = BiasInput(host.in_shape, incoming.shape, incoming.gain * unit, host.op)
-        found.append({host.origin: written})
+        chains.append({host.origin: written})
     if incoming.bias is not None and incoming.by_axon:
         gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
         weight = (incoming.bias * gain)[:, None]
         name = f"{incoming.name}_bias"
         least = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
         synapse = _on_grid(Linear(weight), ((1,), (gain.size,)), scale, bits, least)
-        found.append({f"{name}_axon": AlwaysOn(), name: synapse})
-    return found
+        chains.append({f"{name}_axon": AlwaysOn(), name: synapse})
+    return chains
 
 
 def _synapses(
-    incoming: Incoming, request: _Request, scale: Scale, choice: Choice
+    incoming: Incoming, request: _Request, scale: Scale, choice: WeightChoice
 ) -> tuple[list[Synapse], Incoming]:
-    """The synapses of a layer, and the layer with what its bias makes up for their rounding.
+    """The synapses of a layer, and the layer with a bias that compensates their rounding.
 
-    A layer without a bias gets none: every neuron with one is updated in every step.
+    A layer without a bias gets none, because a neuron with a bias is updated in every step.
     """
-    found = []
+    synapses = []
     choice = replace(choice, correct_bias=choice.correct_bias and incoming.bias is not None)
-    made_up = np.zeros(size(incoming.shape))
+    correction = np.zeros(size(incoming.shape))
     for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
         gained = incoming.gained(op)
         unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS)
         rounded = request.rounded(arrival, gained, unit, choice)
-        made_up += spread(op, rounded.bias, made_up.size) / unit
-        found.append(
+        correction += spread(op, rounded.bias, correction.size) / unit
+        synapses.append(
             Synapse(
                 op.with_weights(rounded.values),
                 arrival.in_shape,
@@ -292,9 +291,9 @@ def _synapses(
             )
         )
     if incoming.bias is None or not choice.correct_bias:
-        return found, incoming
+        return synapses, incoming
     gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
-    return found, replace(incoming, bias=incoming.bias + made_up / gain)
+    return synapses, replace(incoming, bias=incoming.bias + correction / gain)
 
 
 def _on_grid(

@@ -1,4 +1,4 @@
-"""Watch a FLOAT network on calibration data, or bound it from its weights.
+"""Observe the ranges of a FLOAT network on calibration data, or bound them by its weights.
 
 In:  simplified FLOAT graph; calibration samples from training data, or none.
 Out: the largest synaptic current and potential of each neuron layer, in float64.
@@ -22,21 +22,21 @@ from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape,
 from neurocompile.ir.order import order_behind
 from neurocompile.ir.shapes import shapes
 
-# The 24 bits of a potential hold 516 of the largest weight, 254 * 2^6, with weights that are not
-# shifted down, and so not rounded, where they arrive (exponent 0); half of it is headroom.
+# The 24 bits of a potential hold 516 times the largest weight, 254 * 2^6, if weights are not
+# shifted down on arrival, and so not rounded (exponent 0); half of that is headroom.
 ROOM = 256
 
-Also = Callable[[Array, FloatRecording], None]
+OnBatch = Callable[[Array, FloatRecording], None]
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """What each neuron layer went through.
+    """The largest values in each neuron layer.
 
     Attributes:
         current: By layer, the largest |input + synaptic current|, float membrane units.
-        potential: By layer, the largest |v| from the level the chip calls 0.
-        input: Largest |value| at the input, the encoder's gain included.
+        potential: By layer, the largest |v|, from the level that is 0 on the chip.
+        input: Largest |value| at the input, including the encoder's gain.
     """
 
     current: dict[str, float]
@@ -45,21 +45,21 @@ class Ranges:
 
 
 def observe(
-    graph: Graph, values: Array, steps: int, also: Also = lambda values, seen: None
+    graph: Graph, values: Array, steps: int, on_batch: OnBatch = lambda values, seen: None
 ) -> Ranges:
     """Run the float network over calibration samples.
 
     Args:
         graph: Simplified FLOAT graph.
-        values: As `run_float` takes them: (n, steps, *shape) spikes or (n, *shape) currents.
-        steps: Steps a sample.
-        also: Told of each batch: its values, and what the network did.
+        values: Input for `run_float`: (n, steps, *shape) spikes or (n, *shape) currents.
+        steps: Time steps per sample.
+        on_batch: Called with the values and the recording of each batch.
     """
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
     for first, last in spans(len(values)):
         seen = run_float(graph, values[first:last], steps, peaks=True)
-        also(values[first:last], seen)
+        on_batch(values[first:last], seen)
         for name, peak in seen.current_peak.items():
             current[name] = max(current.get(name, 0.0), peak)
             potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
@@ -67,13 +67,13 @@ def observe(
 
 
 def bound(graph: Graph) -> Ranges:
-    """The worst that the weights allow when any input neurons spike in any steps.
+    """The largest ranges that the weights allow if any input neurons may spike in any steps.
 
-    Currents at the input, if any, are taken to lie in the encoder's gain times [0, 1]. No
-    current wraps and no readout or leaky potential saturates, whatever comes. A spiking neuron
-    without leak would need room for inhibition of every step of a sample, at the price of a
-    threshold of a few units: it gets `ROOM` of its largest weights, and may saturate beyond,
-    which the report counts.
+    Currents at the input, if any, are assumed to be in the encoder's gain times [0, 1]. Then no
+    current wraps, and no readout or leaky potential saturates, whatever the spikes. A spiking
+    neuron without leak would need room for inhibition in every step of a sample, which would leave
+    its threshold only a few units. It gets room for `ROOM` of its largest weights and may saturate
+    beyond that; the report counts how often.
     """
     shape = shapes(graph)
     reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(Neuron)}
@@ -112,11 +112,11 @@ def bound(graph: Graph) -> Ranges:
 
 @dataclass(frozen=True, eq=False)
 class _Reach:
-    """What may arrive at each neuron in a step: from low <= 0 to high >= 0.
+    """Range of what may arrive at each neuron in a step: from low <= 0 to high >= 0.
 
     Attributes:
-        low, high: (n,) float64.
-        once: The most that one spike, or the largest current of one input, adds or takes.
+        low, high: (n,) float64, the ends of the range.
+        once: Largest magnitude that one spike, or the current of one input, contributes.
     """
 
     low: Array
@@ -125,11 +125,11 @@ class _Reach:
 
     @classmethod
     def between(cls, low: float, high: float, n: int) -> _Reach:
-        """The same for n neurons."""
+        """The same range for n neurons."""
         return cls(np.full(n, low), np.full(n, high), max(-low, high))
 
     def times(self, factor: float) -> _Reach:
-        """All of it larger, as a current that fades piles up."""
+        """The range multiplied by a factor, as a decaying current accumulates."""
         return _Reach(self.low * factor, self.high * factor, self.once * factor)
 
     @property
@@ -144,7 +144,7 @@ def _joined(parts: list[_Reach], join: Callable[[list[Array]], Array]) -> _Reach
 
 
 def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
-    """Through weights; a bias counts where it widens the reach, for a register may hold it."""
+    """The range after weights; a bias counts only if it widens it, for a register may hold it."""
     weight = matrix(op, shape).astype(np.float64)
     middle, radius = (before.high + before.low) / 2, (before.high - before.low) / 2
     centre, spread = weight @ middle, abs(weight) @ radius
@@ -156,10 +156,10 @@ def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
 
 
 def _without_leak(node: Any, arriving: _Reach, steps: int) -> float:
-    """The largest |v| of a neuron that forgets nothing.
+    """The largest |v| of a neuron without leak.
 
-    One that spikes is above its threshold by one step's input at most. Below, and above where a
-    spike takes away less than arrives, it may move on in every step.
+    A spiking neuron exceeds its threshold by at most the input of one step. Below its threshold it
+    may move further in every step; above, only if a spike subtracts less than arrives.
     """
     if not node.spiking:
         return arriving.largest * steps

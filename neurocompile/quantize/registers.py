@@ -15,18 +15,18 @@ from neurocompile.ir.registers import ALIGN_BITS, UNITY
 
 
 def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
-    """Express the part of a state lost each step in parts of 4096.
+    """Express the part of a state that is lost in each step in parts of 4096.
 
     Training used v <- v (1 - dt / tau), the chip v <- v (4096 - decay) / 4096.
 
     Args:
         leak: () or (n,), dt / tau.
         dt: Length of a step, seconds; for the message.
-        node: Layer, for the message.
+        node: Name of the layer, for the message.
         tau: Name of the time constant, for the message.
 
     Returns:
-        int64 in 1..4096, like `leak`.
+        int64 in 1..4096, in the shape of `leak`.
 
     Raises:
         DoesNotFit: If a time constant is so long that nothing is lost, or shorter than a step.
@@ -52,7 +52,7 @@ def threshold_register(threshold: Array, bits: int, *, node: str) -> Array:
     Args:
         threshold: () or (n,), float units of the chip's v.
         bits: Width of the register.
-        node: Layer, for the message.
+        node: Name of the layer, for the message.
 
     Returns:
         int64 in 0..2**bits - 1, the threshold without its 6 alignment bits.
@@ -82,24 +82,25 @@ def bias_registers(
     Args:
         bias: () or (n,), float units of the chip's v; not aligned, unlike weights.
         bits: Width of the signed mantissa.
-        largest_exponent: The largest exponent of the chip.
-        node: Layer, for the message.
-        written: Largest |bias| that the host writes on top for a sample, same units.
-        smallest_exponent: The smallest exponent of the chip.
+        largest_exponent: Largest exponent of the chip.
+        node: Name of the layer, for the message.
+        written: Largest |bias| that the host adds for a sample, same units.
+        smallest_exponent: Smallest exponent of the chip.
 
     Returns:
-        int64 mantissa like `bias` and the smallest exponent that holds the largest bias.
+        int64 mantissas in the shape of `bias`, and the smallest exponent that holds the largest
+        bias.
     """
     top = (1 << (bits - 1)) - 1
     largest = float(np.max(np.abs(bias))) + written
-    spare = 1 if written else 0  # two roundings may add up to one step more than their sum
+    spare = 1 if written else 0  # two rounded values may add up to one step more than their sum
     for exponent in range(smallest_exponent, largest_exponent + 1):
         if np.rint(largest / (1 << exponent)) + spare <= top:
             return np.rint(bias / (1 << exponent)).astype(np.int64), exponent
     raise DoesNotFit(
         f"layer '{node}': the largest bias becomes {largest:.0f}, but the registers hold up to "
         f"{top << largest_exponent} ({top} x 2^{largest_exponent}). Lower the bias, or v_leak - "
-        "v_reset, against the threshold."
+        "v_reset, relative to the threshold."
     )
 
 

@@ -1,10 +1,10 @@
-"""Round the weights of a synapse together, so that their errors cancel where spikes meet them.
+"""Round the weights of a synapse jointly, so that their errors cancel where spikes arrive.
 
 In:  weights in units of the chip's grid; the moments of what arrives at them.
-Out: integers on the grid, and what a bias should add for them.
-Weights are rounded one column after the other; the error of each is made up for, as far as it
-can be, by the columns still to come. The weights of busy columns are rounded first, when all
-others can still answer.
+Out: integers on the grid, and what a bias should add to compensate.
+Weights are rounded one column after the other. The columns still to come compensate the error of
+each column as far as possible. Busy columns are rounded first, when all others can still
+compensate.
 
 Source of the method: Hassibi and Stork, Optimal Brain Surgeon, NIPS 1992, for the update;
 Frantar et al., GPTQ, ICLR 2023, for one order for all rows and a Cholesky factor.
@@ -20,18 +20,18 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Weighted
 from neurocompile.ir.registers import Grid
 from neurocompile.quantize.columns import from_kernels, kernels
-from neurocompile.quantize.moments import Together
+from neurocompile.quantize.moments import GroupMoments
 
-BLOCK = 128  # columns rounded before those behind them are told: one product instead of many sums
+BLOCK = 128  # columns rounded before later ones are updated: one product instead of many sums
 
 
 class Rounded(NamedTuple):
     """A synapse on the grid.
 
     Attributes:
-        values: int16 in the shape of its weights.
-        bias: (targets that have weights of their own,) float64, to be added to their bias, in
-            the same units a step: what the columns left to make up for.
+        values: int16 in the shape of the weights.
+        bias: (targets with their own weights,) float64, to be added to their bias in every step,
+            in the same units: the error that the columns could not compensate.
     """
 
     values: Array
@@ -39,16 +39,20 @@ class Rounded(NamedTuple):
 
 
 def round_weights(
-    op: Weighted, values: Array, moments: tuple[Together, ...] | None, bits: int, bias: bool = True
+    op: Weighted,
+    values: Array,
+    moments: tuple[GroupMoments, ...] | None,
+    bits: int,
+    bias: bool = True,
 ) -> Rounded:
     """Integers for the weights of a synapse.
 
     Args:
-        op: The synapse, whose format says which weights meet the same targets.
-        values: Its weights in units of a weight at exponent 0, in the shape of its own.
-        moments: Of what arrives at it; or None: then each weight is rounded to nearest.
+        op: Synapse; its kind decides which weights act on the same targets.
+        values: Weights in units of a weight at exponent 0, in the shape of the synapse's.
+        moments: Moments of what arrives at it; with None each weight is rounded to nearest.
         bits: Width of the weights.
-        bias: Whether a bias may make up for what the weights cannot.
+        bias: Whether a bias may compensate what the weights cannot.
     """
     grid = Grid(bits)
     if moments is None or not isinstance(op, Linear | Conv | ConvTranspose):
@@ -60,34 +64,34 @@ def round_weights(
 
 
 def spread(op: Weighted, bias: Array, neurons: int) -> Array:
-    """A bias for each target that has weights of its own, for each neuron."""
+    """(neurons,) the biases of targets with their own weights, repeated for all their neurons."""
     times = neurons // bias.size
     return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
 
 
-def _round(weights: Array, seen: Together, grid: Grid, bias: bool) -> Rounded:
-    """Integers (outputs, columns) for weights that meet the same spikes."""
-    last = len(seen.order)  # the bias: it is not rounded here, and makes up for what is left
+def _round(weights: Array, seen: GroupMoments, grid: Grid, bias: bool) -> Rounded:
+    """Integers (outputs, columns) for weights at which the same spikes arrive."""
+    last = len(seen.order)  # the bias: it is not rounded here, and compensates what is left
     factor = seen.with_bias if bias else seen.without_bias
     left = np.zeros((len(weights), len(factor)))
     left[:, :last] = weights[:, seen.order]
-    found = np.empty(weights.shape, dtype=np.int16)
+    rounded = np.empty(weights.shape, dtype=np.int16)
     for first in range(0, last, BLOCK):
         block = slice(first, min(first + BLOCK, last))
-        errors = _round_block(left, found, factor, block, grid)
+        errors = _round_block(left, rounded, factor, block, grid)
         left[:, block.stop :] -= errors @ factor[block, block.stop :]
-    back = np.empty_like(found)
-    back[:, seen.order] = found
+    back = np.empty_like(rounded)
+    back[:, seen.order] = rounded
     return Rounded(back, left[:, last] if bias else np.zeros(len(weights)))
 
 
-def _round_block(left: Array, found: Array, upper: Array, block: slice, grid: Grid) -> Array:
-    """Round the columns of a block one by one; what is still to be made up for behind it."""
+def _round_block(left: Array, rounded: Array, upper: Array, block: slice, grid: Grid) -> Array:
+    """Round the columns of a block one by one; returns the errors for later columns."""
     here, factor = left[:, block], upper[block, block]
     errors = np.empty_like(here)
     for k in range(here.shape[1]):
         whole = grid.nearest(here[:, k])
-        found[:, block.start + k] = whole
+        rounded[:, block.start + k] = whole
         errors[:, k] = (here[:, k] - whole) / factor[k, k]
         here[:, k + 1 :] -= np.outer(errors[:, k], factor[k, k + 1 :])
     return errors

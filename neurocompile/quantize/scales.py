@@ -1,9 +1,9 @@
-"""Choose what one chip unit of a population's membrane potential is worth.
+"""Choose the value of one chip unit of a population's membrane potential.
 
-In:  all that meets in one population (weights, biases, threshold) in float64; the ranges
-     that calibration saw.
+In:  everything that acts on one population (weights, biases, threshold) in float64; the ranges
+     that calibration observed.
 Out: one scale for the population, shared by its weights, biases and threshold.
-The finest scale wins that keeps every register in its width and every state in 24 bits.
+It is the finest scale with which every register keeps its width and every state its 24 bits.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, Grid
 
-# States may grow to this many times what calibration saw before they wrap or saturate;
+# Factor by which states may exceed the values seen in calibration before they wrap or saturate;
 # a readout's |v| stays below 2^22 on calibration data, which is the same factor.
 HEADROOM = 2.0
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What a population asks of its registers, in float membrane units.
+    """Range that a population needs in its registers, in float membrane units.
 
     Attributes:
-        name: Layer, for messages.
+        name: Name of the layer, for messages.
         weight_high, weight_low: Largest and smallest weight, times the membrane leak;
-            both 0 where no synapse arrives.
-        threshold: Largest threshold above the level the chip calls 0; 0 for a readout.
-        bias: Largest |bias| a step, what the host writes included.
+            both 0 if no synapse arrives.
+        threshold: Largest threshold above the level that is 0 on the chip; 0 for a readout.
+        bias: Largest |bias| per step, including what the host writes.
         current_peak: Largest |weighted input + synaptic current|, times the membrane leak.
-        potential_peak: Largest |v| before a reset, from the level the chip calls 0.
+        potential_peak: Largest |v| before a reset, from the level that is 0 on the chip.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Scale:
 def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
     """The finest scale that fits.
 
-    With synapses the largest weight takes the whole grid, and the exponent is the largest
-    that fits; without, the unit itself is the largest that fits.
+    With synapses, the largest weight takes the whole grid, and the exponent is the largest
+    that fits. Without synapses, the unit itself is the largest that fits.
 
     Raises:
-        DoesNotFit: If no exponent of the chip fits; the message says what is too large.
+        DoesNotFit: If no exponent of the chip fits; the message names what is too large.
     """
     limits = {
         "threshold": _room(
@@ -85,14 +85,14 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
             return Scale(unit, exponent)
     tightest = min(limits, key=lambda what: limits[what])
     raise DoesNotFit(
-        f"layer '{demand.name}': its {tightest} is too large beside its weights: with the largest "
-        f"weight on the {bits}-bit grid it would need a weight exponent below {low}, but the chip "
-        f"has {low}..{high}. Raise the weights, or lower the {tightest}."
+        f"layer '{demand.name}': its {tightest} is too large relative to its weights. With the "
+        f"largest weight on the {bits}-bit grid it would need a weight exponent below {low}, but "
+        f"the chip has {low}..{high}. Raise the weights, or lower the {tightest}."
     )
 
 
 def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -> int:
-    """The smallest weight exponent whose grid reaches all values, in chip units of v."""
+    """The smallest weight exponent whose grid covers all values, given in chip units of v."""
     low, high = exponents(chip)
     _, top = Grid(bits).used
     largest = float(np.max(np.abs(values))) / (1 << ALIGN_BITS)
@@ -101,7 +101,7 @@ def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -
             return exponent
     raise DoesNotFit(
         f"layer '{node}': a bias before its synaptic current becomes a weight of {largest:.0f}, "
-        f"but an axon carries up to {top << high}. Lower the bias against the weights."
+        f"but an axon carries up to {top << high}. Lower the bias relative to the weights."
     )
 
 
@@ -111,7 +111,7 @@ def exponents(chip: Chip) -> tuple[int, int]:
 
 
 def _grid_unit(demand: Demand, bits: int) -> float:
-    """Grid units per float unit so that the largest weight of either sign just fits."""
+    """Grid units per float unit such that the largest weight of either sign just fits."""
     bottom, top = Grid(bits).used
     high = top / demand.weight_high if demand.weight_high > 0 else np.inf
     low = bottom / demand.weight_low if demand.weight_low < 0 else np.inf
@@ -120,7 +120,7 @@ def _grid_unit(demand: Demand, bits: int) -> float:
 
 def _largest_bias(chip: Chip) -> int:
     top = (1 << (chip.formats.bias_mant_bits.value - 1)) - 1
-    return (top - 1) << chip.formats.bias_exp_max.value  # one step is kept for rounding
+    return (top - 1) << chip.formats.bias_exp_max.value  # one step is reserved for rounding
 
 
 def _room(limit: float, demand: float) -> float:

@@ -1,11 +1,11 @@
-"""Find the choices that lose least: try them on the fixed engine, on calibration data.
+"""Find the weight choices with the smallest error: try them on the fixed engine.
 
-In:  simplified FLOAT graph, what calibration saw, the chip.
-Out: FIXED graph, and what was chosen for each neuron layer.
-One objective serves the whole network, and biases are corrected, and channels counted finer, in
-all layers or in none: another choice for some layers, tried one by one on the shipped network,
-gained nothing that held on test data. Training data alone are read. Every step
-is deterministic; ties go to what was tried first.
+In:  simplified FLOAT graph, its calibration, the chip.
+Out: FIXED graph, and the choice for each neuron layer.
+The whole network has one grid fit, and biases are corrected, and channels made finer, in all
+layers or in none. Different choices for some layers were tried one by one on the shipped network,
+and gained nothing that held on test data. Only training data are read. Every step is
+deterministic; ties go to what was tried first.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.quantize.calibrate import Calibrated
-from neurocompile.quantize.choices import OBJECTIVES, Choice
+from neurocompile.quantize.choices import GRID_FITS, WeightChoice
 from neurocompile.quantize.quantize import Memo, quantize
 
-# Of all layers: with these, finer channels and other biases have nothing to make up for, as a rule.
-# Where neurons burst from their bias alone, one rounding can move all their spikes by a step: past
-# the tolerance, in parts of the float network's error, every way is tried.
+# If all layers have this many bits, finer channels and other biases usually gain nothing. But if
+# neurons burst from their bias alone, one rounding can shift all their spikes by a step. So above
+# this tolerance, a multiple of the float network's error, every way is tried.
 AMPLE_BITS, TOLERANCE = 8, 1.02
-WAYS = tuple(product((False, True), (True, False)))  # channels counted finer, biases corrected
+WAYS = tuple(product((False, True), (True, False)))  # finer channels, corrected biases
 
-Choices = Mapping[str, Choice]
+Choices = Mapping[str, WeightChoice]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Quantized:
     """A quantized network.
 
     Attributes:
-        graph: FIXED.
-        choices: By neuron layer.
-        error: On calibration data, see `Trials`; None where there are none.
+        graph: FIXED graph.
+        choices: Choices by neuron layer.
+        error: Error on calibration data, see `Trials`; None without such data.
     """
 
     graph: Graph
@@ -59,11 +59,11 @@ class Found:
 
 
 class Trial(NamedTuple):
-    """What a run on calibration data showed.
+    """Result of a run on calibration data.
 
     Attributes:
         error: Mean squared error, see Trials.
-        activity: By population, over all samples.
+        activity: Activity by population, over all samples.
     """
 
     error: float
@@ -71,16 +71,16 @@ class Trial(NamedTuple):
 
 
 class Trials:
-    """Runs quantized networks on calibration data and says how much they miss.
+    """Runs quantized networks on calibration data and measures their errors.
 
-    The error is what a user sees: of the reconstruction where the network reconstructs, else the
-    mean squared difference of the decoded results, or of the spikes of the last layer where there
-    is no decoder, from those of the float network.
+    The error is the one that a user sees. For a network that reconstructs, it is the error of the
+    reconstruction. For others, it is the mean squared difference from the float network's decoded
+    results, or from the spikes of its last layer if there is no decoder.
     """
 
-    def __init__(self, graph: Graph, known: Calibrated) -> None:
-        assert known.stimulus is not None, "there is nothing to try on"
-        self.graph, self.stimulus = graph, known.stimulus
+    def __init__(self, graph: Graph, calibrated: Calibrated) -> None:
+        assert calibrated.stimulus is not None, "there are no data for a trial"
+        self.graph, self.stimulus = graph, calibrated.stimulus
         data = self.stimulus.data
         decoder = graph.settings.decoder
         self.reconstructs = decoder.task == "reconstruction" and data.kind == "x"
@@ -99,14 +99,14 @@ class Trials:
 
     @cached_property
     def float_error(self) -> float:
-        """Error of the float network; 0 where the float network is what is compared with."""
+        """Error of the float network; 0 if results are compared with the float network."""
         if not self.reconstructs:
             return 0.0
         target = self.stimulus.data.values
         return squared_error(self._float_result(), target) / target.size
 
     def misses(self, error: float | None) -> bool:
-        """Whether a reconstruction is worse than the float network's by more than `TOLERANCE`."""
+        """Whether a reconstruction error is above `TOLERANCE` times the float network's."""
         return self.reconstructs and (error is None or error > TOLERANCE * self.float_error)
 
     def _float_result(self) -> Array:
@@ -117,7 +117,7 @@ class Trials:
 
 
 def _result(graph: Graph, did: Recorded) -> Array:
-    """What the decoder reads; without one what the last layer did: its spikes if it has some."""
+    """The decoded result; without a decoder, spikes of the last layer, or else its potentials."""
     decoded = result_of(graph, did)
     if decoded is not None:
         return decoded
@@ -129,53 +129,57 @@ def _result(graph: Graph, did: Recorded) -> Array:
 def best(
     graph: Graph,
     chip: Chip,
-    known: Calibrated,
+    calibrated: Calibrated,
     bits: int | Mapping[str, int],
     trials: Trials | None = None,
     memo: Memo | None = None,
-) -> Found:
+) -> Quantized:
     """The integers that lose least.
 
     Args:
         graph: Simplified FLOAT graph.
-        chip: The target; only its formats are read.
-        known: From `calibrate`. Without data the largest weight takes the whole grid.
-        bits: Width of all weights, or by neuron layer.
-        trials, memo: Of earlier calls for the same graph and calibration, to save their work.
+        chip: Target chip; only its formats are read.
+        calibrated: Result of `calibrate`. Without data, the largest weight takes the whole grid.
+        bits: Width of all weights, or widths by neuron layer.
+        trials, memo: Those of earlier calls for the same graph and calibration, to save work.
     """
     layers = [name for name, _ in graph.of(Neuron)]
     widths = dict.fromkeys(layers, bits) if isinstance(bits, int) else dict(bits)
-    first = {name: Choice(widths[name]) for name in layers}
-    if known.stimulus is None:
-        return Found(_quantized(graph, chip, known, first), first, None)
-    trials, memo = trials or Trials(graph, known), {} if memo is None else memo
+    first = {name: WeightChoice(widths[name]) for name in layers}
+    if calibrated.stimulus is None:
+        return Quantized(_quantized(graph, chip, calibrated, first), first, None)
+    trials, memo = trials or Trials(graph, calibrated), {} if memo is None else memo
 
-    def better(found: Found, changed: Iterable[Choices]) -> Found:
+    def better(best_yet: Quantized, changed: Iterable[Choices]) -> Quantized:
         for choices in changed:
-            with suppress(DoesNotFit):  # another choice leaves room for all registers
-                made = _quantized(graph, chip, known, choices, memo)
-                found = min(found, Found(made, choices, trials.run(made).error), key=_missed)
-        return found
+            with suppress(DoesNotFit):  # with another choice all registers may fit
+                fixed = _quantized(graph, chip, calibrated, choices, memo)
+                tried = Quantized(fixed, choices, trials.run(fixed).error)
+                best_yet = min(best_yet, tried, key=_missed)
+        return best_yet
 
-    plain = Found(_quantized(graph, chip, known, first, memo), first, None)
+    plain = Quantized(_quantized(graph, chip, calibrated, first, memo), first, None)
     ample = min(widths.values()) >= AMPLE_BITS
 
     def whole(ways: Iterable[tuple[bool, bool]]) -> Iterable[Choices]:
-        for (finer, correct), objective in product(ways, OBJECTIVES):
+        for (finer, correct), objective in product(ways, GRID_FITS):
             yield {
                 n: replace(c, objective=objective, correct_bias=correct, per_channel=finer)
                 for n, c in first.items()
             }
 
-    found = better(plain, whole(WAYS[:1] if ample else WAYS))
-    return better(found, whole(WAYS[1:])) if ample and trials.misses(found.error) else found
+    first_best = better(plain, whole(WAYS[:1] if ample else WAYS))
+    more = ample and trials.misses(first_best.error)
+    return better(first_best, whole(WAYS[1:])) if more else first_best
 
 
 def _quantized(
-    graph: Graph, chip: Chip, known: Calibrated, choices: Choices, memo: Memo | None = None
+    graph: Graph, chip: Chip, calibrated: Calibrated, choices: Choices, memo: Memo | None = None
 ) -> Graph:
-    return quantize(graph, chip, known.ranges, moments=known.moments, choices=choices, memo=memo)
+    return quantize(
+        graph, chip, calibrated.ranges, moments=calibrated.moments, choices=choices, memo=memo
+    )
 
 
-def _missed(found: Found) -> float:
-    return float("inf") if found.error is None else found.error
+def _missed(quantized: Quantized) -> float:
+    return float("inf") if quantized.error is None else quantized.error

@@ -29,7 +29,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.place.fit import core_table, fit
 from neurocompile.place.placed import Placed
 from neurocompile.quantize.narrow import Point, as_json
-from neurocompile.quantize.search import Found
+from neurocompile.quantize.search import Quantized
 
 SCHEMA_VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
@@ -42,7 +42,7 @@ SPENT: dict[str, Any] = {
 
 def build_report(
     placed: Placed,
-    quantized: tuple[Found, Sequence[Point]] | None,
+    quantized: tuple[Quantized, Sequence[Point]] | None,
     shown: tuple[Evaluation, Counts, Energy] | None,
     net: NetworkNet,
     about: dict[str, Any],
@@ -193,16 +193,16 @@ def _calibration(float_graph: Graph | None, calibration: Data | None) -> str:
     return f"{len(calibration)} samples of {calibration.name}"
 
 
-def _quantization(graph: Graph, found: Found, points: Sequence[Point]) -> dict[str, Any]:
+def _quantization(graph: Graph, quantized: Quantized, points: Sequence[Point]) -> dict[str, Any]:
     """What was chosen for the weights of each layer, and what the search for it passed."""
     weighted = {graph.after(name)[0] for name, _ in graph.of(Synapse)}
     return {
         "layers": [
             {"layer": layer, **vars(choice)}
-            for layer, choice in found.choices.items()
+            for layer, choice in quantized.choices.items()
             if layer in weighted
         ],
-        "calibration_error": found.error,
+        "calibration_error": quantized.error,
         "points": as_json(tuple(points)),
     }
 

@@ -82,7 +82,7 @@ def test_a_readout_that_spikes_is_an_error_that_names_it():
 
 
 def test_input_that_is_not_binary_is_refused():
-    with pytest.raises(BadInput, match=r"the input .in. holds 0..2, allowed is 0..1"):
+    with pytest.raises(BadInput, match=r"the input .in. holds 0..2, but only 0..1 is allowed"):
         fixed.run(network([[2]]), encoded([[[2], [0]]]))
 
 

@@ -343,7 +343,7 @@ def test_a_delay_behind_an_always_on_axon_is_refused_by_name():
 
 def test_input_of_another_shape_is_refused_by_name():
     graph, _ = with_always_on()
-    with pytest.raises(BadInput, match=r"input 'x' has shape \(3, 5\), allowed is \(3, 6\)"):
+    with pytest.raises(BadInput, match=r"input 'x' has shape \(3, 5\), but must have \(3, 6\)"):
         lava.run(graph, Encoded({"x": np.zeros((3, 5), np.int16)}, 10))
 
 

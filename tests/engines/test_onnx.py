@@ -255,9 +255,9 @@ def test_the_model_has_one_output_pair_a_population():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "'in' is not given"),
-        ({"in": np.zeros((1, 2, 3), np.uint8)}, r"shape \(1, 2, 3\), allowed is \(1, 2, 1\)"),
-        ({"in": np.full((1, 2, 1), 2)}, r"holds 1\.\.2, allowed is 0\.\.1"),
+        ({}, "'in' is missing"),
+        ({"in": np.zeros((1, 2, 3), np.uint8)}, r"shape \(1, 2, 3\), but must have \(1, 2, 1\)"),
+        ({"in": np.full((1, 2, 1), 2)}, r"holds 1\.\.2, but only 0\.\.1 is"),
         ({"in": np.zeros((1, 2, 1))}, "holds float64"),
     ],
 )
@@ -270,7 +270,7 @@ def test_input_that_does_not_fit_is_refused(values, message):
 
 def test_a_bias_beyond_thirteen_bits_is_refused():
     graph = chain({"in": BiasInput((1,), (1,), 1.0), "pop": lif((1,))})
-    with pytest.raises(BadInput, match=r"allowed is -4096\.\.4095"):
+    with pytest.raises(BadInput, match=r"only -4096\.\.4095 is allowed"):
         engine.run(graph, Encoded({"in": np.array([[4096]])}, 2))
 
 

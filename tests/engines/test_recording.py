@@ -27,11 +27,21 @@ def test_input_that_fits_passes():
 @pytest.mark.parametrize(
     ("graph", "values", "steps", "said"),
     [
-        (SPIKING, np.zeros((3, 5, 3), np.uint8), 5, r"shape \(3, 5, 3\), allowed is \(3, 5, 2\)"),
-        (SPIKING, np.zeros((3, 4, 2), np.uint8), 5, r"\(3, 4, 2\), allowed is \(3, 5, 2\)"),
-        (SPIKING, np.array([[[1, 2]]], np.uint8), 1, "holds 1..2, allowed is 0..1: an axon"),
-        (SPIKING, np.full((1, 1, 2), np.nan), 1, "holds float64, allowed are whole numbers"),
-        (SPIKING, np.zeros((1, 0, 2), np.uint8), 0, "0 steps are asked for"),
+        (
+            SPIKING,
+            np.zeros((3, 5, 3), np.uint8),
+            5,
+            r"shape \(3, 5, 3\), but must have \(3, 5, 2\)",
+        ),
+        (SPIKING, np.zeros((3, 4, 2), np.uint8), 5, r"\(3, 4, 2\), but must have \(3, 5, 2\)"),
+        (
+            SPIKING,
+            np.array([[[1, 2]]], np.uint8),
+            1,
+            "holds 1..2, but only 0..1 is allowed: an axon",
+        ),
+        (SPIKING, np.full((1, 1, 2), np.nan), 1, "holds float64. Use whole numbers"),
+        (SPIKING, np.zeros((1, 0, 2), np.uint8), 0, "the number of steps is 0"),
         (WRITTEN, np.array([[0, 4096]], np.int16), 5, "holds 0..4096, .* a mantissa has 13 bits"),
     ],
 )
@@ -41,5 +51,5 @@ def test_input_that_does_not_fit_is_refused_by_name(graph, values, steps, said):
 
 
 def test_input_under_another_name_is_refused():
-    with pytest.raises(BadInput, match="the input 'in' is not given; given is image"):
+    with pytest.raises(BadInput, match=r"the input 'in' is missing\. Given: image"):
         check_encoded(SPIKING, Encoded({"image": np.zeros((1, 1, 2))}, 1))

@@ -189,7 +189,7 @@ def test_two_layers_in_a_loop_with_one_step_of_delay_are_refused_with_what_to_do
 
 
 def test_a_delay_longer_than_an_axon_holds_is_refused_by_layer(loihi):
-    with pytest.raises(DoesNotFit, match=r"layer 'a': spikes of 'b' come 63 steps late.* 62"):
+    with pytest.raises(DoesNotFit, match=r"layer 'a': spikes of 'b' are delayed by 63 steps.* 62"):
         compiled(loop_of_two(63), loihi, spikes(0, 1, STEPS, (2,)))
 
 
@@ -219,11 +219,11 @@ def test_currents_that_enter_two_layers_are_refused_by_name(loihi):
     graph = loop_of_two(2)
     nodes = {**graph.nodes, "also": Linear(np.eye(2)), "c": neuron("box")}
     edges = (*graph.edges, ("input", "also"), ("also", "c"))
-    with pytest.raises(Unsupported, match=r"layer 'a': real-valued input 'input' goes 2 ways"):
+    with pytest.raises(Unsupported, match=r"layer 'a': real-valued input 'input' goes to 2 nodes"):
         compiled(with_currents(Graph(nodes, edges, graph.settings)), loihi, np.ones((1, 2)))
 
 
 def test_a_readout_that_feeds_a_layer_is_refused_by_name(loihi):
     graph = loop_of_two(2, "libox")
-    with pytest.raises(Unsupported, match=r"layer 'a': it is fed by the potentials of readout 'b'"):
+    with pytest.raises(Unsupported, match=r"layer 'a': its input is the potential of readout 'b'"):
         compiled(graph, loihi, spikes(0, 1, STEPS, (2,)))

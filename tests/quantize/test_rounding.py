@@ -9,8 +9,8 @@ from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
 from neurocompile.ir.registers import Grid
 from neurocompile.ir.shapes import out_shape
-from neurocompile.quantize.columns import columns, from_kernels, kernels, places
-from neurocompile.quantize.moments import Together
+from neurocompile.quantize.columns import columns, from_kernels, kernels, positions
+from neurocompile.quantize.moments import GroupMoments
 from neurocompile.quantize.rounding import round_weights, spread
 
 
@@ -42,14 +42,14 @@ def test_columns_times_kernels_are_the_matrix_of_the_synapse(seed):
     op, in_shape = random_op(rng)
     x = rng.normal(size=(3, *in_shape))
     w, c = kernels(op), columns(op, x, in_shape)
-    found = c @ w.transpose(0, 2, 1)  # (groups, n * places, outputs)
+    found = c @ w.transpose(0, 2, 1)  # (groups, n * positions, outputs)
     expected = x.reshape(3, -1) @ matrix(op, in_shape).toarray().T
     after = out_shape(op, in_shape)
     if isinstance(op, Linear):
         np.testing.assert_allclose(found.reshape(3, -1), expected, atol=1e-12)
     else:
         groups, outputs = w.shape[:2]
-        image = found.reshape(groups, 3, places(op, in_shape), outputs).transpose(1, 0, 3, 2)
+        image = found.reshape(groups, 3, positions(op, in_shape), outputs).transpose(1, 0, 3, 2)
         np.testing.assert_allclose(image.reshape(3, *after).reshape(3, -1), expected, atol=1e-12)
     np.testing.assert_array_equal(from_kernels(op, w), op.weight)
 
@@ -60,7 +60,7 @@ def moments_of(rng, op, in_shape, bias=1.0):
     x = ((rng.random((200, int(np.prod(in_shape)))) < 0.3) | common).astype(float)
     c = columns(op, x.reshape(200, *in_shape), in_shape)
     c = np.concatenate([c, np.full((*c.shape[:2], 1), bias)], axis=2)
-    return tuple(Together(m) for m in c.transpose(0, 2, 1) @ c), c
+    return tuple(GroupMoments(m) for m in c.transpose(0, 2, 1) @ c), c
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -96,7 +96,7 @@ def test_two_inputs_that_always_spike_together_share_their_rounding_errors():
     """Both weights are 0.9 of half a step: on its own each becomes 0, together one becomes 2."""
     op = Linear(np.array([[0.9, 0.9]]))
     c = np.array([[1.0, 1.0, 0.0]] * 10)
-    seen = (Together(c.T @ c),)
+    seen = (GroupMoments(c.T @ c),)
     done = round_weights(op, op.weight, seen, 8)
     assert sorted(done.values.ravel().tolist()) == [0, 2]
     np.testing.assert_array_equal(Grid(8).nearest(op.weight), 0)

@@ -18,7 +18,7 @@ from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.quantize import search
 from neurocompile.quantize.calibrate import calibrate
-from neurocompile.quantize.choices import OBJECTIVES, Choice, finer, reach
+from neurocompile.quantize.choices import GRID_FITS, WeightChoice, finer, reach
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.search import WAYS, Trials, best
 
@@ -55,16 +55,16 @@ def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
     trials = Trials(graph, known)
     found = best(graph, loihi, known, bits)
     assert found.error == trials.run(found.graph).error
-    for how in product(OBJECTIVES, (True, False), (True, False)):
-        choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(bits, *how))
+    for how in product(GRID_FITS, (True, False), (True, False)):
+        choices = dict.fromkeys(("pixels", "hidden", "output"), WeightChoice(bits, *how))
         other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
         assert found.error <= trials.run(other).error
 
 
 def errors(graph, known, trials, chip, finer_and_corrected):
     """Errors of every objective at 8 bits, for some ways to treat channels and biases."""
-    for objective, (channels, correct) in product(OBJECTIVES, finer_and_corrected):
-        how = Choice(8, objective, correct, channels)
+    for objective, (channels, correct) in product(GRID_FITS, finer_and_corrected):
+        how = WeightChoice(8, objective, correct, channels)
         choices = dict.fromkeys(("pixels", "hidden", "output"), how)
         made = quantize(graph, chip, known.ranges, moments=known.moments, choices=choices)
         yield trials.run(made).error
@@ -140,7 +140,7 @@ def test_a_network_whose_weights_are_all_zero_is_still_quantized(loihi):
 
 def test_the_percentile_leaves_out_what_stands_out():
     weights = np.concatenate([np.linspace(-1, 1, 2001), [50.0]])
-    low, high = reach([weights], [Linear(weights[None])], [None], Choice(8, "percentile"))
+    low, high = reach([weights], [Linear(weights[None])], [None], WeightChoice(8, "percentile"))
     assert (low, high) == pytest.approx((-1, 1), abs=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_the_squared_error_weighs_what_a_coarse_grid_costs_against_what_is_cut_o
     weights = np.ones((1, 101))
     weights[0, 0] = 3.0
     op = Linear(weights)
-    low, high = reach([weights], [op], [None], Choice(2, "squared error"))
+    low, high = reach([weights], [op], [None], WeightChoice(2, "squared error"))
     assert low == 0
     assert high < 1.5
 
@@ -159,7 +159,7 @@ def test_the_squared_error_weighs_what_a_coarse_grid_costs_against_what_is_cut_o
 def test_a_bias_is_corrected_only_where_that_was_chosen(correct, loihi):
     graph = autoencoder()
     known = calibrate(graph, samples(), STEPS, 0)
-    choices = dict.fromkeys(("pixels", "hidden", "output"), Choice(3, "max", correct))
+    choices = dict.fromkeys(("pixels", "hidden", "output"), WeightChoice(3, "max", correct))
     network = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
     hidden = network.nodes["hidden"]
     bias = hidden.bias_mant * 2.0**hidden.bias_exp * hidden.scale
@@ -182,7 +182,7 @@ def test_a_channel_that_counts_finer_spikes_as_before(bits, loihi):
     known = calibrate(graph, Data("made", "spikes", x.copy(), None), 30, 0)
     found = {}
     for by_channel in (False, True):
-        choices = {"lif": Choice(bits, "max", True, by_channel)}
+        choices = {"lif": WeightChoice(bits, "max", True, by_channel)}
         network = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
         verify(network, "fixed")
         node = network.nodes["lif"]
