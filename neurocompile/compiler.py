@@ -8,7 +8,7 @@ Out: the network at every stage, its spikes and its energy; `export` writes them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -50,7 +50,7 @@ from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, na
 from neurocompile.quantize.resets import check_resets
 from neurocompile.quantize.search import Quantized, best
 from neurocompile.report.build import build_report, provenance
-from neurocompile.report.show import Shown, to_html, to_text
+from neurocompile.report.show import parts, to_html, to_text
 from neurocompile.simplify import simplify
 from neurocompile.terminal.words import joules, number_of
 
@@ -326,8 +326,11 @@ class Compiled:
     def __str__(self) -> str:
         return to_text(self.report)
 
-    def __rich__(self) -> Any:
-        return Shown(self.report)
+    def __rich_console__(self, *_: object) -> Iterator[Any]:
+        first, *others = parts(self.report)
+        yield first
+        for part in others:
+            yield from ("", part)
 
     def _repr_html_(self) -> str:
         return to_html(self.report)

@@ -134,15 +134,13 @@ def print_doctor(found: dict[str, Any]) -> None:
     """Packages, and what works."""
     from neurocompile.terminal.tables import Page, Table
 
-    page = Page()
     packages = Table(("package", "installed", "pinned"), texts=("installed", "pinned"))
     for row in found["packages"]:
         packages.add(row["name"], row["installed"] or "-", row["pinned"] or "-")
-    page.table(packages)
     works = Table(("what", "works"), texts=("works",))
     for row in found["works"]:
         missing = f"missing: {', '.join(row['missing'])}; {row['install']}"
         works.add(
             row["name"], "yes" if row["works"] else "no", note=missing if row["missing"] else ""
         )
-    page.table(works)
+    Page().show(packages, works)

@@ -114,13 +114,11 @@ def export(
 
 def _print(report: dict[str, Any], out: Path) -> None:
     """What a user sees at the end."""
-    from neurocompile.report.show import summary, tables
+    from neurocompile.report.show import parts
     from neurocompile.terminal.tables import Page
 
     page = Page()
     if report["energy"] is None:
         page.say("no data: nothing was run (--data SOURCE).")
-    for table in tables(report):
-        page.table(table)
-    page.facts(summary(report))
+    page.show(*parts(report))
     page.say(f"written to {out}; every count, price and source: {out / 'report.json'}")

@@ -1,63 +1,47 @@
 """A report for people: the same rows in a terminal and in a notebook.
 
 In:  the JSON-ready values of report.json.
-Out: lines for a terminal, plain text, or HTML. Names come from users' files: each is shown as it
-     is, never read as markup.
+Out: tables and facts for a terminal, plain text, or HTML. Names come from users' files: each is
+     shown as it is, never read as markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import mode
 from typing import Any
 
-from rich.console import Console, ConsoleOptions
-from rich.text import Text
-
-from neurocompile.terminal.tables import Table, facts
+from neurocompile.terminal.tables import Facts, Part, Table
 from neurocompile.terminal.words import exactness, fewest, joules, number_of, prefixed
 
 KIB = 8 * 1024  # bits
 TEXT_WIDTH = 100  # columns of plain text
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A report as rich prints it, in as many columns as there are."""
-
-    report: Mapping[str, Any]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """The lines of the report."""
-        return to_lines(self.report, options.max_width)
-
-
-def to_lines(report: Mapping[str, Any], width: int) -> Iterator[Text]:
-    """Layers, points and summary, in lines of at most so many columns."""
-    for table in tables(report):
-        yield from table.lines(width)
-        yield Text()
-    yield from facts(summary(report), width)
+def parts(report: Mapping[str, Any]) -> list[Part]:
+    """Layers, points and summary, for a terminal of any width."""
+    return [*_tables(report), Facts(_summary(report))]
 
 
 def to_text(report: Mapping[str, Any]) -> str:
     """The same as plain text."""
-    return "\n".join(line.plain.rstrip() for line in to_lines(report, TEXT_WIDTH))
+    blocks = ("\n".join(str(line) for line in part.lines(TEXT_WIDTH)) for part in parts(report))
+    return "\n\n".join(blocks)
 
 
 def to_html(report: Mapping[str, Any]) -> str:
     """The same for a notebook."""
-    rows = [
+    summary = [
         f'<tr><th style="text-align: left">{escape(name)}</th>'
         f'<td style="text-align: left">{escape(text)}</td></tr>'
-        for name, text in summary(report)
+        for name, text in _summary(report)
     ]
-    return "\n".join([*map(_html, tables(report)), f"<table>{''.join(rows)}</table>"])
+    return "\n".join([*map(_html, _tables(report)), f"<table>{''.join(summary)}</table>"])
 
 
 def _html(table: Table) -> str:
+    """A table of names in the first column and numbers in the others."""
     align = ['style="text-align: left"', *['style="text-align: right"'] * (len(table.titles) - 1)]
 
     def line(row: Sequence[str], tag: str) -> str:
@@ -70,11 +54,10 @@ def _html(table: Table) -> str:
     return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def tables(report: Mapping[str, Any]) -> list[Table]:
-    """The tables of layers, and of points where there was a search."""
-    shown = [] if report["energy"] is None else [_layers(report)]
+def _tables(report: Mapping[str, Any]) -> list[Table]:
+    tables = [] if report["energy"] is None else [_layers(report)]
     points = (report["quantization"] or {}).get("points")
-    return [*shown, _points(points)] if points else shown
+    return [*tables, _points(points)] if points else tables
 
 
 def _layers(report: Mapping[str, Any]) -> Table:
@@ -128,7 +111,7 @@ def _widths(bits: Mapping[str, int]) -> str:
     return ", ".join([str(usual), *others])
 
 
-def summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a user wants to know first, by name."""
     rows: list[tuple[str, str]] = []
     errors = report["reconstruction"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 GAP = "  "
@@ -34,8 +34,19 @@ class Row:
     note: str = ""
 
 
+class Part:
+    """What is laid out in as many columns as there are; rich prints it."""
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The lines in so many columns."""
+        raise NotImplementedError
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield from self.lines(options.max_width)
+
+
 @dataclass
-class Table:
+class Table(Part):
     """Rows of labels and values under titles.
 
     Attributes:
@@ -126,25 +137,33 @@ class _Form:
         return cells[i] + rest if self.left[i] else rest + cells[i]
 
 
-def facts(rows: Iterable[tuple[str, str]], width: int) -> Iterator[Text]:
+@dataclass(frozen=True)
+class Facts(Part):
     """Names, and beside each what there is to say, wrapped in its own column.
 
-    Args:
+    Attributes:
         rows: Names and values; a row without a name goes on with the value above.
-        width: Columns of the terminal.
+        title: A line above, or "".
     """
-    rows = list(rows)
-    begin = max((cell_len(name) for name, _ in rows), default=0) + len(GAP)
-    if begin > width // 2:
-        begin = 2 * len(GAP)
-    for name, value in rows:
-        beside = cell_len(name) + len(GAP) <= begin
-        if not beside:
-            yield from map(Text, _folded(name, width))
-        lines = list(_folded(value, width, begin)) or [""]
-        if beside and name:
-            lines[0] = name + " " * (begin - cell_len(name)) + lines[0].strip()
-        yield from map(Text, lines)
+
+    rows: Sequence[tuple[str, str]]
+    title: str = ""
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The rows in so many columns."""
+        if self.title:
+            yield from (Text(line, HEAD) for line in _folded(self.title, width))
+        begin = max((cell_len(name) for name, _ in self.rows), default=0) + len(GAP)
+        if begin > width // 2:
+            begin = 2 * len(GAP)
+        for name, value in self.rows:
+            beside = cell_len(name) + len(GAP) <= begin
+            if not beside:
+                yield from map(Text, _folded(name, width))
+            lines = _folded(value, width, begin) or [""]
+            if beside and name:
+                lines[0] = name + " " * (begin - cell_len(name)) + lines[0].strip()
+            yield from map(Text, lines)
 
 
 def paragraph(text: str, width: int, indent: int = 0) -> Iterator[Text]:
@@ -162,14 +181,10 @@ class Page:
         self._console = Console(highlight=False)
         self._before = ""
 
-    def table(self, table: Table) -> None:
-        """Print a table."""
-        self._print("table", table.lines(self._console.width))
-
-    def facts(self, rows: Iterable[tuple[str, str]], title: str = "") -> None:
-        """Print names and values, under a title where they have one."""
-        lines = list(facts(rows, self._console.width))
-        self._print("facts", [*([Text(title, HEAD)] if title else []), *lines])
+    def show(self, *parts: Part) -> None:
+        """Print tables and facts."""
+        for part in parts:
+            self._print("part", part.lines(self._console.width))
 
     def sources(self, rows: Mapping[str, Mapping[str, str]]) -> None:
         """Print the title of each source by its key; a link stays in one piece, to be followed."""

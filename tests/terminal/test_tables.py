@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurocompile.terminal.tables import Table, facts, paragraph
+from neurocompile.terminal.tables import Facts, Table, paragraph
 
 
 def text(lines):
@@ -99,7 +99,7 @@ def test_an_empty_cell_takes_no_line():
 
 def test_what_is_to_be_said_of_a_name_stands_in_its_own_column():
     rows = [("data", "20 samples of mnist5k"), ("", "16 steps"), ("encoder", "current")]
-    assert text(facts(rows, 24)) == [
+    assert text(Facts(rows).lines(24)) == [
         "data     20 samples of",
         "         mnist5k",
         "         16 steps",
@@ -109,7 +109,7 @@ def test_what_is_to_be_said_of_a_name_stands_in_its_own_column():
 
 def test_names_that_are_too_long_for_a_column_stand_above():
     rows = [("training: command", "python train.py"), ("dt", "1 ms")]
-    assert text(facts(rows, 20)) == [
+    assert text(Facts(rows).lines(20)) == [
         "training: command",
         "    python train.py",
         "dt  1 ms",

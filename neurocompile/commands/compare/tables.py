@@ -25,8 +25,7 @@ ROUNDED = {
 def print_comparison(found: Mapping[str, Any]) -> None:
     """Layers by spikes, layers by membrane, classes of rounding; then what to make of it."""
     page = Page()
-    for table in (_spikes(found), _membrane(found), _runs(found)):
-        page.table(table)
+    page.show(_spikes(found), _membrane(found), _runs(found))
     for sentence in found["summary"]:
         page.say(sentence)
 

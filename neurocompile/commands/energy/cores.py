@@ -20,9 +20,9 @@ def print_cores(found: dict[str, Any]) -> None:
     if cores is None:
         page.say("cores: nothing was counted by core.")
         return
-    page.table(_overview(found, cores, model))
+    page.show(_overview(found, cores, model))
     if model is not None:
-        page.table(_products(found, cores, model))
+        page.show(_products(found, cores, model))
 
 
 def _overview(found: dict[str, Any], cores: dict[str, Any], model: str | None) -> Table:

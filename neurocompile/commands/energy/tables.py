@@ -16,7 +16,7 @@ from typing import Any
 
 from neurocompile.chip.change import USER
 from neurocompile.energy.latency import BOUND
-from neurocompile.terminal.tables import Page, Table
+from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import fewest, joules, prefixed
 
 
@@ -31,13 +31,12 @@ def print_energy(found: dict[str, Any]) -> None:
         page.say(f"{found['target']} has no prices: counts, and no joules.")
     else:
         origins = _origins(model)
-        page.table(_terms(found, model, origins))
-        page.facts((mark, f"{source}, {kind}") for (source, kind), mark in origins.items())
-    page.facts([*_totals(found), *_times(found), *_others(found)])
+        letters = [(mark, f"{source}, {kind}") for (source, kind), mark in origins.items()]
+        page.show(_terms(found, model, origins), Facts(letters))
+    page.show(Facts([*_totals(found), *_times(found), *_others(found)]))
     if model is not None and found["sensitivity"][model["name"]]:
-        page.table(_sensitivity(found, model))
-        page.table(_sweep(found["sweep"]))
-    page.facts((("", line) for line in energy["not_modelled"]), title="not modelled")
+        page.show(_sensitivity(found, model), _sweep(found["sweep"]))
+    page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
     used = {term["source"] for m in energy["models"] for term in m["terms"]} - {None}
     keys = [*sorted(used), "keras_spiking", "horowitz2014"]
     page.sources({key: found["sources"][key] for key in keys})

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neurocompile.terminal.tables import Page, Table
+from neurocompile.terminal.tables import Facts, Page, Table
 
 
 def print_inspection(found: dict[str, Any]) -> None:
     """The layers of a model, the parameters of each below it."""
-    page = Page()
     table = Table(("layer", "kind", "shape"), texts=("kind", "shape"))
     for row in found["layers"]:
         details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
         table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
-    page.table(table)
-    page.facts(_summary(found))
+    Page().show(table, Facts(list(_summary(found))))
 
 
 def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

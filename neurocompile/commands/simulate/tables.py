@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neurocompile.terminal.tables import Page, Table
+from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import exactness, whole
 
 
 def print_simulation(found: dict[str, Any]) -> None:
     """The end of `simulate`."""
-    page = Page()
     table = Table(("layer", "neurons", "spikes", "rate"))
     for row in found["layers"]:
         table.add(row["name"], whole(row["neurons"]), whole(row["spikes"]), f"{row['rate']:.4f}")
-    page.table(table)
-    page.facts(_summary(found))
+    Page().show(table, Facts(list(_summary(found))))
 
 
 def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from neurocompile.terminal.tables import Page, Table
+from neurocompile.terminal.tables import Facts, Page, Table
 
 BETWEEN = {
     "below": "for a number of tiles between two entries: the entry below",
@@ -24,7 +24,7 @@ def print_targets(rows: list[dict[str, Any]]) -> None:
         cores = "no limit" if row["cores"] is None else str(row["cores"])
         models = ", ".join(row["energy_models"]) or "none"
         table.add(row["name"], cores, models, note=row["title"])
-    Page().table(table)
+    Page().show(table)
 
 
 def print_target(found: dict[str, Any]) -> None:
@@ -36,10 +36,11 @@ def print_target(found: dict[str, Any]) -> None:
         for row in rows:
             name, source = row["key"].rpartition(".")[2], f"{row['source']}: {row['where']}"
             table.add(name, _value(row), row["kind"], note=source)
-        page.table(table)
+        page.show(table)
     nominal = found["nominal"] or "none, so a report has no nominal total"
     between = " and ".join(found["range"]) or "none, so a report has no low and no high"
-    page.facts([("nominal energy model", nominal), ("energy range from the models", between)])
+    chosen = [("nominal energy model", nominal), ("energy range from the models", between)]
+    page.show(Facts(chosen))
     page.sources(found["sources"])
 
 
