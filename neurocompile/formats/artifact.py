@@ -1,9 +1,9 @@
-"""The directory that `export` writes, whole or not at all.
+"""The directory that `export` writes, completely or not at all.
 
 In:  files as bytes, by name.
-Out: a directory with them and manifest.json; or, read back, what the manifest says.
-A directory is built beside its place and renamed into it. No dates or paths go into it: the
-same inputs, versions and machine give the same bytes.
+Out: a directory with them and manifest.json; or, when it is read, the content of the manifest.
+A directory is built as a sibling of its final path and then renamed. No dates or paths go into
+it: the same inputs, versions and machine give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
 MANIFEST = "manifest.json"
 LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20
-LISTED = 5  # foreign files that a message names
+LISTED = 5  # foreign files that a message lists
 AGAIN = "Export the model again: neurocompile export MODEL --target NAME --out DIR."
 
 
@@ -36,17 +36,17 @@ class Artifact:
 
     Attributes:
         path: The directory.
-        manifest: Its manifest.json; the schema beside this module describes it.
+        manifest: Content of its manifest.json, as manifest.schema.json describes it.
     """
 
     path: Path
     manifest: Mapping[str, Any]
 
     def file(self, name: str) -> Path:
-        """Path of one of its files, whose bytes are those that were written.
+        """Path of one of its files, whose bytes are still those that were written.
 
         Raises:
-            BadInput: If the file is missing or was changed since.
+            BadInput: If the file is missing or was changed since the export.
         """
         path = self.path / name
         expected = self.manifest["files"].get(name)
@@ -69,8 +69,8 @@ def check_target(out: Path, force: bool) -> None:
     """Refuse an output directory before any work is done for it.
 
     Raises:
-        BadInput: If it cannot be written, exists and is not to be replaced, or holds what no
-            export wrote.
+        BadInput: If it cannot be written, exists and must not be replaced, or holds files that
+            no export wrote.
     """
     out = followed(out)
     above = out.parent
@@ -87,8 +87,8 @@ def check_target(out: Path, force: bool) -> None:
     if os.path.ismount(out) or _is_current(out):
         what = "a mount point" if os.path.ismount(out) else "the current directory"
         raise BadInput(
-            f"{out} is {what}, which cannot be replaced whole. Choose another --out, for example "
-            f"{out / 'export'}."
+            f"{out} is {what}, which cannot be replaced as a whole. Choose another --out, for "
+            f"example {out / 'export'}."
         )
     _refuse_foreign(out, out)
 
@@ -96,18 +96,18 @@ def check_target(out: Path, force: bool) -> None:
 def write_artifact(
     out: Path, files: Mapping[str, bytes], about: Mapping[str, Any], *, force: bool = False
 ) -> Artifact:
-    """Write a directory: into a sibling first, then by one rename.
+    """Write a directory: first as a sibling, then by one rename.
 
     Args:
-        out: The directory.
-        files: Content by name.
-        about: What else the manifest says: target, data, seed, versions.
+        out: Path of the directory.
+        files: Content of each file, by name.
+        about: Other entries of the manifest: target, data, seed, versions.
         force: Whether an earlier export may be replaced.
 
     Raises:
-        BadInput: If the disk is full or the place cannot be written: nothing is left behind. Also
-            if `out` holds what is not to be replaced: nothing in it is touched, and the files
-            are kept in a directory beside it, which the message names.
+        BadInput: If the disk is full or the path cannot be written; then nothing is left behind.
+            Also if `out` holds what must not be replaced; then nothing in it is touched, and
+            the new files are kept in a sibling directory, which the message names.
     """
     manifest = {
         "format": FORMAT,
@@ -128,23 +128,23 @@ def write_artifact(
         try:
             _swap(building, out, force)
         except BadInput as why:
-            kept = out.with_name(building.name.removeprefix("."))
-            os.rename(building, kept)
-            raise BadInput(f"{why} The finished export is in {kept}.") from None
+            finished = out.with_name(building.name.removeprefix("."))
+            os.rename(building, finished)
+            raise BadInput(f"{why} The finished export is in {finished}.") from None
     return Artifact(out, manifest)
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Read what `export` wrote.
+    """Read a directory that `export` wrote.
 
     Raises:
-        BadInput: If it is no such directory, is broken, or comes from a newer version.
+        BadInput: If it is not such a directory, is broken, or has another major version.
     """
     manifest = _manifest(path)
     if str(manifest.get("version")).split(".")[0] != VERSION.split(".")[0]:
         raise BadInput(
-            f"{path / MANIFEST} has the format version {manifest.get('version')}, but this is "
-            f"neurocompile for {VERSION}. {AGAIN}"
+            f"{path / MANIFEST} has the format version {manifest.get('version')}, but this "
+            f"neurocompile reads {VERSION}. {AGAIN}"
         )
     if not _lists_files(manifest):
         raise BadInput(f"{path / MANIFEST} lists files outside its directory, or none. {AGAIN}")
@@ -155,10 +155,10 @@ def read_artifact(path: Path) -> Artifact:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """Content of a directory's manifest.json, of any version.
+    """Content of a directory's manifest.json, whatever its version.
 
     Raises:
-        BadInput: If there is none, it is broken or of another program.
+        BadInput: If there is none, or it is broken or from another program.
     """
     file = path / MANIFEST
     if not file.is_file():
@@ -179,24 +179,24 @@ def _lists_files(manifest: Mapping[str, Any]) -> bool:
 
 
 def _is_file_name(name: str) -> bool:
-    """Whether a name stays in its directory and can be looked for there."""
+    """Whether a name is a valid file name that stays in its directory."""
     return Path(name).name == name and name.isprintable() and len(name.encode()) <= LONGEST_NAME
 
 
 def json_bytes(content: Any) -> bytes:
-    """JSON as every file of ours has it: indented, no NaN, one newline at the end."""
+    """JSON in the form of all our files: indented, without NaN, one newline at the end."""
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     return (text + "\n").encode()
 
 
 def _swap(building: Path, out: Path, force: bool) -> None:
-    """Put the new directory in place; an earlier export goes only once the new one is there.
+    """Rename the new directory to `out`; an earlier export is removed only after that.
 
     A rename never replaces a directory that holds anything, so whatever appears at `out` between
     two of these lines is kept.
 
     Raises:
-        BadInput: If something is there that is not to be replaced; it is not touched.
+        BadInput: If `out` holds something that must not be replaced; it is not touched.
     """
     old = building.with_name(f"{building.name}.old")
     if force and out.is_dir():
@@ -204,7 +204,7 @@ def _swap(building: Path, out: Path, force: bool) -> None:
         os.rename(out, old)
     try:
         if old.exists():
-            _refuse_foreign(old, out)  # what was added since the last look has moved with it
+            _refuse_foreign(old, out)  # files added since the last check have moved with it
         if not _moved(building, out):
             raise BadInput(f"{out} appeared while the export ran; nothing in it was touched.")
     except BaseException as error:
@@ -214,12 +214,12 @@ def _swap(building: Path, out: Path, force: bool) -> None:
     if old.exists():
         for name in _written_by_export(old):
             (old / name).unlink(missing_ok=True)
-        with suppress(OSError):  # a file that was added since the last look stays in it
+        with suppress(OSError):  # a file added since the last check stays in it
             old.rmdir()
 
 
 def _moved(source: Path, out: Path) -> bool:
-    """Rename a directory to a place where there is nothing or an empty directory; else False."""
+    """Rename a directory if `out` is free or an empty directory; return whether it was."""
     try:
         os.rename(source, out)
     except OSError:
@@ -230,11 +230,11 @@ def _moved(source: Path, out: Path) -> bool:
 
 
 def _refuse_foreign(folder: Path, out: Path) -> None:
-    """Refuse to replace a directory with anything in it that no export wrote.
+    """Refuse to replace a directory that holds anything that no export wrote.
 
     Args:
-        folder: The directory.
-        out: How the message names it.
+        folder: Path of the directory.
+        out: Path that the message names instead.
     """
     try:
         written = _written_by_export(folder)
@@ -255,7 +255,7 @@ def _refuse_foreign(folder: Path, out: Path) -> None:
 
 
 def _written_by_export(folder: Path) -> set[str]:
-    """Names of an earlier export's files, of any version and with any digests; or none."""
+    """Names of an earlier export's files, whatever its version and their digests; may be empty."""
     try:
         manifest = _manifest(folder)
     except BadInput:
@@ -264,7 +264,7 @@ def _written_by_export(folder: Path) -> set[str]:
 
 
 def _is_current(out: Path) -> bool:
-    """Whether a directory is the one that the command runs in."""
+    """Whether a directory is the one in which the command runs."""
     try:
         return out.samefile(Path.cwd())
     except OSError:  # the current directory was deleted

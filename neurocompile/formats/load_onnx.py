@@ -1,4 +1,4 @@
-"""Open any `.onnx` file: one of ours, or a plain one of another program.
+"""Open any `.onnx` file: one of ours, or a plain one from another program.
 
 In:  a file, possibly damaged or hostile.
 Out: the graph in it, or one BadInput sentence that names the file.
@@ -27,18 +27,18 @@ from neurocompile.ir.graph import Graph
 
 
 def load_onnx(path: str | Path, dt: float | None = None) -> Graph:
-    """The graph in an ONNX file: of ours, or a plain one (docs/onnx.md).
+    """The graph in an ONNX file: one of ours, or a plain one (docs/onnx.md).
 
     Args:
         path: Path of the file.
-        dt: Length of a step in seconds, for a plain file that does not say it.
+        dt: Length of a step in seconds, for a plain file that does not specify it.
 
     Raises:
         BadInput: Whatever is wrong with the file; the message names the file and the node.
     """
     with _opened(path) as file:
-        data, places = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
-        return _from(parse(data, str(path)), places, str(path), dt)
+        data, in_file = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
+        return _from(parse(data, str(path)), in_file, str(path), dt)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -70,7 +70,7 @@ def parse(data: bytes, file: str) -> ModelProto:
     try:
         model.ParseFromString(data)
     except DecodeError:
-        raise BadInput(f"{file}: this is no ONNX file, or it is cut off. {REBUILD}.") from None
+        raise BadInput(f"{file}: this is not an ONNX file, or it is cut off. {REBUILD}.") from None
     return model
 
 
@@ -78,36 +78,38 @@ def from_onnx(model: ModelProto, file: str = "this ONNX model", dt: float | None
     """The graph that an ONNX model of ours was written from, or that a plain one describes.
 
     Args:
-        model: Read, never executed.
-        file: Names the model in messages.
-        dt: Length of a step in seconds, for a plain model that does not say it.
+        model: Model, which is read and never executed.
+        file: Name of the model, for messages.
+        dt: Length of a step in seconds, for a plain model that does not specify it.
 
     Raises:
         BadInput: If it is of another version, damaged, or edited so that what it executes is
             not what its metadata describes.
-        Unsupported: If it is plain and holds what no rule reads.
+        Unsupported: If it is plain and holds a node that no rule reads.
     """
     return _from(model, {}, file, dt)
 
 
-def _from(model: ModelProto, places: Mapping[int, ByteRange], file: str, dt: float | None) -> Graph:
-    """`from_onnx` of a model whose large initializers stand in a file still."""
+def _from(
+    model: ModelProto, in_file: Mapping[int, ByteRange], file: str, dt: float | None
+) -> Graph:
+    """`from_onnx` for a model whose large initializers are still in a file."""
     try:
-        return _read(model, places, dt)
+        return _read(model, in_file, dt)
     except BadInput as error:
         raise type(error)(f"{file}: {error}") from None
-    except UnicodeDecodeError:  # what some versions of protobuf raise at damaged text
+    except UnicodeDecodeError:  # some versions of protobuf raise this at damaged text
         raise BadInput(f"{file}: {NOT_TEXT}") from None
     except RecursionError:
         raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
 
 
-def _read(model: ModelProto, places: Mapping[int, ByteRange], dt: float | None) -> Graph:
+def _read(model: ModelProto, in_file: Mapping[int, ByteRange], dt: float | None) -> Graph:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
-        raise BadInput(NOT_TEXT)  # where others give bytes
+        raise BadInput(NOT_TEXT)  # other versions return bytes instead
     if not metadata.keys() & {FORMAT_KEY, STAGE_KEY, GRAPH_KEY}:
         if not model.graph.node:
             raise BadInput(f"it holds no nodes, so neurocompile did not write it. {REBUILD}.")
-        return read_plain(model, dt, places)
-    return read_own(model, metadata, places, dt)
+        return read_plain(model, dt, in_file)
+    return read_own(model, metadata, in_file, dt)

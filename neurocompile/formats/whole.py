@@ -1,8 +1,8 @@
-"""Write a file whole or not at all: beside its place first, then by one rename.
+"""Write a file completely or not at all: first as a sibling, then by one rename.
 
-In:  a path, and what to write there.
-Out: the file under its name, its bytes on the disk; or one sentence, and what was there before.
-A symbolic link is followed: what it points to is replaced, and the link stays.
+In:  a path, and the content to write there.
+Out: the file at its path, its bytes on the disk; or one sentence, and the old file unchanged.
+A symbolic link is followed: its target is replaced, and the link stays.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pathlib import Path
 from neurocompile.errors import BadInput
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-ERRNO = re.compile(r"errno = (\d+)")  # as HDF5 says it, amid details of its own
+ERRNO = re.compile(r"errno = (\d+)")  # how HDF5 names it, among other details
 
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Lend the name of a sibling to build at; the block renames it into place.
+    """Provide the path of a sibling to build at; the block renames it to the final path.
 
-    Whatever still has that name when the block ends is removed, also after an interrupt.
+    Whatever still has that path when the block ends is removed, also after an interrupt.
 
     Args:
-        path: The final place, `followed`.
+        path: Final path, as `followed` returns it.
 
     Raises:
-        BadInput: If the operating system refuses something in the block: the disk is full, the
-            folder is missing or not writable.
+        BadInput: If the operating system refuses something in the block, for example because
+            the disk is full, or the folder is missing or not writable.
     """
     building = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -52,10 +52,10 @@ def beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Lend an empty file to fill; it takes the place of `path` if the block ends well.
+    """Provide an empty file to fill; it replaces `path` if the block succeeds.
 
     Raises:
-        BadInput: As `beside`, or if `path` is a folder or a device; an older file then stays.
+        BadInput: As in `beside`, or if `path` is a folder or a device; an older file then stays.
     """
     path = followed(path)
     if path.exists() and not path.is_file():
@@ -69,10 +69,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write one file, and the folders above it where they are missing.
+    """Write one file, and create missing folders above it.
 
     Raises:
-        BadInput: As `whole_file`.
+        BadInput: As in `whole_file`.
     """
     path = followed(path)
     try:
@@ -84,26 +84,26 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def followed(path: Path) -> Path:
-    """An absolute path without symbolic links; one that leads nowhere is where it points to."""
+    """An absolute path without symbolic links; a broken link is replaced by its target as well."""
     return Path(os.path.realpath(path))
 
 
 def cannot_write(path: Path, error: OSError) -> BadInput:
-    """The sentence for what the operating system refused."""
+    """The error for an operation that the operating system refused."""
     if error.errno in FULL:
         return BadInput(f"{path} was not written: the disk is full. Free some space and try again.")
     reason = error.strerror or str(error) or type(error).__name__
-    return BadInput(f"{path} was not written: {reason}. Check its folder and who may write there.")
+    return BadInput(f"{path} was not written: {reason}. Check its folder and its permissions.")
 
 
 def _of_the_system(error: OSError | RuntimeError) -> OSError | None:
-    """The refusal of the operating system behind an error; None where it is a fault of ours.
+    """The operating system's error that caused this one; None where it is our own fault.
 
-    torch.save and HDF5 turn such a refusal into a RuntimeError.
+    torch.save and HDF5 turn such an error into a RuntimeError.
     """
-    said = ERRNO.search(str(error))
-    if said:
-        return OSError(int(said[1]), os.strerror(int(said[1])))
+    match = ERRNO.search(str(error))
+    if match:
+        return OSError(int(match[1]), os.strerror(int(match[1])))
     if isinstance(error, OSError):
         return error
     return error.__context__ if isinstance(error.__context__, OSError) else None

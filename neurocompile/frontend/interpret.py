@@ -58,7 +58,7 @@ from neurocompile.frontend.signals import (
     pattern_like,
 )
 from neurocompile.frontend.stateful import Calling, calling_of, expansion_of, versions
-from neurocompile.ir.checks import layer
+from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import (
     Add,
@@ -401,7 +401,7 @@ class Interpreter:
         """What a recurrent layer's neurons are given, and the node that its spikes go to late."""
         entering, returning = joins.recurrent_weights(module, path)
         before = tuple(x.value.shape[self.leads :])
-        with layer(path, module):
+        with naming_layer(path, module):
             after = out_shape(entering, before)
             out_shape(returning, after)
         ends = (
@@ -415,7 +415,7 @@ class Interpreter:
     def _weighted(self, path: str, module: Any, x: TracedSignal) -> TracedSignal:
         """What a readout with weights of its own is given."""
         entering = Linear(weights(module.input_weights, "input_weights", layer=path))
-        with layer(path, module):
+        with naming_layer(path, module):
             after = out_shape(entering, tuple(x.value.shape[self.leads :]))
         value = x.value.new_zeros((*x.value.shape[: self.leads], *after))
         return TracedSignal(

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from neurocompile.errors import BadInput
 from neurocompile.frontend.signals import Stack, TracedSignal, TracedState
-from neurocompile.ir.checks import layer
+from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.nodes import LinearMap, Shape
 from neurocompile.ir.shapes import out_shape
 
@@ -89,7 +89,7 @@ def check_leads(name: str, x: Tensor, out: Tensor, leads: int) -> None:
 def check_behind(name: str, node: Any, before: Shape, after: Shape) -> None:
     """A linear node makes the shape that PyTorch made."""
     if isinstance(node, LinearMap):
-        with layer(name, node):
+        with naming_layer(name, node):
             found = out_shape(node, before)
         if found != after:
             raise AssertionError(f"layer '{name}': PyTorch gives {after}, its node {found}")

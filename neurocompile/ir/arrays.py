@@ -1,4 +1,4 @@
-"""Arrays that nobody can change behind a graph's back.
+"""Read-only arrays, so that nothing outside a graph can change it.
 
 In:  anything numpy can read as an array.
 Out: a read-only, contiguous array that shares no memory with its origin.
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LATER = MappingProxyType({"later": True})  # metadata of a field that a later version added
-AT_ONCE = 1 << 16  # values that are copied to be looked at
+LATER = MappingProxyType({"later": True})  # metadata of fields that a later version added
+AT_ONCE = 1 << 16  # values that are copied at a time to be checked
 
 
 def frozen(values: Any, dtype: Any = None) -> Array:
-    """A read-only copy of the values, in C order, with the type given or their own.
+    """A read-only copy of the values, in C order, with the given dtype or their own.
 
-    An array that is that already, and whose memory is its own, is taken as it is: a reader makes
-    large ones so.
+    An array that is already read-only and owns its memory is returned without a copy, because
+    readers make large arrays that way.
     """
     if (
         type(values) is np.ndarray
@@ -40,9 +40,9 @@ def frozen(values: Any, dtype: Any = None) -> Array:
 
 
 def pieces(values: Array) -> Iterator[Array]:
-    """The values in C order, some at a time, so that what is made of them stays small.
+    """The values in C order, in pieces, so that whatever is computed from them stays small.
 
-    Views of an array in C order; only of another one is a copy made.
+    The pieces are views if the array is in C order; otherwise it is copied first.
     """
     flat = values.reshape(-1)
     for start in range(0, flat.size, AT_ONCE):
@@ -52,7 +52,7 @@ def pieces(values: Array) -> Iterator[Array]:
 def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
     """Replace the named fields of a frozen dataclass by read-only arrays.
 
-    For `__post_init__`; a field that is None stays None.
+    Called by `__post_init__`; a field that is None stays None.
     """
     for name in names:
         value = getattr(node, name)
@@ -63,7 +63,7 @@ def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
 def stored_fields(node: Any) -> Iterator[str]:
     """Names of the fields that files and digests hold.
 
-    A field of `LATER` with its default is left out: a network without it keeps its bytes.
+    A field with `LATER` is left out at its default, so that older networks keep their bytes.
     """
     for f in fields(node):
         if f.metadata != LATER or not _same(getattr(node, f.name), f.default):
@@ -71,7 +71,7 @@ def stored_fields(node: Any) -> Iterator[str]:
 
 
 def same_fields(a: Any, b: Any) -> bool:
-    """Whether two nodes have one type and, field by field and bit for bit, one content."""
+    """Whether two nodes have the same type and, field by field, bit for bit the same content."""
     if type(a) is not type(b):
         return False
     return all(_same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))

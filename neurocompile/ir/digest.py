@@ -1,4 +1,4 @@
-"""One number for a whole graph: equal exactly where `same` holds.
+"""One digest for a whole graph: equal exactly where `same` holds.
 
 In:  a graph.
 Out: SHA-256, hex, over names, edges, settings and every bit of every array.
@@ -18,23 +18,23 @@ from neurocompile.ir.graph import Graph
 
 def graph_digest(graph: Graph) -> str:
     """SHA-256 of a graph, hex."""
-    seen = hashlib.sha256()
-    seen.update(json.dumps([graph.edges, graph.settings.to_dict()], sort_keys=True).encode())
+    sha256 = hashlib.sha256()
+    sha256.update(json.dumps([graph.edges, graph.settings.to_dict()], sort_keys=True).encode())
     for name, node in graph.nodes.items():
-        seen.update(f"\0{name}\0{type(node).__name__}".encode())
-        _add(seen, node)
-    return seen.hexdigest()
+        sha256.update(f"\0{name}\0{type(node).__name__}".encode())
+        _add(sha256, node)
+    return sha256.hexdigest()
 
 
-def _add(seen: Any, node: Any) -> None:
+def _add(sha256: Any, node: Any) -> None:
     for name in stored_fields(node):
         value = getattr(node, name)
-        seen.update(f"\0{name}\0".encode())
+        sha256.update(f"\0{name}\0".encode())
         if isinstance(value, np.ndarray):
-            seen.update(f"{value.dtype.str}{value.shape}".encode())
-            seen.update(value.tobytes())
+            sha256.update(f"{value.dtype.str}{value.shape}".encode())
+            sha256.update(value.tobytes())
         elif hasattr(value, "__dataclass_fields__"):
-            seen.update(type(value).__name__.encode())
-            _add(seen, value)
+            sha256.update(type(value).__name__.encode())
+            _add(sha256, value)
         else:
-            seen.update(repr(value).encode())
+            sha256.update(repr(value).encode())

@@ -1,8 +1,8 @@
-"""Every connection of a synapse, in numpy alone: row, column and weight.
+"""Every connection of a synapse, with numpy only: row, column and weight.
 
-In:  a linear node that a chip or its host has, and the shape before it.
+In:  a linear node that a chip or its host has, and its input shape.
 Out: the entries of its matrix (n_out, n_in), in any order or row by row.
-`linear.matrix` makes scipy's matrix of them; where scipy is not installed they are enough.
+`linear.matrix` makes scipy's matrix of them; where scipy is not installed, they are enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neurocompile.ir.shapes import out_shape
 
 
 class Entries(NamedTuple):
-    """Connections of a linear map: (n,) target, source and weight of each, in any order."""
+    """Connections of a linear map: (n,) targets, sources and weights, in any order."""
 
     rows: Array
     columns: Array
@@ -32,10 +32,10 @@ class Rows(NamedTuple):
     """A matrix row by row, as scipy's CSR: the columns of a row ascend, zeros are kept.
 
     Attributes:
-        indptr: (n_out + 1,) where each row starts.
+        indptr: (n_out + 1,) position at which each row starts.
         indices: (n,) columns.
         data: (n,) values.
-        width: Columns of the matrix.
+        width: Number of columns of the matrix.
     """
 
     indptr: Array
@@ -44,7 +44,7 @@ class Rows(NamedTuple):
     width: int
 
     def take(self, order: Array) -> Rows:
-        """Some rows, in this order."""
+        """These rows, in this order."""
         height = self.indptr.size - 1
         if order.size == height and (order == np.arange(height)).all():
             return self  # a hundred million synapses are not copied for nothing
@@ -54,7 +54,7 @@ class Rows(NamedTuple):
         return Rows(indptr, self.indices[picked], self.data[picked], self.width)
 
     def columns(self, start: int, stop: int) -> Columns:
-        """The rows [start, stop) column by column."""
+        """The rows [start, stop), column by column."""
         inside = slice(self.indptr[start], self.indptr[stop])
         height, column, data = stop - start, self.indices[inside], self.data[inside]
         if column.size == height * self.width:  # every entry is there
@@ -79,7 +79,7 @@ class Columns(NamedTuple):
 
 
 def rows_of(synapse: Synapse) -> Rows:
-    """The integers of a synapse, row by row; what `linear.connections` gives."""
+    """The integers of a synapse, row by row; the same as `linear.connections`."""
     op, width = synapse.op, size(synapse.in_shape)
     if isinstance(op, Sparse):
         return Rows(op.indptr, op.indices, op.data, width)
@@ -96,7 +96,7 @@ def rows_of(synapse: Synapse) -> Rows:
 @singledispatch
 def entries(op: Any, in_shape: Shape) -> Entries:
     """Every connection of a linear node; neurons are counted in C order of their shapes."""
-    raise Unsupported(f"{type(op).__name__} is no synapse of a chip.")
+    raise Unsupported(f"{type(op).__name__} is not a synapse that a chip has.")
 
 
 @entries.register
@@ -130,12 +130,12 @@ def _(op: Sparse, in_shape: Shape) -> Entries:
 
 
 def apply(op: Any, in_shape: Shape, x: Array) -> Array:
-    """(n, n_in) float64 -> (n, n_out): matrix @ x + bias, summed in one order on any machine."""
-    found = entries(op, in_shape)
+    """(n, n_in) float64 -> (n, n_out): matrix @ x + bias, summed in the same order everywhere."""
+    unsorted = entries(op, in_shape)
     shape = out_shape(op, in_shape)
-    order = np.argsort(found.rows * np.int64(size(in_shape)) + found.columns, kind="stable")
-    rows, columns, values = (part[order] for part in found)
-    sums = [np.bincount(rows, values * each[columns], size(shape)) for each in x]
+    order = np.argsort(unsorted.rows * np.int64(size(in_shape)) + unsorted.columns, kind="stable")
+    rows, columns, values = (part[order] for part in unsorted)
+    sums = [np.bincount(rows, values * sample[columns], size(shape)) for sample in x]
     total = np.array(sums).reshape(len(x), size(shape))
     bias = full_bias(op, in_shape)
     return total if bias is None else total + bias
@@ -155,7 +155,7 @@ def full_bias(op: Any, in_shape: Shape) -> Array | None:
 def conv_entries(op: Conv, in_shape: Shape, shape: Shape) -> Entries:
     """Row, column and weight of every connection of a convolution.
 
-    One pass a kernel tap: the output positions whose tap falls inside the image.
+    One pass per kernel tap: the output positions for which the tap falls inside the image.
     """
     inside = np.arange(size(in_shape)).reshape(in_shape)
     outside = np.arange(size(shape)).reshape(shape)
@@ -190,7 +190,7 @@ def conv_entries(op: Conv, in_shape: Shape, shape: Shape) -> Entries:
 
 
 def _tap_span(n: int, m: int, k: int, s: int, p: int, d: int) -> tuple[Array, Array]:
-    """Output positions, and the input positions that one kernel tap joins them to."""
+    """Output positions along an axis, and the input positions that one kernel tap joins to them."""
     to = np.arange(m)
     at = to * s - p + k * d
     inside = (at >= 0) & (at < n)
@@ -198,5 +198,5 @@ def _tap_span(n: int, m: int, k: int, s: int, p: int, d: int) -> tuple[Array, Ar
 
 
 def _starts(lengths: Array) -> Array:
-    """Where runs of these lengths start, and where the last one ends."""
+    """Positions at which runs of these lengths start, and at which the last one ends."""
     return np.concatenate([[0], np.cumsum(lengths)])

@@ -1,7 +1,8 @@
 """The FIXED vocabulary: what a chip has. Populations of neurons, and synapses between them.
 
-Everything is an integer that the chip stores. The step of `CubaLIF` is the only definition
-of the chip's arithmetic here; Lava's stock process is the witness that it is right.
+In:  integers that the chip stores, and the shapes of its populations.
+Out: the frozen nodes of a FIXED graph, and the step of `CubaLIF`.
+That step is the only definition of the chip's arithmetic here; Lava's own process confirms it.
 
 Source of the rules: lava-nc 0.10.0, lava/proc/lif/models.py (AbstractPyLifModelFixed),
 lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
@@ -26,7 +27,7 @@ class SpikeInput:
     """Axons whose spikes come from outside, 0 or 1 each step.
 
     Attributes:
-        shape: Of one sample in one step.
+        shape: Shape of one sample in one step.
     """
 
     shape: Shape
@@ -43,15 +44,15 @@ class AlwaysOn:
 class BiasInput:
     """Currents that the host writes into the bias registers of the next population.
 
-    For a sample x the register is written with round(scale * host(x)) + the population's own
-    bias mantissa. One register write a neuron and sample.
+    For a sample x, the host writes round(scale * host(x)) + the population's own bias mantissa
+    into the register. This is one register write per neuron and sample.
 
     Attributes:
-        in_shape: Shape of a sample.
-        shape: Shape of the population behind.
+        in_shape: Shape of one sample.
+        shape: Shape of the population that it leads to.
         scale: () or shape, float64; mantissa steps per unit of current (the encoder's gain
             included).
-        host: A float64 synapse that the host computes first, or None for a current a value.
+        host: Linear map in float64 that the host computes first, or None for one current per value.
     """
 
     in_shape: Shape
@@ -64,12 +65,12 @@ class BiasInput:
 
 
 class FixedStep(NamedTuple):
-    """What one integer step leaves behind.
+    """Result of one integer step.
 
     Attributes:
         state: (u, v) after the step, v after the reset.
-        out: Spikes.
-        current: u before its wrap.
+        out: Spikes of the step.
+        current: u before it wraps.
         potential: v before it saturates.
     """
 
@@ -80,7 +81,7 @@ class FixedStep(NamedTuple):
 
 
 class FixedConstants(NamedTuple):
-    """What an integer step reads, in the numbers of one `ops`."""
+    """Constants that an integer step reads, in the number type of one `ops`."""
 
     keep_u: Any
     keep_v: Any
@@ -92,22 +93,22 @@ class FixedConstants(NamedTuple):
 class CubaLIF:
     """A population of Loihi's current-based LIF neurons, in integers.
 
-    A step, with a the weighted sum of spikes and / cutting the fraction off:
+    In a step, a is the weighted sum of spikes and / cuts the fraction off:
     u <- u (4096 - (du + 1)) / 4096 + a 2^6, brought once by 2^24 into (-2^23, 2^23];
     v <- v (4096 - dv) / 4096 + u + bias_mant 2^bias_exp, saturating at +-(2^23 - 1);
     a spike where v > vth 2^6; then v <- 0 (reset "zero") or v - vth 2^6 ("subtract").
 
-    Every array is () for the population or shape for a value per neuron.
+    Every array has the shape () for one value per population, or `shape` for one per neuron.
 
     Attributes:
         shape: Shape of the population.
         du: -1..4095; 4095 keeps no current, -1 keeps all of it.
-        dv: 0..4096; parts in 4096 of v lost each step.
-        vth: 17 bits.
-        bias_mant: 13 bits, signed.
-        bias_exp: 0..7.
-        v_init: v before the network's step 1.
-        reset: What a spike does to v.
+        dv: 0..4096; parts in 4096 of v that are lost per step.
+        vth: Threshold, 17 bits.
+        bias_mant: Mantissa of the bias, 13 bits, signed.
+        bias_exp: Exponent of the bias, 0..7.
+        v_init: Value of v before the network's step 1.
+        reset: How a spike changes v.
         readout: Whether this is a readout, in which a spike is an error.
         scale, offset: float value of a potential = integer * scale + offset.
     """
@@ -132,17 +133,17 @@ class CubaLIF:
 
     @property
     def bias(self) -> Array:
-        """What the bias adds to v each step, () or shape."""
+        """Amount that the bias adds to v per step, () or shape."""
         return np.left_shift(self.bias_mant, self.bias_exp)
 
     def constants(self) -> FixedConstants:
-        """The numbers that a step reads, as int64 arrays."""
-        found = self.constants_of(self.du, self.dv, self.vth, self.bias)
-        return FixedConstants(*(np.asarray(number) for number in found))
+        """The constants that a step reads, as int64 arrays."""
+        constants = self.constants_of(self.du, self.dv, self.vth, self.bias)
+        return FixedConstants(*(np.asarray(number) for number in constants))
 
     @staticmethod
     def constants_of(du: Any, dv: Any, vth: Any, bias: Any) -> FixedConstants:
-        """The numbers that a step reads, from anything that has + - and *."""
+        """The constants that a step reads, from anything that has + - and *."""
         return FixedConstants(
             keep_u=UNITY - (du + 1), keep_v=UNITY - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
         )
@@ -169,14 +170,14 @@ class Synapse:
     (`step.shift`). A loop has at least as many steps of delay as synapses (see `time.depths`).
 
     Attributes:
-        op: Integer weights without bias; its kind is the format in synapse memory: Linear
-            dense, Conv and ConvTranspose shared kernels, Sparse sparse.
-        in_shape, out_shape: Shapes the map works on; their sizes are the populations'.
-        weight_exp: -8..7.
-        bits: Width of a weight, sign included in the grid above.
+        op: Integer weights without bias. Its kind is the format in synapse memory: Linear is
+            dense, Conv and ConvTranspose share kernels, Sparse is sparse.
+        in_shape, out_shape: Shapes that the map works on; their sizes are the populations'.
+        weight_exp: Exponent of the weights, -8..7.
+        bits: Width of a weight on the grid above, sign included.
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
-        late: (n_target,) int64, further steps until spikes arrive at each target neuron, through a
-            Linear outside of loops; None where all wait alike.
+        late: Further steps until spikes arrive at each target neuron, (n_target,) int64; only for
+            a Linear outside of loops. None where the delay is the same for all.
     """
 
     op: Weighted
@@ -192,14 +193,15 @@ class Synapse:
 
     @property
     def longest_delay(self) -> int:
-        """Steps until a spike has arrived everywhere."""
+        """Steps until a spike has arrived at every target neuron."""
         return self.delay + (0 if self.late is None else int(self.late.max()))
 
 
 def by_delay(synapse: Synapse) -> Iterator[tuple[Array | slice, Synapse]]:
-    """A synapse as several with one delay each, after the targets that each leads to.
+    """A synapse split into several with one delay each; before each, the targets of that part.
 
-    No weight stands in two of them; where all targets wait alike, it is itself.
+    No weight is in two of them. Where the delay is the same for all targets, the synapse itself
+    is the only part.
     """
     if synapse.late is None or not isinstance(synapse.op, Linear):
         yield slice(None), synapse

@@ -2,7 +2,7 @@
 
 In:  nodes of one vocabulary (FLOAT or FIXED).
 Out: a frozen graph; every change makes a new one.
-Nodes stand in an order in which spikes can pass through them; what leads backwards is delayed.
+Nodes are in an order in which spikes can pass through them; whatever leads backwards is delayed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Graph:
     """A network at one stage.
 
     Attributes:
-        nodes: Node by name, in an order of execution.
-        edges: (from, to) pairs of names.
+        nodes: Nodes by name, in an order of execution.
+        edges: Pairs of names (from, to).
         settings: Time, input and output.
     """
 
@@ -56,7 +56,7 @@ class Graph:
 
     @cached_property
     def _neighbours(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-        """Names before and after each node; found once, for a file may hold many edges."""
+        """Names before and after each node; collected once, because a file may hold many edges."""
         before: dict[str, list[str]] = {}
         after: dict[str, list[str]] = {}
         for a, b in self.edges:
@@ -74,16 +74,16 @@ class Graph:
     def outputs(self) -> tuple[str, ...]:
         """Names of the nodes that nothing follows, and of the last neurons in a loop at the end.
 
-        Those lead to no neuron further on, and to nothing that does not lead back to them.
+        Such last neurons lead to no later neuron, and only to nodes that lead back to them.
         """
-        place = {name: i for i, name in enumerate(self.nodes)}
-        onward: set[str] = set()  # what leads to neurons further on
+        position = {name: i for i, name in enumerate(self.nodes)}
+        onward: set[str] = set()  # nodes that lead to later neurons
         pending = [name for name, _ in self.of(Neuron, CubaLIF)]
         while pending:
             name = pending.pop()
-            found = {b for b in self.before(name) if place[b] < place[name]} - onward
-            onward |= found
-            pending += found
+            earlier = {b for b in self.before(name) if position[b] < position[name]} - onward
+            onward |= earlier
+            pending += earlier
         return tuple(
             name
             for name, node in self.nodes.items()
@@ -115,14 +115,14 @@ class Graph:
 
 
 def _reached(name: str, step: Callable[[str], tuple[str, ...]]) -> set[str]:
-    """What can be reached from a node, by one step or more."""
-    found: set[str] = set()
+    """Names that can be reached from a node in one step or more."""
+    reached: set[str] = set()
     pending = [name]
     while pending:
-        new = set(step(pending.pop())) - found
-        found |= new
+        new = set(step(pending.pop())) - reached
+        reached |= new
         pending += new
-    return found
+    return reached
 
 
 def chain(nodes: Mapping[str, Any], settings: Settings | None = None) -> Graph:

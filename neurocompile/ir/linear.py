@@ -1,7 +1,7 @@
-"""What every synapse node means: one sparse matrix between flattened neurons.
+"""The meaning of every synapse node: one sparse matrix between flattened neurons.
 
-In:  a linear node and the shape before it.
-Out: its shape after, its matrix (n_out, n_in), its bias for every output.
+In:  a linear node and its input shape.
+Out: its matrix (n_out, n_in), and its bias for every output.
 Fast kernels elsewhere (torch, ONNX, Lava) are tested against these matrices.
 """
 
@@ -39,8 +39,8 @@ from neurocompile.ir.shapes import out_shape
 def matrix(op: Any, in_shape: Shape) -> sp.csr_array:
     """The matrix (n_out, n_in) of a linear node, indices sorted, in the type of its weights.
 
-    Rows and columns count neurons in C order of their shapes. Weights that are zero stay
-    stored: a synapse exists whatever its weight.
+    Rows and columns count neurons in C order of their shapes. Weights of zero stay stored,
+    because a synapse exists whatever its weight.
     """
     raise Unsupported(f"{type(op).__name__} is not a linear map.")
 
@@ -116,8 +116,8 @@ def _(op: Reshape | Identity, in_shape: Shape) -> sp.csr_array:
 def connections(synapse: Synapse) -> sp.csr_array:
     """The integers of a synapse: (n_target, n_source) weights, before weight_exp.
 
-    This is the meaning of a synapse: what arrives at target j when the spikes s leave the
-    source is (connections @ s)[j] * 2**weight_exp.
+    This is the meaning of a synapse: when the spikes s leave the source,
+    (connections @ s)[j] * 2**weight_exp arrives at target j.
     """
     return matrix(synapse.op, synapse.in_shape).astype(np.int64)
 
@@ -136,7 +136,7 @@ def _pool_as_conv(op: SumPool | AvgPool, in_shape: Shape) -> Conv:
 
 
 def _csr(values: Array, rows: Array, columns: Array, shape: tuple[int, int]) -> sp.csr_array:
-    """A CSR matrix that keeps stored zeros; no entry may stand twice."""
+    """A CSR matrix that keeps stored zeros; no entry may occur twice."""
     return _sorted(sp.csr_array(sp.coo_array((values, (rows, columns)), shape=shape)))
 
 

@@ -2,7 +2,7 @@
 
 Leaks are written as Norse holds them: dt * tau_inv, a product in the precision of tau_inv.
 A step is written once, over `ops` (see `step.py`); numpy, torch and the ONNX emitter run it.
-Every parameter is () for a layer or the layer's shape for a value per neuron.
+Every parameter has the shape () for one value per layer, or the layer's for one per neuron.
 
 Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,iaf,leaky_integrator,
 leaky_integrator_box}.py; the Integrator is NIR's I.
@@ -21,11 +21,11 @@ Reset = Literal["zero", "subtract"]
 
 
 class Step(NamedTuple):
-    """What one step leaves behind.
+    """Result of one step.
 
     Attributes:
-        state: The registers after the step, in the order of `state_names`.
-        out: Spikes of a spiking neuron, the membrane potential of a readout.
+        state: Registers after the step, in the order of `state_names`.
+        out: Spikes of a spiking neuron, or the membrane potential of a readout.
     """
 
     state: tuple[Any, ...]
@@ -33,15 +33,15 @@ class Step(NamedTuple):
 
 
 class Neuron:
-    """What every neuron of the FLOAT vocabulary has: registers, a start, and its own step.
+    """Base of every neuron of the FLOAT vocabulary: registers, a start, and its own step.
 
     A subclass is a frozen dataclass whose arrays are its parameters.
 
     Attributes:
-        state_names: Its registers; the first is the membrane potential, "v".
-        spiking: Whether it sends spikes; a readout gives its potential.
-        start: Name of the parameter that v is before the first step; None where v is 0.
-        reset: What a spike does to v; a field of a class that has the choice.
+        state_names: Names of its registers; the first is the membrane potential, "v".
+        spiking: Whether it sends spikes; a readout sends its potential.
+        start: Name of the parameter that v equals before the first step; None where v is 0.
+        reset: How a spike changes v; a field only of the classes that offer a choice.
     """
 
     state_names: ClassVar[tuple[str, ...]]
@@ -50,7 +50,7 @@ class Neuron:
     reset: Reset = "zero"
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         raise NotImplementedError
 
 
@@ -64,10 +64,10 @@ class LIF(Neuron):
     i <- i - dt tau_syn_inv i.  At the start v = v_leak and i = 0.
 
     Attributes:
-        tau_syn_inv, tau_mem_inv: 1/s.
-        v_leak, v_th, v_reset: Membrane units; v_reset is unused when subtracting.
-        reset: What a spike does to the membrane; Norse's own step has "zero" only.
-        v_drop: What a spike subtracts, membrane units; None for v_th.
+        tau_syn_inv, tau_mem_inv: Inverse time constants, 1/s.
+        v_leak, v_th, v_reset: Potentials, membrane units; "subtract" does not use v_reset.
+        reset: How a spike changes the membrane; Norse's own step has "zero" only.
+        v_drop: Amount that a spike subtracts, membrane units; None for v_th.
     """
 
     tau_syn_inv: Array
@@ -87,7 +87,7 @@ class LIF(Neuron):
         freeze_fields(self, None, "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         v, i = state
         i = i + x
         v = v + p.mem_leak * ((p.v_leak - v) + i)
@@ -104,10 +104,10 @@ class LIFBox(Neuron):
     v <- v_reset (reset "zero") or v <- v - v_drop (reset "subtract").  At the start v = v_leak.
 
     Attributes:
-        tau_mem_inv: 1/s.
-        v_leak, v_th, v_reset: Membrane units; v_reset is unused when subtracting.
-        reset: What a spike does to the membrane.
-        v_drop: What a spike subtracts, membrane units; None for v_th.
+        tau_mem_inv: Inverse time constant, 1/s.
+        v_leak, v_th, v_reset: Potentials, membrane units; "subtract" does not use v_reset.
+        reset: How a spike changes the membrane.
+        v_drop: Amount that a spike subtracts, membrane units; None for v_th.
     """
 
     tau_mem_inv: Array
@@ -125,7 +125,7 @@ class LIFBox(Neuron):
         freeze_fields(self, None, "tau_mem_inv", "v_leak", "v_th", "v_reset", "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         (v,) = state
         v = v + p.mem_leak * (x + p.v_leak - v)
         z = v > p.v_th
@@ -140,9 +140,9 @@ class IAF(Neuron):
     (reset "subtract").  At the start v = v_reset, as in Norse.
 
     Attributes:
-        v_th, v_reset: Membrane units; when subtracting, v_reset is the start only.
-        reset: What a spike does to the membrane; Norse's own step has "zero" only.
-        v_drop: What a spike subtracts, membrane units; None for v_th.
+        v_th, v_reset: Potentials, membrane units; with "subtract", v_reset is only the start.
+        reset: How a spike changes the membrane; Norse's own step has "zero" only.
+        v_drop: Amount that a spike subtracts, membrane units; None for v_th.
     """
 
     v_th: Array
@@ -158,7 +158,7 @@ class IAF(Neuron):
         freeze_fields(self, None, "v_th", "v_reset", "v_drop")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         (v,) = state
         v = v + x
         z = v > p.v_th
@@ -169,13 +169,13 @@ class IAF(Neuron):
 class LI(Neuron):
     """Leaky integrator with synaptic current: a readout that never spikes.
 
-    The step of LIF without threshold:
+    Its step is that of LIF without the threshold:
     i <- i + in;  v <- v + dt tau_mem_inv ((v_leak - v) + i);  i <- i - dt tau_syn_inv i.
     The membrane potential is the output.
 
     Attributes:
-        tau_syn_inv, tau_mem_inv: 1/s.
-        v_leak: Membrane units.
+        tau_syn_inv, tau_mem_inv: Inverse time constants, 1/s.
+        v_leak: Resting potential, membrane units.
     """
 
     tau_syn_inv: Array
@@ -190,7 +190,7 @@ class LI(Neuron):
         freeze_fields(self, None, "tau_syn_inv", "tau_mem_inv", "v_leak")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         v, i = state
         i = i + x
         v = v + p.mem_leak * ((p.v_leak - v) + i)
@@ -204,8 +204,8 @@ class LIBox(Neuron):
     v <- v + dt tau_mem_inv ((v_leak - v) + in); the membrane potential is the output.
 
     Attributes:
-        tau_mem_inv: 1/s.
-        v_leak: Membrane units.
+        tau_mem_inv: Inverse time constant, 1/s.
+        v_leak: Resting potential, membrane units.
     """
 
     tau_mem_inv: Array
@@ -219,7 +219,7 @@ class LIBox(Neuron):
         freeze_fields(self, None, "tau_mem_inv", "v_leak")
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
-        """One step; `p` holds this neuron's parameters in the numbers of `ops`."""
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
         (v,) = state
         v = v + p.mem_leak * ((p.v_leak - v) + x)
         return Step((v,), v)
@@ -252,10 +252,10 @@ def has_current(neuron: Neuron) -> bool:
 
 
 def leak(tau_inv: Array, dt: float) -> Array:
-    """The part of a state that is lost each step: dt * tau_inv as Norse computes it.
+    """The part of a state that is lost per step: dt * tau_inv as Norse computes it.
 
     Args:
-        tau_inv: float32 or float64, 1/s.
+        tau_inv: Inverse time constant, float32 or float64, 1/s.
         dt: Length of a step, seconds.
 
     Returns:
@@ -266,7 +266,7 @@ def leak(tau_inv: Array, dt: float) -> Array:
 
 @dataclass(frozen=True)
 class StepParameters:
-    """A neuron's parameters as its step reads them, in the numbers of one `ops`."""
+    """A neuron's parameters as its step reads them, in the number type of one `ops`."""
 
     mem_leak: Any = None
     syn_leak: Any = None
@@ -277,7 +277,7 @@ class StepParameters:
 
 
 def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
-    """The numbers of a step in float64: leaks and potentials; None where it has none."""
+    """The parameters of a step in float64: leaks and potentials; None where it has none."""
     mem, syn = getattr(neuron, "tau_mem_inv", None), getattr(neuron, "tau_syn_inv", None)
     return {
         "mem_leak": None if mem is None else leak(mem, dt),
@@ -290,19 +290,19 @@ def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
 
 
 def after_spike(reset: Reset, v: Any, p: Any) -> Any:
-    """What a spike leaves of the potential."""
+    """The potential after a spike."""
     if reset == "zero":
         return p.v_reset
     return v - (p.v_th if p.v_drop is None else p.v_drop)
 
 
 def start_of(neuron: Neuron, p: StepParameters) -> Any:
-    """The potential before the first step, in the numbers of `p`; None where it is 0."""
+    """The potential before the first step, in the number type of `p`; None where it is 0."""
     return None if neuron.start is None else getattr(p, neuron.start)
 
 
 def level_of(neuron: Neuron, p: StepParameters) -> Any:
-    """The potential that a chip calls 0: where a spike resets to, or a readout starts.
+    """The potential that is 0 on the chip: that after a reset, or the start of a readout.
 
     None where it is 0.
     """

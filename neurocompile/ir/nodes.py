@@ -1,8 +1,8 @@
-"""The FLOAT vocabulary, synapses: what people write between neurons.
+"""The FLOAT vocabulary, synapses: the layers that people write between neurons.
 
-Every node maps one value per neuron to another, sample by sample and step by step, and
-keeps no state. Shapes are PyTorch's without the batch: (features,), (C, L) or (C, H, W).
-The meaning of each is its matrix, in `linear.py`.
+Every node maps one value per neuron to another, sample by sample and step by step. Apart from
+a Delay, none keeps a state. Shapes are PyTorch's without the batch: (features,), (C, L) or
+(C, H, W). The meaning of each linear map is its matrix, in `linear.py`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Input:
     """Where values enter: spikes, or constant currents (see the encoder in the settings).
 
     Attributes:
-        shape: Of one sample in one step.
+        shape: Shape of one sample in one step.
     """
 
     shape: Shape
 
 
 class LinearMap:
-    """What every linear node is: a matrix, and a bias where it has one; it keeps no state."""
+    """Base of every linear node: a matrix, and a bias where it has one; it keeps no state."""
 
 
 class Weighted(LinearMap):
-    """A linear map with weights of its own: the only kind that a synapse of a chip holds.
+    """A linear map with its own weights: the only kind that a synapse of a chip holds.
 
     Attributes:
         weight_field: Name of the field that holds the weights.
@@ -58,8 +58,8 @@ class Linear(Weighted):
     """Dense synapses: out = weight @ in + bias.
 
     Attributes:
-        weight: (n_out, n_in).
-        bias: (n_out,) or None.
+        weight: Weights, (n_out, n_in).
+        bias: Biases, (n_out,), or None.
     """
 
     weight: Array
@@ -74,10 +74,10 @@ class Conv(Weighted):
     """Convolution over one or two axes as PyTorch defines it (a correlation), zero padded.
 
     Attributes:
-        weight: (C_out, C_in / groups, *kernel).
-        bias: (C_out,) or None.
-        stride, padding, dilation: A number for each axis.
-        groups: Independent groups of channels.
+        weight: Weights, (C_out, C_in / groups, *kernel).
+        bias: Biases, (C_out,), or None.
+        stride, padding, dilation: One number per axis.
+        groups: Number of independent groups of channels.
     """
 
     weight: Array
@@ -96,10 +96,10 @@ class ConvTranspose(Weighted):
     """Transposed convolution as PyTorch defines it: the transpose of a Conv's matrix.
 
     Attributes:
-        weight: (C_in, C_out / groups, *kernel).
-        bias: (C_out,) or None.
-        stride, padding, output_padding, dilation: A number for each axis.
-        groups: Independent groups of channels.
+        weight: Weights, (C_in, C_out / groups, *kernel).
+        bias: Biases, (C_out,), or None.
+        stride, padding, output_padding, dilation: One number per axis.
+        groups: Number of independent groups of channels.
     """
 
     weight: Array
@@ -119,11 +119,11 @@ class Sparse(Weighted):
     """Any linear map, stored row by row (CSR): out = matrix @ in + bias.
 
     Attributes:
-        data: (nnz,) values.
-        indices: (nnz,) int64, column of each value, ascending within a row.
-        indptr: (n_out + 1,) int64, where each row starts.
+        data: Values, (nnz,).
+        indices: Column of each value, (nnz,) int64, ascending within a row.
+        indptr: Position at which each row starts, (n_out + 1,) int64.
         in_shape, out_shape: Shapes on either side.
-        bias: (n_out,) or None.
+        bias: Biases, (n_out,), or None.
     """
 
     data: Array
@@ -142,14 +142,14 @@ class Sparse(Weighted):
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm(LinearMap):
-    """Batch norm at inference: out = weight * in + bias, a number of each for each channel.
+    """Batch norm at inference: out = weight * in + bias, with one number of each per channel.
 
-    Channels lie along the first axis. From what PyTorch holds,
+    Channels lie along the first axis. In terms of PyTorch's parameters,
     weight = gamma / sqrt(running_var + eps) and bias = beta - running_mean * weight.
 
     Attributes:
-        weight: (C,).
-        bias: (C,) or None.
+        weight: Factors, (C,).
+        bias: Biases, (C,), or None.
     """
 
     weight: Array
@@ -164,7 +164,7 @@ class SumPool(LinearMap):
     """Sum over windows, channel by channel, zero padded.
 
     Attributes:
-        kernel, stride, padding: A number for each axis.
+        kernel, stride, padding: One number per axis.
     """
 
     kernel: Shape
@@ -177,7 +177,7 @@ class AvgPool(LinearMap):
     """Mean over windows, channel by channel.
 
     Attributes:
-        kernel, stride, padding: A number for each axis.
+        kernel, stride, padding: One number per axis.
         count_include_pad: Whether padded zeros count in the mean's divisor.
     """
 
@@ -192,7 +192,7 @@ class Upsample(LinearMap):
     """Nearest-neighbour upsampling: each value is repeated scale times along each axis.
 
     Attributes:
-        scale: A whole number for each axis.
+        scale: One whole number per axis.
     """
 
     scale: Shape
@@ -203,7 +203,7 @@ class Reshape(LinearMap):
     """The same values in another shape, in C order: Flatten, Unflatten and view.
 
     Attributes:
-        shape: The shape after.
+        shape: The new shape.
     """
 
     shape: Shape
@@ -216,12 +216,12 @@ class Identity(LinearMap):
 
 @dataclass(frozen=True, eq=False)
 class Add:
-    """The sum of all that leads to it, of one shape: a residual connection."""
+    """The sum of all its inputs, which have the same shape: a residual connection."""
 
 
 @dataclass(frozen=True, eq=False)
 class Concat:
-    """All that leads to it, one behind the other along the first axis (channels, features).
+    """All its inputs, one after the other along the first axis (channels, features).
 
     The order is that of the edges into it.
     """
@@ -229,19 +229,20 @@ class Concat:
 
 @dataclass(frozen=True, eq=False)
 class Delay:
-    """What came in `steps` steps earlier; 0 before that. The only node that may lead backwards.
+    """Its input `steps` steps earlier; 0 before that. The only node that may lead backwards.
 
-    It stands behind its source; what it leads to may stand before it, so every loop passes one.
+    It comes after its source in the graph. What it leads to may come before it, so every loop
+    passes one.
 
     Attributes:
-        steps: 1..MOST_DELAY_STEPS.
+        steps: Length of the delay in steps, 1..MOST_DELAY_STEPS.
     """
 
     steps: int
 
 
 JOINS = (Add, Concat)
-MOST_DELAY_STEPS = 1 << 16  # of a Delay, before a chip says how many it has
+MOST_DELAY_STEPS = 1 << 16  # longest Delay of any network; a chip's own limit is lower
 WEIGHTED: tuple[type[Weighted], ...] = tuple(Weighted.__subclasses__())
 LINEAR_OPS: tuple[type[LinearMap], ...] = (
     *WEIGHTED,
@@ -250,7 +251,7 @@ LINEAR_OPS: tuple[type[LinearMap], ...] = (
 
 
 def size(shape: Shape) -> int:
-    """How many values a shape holds."""
+    """Number of values that a shape holds."""
     return prod(shape)
 
 

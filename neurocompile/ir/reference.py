@@ -1,9 +1,9 @@
-"""What a graph means, in plain numpy: slow, sample by sample, step by step.
+"""The meaning of a graph, in plain numpy: slow, sample by sample, step by step.
 
 In:  a graph and its input.
 Out: spikes and potentials of every layer. Fast engines are compared with this one.
 FLOAT runs in the network's own time. FIXED runs in chip time, as the hardware would: every
-synapse holds its sum back for a step, and each population starts early by its lead-in.
+synapse holds its sum back for one step, and each population starts early by its lead-in.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
 
     Args:
         graph: FLOAT graph.
-        values: (steps, *shape) input of each step.
+        values: Input of each step, (steps, *shape).
 
     Returns:
-        Outputs (spikes as bool, or potentials of a readout) and potentials after the reset,
-        by neuron layer, each (steps, *shape).
+        Outputs (spikes as bool, or potentials of a readout) and potentials after the reset.
+        Both are by name of a neuron layer, each (steps, *shape).
     """
     shape = shapes(graph)
     maps = {n: matrix(op, shape[graph.before(n)[0]]) for n, op in graph.of(LinearMap)}
@@ -80,8 +80,8 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
 
     Args:
         graph: FIXED graph.
-        inputs: By input node: SpikeInput (steps, *shape) of 0 and 1; BiasInput (*shape)
-            the mantissas that the host wrote.
+        inputs: Input by name of its node: 0 and 1 (steps, *shape) of a SpikeInput, or the
+            mantissas (*shape) that the host wrote of a BiasInput.
         steps: Steps of the network's own time.
 
     Returns:
@@ -125,11 +125,11 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
             else:
                 sources = [b for b in graph.before(name) if b in held]
                 a = sum((held[b][0] for b in sources), np.zeros(size(node.shape), dtype=np.int64))
-                done = node.step(NumpyOps(), states[name], a.reshape(node.shape), p[name])
-                states[name] = done.state
-                fired[name] = done.out
+                after = node.step(NumpyOps(), states[name], a.reshape(node.shape), p[name])
+                states[name] = after.state
+                fired[name] = after.out
                 if 0 <= t < steps:
-                    potentials[name].append(done.state[1])
+                    potentials[name].append(after.state[1])
             if name in spikes and 0 <= t < steps:
                 spikes[name].append(fired[name].astype(bool))
         for name, queue in held.items():

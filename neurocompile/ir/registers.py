@@ -1,9 +1,9 @@
-"""How much the chip's registers and its synapse memory hold: the one table of FIXED limits.
+"""What the chip's registers and its synapse memory can hold: the one table of FIXED limits.
 
-In:  nothing; of a grid, the width of a weight.
+In:  nothing; for a grid, the width of a weight.
 Out: bounds, both ends included, and the nearest weights of a grid.
-What a target has less of stands in its target.toml. What a file format or an engine has less of
-stands beside it, under a name that says so.
+The tighter limits of a target are in its target.toml. Those of a file format or an engine are in
+its own module, under a name that says so.
 
 Source: lava-nc 0.10.0, lava/proc/lif/models.py (PyLifModelBitAcc) and
 lava/utils/weightutils.py; checked against Lava's processes in tests/engines.
@@ -17,7 +17,7 @@ import numpy as np
 
 from neurocompile.ir.arrays import Array
 
-Bounds = tuple[int, int]  # both included
+Bounds = tuple[int, int]  # smallest and largest value, both included
 
 STATE_BITS = 24
 STATE_LIMIT = 1 << (STATE_BITS - 1)  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
@@ -30,10 +30,10 @@ KEEPS_NO_CURRENT = UNITY - 1  # du of neurons without synaptic current
 
 THRESHOLD_BITS = 17
 LARGEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
-MANTISSA_BITS = 13  # of a bias, signed
+MANTISSA_BITS = 13  # mantissa of a bias, signed
 MANTISSAS: Bounds = (-(1 << (MANTISSA_BITS - 1)), (1 << (MANTISSA_BITS - 1)) - 1)
 BIAS_EXPONENTS: Bounds = (0, 7)
-REGISTERS: dict[str, Bounds] = {  # of a CubaLIF, by field
+REGISTERS: dict[str, Bounds] = {  # fields of a CubaLIF
     "du": (-1, KEEPS_NO_CURRENT),
     "dv": (0, UNITY),
     "vth": (0, LARGEST_THRESHOLD),
@@ -44,16 +44,16 @@ REGISTERS: dict[str, Bounds] = {  # of a CubaLIF, by field
 
 WEIGHT_WIDTHS: Bounds = (2, 8)  # bits
 WEIGHT_EXPONENTS: Bounds = (-8, 7)
-MOST_AXON_DELAY = 62  # steps, on top of the one that every synapse takes
+MOST_AXON_DELAY = 62  # steps, in addition to the one that every synapse takes
 WEIGHT_RANGE = 256  # the lowest weight of every grid is -256
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The weights that synapse memory holds in so many bits: two's complement, aligned at the top.
+    """The weights that synapse memory holds at a given width: two's complement, aligned at the top.
 
     Attributes:
-        bits: Width of a weight, WEIGHT_WIDTHS.
+        bits: Width of a weight, within WEIGHT_WIDTHS.
     """
 
     bits: int
@@ -70,14 +70,14 @@ class Grid:
 
     @property
     def used(self) -> Bounds:
-        """Smallest and largest weight that is chosen: two bits are ternary, -128, 0 and 128."""
+        """Smallest and largest weight that is used: two bits are ternary, -128, 0 and 128."""
         low, high = self.stored
         return (-high if self.bits == WEIGHT_WIDTHS[0] else low), high
 
     def nearest(self, values: Array) -> Array:
-        """The nearest weights in use, int16; ties to even, beyond the ends the ends.
+        """The nearest used weights, int16; ties go to even, values beyond the ends to the ends.
 
         Args:
-            values: Any shape, in units of a weight at exponent 0.
+            values: Weights of any shape, in units of a weight at exponent 0.
         """
         return np.clip(np.rint(values / self.step) * self.step, *self.used).astype(np.int16)

@@ -1,8 +1,8 @@
-"""What a spike does to the potential, for a whole network: changed, and where it changes nothing.
+"""The reset of a whole network: change it, and find the layers in which it matters.
 
 In:  a FLOAT graph.
-Out: the same graph with another reset, or the layers in which the reset is to be seen.
-A reset is part of what was trained: nothing here is done unless a user asked for it.
+Out: the same graph with another reset, or the layers in which the reset has an effect.
+A reset is part of the trained network: nothing here is done unless a user asked for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def reset_shows(neuron: Neuron, dt: float) -> bool:
 
 
 def resetting(graph: Graph) -> dict[str, Reset]:
-    """The reset of each layer in which it shows, by name."""
+    """The reset of each layer in which it has an effect, by name."""
     return {
         name: node.reset for name, node in graph.of(Neuron) if reset_shows(node, graph.settings.dt)
     }
@@ -41,20 +41,20 @@ def with_reset(graph: Graph, reset: Reset) -> Graph:
 
 
 def other_reset(reset: Reset) -> Reset:
-    """The other one of the two."""
+    """The other of the two resets."""
     return "zero" if reset == "subtract" else "subtract"
 
 
 def as_asked(graph: Graph, reset: Reset) -> Graph:
-    """The graph with the reset that a user asked for; said where its file says another."""
+    """The graph with the reset that a user gave, and an assumption where its file differs."""
     others = [name for name, own in resetting(graph).items() if own != reset]
     if not others:
         return graph
     named = f"layer '{others[0]}'" + (f" and {len(others) - 1} more" if len(others) > 1 else "")
-    said = (
+    sentence = (
         f"--reset {reset} was asked for, but by the file the neurons of {named} "
         f"{WORDS[other_reset(reset)]}: it is not the network that was trained."
     )
-    assumed = (*graph.settings.assumed, Assumption("reset", said))
+    assumed = (*graph.settings.assumed, Assumption("reset", sentence))
     settings = replace(graph.settings, assumed=assumed)
     return replace(with_reset(graph, reset), settings=settings)

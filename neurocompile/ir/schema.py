@@ -1,8 +1,8 @@
 """What the fields of a node hold: the one reader of a class's type hints.
 
-In:  the class of a node, or of what stands in one.
+In:  the class of a node, or of a linear map inside one.
 Out: its fields: the kind of value each holds, whether it may be None, whether it must be given.
-Checks, files and front ends go by this table, so that a new node needs no code in them.
+Checks, files and front ends use this table, so that a new node needs no code in them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neurocompile.ir.nodes import WEIGHTED, Shape, Weighted
 Holds = Literal["array", "shape", "whole", "flag", "word", "map"]
 
 MAX_INT = (1 << 31) - 1  # no shape, stride or exponent of a network comes near it
-MAX_NUMBERS = 8  # whole numbers of a shape or stride
+MAX_NUMBERS = 8  # whole numbers in a shape or stride
 
 
 class Field(NamedTuple):
@@ -28,12 +28,12 @@ class Field(NamedTuple):
 
     Attributes:
         name: Name of the field.
-        holds: "array" of numbers, "shape" of whole numbers, "whole" number, "flag", "word" out
-            of `words`, "map": another node, of one of `kinds`.
+        holds: Kind of value: "array" of numbers, "shape" of whole numbers, "whole" number,
+            "flag", "word" (one of `words`) or "map" (another node, of one of `kinds`).
         optional: Whether it may be None.
         required: Whether its class has no default value for it.
-        words: Texts that a "word" may be.
-        kinds: Classes that a "map" may be of.
+        words: Allowed texts of a "word".
+        kinds: Allowed classes of a "map".
     """
 
     name: str
@@ -45,7 +45,7 @@ class Field(NamedTuple):
 
     @property
     def allowed(self) -> str:
-        """What it may hold, for a message."""
+        """Description of what it may hold, for a message."""
         match self.holds:
             case "array":
                 return "an array of numbers"
@@ -71,13 +71,13 @@ def fields_of(kind: type) -> tuple[Field, ...]:
 
 
 def arrays_of(kind: type) -> tuple[str, ...]:
-    """Names of the fields of a node's class that always hold arrays: a neuron's parameters."""
+    """Names of the fields of a node's class that always hold arrays; for a neuron, parameters."""
     each = fields_of(kind)
     return tuple(f.name for f in each if f.holds == "array" and not f.optional)
 
 
 def is_whole(number: Any) -> bool:
-    """Whether a value is a whole number of up to 32 bits; True and False are none."""
+    """Whether a value is a whole number of up to 32 bits; True and False are not."""
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     return whole and abs(int(number)) <= MAX_INT
 
@@ -105,5 +105,5 @@ def _field(name: str, hint: Any, required: bool) -> Field:
             return Field(name, holds, optional, required)
     raise TypeError(
         f"the field {name} is a {one}, which no file holds. Use Array, Shape, int, bool, a Literal "
-        "of words or Weighted, each alone or with None."
+        "of words or Weighted, each by itself or with None."
     )

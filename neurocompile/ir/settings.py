@@ -1,4 +1,4 @@
-"""What stands around a network: time, how values become spikes, how results are read.
+"""The settings of a network: time, how values become spikes, how results are read.
 
 In:  plain numbers and names, from a model's author or from a file's metadata.
 Out: frozen settings that travel with a graph through every stage and every file.
@@ -17,7 +17,7 @@ EncoderKind = Literal["spikes", "bernoulli", "current"]
 DecoderKind = Literal["none", "last", "max", "mean", "rate"]
 Task = Literal["none", "reconstruction", "classification"]
 
-MAX_STEPS = 1_000_000  # a run longer than this is a typing error, not a network
+MAX_STEPS = 1_000_000  # a longer run is a typing error
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Encoder:
     """How a sample x becomes the input of a network.
 
     spikes:    x is already a spike train, (steps, ...) of 0 and 1.
-    bernoulli: an axon a value; it spikes in a step with probability gain * x.
-    current:   gain * x is a constant input current of the first neurons: of an input
-               neuron a value where the graph starts with neurons, else of the neurons
-               behind the first synapse, which the host then computes.
+    bernoulli: one axon per value; it spikes in a step with probability gain * x.
+    current:   gain * x is a constant input current of the first neurons. Where the graph
+               starts with neurons, there is one input neuron per value. Otherwise the host
+               computes the first synapse, and the neurons after it get the current.
 
     Attributes:
         kind: One of the three above.
-        gain: Factor on x; probability per unit of x, or current per unit of x.
+        gain: Factor on x: probability per unit of x, or current per unit of x.
     """
 
     kind: EncoderKind = "spikes"
@@ -43,15 +43,15 @@ class Encoder:
 class Decoder:
     """How the result of a sample is read from the last layer.
 
-    last, max, mean: of the membrane potential of a non-spiking readout over the steps.
+    last, max, mean: the last, largest or mean membrane potential of a non-spiking readout.
     rate:            spikes per step of a spiking last layer.
     result = gain * reading + offset.
 
     Attributes:
-        kind: What is read; "none" where nothing is decoded.
+        kind: Quantity that is read; "none" where nothing is decoded.
         gain: Result units per unit of the reading.
-        offset: Result units.
-        task: What the result is compared with: the sample itself or its label.
+        offset: Offset of the result, in result units.
+        task: Target of the result: the sample itself or its label; "none" without one.
     """
 
     kind: DecoderKind = "none"
@@ -62,12 +62,12 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Assumption:
-    """Something that a file does not say and a reader took for granted.
+    """Something that a file does not specify and its reader assumed.
 
     Attributes:
-        key: What was assumed: "steps", "dt", or the field of a layer; "" where an older file
-            does not say.
-        sentence: What a user reads.
+        key: Name of what was assumed: "steps", "dt", or the field of a layer; "" where an
+            older file does not say.
+        sentence: Sentence for the user.
     """
 
     key: str
@@ -81,16 +81,16 @@ class Settings:
         nc.Settings(steps=20, encoder=nc.Encoder("bernoulli"), decoder=nc.Decoder("last"))
 
     Raises:
-        BadInput: If a value is none that a run could use.
+        BadInput: If no run could use a value.
 
     Attributes:
         dt: Length of a step, seconds.
-        steps: Steps a sample is shown for.
+        steps: Number of steps for which a sample is shown.
         encoder: How a sample becomes input.
         decoder: How the result is read.
         data: Name of the data set that the network was trained on, or "".
-        training: Summary of the training, for people; plain JSON values.
-        assumed: What the file did not say and a reader took for granted.
+        training: Summary of the training, for people, in plain JSON values.
+        assumed: What the file did not specify and its reader assumed.
     """
 
     dt: float = 1e-3
@@ -107,26 +107,26 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse.
 
-        Two lists of equal length say what was assumed, where something was: the sentences in
+        Where something was assumed, two lists of equal length hold it: the sentences are in
         `assumed`, their keys in `assumed_keys`.
         """
         values = asdict(self)
         del values["assumed"]
         if self.assumed:
-            values["assumed"] = [each.sentence for each in self.assumed]
-            values["assumed_keys"] = [each.key for each in self.assumed]
+            values["assumed"] = [assumption.sentence for assumption in self.assumed]
+            values["assumed_keys"] = [assumption.key for assumption in self.assumed]
         return values
 
     def given(self, steps: int | None) -> Settings:
-        """The same with the steps that a user gave, where those of the file were assumed."""
-        kept = tuple(each for each in self.assumed if each.key != "steps")
-        if steps is None or kept == self.assumed:
+        """These settings with the steps that a user gave, where those of the file were assumed."""
+        others = tuple(assumption for assumption in self.assumed if assumption.key != "steps")
+        if steps is None or others == self.assumed:
             return self
-        return replace(self, steps=steps, assumed=kept)
+        return replace(self, steps=steps, assumed=others)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
-        """Settings out of a file's metadata.
+        """Settings from a file's metadata.
 
         Raises:
             BadInput: If a field is unknown, missing a sub-field or of the wrong kind.
@@ -146,7 +146,7 @@ class Settings:
 
 
 def steps_assumed(steps: int) -> Assumption:
-    """What a reader assumes where a file says nothing of the steps of a sample."""
+    """The assumption of a reader whose file does not specify the steps of a sample."""
     return Assumption(
         "steps",
         f"a sample takes {steps} steps: the file does not say how many. Give --steps where it "
@@ -155,7 +155,7 @@ def steps_assumed(steps: int) -> Assumption:
 
 
 def _assumptions(values: dict[str, Any]) -> tuple[Assumption, ...]:
-    """What a file's metadata says was assumed; an older file has the sentences only."""
+    """The assumptions in a file's metadata; an older file has the sentences only."""
     sentences = values.get("assumed", ())
     older = steps_assumed(values.get("steps", Settings().steps))
     keys = values.get("assumed_keys") or [
@@ -163,8 +163,8 @@ def _assumptions(values: dict[str, Any]) -> tuple[Assumption, ...]:
     ]
     if len(keys) != len(sentences):
         raise BadInput(
-            f"the settings hold {len(sentences)} sentences of what was assumed and {len(keys)} "
-            "keys, but each sentence has one."
+            f"the settings hold {len(sentences)} sentences about what was assumed and {len(keys)} "
+            "keys, but each sentence needs one."
         )
     return tuple(map(Assumption, keys, sentences))
 
@@ -182,9 +182,9 @@ def _check(settings: Settings) -> None:
         ("decoder kind", decoder.kind, get_args(DecoderKind)),
         ("task", decoder.task, get_args(Task)),
     )
-    for what, found, choices in allowed:
-        if found not in choices:
-            raise BadInput(f"{what} {found!r} is unknown. Use one of: {', '.join(choices)}.")
+    for what, word, choices in allowed:
+        if word not in choices:
+            raise BadInput(f"{what} {word!r} is unknown. Use one of: {', '.join(choices)}.")
     numbers = {
         "dt": settings.dt,
         "encoder gain": encoder.gain,
@@ -195,9 +195,10 @@ def _check(settings: Settings) -> None:
         if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
             raise BadInput(f"{what} is {number!r}. Use a finite number.")
     if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
-        raise BadInput("the settings name their data by a text and their training by a table.")
-    if not all(isinstance(text, str) for each in settings.assumed for text in vars(each).values()):
-        raise BadInput("the settings hold something else than sentences of what was assumed.")
+        raise BadInput("data in the settings must be a text, and training a table.")
+    texts = [text for assumption in settings.assumed for text in vars(assumption).values()]
+    if not all(isinstance(text, str) for text in texts):
+        raise BadInput("what the settings say was assumed must be a list of sentences.")
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
     if not isinstance(settings.steps, int) or not 1 <= settings.steps <= MAX_STEPS:

@@ -2,7 +2,7 @@
 
 In:  a step written once, in `neurons.py` (float) or `fixed.py` (integers).
 Out: the same step on numpy arrays here, on torch tensors in `engines`, as ONNX nodes in
-     `formats`: + - * > come from the operands, the five below from `Ops`.
+     `formats`. The operands provide + - * >, and `Ops` the five operations below.
 Integers are int64: a decay multiplies 24 bits by 13, so 32 bits would overflow.
 
 Source of the integer rules: lava-nc 0.10.0, lava/proc/lif/models.py, subthr_dynamics.
@@ -18,7 +18,7 @@ from neurocompile.ir.registers import DECAY_BITS, STATE_LIMIT
 
 
 class Ops(Protocol):
-    """What a step needs beyond the operators + - * and >."""
+    """The operations that a step needs beyond the operators + - * and >."""
 
     def divide_toward_zero(self, x: Any, power: int) -> Any:
         """x / 2**power, the fraction cut off (-3 / 2 -> -1)."""
@@ -27,17 +27,17 @@ class Ops(Protocol):
         """x limited to [low, high]."""
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Yes where the condition holds, else no."""
+        """`yes` where the condition holds, else `no`."""
 
     def wrap(self, x: Any) -> Any:
-        """x brought once by 2^24 into (-2^23, 2^23]; `wrap_once` says what that means."""
+        """x shifted by at most one multiple of 2^24 into (-2^23, 2^23], as `wrap_once` does."""
 
     def decay(self, x: Any, keep: Any) -> Any:
-        """x keep / 4096, the fraction cut off; `decayed` says what that means."""
+        """x keep / 4096, the fraction cut off, as `decayed` does."""
 
 
 def wrap_once(ops: Ops, x: Any) -> Any:
-    """Bring a current by one multiple of 2^24 at most into (-2^23, 2^23], as Lava does."""
+    """Shift a current by at most one multiple of 2^24 into (-2^23, 2^23], as Lava does."""
     too_high = x > STATE_LIMIT
     too_low = (x * -1) > STATE_LIMIT - 1
     lowered = ops.where(too_high, x - 2 * STATE_LIMIT, x)
@@ -45,15 +45,15 @@ def wrap_once(ops: Ops, x: Any) -> Any:
 
 
 def decayed(ops: Ops, x: Any, keep: Any) -> Any:
-    """What a decay leaves of a state: keep parts in 4096 of it."""
+    """What remains of a state after a decay: `keep` parts in 4096 of it."""
     return ops.divide_toward_zero(x * keep, DECAY_BITS)
 
 
 def shift(total: Any, exponent: int) -> Any:
-    """What a synapse makes of a sum of its weights: times 2^exponent, rounded down.
+    """The output of a synapse for a sum of its weights: times 2^exponent, rounded down.
 
     Args:
-        total: Whole numbers, of Python or in an array that has room for the result.
+        total: Whole numbers, of Python or in an array whose type can hold the result.
         exponent: Weight exponent; a negative one drops low bits (-3 >> 1 is -2).
     """
     return total << exponent if exponent >= 0 else total >> -exponent

@@ -1,11 +1,11 @@
-"""Chip time against the network's own time: depth, and the lead-in that hides it.
+"""Chip time and the network's own time: depth, and the lead-in that hides it.
 
-Every synapse adds one chip step, so a population at depth d lives d steps before the
+Every synapse adds one chip step, so a population at depth d runs d steps before the
 network's step 1 reaches it. It starts at the integer from which d input-free steps lead
 exactly to its v_init.
 
 In:  a FIXED graph.
-Out: the depth of each population, and the v that each starts at in chip time.
+Out: the depth of each population, and the v at which each starts in chip time.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def depths(graph: Graph) -> dict[str, int]:
 
 
 def chip_delay(graph: Graph, depth: Mapping[str, int], synapse: str) -> int:
-    """Steps that a synapse waits on the chip, on top of the one that each takes.
+    """Steps that a synapse waits on the chip, in addition to the one that each takes.
 
-    Its own delay, and what balances a path that is shorter than another one.
+    These are its own delay, and the steps that balance a path shorter than another one.
     """
     (source,), (target,) = graph.before(synapse), graph.after(synapse)
     return int(graph.nodes[synapse].delay + depth[target] - depth[source] - 1)
@@ -66,46 +66,46 @@ def _links(graph: Graph) -> dict[str, tuple[str, str]]:
 def _refuse_fast_loop(
     graph: Graph, links: dict[str, tuple[str, str]], depth: dict[str, int]
 ) -> None:
-    """Name a loop that a chip cannot keep up with."""
+    """Raise an error that names a loop with which a chip cannot keep up."""
     for name, (source, target) in links.items():
         if depth[target] < depth[source] + 1 - graph.nodes[name].delay:
             raise Unsupported(
                 f"synapse '{name}' closes a loop that has more synapses than steps of delay. A "
-                "chip takes a step for each synapse: give the loop as many steps of delay in all."
+                "chip takes one step per synapse: give the loop as many steps of delay in all."
             )
 
 
 def lead_in(graph: Graph) -> dict[str, Array]:
-    """The v that each CubaLIF starts at in chip time, so that v_init is exact at its step 1.
+    """The v at which each CubaLIF starts in chip time, so that v_init is exact at its step 1.
 
     Returns:
-        int64 array (shape,) by population; v_init itself at depth 0.
+        int64 arrays (*shape) by name of the population; v_init itself at depth 0.
 
     Raises:
-        DoesNotFit: By layer, where the lead-in would spike, leave 24 bits or has no pre-image.
+        DoesNotFit: If a lead-in would spike, leave 24 bits or has no pre-image; names the layer.
     """
     depth = depths(graph)
     for name, _ in graph.of(BiasInput):
         (target,) = graph.after(name)
         if depth[target] > 0:
             raise DoesNotFit(
-                f"layer '{target}' takes what the host writes into its bias registers, from chip "
-                f"step 1 on, but paths back to it make it start {depth[target]} steps late. Give "
-                "each synapse into it one more step of delay."
+                f"the host writes the bias registers of layer '{target}' from chip step 1 on, but "
+                f"paths back to the layer make it start {depth[target]} steps late. Give each "
+                "synapse into it one more step of delay."
             )
     return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(CubaLIF)}
 
 
 def without_lead_in(graph: Graph) -> frozenset[str]:
-    """Layers whose bias and depth leave them no start; `lead_in` says why."""
-    found = set()
+    """Names of the layers whose bias and depth allow no start; `lead_in` says why."""
+    names = set()
     depth = depths(graph)
     for name, node in graph.of(CubaLIF):
         try:
             _pre_image(name, node, depth[name])
         except DoesNotFit:
-            found.add(name)
-    return frozenset(found)
+            names.add(name)
+    return frozenset(names)
 
 
 def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
@@ -136,12 +136,12 @@ def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
     """Simulate the input-free steps; they must not spike and must end at v_init."""
     state = (np.zeros(node.shape, dtype=np.int64), v)
     for step in range(1, steps + 1):
-        done = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), node.constants())
-        state = done.state
-        if np.any(done.out):
+        after = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), node.constants())
+        state = after.state
+        if np.any(after.out):
             raise DoesNotFit(
-                f"layer '{name}': before its first input arrives, bias and v(0) alone make "
-                f"{int(done.out.sum())} neurons spike in chip step {step}. "
+                f"layer '{name}': before its first input arrives, its bias and v(0) make "
+                f"{int(after.out.sum())} neurons spike in chip step {step}. "
                 "Lower the bias or v_leak below the threshold."
             )
     if np.any(state[1] != node.v_init):
@@ -152,6 +152,6 @@ def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
 
 
 def _worst(values: Array) -> int:
-    """The value farthest from 0, for a message."""
+    """The value that is farthest from 0, for a message."""
     flat = np.asarray(values).ravel()
     return int(flat[np.argmax(np.abs(flat))])

@@ -1,6 +1,6 @@
-"""What must hold between the steps of the pipeline, and of every graph out of a file.
+"""What must hold between the steps of the pipeline, and for every graph from a file.
 
-In:  a graph at a stage, possibly made up by a stranger.
+In:  a graph at a stage, which may come from an untrusted file.
 Out: the graph, or a BadInput that names the node, what was found, what is allowed.
 The table at the end is the whole list. A rule may rely on those above it.
 """
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from neurocompile.errors import BadInput
 from neurocompile.ir import verify_fields, verify_fixed, verify_float
-from neurocompile.ir.checks import expect, layer
+from neurocompile.ir.checks import expect, naming_layer
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.neurons import NEURONS
@@ -24,19 +24,19 @@ Rule = Callable[[Graph], None]
 
 FLOAT_NODES: tuple[type, ...] = (Input, *LINEAR_OPS, *JOINS, Delay, *NEURONS)
 MAX_NODES = 10_000
-MAX_EDGES = 4 * MAX_NODES  # a synapse has two; an Add or Concat has one a source
-MAX_NAME = 1000  # letters; the name of a composed synapse joins those of its parts
+MAX_EDGES = 4 * MAX_NODES  # a synapse has two; an Add or Concat has one per source
+MAX_NAME = 1000  # characters; the name of a composed synapse joins those of its parts
 
 
 def verify(graph: Graph, stage: Stage) -> Graph:
-    """Check everything that must hold at a stage; gives the graph back.
+    """Check everything that must hold at a stage, and return the graph.
 
     Args:
-        graph: Its fields may hold anything.
-        stage: Names the column of the table.
+        graph: Graph to check; its fields may hold anything.
+        stage: Key into the table of rules.
 
     Raises:
-        BadInput: At the first rule that does not hold, naming the node.
+        BadInput: At the first rule that does not hold; names the node.
     """
     for rule in RULES[stage]:
         rule(graph)
@@ -44,7 +44,7 @@ def verify(graph: Graph, stage: Stage) -> Graph:
 
 
 def few_nodes_and_edges(graph: Graph) -> None:
-    """Enough for a network, not enough to keep a machine busy for nothing."""
+    """There are enough nodes for a network, and not so many that they only keep a machine busy."""
     nodes, edges = len(graph.nodes), len(graph.edges)
     expect(1 <= nodes <= MAX_NODES, f"the graph has {nodes} nodes, allowed are 1 to {MAX_NODES}.")
     expect(edges <= MAX_EDGES, f"the graph has {edges} edges, allowed are up to {MAX_EDGES}.")
@@ -63,29 +63,29 @@ def names_are_printable(graph: Graph) -> None:
 
 def edges_lead_forward(graph: Graph) -> None:
     """Every edge joins a node to a later one, once; only what is delayed may lead backwards."""
-    place = {name: i for i, name in enumerate(graph.nodes)}
+    position = {name: i for i, name in enumerate(graph.nodes)}
     for edge in graph.edges:
         if not isinstance(edge, tuple) or len(edge) != 2:
             raise BadInput(f"an edge is {str(edge)[:60]!a}, allowed is a pair of names.")
         a, b = edge
         for end in edge:
-            if not isinstance(end, str) or end not in place:
+            if not isinstance(end, str) or end not in position:
                 raise BadInput(
                     f"an edge leads from {str(a)[:60]!a} to {str(b)[:60]!a}, but there is no layer "
                     f"{str(end)[:60]!a}. Name a layer of the graph."
                 )
-        if place[a] >= place[b] and not _is_delayed(graph.nodes[a]):
+        if position[a] >= position[b] and not _is_delayed(graph.nodes[a]):
             raise BadInput(
                 f"the edge from '{a}' to '{b}' leads backwards, but only a Delay or a Synapse with "
                 "a delay of 1 step or more may. Delay what comes back in a loop, and order the "
-                "other layers so that each stands behind those that feed it."
+                "other layers so that each comes after those that feed it."
             )
     for (a, b), count in Counter(graph.edges).items():
-        expect(count == 1, f"the edge from '{a}' to '{b}' stands {count} times, allowed is once.")
+        expect(count == 1, f"the edge from '{a}' to '{b}' occurs {count} times, allowed is once.")
 
 
 def _is_delayed(node: Any) -> bool:
-    """Whether what leaves a node came in before this step. Its fields may hold anything yet."""
+    """Whether the output of a node entered it before this step. Its fields may hold anything."""
     if isinstance(node, Synapse):
         return isinstance(node.delay, int) and node.delay >= 1
     return isinstance(node, Delay)
@@ -104,7 +104,7 @@ def only_fixed_nodes(graph: Graph) -> None:
 def _only(graph: Graph, kinds: tuple[type, ...], stage: str) -> None:
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             expect(
                 type(node) in kinds,
                 f"it is not a node of the {stage} vocabulary, allowed are {names}.",
@@ -125,7 +125,7 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_float.layers_have_their_sources,
         verify_float.delays_are_steps,
         verify_float.shapes_fit,
-        verify_float.one_value_or_one_a_neuron,
+        verify_float.one_value_or_one_per_neuron,
         verify_float.time_constants_are_positive,
     ),
     "fixed": (
@@ -145,7 +145,7 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_fixed.synapses_fit_their_populations,
         verify_fixed.weights_are_on_the_grid,
         verify_fixed.exponents_and_delays_are_a_chips,
-        verify_fixed.a_delay_per_neuron_stands_outside_of_loops,
+        verify_fixed.a_delay_per_neuron_is_outside_of_loops,
         verify_fixed.registers_are_in_range,
         verify_fixed.what_the_host_writes_fits,
     ),

@@ -15,7 +15,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.checks import LARGEST_FLOAT, check_shape, expect, layer
+from neurocompile.ir.checks import LARGEST_FLOAT, check_shape, expect, naming_layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Sparse, size
 from neurocompile.ir.schema import MAX_NUMBERS, Field, fields_of, is_whole
@@ -24,29 +24,29 @@ from neurocompile.ir.schema import MAX_NUMBERS, Field, fields_of, is_whole
 def fields_have_their_types(graph: Graph) -> None:
     """Every field holds what its class says, and whole numbers are no larger than 32 bits."""
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             _check_fields(node)
 
 
 def numbers_are_finite(graph: Graph) -> None:
     """No number is NaN or infinite, or becomes so in float32."""
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             for what, values in arrays(node):
                 _check_finite(what, values)
 
 
 def sparse_maps_are_sound(graph: Graph) -> None:
-    """A Sparse is a CSR matrix: rows in order, columns inside and ascending in a row."""
+    """A Sparse is a CSR matrix: rows in order, columns in range and ascending in a row."""
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             for value in (node, *vars(node).values()):
                 if isinstance(value, Sparse):
                     check_sparse(value)
 
 
 def arrays(node: Any, path: str = "") -> Iterator[tuple[str, Array]]:
-    """Every array of a node and of the linear map in it, by the name of its field."""
+    """Every array of a node and of the linear map inside it, with the name of its field."""
     for field in fields(node):
         value = getattr(node, field.name)
         if isinstance(value, np.ndarray):
@@ -56,7 +56,7 @@ def arrays(node: Any, path: str = "") -> Iterator[tuple[str, Array]]:
 
 
 def check_sparse(op: Sparse) -> None:
-    """What every reader of CSR takes for granted, checked before anything is made from it."""
+    """Check what every user of CSR relies on, before anything is built from it."""
     check_shape(op.in_shape, "its in_shape")
     check_shape(op.out_shape, "its out_shape")
     rows, columns, stored = size(op.out_shape), size(op.in_shape), op.data.size
@@ -68,12 +68,12 @@ def check_sparse(op: Sparse) -> None:
     )
     start, indices = op.indptr, op.indices
     in_order = start[0] == 0 and start[-1] == stored and bool(np.all(start[1:] >= start[:-1]))
-    expect(in_order, f"its indptr does not rise from 0 to its {stored} values without falling.")
+    expect(in_order, f"its indptr must rise from 0 to its {stored} values without ever falling.")
     inside = stored == 0 or (indices.min() >= 0 and indices.max() < columns)
     expect(inside, f"its indices hold a column outside 0..{columns - 1}.")
     ascends = indices[1:] > indices[:-1]
     first = start[1:-1]
-    ascends[first[(first > 0) & (first < stored)] - 1] = True  # a row starts where it likes
+    ascends[first[(first > 0) & (first < stored)] - 1] = True  # a row may start at any column
     expect(bool(ascends.all()), "its indices do not ascend within each row. Sort them.")
 
 
@@ -111,12 +111,12 @@ def _holds(field: Field, value: Any) -> bool:
             return False
 
 
-def _short(found: Any) -> str:
-    """A value for a message, however long it is; of a large one its type."""
-    if not isinstance(found, str | int | tuple):
-        return f"a {type(found).__name__}"
+def _short(value: Any) -> str:
+    """A value for a message, cut if it is long; for other types, the name of the type."""
+    if not isinstance(value, str | int | tuple):
+        return f"a {type(value).__name__}"
     try:
-        return repr(found)[:60]
+        return repr(value)[:60]
     except ValueError:  # Python prints no number of more than 4300 digits
         return "a number of thousands of digits"
 
@@ -124,7 +124,7 @@ def _short(found: Any) -> str:
 def _check_finite(what: str, values: Array) -> None:
     if values.dtype.kind != "f" or not values.size:
         return
-    with np.errstate(invalid="ignore"):  # a stranger's NaN may be a signalling one
+    with np.errstate(invalid="ignore"):  # an untrusted NaN may be a signalling one
         if values.min() >= -LARGEST_FLOAT and values.max() <= LARGEST_FLOAT:
             return
         bad = int((~(np.abs(values) <= LARGEST_FLOAT)).sum())

@@ -2,7 +2,7 @@
 
 In:  a graph of FIXED nodes with sound fields, in which only delayed synapses lead backwards.
 Out: nothing, or a BadInput that names the node.
-What a particular chip allows less of is checked by `place`.
+The tighter limits of a particular chip are checked by `place`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.checks import check_floats, check_one_or_each, check_shape, expect, layer
+from neurocompile.ir.checks import (
+    check_floats,
+    check_one_or_each,
+    check_shape,
+    expect,
+    naming_layer,
+)
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, bias_of, size
@@ -27,25 +33,25 @@ from neurocompile.ir.registers import (
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify_fields import arrays
 
-AT_ONCE = 1 << 16  # weights that are copied to be looked at
+AT_ONCE = 1 << 16  # weights that are copied at a time to be checked
 
 
 def one_input(graph: Graph) -> None:
-    """A network has one SpikeInput or BiasInput, and a population behind it."""
+    """A network has one SpikeInput or BiasInput, and a population after it."""
     names = [name for name, _ in graph.of(SpikeInput, BiasInput)]
     if len(names) != 1:
         raise BadInput(
             f"the graph has {len(names)} inputs ({', '.join(names[:3]) or 'none'}), allowed is one "
             "SpikeInput or BiasInput."
         )
-    behind = any(True for _ in graph.of(CubaLIF))
-    expect(behind, "the graph has no population (CubaLIF) behind its input. Add one.")
+    has_population = any(True for _ in graph.of(CubaLIF))
+    expect(has_population, "the graph has no population (CubaLIF) after its input. Add one.")
 
 
 def inputs_have_no_source(graph: Graph) -> None:
-    """What enters from outside stands first."""
+    """Nothing leads to a node through which something enters from outside."""
     for name, node in graph.of(SpikeInput, AlwaysOn, BiasInput):
-        with layer(name, node):
+        with naming_layer(name, node):
             before = graph.before(name)
             expect(not before, f"'{next(iter(before), '')}' leads to it, allowed is nothing.")
 
@@ -53,20 +59,20 @@ def inputs_have_no_source(graph: Graph) -> None:
 def populations_are_fed_by_synapses(graph: Graph) -> None:
     """Only weighted spikes and written biases reach a neuron."""
     for name, node in graph.of(CubaLIF):
-        with layer(name, node):
+        with naming_layer(name, node):
             for before in graph.before(name):
                 source = graph.nodes[before]
                 expect(
                     isinstance(source, Synapse | BiasInput),
                     f"'{before}', a {type(source).__name__}, leads to it, allowed are Synapse and "
-                    "BiasInput. Put a synapse between.",
+                    "BiasInput. Put a synapse between the two.",
                 )
 
 
 def synapses_join_two_populations(graph: Graph) -> None:
-    """A synapse has one population on either side, the one behind it of neurons."""
+    """A synapse has one population on either side; the one after it holds neurons."""
     for name, node in graph.of(Synapse):
-        with layer(name, node):
+        with naming_layer(name, node):
             before, after = graph.before(name), graph.after(name)
             expect(
                 len(before) == len(after) == 1,
@@ -84,7 +90,7 @@ def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
     """The host writes the registers of one population; an always-on axon biases one."""
     for kind, allowed in ((BiasInput, CubaLIF), (AlwaysOn, Synapse)):
         for name, node in graph.of(kind):
-            with layer(name, node):
+            with naming_layer(name, node):
                 after = [graph.nodes[n] for n in graph.after(name)]
                 expect(
                     len(after) == 1 and isinstance(after[0], allowed),
@@ -96,14 +102,14 @@ def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
 def populations_have_shapes(graph: Graph) -> None:
     """A population holds neurons, and not too many."""
     for name, node in graph.of(*POPULATIONS, BiasInput):
-        with layer(name, node):
+        with naming_layer(name, node):
             check_shape(node.shape)
 
 
 def synapses_fit_their_populations(graph: Graph) -> None:
-    """A synapse takes as many spikes as its source sends, and makes what its target takes."""
+    """A synapse has as many inputs as its source and as many outputs as its target."""
     for name, node in graph.of(Synapse):
-        with layer(name, node):
+        with naming_layer(name, node):
             check_shape(node.in_shape, "its in_shape")
             check_shape(node.out_shape, "its out_shape")
             (before,), (after,) = graph.before(name), graph.after(name)
@@ -115,19 +121,19 @@ def synapses_fit_their_populations(graph: Graph) -> None:
             )
             expect(
                 bias_of(node.op) is None,
-                "it has a bias. Put it into bias_mant of its target, or behind an AlwaysOn.",
+                "it has a bias. Put it into bias_mant of its target, or after an AlwaysOn.",
             )
-            found = out_shape(node.op, node.in_shape)
+            shape = out_shape(node.op, node.in_shape)
             expect(
-                found == node.out_shape,
-                f"its weights make the shape {found}, but its out_shape is {node.out_shape}.",
+                shape == node.out_shape,
+                f"its weights give the shape {shape}, but its out_shape is {node.out_shape}.",
             )
 
 
 def weights_are_on_the_grid(graph: Graph) -> None:
-    """A weight is -256..254 in steps of 2^(9 - bits)."""
+    """A weight is in -256..254 in steps of 2^(9 - bits)."""
     for name, node in graph.of(Synapse):
-        with layer(name, node):
+        with naming_layer(name, node):
             _check_between("bits", node.bits, WEIGHT_WIDTHS)
             weights = node.op.weights
             expect(
@@ -138,9 +144,9 @@ def weights_are_on_the_grid(graph: Graph) -> None:
 
 
 def exponents_and_delays_are_a_chips(graph: Graph) -> None:
-    """Weight exponent and axon delay fit their fields; a constant axon has nothing to delay."""
+    """Weight exponent and axon delay fit their fields; a constant axon has no delay."""
     for name, node in graph.of(Synapse):
-        with layer(name, node):
+        with naming_layer(name, node):
             _check_between("weight_exp", node.weight_exp, WEIGHT_EXPONENTS)
             (before,) = graph.before(name)
             on = isinstance(graph.nodes[before], AlwaysOn)
@@ -149,21 +155,21 @@ def exponents_and_delays_are_a_chips(graph: Graph) -> None:
                 _check_late(node, on)
 
 
-def a_delay_per_neuron_stands_outside_of_loops(graph: Graph) -> None:
-    """What comes back in a loop waits alike for all neurons."""
+def a_delay_per_neuron_is_outside_of_loops(graph: Graph) -> None:
+    """A synapse in a loop has the same delay for all neurons."""
     late = {name for name, node in graph.of(Synapse) if node.late is not None}
     for group in components(graph) if late else ():
         for name in late.intersection(group.names) if group.loop else ():
-            with layer(name, graph.nodes[name]):
+            with naming_layer(name, graph.nodes[name]):
                 raise BadInput(
-                    "it has a delay per neuron and stands in a loop, allowed is one delay for all."
+                    "it has a delay per neuron and is in a loop, allowed is one delay for all."
                 )
 
 
 def registers_are_in_range(graph: Graph) -> None:
-    """Every register of a population is one value or one a neuron, of the bits it has."""
+    """Every register of a population has one value or one per neuron, and holds it."""
     for name, node in graph.of(CubaLIF):
-        with layer(name, node):
+        with naming_layer(name, node):
             for what, values in arrays(node):
                 check_one_or_each(values, what, node.shape)
                 if what in REGISTERS:
@@ -172,14 +178,14 @@ def registers_are_in_range(graph: Graph) -> None:
                     expect(
                         low <= least and most <= high,
                         f"its {what} is {least if least < low else most}, allowed are "
-                        f"{low}..{high}, what the register holds.",
+                        f"{low}..{high}, the range of the register.",
                     )
 
 
 def what_the_host_writes_fits(graph: Graph) -> None:
-    """A BiasInput makes one mantissa for each neuron of the population behind it."""
+    """A BiasInput makes one mantissa per neuron of the population after it."""
     for name, node in graph.of(BiasInput):
-        with layer(name, node):
+        with naming_layer(name, node):
             (after,) = graph.after(name)
             target = graph.nodes[after].shape
             expect(
@@ -188,27 +194,27 @@ def what_the_host_writes_fits(graph: Graph) -> None:
             )
             check_shape(node.in_shape, "its in_shape")
             check_one_or_each(node.scale, "scale", node.shape)
-            made = node.in_shape
+            currents = node.in_shape
             if node.host is not None:
                 for what, values in arrays(node.host):
                     if what not in ("indices", "indptr"):
                         check_floats(values, f"host.{what}")
-                made = out_shape(node.host, node.in_shape)
+                currents = out_shape(node.host, node.in_shape)
             expect(
-                size(made) == size(node.shape),
-                f"it makes {size(made)} values a sample, but its population has "
+                size(currents) == size(node.shape),
+                f"it makes {size(currents)} values per sample, but its population has "
                 f"{size(node.shape)} neurons.",
             )
 
 
 def _check_late(node: Synapse, on: bool) -> None:
-    """Further steps of each target neuron of a dense synapse."""
+    """Check the further steps of each target neuron of a dense synapse."""
     late = node.late
     assert late is not None
     expect(
         isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1 and not on,
-        "its delay differs between neurons, allowed is that for a Linear on one axis that takes "
-        "the spikes of a population.",
+        "its delay differs between neurons, allowed only for a Linear on one axis that takes the "
+        "spikes of a population.",
     )
     expect(
         late.shape == (size(node.out_shape),),
@@ -219,13 +225,13 @@ def _check_late(node: Synapse, on: bool) -> None:
     _check_between("longest delay", node.longest_delay, (0, MOST_AXON_DELAY))
 
 
-def _check_between(what: str, found: int, allowed: Bounds) -> None:
+def _check_between(what: str, value: int, allowed: Bounds) -> None:
     low, high = allowed
-    expect(low <= found <= high, f"its {what} is {found}, allowed are {low}..{high}.")
+    expect(low <= value <= high, f"its {what} is {value}, allowed are {low}..{high}.")
 
 
 def _check_grid(weights: Array, grid: Grid) -> None:
-    """In the weights' own type, for a stranger's 64 bits may not fit another."""
+    """Check that weights are on the grid, in their own type: 64 bits may not fit another."""
     if not weights.size:
         return
     (low, high), step = grid.stored, grid.step
@@ -236,6 +242,6 @@ def _check_grid(weights: Array, grid: Grid) -> None:
         good &= not np.any(flat[start : start + AT_ONCE].astype(np.int64) % step)
     expect(
         good,
-        f"its weights go from {least} to {most}, but with {grid.bits} bits one is in {low}..{high} "
-        f"in steps of {step}. Quantize the network again.",
+        f"its weights go from {least} to {most}, but weights of {grid.bits} bits are "
+        f"{low}..{high} in steps of {step}. Quantize the network again.",
     )

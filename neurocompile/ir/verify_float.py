@@ -9,81 +9,81 @@ from __future__ import annotations
 import numpy as np
 
 from neurocompile.errors import BadInput
-from neurocompile.ir.checks import check_floats, check_one_or_each, expect, layer
+from neurocompile.ir.checks import check_floats, check_one_or_each, expect, naming_layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import JOINS, MOST_DELAY_STEPS, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
 
-INDICES = ("indices", "indptr")  # the only arrays that count something
+INDICES = ("indices", "indptr")  # the only arrays that hold whole numbers
 
 
 def parameters_are_floats(graph: Graph) -> None:
     """Weights and neuron constants are real numbers."""
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             for what, values in arrays(node):
                 if what not in INDICES:
                     check_floats(values, what)
 
 
 def one_input(graph: Graph) -> None:
-    """A network has one Input, and something behind it."""
+    """A network has one Input, and a layer after it."""
     names = [name for name, _ in graph.of(Input)]
     if len(names) != 1:
         raise BadInput(
             f"the graph has {len(names)} inputs ({', '.join(names[:3]) or 'none'}), allowed is one "
             "Input."
         )
-    expect(len(graph.nodes) > 1, "the graph has no layer behind its input. Add one.")
+    expect(len(graph.nodes) > 1, "the graph has no layer after its input. Add one.")
 
 
 def layers_have_their_sources(graph: Graph) -> None:
-    """An Input has nothing before it, an Add or Concat two or more, every other node one."""
+    """An Input has no source, an Add or Concat two or more, every other node one."""
     for name, node in graph.nodes.items():
-        with layer(name, node):
-            found, allowed = len(graph.before(name)), 0 if isinstance(node, Input) else 1
+        with naming_layer(name, node):
+            sources, allowed = len(graph.before(name)), 0 if isinstance(node, Input) else 1
             if isinstance(node, JOINS):
-                expect(found >= 2, f"{found} layers lead to it, allowed are 2 or more.")
+                expect(sources >= 2, f"{sources} layers lead to it, allowed are 2 or more.")
             else:
                 expect(
-                    found == allowed,
-                    f"{found} layers lead to it, allowed are exactly {allowed}. "
+                    sources == allowed,
+                    f"{sources} layers lead to it, allowed are exactly {allowed}. "
                     "Only Add and Concat take several.",
                 )
 
 
 def delays_are_steps(graph: Graph) -> None:
-    """A Delay holds back for a step at least."""
+    """A Delay holds its input back for at least one step."""
     for name, node in graph.of(Delay):
-        with layer(name, node):
+        with naming_layer(name, node):
             good = 1 <= node.steps <= MOST_DELAY_STEPS
             expect(good, f"its steps are {node.steps}, allowed are 1..{MOST_DELAY_STEPS}.")
 
 
 def shapes_fit(graph: Graph) -> None:
-    """Every layer can take the shape before it, and none is too large."""
+    """Every layer can take its input shape, and none is too large."""
     shapes(graph)
 
 
-def one_value_or_one_a_neuron(graph: Graph) -> None:
-    """A neuron's parameters are () or exactly the layer's shape."""
+def one_value_or_one_per_neuron(graph: Graph) -> None:
+    """A neuron's parameters have the shape () or exactly that of the layer."""
     shape = shapes(graph)
     for name, neuron in graph.of(Neuron):
-        with layer(name, neuron):
+        with naming_layer(name, neuron):
             for what, values in arrays(neuron):
                 check_one_or_each(values, what, shape[name])
 
 
 def time_constants_are_positive(graph: Graph) -> None:
-    """A leak takes from a state; it neither keeps it for ever nor adds to it."""
+    """A leak takes from a state; it neither keeps it forever nor adds to it."""
     for name, neuron in graph.of(Neuron):
-        with layer(name, neuron):
+        with naming_layer(name, neuron):
             for what, values in arrays(neuron):
                 good = not what.startswith("tau_") or bool(np.all(values > 0))
                 expect(
                     good,
                     f"its {what} is {float(values.min()):.4g} 1/s, allowed is a number above 0. "
-                    "A time constant is longer than 0 s and finite.",
+                    "A time constant must be longer than 0 s and finite.",
                 )

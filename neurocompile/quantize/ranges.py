@@ -19,7 +19,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import Neuron, has_current, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape, Shape, size
-from neurocompile.ir.order import order_behind
+from neurocompile.ir.order import sources_first
 from neurocompile.ir.shapes import shapes
 
 # The 24 bits of a potential hold 516 times the largest weight, 254 * 2^6, if weights are not
@@ -78,7 +78,7 @@ def bound(graph: Graph) -> Ranges:
     shape = shapes(graph)
     reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(Neuron)}
     largest_input = 1.0
-    for name in order_behind(graph, (Input, Neuron)):
+    for name in sources_first(graph, (Input, Neuron)):
         node = graph.nodes[name]
         before = [reach[b] for b in graph.before(name) if name not in reach]
         if isinstance(node, Input):

@@ -35,7 +35,7 @@ from neurocompile.ir.nodes import (
     bias_of,
     size,
 )
-from neurocompile.ir.order import order_behind
+from neurocompile.ir.order import sources_first
 from neurocompile.ir.shapes import out_shape
 from neurocompile.simplify.fold_batchnorm import folded
 
@@ -127,7 +127,7 @@ def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPat
     paths: dict[str, tuple[LinearPath, ...]] = {
         name: (LinearPath(name, 0, shape[name]),) for name, _ in graph.of(*ORIGINS)
     }
-    for name in order_behind(graph, ORIGINS):
+    for name in sources_first(graph, ORIGINS):
         if name not in paths:
             paths[name] = _paths_after(graph, name, shape, paths)
     return {name: paths[graph.before(name)[0]] for name, _ in graph.of(Neuron)}

@@ -150,7 +150,7 @@ def test_its_longest_delay_takes_a_field_beside_every_weight():
         (
             {"op": Conv(np.full((2, 1, 1), 2), None, (1,), (0,), (1,), 1), "in_shape": (1, 1)}
             | {"out_shape": (2, 1), "late": [0, 1]},
-            "its delay differs between neurons, allowed is that for a Linear on one axis",
+            "its delay differs between neurons, allowed only for a Linear on one axis",
         ),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_loop_takes_its_shape_from_what_enters_it_or_from_a_reshape():
         (
             {"r": Reshape((2, 1)), "a": Concat()},
             ["in r a", "in a"],
-            "layer 'a' (Concat): it joins the shapes (2, 1) and (2,). Behind the first axis",
+            "layer 'a' (Concat): it joins the shapes (2, 1) and (2,). After the first axis",
         ),
         (
             {"l": Linear(np.ones((3, 2))), "a": Add(), "d": Delay(1)},
@@ -118,9 +118,9 @@ def test_a_loop_takes_its_shape_from_what_enters_it_or_from_a_reshape():
         (
             {"i": Identity(), "d": Delay(1)},
             ["i d i"],
-            "layer 'd' (Delay): its shape depends on itself alone, in a loop",
+            "layer 'd' (Delay): its shape depends only on itself, in a loop",
         ),
-        ({"d": Delay(1)}, ["d d"], "layer 'd' (Delay): its shape depends on itself alone"),
+        ({"d": Delay(1)}, ["d d"], "layer 'd' (Delay): its shape depends only on itself"),
         (
             {"l": Linear(np.ones((2, 2))), "a": Add(), "n": IMMEDIATE},
             ["in a n l a"],

@@ -81,7 +81,7 @@ def test_a_batch_norm_multiplies_and_shifts_each_channel():
     assert apply(op, torch.tensor(x[None], dtype=torch.float64), (2, 2))[0].tolist() == expected
     with pytest.raises(BadInput, match=r"was given the shape \(3, 2\), but takes \(2, ...\)"):
         out_shape(op, (3, 2))
-    with pytest.raises(BadInput, match=r"its weight has shape \(2, 1\), allowed is a number for"):
+    with pytest.raises(BadInput, match=r"its weight has shape \(2, 1\), allowed is one number per"):
         out_shape(BatchNorm(np.ones((2, 1))), (2,))
 
 

@@ -119,7 +119,7 @@ def test_sound_graphs_are_given_back():
             (("a", "a"),),
             "the edge from 'a' to 'a' leads backwards, but",
         ),
-        ({"a": Identity(), "b": Identity()}, (("a", "b"),) * 2, "stands 2 times, allowed is once"),
+        ({"a": Identity(), "b": Identity()}, (("a", "b"),) * 2, "occurs 2 times, allowed is once"),
         ({"a": Identity()}, (("a", "a"),) * 40_001, "40001 edges, allowed are up to 40000"),
         ({"a": "no node"}, (), "layer 'a' (str): it is not a node of the F"),
     ],
@@ -185,9 +185,9 @@ def test_a_number_is_finite_in_float32(number):
         (csr(indptr=(0, 1, 2)), "(3,)), allowed are (n,), (n,) and (2,) for 1 rows"),
         (csr(indices=(0,)), "allowed are (n,), (n,) and (2,)"),
         (csr(data=((1.0, 2.0),)), "allowed are (n,), (n,) and (2,)"),
-        (csr(indptr=(1, 2)), "its indptr does not rise from 0 to its 2 values"),
-        (csr(indptr=(0, 3, 2), out_shape=(2,)), "its indptr does not rise"),
-        (csr(indptr=(0, 2**63 - 1, -(2**63), 2), out_shape=(3,)), "its indptr does not rise"),
+        (csr(indptr=(1, 2)), "its indptr must rise from 0 to its 2 values"),
+        (csr(indptr=(0, 3, 2), out_shape=(2,)), "its indptr must rise"),
+        (csr(indptr=(0, 2**63 - 1, -(2**63), 2), out_shape=(3,)), "its indptr must rise"),
         (csr(indices=(0, 2)), "its indices hold a column outside 0..1"),
         (csr(indices=(-1, 1)), "its indices hold a column outside 0..1"),
         (csr(indices=(1, 0)), "its indices do not ascend within each row"),
@@ -234,11 +234,15 @@ def test_a_row_of_a_sparse_map_may_start_before_the_last_one_ended():
         (
             transposed(output_padding=(2,)),
             (1, 4),
-            "its output_padding is (2,), but must stay below",
+            "its output_padding is (2,), but must be below",
         ),
         (transposed(stride=(1 << 20,)), (1, 99), "its image before the padding is cut off is"),
         (transposed(padding=(4,)), (1, 4), "an image that its padding (4,) leaves"),
-        (AvgPool((2,), (1,), (2,)), (1, 4), "its padding (2,) is more than half its kernel (2,)"),
+        (
+            AvgPool((2,), (1,), (2,)),
+            (1, 4),
+            "its padding is (2,), but PyTorch allows up to half of its kernel (2,)",
+        ),
         (AvgPool((2, 2, 2), (1,) * 3, (0,) * 3), (1, 4, 4, 4), "its kernel is (2, 2, 2)"),
         (SumPool((2,), (0,), (0,)), (1, 4), "its stride is (0,)"),
         (SumPool((1 << 15,) * 2, (1, 1), (1, 1)), (1, 4, 4), "its kernel (32768, 32768) reads"),
@@ -270,7 +274,7 @@ def test_layers_fit_together(node, shape, words):
     [
         ({"a": Identity()}, (), "the graph has 0 inputs (none), allowed is one Input"),
         ({"a": Input((1,)), "b": Input((1,))}, (), "the graph has 2 inputs (a, b)"),
-        ({"a": Input((1,))}, (), "the graph has no layer behind its input"),
+        ({"a": Input((1,))}, (), "the graph has no layer after its input"),
         ({"a": Input((1,)), "b": Identity()}, (), "layer 'b' (Identity): 0 layers lead to it"),
         ({"b": Identity(), "a": Input((1,))}, (("b", "a"),), "(Identity): 0 layers lead"),
     ],
@@ -317,14 +321,14 @@ def test_a_float_graph_stands_behind_one_input(nodes, edges, words):
         (fixed(replace(synapse(), in_shape=(0, 0))), "its in_shape is (0, 0)"),
         (
             fixed(replace(synapse(), out_shape=(2, 1))),
-            "make the shape (2,), but its out_shape is (2, 1)",
+            "give the shape (2,), but its out_shape is (2, 1)",
         ),
         (fixed(replace(synapse(), op=Linear(np.eye(2), np.ones(2)))), "it has a bias. Put it into"),
         (
             fixed(replace(synapse(), op=Reshape((2,)))),
             "its op is a Reshape, allowed is Linear or Conv or",
         ),
-        (written(in_shape=(3,)), "it makes 3 values a sample, but its population has 2 neurons"),
+        (written(in_shape=(3,)), "it makes 3 values per sample, but its population has 2 neurons"),
         (written(shape=(1, 2)), "its shape is (1, 2), but it leads to a population of (2,)"),
         (written(scale=np.ones(3)), "its scale has shape (3,), allowed are () and (2,)"),
         (written(host=Linear(np.ones((2, 3)))), "it was given the shape (2,), but takes (..., 3)"),
@@ -341,11 +345,11 @@ def test_populations_and_synapses_fit_together(graph, words):
         (
             [[1, 2], [3, 4]],
             8,
-            "its weights go from 1 to 4, but with 8 bits one is in -256..254 in ste",
+            "its weights go from 1 to 4, but weights of 8 bits are -256..254 in ste",
         ),
         ([[256, 0], [0, 0]], 8, "its weights go from 0 to 256"),
         ([[-258, 0], [0, 0]], 8, "its weights go from -258 to 0"),
-        ([[2, 0], [0, 0]], 2, "with 2 bits one is in -256..128 in steps of 128"),
+        ([[2, 0], [0, 0]], 2, "weights of 2 bits are -256..128 in steps of 128"),
         (np.full((2, 2), 2**64 - 2, np.uint64), 8, "its weights go from 18446744073709551614"),
         (np.full((2, 2), 64, np.int8), 2, "in steps of 128"),
         (
@@ -404,7 +408,7 @@ def test_a_register_holds_what_its_bits_allow(register, found, allowed):
 
 
 @pytest.mark.parametrize("what", ["du", "v_init", "scale", "offset"])
-def test_a_register_is_one_value_or_one_a_neuron(what):
+def test_a_register_is_one_value_or_one_per_neuron(what):
     message = refusal(fixed(pop=population(**{what: np.zeros(3)})), "fixed")
     assert f"its {what} has shape (3,), allowed are () and (2,). Give one value" in message
 

@@ -260,7 +260,7 @@ def test_a_loop_without_neurons_is_refused_by_name():
         "n": neuron("box"),
     }
     graph = network(nodes, "input sum l late sum", "l n")
-    with pytest.raises(Unsupported, match=r"stands in a loop without neurons .*sum"):
+    with pytest.raises(Unsupported, match=r"is in a loop without neurons .*sum"):
         simplify(graph)
 
 

@@ -1,7 +1,7 @@
 """The zip archive around a `.pt` file, checked before PyTorch reads a byte of it.
 
 In:  an open file.
-Out: nothing, or a refusal: entries that would be larger than the file, that lead elsewhere,
+Out: nothing, or a refusal of entries that would be larger than the file, that lead out of it,
      or whose bytes have changed.
 torch.save stores its entries without compression, so an honest file declares no more than its size.
 """
@@ -16,18 +16,18 @@ from neurocompile.errors import BadInput
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 4 << 30  # a thousand million float32 weights
-START = b"PK\x03\x04"  # of a zip archive that nothing stands before
+START = b"PK\x03\x04"  # first bytes of a zip archive with nothing before it
 
 
 def check_archive(file: IO[bytes], what: str) -> None:
-    """Refuse an archive that torch.save did not write as it is.
+    """Refuse an archive that is not as torch.save writes it.
 
     Args:
-        file: Open for reading; it is left at its start.
+        file: File open for reading; its position is 0 afterwards.
         what: Name of the file, for the error message.
 
     Raises:
-        BadInput: If it is no zip archive, declares too much, or its checksums do not hold.
+        BadInput: If it is not a zip archive, declares too much, or a checksum is wrong.
     """
     file.seek(0, 2)
     length = file.tell()
@@ -35,7 +35,7 @@ def check_archive(file: IO[bytes], what: str) -> None:
     if length > MAX_BYTES:
         raise BadInput(f"{what} has {length} bytes, but at most {MAX_BYTES} are read.")
     if file.read(len(START)) != START:
-        raise BadInput(f"{what} is not a file that torch.save wrote (it is no zip archive).")
+        raise BadInput(f"{what} is not a file that torch.save wrote: it is not a zip archive.")
     try:
         with zipfile.ZipFile(file) as archive:
             _check_entries(archive.infolist(), length, what)
@@ -45,7 +45,7 @@ def check_archive(file: IO[bytes], what: str) -> None:
     except RuntimeError as error:  # zipfile's answer to an encrypted entry
         raise BadInput(f"{what} cannot be read: {error}.") from None
     if damaged is not None:
-        raise BadInput(f"{what} is damaged: the checksum of its entry {damaged!r} does not hold.")
+        raise BadInput(f"{what} is damaged: the checksum of its entry {damaged!r} is wrong.")
     file.seek(0)
 
 
@@ -57,7 +57,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], length: int, what: str) -> No
     for entry in entries:
         path = PurePosixPath(entry.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
-            raise BadInput(f"{what} holds the entry {entry.filename!r}, which leads elsewhere.")
+            raise BadInput(f"{what} holds the entry {entry.filename!r}, which leads out of it.")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             raise BadInput(
                 f"{what} holds the compressed entry {entry.filename!r}. torch.save compresses "

@@ -1,8 +1,8 @@
-"""A FLOAT graph as plain values, and back: what a `.pt` file holds of it.
+"""A FLOAT graph as the plain values that a `.pt` file holds, and back.
 
-In:  a graph; or dicts, lists, strings, numbers and tensors out of a file.
+In:  a graph; or dicts, lists, strings, numbers and tensors from a file.
 Out: the other of the two.
-What comes from a file is believed in nothing: `ir.verify` checks what is made of it here.
+Nothing from a file is trusted: `ir.verify` checks the graph that is made from it here.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import FLOAT_NODES
 
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in FLOAT_NODES}
-Readers = Mapping[str, Callable[[Any, Field, str], Any]]  # by what a field holds
+Readers = Mapping[str, Callable[[Any, Field, str], Any]]  # keys: the kinds of `Field.holds`
 PRECISIONS = (torch.float32, torch.float64, torch.int64)
 
 
 def to_plain(graph: Graph, stored: Iterable[Tensor] = ()) -> dict[str, Any]:
-    """Nodes and edges as plain values; `from_plain` is the inverse. Settings stand apart.
+    """Nodes and edges as plain values; `from_plain` is the inverse. Settings are not included.
 
     Args:
         graph: FLOAT graph.
-        stored: Tensors that are stored beside it: an array that equals one of them bit for bit
-            is that tensor, so that a file holds it once.
+        stored: Tensors that the same file stores anyway. An array that equals one of them bit
+            for bit becomes that tensor, so that the file holds it once.
     """
-    known: dict[Any, list[Tensor]] = {}
+    alike: dict[Any, list[Tensor]] = {}  # by type and shape
     for tensor in stored:
-        known.setdefault((tensor.dtype, tuple(tensor.shape)), []).append(tensor)
+        alike.setdefault((tensor.dtype, tuple(tensor.shape)), []).append(tensor)
 
     def tensor_of(array: Array) -> Tensor:
-        made = torch.from_numpy(array.copy())  # torch warns of memory that it may not write
+        tensor = torch.from_numpy(array.copy())  # torch warns about memory that it may not write
         equal = (
             t
-            for t in known.get((made.dtype, tuple(made.shape)), [])
+            for t in alike.get((tensor.dtype, tuple(tensor.shape)), [])
             if t.numpy().tobytes() == array.tobytes()  # equality would take -0.0 for 0.0
         )
-        return next(equal, made)
+        return next(equal, tensor)
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -67,23 +67,23 @@ def to_plain(graph: Graph, stored: Iterable[Tensor] = ()) -> dict[str, Any]:
 
 
 def from_plain(values: Any, settings: Settings) -> Graph:
-    """The graph out of a file's plain values.
+    """The graph from a file's plain values.
 
     Raises:
-        BadInput: If anything is missing, too much, or of the wrong type.
+        BadInput: If anything is missing, superfluous, or of the wrong type.
     """
-    made = {name: node_of(name, entry, KINDS, READERS) for name, entry in nodes_of(values).items()}
-    return Graph(made, edges_of(values), settings)
+    nodes = {name: node_of(name, entry, KINDS, READERS) for name, entry in nodes_of(values).items()}
+    return Graph(nodes, edges_of(values), settings)
 
 
 def nodes_of(values: Any) -> dict[str, dict[str, Any]]:
     """The entries of a graph's nodes by name."""
-    found = expect_kind(values, dict, "the graph")
+    graph = expect_kind(values, dict, "the graph")
     nodes: dict[str, dict[str, Any]] = {}
-    for entry in expect_kind(found.get("nodes"), list, "the graph's nodes"):
+    for entry in expect_kind(graph.get("nodes"), list, "the graph's nodes"):
         name = expect_kind(expect_kind(entry, dict, "a node").get("name"), str, "a node's name")
         if name in nodes:
-            raise BadInput(f"node '{name}' stands twice in the graph.")
+            raise BadInput(f"node '{name}' occurs twice in the graph.")
         nodes[name] = entry
     return nodes
 
@@ -100,23 +100,23 @@ def edges_of(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def node_of(name: str, entry: dict[str, Any], kinds: dict[str, Any], readers: Readers) -> Any:
-    """A node of one of these kinds; each field is read by what it holds."""
+    """A node of one of these kinds; each field is read by the reader for its kind of value."""
     kind_name = expect_kind(entry.get("kind"), str, f"the kind of node '{name}'")
     kind = kinds.get(kind_name)
     if kind is None:
         raise BadInput(f"node '{name}' is a {kind_name!r}, which this version does not know.")
     given = {key: value for key, value in entry.items() if key not in ("name", "kind")}
-    made: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for field in fields_of(kind):
         if field.name in given:
             value, what = given.pop(field.name), f"{field.name} of node '{name}'"
             nothing = value is None and field.optional
-            made[field.name] = None if nothing else readers[field.holds](value, field, what)
+            arguments[field.name] = None if nothing else readers[field.holds](value, field, what)
         elif field.required:
             raise BadInput(f"node '{name}' ({kind_name}) lacks {field.name}.")
     if given:
         raise BadInput(f"node '{name}' ({kind_name}) has the unknown field '{next(iter(given))}'.")
-    return kind(**made)
+    return kind(**arguments)
 
 
 def _array(value: Any, field: Field, what: str) -> Array:
@@ -155,7 +155,7 @@ READERS: Readers = {
 
 
 def expect_kind(value: Any, kind: type, what: str) -> Any:
-    """The value, if it is exactly of this type (True is no int)."""
+    """The value, if it is exactly of this type (True is not an int)."""
     if type(value) is not kind:
         raise BadInput(f"{what} is a {type(value).__name__}, but a {kind.__name__} is expected.")
     return value

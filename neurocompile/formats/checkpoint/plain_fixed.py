@@ -1,8 +1,8 @@
-"""A FIXED graph as plain values, and back: what a `.pt` file of integers holds.
+"""A FIXED graph as the plain values that a `.pt` file of integers holds, and back.
 
-In:  a graph; or dicts, lists, strings, numbers and tensors out of a file.
+In:  a graph; or dicts, lists, strings, numbers and tensors from a file.
 Out: the other of the two.
-A weight takes the bits that it has on the chip. `ir.verify` checks what is made of a file here.
+A weight takes as many bits as on the chip. `ir.verify` checks the graph that is made here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, tor
 
 
 def fixed_to_plain(graph: Graph) -> dict[str, Any]:
-    """Nodes and edges as plain values; `fixed_from_plain` is the inverse. Settings stand apart."""
+    """Nodes and edges as plain values, without settings; `fixed_from_plain` is the inverse."""
     return {
         "nodes": [{"name": name, **_plain_node(node)} for name, node in graph.nodes.items()],
         "edges": [list(edge) for edge in graph.edges],
@@ -46,36 +46,36 @@ def fixed_to_plain(graph: Graph) -> dict[str, Any]:
 
 
 def fixed_from_plain(values: Any, settings: Settings) -> Graph:
-    """The graph out of a file's plain values.
+    """The graph from a file's plain values.
 
     Raises:
-        BadInput: If anything is missing, too much, or of the wrong type.
+        BadInput: If anything is missing, superfluous, or of the wrong type.
     """
-    made = {}
+    nodes = {}
     for name, entry in nodes_of(values).items():
         _check_whole(name, entry)
-        made[name] = node_of(name, entry, FIXED_KINDS, FIXED_READERS)
-    return Graph(made, edges_of(values), settings)
+        nodes[name] = node_of(name, entry, FIXED_KINDS, FIXED_READERS)
+    return Graph(nodes, edges_of(values), settings)
 
 
 def pack(weights: Array, bits: int) -> Tensor:
-    """Weights on the grid of `bits`, in as many bits each: uint8."""
+    """Weights on the grid of `bits`, packed into that many bits each: uint8."""
     codes = weights.ravel().astype(np.int64) // Grid(bits).step
     return torch.from_numpy(np.packbits((codes[:, None] >> np.arange(bits)) & 1, bitorder="little"))
 
 
 def unpack(packed: Array, count: int, bits: int) -> Array:
-    """`count` weights out of bytes that `pack` made: int16, (count,)."""
+    """`count` weights from bytes that `pack` made: (count,) int16."""
     digits = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
     codes = np.zeros(count, dtype=np.int16)
     for digit in range(bits):
         codes |= digits[:, digit].astype(np.int16) << digit
-    codes -= (codes >> (bits - 1)) << bits  # two's complement: the highest digit counts negative
+    codes -= (codes >> (bits - 1)) << bits  # two's complement: the highest digit is negative
     return codes * np.int16(Grid(bits).step)
 
 
 def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
-    """A node by its fields; whole weights of a synapse's map, of `bits` bits, are packed."""
+    """A node by its fields; the weights of a synapse's map, of `bits` bits, are packed."""
     plain: dict[str, Any] = {"kind": type(node).__name__}
     for field in stored_fields(node):
         value = getattr(node, field)
@@ -92,7 +92,7 @@ def _plain_node(node: Any, bits: int = 0) -> dict[str, Any]:
 
 
 def _narrow(values: Array) -> Array:
-    """Whole numbers in the smallest type that holds them; others as they are."""
+    """Whole numbers in the smallest type that holds them; other numbers unchanged."""
     if values.dtype.kind != "i":
         return values.copy()
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
@@ -105,7 +105,7 @@ def _signed(high: int) -> Any:
 
 
 def _check_whole(name: str, entry: dict[str, Any]) -> None:
-    """Fields that hold whole numbers are none that would be cut to some."""
+    """Refuse floats in fields of whole numbers, because conversion would cut them."""
     for field, value in entry.items():
         if type(value) is dict:
             _check_whole(name, value)

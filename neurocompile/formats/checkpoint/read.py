@@ -28,9 +28,9 @@ from neurocompile.ir.verify import verify
 
 FORMAT = "neurocompile checkpoint"
 VERSION = "1.2"  # MAJOR.MINOR; a new minor version only adds fields
-MAX_VALUES = 1_000_000  # plain values in a file; a list that holds itself many times has more
+MAX_VALUES = 1_000_000  # plain values in a file; a list inside itself many times has more
 MAX_DEPTH = 32
-MAX_REUSE = 16  # bytes of all tensors / bytes of the file: layers may share their weights
+MAX_REUSE = 16  # bytes of all tensors / bytes of the file: layers may share weights
 PLAIN = (str, int, float, bool, type(None))
 
 GOOD_FILE = """Write a good file where the model is built:
@@ -44,8 +44,9 @@ class Checkpoint:
     """What a `.pt` file holds.
 
     Attributes:
-        graph: FLOAT graph, or the FIXED one of a network trained on the grid; with its settings.
-        state_dict: Parameters and buffers of the module it was traced from; none of a FIXED one.
+        graph: FLOAT graph, or FIXED graph of a network trained on the grid, with its settings.
+        state_dict: Parameters and buffers of the module from which a FLOAT graph was traced;
+            empty for a FIXED graph.
     """
 
     graph: Graph
@@ -61,7 +62,7 @@ def load(path: str | Path) -> Checkpoint:
     """Read a checkpoint that `neurocompile.save` wrote.
 
     Raises:
-        BadInput: If there is no such file, or it is no sound checkpoint of this version.
+        BadInput: If there is no such file, or it is not a sound checkpoint of this version.
     """
     what = f"'{path}'"
     with _opened(path) as file:
@@ -77,17 +78,17 @@ def load(path: str | Path) -> Checkpoint:
         graph = _graph(content, settings)
         return Checkpoint(graph, _state(content.get("state_dict")))
     except BadInput as error:
-        raise BadInput(f"{what} is no sound checkpoint: {error}") from None
+        raise BadInput(f"{what} is not a sound checkpoint: {error}") from None
 
 
 def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
-    """A pickled module and the example of its input. Runs whatever code the file holds.
+    """A pickled module and an example of its input. Runs whatever code the file holds.
 
-    The file is torch.save({"model": model, "example_input": x}, path): a module alone does not
-    say which shape it takes.
+    The file is torch.save({"model": model, "example_input": x}, path), because a module itself
+    does not say which shape it takes.
 
     Raises:
-        BadInput: If it is no such file.
+        BadInput: If it is not such a file.
     """
     what = f"'{path}'"
     with _opened(path) as file:
@@ -96,7 +97,7 @@ def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
         except Exception as error:  # a pickle can raise whatever its classes raise
             raise BadInput(
                 f"{what} cannot be unpickled ({type(error).__name__}: {first_line(error)}). "
-                "The classes of the model must be importable here under the names they had."
+                "The classes of the model must be importable here under the same names."
             ) from None
     model, example = (
         (content.get("model"), content.get("example_input"))
@@ -107,7 +108,7 @@ def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
         raise BadInput(
             f"{what} does not say which input the model takes. A pickled model is read from\n"
             '    torch.save({"model": model, "example_input": x}, path)  # x: one batch\n'
-            f"or better without pickled code. {GOOD_FILE}"
+            f"or, better, saved without pickled code. {GOOD_FILE}"
         )
     return model, example
 
@@ -122,17 +123,17 @@ def _opened(path: str | Path) -> IO[bytes]:
 
 
 def _unpickled(file: IO[bytes], what: str) -> Any:
-    """The content, by PyTorch's reader that builds tensors and plain values only."""
+    """The content, read by PyTorch's reader that builds only tensors and plain values."""
     try:
         with warnings.catch_warnings():
-            # PyTorch warns of kinds of storage that a damaged file may name; they are refused.
+            # PyTorch warns about kinds of storage in a damaged file; such files are refused.
             warnings.simplefilter("ignore")
             return torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise BadInput(
             f"{what} holds pickled Python objects, which could run code. {GOOD_FILE}"
         ) from None
-    except Exception as error:  # torch.load answers a foreign archive with many kinds of error
+    except Exception as error:  # torch.load raises many kinds of error for a foreign archive
         raise BadInput(
             f"{what} is not a checkpoint that PyTorch can read ({first_line(error)}). {GOOD_FILE}"
         ) from None
@@ -140,13 +141,13 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
 
 def _foreign(content: Any, what: str) -> BadInput:
     is_state = isinstance(content, dict) and any(isinstance(v, Tensor) for v in content.values())
-    found = "a bare state dict: weights without layers" if is_state else "no checkpoint of ours"
-    return BadInput(f"{what} is {found}. {GOOD_FILE}")
+    kind = "a bare state dict: weights without layers" if is_state else "not a checkpoint of ours"
+    return BadInput(f"{what} is {kind}. {GOOD_FILE}")
 
 
 def _check_version(version: Any) -> None:
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,6}\.\d{1,6}", version):
-        raise BadInput(f"its version is {str(version)[:40]!r}, not one such as {VERSION}.")
+        raise BadInput(f"its version is {str(version)[:40]!r}, not a version such as {VERSION}.")
     major, ours = (int(v.split(".")[0]) for v in (version, VERSION))
     if major > ours:
         raise BadInput(
@@ -179,12 +180,12 @@ def _graph(content: dict[str, Any], settings: Settings) -> Graph:
 
 def _state(values: Any) -> dict[str, Tensor]:
     if not isinstance(values, dict) or not all(isinstance(v, Tensor) for v in values.values()):
-        raise BadInput("its state dict is not one of tensors.")
+        raise BadInput("its state dict holds other values than tensors.")
     return dict(values)
 
 
 def _check_plain(content: Any, length: int) -> None:
-    """Only plain values and whole tensors, not too many, too large or too deep."""
+    """Allow only plain values and whole tensors, not too many, too large or nested too deep."""
     pending = [(content, 0)]
     count = size = 0
     while pending:
@@ -203,7 +204,7 @@ def _check_plain(content: Any, length: int) -> None:
         elif type(value) is Tensor:
             size += _bytes_of(value)
         elif type(value) not in PLAIN:
-            raise BadInput(f"it holds a {type(value).__name__}, which is no plain value.")
+            raise BadInput(f"it holds a {type(value).__name__}, which is not a plain value.")
     if size > MAX_REUSE * length:
         raise BadInput(
             f"its tensors have {size} bytes, more than {MAX_REUSE} times the {length} of the file."
@@ -211,10 +212,10 @@ def _check_plain(content: Any, length: int) -> None:
 
 
 def _bytes_of(tensor: Tensor) -> int:
-    """Bytes of a tensor that has all its values in memory of its own."""
+    """Size in bytes of a tensor, which must hold all its values itself."""
     dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not dense or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():
-        raise BadInput("a tensor in it is not a dense one.")
+        raise BadInput("a tensor in it is not dense.")
     size = tensor.numel() * tensor.element_size()
     if size > tensor.untyped_storage().nbytes():
         raise BadInput("a tensor in it has more values than it stores.")

@@ -1,8 +1,8 @@
 """Write a checkpoint: a network as one `.pt` file that is safe to read.
 
-In:  a graph, FLOAT or FIXED, and the state dict of the module it was traced from.
+In:  a graph, FLOAT or FIXED, and the state dict of the module from which it was traced.
 Out: a file of plain values and tensors.
-A failure leaves the file that was there.
+A failure leaves an existing file unchanged.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from neurocompile.ir.settings import Settings
 
 
 def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, Any]) -> None:
-    """Write a graph and the state dict it was traced from.
+    """Write a graph and the state dict of the module from which it was traced.
 
     Args:
-        graph: FLOAT, or the FIXED one of a network trained on the grid; with its settings.
-        path: Where to write; an existing file is replaced, at once and only when all went well.
-        state_dict: Parameters and buffers of the module, which the file of a FIXED graph leaves
-            out.
+        graph: FLOAT graph, or FIXED graph of a network trained on the grid, with its settings.
+        path: Path of the file. An existing file is replaced in one step, and only on success.
+        state_dict: Parameters and buffers of the module; the file of a FIXED graph omits them.
 
     Raises:
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
@@ -41,8 +40,8 @@ def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, An
     else:
         state = _plain_state(state_dict)
         network = {"graph": to_plain(graph, state.values()), "state_dict": state}
-    kept = _plain_settings(graph.settings)
-    save_whole({"format": FORMAT, "version": VERSION, "settings": kept, **network}, Path(path))
+    settings = _plain_settings(graph.settings)
+    save_whole({"format": FORMAT, "version": VERSION, "settings": settings, **network}, Path(path))
 
 
 def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -51,8 +50,8 @@ def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
             raise BadInput(
-                f"'{name}' in the model's state dict is a {type(tensor).__name__} that is no dense "
-                "tensor. Keep such values out of the state dict."
+                f"'{name}' in the model's state dict is a {type(tensor).__name__}, but only dense "
+                "tensors can be stored. Keep such values out of the state dict."
             )
         values = tensor.detach().as_subclass(Tensor).cpu().contiguous()
         is_part = values.untyped_storage().nbytes() > values.numel() * values.element_size()
@@ -61,7 +60,7 @@ def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON has them, so that a file gives back what was put in."""
+    """The settings as JSON holds them, so that reading the file returns the same settings."""
     try:
         values: dict[str, Any] = json.loads(json.dumps(settings.to_dict(), allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -71,16 +70,16 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
         ) from None
     if Settings.from_dict(values) != settings:
         raise BadInput(
-            "Settings.training holds tuples, or keys that are no strings. Use lists and strings."
+            "Settings.training holds tuples, or keys that are not strings. Use lists and strings."
         )
     return values
 
 
 def save_whole(content: dict[str, Any], path: Path) -> None:
-    """Write plain values and tensors as torch does, whole or not at all.
+    """Write plain values and tensors as torch does, completely or not at all.
 
     Raises:
-        BadInput: As `formats.whole.whole_file`.
+        BadInput: As in `formats.whole.whole_file`.
     """
     with whole_file(path) as building, building.open("wb") as file:
         torch.save(content, file)

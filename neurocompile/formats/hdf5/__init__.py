@@ -1,1 +1,1 @@
-"""HDF5 files of strangers, read in a process of its own."""
+"""Untrusted HDF5 files, read in a separate process."""

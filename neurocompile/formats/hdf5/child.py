@@ -1,9 +1,9 @@
-"""The process that reads an HDF5 file for `hdf5.py`, and may die of it.
+"""The process that reads an HDF5 file for `read.py`; a crash of HDF5 ends only this process.
 
 In:  a path on the command line.
 Out: on standard output, the length of a header in 8 bytes, the header in JSON, then the numbers
      of every dataset in the order in which the header names them, breadth first.
-Every dataset is looked at before the first is read.
+Every dataset is checked before the first one is read.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-MEMORY = 4 << 30  # address space; libraries take 1 GiB of it
+MEMORY = 4 << 30  # bytes of address space; libraries take 1 GiB of it
 CPU_S = 60
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 MAX_TEXTS = 1 << 20  # texts in all datasets
 AT_ONCE = 1 << 20  # bytes that are read before they are sent
-MAX_BYTES = 1 << 30  # as in hdf5.py, which checks it again
+MAX_BYTES = 1 << 30  # as in read.py, which checks it again
 
 
 class Refused(Exception):
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 def main(path: str) -> None:
-    """Send a file's content, or why not."""
+    """Send a file's content, or the reason why it is refused."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     import h5py
@@ -37,24 +37,24 @@ def main(path: str) -> None:
     try:
         with h5py.File(path, "r") as file:
             tree: dict[str, Any] = {}
-            found = list(_described(h5py, file, tree))
-            _check_size(found)
-            for dataset, entry in found:
+            datasets = list(_described(h5py, file, tree))
+            _check_size(datasets)
+            for dataset, entry in datasets:
                 if entry["kind"] == "text":
                     entry["texts"] = _texts(dataset)
             _send_header({"tree": tree})
             sent = True
-            for dataset, entry in found:
+            for dataset, entry in datasets:
                 if entry["kind"] != "text":
                     _send_numbers(dataset, entry["kind"])
             sys.stdout.buffer.flush()
     except Refused as error:
         _send_header({"error": str(error)})
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        if sent:  # the parent expects numbers and would take a second header for some
+        if sent:  # the parent expects numbers and would read a second header as numbers
             sys.exit(1)
         first = (str(error).splitlines() or [""])[0][:200]
-        _send_header({"error": f"is damaged, so that HDF5 cannot read it: {first}."})
+        _send_header({"error": f"is damaged, so HDF5 cannot read it: {first}."})
 
 
 def _send_header(content: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def _send_header(content: dict[str, Any]) -> None:
 
 
 def _send_numbers(dataset: Any, kind: str) -> None:
-    """A dataset in C order, some rows at a time, in whole chunks of HDF5's."""
+    """Send a dataset in C order, some rows at a time, in whole HDF5 chunks."""
     if not dataset.shape or not dataset.size:
         sys.stdout.buffer.write(dataset[()].astype(kind, copy=False).tobytes())
         return
@@ -77,7 +77,7 @@ def _send_numbers(dataset: Any, kind: str) -> None:
 
 
 def _described(h5py: Any, file: Any, tree: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Every dataset with its description, breadth first; fills the tree with both."""
+    """Every dataset with its description, breadth first; adds groups and descriptions to `tree`."""
     pending = [(file, tree, 0)]
     count = 0
     while pending:
@@ -85,10 +85,10 @@ def _described(h5py: Any, file: Any, tree: dict[str, Any]) -> Iterator[tuple[Any
         for name in group:
             count += 1
             if count > MAX_OBJECTS or depth > MAX_DEPTH:
-                raise Refused(f"holds over {MAX_OBJECTS} objects, or groups {MAX_DEPTH} deep.")
+                raise Refused(f"holds over {MAX_OBJECTS} objects, or groups over {MAX_DEPTH} deep.")
             where = f"{group.name.rstrip('/')}/{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise Refused(f"holds '{where}', a link to another place, which is not followed.")
+                raise Refused(f"holds '{where}', a link to another object, which is not followed.")
             item = group[name]
             if isinstance(item, h5py.Group):
                 inner: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def _described(h5py: Any, file: Any, tree: dict[str, Any]) -> Iterator[tuple[Any
                 entry = into[name] = _description(h5py, item, where)
                 yield item, entry
             else:
-                raise Refused(f"holds '{where}', which is neither group nor dataset.")
+                raise Refused(f"holds '{where}', which is neither a group nor a dataset.")
 
 
 def _description(h5py: Any, dataset: Any, where: str) -> dict[str, Any]:
@@ -114,12 +114,12 @@ def _description(h5py: Any, dataset: Any, where: str) -> dict[str, Any]:
     return {"kind": dtype.char, "shape": shape}
 
 
-def _check_size(found: list[tuple[Any, dict[str, Any]]]) -> None:
-    """Of what is declared, before anything is read."""
-    numbers = sum(d.size * d.dtype.itemsize for d, entry in found if entry["kind"] != "text")
+def _check_size(datasets: list[tuple[Any, dict[str, Any]]]) -> None:
+    """Check the declared sizes, before anything is read."""
+    numbers = sum(d.size * d.dtype.itemsize for d, entry in datasets if entry["kind"] != "text")
     if numbers > MAX_BYTES:
         raise Refused(f"declares {numbers} bytes of numbers, but at most {MAX_BYTES} are read.")
-    texts = sum(d.size * max(1, d.dtype.itemsize // 64) for d, e in found if e["kind"] == "text")
+    texts = sum(d.size * max(1, d.dtype.itemsize // 64) for d, e in datasets if e["kind"] == "text")
     if texts > MAX_TEXTS:
         raise Refused(f"declares {texts} texts, but at most {MAX_TEXTS} are read.")
 

@@ -1,9 +1,9 @@
-"""Read an HDF5 file of a stranger without running HDF5's own reader in this process.
+"""Read an untrusted HDF5 file without running HDF5's own reader in this process.
 
 In:  a path.
 Out: its groups as dicts, its datasets as numpy arrays and texts, or one BadInput sentence.
-A child process with limits on memory and time reads the file; what it says is checked here
-before memory is taken. Attributes are not read: neither NIR nor netx uses any.
+A child process with limits on memory and time reads the file; its output is checked here
+before memory is allocated. Attributes are not read: neither NIR nor netx uses any.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from neurocompile.errors import BadInput
 from neurocompile.installed import child_environment
 from neurocompile.ir.arrays import Array
 
-Tree = dict[str, Any]  # of Tree, Array, str, or Array of str
+Tree = dict[str, Any]  # values: Tree, Array, str, or Array of str
 
-MAX_BYTES = 1 << 30  # of all numbers in a file: 268 million float32 weights
-MAX_HEADER = 1 << 26  # of all names and texts
+MAX_BYTES = 1 << 30  # bytes of all numbers in a file: 268 million float32 weights
+MAX_HEADER = 1 << 26  # bytes of all names and texts
 MAX_AXES = 32
 TIMEOUT_S = 60.0
-LENGTH = 8  # bytes of the number that stands before the header
-START = b"\x89HDF\r\n\x1a\n"  # of an HDF5 file without a user block
-NUMBERS = "?bhilqBHILQefd"  # kinds that numpy and HDF5 share
+LENGTH = 8  # bytes of the number before the header
+START = b"\x89HDF\r\n\x1a\n"  # first bytes of an HDF5 file without a user block
+NUMBERS = "?bhilqBHILQefd"  # kinds of numbers that numpy and HDF5 share
 
 
 def read_hdf5(path: str | Path) -> Tree:
     """The content of an HDF5 file.
 
     Args:
-        path: Of a file; nothing that it links to is opened.
+        path: Path of the file; nothing to which it links is opened.
 
     Returns:
-        A dict for each group; for each dataset an array of numbers or bools of its shape, a
-        `str` for one text, an array of `str` for several.
+        A dict per group. A dataset is an array of numbers or bools of its shape, a `str` for
+        one text, or an array of `str` for several.
 
     Raises:
-        BadInput: If the file cannot be read, holds links, references, compound or other values
-            than numbers and texts, or would take too much memory or time.
+        BadInput: If the file cannot be read, holds links or other values than numbers and texts
+            (references or compounds, for example), or would take too much memory or time.
     """
     what = f"'{path}'"
     try:
@@ -62,7 +62,7 @@ def read_hdf5(path: str | Path) -> Tree:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # a file may name a filter; none is loaded
+        # a file may name a filter plugin; none is loaded
         env=child_environment(HDF5_PLUGIN_PRELOAD="::"),
         start_new_session=True,
     ) as child:
@@ -77,7 +77,7 @@ def read_hdf5(path: str | Path) -> Tree:
 
 
 def _received(stream: IO[bytes], what: str) -> Tree:
-    """What the child sends: a header that describes everything, then the numbers in order."""
+    """The tree that the child sends: a header that describes everything, then the numbers."""
     length = int.from_bytes(_exactly(stream, LENGTH, what), "little")
     if length > MAX_HEADER:
         raise BadInput(f"{what} holds {length} bytes of names and texts, allowed are {MAX_HEADER}.")
@@ -85,19 +85,19 @@ def _received(stream: IO[bytes], what: str) -> Tree:
     if "error" in header:
         raise BadInput(f"{what} {header['error']}")
     tree: Tree = header["tree"]
-    found = list(_datasets(tree))
-    declared = sum(_bytes(entry, what) for _, _, entry in found if entry["kind"] != "text")
+    datasets = list(_datasets(tree))
+    declared = sum(_bytes(entry, what) for _, _, entry in datasets if entry["kind"] != "text")
     if declared > MAX_BYTES:
         raise BadInput(
             f"{what} declares {declared} bytes of numbers, but at most {MAX_BYTES} are read."
         )
-    for group, name, entry in found:
+    for group, name, entry in datasets:
         group[name] = _value(entry, stream, what)
     return tree
 
 
 def _datasets(tree: Tree) -> Iterator[tuple[Tree, str, Any]]:
-    """Every dataset's description and the group it stands in; unwraps groups, which have a "/"."""
+    """Every dataset's group, name and description; unwraps groups, whose content is under "/"."""
     pending = [tree]
     while pending:
         group = pending.pop(0)
@@ -136,14 +136,14 @@ def _fill(stream: IO[bytes], values: Array, what: str) -> None:
 
 
 def _exactly(stream: IO[bytes], length: int, what: str) -> bytes:
-    found = stream.read(length)
-    if len(found) != length:
+    data = stream.read(length)
+    if len(data) != length:
         raise _gone(what)
-    return found
+    return data
 
 
 def _gone(what: str) -> BadInput:
     return BadInput(
-        f"{what} could not be read: HDF5's reader stopped, or took more than {TIMEOUT_S:g} s or "
-        "the memory that it may have. The file is damaged, or made to do harm. Write it again."
+        f"{what} could not be read: HDF5's reader crashed, or took more than {TIMEOUT_S:g} s or "
+        "more memory than allowed. The file is damaged or malicious. Write it again."
     )

@@ -18,7 +18,7 @@ from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
 from neurocompile.formats.nir.primitives import AXES, MAPS, Named, Ways, nodes_of
 from neurocompile.formats.nir.reset import reset_of
-from neurocompile.ir.checks import check_shape, layer
+from neurocompile.ir.checks import check_shape, naming_layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape, size
@@ -78,7 +78,7 @@ def _parts(
         if name == flat.input:
             shape[name] = _arriving(flat, edges, NirNode(name, fields, (), dt, assumed=assumed))
             parts[name] = (("", Input(shape[name])),)
-            with layer(name, parts[name][0][1]):
+            with naming_layer(name, parts[name][0][1]):
                 check_shape(shape[name])
             continue
         before = next(a for a in edges.before[name] if (a, name) not in back)

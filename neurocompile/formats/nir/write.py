@@ -19,7 +19,7 @@ from neurocompile.formats.nir.flat import Tree
 from neurocompile.formats.nir.own import KEY, describe, metadata
 from neurocompile.formats.nir.rules import NodeContext, delay_primitive, primitive
 from neurocompile.formats.nir.wiring import wire
-from neurocompile.ir.checks import layer
+from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify import verify
@@ -50,7 +50,7 @@ def to_nir(graph: Graph, *, keep_subtract: bool = False) -> Tree:
     dt = graph.settings.dt
     nodes: Tree = {}
     for name, node in wiring.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             before = shape[graph.before(name)[0]] if graph.before(name) else ()
             nodes[name] = primitive(node, NodeContext(before, shape[name], dt, keep_subtract))
             nodes[name]["metadata"] = metadata(node)

@@ -1,7 +1,7 @@
-"""What a sound graph must not hold beside, for ONNX cannot say it or onnxruntime cannot run it.
+"""Refuse what ONNX cannot express or onnxruntime cannot run, though the graph is sound.
 
 In:  a graph that `ir.verify` has accepted.
-Out: the shape behind each node, or an Unsupported that names the layer.
+Out: the output shape of each node, or an Unsupported that names the layer.
 After this check, writing cannot fail.
 """
 
@@ -13,24 +13,24 @@ import numpy as np
 
 from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx.fields import WEIGHT_TYPES
-from neurocompile.ir.checks import layer
+from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import ConvTranspose, Shape, Sparse, size
 from neurocompile.ir.shapes import shapes
 
 EXACT_IN_FLOAT32 = 1 << 24
-LARGEST_MATRIX = 1 << 28  # a Sparse is multiplied as a dense int8 or float32 matrix
+LARGEST_MATRIX = 1 << 28  # entries; a Sparse is multiplied as a dense int8 or float32 matrix
 
 
 def check(graph: Graph) -> dict[str, Shape]:
-    """Shape of one step of a sample behind each node.
+    """Output shape of each node, for one step of a sample.
 
     Raises:
         Unsupported: If the graph is sound but has no ONNX form.
     """
     for name, node in graph.nodes.items():
-        with layer(name, node):
+        with naming_layer(name, node):
             _check_map(node.op if isinstance(node, Synapse) else node)
             if isinstance(node, Synapse):
                 _check_type(node)
@@ -57,14 +57,14 @@ def _check_map(op: Any) -> None:
         if any(extra >= s and extra > p for extra, s, p in axes):
             raise Unsupported(
                 f"its output_padding {op.output_padding} is neither below its stride {op.stride} "
-                f"nor within its padding {op.padding}, which ONNX cannot say. Use a smaller one."
+                f"nor within its padding {op.padding}, which ONNX cannot hold. Use a smaller one."
             )
 
 
 def _check_type(synapse: Synapse) -> None:
-    found = str(synapse.op.weights.dtype)
-    if found not in WEIGHT_TYPES:
-        raise Unsupported(f"its weights are {found}, allowed are {', '.join(WEIGHT_TYPES)}.")
+    dtype = str(synapse.op.weights.dtype)
+    if dtype not in WEIGHT_TYPES:
+        raise Unsupported(f"its weights are {dtype}, allowed are {', '.join(WEIGHT_TYPES)}.")
 
 
 def _check_exact(synapse: Synapse) -> None:
@@ -74,6 +74,6 @@ def _check_exact(synapse: Synapse) -> None:
         most = int(np.abs(op.weight.astype(np.int64)).sum(axis=axes).max())
         if most >= EXACT_IN_FLOAT32:
             raise Unsupported(
-                f"its weights of one output sum up to {most}, but a transposed convolution is "
-                f"exact below {EXACT_IN_FLOAT32} only. Use a Sparse synapse."
+                f"the weights of one output add up to {most}, but a transposed convolution is "
+                f"exact only below {EXACT_IN_FLOAT32}. Use a Sparse synapse."
             )

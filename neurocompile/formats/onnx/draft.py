@@ -1,8 +1,8 @@
-"""An ONNX graph under construction: what layers write into.
+"""An ONNX graph under construction, into which layers write.
 
 In:  a checked graph, then each of its layers.
 Out: nodes, inputs, outputs, initializers, and the JSON entries that describe the layers.
-Every array is kept once, and every value has a name of its own.
+Every array is kept once, and every value has its own name.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.fields import encode, halved
-from neurocompile.formats.onnx.ops import DOMAIN, TYPES, Block, tensor
+from neurocompile.formats.onnx.ops import DOMAIN, TYPES, NodeList, tensor
 from neurocompile.formats.onnx.tensors import chunks
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
 
-BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so that none collides
+BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so none collides
 
 
 def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """Nodes, each followed by those in the body of its loop; bodies hold no loops."""
+    """Every node, each followed by those in the body of its loop; bodies hold no loops."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
@@ -35,27 +35,27 @@ def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
                 yield from attribute.g.node
 
 
-def held_back(block: Block, value: str, steps: int, axes: int) -> str:
-    """A value (batch, steps, ...) of so many more axes, later by some steps, with 0 before it."""
+def held_back(nodes: NodeList, value: str, steps: int, axes: int) -> str:
+    """Name of a value (batch, steps, ...) with `axes` more axes, delayed, with zeros before it."""
     pads = np.zeros((2, axes + 2), dtype=np.int64)
     pads[0, 1] = steps
-    longer = block.add("Pad", value, block.constant(pads.ravel(), np.int64))
-    start, end, axis = (block.constant([n], np.int64) for n in (0, -steps, 1))
-    return block.add("Slice", longer, start, end, axis)
+    longer = nodes.add("Pad", value, nodes.constant(pads.ravel(), np.int64))
+    start, end, axis = (nodes.constant([n], np.int64) for n in (0, -steps, 1))
+    return nodes.add("Slice", longer, start, end, axis)
 
 
 class Draft:
     """An ONNX graph under construction.
 
     Attributes:
-        graph: What is written.
-        shapes: Behind each node.
-        values: Name of the value behind each node.
-        nodes, inputs, outputs, initializers: Of the ONNX graph.
-        entries: A JSON entry for each node of the graph.
-        carried: Names of the tensors that the nodes of an op of ours carry for readers.
-        looped: Names of the layers that stand in a loop.
-        apart: By name of an initializer whose values do not go into the file: those values.
+        graph: Graph that is written.
+        shapes: Output shape of each node.
+        values: Name of the output value of each node.
+        nodes, inputs, outputs, initializers: Parts of the ONNX graph.
+        entries: One JSON entry per node of the graph.
+        carried: Names of the tensors that the nodes of our own ops carry for readers.
+        looped: Names of the layers in a loop.
+        apart: Values that do not go into the file, by name of their initializer.
     """
 
     def __init__(self, graph: Graph, shapes: dict[str, Shape], apart: Iterable[str] = ()) -> None:
@@ -72,23 +72,23 @@ class Draft:
         self.apart: dict[str, Iterator[Array]] = dict.fromkeys(apart, iter(()))
         self._batch_steps: str | None = None
 
-    def block(self, name: str) -> Block:
-        """A block whose nodes go straight into this graph."""
-        return Block(name, self.nodes)
+    def node_list(self, name: str) -> NodeList:
+        """A list whose nodes go directly into this graph."""
+        return NodeList(name, self.nodes)
 
-    def lasting(self, block: Block) -> Block:
-        """Where a layer puts what no step changes: here beside all else."""
-        return block
+    def lasting(self, nodes: NodeList) -> NodeList:
+        """The list for what no step changes: here the same as for everything else."""
+        return nodes
 
-    def delayed(self, block: Block, name: str, source: str, delay: int) -> str:
-        """The value behind a node, later by some steps, for the layer that asks for it.
+    def delayed(self, nodes: NodeList, name: str, source: str, delay: int) -> str:
+        """Name of a node's output, `delay` steps later, for the layer that asks for it.
 
-        0 stands before it; what leaves the run is lost.
+        Zeros come before it; what is later than the last step is lost.
         """
-        return held_back(block, self.values[source], delay, len(self.shapes[source]))
+        return held_back(nodes, self.values[source], delay, len(self.shapes[source]))
 
     def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
-        """Declare an input, batch and steps first."""
+        """Declare an input, with batch and steps as its first axes."""
         self.inputs.append(_info(name, elem_type, shape))
         self.values[name] = name
 
@@ -98,7 +98,7 @@ class Draft:
         return value
 
     def describe(self, name: str) -> dict[str, TensorProto]:
-        """Note a node's fields; returns the tensors that its ONNX node must carry."""
+        """Record a node's fields, and return the tensors that its ONNX node must carry."""
         node = self.graph.nodes[name]
         carried: dict[str, TensorProto] = {}
 
@@ -140,11 +140,11 @@ class Draft:
         return any(isinstance(nodes[before], BiasInput) for before in self.graph.before(name))
 
     def batch_steps(self) -> str:
-        """The value [batch, steps], read off the first input."""
+        """Name of the value [batch, steps], taken from the first input."""
         if self._batch_steps is None:
             first, _ = self.first_input()
-            block = self.block(".batch")
-            self._batch_steps = block.add("Shape", first, out=BATCH_STEPS, start=0, end=2)
+            nodes = self.node_list(".batch")
+            self._batch_steps = nodes.add("Shape", first, out=BATCH_STEPS, start=0, end=2)
         return self._batch_steps
 
     def first_input(self) -> tuple[str, Any]:
@@ -154,7 +154,7 @@ class Draft:
         return name, types[type(node)]
 
     def refuse_collisions(self) -> None:
-        """Two values must not share a name, however layers are called."""
+        """Raise BadInput if two values share a name because of how layers are called."""
         names = Counter(
             [o for node in every_node(self.nodes) for o in node.output]
             + list(self.initializers)

@@ -1,4 +1,4 @@
-"""A node's fields as JSON, its arrays as tensors beside it, and back bit for bit.
+"""A node's fields as JSON, its arrays as separate tensors, and back bit for bit.
 
 In:  any node of either vocabulary; `ir.schema` says what its fields hold.
 Out: {"kind": ..., field: plain value or {"array": name, "dtype": ...}}.
@@ -34,8 +34,8 @@ def encode(node: Any, store: Callable[[str, Array], dict[str, Any]], path: str =
 
     Args:
         node: A node of either vocabulary.
-        store: Keeps an array under a path such as "op_weight" and returns the entry for it.
-        path: Starts the paths of this node's arrays.
+        store: Keeps an array under a path such as "op_weight" and returns its entry.
+        path: Prefix of the paths of this node's arrays.
     """
     entry: dict[str, Any] = {"kind": kind_of(node)}
     for name in stored_fields(node):
@@ -61,34 +61,34 @@ def decode(
     """A node from JSON values.
 
     Args:
-        entry: What `encode` made, possibly damaged.
-        arrays: Every array of the file by name; what a node takes is taken out.
-        where: Names the layer in messages.
-        newer: Whether a later MINOR wrote the file, which may have fields we do not know.
-        kinds: Classes allowed here; all if None.
+        entry: Result of `encode`, possibly damaged.
+        arrays: Every array of the file by name; those that the node uses are removed.
+        where: Name of the layer, for messages.
+        newer: Whether a later MINOR wrote the file, which may have unknown fields.
+        kinds: Allowed classes; all if None.
 
     Raises:
         BadInput: If a field is missing, unknown, or of another type than its class says.
     """
     allowed = {kind.__name__: kind for kind in kinds} if kinds else KINDS
-    found = entry.get("kind") if isinstance(entry, dict) else entry
-    if not isinstance(entry, dict) or not isinstance(found, str) or found not in allowed:
+    name = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict) or not isinstance(name, str) or name not in allowed:
         raise BadInput(
-            f"{where}: {str(found)[:40]!r} is no kind of node here. "
+            f"{where}: {str(name)[:40]!r} is not a kind of node here. "
             f"Use one of: {', '.join(sorted(allowed))}."
         )
-    kind = allowed[found]
-    known = {field.name: field for field in fields_of(kind)}
-    unknown = sorted(entry.keys() - known.keys() - {"kind", "name"})
+    kind = allowed[name]
+    schema = {field.name: field for field in fields_of(kind)}
+    unknown = sorted(entry.keys() - schema.keys() - {"kind", "name"})
     if unknown and not newer:
         raise BadInput(f"{where}: a {kind.__name__} has no field {unknown[0][:40]!r}.")
-    missing = sorted(name for name in known if known[name].required and name not in entry)
+    missing = sorted(key for key in schema if schema[key].required and key not in entry)
     if missing:
         raise BadInput(f"{where}: the field {missing[0]!r} of this {kind.__name__} is missing.")
     values = {
-        name: _decode(entry[name], field, arrays, f"{where}, {name}", newer)
-        for name, field in known.items()
-        if name in entry
+        key: _decode(entry[key], field, arrays, f"{where}, {key}", newer)
+        for key, field in schema.items()
+        if key in entry
     }
     return kind(**values)
 
@@ -118,23 +118,23 @@ def _array(entry: Any, arrays: MutableMapping[str, Stored], where: str) -> Array
     """The array that an entry names, in the type and scale that it had in the graph."""
     name = entry.get("array") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name not in arrays:
-        raise BadInput(f"{where}: the array {str(name)[:60]!r} is not in the file, or taken twice.")
-    stored = arrays.pop(name)  # a small file shall not ask for a large array again and again
+        raise BadInput(f"{where}: the array {str(name)[:60]!r} is not in the file, or used twice.")
+    stored = arrays.pop(name)  # so that a small file cannot ask for a large array many times
     if "dtype" not in entry:
         return stored.array()
     dtype = entry["dtype"]
     if dtype not in WEIGHT_TYPES or stored.dtype != np.int8:
         raise BadInput(f"{where}: {str(entry)[:120]} does not describe integer weights.")
-    made, at, limits = np.empty(stored.shape, dtype), 0, np.iinfo(dtype)
-    flat = made.reshape(-1)
+    values, at, limits = np.empty(stored.shape, dtype), 0, np.iinfo(dtype)
+    flat = values.reshape(-1)
     for part in stored.chunks():
         weights = part.astype(np.int64) * HALVED
         if weights.min() < limits.min or weights.max() > limits.max:
             raise BadInput(f"{where}: a weight is outside {dtype}.")
         flat[at : at + part.size] = weights
         at += part.size
-    made.setflags(write=False)
-    return made
+    values.setflags(write=False)
+    return values
 
 
 WEIGHT_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")

@@ -1,9 +1,9 @@
 """Parse an ONNX file whose large tensors stay in the file until they are asked for.
 
 In:  an open file.
-Out: its model, in which the initializers that are large hold no bytes, and where those stand.
-Protobuf copies every tensor several times; so what it gets is the file without them. Only what
-every writer makes is taken out (one graph, one `raw_data` a tensor); else the whole is parsed.
+Out: the bytes of its model without those of large initializers, and the positions of the latter.
+Protobuf copies every tensor several times, so it gets the file without them. Only what every
+writer makes is left out (one graph, one `raw_data` per tensor); else the whole file is parsed.
 
 Source: protobuf.dev/programming-guides/encoding; onnx.proto: ModelProto.graph = 7,
 GraphProto.initializer = 5, TensorProto.raw_data = 9.
@@ -24,11 +24,11 @@ LONGEST_HEADER = 20  # bytes: two numbers of up to ten
 
 
 class _OddError(Exception):
-    """What no writer of ONNX files makes."""
+    """The file has a structure that no writer of ONNX files makes."""
 
 
 class _Field(NamedTuple):
-    """Of a message: its number and kind, where it starts, and where its content stands."""
+    """A field of a message: number, kind, its start, and begin and end of its content."""
 
     number: int
     kind: int
@@ -41,23 +41,23 @@ def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, ByteRang
     """The bytes of a file without its large tensors.
 
     Args:
-        descriptor: Of the open file.
-        size: Of the file, bytes.
+        descriptor: Descriptor of the open file.
+        size: Size of the file, bytes.
 
     Returns:
-        A message as protobuf writes it; and by the number of the initializer in its graph,
-        where the bytes stand that were left out.
+        A message as protobuf writes it, and the positions of the bytes that were left out, by
+        number of the initializer in its graph.
     """
     try:
         top = list(_fields(descriptor, 0, size))
         graphs = [f for f in top if f.number == GRAPH]
         if len(graphs) == 1 and graphs[0].kind == LENGTH:
-            graph, places = _graph(descriptor, graphs[0])
+            graph, in_file = _graph(descriptor, graphs[0])
             parts = [
                 _message(GRAPH, graph) if f in graphs else _read(descriptor, f.start, f.end)
                 for f in top
             ]
-            return b"".join(parts), places
+            return b"".join(parts), in_file
     except _OddError:
         pass
     return _read(descriptor, 0, size), {}
@@ -65,7 +65,7 @@ def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, ByteRang
 
 def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, ByteRange]]:
     """The bytes of a graph without its large tensors."""
-    parts, places, number = [], {}, 0
+    parts, in_file, number = [], {}, 0
     for field in _fields(descriptor, graph.begin, graph.end):
         raw = None
         if field.number == INITIALIZER:
@@ -74,24 +74,24 @@ def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, ByteRange]]
         if raw is None:
             parts.append(_read(descriptor, field.start, field.end))
             continue
-        places[number - 1] = ByteRange(descriptor, raw.begin, raw.end - raw.begin)
+        in_file[number - 1] = ByteRange(descriptor, raw.begin, raw.end - raw.begin)
         before = _read(descriptor, field.begin, raw.start)
         parts.append(_message(INITIALIZER, before + _read(descriptor, raw.end, field.end)))
-    return b"".join(parts), places
+    return b"".join(parts), in_file
 
 
 def _large(descriptor: int, tensor: _Field) -> _Field | None:
-    """The bytes of a tensor, if they are many and stand there once."""
+    """The field with the bytes of a tensor, if they are many and there is one such field."""
     if tensor.kind != LENGTH or tensor.end - tensor.begin <= LARGE:
         return None
-    found = [f for f in _fields(descriptor, tensor.begin, tensor.end) if f.number == RAW_DATA]
-    if len(found) != 1 or found[0].kind != LENGTH or found[0].end - found[0].begin <= LARGE:
+    raw = [f for f in _fields(descriptor, tensor.begin, tensor.end) if f.number == RAW_DATA]
+    if len(raw) != 1 or raw[0].kind != LENGTH or raw[0].end - raw[0].begin <= LARGE:
         return None
-    return found[0]
+    return raw[0]
 
 
 def _fields(descriptor: int, start: int, end: int) -> Iterator[_Field]:
-    """The fields of the message between two places of a file."""
+    """The fields of the message between two positions of a file."""
     while start < end:
         header = os.pread(descriptor, min(LONGEST_HEADER, end - start), start)
         tag, at = _number(header, 0)
@@ -112,12 +112,12 @@ def _fields(descriptor: int, start: int, end: int) -> Iterator[_Field]:
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
+    """A number with 7 bits per byte, and the position after it."""
     value = 0
-    for place in range(at, min(at + 10, len(data))):
-        value |= (data[place] & 127) << 7 * (place - at)
-        if data[place] < 128:
-            return value, place + 1
+    for position in range(at, min(at + 10, len(data))):
+        value |= (data[position] & 127) << 7 * (position - at)
+        if data[position] < 128:
+            return value, position + 1
     raise _OddError
 
 
@@ -131,12 +131,12 @@ def _message(number: int, content: bytes) -> bytes:
 
 
 def _read(descriptor: int, start: int, end: int) -> bytes:
-    """Bytes of a file."""
+    """The bytes of a file from `start` to `end`."""
     parts = []
     while start < end:
         part = os.pread(descriptor, min(end - start, 1 << 30), start)
         if not part:
-            raise _OddError  # the file was cut off since its size was asked for
+            raise _OddError  # the file was cut off after its size was read
         parts.append(part)
         start += len(part)
     return b"".join(parts)

@@ -1,8 +1,8 @@
-"""One rule a node: what each layer becomes in the ONNX graph.
+"""One rule per node: what each layer becomes in the ONNX graph.
 
 In:  a checked node and the draft of the file.
 Out: its nodes in the draft; its value is (batch, steps, *shape).
-The node that does a layer's work bears the layer's name.
+The node that does a layer's work has the layer's name.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from onnx import TensorProto
 from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx.draft import Draft, held_back
 from neurocompile.formats.onnx.fields import HALVED
-from neurocompile.formats.onnx.linear import Place, emit
+from neurocompile.formats.onnx.linear import Emission, emit
 from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
-from neurocompile.formats.onnx.ops import Block, tensor
+from neurocompile.formats.onnx.ops import NodeList, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
 
-DT = ".dt"  # the one number of the settings that a file computes with
+DT = ".dt"  # the only number of the settings with which a file computes
 
 
 @singledispatch
@@ -61,19 +61,19 @@ def _(node: BiasInput, name: str, draft: Draft) -> None:
 @write_layer.register
 def _(node: AlwaysOn, name: str, draft: Draft) -> None:
     draft.describe(name)
-    draft.values[name] = _full(draft, draft.block(name), 1, np.uint8, node.shape, name)
+    draft.values[name] = _full(draft, draft.node_list(name), 1, np.uint8, node.shape, name)
 
 
 @write_layer.register
 def _(node: Synapse, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block = draft.block(name)
+    nodes = draft.node_list(name)
     (source,), (target,) = draft.graph.before(name), draft.graph.after(name)
-    place = Place(
-        block=block,
-        lasting=draft.lasting(block),
+    emission = Emission(
+        nodes=nodes,
+        lasting=draft.lasting(nodes),
         name=name,
-        x=draft.delayed(block, name, source, node.delay) if node.delay else draft.values[source],
+        x=draft.delayed(nodes, name, source, node.delay) if node.delay else draft.values[source],
         in_shape=node.in_shape,
         out_shape=draft.shapes[target],
         array=lambda field: f"{name}.op_{field}",
@@ -82,48 +82,48 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
         batch_steps=draft.batch_steps,
     )
     if draft.shapes[source] != node.in_shape:
-        place = replace(place, x=place.shape_as(place.x, node.in_shape))
-    y = block.cast(emit(node.op, place), np.int64)
-    y = _shifted(block, y, node.weight_exp)
+        emission = replace(emission, x=emission.shape_as(emission.x, node.in_shape))
+    y = nodes.cast(emit(node.op, emission), np.int64)
+    y = _shifted(nodes, y, node.weight_exp)
     if node.late is not None:
-        y = _staggered(block, place.shape_as(y, node.late.shape), node.late, f"{name}.late")
+        y = _staggered(nodes, emission.shape_as(y, node.late.shape), node.late, f"{name}.late")
     if not isinstance(node.op, Conv | ConvTranspose):
-        y = place.shape_as(y, draft.shapes[target])
+        y = emission.shape_as(y, draft.shapes[target])
     draft.values[name] = y
 
 
-def _staggered(block: Block, y: str, late: Array, stored: str) -> str:
-    """What arrives (batch, steps, n), at each neuron later by its own steps.
+def _staggered(nodes: NodeList, y: str, late: Array, stored: str) -> str:
+    """What arrives, (batch, steps, n), later at each neuron by its own number of steps.
 
     Args:
-        block: Where the nodes go.
+        nodes: List to which the nodes are appended.
         y: Name of the value.
-        late: (n,) steps.
+        late: Further steps of each neuron, (n,).
         stored: Name of the initializer that holds them.
     """
     total = ""
     for steps in np.unique(late).tolist():
-        due = held_back(block, y, steps, axes=1) if steps else y
-        these = block.add("Equal", stored, block.constant(steps, np.int64))
-        due = block.add("Where", these, due, block.constant(0, np.int64))
-        total = block.add("Add", total, due) if total else due
+        due = held_back(nodes, y, steps, axes=1) if steps else y
+        these = nodes.add("Equal", stored, nodes.constant(steps, np.int64))
+        due = nodes.add("Where", these, due, nodes.constant(0, np.int64))
+        total = nodes.add("Add", total, due) if total else due
     return total
 
 
-def _shifted(block: Block, y: str, weight_exp: int) -> str:
-    """2 y 2**weight_exp, rounded down as a shift of bits does; y is a sum of halved weights."""
-    y = block.add("Mul", y, block.constant(HALVED << max(weight_exp, 0), np.int64))
-    if weight_exp < 0:  # Div cuts toward zero, so that the remainder goes first
-        divisor = block.constant(1 << -weight_exp, np.int64)
-        y = block.add("Sub", y, block.add("Mod", y, divisor))
-        y = block.add("Div", y, divisor)
+def _shifted(nodes: NodeList, y: str, weight_exp: int) -> str:
+    """2 y 2**weight_exp, rounded down like a shift of bits; y is a sum of halved weights."""
+    y = nodes.add("Mul", y, nodes.constant(HALVED << max(weight_exp, 0), np.int64))
+    if weight_exp < 0:  # Div cuts toward zero, so the remainder is subtracted first
+        divisor = nodes.constant(1 << -weight_exp, np.int64)
+        y = nodes.add("Sub", y, nodes.add("Mod", y, divisor))
+        y = nodes.add("Div", y, divisor)
     return y
 
 
 @write_layer.register
 def _(node: CubaLIF, name: str, draft: Draft) -> None:
     carried = draft.describe(name)
-    a, registers = arrivals(node, name, draft, draft.block(name))
+    a, registers = arrivals(node, name, draft, draft.node_list(name))
     outputs = [
         draft.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape),
         draft.add_output(f"{name}.membrane", TensorProto.INT32, node.shape),
@@ -133,8 +133,8 @@ def _(node: CubaLIF, name: str, draft: Draft) -> None:
     draft.values[name] = outputs[0]
 
 
-def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str, list[str]]:
-    """What synapses bring to a population, summed; and its registers, some from the host."""
+def arrivals(node: CubaLIF, name: str, draft: Draft, nodes: NodeList) -> tuple[str, list[str]]:
+    """The sum of what synapses bring to a population, and its registers, some from the host."""
     registers = {register: f"{name}.{register}" for register in REGISTERS}
     sums = []
     for before in draft.graph.before(name):
@@ -142,20 +142,20 @@ def arrivals(node: CubaLIF, name: str, draft: Draft, block: Block) -> tuple[str,
             registers["bias_mant"] = draft.values[before]
         else:
             sums.append(draft.values[before])
-    a = sums[0] if sums else _full(draft, block, 0, np.int64, node.shape)
+    a = sums[0] if sums else _full(draft, nodes, 0, np.int64, node.shape)
     for other in sums[1:]:
-        a = block.add("Add", a, other)
+        a = nodes.add("Add", a, other)
     return a, list(registers.values())
 
 
 @write_layer.register
 def _(node: LinearMap, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block = draft.block(name)
+    nodes = draft.node_list(name)
     (before,) = draft.graph.before(name)
-    place = Place(
-        block=block,
-        lasting=draft.lasting(block),
+    emission = Emission(
+        nodes=nodes,
+        lasting=draft.lasting(nodes),
         name=name,
         x=draft.values[before],
         in_shape=draft.shapes[before],
@@ -165,38 +165,38 @@ def _(node: LinearMap, name: str, draft: Draft) -> None:
         fixed=False,
         batch_steps=draft.batch_steps,
     )
-    _leave(name, draft, block, emit(node, place))
+    _leave(name, draft, nodes, emit(node, emission))
 
 
 @write_layer.register
 def _(node: Add, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block = draft.block(name)
+    nodes = draft.node_list(name)
     values = [draft.values[before] for before in draft.graph.before(name)]
-    _leave(name, draft, block, block.add("Sum", *values, name=name))
+    _leave(name, draft, nodes, nodes.add("Sum", *values, name=name))
 
 
 @write_layer.register
 def _(node: Concat, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block = draft.block(name)
+    nodes = draft.node_list(name)
     values = [draft.values[before] for before in draft.graph.before(name)]
-    _leave(name, draft, block, block.add("Concat", *values, name=name, axis=2))
+    _leave(name, draft, nodes, nodes.add("Concat", *values, name=name, axis=2))
 
 
 @write_layer.register
 def _(node: Delay, name: str, draft: Draft) -> None:
     draft.describe(name)
-    block = draft.block(name)
+    nodes = draft.node_list(name)
     (before,) = draft.graph.before(name)
-    late = draft.delayed(block, name, before, node.steps)
-    _leave(name, draft, block, block.add("Identity", late, name=name))
+    late = draft.delayed(nodes, name, before, node.steps)
+    _leave(name, draft, nodes, nodes.add("Identity", late, name=name))
 
 
-def _leave(name: str, draft: Draft, block: Block, value: str) -> None:
-    """Note the value behind a FLOAT layer; that of a last one is an output of the file."""
+def _leave(name: str, draft: Draft, nodes: NodeList, value: str) -> None:
+    """Record the value of a FLOAT layer; that of a last layer is an output of the file."""
     if name in draft.graph.outputs():
-        value = block.add("Identity", value, out=f"{name}.value")
+        value = nodes.add("Identity", value, out=f"{name}.value")
         draft.add_output(value, TensorProto.FLOAT, draft.shapes[name])
     draft.values[name] = value
 
@@ -214,17 +214,17 @@ def _(node: Neuron, name: str, draft: Draft) -> None:
 
 
 def parameters(node: Neuron, name: str, draft: Draft) -> list[str]:
-    """What the function of a FLOAT neuron takes beside its input: dt and the arrays."""
+    """What the function of a FLOAT neuron takes in addition to its input: dt and the arrays."""
     draft.initializers.setdefault(DT, tensor(np.array(draft.graph.settings.dt, np.float64), DT))
     return [DT, *(f"{name}.{field}" for field in parameter_names(node))]
 
 
 def _full(
-    draft: Draft, block: Block, fill: int, dtype: Any, shape: Shape, name: str | None = None
+    draft: Draft, nodes: NodeList, fill: int, dtype: Any, shape: Shape, name: str | None = None
 ) -> str:
-    """(batch, steps, *shape) of one number."""
-    target = block.add("Concat", draft.batch_steps(), block.constant(shape, np.int64), axis=0)
-    return block.add(
+    """A value (batch, steps, *shape) in which every number is `fill`."""
+    target = nodes.add("Concat", draft.batch_steps(), nodes.constant(shape, np.int64), axis=0)
+    return nodes.add(
         "ConstantOfShape",
         target,
         name=name,

@@ -1,7 +1,7 @@
 """Linear maps as standard ONNX operators, in float32 or in whole numbers.
 
-In:  a linear node, the value before it, (batch, steps, *shape).
-Out: the value behind it: float32, or the exact int64 sum of the weight mantissas.
+In:  a linear node, and its input value, (batch, steps, *shape).
+Out: its output value: float32, or the exact int64 sum of the weight mantissas.
 Integer sums are exact: uint8 spikes of 0 and 1 by int8 mantissas into int32.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import Unsupported
-from neurocompile.formats.onnx.ops import Block, tensor
+from neurocompile.formats.onnx.ops import NodeList, tensor
 from neurocompile.ir.nodes import (
     AvgPool,
     BatchNorm,
@@ -33,23 +33,23 @@ from neurocompile.ir.nodes import (
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """Where a linear map is emitted.
+class Emission:
+    """The context in which a linear map is emitted.
 
     Attributes:
-        block: Gets the nodes.
-        lasting: Gets what no step changes: block itself, or the one around a loop.
-        name: Of the layer, given to the node that does its work.
-        x: Value before, (batch, steps, *in_shape): uint8 if fixed, else float32.
-        in_shape, out_shape: Of one step of a sample.
-        array: Name of a field of the node -> name of its initializer.
-        has: Whether a field of the node is not None.
+        nodes: List to which the nodes are appended.
+        lasting: List for what no step changes: `nodes` itself, or the list around a loop.
+        name: Name of the layer, given to the node that does its work.
+        x: Name of the input, (batch, steps, *in_shape): uint8 if fixed, else float32.
+        in_shape, out_shape: Shapes of one step of a sample.
+        array: Function from the name of a field of the node to that of its initializer.
+        has: Function that returns whether a field of the node is not None.
         fixed: Whether sums are integers.
-        batch_steps: Makes the value [batch, steps].
+        batch_steps: Function that makes the value [batch, steps].
     """
 
-    block: Block
-    lasting: Block
+    nodes: NodeList
+    lasting: NodeList
     name: str
     x: str
     in_shape: Shape
@@ -60,99 +60,103 @@ class Place:
     batch_steps: Callable[[], str]
 
     def weight(self, field: str = "weight") -> str:
-        """A field in the type that the kernel multiplies with."""
+        """A field in the type with which the kernel multiplies."""
         value = self.array(field)
         return value if self.fixed else self.lasting.cast(value, np.float32)
 
     def shape_as(self, value: str, shape: Shape) -> str:
         """(batch, steps, *any) as (batch, steps, *shape)."""
-        target = self.block.constant((0, 0, *shape), np.int64)  # 0 keeps that axis
-        return self.block.add("Reshape", value, target)
+        target = self.nodes.constant((0, 0, *shape), np.int64)  # 0 keeps that axis
+        return self.nodes.add("Reshape", value, target)
 
     def folded(self) -> str:
-        """X as (batch * steps, *in_shape), which convolutions and pools take."""
-        return self.block.add(
-            "Reshape", self.x, self.block.constant((-1, *self.in_shape), np.int64)
+        """The input as (batch * steps, *in_shape), which convolutions and pools take."""
+        return self.nodes.add(
+            "Reshape", self.x, self.nodes.constant((-1, *self.in_shape), np.int64)
         )
 
     def unfolded(self, value: str) -> str:
         """(batch * steps, *out_shape) as (batch, steps, *out_shape)."""
-        shape = self.block.constant(self.out_shape, np.int64)
-        target = self.block.add("Concat", self.batch_steps(), shape, axis=0)
-        return self.block.add("Reshape", value, target)
+        shape = self.nodes.constant(self.out_shape, np.int64)
+        target = self.nodes.add("Concat", self.batch_steps(), shape, axis=0)
+        return self.nodes.add("Reshape", value, target)
 
     def work(self, op_type: str, *inputs: str, **attributes: Any) -> str:
-        """The node that bears the layer's name."""
-        return self.block.add(op_type, *inputs, name=self.name, **attributes)
+        """Append the node that has the layer's name."""
+        return self.nodes.add(op_type, *inputs, name=self.name, **attributes)
 
 
 @singledispatch
-def emit(op: Any, place: Place) -> str:
+def emit(op: Any, emission: Emission) -> str:
     """Append a linear map and return its value, (batch, steps, *out_shape).
 
     Raises:
-        Unsupported: For a node that is no linear map.
+        Unsupported: If the node is not a linear map.
     """
-    raise Unsupported(f"layer '{place.name}' is a {type(op).__name__}, which has no ONNX form.")
+    raise Unsupported(f"layer '{emission.name}' is a {type(op).__name__}, which has no ONNX form.")
 
 
 @emit.register
-def _(op: Linear, place: Place) -> str:
-    return _matmul(place, place.lasting.add("Transpose", place.weight(), perm=[1, 0]), place.x)
-
-
-@emit.register
-def _(op: Sparse, place: Place) -> str:
-    """Scatter the rows into a dense matrix, which onnxruntime does once, when it loads."""
-    block, n_in, n_out = place.lasting, size(op.in_shape), size(op.out_shape)
-    nnz = block.add("Shape", place.array("indices"))
-    # Row of each value: how many rows have ended before it.
-    ends = block.add(
-        "Slice",
-        place.array("indptr"),
-        block.constant([1], np.int64),
-        block.constant([n_out], np.int64),
+def _(op: Linear, emission: Emission) -> str:
+    return _matmul(
+        emission, emission.lasting.add("Transpose", emission.weight(), perm=[1, 0]), emission.x
     )
-    one = block.constant(1, np.int64)
-    ended = block.add(
+
+
+@emit.register
+def _(op: Sparse, emission: Emission) -> str:
+    """Scatter the rows into a dense matrix; onnxruntime does this once, when it loads the file."""
+    nodes, n_in, n_out = emission.lasting, size(op.in_shape), size(op.out_shape)
+    nnz = nodes.add("Shape", emission.array("indices"))
+    # The row of each value is the number of rows that end before it.
+    ends = nodes.add(
+        "Slice",
+        emission.array("indptr"),
+        nodes.constant([1], np.int64),
+        nodes.constant([n_out], np.int64),
+    )
+    one = nodes.constant(1, np.int64)
+    ended = nodes.add(
         "ScatterElements",
-        _zeros(block, block.add("Add", nnz, one), np.int64),
+        _zeros(nodes, nodes.add("Add", nnz, one), np.int64),
         ends,
-        block.add("Expand", one, block.add("Shape", ends)),
+        nodes.add("Expand", one, nodes.add("Shape", ends)),
         axis=0,
         reduction="add",
     )
-    row = block.add("CumSum", ended, block.constant(0, np.int64))
-    row = block.add("Slice", row, block.constant([0], np.int64), nnz)
-    at = block.add("Mul", row, block.constant(n_in, np.int64))
-    at = block.add("Add", at, place.array("indices"))
+    row = nodes.add("CumSum", ended, nodes.constant(0, np.int64))
+    row = nodes.add("Slice", row, nodes.constant([0], np.int64), nnz)
+    at = nodes.add("Mul", row, nodes.constant(n_in, np.int64))
+    at = nodes.add("Add", at, emission.array("indices"))
     flat = _zeros(
-        block, block.constant([n_out * n_in], np.int64), np.int8 if place.fixed else np.float32
+        nodes, nodes.constant([n_out * n_in], np.int64), np.int8 if emission.fixed else np.float32
     )
-    flat = block.add("ScatterElements", flat, at, place.weight("data"), axis=0)
-    dense = block.add("Reshape", flat, block.constant([n_out, n_in], np.int64))
-    y = _matmul(place, block.add("Transpose", dense, perm=[1, 0]), place.shape_as(place.x, (n_in,)))
-    return place.shape_as(y, op.out_shape)
+    flat = nodes.add("ScatterElements", flat, at, emission.weight("data"), axis=0)
+    dense = nodes.add("Reshape", flat, nodes.constant([n_out, n_in], np.int64))
+    y = _matmul(
+        emission, nodes.add("Transpose", dense, perm=[1, 0]), emission.shape_as(emission.x, (n_in,))
+    )
+    return emission.shape_as(y, op.out_shape)
 
 
-def _matmul(place: Place, weight: str, x: str) -> str:
-    y = place.work("MatMulInteger" if place.fixed else "MatMul", x, weight)
-    if place.has("bias"):
-        y = place.block.add("Add", y, place.weight("bias"))
+def _matmul(emission: Emission, weight: str, x: str) -> str:
+    y = emission.work("MatMulInteger" if emission.fixed else "MatMul", x, weight)
+    if emission.has("bias"):
+        y = emission.nodes.add("Add", y, emission.weight("bias"))
     return y
 
 
-def _zeros(block: Block, shape: str, dtype: Any) -> str:
-    return block.add("ConstantOfShape", shape, value=tensor(np.zeros(1, dtype)))
+def _zeros(nodes: NodeList, shape: str, dtype: Any) -> str:
+    return nodes.add("ConstantOfShape", shape, value=tensor(np.zeros(1, dtype)))
 
 
 @emit.register
-def _(op: Conv, place: Place) -> str:
-    inputs = [place.folded(), place.weight()]
-    if place.has("bias"):
-        inputs.append(place.weight("bias"))
-    y = place.work(
-        "ConvInteger" if place.fixed else "Conv",
+def _(op: Conv, emission: Emission) -> str:
+    inputs = [emission.folded(), emission.weight()]
+    if emission.has("bias"):
+        inputs.append(emission.weight("bias"))
+    y = emission.work(
+        "ConvInteger" if emission.fixed else "Conv",
         *inputs,
         kernel_shape=op.weight.shape[2:],
         strides=op.stride,
@@ -160,23 +164,23 @@ def _(op: Conv, place: Place) -> str:
         dilations=op.dilation,
         group=op.groups,
     )
-    return place.unfolded(y)
+    return emission.unfolded(y)
 
 
 @emit.register
-def _(op: ConvTranspose, place: Place) -> str:
-    """In float32 at both stages: no integer form exists, and sums below 2^24 are exact."""
-    x, weight = place.folded(), place.weight()
-    if place.fixed:
-        x = place.block.cast(x, np.float32)
-        weight = place.lasting.cast(weight, np.float32)
+def _(op: ConvTranspose, emission: Emission) -> str:
+    """Emit float32 at both stages: no integer form exists, and sums below 2^24 are exact."""
+    x, weight = emission.folded(), emission.weight()
+    if emission.fixed:
+        x = emission.nodes.cast(x, np.float32)
+        weight = emission.lasting.cast(weight, np.float32)
     inputs = [x, weight]
-    if place.has("bias"):
-        inputs.append(place.weight("bias"))
-    # Onnxruntime refuses output_padding >= stride; less padding at the end is the same.
+    if emission.has("bias"):
+        inputs.append(emission.weight("bias"))
+    # Onnxruntime refuses output_padding >= stride; less padding at the end has the same effect.
     extra = tuple(e if e < s else 0 for e, s in zip(op.output_padding, op.stride, strict=True))
     less = zip(op.padding, op.output_padding, extra, strict=True)
-    y = place.work(
+    y = emission.work(
         "ConvTranspose",
         *inputs,
         kernel_shape=op.weight.shape[2:],
@@ -186,73 +190,77 @@ def _(op: ConvTranspose, place: Place) -> str:
         dilations=op.dilation,
         group=op.groups,
     )
-    return place.unfolded(y)
+    return emission.unfolded(y)
 
 
 @emit.register
-def _(op: BatchNorm, place: Place) -> str:
-    """A product and a sum: ONNX's BatchNormalization has no place for exactly these numbers."""
-    channels = place.lasting.constant((-1, *(1,) * (len(place.in_shape) - 1)), np.int64)
-    y = place.work("Mul", place.x, place.lasting.add("Reshape", place.weight(), channels))
-    if place.has("bias"):
-        bias = place.lasting.add("Reshape", place.weight("bias"), channels)
-        y = place.block.add("Add", y, bias)
+def _(op: BatchNorm, emission: Emission) -> str:
+    """Emit a product and a sum: ONNX's BatchNormalization cannot hold exactly these numbers."""
+    channels = emission.lasting.constant((-1, *(1,) * (len(emission.in_shape) - 1)), np.int64)
+    y = emission.work(
+        "Mul", emission.x, emission.lasting.add("Reshape", emission.weight(), channels)
+    )
+    if emission.has("bias"):
+        bias = emission.lasting.add("Reshape", emission.weight("bias"), channels)
+        y = emission.nodes.add("Add", y, bias)
     return y
 
 
 @emit.register
-def _(op: SumPool, place: Place) -> str:
-    """A convolution with ones, channel by channel: exact, unlike a mean times its divisor."""
-    channels = place.in_shape[0]
-    ones = place.lasting.add(
+def _(op: SumPool, emission: Emission) -> str:
+    """Emit a convolution with ones, channel by channel: exact, unlike a mean times its divisor."""
+    channels = emission.in_shape[0]
+    ones = emission.lasting.add(
         "ConstantOfShape",
-        place.lasting.constant((channels, 1, *op.kernel), np.int64),
+        emission.lasting.constant((channels, 1, *op.kernel), np.int64),
         value=tensor(np.ones(1, np.float32)),
     )
-    y = place.work(
+    y = emission.work(
         "Conv",
-        place.folded(),
+        emission.folded(),
         ones,
         kernel_shape=op.kernel,
         strides=op.stride,
         pads=op.padding * 2,
         group=channels,
     )
-    return place.unfolded(y)
+    return emission.unfolded(y)
 
 
 @emit.register
-def _(op: AvgPool, place: Place) -> str:
-    y = place.work(
+def _(op: AvgPool, emission: Emission) -> str:
+    y = emission.work(
         "AveragePool",
-        place.folded(),
+        emission.folded(),
         kernel_shape=op.kernel,
         strides=op.stride,
         pads=op.padding * 2,
         count_include_pad=int(op.count_include_pad),
     )
-    return place.unfolded(y)
+    return emission.unfolded(y)
 
 
 @emit.register
-def _(op: Upsample, place: Place) -> str:
-    y = place.work(
+def _(op: Upsample, emission: Emission) -> str:
+    y = emission.work(
         "Resize",
-        place.folded(),
+        emission.folded(),
         "",
-        place.block.constant((1, 1, *op.scale), np.float32),
+        emission.nodes.constant((1, 1, *op.scale), np.float32),
         mode="nearest",
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
-    return place.unfolded(y)
+    return emission.unfolded(y)
 
 
 @emit.register
-def _(op: Reshape, place: Place) -> str:
-    return place.work("Reshape", place.x, place.block.constant((0, 0, *op.shape), np.int64))
+def _(op: Reshape, emission: Emission) -> str:
+    return emission.work(
+        "Reshape", emission.x, emission.nodes.constant((0, 0, *op.shape), np.int64)
+    )
 
 
 @emit.register
-def _(op: Identity, place: Place) -> str:
-    return place.work("Identity", place.x)
+def _(op: Identity, emission: Emission) -> str:
+    return emission.work("Identity", emission.x)

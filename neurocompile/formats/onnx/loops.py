@@ -1,9 +1,9 @@
 """Loops of a network: one Scan over time for all layers that feed each other.
 
 In:  layers that form a loop, and the draft of the file.
-Out: a Scan whose body takes one step of all of them; outside, their values as of any layer.
+Out: a Scan whose body takes one step of all of them; outside, their values like any layer's.
 In the body, a value is one step wide, (batch, 1, *shape), so that the rules of `layers.py`
-write it unchanged. What it keeps: registers of neurons, and what each delay still holds.
+write it unchanged. The loop keeps the registers of neurons, and the content of each delay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import TensorProto
 from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
 from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
-from neurocompile.formats.onnx.ops import Block, Scanned, State, scan, tensor
+from neurocompile.formats.onnx.ops import LoopState, NodeList, Scanned, scan, tensor
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
@@ -26,7 +26,7 @@ from neurocompile.ir.nodes import Delay, Shape
 def write_loop(names: tuple[str, ...], draft: Draft) -> None:
     """Append the layers of a loop, in the order of the graph, to the draft."""
     loop = Loop(names, draft)
-    # What a delay lets out now came in earlier, so that it stands before what feeds it.
+    # The output of a delay entered it in an earlier step, so it comes before its source.
     first = [name for name in names if _delay(draft.graph.nodes[name])]
     for name in first + [name for name in names if name not in first]:
         step_layer(draft.graph.nodes[name], name, loop)
@@ -34,7 +34,7 @@ def write_loop(names: tuple[str, ...], draft: Draft) -> None:
 
 
 def _delay(node: Any) -> int:
-    """Steps by which a layer holds back what enters it."""
+    """Steps by which a layer holds its input back."""
     if isinstance(node, Synapse):
         return node.delay
     return node.steps if isinstance(node, Delay) else 0
@@ -44,8 +44,8 @@ class Loop(Draft):
     """One step of the layers of a loop, under construction.
 
     Attributes:
-        outside: The draft around it, with which it shares all but nodes and values.
-        names: Of its layers.
+        outside: The draft around it, with which it shares everything but nodes and values.
+        names: Names of its layers.
     """
 
     def __init__(self, names: tuple[str, ...], outside: Draft) -> None:
@@ -57,11 +57,11 @@ class Loop(Draft):
         self.carried = outside.carried
         self.apart = outside.apart
         self._name = f"{names[0]}/loop"
-        self._around = outside.block(self._name)
-        self._here = Block(f"{self._name}/now", self.nodes)
+        self._around = outside.node_list(self._name)
+        self._here = NodeList(f"{self._name}/now", self.nodes)
         first, end = (self._around.constant([n], np.int64) for n in (0, 1))
         self._batch = self._around.add("Slice", outside.batch_steps(), first, end)
-        self._states: list[State] = []
+        self._states: list[LoopState] = []
         self._scanned: list[Scanned] = []
         self._recorded: list[Scanned] = []
         self._late: list[tuple[str, str, str, int]] = []
@@ -69,17 +69,17 @@ class Loop(Draft):
         for before in dict.fromkeys(b for name in names for b in outside.graph.before(name)):
             if before not in self.names:
                 self._take(before)
-        if not self._scanned:  # a loop fed by biases alone still has to know how long it runs
+        if not self._scanned:  # a loop that only biases feed still has to know how long it runs
             clock, dtype = outside.first_input()
             self._scanned.append(Scanned(f"{self._name}/clock", clock, dtype))
 
-    def block(self, name: str) -> Block:
-        """A block whose nodes go into the body."""
-        return Block(f"{name}/now", self.nodes)
+    def node_list(self, name: str) -> NodeList:
+        """A list whose nodes go into the body."""
+        return NodeList(f"{name}/now", self.nodes)
 
-    def lasting(self, block: Block) -> Block:
-        """A block outside, where a layer puts what no step changes."""
-        return Block(block.prefix.removesuffix("/now"), self.outside.nodes)
+    def lasting(self, nodes: NodeList) -> NodeList:
+        """A list outside the loop, where a layer puts what no step changes."""
+        return NodeList(nodes.prefix.removesuffix("/now"), self.outside.nodes)
 
     def batch_steps(self) -> str:
         """The value [batch, 1]: a step is one step long."""
@@ -89,49 +89,49 @@ class Loop(Draft):
         return self._batch_steps
 
     def start(self, value: str, shape: Shape) -> str:
-        """(batch, 1, *shape) of a value outside, to start a state with."""
+        """Name of a value (batch, 1, *shape) from one outside, as the start of a state."""
         whole = self._around.constant(shape, np.int64)
         target = self._around.add("Concat", self.batch_steps(), whole, axis=0)
         return self._around.add("Expand", value, target)
 
     def zeros(self, shape: Shape, dtype: Any) -> str:
-        """(batch, *shape) of 0, to start a state with."""
+        """Name of a value (batch, *shape) of zeros, as the start of a state."""
         whole = self._around.constant(shape, np.int64)
         target = self._around.add("Concat", self._batch, whole, axis=0)
         return self._around.add("ConstantOfShape", target, value=tensor(np.zeros(1, dtype)))
 
-    def keep(self, name: str, start: str, dtype: Any) -> State:
-        """A value that goes from step to step, at first the one given."""
-        state = State(name, start, f"{name}_next", dtype)
+    def keep(self, name: str, start: str, dtype: Any) -> LoopState:
+        """Keep a value from step to step, with the given start."""
+        state = LoopState(name, start, f"{name}_next", dtype)
         self._states.append(state)
         return state
 
     def record(self, now: str, sequence: str, dtype: Any) -> None:
-        """Let a value of the body leave the loop, all its steps in one sequence."""
+        """Let a value of the body leave the loop, with all its steps in one sequence."""
         axis = self._here.constant([1], np.int64)
         self._recorded.append(Scanned(self._here.add("Squeeze", now, axis), sequence, dtype))
 
-    def delayed(self, block: Block, name: str, source: str, delay: int) -> str:
-        """What entered a layer some steps ago: the oldest of what it keeps."""
+    def delayed(self, nodes: NodeList, name: str, source: str, delay: int) -> str:
+        """Name of what entered a layer `delay` steps ago: the oldest value that it keeps."""
         shape, dtype = self.shapes[source], np.uint8 if self.graph.fixed else np.float32
         state = self.keep(f"{name}/late", self.zeros((delay, *shape), dtype), dtype)
         self._late.append((state.name, state.after, source, delay))
         if delay == 1:
             return state.name
-        start, end, axis = (block.constant([n], np.int64) for n in (0, 1, 1))
-        return block.add("Slice", state.name, start, end, axis)
+        start, end, axis = (nodes.constant([n], np.int64) for n in (0, 1, 1))
+        return nodes.add("Slice", state.name, start, end, axis)
 
     def finish(self) -> None:
-        """Append the Scan to the draft outside, and note what leaves the loop."""
-        block = self._here
+        """Append the Scan to the draft outside, and record what leaves the loop."""
+        nodes = self._here
         for state, after, source, delay in self._late:
             now = self.values[source]
             if delay == 1:
-                block.add("Identity", now, out=after)
+                nodes.add("Identity", now, out=after)
                 continue
-            start, end, axis = (block.constant([n], np.int64) for n in (1, delay, 1))
-            rest = block.add("Slice", state, start, end, axis)
-            block.add("Concat", rest, now, out=after, axis=1)
+            start, end, axis = (nodes.constant([n], np.int64) for n in (1, delay, 1))
+            rest = nodes.add("Slice", state, start, end, axis)
+            nodes.add("Concat", rest, now, out=after, axis=1)
         for name in self.names:
             inside = all(after in self.names for after in self.graph.after(name))
             if name not in self.outside.values and not inside:  # FLOAT: a map, a join, a delay
@@ -139,7 +139,7 @@ class Loop(Draft):
                 self.record(self.values[name], self.outside.values[name], np.float32)
         scan(
             self._around,
-            block,
+            nodes,
             name=self._name,
             states=self._states,
             scanned=self._scanned,
@@ -158,15 +158,15 @@ class Loop(Draft):
 
 @singledispatch
 def step_layer(node: Any, name: str, loop: Loop) -> None:
-    """Append one step of a layer to the body of a loop: by default as anywhere else."""
+    """Append one step of a layer to the body of a loop; by default as outside a loop."""
     write_layer(node, name, loop)
 
 
 @step_layer.register
 def _(node: CubaLIF, name: str, loop: Loop) -> None:
     carried = loop.describe(name)
-    block = loop.block(name)
-    a, registers = arrivals(node, name, loop, block)
+    nodes = loop.node_list(name)
+    a, registers = arrivals(node, name, loop, nodes)
     u = loop.keep(f"{name}/u", loop.zeros((1, *node.shape), np.int64), np.int64)
     v = loop.keep(f"{name}/v", loop.start(f"{name}.v_init", node.shape), np.int64)
     spikes = f"{name}/spikes"
@@ -178,7 +178,7 @@ def _(node: CubaLIF, name: str, loop: Loop) -> None:
     outside.values[name] = outside.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape)
     loop.record(spikes, outside.values[name], np.uint8)
     membrane = outside.add_output(f"{name}.membrane", TensorProto.INT32, node.shape)
-    loop.record(block.cast(v.after, np.int32), membrane, np.int32)
+    loop.record(nodes.cast(v.after, np.int32), membrane, np.int32)
 
 
 @step_layer.register
@@ -187,7 +187,7 @@ def _(node: Neuron, name: str, loop: Loop) -> None:
     shape = loop.shapes[name]
     starts = {}
     if node.start:
-        v = loop.lasting(loop.block(name)).cast(f"{name}.{node.start}", np.float32)
+        v = loop.lasting(loop.node_list(name)).cast(f"{name}.{node.start}", np.float32)
         starts["v"] = loop.start(v, shape)
     states = [
         loop.keep(f"{name}/{s}", starts.get(s) or loop.zeros((1, *shape), np.float32), np.float32)

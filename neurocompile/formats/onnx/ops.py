@@ -1,6 +1,6 @@
 """Emit ONNX nodes by writing ordinary arithmetic: the `ops` of a neuron's step, as a file.
 
-In:  a neuron's own `step`, called with `OnnxOps` and symbols instead of arrays.
+In:  a neuron's own `step`, called with `OnnxOps` and ONNX values instead of arrays.
 Out: the same step as ONNX nodes, in the order in which Python evaluated it.
 Nothing here knows any neuron: a step is written once, in `ir`, and only replayed here.
 """
@@ -18,7 +18,7 @@ from neurocompile.ir.step import decayed, wrap_once
 
 DOMAIN = "ai.neurocompile"
 DOMAIN_VERSION = 1
-OPSET = 18  # AveragePool, Pad and ScatterElements as used here
+OPSET = 18  # the first with AveragePool, Pad and ScatterElements as used here
 IR_VERSION = 9
 
 TYPES: dict[Any, int] = {
@@ -32,17 +32,17 @@ TYPES: dict[Any, int] = {
 }
 
 
-class Block:
-    """Nodes in order: of a graph, of a function or of a loop's body.
+class NodeList:
+    """Nodes under construction, in order: of a graph, of a function or of a loop's body.
 
     Attributes:
-        prefix: Starts the name of every value made here, so that blocks do not collide.
-        nodes: What was emitted so far; given, the nodes go behind those of others.
+        prefix: Prefix of the name of every value made here, so that names do not collide.
+        protos: Nodes so far. If a list is given, the new nodes are appended to it.
     """
 
-    def __init__(self, prefix: str, nodes: list[NodeProto] | None = None) -> None:
+    def __init__(self, prefix: str, protos: list[NodeProto] | None = None) -> None:
         self.prefix = prefix
-        self.nodes = [] if nodes is None else nodes
+        self.protos = [] if protos is None else protos
         self._count = 0
         self._constants: dict[tuple[Any, ...], str] = {}
 
@@ -59,16 +59,16 @@ class Block:
 
         Args:
             op_type: ONNX operator or function.
-            inputs: Names of values.
-            out: Name of the output; a fresh one if None.
+            inputs: Names of the input values.
+            out: Name of the output; a new one if None.
             name: Name of the node; that of the output if None.
-            domain: Of the operator.
-            attributes: Of the node.
+            domain: Domain of the operator.
+            attributes: Attributes of the node.
         """
         if out is None:
             out = f"{self.prefix}/{self._count}"
             self._count += 1
-        self.nodes.append(
+        self.protos.append(
             helper.make_node(
                 op_type,
                 list(inputs),
@@ -81,7 +81,7 @@ class Block:
         return out
 
     def constant(self, values: Any, dtype: Any) -> str:
-        """Name of a constant; the same numbers are written once a block."""
+        """Name of a constant; the same numbers are written once per list."""
         array = np.asarray(values, dtype=dtype)
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._constants:
@@ -94,78 +94,78 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Symbol:
-    """A value of a block under construction; arithmetic on it appends nodes.
+class OnnxValue:
+    """A value in a file under construction; arithmetic on it appends nodes.
 
     Attributes:
-        block: Where its operations go, which may be a loop inside the block it comes from.
-        name: Of the value.
-        dtype: Type of plain numbers that meet it.
+        nodes: List to which its operations go: that of the value, or that of a loop inside.
+        name: Name of the value.
+        dtype: Type that plain numbers get in an operation with it.
     """
 
-    block: Block
+    nodes: NodeList
     name: str
     dtype: Any
 
-    def _emit(self, op_type: str, *operands: Any) -> Symbol:
+    def _emit(self, op_type: str, *operands: Any) -> OnnxValue:
         names = [operand_name(self, x) for x in operands]
-        return Symbol(self.block, self.block.add(op_type, *names), self.dtype)
+        return OnnxValue(self.nodes, self.nodes.add(op_type, *names), self.dtype)
 
-    def __add__(self, other: Any) -> Symbol:
+    def __add__(self, other: Any) -> OnnxValue:
         return self._emit("Add", self, other)
 
-    def __radd__(self, other: Any) -> Symbol:
+    def __radd__(self, other: Any) -> OnnxValue:
         return self._emit("Add", other, self)
 
-    def __sub__(self, other: Any) -> Symbol:
+    def __sub__(self, other: Any) -> OnnxValue:
         return self._emit("Sub", self, other)
 
-    def __rsub__(self, other: Any) -> Symbol:
+    def __rsub__(self, other: Any) -> OnnxValue:
         return self._emit("Sub", other, self)
 
-    def __mul__(self, other: Any) -> Symbol:
+    def __mul__(self, other: Any) -> OnnxValue:
         return self._emit("Mul", self, other)
 
-    def __rmul__(self, other: Any) -> Symbol:
+    def __rmul__(self, other: Any) -> OnnxValue:
         return self._emit("Mul", other, self)
 
-    def __gt__(self, other: Any) -> Symbol:
+    def __gt__(self, other: Any) -> OnnxValue:
         return self._emit("Greater", self, other)
 
-    def __lt__(self, other: Any) -> Symbol:
+    def __lt__(self, other: Any) -> OnnxValue:
         return self._emit("Less", self, other)
 
 
 class OnnxOps:
     """The operations of `ir.step.Ops` as ONNX nodes."""
 
-    def divide_toward_zero(self, x: Symbol, power: int) -> Symbol:
-        """x / 2**power, the fraction cut off: what ONNX's Div does with integers."""
+    def divide_toward_zero(self, x: OnnxValue, power: int) -> OnnxValue:
+        """x / 2**power, the fraction cut off, as ONNX's Div does with integers."""
         return x._emit("Div", x, 1 << power)
 
-    def clip(self, x: Symbol, low: int, high: int) -> Symbol:
+    def clip(self, x: OnnxValue, low: int, high: int) -> OnnxValue:
         """x limited to [low, high]."""
         return x._emit("Clip", x, low, high)
 
-    def where(self, condition: Symbol, yes: Any, no: Any) -> Symbol:
+    def where(self, condition: OnnxValue, yes: Any, no: Any) -> OnnxValue:
         """Yes where the condition holds, else no."""
-        value = yes if isinstance(yes, Symbol) else no
+        value = yes if isinstance(yes, OnnxValue) else no
         names = [operand_name(value, x) for x in (yes, no)]
-        name = value.block.add("Where", condition.name, *names)
-        return Symbol(value.block, name, value.dtype)
+        name = value.nodes.add("Where", condition.name, *names)
+        return OnnxValue(value.nodes, name, value.dtype)
 
-    def wrap(self, x: Symbol) -> Any:
+    def wrap(self, x: OnnxValue) -> Any:
         """x brought once by 2^24 into (-2^23, 2^23]."""
         return wrap_once(self, x)
 
-    def decay(self, x: Symbol, keep: Symbol) -> Any:
+    def decay(self, x: OnnxValue, keep: OnnxValue) -> Any:
         """x keep / 4096, the fraction cut off."""
         return decayed(self, x, keep)
 
 
-def operand_name(beside: Symbol, x: Any) -> str:
+def operand_name(neighbour: OnnxValue, x: Any) -> str:
     """Name of an operand; a plain number becomes a constant in the type of its neighbour."""
-    return x.name if isinstance(x, Symbol) else beside.block.constant(x, beside.dtype)
+    return x.name if isinstance(x, OnnxValue) else neighbour.nodes.constant(x, neighbour.dtype)
 
 
 def tensor(array: Array, name: str | None = None) -> TensorProto:
@@ -173,14 +173,14 @@ def tensor(array: Array, name: str | None = None) -> TensorProto:
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
 
 
-class State(NamedTuple):
-    """What a loop over time keeps from step to step.
+class LoopState(NamedTuple):
+    """A value that a loop over time keeps from step to step.
 
     Attributes:
-        name: In the body, before the step.
-        start: Value outside, at the start.
-        after: In the body, after the step.
-        dtype: Of all three.
+        name: Name in the body, before the step.
+        start: Name of the initial value, outside the loop.
+        after: Name in the body, after the step.
+        dtype: Type of all three.
     """
 
     name: str
@@ -190,12 +190,12 @@ class State(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """What a loop over time takes or gives one slice of in each step.
+    """A sequence of which a loop over time reads or writes one slice per step.
 
     Attributes:
-        now: The slice, in the body.
-        sequence: The whole, outside.
-        dtype: Of both.
+        now: Name of the slice, in the body.
+        sequence: Name of the whole sequence, outside the loop.
+        dtype: Type of both.
     """
 
     now: str
@@ -204,22 +204,22 @@ class Scanned(NamedTuple):
 
 
 def scan(
-    outer: Block,
-    body: Block,
+    outer: NodeList,
+    body: NodeList,
     *,
     name: str,
-    states: list[State],
+    states: list[LoopState],
     scanned: list[Scanned],
     recorded: list[Scanned],
 ) -> None:
-    """Append a loop over axis 1 to the outer block; the body holds a step."""
+    """Append a loop over axis 1 to the outer nodes; the body holds one step."""
     graph = helper.make_graph(
-        body.nodes,
+        body.protos,
         "step",
         [_info(s.name, s.dtype) for s in states] + [_info(s.now, s.dtype) for s in scanned],
         [_info(s.after, s.dtype) for s in states] + [_info(s.now, s.dtype) for s in recorded],
     )
-    outer.nodes.append(
+    outer.protos.append(
         helper.make_node(
             "Scan",
             [s.start for s in states] + [s.sequence for s in scanned],

@@ -2,8 +2,8 @@
 
 In:  a model of ours, possibly damaged or hostile.
 Out: the graph that was written, bit for bit, or one BadInput sentence.
-The graph is rebuilt from metadata and tensors, and then written again: what that gives must be
-what the model executes, node by node.
+The graph is rebuilt from metadata and tensors, and then written again: the result must be what
+the model executes, node by node.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ NOT_TEXT = f"a name or metadata entry is not text, so it is damaged. {REBUILD}."
 def read_own(
     model: ModelProto,
     metadata: Mapping[str, str],
-    places: Mapping[int, ByteRange],
+    in_file: Mapping[int, ByteRange],
     dt: float | None,
 ) -> Graph:
     """The graph that a model of ours was written from.
 
     Args:
-        model: Read, never executed.
-        metadata: Its metadata, by key.
-        places: Where the bytes of an initializer are in the file, by its number.
-        dt: Length of a step in seconds; a file of ours says it itself.
+        model: Model, which is read and never executed.
+        metadata: Metadata of the model, by key.
+        in_file: Positions of the bytes that were left in the file, by number of the initializer.
+        dt: Length of a step in seconds, or None; a file of ours holds it.
 
     Raises:
         BadInput: If it is of another version, damaged, or edited so that what it executes is
             not what its metadata describes.
     """
     newer = _check_version(metadata, model)
-    arrays = dict(_arrays(model, places))
+    arrays = dict(_arrays(model, in_file))
     try:
         described = json.loads(metadata[GRAPH_KEY])
         settings = json.loads(metadata[SETTINGS_KEY])
@@ -68,19 +68,21 @@ def read_own(
         raise BadInput(f"its metadata describes no graph, so it is damaged. {REBUILD}.")
     nodes = _nodes(described.get("nodes"), dict(arrays), newer)
     graph = Graph(nodes, _edges(described.get("edges")), Settings.from_dict(settings))
-    found = metadata.get(STAGE_KEY)
+    declared = metadata.get(STAGE_KEY)
     stage: Stage = "fixed" if graph.fixed else "float"
-    if found != stage:
-        raise BadInput(f"its stage is {str(found)[:40]!r}, but its nodes say otherwise. {REBUILD}.")
+    if declared != stage:
+        raise BadInput(
+            f"its stage is {str(declared)[:40]!r}, but its nodes are {stage}. {REBUILD}."
+        )
     if dt is not None and dt != graph.settings.dt:
         raise BadInput(f"its step is {graph.settings.dt} s, but {dt} s was given. Leave out --dt.")
-    apart = {name: arrays[name] for n in places if (name := model.graph.initializer[n].name)}
+    apart = {name: arrays[name] for n in in_file if (name := model.graph.initializer[n].name)}
     _check_same(model, verify(graph, stage), apart)
     return graph
 
 
 def _check_version(metadata: Mapping[str, str], model: ModelProto) -> bool:
-    """Refuse files that are not ours or of another MAJOR; says whether the MINOR is newer."""
+    """Refuse files that are not ours or of another MAJOR, and return whether the MINOR is newer."""
     text = metadata.get(FORMAT_KEY)
     if text is None:
         raise BadInput(
@@ -116,10 +118,10 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
-def _arrays(model: ModelProto, places: Mapping[int, ByteRange]) -> Iterator[tuple[str, Stored]]:
-    """Every array of the file: initializers, and the tensors that our own nodes carry."""
+def _arrays(model: ModelProto, in_file: Mapping[int, ByteRange]) -> Iterator[tuple[str, Stored]]:
+    """Every array of the file, with its name: initializers, and tensors that our nodes carry."""
     for number, initializer in enumerate(model.graph.initializer):
-        yield initializer.name, stored(initializer, initializer.name, places.get(number))
+        yield initializer.name, stored(initializer, initializer.name, in_file.get(number))
     for node in every_node(model.graph.node):
         if node.domain == DOMAIN:
             for attribute in node.attribute:
@@ -156,15 +158,15 @@ def _check_same(model: ModelProto, graph: Graph, apart: Mapping[str, Stored]) ->
     """Refuse a model that executes anything but what its metadata describes.
 
     Args:
-        model: As it was read.
-        graph: That its metadata describe; what this is written as must be the model.
-        apart: Initializers that stand in the file still, compared a piece at a time.
+        model: Model as it was read.
+        graph: Graph that its metadata describes; written again, it must equal the model.
+        apart: Initializers that are still in the file, compared in pieces.
     """
     ours, values = without_values(graph, apart)
-    for found, expected in zip_longest(model.graph.node, ours.graph.node):
-        if found != expected:
+    for node, expected in zip_longest(model.graph.node, ours.graph.node):
+        if node != expected:
             raise BadInput(
-                f"it holds {_node(found)} where its metadata describes {_node(expected)}. The file "
+                f"it holds {_node(node)} where its metadata describes {_node(expected)}. The file "
                 f"was changed after neurocompile wrote it. {REBUILD}."
             )
     same = all(
@@ -179,8 +181,8 @@ def _check_same(model: ModelProto, graph: Graph, apart: Mapping[str, Stored]) ->
         "imports": (model.opset_import, ours.opset_import),
         "IR version numbers": ([model.ir_version], [ours.ir_version]),
     }
-    for part, (found_parts, expected_parts) in parts.items():
-        if list(found_parts) != list(expected_parts):
+    for part, (read_parts, expected_parts) in parts.items():
+        if list(read_parts) != list(expected_parts):
             raise BadInput(
                 f"its {part} do not match its metadata. The file was changed after neurocompile "
                 f"wrote it. {REBUILD}."

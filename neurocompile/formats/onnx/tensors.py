@@ -1,9 +1,9 @@
-"""The numbers of an ONNX tensor, once it holds as many as it declares.
+"""The numbers of an ONNX tensor, checked to be as many as it declares.
 
-In:  a TensorProto of a stranger, its bytes in it or still in the file.
-Out: a `Stored`, which gives read-only arrays; or a BadInput sentence that goes on after the
+In:  an untrusted TensorProto, whose bytes are inside it or still in the file.
+Out: a `Stored`, which returns read-only arrays; or a BadInput sentence that continues the
      file's name.
-No other file is opened, and nothing larger than the file is made.
+No other file is opened, and nothing larger than the file is allocated.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from neurocompile.formats.onnx.ops import TYPES
 from neurocompile.ir.arrays import Array
 
 MAX_AXES = 8
-CHUNK = 1 << 16  # values that are looked at together
+CHUNK = 1 << 16  # values that are processed at a time
 _DTYPES: dict[int, Any] = {
     **{elem_type: dtype.newbyteorder("<") for dtype, elem_type in TYPES.items()},
     TensorProto.BOOL: np.dtype(bool),
 }
-# Where a tensor keeps its numbers if not as bytes.
+# The field that holds a tensor's numbers if they are not bytes.
 _FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
@@ -46,7 +46,7 @@ _FIELDS: dict[int, str] = {
 
 
 class ByteRange(NamedTuple):
-    """Where bytes stand in an open file."""
+    """The position of bytes in an open file: its descriptor, the first byte, and how many."""
 
     descriptor: int
     offset: int
@@ -58,8 +58,8 @@ class Stored:
     """The numbers of a tensor.
 
     Attributes:
-        shape, dtype: Of the array.
-        source: Its values, or where its bytes stand in the file.
+        shape, dtype: Shape and type of the array.
+        source: Values of the array, or the position of its bytes in the file.
     """
 
     shape: tuple[int, ...]
@@ -70,13 +70,13 @@ class Stored:
         """All values, read-only."""
         if not isinstance(self.source, ByteRange):
             return self.source
-        made = np.empty(self.shape, self.dtype)
-        self._fill(made.reshape(-1), 0)
-        made.setflags(write=False)
-        return made
+        values = np.empty(self.shape, self.dtype)
+        self._fill(values.reshape(-1), 0)
+        values.setflags(write=False)
+        return values
 
     def chunks(self) -> Iterator[Array]:
-        """All values in C order, some at a time."""
+        """All values in C order, in pieces."""
         if not isinstance(self.source, ByteRange):
             yield from chunks(self.source)
             return
@@ -92,26 +92,26 @@ class Stored:
         while view:
             count = os.preadv(self.source.descriptor, [view], at)
             if not count:
-                raise BadInput("it was cut off while it was read. Write it again.")
+                raise BadInput("it was cut off while it was being read. Write it again.")
             view, at = view[count:], at + count
 
 
 def chunks(array: Array) -> Iterator[Array]:
-    """The values of an array in C order, some at a time."""
+    """The values of an array in C order, in pieces."""
     flat = array.reshape(-1)
     return (flat[start : start + CHUNK] for start in range(0, flat.size, CHUNK))
 
 
-def stored(tensor: TensorProto, name: str, place: ByteRange | None = None) -> Stored:
+def stored(tensor: TensorProto, name: str, in_file: ByteRange | None = None) -> Stored:
     """The values of a tensor.
 
     Args:
-        tensor: Its numbers stand in its bytes, in the list for its type, or elsewhere.
-        name: Of the tensor, for messages.
-        place: Where its bytes stand in the file, if they were left there.
+        tensor: Tensor whose numbers are in its bytes, in the list for its type, or in the file.
+        name: Name of the tensor, for messages.
+        in_file: Position of its bytes in the file, if they were left there.
 
     Raises:
-        BadInput: If its data are in another file, of another type, or more or less than declared.
+        BadInput: If its data is in another file, of an unknown type, or not as long as declared.
     """
     if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
         raise BadInput(
@@ -127,15 +127,15 @@ def stored(tensor: TensorProto, name: str, place: ByteRange | None = None) -> St
     shape = tuple(tensor.dims)
     raw = tensor.raw_data  # read once: protobuf copies it each time
     listed = getattr(tensor, _FIELDS[tensor.data_type])
-    present = place.length if place else len(raw) or len(listed) * dtype.itemsize
-    declared = prod(shape) * dtype.itemsize  # of Python integers, which do not overflow
+    present = in_file.length if in_file else len(raw) or len(listed) * dtype.itemsize
+    declared = prod(shape) * dtype.itemsize  # Python integers, which do not overflow
     if len(shape) > MAX_AXES or min(shape, default=0) < 0 or declared != present:
         raise BadInput(
             f"the tensor '{name[:80]}' of shape {shape[:MAX_AXES]} would have {declared} bytes, "
             f"but {present} are there. The file is damaged: write it again."
         )
-    if place:
-        return Stored(shape, dtype, place)
+    if in_file:
+        return Stored(shape, dtype, in_file)
     if raw:
         return Stored(shape, dtype, np.frombuffer(raw, dtype).reshape(shape))
     wide: Array = np.array(listed, np.int64 if dtype.kind in "iub" else dtype)

@@ -3,8 +3,8 @@
 In:  a FLOAT or FIXED graph.
 Out: a ModelProto; the same graph gives the same bytes.
 Every array is stored once: as an initializer where the file computes with it, as a tensor
-attribute of its layer's node where only a reader needs it. What neither holds is JSON in
-the metadata; `read.py` rebuilds the graph from it and checks the nodes against it.
+attribute of its layer's node where only a reader needs it. The rest is JSON in the metadata;
+`read.py` rebuilds the graph from it and checks the nodes against it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from neurocompile.ir.order import components
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 
-FORMAT = (1, 1)  # MAJOR.MINOR: a minor adds metadata only, a major changes what is executed
-LARGEST_FILE = 2**31 - 1  # bytes; protobuf holds no more
+FORMAT = (1, 1)  # MAJOR.MINOR: a minor only adds metadata, a major changes what is executed
+LARGEST_FILE = 2**31 - 1  # bytes; the limit of protobuf
 FORMAT_KEY, STAGE_KEY, GRAPH_KEY, SETTINGS_KEY = (
     f"neurocompile.{key}" for key in ("format", "stage", "graph", "settings")
 )
@@ -55,7 +55,7 @@ def save_onnx(graph: Graph, path: str | Path) -> None:
     """Write a graph to an ONNX file.
 
     Raises:
-        BadInput: As `to_onnx`, or if the file cannot be written or would exceed 2 GB.
+        BadInput: As in `to_onnx`, or if the file cannot be written or would exceed 2 GB.
     """
     data = to_bytes(graph)
     try:
@@ -78,10 +78,10 @@ def to_bytes(graph: Graph) -> bytes:
 def to_onnx(graph: Graph) -> ModelProto:
     """A graph as an ONNX model.
 
-    Its input is `<input>`: FLOAT (batch, steps, *shape) float32; FIXED uint8 spikes of
-    0 and 1, or int32 bias mantissas of a BiasInput. Its outputs are, FIXED:
-    `<population>.spikes` uint8 and `<population>.membrane` int32 after the reset; FLOAT:
-    the same in float32, and `<layer>.value` of a last layer that is no neuron.
+    Its input is `<input>`. For FLOAT it is (batch, steps, *shape) float32; for FIXED it holds
+    uint8 spikes of 0 and 1, or int32 bias mantissas of a BiasInput. For FIXED its outputs are
+    `<population>.spikes` uint8 and `<population>.membrane` int32 after the reset. For FLOAT
+    they are the same in float32, and `<layer>.value` of a last layer that is not a neuron.
 
     Raises:
         BadInput: If the graph is not sound; the message names the layer.
@@ -91,14 +91,14 @@ def to_onnx(graph: Graph) -> ModelProto:
 
 
 def written(graph: Graph) -> ModelProto:
-    """`to_onnx` of a graph that was verified already."""
+    """`to_onnx` for a graph that has been verified already."""
     return without_values(graph, ())[0]
 
 
 def without_values(
     graph: Graph, names: Iterable[str]
 ) -> tuple[ModelProto, dict[str, Iterator[Array]]]:
-    """A model in which some initializers hold no values, and those values a piece at a time."""
+    """A model in which some initializers hold no values, and those values in pieces."""
     draft = Draft(graph, check(graph), names)
     for layers, loop in components(graph):
         if loop:
@@ -134,27 +134,28 @@ def without_values(
 
 
 def _functions(graph: Graph, draft: Draft) -> list[Any]:
-    """A function for each kind of neuron in the graph, in alphabetical order."""
-    found: dict[str, Any] = {}
+    """One function per kind of neuron in the graph, in alphabetical order."""
+    functions: dict[str, Any] = {}
     for name, neuron in graph.of(Neuron):
         make = float_step_function if name in draft.looped else float_function
         function = make(neuron)
-        found[function.name] = function
+        functions[function.name] = function
     for name, node in graph.of(CubaLIF):
         looped, host_bias = name in draft.looped, draft.host_bias(name)
         op = fixed_op(node, host_bias) + (ONE_STEP if looped else "")
         make_fixed = fixed_step_function if looped else fixed_function
-        found[op] = make_fixed(node, host_bias, sorted(draft.carried[op]))
+        functions[op] = make_fixed(node, host_bias, sorted(draft.carried[op]))
     if any(graph.of(BiasInput)):
-        found["BiasInput"] = pass_on_function("BiasInput", sorted(draft.carried["BiasInput"]))
-    return [found[name] for name in sorted(found)]
+        carried = sorted(draft.carried["BiasInput"])
+        functions["BiasInput"] = pass_on_function("BiasInput", carried)
+    return [functions[name] for name in sorted(functions)]
 
 
 def _settings_json(settings: Settings) -> str:
-    """Settings as JSON from which they come back equal.
+    """Settings as JSON that reads back to equal settings.
 
     Raises:
-        BadInput: If the training summary holds what JSON cannot.
+        BadInput: If the training summary holds what JSON cannot hold.
     """
     try:
         text = json.dumps(settings.to_dict(), sort_keys=True, allow_nan=False)

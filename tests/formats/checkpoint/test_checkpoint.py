@@ -222,17 +222,17 @@ def test_no_code_of_a_file_runs(tmp_path):
 
 def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path):
     cases = {
-        "empty.pt": (b"", "it is no zip archive"),
-        "text.pt": (b"hello\n", "it is no zip archive"),
+        "empty.pt": (b"", "it is not a zip archive"),
+        "text.pt": (b"hello\n", "it is not a zip archive"),
         "zip.pt": (_zip({"a.txt": b"hello"}), "is not a checkpoint that PyTorch can read"),
-        "pickle.pt": (b"\x80\x02}q\x00.", "it is no zip archive"),
+        "pickle.pt": (b"\x80\x02}q\x00.", "it is not a zip archive"),
     }
     for name, (data, words) in cases.items():
         (tmp_path / name).write_bytes(data)
         assert words in refusal(tmp_path / name)
     assert "there is no file" in refusal(tmp_path / "missing.pt")
     assert "cannot be read" in refusal(tmp_path)
-    assert "no checkpoint of ours" in refusal(written(tmp_path, [1, 2]))
+    assert "not a checkpoint of ours" in refusal(written(tmp_path, [1, 2]))
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path):
     [
         ("2.0", "its version is 2.0, but this neurocompile reads 1.x. Update it: pip install"),
         ("0.9", LINES),
-        ("one", "its version is 'one', not one such as 1.2"),
-        (1.0, "its version is '1.0', not one such as 1.2"),
+        ("one", "its version is 'one', not a version such as 1.2"),
+        (1.0, "its version is '1.0', not a version such as 1.2"),
     ],
 )
 def test_another_major_version_is_refused_with_what_to_do(tmp_path, good, version, words):
@@ -265,10 +265,10 @@ def _zip(entries, compression=zipfile.ZIP_STORED):
     ("data", "words"),
     [
         (_zip({"a/data.pkl": b"0" * 9999}, zipfile.ZIP_DEFLATED), "the compressed entry"),
-        (_zip({"../data.pkl": b""}), "which leads elsewhere"),
-        (_zip({"/etc/data.pkl": b""}), "which leads elsewhere"),
+        (_zip({"../data.pkl": b""}), "which leads out of it"),
+        (_zip({"/etc/data.pkl": b""}), "which leads out of it"),
         (_zip({f"a/{i}": b"" for i in range(5)}), "has 5 entries, but at most 4"),
-        (b"#!" + _zip({"a": b""}), "it is no zip archive"),
+        (b"#!" + _zip({"a": b""}), "it is not a zip archive"),
     ],
 )
 def test_an_archive_that_torch_did_not_write_is_refused(data, words, monkeypatch):
@@ -318,7 +318,7 @@ NODE = ("graph", "nodes")
     [
         (("graph",), None, "the graph is a NoneType, but a dict is expected"),
         (NODE, [], "the graph has 0 nodes, allowed are 1 to 10000"),
-        ((*NODE, 1, "name"), "input", "node 'input' stands twice in the graph"),
+        ((*NODE, 1, "name"), "input", "node 'input' occurs twice in the graph"),
         ((*NODE, 1, "kind"), "LSTM", "node '0' is a 'LSTM', which this version does not know"),
         ((*NODE, 1, "extra"), 1, "node '0' (Conv) has the unknown field 'extra'"),
         ((*NODE, 1, "name"), "a/b", "a layer is called 'a/b', allowed are 1 to 1000 printable"),
@@ -328,7 +328,7 @@ NODE = ("graph", "nodes")
         ((*NODE, 1, "weight"), torch.full((2, 1, 3, 3), torch.nan), "its weight holds NaN, infin"),
         ((*NODE, 0, "shape"), [1 << 30], "its shape is (1073741824,), allowed are 1 to 6 axes"),
         ((*NODE, 3, "kernel"), [1 << 15] * 2, "kernel"),
-        ((*NODE, 6, "scale"), [1 << 20] * 2, "from 1 up and 16777216 values in all"),
+        ((*NODE, 6, "scale"), [1 << 20] * 2, "of 1 or more and 16777216 values in all"),
         ((*NODE, 7, "reset"), "half", "reset of node '6' is 'half', but one of zero, subtract is"),
         ((*NODE, 7, "tau_mem_inv"), torch.tensor(-1.0), "its tau_mem_inv is -1 1/s, allowed is a"),
         ((*NODE, 11, "v_th"), torch.ones(4), "its v_th has shape (4,), allowed are () and (3,)"),
@@ -339,12 +339,12 @@ NODE = ("graph", "nodes")
         (("settings", "dt"), -1.0, "dt = -1.0 s. A step must be longer than 0 s"),
         (("settings", "dt"), 10**400, "int too large to convert to float"),
         (("settings", "data"), 5, "'data' in its settings is not a str"),
-        (("settings", "training"), {"a": OrderedDict()}, "it holds a OrderedDict, which is no pla"),
+        (("settings", "training"), {"a": OrderedDict()}, "it holds a OrderedDict, which is not"),
         (("settings", "training"), {"a": bomb()}, "lists more than 32 deep"),
         (("settings", "training"), {"a": bomb(25)}, "it holds more than 1000000 values"),
-        (("state_dict",), {"w": 1}, "its state dict is not one of tensors"),
+        (("state_dict",), {"w": 1}, "its state dict holds other values than tensors"),
         (("state_dict",), {"w": torch.zeros(1).expand(1 << 40)}, "more values than it stores"),
-        (("state_dict",), {"w": torch.zeros(3).to_sparse()}, "a tensor in it is not a dense one"),
+        (("state_dict",), {"w": torch.zeros(3).to_sparse()}, "a tensor in it is not dense"),
     ],
 )
 def test_content_that_no_network_has_is_refused_by_name(tmp_path, good, path, value, words):
@@ -352,7 +352,7 @@ def test_content_that_no_network_has_is_refused_by_name(tmp_path, good, path, va
     if path[-1] == "extra":
         content["graph"]["nodes"][1]["extra"] = value
     message = refusal(written(tmp_path, changed(content, *path, to=value)))
-    assert "is no sound checkpoint: " in message
+    assert "is not a sound checkpoint: " in message
     assert words in message
 
 

@@ -215,8 +215,8 @@ def test_a_register_out_of_range_is_refused_with_its_range(model):
         (lambda d: d["nodes"].append(d["nodes"][0]), "the name of another"),
         (lambda d: d.update(edges=[["in"]]), "not pairs of names"),
         (lambda d: d["edges"].append(["in", "nowhere"]), "there is no layer 'nowhere'"),
-        (lambda d: d["nodes"][0].update(kind="System"), "no kind of node"),
-        (lambda d: d["nodes"][0].update(kind=["x"]), "no kind of node"),
+        (lambda d: d["nodes"][0].update(kind="System"), "not a kind of node"),
+        (lambda d: d["nodes"][0].update(kind=["x"]), "not a kind of node"),
         (lambda d: d["nodes"][0].pop("shape"), "'shape' .* is missing"),
         (lambda d: d["nodes"][0].update(shape=[1.5]), "allowed is up to 8 whole numbers"),
         (lambda d: d["nodes"][0].update(shape=[10**30]), "allowed is up to 8 whole numbers"),
@@ -255,7 +255,7 @@ def test_metadata_that_are_no_json_object_are_refused(model, key, text):
 
 def test_an_array_that_two_fields_take_is_refused(model):
     edit_graph(model, lambda d: d["nodes"][-1].update(du=d["nodes"][-1]["dv"]))
-    with pytest.raises(BadInput, match="not in the file, or taken twice"):
+    with pytest.raises(BadInput, match="not in the file, or used twice"):
         from_onnx(model)
 
 
@@ -289,5 +289,5 @@ def test_messages_name_the_file(tmp_path):
     path.write_bytes(
         to_bytes(Graph(random_graphs.fixed_graph(2).nodes, random_graphs.fixed_graph(2).edges))[:-7]
     )
-    with pytest.raises(BadInput, match=r"cut\.onnx: this is no ONNX file, or it is cut off"):
+    with pytest.raises(BadInput, match=r"cut\.onnx: this is not an ONNX file, or it is cut off"):
         load_onnx(path)
