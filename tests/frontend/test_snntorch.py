@@ -274,7 +274,9 @@ def test_the_length_of_a_step_is_that_of_the_settings_and_changes_no_spike():
     assert float(leak) == 1 - float(model[1].beta)
 
 
-@pytest.mark.parametrize(("reset", "target"), [("zero", "loihi-sim"), ("subtract", "ideal")])
+@pytest.mark.parametrize(
+    ("reset", "target"), [("zero", "loihi-sim"), ("subtract", "ideal"), ("subtract", "loihi2-sim")]
+)
 def test_both_resets_compile_for_a_target_that_has_them(reset, target):
     model = sequential(
         *(nn.Linear(6, 9), neuron(init_hidden=True, reset_mechanism=reset)),
