@@ -35,7 +35,8 @@ from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.engines.progress import Progress, Tell, silent
 from neurocompile.engines.score import require_labels
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import check_target, digest, json_bytes, write_artifact
+from neurocompile.formats.artifact import check_target, digest, write_artifact
+from neurocompile.formats.json_files import json_bytes
 from neurocompile.formats.netx.write import NetworkNet, network_net
 from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.installed import require_engines

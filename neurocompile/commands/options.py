@@ -180,7 +180,7 @@ engine_option = click.option(
 def show(found: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
     """One JSON document on stdout, or a table for people."""
     if as_json:
-        from neurocompile.formats.artifact import json_bytes
+        from neurocompile.formats.json_files import json_bytes
 
         sys.stdout.buffer.write(json_bytes(found))
         sys.stdout.flush()

@@ -9,7 +9,6 @@ it: the same inputs, versions and machine give the same bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.json_files import fault_in, read_json, schema
+from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.whole import beside, cannot_write, followed, write_file
 
 FORMAT = "neurocompile-artifact"
@@ -181,12 +180,6 @@ def _lists_files(manifest: Mapping[str, Any]) -> bool:
 def _is_file_name(name: str) -> bool:
     """Whether a name is a valid file name that stays in its directory."""
     return Path(name).name == name and name.isprintable() and len(name.encode()) <= LONGEST_NAME
-
-
-def json_bytes(content: Any) -> bytes:
-    """JSON in the form of all our files: indented, without NaN, one newline at the end."""
-    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode()
 
 
 def _swap(building: Path, out: Path, force: bool) -> None:

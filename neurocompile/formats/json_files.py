@@ -1,7 +1,7 @@
-"""Read a JSON file that may not be as it was written, and say what is wrong in it.
+"""Write JSON; read a JSON file that may not be as it was written, and say what is wrong in it.
 
-In:  a file, or a value; the JSON Schema (draft 2020-12) that describes it.
-Out: the value; or the place of the first fault, what was found there and what is expected.
+In:  a value, or a file; the JSON Schema (draft 2020-12) that describes it.
+Out: bytes; the value; or the place of the first fault, what was found and what is expected.
 A schema lies beside the module that reads its files. Fields that it does not know are left alone
 where it allows them: a minor version adds fields.
 """
@@ -34,6 +34,12 @@ def schema(package: str, name: str) -> Schema:
     """The schema in a file of one of our packages."""
     found: Schema = json.loads(files(package).joinpath(name).read_text(encoding="utf-8"))
     return found
+
+
+def json_bytes(content: Any) -> bytes:
+    """JSON in the form of all our files: indented, without NaN, one newline at the end."""
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
 
 
 def read_json(file: Path, most: int) -> Any:

@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import json_bytes
-from neurocompile.formats.json_files import fault_in, read_json, schema
+from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.whole import write_file
 
 FORMAT = "neurocompile-baseline"

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from neurocompile.formats.artifact import json_bytes
+from neurocompile.formats.json_files import json_bytes
 from neurocompile.terminal.tables import Table, paragraph
 
 LISTED = 20  # differences that a table names
