@@ -137,7 +137,7 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows += _static(energy, report["latency"])
     rows.append(("fits the chip", _fit(report["fit"])))
     rows.append(("scales", report["provenance"]["calibration"]))
-    if report["not_stock"]:
+    if report.get("not_stock"):  # which older reports do not have
         rows.append(("own processes", _not_stock(report["not_stock"])))
     net = report["network_net"]
     rows.append(("network.net", net if report["network_net_written"] else f"not written: {net}"))
