@@ -20,7 +20,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import apply
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Input, Shape
+from neurocompile.ir.nodes import Input, Shape, size
 from neurocompile.ir.registers import MANTISSA_BITS, MANTISSAS
 
 
@@ -55,6 +55,8 @@ def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, see
     """
     check_data(graph, data, steps)
     values = data.values[first:last]
+    lead = 2 if data.kind == "spikes" else 1
+    values = values.reshape(*values.shape[:lead], *input_shape(graph))
     encoder = graph.settings.encoder
     if data.kind == "spikes":
         return np.asarray(values[:, :steps], dtype=np.uint8)
@@ -118,9 +120,12 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     shape = input_shape(graph)
     encoder = graph.settings.encoder
     lead = 2 if data.kind == "spikes" else 1
-    if data.values.shape[lead:] != shape:
+    found = data.values.shape[lead:]
+    # A network that takes a row of values flattened its samples first, in this order.
+    flattened = len(shape) == 1 and size(found) == size(shape)
+    if found != shape and not flattened:
         raise BadInput(
-            f"data '{data.name}': a sample has shape {data.values.shape[lead:]}, but the network "
+            f"data '{data.name}': a sample has shape {found}, but the network "
             f"takes {shape}. Reshape the data, or choose a model trained on them."
         )
     if data.kind == "spikes" and encoder.kind == "current":

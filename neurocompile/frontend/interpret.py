@@ -12,12 +12,13 @@ import re
 from typing import Any
 
 import numpy as np
+import torch
 from norse import torch as norse
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.parameter import is_lazy
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, NeurocompileError, Unsupported
 from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
 from neurocompile.frontend.lines import Line
@@ -80,6 +81,15 @@ INPUT = "input"
 KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 
 
+def all_of(refused: list[str]) -> Unsupported:
+    """One error of all that was refused, each once."""
+    different = list(dict.fromkeys(refused))
+    if len(different) == 1:
+        return Unsupported(different[0])
+    lines = "\n".join(f"- {words}" for words in different)
+    return Unsupported(f"{len(different)} things in this network are not supported:\n{lines}")
+
+
 class Interpreter:
     """Walks the record once, step after step."""
 
@@ -100,6 +110,7 @@ class Interpreter:
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, Any] = {}  # the nodes of the step before
         self.edges: list[Edge] = []
+        self.refused: list[str] = []  # what no rule covers
         self.line: Line = ("", 0)  # of the user's forward, that is being read
         self.lines: dict[str, Line] = {}
         self.dts: dict[str, float] = {}
@@ -121,7 +132,9 @@ class Interpreter:
                 if n.op not in ("placeholder", "output") and n.meta["step"] == self.step:
                     args, kwargs = self._look_up(n.args, values), self._look_up(n.kwargs, values)
                     self.line = n.meta["line"]
-                    values[n] = self._call(n, tuple(args), dict(kwargs))
+                    values[n] = self._read(n, tuple(args), dict(kwargs))
+            if self.refused:
+                raise all_of(self.refused)
             steps.append(self._finish(self._look_up(output.args[0][result], values)))
         return steps
 
@@ -173,6 +186,28 @@ class Interpreter:
         kept = tuple(e for e in edges if e[0] in nodes and e[1] in nodes)
         late = frozenset(self.late.values())
         return Traced(Graph(nodes, kept), self.dts, output.source, late, dict(self.lines))
+
+    def _read(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a call gives; one that is refused gives a signal like its own, to read on with."""
+        try:
+            return self._call(n, args, kwargs)
+        except Unsupported as error:
+            self.refused.append(str(error))
+        except NeurocompileError as error:
+            if self.refused:  # what follows a refusal may be wrong for no other reason
+                raise all_of(self.refused) from error
+            raise
+        carried: list[Any] = []
+        map_aggregate((args, kwargs), lambda v: collect(v, carried))
+        x = next((value for value in carried if isinstance(value, TracedSignal)), None)
+        example = n.meta.get("example")
+        if x is None or x.step != self.step:
+            raise all_of(self.refused)
+        is_pair = isinstance(example, tuple) or (example is None and n.op == "call_module")
+        value = example[0] if isinstance(example, tuple) else example
+        like = value if isinstance(value, Tensor) else x.value
+        signal = TracedSignal(torch.zeros_like(like), x.source, self.step)
+        return (signal, TracedState(str(n.target))) if is_pair else signal
 
     def _call(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if n.op == "get_attr":

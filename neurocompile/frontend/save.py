@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from neurocompile.formats.checkpoint.write import write_checkpoint
+from neurocompile.frontend.given import module_of
 from neurocompile.frontend.module import graph_of
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
@@ -44,6 +45,7 @@ def save(
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
+    model = module_of(model)
     graph = graph_of(model, example_input, settings)
     write_checkpoint(graph, path, model.state_dict())
     return graph

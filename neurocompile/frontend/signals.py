@@ -27,6 +27,8 @@ HOOKS = (
     *("_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs"),
 )
 
+SEED = 7  # of the input on which hooks are tried
+
 
 @dataclass(frozen=True, eq=False)
 class TracedSignal:
@@ -165,24 +167,39 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
 
 
 def check_hooks(module: nn.Module, path: str, x: Tensor) -> None:
-    """Hooks that watch are harmless; one that changes the output is no part of any rule."""
+    """Hooks that watch are harmless; one that changes the output is no part of any rule.
+
+    The hooked call comes first: weight norm and pruning of PyTorch's older kind make the weights
+    in a hook, and are fresh after it.
+    """
     if module._forward_hooks or module._forward_pre_hooks:
-        _check_equal(path, module, *(_first(call(x)) for call in (module.forward, module)))
+        x = _random_like(x)
+        hooked, plain = (_first(call(x)) for call in (module, module.forward))
+        _check_equal(path, module, plain, hooked)
 
 
 def check_hooks_of(module: nn.Module, path: str, x: Tensor) -> None:
     """The same of a layer that keeps its state: each run is one of a copy."""
+    x = _random_like(x)
     plain, hooked = copy_of(module), copy_of(module)
     for name in HOOKS:
         setattr(hooked, name, getattr(module, name))
     _check_equal(path, module, _first(plain.forward(x)), _first(hooked(x)))
 
 
+def _random_like(x: Tensor) -> Tensor:
+    """Values of both signs, the same each time: a hook that scales would not show on zeros."""
+    random = torch.Generator().manual_seed(SEED)
+    return torch.randn(x.shape, generator=random, dtype=x.dtype).to(x.device)
+
+
 def _check_equal(path: str, module: nn.Module, plain: Tensor, hooked: Tensor) -> None:
     if not torch.equal(plain, hooked):
         raise Unsupported(
-            f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its "
-            "output. Remove the hook, or do its work in a layer."
+            f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its input "
+            "or output, which no file holds. Do its work in a layer of its own, or fold it into "
+            "the weights, and check the network before saving it: without the hook alone it is "
+            "another network."
         )
 
 

@@ -90,8 +90,9 @@ def even_windows(module: Any, site: Site) -> Shape:
 
 
 def expect_zero_padding(module: Any, site: Site) -> None:
-    """Refuse a convolution that pads with anything but zeros."""
-    if module.padding_mode != "zeros":
+    """Refuse a convolution that pads with anything but zeros; one that pads nothing may say so."""
+    pads = module.padding not in ("valid", 0) and np.any(_padding(module))
+    if module.padding_mode != "zeros" and pads:
         raise site.refuse(
             module,
             f"padding_mode {module.padding_mode!r} is not supported. Use padding_mode='zeros'.",
@@ -100,10 +101,22 @@ def expect_zero_padding(module: Any, site: Site) -> None:
 
 def expect_floor(module: Any, site: Site) -> None:
     """Refuse a pool whose last windows reach beyond the image."""
-    if module.ceil_mode:
+    axes = len(site.in_shape) - 1
+    kernel = each(module.kernel_size, axes)
+    stride = kernel if module.stride is None else each(module.stride, axes)
+    padding = each(getattr(module, "padding", 0), axes)
+    sizes = zip(site.in_shape[1:], kernel, stride, padding, strict=True)
+    if module.ceil_mode and any((n + 2 * p - k) % s for n, k, s, p in sizes):
         raise site.refuse(
             module, "ceil_mode=True is not supported. Use ceil_mode=False, with padding if needed."
         )
+
+
+def _padding(module: Any) -> Shape:
+    """Values that a convolution pads with at each side of each axis; "same" as PyTorch does."""
+    if module.padding != "same":
+        return ints(module.padding)
+    return tuple(d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True))
 
 
 def repeats(module: nn.Upsample, before: Shape, scale: Shape) -> bool:

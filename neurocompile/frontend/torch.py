@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
+from neurocompile.frontend.given import module_of
 from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.lines import line_text, users_line_of
 from neurocompile.frontend.loop_input import without_repetition
@@ -57,7 +58,10 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter is not finite, dt differs between layers, or shapes do not fit.
     """
+    module = module_of(module)
     _check_example(example_input)
+    if example_input.is_meta:
+        example_input = torch.zeros(example_input.shape)
     meet_peers()
     if integers_of(module) is not None:
         raise Unsupported(
@@ -269,6 +273,8 @@ def _undisturbed(module: nn.Module) -> Iterator[None]:
     before = [(m, dict(m.__dict__), _tables(m)) for m in module.modules()]
     try:
         module.eval()
+        for m in module.modules():
+            m._compiled_call_impl = None  # what module.compile() made of it cannot be recorded
         yield
     finally:
         for m, attributes, tables in before:

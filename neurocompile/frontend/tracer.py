@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions
+from neurocompile.frontend.given import inside_of_compiled
 from neurocompile.frontend.lines import line_text, users_line
 from neurocompile.frontend.peers import PACKAGES
 from neurocompile.frontend.rules import (
@@ -134,6 +135,8 @@ class Tracer(fx.Tracer):
         """What a module returns: the two parts of a pair, where it returns one."""
         if self._evaluating:
             return forward(*args, **kwargs)
+        if inside_of_compiled(m) is not m:
+            return inside_of_compiled(m)(*args, **kwargs)
         result: Any = super().call_module(m, forward, args, kwargs)
         states = _states_of(m)
         is_tuple = states > 0 and isinstance(result, fx.Proxy)
@@ -155,7 +158,7 @@ class Tracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """A recorded value with an example of it."""
         if node not in self._examples:
-            self._examples[node] = self._evaluate(node)
+            self._examples[node] = node.meta["example"] = self._evaluate(node)
         return ShapedProxy(node, self, self._examples[node])
 
     @property

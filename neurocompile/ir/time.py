@@ -142,7 +142,8 @@ def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
             raise DoesNotFit(
                 f"layer '{name}': before its first input arrives, its bias and v(0) make "
                 f"{int(after.out.sum())} neurons spike in chip step {step}. "
-                "Lower the bias or v_leak below the threshold."
+                "Train with v_leak and bias below the threshold: changed after training, they make "
+                "another network."
             )
     if np.any(state[1] != node.v_init):
         raise DoesNotFit(

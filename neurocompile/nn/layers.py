@@ -138,6 +138,13 @@ class SpikingNeuron(Neuron):
             raise BadInput(f"backprop {backprop!r} is unknown. Use 'surrogate' or 'membrane'.")
         if not surrogate_width > 0:
             raise BadInput(f"surrogate_width = {surrogate_width}. Use a number above 0.")
+        for name, value in zip(p._fields, p, strict=True):
+            if isinstance(value, Tensor) and value.requires_grad:
+                raise BadInput(
+                    f"{type(self).__name__}: {name} asks for a gradient (requires_grad), but the "
+                    f"constants of these neurons get none. Give {name}.detach(); or train it in "
+                    "norse.torch's cell of that kind, which neurocompile.save reads too."
+                )
         self.surrogate = Surrogate(backprop, surrogate_width, surrogate_gain, reset_gradient)
         self.constants()  # refuses what no step can use
 

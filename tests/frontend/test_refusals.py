@@ -40,12 +40,15 @@ def refusal(module, *shape, settings=None, kind=Unsupported):
             "period are not compiled yet (Lava's ATRLIF has one in fixed point). Use norse.torch.",
         ),
         (nn.Softmax(1), "is a Softmax, which is not supported. Leave it out and end the network"),
-        (nn.AvgPool2d(2, ceil_mode=True), "ceil_mode=True is not supported. Use ceil_mode=False"),
+        (nn.AvgPool2d(3, ceil_mode=True), "ceil_mode=True is not supported. Use ceil_mode=False"),
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override = 3 is not supported. Use None"),
         (nn.LPPool2d(2, 2), "norm_type = 2 is no linear map. Use 1"),
         (nn.Upsample(scale_factor=2, mode="bilinear"), "mode 'bilinear' is not supported."),
         (nn.Upsample(size=6), "(4, 4) to (6, 6) does not repeat every value equally often."),
-        (nn.Conv2d(2, 2, 3, padding_mode="circular"), "padding_mode 'circular' is not supported."),
+        (
+            nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"),
+            "padding_mode 'circular' is not supported.",
+        ),
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, nn.Module) else "",
 )
@@ -244,8 +247,11 @@ def test_a_batch_norm_that_would_take_the_batch_for_channels_is_refused():
 
 def test_a_pair_in_the_place_of_a_tensor_is_refused():
     net = nn.Sequential(norse.LIFCell(), nn.Linear(3, 3))
+    words = refusal(net, 1, 3, kind=BadInput)
+    assert "layer '0' (LIFCell) returns an (output, state) pair, which torch.nn.Seq" in words
+    net = nn.Sequential(norse.LIF(), nn.Linear(3, 3))
     assert "layer '1' (Linear) is given an (output, state) pair" in refusal(
-        net, 1, 3, kind=BadInput
+        net, 4, 1, 3, kind=BadInput
     )
 
 
@@ -267,7 +273,7 @@ def test_lifting_more_than_one_layer_inside_a_network_is_refused():
 def test_a_hook_that_changes_an_output_is_refused():
     net = nn.Sequential(nn.Linear(3, 2))
     net[0].register_forward_hook(lambda m, i, o: o + 1)
-    assert "layer '0' (Linear) has a forward hook that changes its output" in refusal(net, 1, 3)
+    assert "layer '0' (Linear) has a forward hook that changes its input or" in refusal(net, 1, 3)
 
 
 def test_layers_with_unequal_dt_are_refused_by_both_names():

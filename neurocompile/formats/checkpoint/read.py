@@ -30,7 +30,7 @@ FORMAT = "neurocompile checkpoint"
 VERSION = "1.2"  # MAJOR.MINOR; a new minor version only adds fields
 MAX_VALUES = 1_000_000  # plain values in a file; a list inside itself many times has more
 MAX_DEPTH = 32
-MAX_REUSE = 16  # bytes of all tensors / bytes of the file: layers may share weights
+MAX_REUSE = 256  # bytes of all tensors / bytes of the file: layers may share weights
 PLAIN = (str, int, float, bool, type(None))
 
 GOOD_FILE = """Write a good file where the model is built:

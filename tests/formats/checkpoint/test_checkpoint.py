@@ -167,7 +167,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unsupported_network_writes_nothing(tmp_path):
-    with pytest.raises(Unsupported, match="layer '1' is a ReLU"):
+    with pytest.raises(Unsupported, match=r"layer '1' \(ReLU\) may get"):
         save(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), tmp_path / "net.pt", torch.zeros(1, 2))
     assert os.listdir(tmp_path) == []
 
@@ -360,8 +360,8 @@ def test_a_tensor_that_is_used_beyond_reason_is_refused(tmp_path, good):
     content = content_of(good)
     content["state_dict"] = {str(i): torch.zeros(1000).expand(1000) for i in range(2)}
     shared = torch.zeros(100_000)
-    content["state_dict"] = {str(i): shared for i in range(40)}
-    assert "more than 16 times the" in refusal(written(tmp_path, content))
+    content["state_dict"] = {str(i): shared for i in range(400)}
+    assert "more than 256 times the" in refusal(written(tmp_path, content))
 
 
 def load_or_refuse(path):
