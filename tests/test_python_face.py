@@ -271,7 +271,11 @@ def test_a_wrong_argument_is_refused_before_any_work(path, network, example, mon
         ((path, "loihi-sim"), {"data": "mnist9"}, "data source 'mnist9' is unknown"),
         ((path, "loihi-sim"), {"data": np.zeros(3)}, "the data are of the type ndarray. Give"),
         ((path, "loihi-sim"), {"calibration": "mnist9"}, "data source 'mnist9' is unknown"),
-        ((path, "loihi-sim"), {"data": nc.Sampling(samples=361)}, "360 samples, 361 were asked"),
+        (
+            (path, "loihi-sim"),
+            {"data": nc.Sampling(samples=361)},
+            "360 samples, but 361 were asked",
+        ),
         ((path, "loihi-sim"), {"bits": 9}, "bits is 9. Use a width from 2 to 8"),
         ((path, "loihi-sim"), {"bits": 4.5}, "bits is 4.5"),
         ((path, "loihi-sim"), {"settings": SETTINGS}, "belong to a live module"),

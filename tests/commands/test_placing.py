@@ -168,7 +168,7 @@ def test_the_terminal_says_the_bound_and_the_chips(model, target, tmp_path, call
     assert "no total: 'off_chip_message' has no price" in shown
     _, text, _ = call("export", model, "--target", "loihi-sim", *arguments[2:], "--samples", 2,
                       "--force")  # fmt: skip
-    assert "1 cores of 128, at least 1 by counting" in " ".join(text.split())
+    assert "1 core of 128, at least 1 by counting" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
