@@ -99,8 +99,8 @@ def recurrent_weights(module: Any, name: str) -> tuple[Linear, Linear]:
 
 def stack_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stack | None:
     """The stack that a call makes of signals of one shape along a new first axis, or None."""
-    found, *axis = args
-    signals = tuple(found) if isinstance(found, tuple | list) else ()
+    stacked, *axis = args
+    signals = tuple(stacked) if isinstance(stacked, tuple | list) else ()
     if target not in STACKS or [*axis, *kwargs.values()] not in ([], [0]) or len(signals) < 2:
         return None
     if not all(isinstance(signal, TracedSignal) for signal in signals):
@@ -137,9 +137,9 @@ def _addition(args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Join
 def _concatenation(
     args: tuple[Any, ...], kwargs: dict[str, Any], leads: int, where: str
 ) -> Join | None:
-    found, *rest = (*args, *(kwargs.pop(key) for key in ("tensors",) if key in kwargs))
+    joined, *rest = (*args, *(kwargs.pop(key) for key in ("tensors",) if key in kwargs))
     axis = rest[0] if rest else kwargs.pop("dim", kwargs.pop("axis", 0))
-    signals = tuple(found) if isinstance(found, tuple | list) else ()
+    signals = tuple(joined) if isinstance(joined, tuple | list) else ()
     if (
         kwargs
         or len(signals) < 2

@@ -28,11 +28,11 @@ def users_line() -> Line:
 
 def users_line_of(error: BaseException) -> Line | None:
     """The line of the user's that an error came from; None where it came from none."""
-    found = None
+    line = None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if not f"{frame.f_globals.get('__name__', '')}.".startswith(OURS):
-            found = frame.f_code.co_filename, number
-    return found
+            line = frame.f_code.co_filename, number
+    return line
 
 
 def line_text(line: Line) -> str:

@@ -112,8 +112,8 @@ class Result:
         if not isinstance(returned, fx.Node):
             kind = type(returned).__name__.removeprefix("immutable_")
             raise self.refuse(None, f"the forward returns a {kind}, not a tensor")
-        found = self._read(returned)
-        return replace(found, said=(*said, *found.said))
+        reading = self._read(returned)
+        return replace(reading, said=(*said, *reading.said))
 
     def parts(self, value: Any) -> tuple[At, ...] | None:
         """The values of all steps that a series, a full tensor or a list of the forward holds."""

@@ -278,9 +278,9 @@ class Unrolled:
         args: list[Any] = []
 
         def look_up(value: Any) -> Any:
-            found = self.values[value] if isinstance(value, fx.Node) else value
-            args.append(found)
-            return found
+            looked_up = self.values[value] if isinstance(value, fx.Node) else value
+            args.append(looked_up)
+            return looked_up
 
         arguments: Any = (node.args, node.kwargs)
         known_args, known_kwargs = map_aggregate(arguments, look_up)
@@ -438,9 +438,11 @@ class Unrolled:
         def argument(value: Any) -> Any:
             if not isinstance(value, fx.Node):
                 return value
-            found = self.values[value]
-            found = found.values[step] if isinstance(found, Series) else self._as_step(node, found)
-            return found.nodes[step] if isinstance(found, Each) else found.node
+            copied = self.values[value]
+            copied = (
+                copied.values[step] if isinstance(copied, Series) else self._as_step(node, copied)
+            )
+            return copied.nodes[step] if isinstance(copied, Each) else copied.node
 
         return map_aggregate(arguments, argument)
 

@@ -43,11 +43,11 @@ def weights(tensor: Tensor, what: str, *, layer: str) -> Array:
     return _finite(values.numpy(), what, layer)
 
 
-def constants(found: Any, what: str, shape: Shape, *, layer: str) -> Array:
+def constants(held: Any, what: str, shape: Shape, *, layer: str) -> Array:
     """One of a neuron's constants: for the layer, or for every neuron.
 
     Args:
-        found: A number or tensor out of Norse's parameter tuple.
+        held: A number or tensor out of Norse's parameter tuple.
         what: Its name there.
         shape: Shape of the layer, without the batch.
         layer: Name of the layer, for the error message.
@@ -60,7 +60,7 @@ def constants(found: Any, what: str, shape: Shape, *, layer: str) -> Array:
         BadInput: If it is no number, is not finite, does not fit the shape, or is an inverse
             time constant that is not above 0.
     """
-    values = _finite(_held(found, what, layer), what, layer)
+    values = _finite(_held(held, what, layer), what, layer)
     if what.startswith("tau_") and np.any(values <= 0):
         raise BadInput(
             f"layer '{layer}': {what} = {_worst(values)} 1/s, but a time constant is longer than 0 "
@@ -79,17 +79,17 @@ def constants(found: Any, what: str, shape: Shape, *, layer: str) -> Array:
         ) from None
 
 
-def _held(found: Any, what: str, layer: str) -> Array:
+def _held(held: Any, what: str, layer: str) -> Array:
     """A constant as numpy holds it, in the precision of Norse's arithmetic."""
-    if isinstance(found, bool) or not isinstance(found, Tensor | int | float | np.ndarray):
-        raise BadInput(f"layer '{layer}': {what} is {found!r}. Use a number or a tensor.")
-    if not isinstance(found, Tensor):
-        return np.asarray(found, dtype=np.float64)
-    if found.dtype in PRECISIONS:
-        return found.detach().cpu().numpy()
-    if found.dtype in HALF or found.is_complex() or found.dtype == torch.bool:
-        raise BadInput(f"layer '{layer}': {what} is {found.dtype}. Use float32 or float64.")
-    return found.detach().cpu().float().numpy()
+    if isinstance(held, bool) or not isinstance(held, Tensor | int | float | np.ndarray):
+        raise BadInput(f"layer '{layer}': {what} is {held!r}. Use a number or a tensor.")
+    if not isinstance(held, Tensor):
+        return np.asarray(held, dtype=np.float64)
+    if held.dtype in PRECISIONS:
+        return held.detach().cpu().numpy()
+    if held.dtype in HALF or held.is_complex() or held.dtype == torch.bool:
+        raise BadInput(f"layer '{layer}': {what} is {held.dtype}. Use float32 or float64.")
+    return held.detach().cpu().float().numpy()
 
 
 def _finite(values: Array, what: str, layer: str) -> Array:

@@ -142,18 +142,18 @@ def _compare(kind: str, loop: Loop, seen: _Seen, ours: FloatRecording, samples: 
     for call, outputs in zip(loop.calls, seen.outputs, strict=True):
         theirs = outputs[:samples]
         if call.name in ours.spikes:
-            found: Array = ours.spikes[call.name][:, call.step].reshape(theirs.shape)
-            alike = np.array_equal(found, theirs)
+            graph_values: Array = ours.spikes[call.name][:, call.step].reshape(theirs.shape)
+            alike = np.array_equal(graph_values, theirs)
         elif call.name in ours.membrane:
-            found = ours.membrane[call.name][:, call.step].reshape(theirs.shape)
-            alike = np.allclose(found, theirs, rtol=POTENTIALS, atol=1e-12)
+            graph_values = ours.membrane[call.name][:, call.step].reshape(theirs.shape)
+            alike = np.allclose(graph_values, theirs, rtol=POTENTIALS, atol=1e-12)
         else:
             continue
         if not alike:
-            differ = int(np.sum(found != theirs))
+            differ = int(np.sum(graph_values != theirs))
             raise Unsupported(
                 f"the forward of {kind} is not the loop that was read from it: on random input, "
-                f"{differ} of {found.size} values of layer '{call.name}' differ in step "
+                f"{differ} of {graph_values.size} values of layer '{call.name}' differ in step "
                 f"{call.step + 1}. {loop.advice}"
             )
 
@@ -175,14 +175,14 @@ def _compare_result(
         "mean": lambda v: v.mean(1),
         "max": lambda v: v.max(1),
     }
-    found = loop.reading.gain * reduced[loop.reading.kind](steps)
-    theirs = returned.detach().cpu().double().numpy()[:samples].reshape(found.shape)
+    result = loop.reading.gain * reduced[loop.reading.kind](steps)
+    theirs = returned.detach().cpu().double().numpy()[:samples].reshape(result.shape)
     if loop.reading.classifies:
-        found, theirs = (v - v.max(-1, keepdims=True) for v in (found, np.log(theirs)
+        result, theirs = (v - v.max(-1, keepdims=True) for v in (result, np.log(theirs)
                          if theirs.min() >= 0 else theirs))  # fmt: skip
-    if not np.allclose(found, theirs, rtol=RESULTS, atol=RESULTS):
+    if not np.allclose(result, theirs, rtol=RESULTS, atol=RESULTS):
         raise Unsupported(
             f"the forward of {kind} returns something else than the {loop.reading.kind} of its "
-            f"steps: on random input they differ by {np.abs(found - theirs).max():.2g}. "
+            f"steps: on random input they differ by {np.abs(result - theirs).max():.2g}. "
             f"{loop.advice}"
         )

@@ -19,10 +19,10 @@ from neurocompile.ir.shapes import out_shape
 ROOT = "module"  # where the traced module hangs below the module that repeats its step
 
 
-def collect(value: Any, found: list[Any]) -> Any:
-    """The value, which joins those found where it comes from a layer."""
+def collect(value: Any, carried: list[Any]) -> Any:
+    """The value, which `carried` gets too where it comes from a layer."""
     if isinstance(value, TracedSignal | TracedState | Stack):
-        found.append(value)
+        carried.append(value)
     return value
 
 

@@ -206,5 +206,5 @@ class _Quiet:
 
     def before(self, name: str) -> list[str]:
         """What a node is given; an Add, without zeros."""
-        found = [self.of(b) for b in self.graph.before(name)]
-        return [b for b in found if b] if isinstance(self.graph.nodes[name], Add) else found
+        sources = [self.of(b) for b in self.graph.before(name)]
+        return [b for b in sources if b] if isinstance(self.graph.nodes[name], Add) else sources

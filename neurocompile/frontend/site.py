@@ -122,11 +122,11 @@ def _padding(module: Any) -> Shape:
 def repeats(module: nn.Upsample, before: Shape, scale: Shape) -> bool:
     """Whether upsampling repeats each position `scale` times: PyTorch rounds some sizes down."""
     positions = torch.arange(nodes.size(before), dtype=torch.float64).reshape(1, 1, *before)
-    found: Tensor = module.forward(positions)
+    upsampled: Tensor = module.forward(positions)
     repeated = positions
     for axis, times in enumerate(scale, start=2):
         repeated = repeated.repeat_interleave(times, dim=axis)
-    return torch.equal(found, repeated)
+    return torch.equal(upsampled, repeated)
 
 
 def each(number: Any, axes: int) -> Shape:

@@ -3,7 +3,8 @@
 In:  an nn.Module of supported layers, and an example of its input.
 Out: a graph whose nodes have the names of the user's modules.
 Three steps are recorded and must be the same, so that no recurrence and no forgotten state
-goes unseen (see `recurrence`). The module is left as it was found.
+goes unseen (see `recurrence`); of a forward that loops over time, all of its rounds (see `loops`).
+The module is left as it was found.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
     """The FLOAT graph of a network.
 
     Args:
-        module: Does one step, forward(x) or forward(x, state=None) -> (output, state); or takes
-            all steps at once, where it holds Norse's layers over time (LIF, LI, Lift) or those
-            of neurocompile.nn; or is a SpikingNetwork.
+        module: Does one step, forward(x) or forward(x, state=None) -> (output, state); or loops
+            over the steps in its forward; or takes all steps at once, where it holds Norse's
+            layers over time (LIF, LI, Lift) or those of neurocompile.nn; or is a SpikingNetwork.
         example_input: One batch: (N, ...) for a single step, (T, N, ...) for all steps at once;
-            what `forward` takes for a SpikingNetwork. Only its shape matters.
-        settings: Time, input and output. By default those of a SpikingNetwork, else the
-            defaults with the layers' dt.
+            what `forward` takes where it loops, and for a SpikingNetwork. Only its shape matters.
+        settings: Time, input and output. By default those of a SpikingNetwork, or what a loop
+            shows (steps, encoder, decoder), else the defaults with the layers' dt.
 
     Returns:
         One Input node "input" with the shape of a sample, then the layers in order of execution.
@@ -246,11 +247,11 @@ class _Steps(nn.Module):
 
 def _taken_back(module: nn.Module) -> int | None:
     """How many states a forward takes beside its input; None for any number."""
-    found = signature(module.forward).parameters.values()
-    if any(p.kind is Parameter.VAR_POSITIONAL for p in found):
+    parameters = signature(module.forward).parameters.values()
+    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
         return None
     named = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in named for p in found) - 1
+    return sum(p.kind in named for p in parameters) - 1
 
 
 def dt_assumed(dt: float, kind: str) -> Assumption:
@@ -291,10 +292,10 @@ def _tables(module: nn.Module) -> dict[str, dict[Any, Any]]:
 
 
 def _of_loop(
-    found: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings | None
+    looped: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings | None
 ) -> Graph:
     """The graph of a forward over time, proved on the module itself."""
-    loop, root = found
+    loop, root = looped
     dt = (settings or Settings()).dt
     steps = Interpreter(root, loop.example, leads=1, dt=dt).run(loop.record)
     traced = one_of(steps, type(module).__name__, loop.advice)
