@@ -1,9 +1,9 @@
-"""What a run made the chip do, from spikes and potentials alone: for engines that count nothing.
+"""Derive activity from only spikes and potentials, for engines that do not count it.
 
 In:  FIXED graph, encoded input, the recording of an engine such as onnx.
-Out: Activity by population, equal to what the fixed engine counts on its way.
-numpy alone. A current is replayed only where some neuron might be at rest; saturations and wraps
-are not seen in a recording and stay 0.
+Out: Activity by population, equal to what the fixed engine counts during a run.
+Needs only numpy. A current is replayed only if some neuron might be at rest. Saturations and wraps
+cannot be seen in a recording and stay 0.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from neurocompile.ir.nodes import size
 from neurocompile.ir.registers import ALIGN_BITS
 from neurocompile.ir.step import NumpyOps, shift
 
-OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: some 100 MB
+OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: about 100 MB
 
 
-def activity_of(graph: Graph, encoded: Encoded, found: Recording) -> dict[str, Activity]:
+def activity_of(graph: Graph, encoded: Encoded, recording: Recording) -> dict[str, Activity]:
     """Activity of every SpikeInput and CubaLIF; all layers must have been recorded."""
-    done = {}
+    activity = {}
     for name, node in graph.of(SpikeInput, CubaLIF):
-        spikes = np.asarray(found.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
-        updated = _updated(graph, name, encoded, found) if isinstance(node, CubaLIF) else None
-        done[name] = Activity(spikes, updated)
-    return done
+        spikes = np.asarray(recording.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
+        updated = _updated(graph, name, encoded, recording) if isinstance(node, CubaLIF) else None
+        activity[name] = Activity(spikes, updated)
+    return activity
 
 
 def counted(batch: Batch[Encoded, Recording], graph: Graph) -> Mapping[str, Activity]:
-    """Activity of a batch: as the engine counted it, else from what it recorded."""
-    found = batch.did.activity
-    return activity_of(graph, batch.entered, batch.did) if found is None else found
+    """Activity of a batch: as the engine counted it, otherwise from its recording."""
+    activity = batch.did.activity
+    return activity_of(graph, batch.entered, batch.did) if activity is None else activity
 
 
-def _updated(graph: Graph, name: str, encoded: Encoded, found: Recording) -> int:
-    """Neuron steps with input, or with u, v or the bias not zero at the start."""
+def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) -> int:
+    """Number of neuron steps with input, or with nonzero u, v or bias at their start."""
     node: CubaLIF = graph.nodes[name]
-    v = found.membrane[name]
+    v = recording.membrane[name]
     start = np.broadcast_to(node.v_init, (len(v), 1, *node.shape))
     busy = np.concatenate([start, v[:, :-1]], axis=1) != 0
     bias = np.broadcast_to(node.bias, node.shape)[None]
@@ -57,21 +57,21 @@ def _updated(graph: Graph, name: str, encoded: Encoded, found: Recording) -> int
             synapses.append(before)
     busy |= (bias != 0)[:, None]
     if synapses and not busy.all():
-        busy |= _reached_or_charged(graph, synapses, node, found, v.shape)
+        busy |= _reached_or_charged(graph, synapses, node, recording, v.shape)
     return int(busy.sum())
 
 
 def _reached_or_charged(
-    graph: Graph, synapses: list[str], node: CubaLIF, found: Recording, shape: tuple[int, ...]
+    graph: Graph, synapses: list[str], node: CubaLIF, recording: Recording, shape: tuple[int, ...]
 ) -> Array:
-    """Where a spike arrived or u was not zero at the start of a step, (n, steps, *shape)."""
+    """(n, steps, *shape) bool, whether a spike arrived or u was nonzero at the start of a step."""
     total = np.zeros(shape, np.int64)
     busy = np.zeros(shape, bool)
     for name in synapses:
         synapse: Synapse = graph.nodes[name]
         (source,) = graph.before(name)
         for rows, part in by_delay(synapse):
-            sums, reached = _arrivals(part, _sent(graph, source, part.delay, found, shape))
+            sums, reached = _arrivals(part, _sent(graph, source, part.delay, recording, shape))
             arrived = shift(sums, part.weight_exp).reshape(*shape[:2], -1)
             total.reshape(*shape[:2], -1)[..., rows] += arrived
             busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
@@ -83,18 +83,20 @@ def _reached_or_charged(
     return busy
 
 
-def _sent(graph: Graph, source: str, delay: int, found: Recording, shape: tuple[int, ...]) -> Array:
-    """Spikes that arrive over a synapse, (n * steps, neurons of the source)."""
+def _sent(
+    graph: Graph, source: str, delay: int, recording: Recording, shape: tuple[int, ...]
+) -> Array:
+    """(n * steps, neurons of the source) spikes that arrive through a synapse."""
     if isinstance(graph.nodes[source], AlwaysOn):
         return np.ones((shape[0] * shape[1], size(graph.nodes[source].shape)), np.uint8)
-    spikes = np.asarray(found.spikes[source]).reshape(*shape[:2], -1)
+    spikes = np.asarray(recording.spikes[source]).reshape(*shape[:2], -1)
     late = np.zeros_like(spikes)
     late[:, delay:] = spikes[:, : max(0, shape[1] - delay)]
     return late.reshape(shape[0] * shape[1], -1)
 
 
 def _arrivals(synapse: Synapse, spikes: Array) -> tuple[Array, Array]:
-    """Weighted sums (rows, targets) int64 and whether a spike arrived, for rows of spikes."""
+    """For rows of spikes, weighted sums (rows, targets) int64, and whether a spike arrived."""
     targets = size(synapse.out_shape)
     by_source = rows_of(synapse).columns(0, targets)
     fan_out = np.diff(by_source.indptr)
@@ -112,12 +114,12 @@ def _arrivals(synapse: Synapse, spikes: Array) -> tuple[Array, Array]:
 
 
 def _expand(by_source: Columns, spikes: Array, targets: int) -> tuple[Array, Array]:
-    """Follow every spike to all of its targets."""
+    """The same as `_arrivals`, with every spike expanded to all of its targets."""
     row, source = np.nonzero(spikes)
     starts = by_source.indptr[source]
     lengths = by_source.indptr[source + 1] - starts
-    behind = np.cumsum(lengths) - lengths
-    at = np.arange(lengths.sum()) + np.repeat(starts - behind, lengths)
+    before = np.cumsum(lengths) - lengths
+    at = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     place = np.repeat(row * targets, lengths) + by_source.indices[at]
     box = (len(spikes), targets)
     # Weights are below 2^9 and operations below 2^40: float64 is exact.

@@ -1,8 +1,8 @@
-"""Run one engine or another on the same input, and compare them bit by bit.
+"""Run different engines on the same input, and compare them bit by bit.
 
 In:  FIXED graph, encoded input, names of engines.
-Out: recordings; how many values were compared, how many differ and where the first is.
-Engines are imported when they are used: onnx alone needs neither torch nor lava.
+Out: recordings; how many values were compared, how many differ, and where the first one is.
+Engines are imported when they are used: only onnx needs neither torch nor lava.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from neurocompile.ir.graph import Graph
 
 @dataclass
 class Exactness:
-    """How the engines compare with each other, bit by bit.
+    """Comparison of the engines with each other, bit by bit.
 
     Attributes:
-        engines: Their names.
-        samples, spikes_compared, membrane_values_compared: How much was compared.
-        mismatches: Values that differ; anything but 0 is a bug.
-        first: Where the first difference is, or "".
+        engines: Names of the engines.
+        samples: Number of samples compared.
+        spikes_compared, membrane_values_compared: Number of spikes and potentials compared.
+        mismatches: Number of values that differ; anything but 0 is a bug.
+        first: Description of the first difference, or "".
     """
 
     engines: tuple[str, ...]
@@ -41,10 +42,10 @@ class Exactness:
     first: str = ""
 
     def require(self) -> None:
-        """Refuse to go on where engines differ.
+        """Refuse to go on if engines differ.
 
         Raises:
-            CheckFailed: Naming how many values differ and the first of them.
+            CheckFailed: Names the number of values that differ, and the first of them.
         """
         if self.mismatches:
             raise CheckFailed(
@@ -65,17 +66,17 @@ def run_engine(
     """Spikes and potentials from one engine.
 
     Args:
-        engine: Its name.
+        engine: Name of the engine.
         graph: FIXED graph.
         encoded: Input of some samples.
-        progress: Called while lava runs, with its name and the samples of this input.
+        progress: Called while lava runs, with its name, the samples done and those of this input.
         spikes, membrane: Populations to record, all if None; lava and onnx record all.
     """
     if engine == "fixed":
         from neurocompile.engines import fixed
 
-        done = fixed.run(graph, encoded, spikes=spikes, membrane=membrane)
-        return replace(done.recording, activity=done.activity)
+        fixed_run = fixed.run(graph, encoded, spikes=spikes, membrane=membrane)
+        return replace(fixed_run.recording, activity=fixed_run.activity)
     if engine == "onnx":
         from neurocompile.engines import onnx
 
@@ -88,7 +89,7 @@ def run_engine(
 
 
 class Engine:
-    """One engine on one graph: runs batch after batch and says how far it is."""
+    """One engine on one graph: runs batch after batch and reports its progress."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Engine:
         """Set it up; nothing runs yet.
 
         Args:
-            name: Which engine.
+            name: Name of the engine.
             graph: FIXED graph.
             samples: Number of samples in all batches.
             progress: Called with the name, the samples done and all samples.
@@ -111,19 +112,19 @@ class Engine:
         """
         self.name, self.graph = name, graph
         self.done, self.samples, self.progress = 0, samples, progress
-        self.kept = {"spikes": spikes, "membrane": membrane}
+        self.recorded = {"spikes": spikes, "membrane": membrane}
 
     def __call__(self, encoded: Encoded) -> Recording:
         """Run the next batch."""
         before = self.done
 
-        def told(what: str, done: int, _: int) -> None:
-            self.progress(what, before + done, self.samples)
+        def of_all(name: str, done: int, _: int) -> None:
+            self.progress(name, before + done, self.samples)
 
-        found = run_engine(self.name, self.graph, encoded, told, **self.kept)
+        recording = run_engine(self.name, self.graph, encoded, of_all, **self.recorded)
         self.done += encoded.samples
         self.progress(self.name, self.done, self.samples)
-        return found
+        return recording
 
 
 def reset_word(engine: str, graph: Graph) -> str:
@@ -142,7 +143,7 @@ def compare_recordings(
     first: int,
     exactness: Exactness,
 ) -> None:
-    """Count the values of a batch that differ between two engines, named in that order."""
+    """Count the values of a batch that differ between two engines, named in this order."""
     for what, left, right in (
         ("spike", theirs.spikes, ours.spikes),
         ("potential", theirs.membrane, ours.membrane),
@@ -171,7 +172,7 @@ def compare_engines(
     batch: Batch[Encoded, Recording],
     exactness: Exactness,
 ) -> None:
-    """Run other engines on a batch, and count what differs from the engine that ran it."""
+    """Run other engines on a batch, and count the differences from the engine that ran it."""
     for other in others:
         theirs = other(batch.entered)
         compare_recordings((other.name, reference), theirs, batch.did, batch.first, exactness)

@@ -1,8 +1,8 @@
-"""Run a graph on many samples, a batch at a time: the one loop over batches.
+"""Run a graph on many samples, one batch at a time: the only loop over batches.
 
-In:  a graph of either stage, what to run it on, what runs a batch.
+In:  a graph of either stage, a stimulus, a function that runs a batch.
 Out: batch after batch: which samples, what entered the network, what the network did.
-Batches bound the memory; a sample's input and what it does depend on no other sample.
+Batches limit the memory; a sample's input and result depend on no other sample.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.ir.graph import Graph
 
-BATCH = 50  # samples at a time; bounds memory, changes no result
+BATCH = 50  # samples at a time; limits memory, changes no result
 
 Entered = TypeVar("Entered")
 Did = TypeVar("Did")
@@ -27,10 +27,10 @@ class Batch(Generic[Entered, Did]):
     """Some consecutive samples and what a network did with them.
 
     Attributes:
-        first, last: The samples [first, last) of the data.
-        entered: What entered the network: `Encoded` for a FIXED graph, an array for a FLOAT one.
-        did: What ran the batch returned, a recording as a rule.
-        seconds: Wall time that it took, the encoding left out.
+        first, last: Range of samples of the data, [first, last).
+        entered: Input of the network: `Encoded` for a FIXED graph, an array for a FLOAT graph.
+        did: Return value of the function that ran the batch, usually a recording.
+        seconds: Wall time of the run, without the encoding.
     """
 
     first: int
@@ -46,13 +46,13 @@ def batches(
     """Run a graph on all samples of a stimulus.
 
     Args:
-        graph: FIXED or FLOAT graph; it decides what enters.
+        graph: FIXED or FLOAT graph; its stage decides the kind of input.
         stimulus: Samples, steps per sample and seed.
-        run: Runs the graph on what enters it for one batch.
+        run: Function that runs the graph on the input of one batch.
 
     Raises:
         BadInput: If the data do not match the network's input.
-        DoesNotFit: If a sample's current leaves the 13 bits of a bias register.
+        DoesNotFit: If a sample's current exceeds the 13 bits of a bias register.
     """
     enter: Any = encode if graph.fixed else float_input
     for first, last in spans(len(stimulus)):
@@ -63,6 +63,6 @@ def batches(
 
 
 def spans(total: int) -> Iterator[tuple[int, int]]:
-    """Consecutive [first, last) of at most BATCH samples."""
+    """Consecutive ranges [first, last) of at most BATCH samples."""
     for first in range(0, total, BATCH):
         yield first, min(first + BATCH, total)

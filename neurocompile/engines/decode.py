@@ -1,7 +1,7 @@
 """Read the result of a sample from the last layer.
 
-In:  what the last layer did, of either stage, samples first; the decoder in the settings.
-Out: one result a sample, in the user's units, float64.
+In:  recording of the last layer, of either stage, samples first; the decoder in the settings.
+Out: one result per sample, in the user's units, float64.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from neurocompile.ir.settings import Decoder
 
 
 class Recorded(Protocol):
-    """What the layers of a network did: integers for a FIXED graph, else real numbers."""
+    """Recording of the layers of a network: integers for a FIXED graph, otherwise real numbers."""
 
     @property
     def spikes(self) -> Mapping[str, Array]:
-        """By layer, (n, steps, *shape)."""
+        """By layer, (n, steps, *shape) spikes."""
 
     @property
     def membrane(self) -> Mapping[str, Array]:
@@ -32,14 +32,14 @@ class Recorded(Protocol):
 
 
 def result_of(graph: Graph, did: Recorded) -> Array | None:
-    """The result of each sample, or None where the network has no decoder.
+    """The result of each sample, or None if the network has no decoder.
 
     Args:
         graph: FIXED or FLOAT graph.
-        did: What it did; the last layer is read.
+        did: Recording of the graph; its last layer is read.
 
     Raises:
-        BadInput: If the decoder reads what the last layer does not offer.
+        BadInput: If the decoder reads what the last layer does not have.
     """
     decoder = graph.settings.decoder
     if decoder.kind == "none":
@@ -54,20 +54,20 @@ def result_of(graph: Graph, did: Recorded) -> Array | None:
 
 
 def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Array | None:
-    """The result of each sample, or None where the network has no decoder.
+    """The result of each sample, or None if the network has no decoder.
 
     Args:
-        decoder: Of the settings.
-        spikes: (n, steps, *shape) of the last layer, for "rate".
-        membrane: (n, steps, *shape) float potentials of the last layer, for the others.
+        decoder: Decoder from the settings.
+        spikes: (n, steps, *shape) spikes of the last layer, for "rate".
+        membrane: (n, steps, *shape) float potentials of the last layer, for the other kinds.
     """
     if decoder.kind == "none":
         return None
     source = spikes if decoder.kind == "rate" else membrane
     if source is None:
         raise BadInput(
-            f"the decoder reads '{decoder.kind}' but the last layer does not offer it: use "
-            "'rate' behind spiking neurons and 'last', 'max' or 'mean' behind a readout."
+            f"the decoder reads '{decoder.kind}', but the last layer does not have it. Use "
+            "'rate' after spiking neurons, and 'last', 'max' or 'mean' after a readout."
         )
     values = np.asarray(source, dtype=np.float64)
     reading = {
@@ -80,24 +80,27 @@ def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Ar
 
 
 def potentials(graph: Graph, name: str, membrane: Array) -> Array:
-    """Integer potentials of a population as float membrane units: integer * scale + offset."""
+    """Integer potentials of a population in float membrane units: integer * scale + offset."""
     node: CubaLIF = graph.nodes[name]
     return np.asarray(membrane * node.scale + node.offset)
 
 
 def last_layer(graph: Graph) -> str:
-    """Name of the layer that is read.
+    """Name of the layer whose result is read.
 
     Raises:
         BadInput: If the network ends in more than one layer.
     """
     names = graph.outputs()
     if len(names) != 1:
-        raise BadInput(f"the network ends in {len(names)} layers ({', '.join(names)}), not in one.")
+        raise BadInput(
+            f"the network ends in {len(names)} layers ({', '.join(names)}), but a result is read "
+            "from one. Leave only one output."
+        )
     return names[0]
 
 
 def squared_error(result: Array, target: Array) -> float:
-    """Sum of squared differences: each in float64, added up exactly (equal on any machine)."""
+    """Sum of squared differences: each in float64, added exactly (the same on every machine)."""
     difference: Any = result.reshape(len(result), -1) - target.reshape(len(target), -1)
     return math.fsum((difference**2).ravel().tolist())

@@ -1,9 +1,9 @@
-"""Run a compiled network on data with every engine asked for, and compare.
+"""Run a compiled network on data with every requested engine, and compare.
 
 In:  FIXED graph, the FLOAT graph that it was made from if there is one, data, engines.
 Out: activity for the energy estimate, errors of float and fixed, and whether engines agree.
-The float network and the fixed engine always run, the one as yardstick, the other for the
-counts; lava and onnx run where asked for and must give the same bits.
+The fixed engine always runs, for the counts, and so does the float network, as a reference; lava
+and onnx run if they are asked for, and must return the same bits.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 
-Watch = Callable[[Mapping[str, Array], Mapping[str, Any]], None]  # spikes, updated neurons
+BatchWatch = Callable[[Mapping[str, Array], Mapping[str, Any]], None]  # spikes, updated neurons
 
 
 @dataclass
 class LayerAgreement:
-    """How the fixed spikes of one layer compare with the float ones.
+    """Comparison of a layer's fixed spikes with its float spikes.
 
     Attributes:
-        compared: Neurons x steps x samples.
-        equal: How many of these agree.
-        float_spikes, fixed_spikes: Spikes of each.
+        compared: Number of neurons x steps x samples.
+        equal: Number of these in which both agree.
+        float_spikes, fixed_spikes: Number of spikes of each.
     """
 
     compared: int = 0
@@ -47,16 +47,16 @@ class LayerAgreement:
 
 @dataclass
 class Evaluation:
-    """What a run over data showed.
+    """Result of a run over data.
 
     Attributes:
         samples, steps: Number of samples, and of time steps per sample.
-        fixed_score: Of the integers, against the task's target and the float network's results.
-        float_score: Of the float network, against the target; empty where there is none.
-        exactness: How the engines compare with each other.
-        activity: By population, summed over all samples and steps.
-        agreement: By spiking layer, float against fixed.
-        reset: How state was cleared between samples, by engine.
+        fixed_score: Score of the integers, against the task's target and the float results.
+        float_score: Score of the float network, against the target; empty if there is no target.
+        exactness: Comparison of the engines with each other.
+        activity: Activity by population, summed over all samples and steps.
+        agreement: By spiking layer, comparison of float and fixed spikes.
+        reset: By engine, how the state was cleared between samples.
     """
 
     samples: int
@@ -76,20 +76,20 @@ def evaluate(
     *,
     engines: tuple[str, ...],
     progress: Progress = silent,
-    watch: Watch = silent,
+    watch: BatchWatch = silent,
 ) -> Evaluation:
     """Run all samples of a stimulus.
 
     Args:
-        float_graph: Simplified FLOAT graph that the integers were made from, or None.
+        float_graph: Simplified FLOAT graph from which the integers were made, or None.
         fixed_graph: FIXED graph.
         stimulus: Samples, steps per sample and seed.
         engines: Names of the engines; "fixed" runs in any case.
         progress: Called with an engine's name, the samples done and all samples.
-        watch: Shown each batch on the fixed engine: spikes, and updated neurons by population.
+        watch: Called after each batch with its spikes and its updated neurons, by population.
 
     Raises:
-        BadInput: If data, task and network do not belong together.
+        BadInput: If data, task and network do not match.
     """
     require_labels(fixed_graph, stimulus.data)
     goal, samples = wanted(fixed_graph, stimulus.data), len(stimulus)
@@ -111,7 +111,7 @@ def evaluate(
         for floating, batch in zip(ideals, batches(fixed_graph, stimulus, ours), strict=False):
             activity = batch.did.activity or {}
             add_up(result.activity, activity)
-            watch(batch.did.spikes, {name: each.updated for name, each in activity.items()})
+            watch(batch.did.spikes, {name: done.updated for name, done in activity.items()})
             theirs = None
             if floating is not None:
                 ideal = floating.result()
@@ -126,7 +126,7 @@ def evaluate(
 def _add_agreement(
     ideal: FloatRecording, ours: Recording, agreement: dict[str, LayerAgreement]
 ) -> None:
-    """Compare the spikes of a batch, float against fixed."""
+    """Add the comparison of a batch's float and fixed spikes."""
     for name, spikes in ideal.spikes.items():
         row = agreement.setdefault(name, LayerAgreement())
         row.compared += spikes.size

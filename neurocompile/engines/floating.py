@@ -1,7 +1,7 @@
-"""Run a FLOAT graph in float64, many samples at once: the yardstick for the integers.
+"""Run a FLOAT graph in float64, many samples at once: the reference for the integers.
 
 In:  FLOAT graph; encoded input (n, steps, *shape), or constant currents (n, *shape).
-Out: spikes and potentials of every neuron layer, and the range that each went through.
+Out: spikes and potentials of every neuron layer, and the largest values in it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from neurocompile.ir.shapes import shapes
 
 @dataclass(frozen=True, eq=False)
 class FloatRecording:
-    """What every neuron layer of a FLOAT graph did.
+    """Recording of every neuron layer of a FLOAT graph.
 
     Attributes:
         spikes: By spiking layer, (n, steps, *shape) uint8.
-        membrane: By neuron layer, (n, steps, *shape) float64 after reset; layers asked for.
+        membrane: By requested neuron layer, (n, steps, *shape) float64 potentials after the reset.
         current_peak: By neuron layer, the largest |input + synaptic current| of any neuron.
         potential_peak: By neuron layer, the largest |v| before a reset, from the level
-            that the chip calls 0 (`ir.neurons.level_of`).
+            that is 0 on the chip (`ir.neurons.level_of`).
     """
 
     spikes: Mapping[str, Array]
@@ -62,11 +62,11 @@ def run_float(
 
     Args:
         graph: FLOAT graph.
-        values: (n, steps, *shape) spikes, or (n, *shape) currents that stay the same in
-            every step (gain included).
-        steps: Steps to run.
-        membranes: Layers whose potentials to keep.
-        peaks: Whether to watch the ranges, for calibration; else they are 0.
+        values: (n, steps, *shape) spikes, or (n, *shape) currents that are the same in every
+            step (gain included).
+        steps: Number of steps to run.
+        membranes: Names of layers whose potentials are recorded.
+        peaks: Whether to observe the largest values, for calibration; otherwise they are 0.
     """
     run = _Run(graph, shapes(graph), steps, peaks, membranes)
     with one_thread(), torch.inference_mode():
@@ -97,13 +97,13 @@ def run_float(
 def float_beside(
     pool: Executor, graph: Graph, stimulus: Stimulus, membranes: tuple[str, ...]
 ) -> Iterator[Future[FloatRecording]]:
-    """Start batch after batch in a pool of threads, so that another engine can run beside it.
+    """Start batch after batch in a pool of threads, so that another engine can run concurrently.
 
     Args:
-        pool: Where it runs.
+        pool: Pool in which the batches run.
         graph: FLOAT graph.
-        stimulus: What it is shown.
-        membranes: Layers whose potentials to keep.
+        stimulus: Samples, steps per sample and seed.
+        membranes: Names of layers whose potentials are recorded.
     """
 
     def start(values: Array) -> Future[FloatRecording]:
@@ -113,7 +113,7 @@ def float_beside(
 
 
 class _Run:
-    """A network on a batch: what has left each node so far, (steps or 1, n, *shape)."""
+    """A network on a batch: the output of each node so far, (steps or 1, n, *shape)."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Run:
         self.layers: dict[str, _Neurons] = {}
 
     def layer(self, name: str) -> None:
-        """A node outside of any loop, over all steps at once where it has no state."""
+        """Run a node outside of any loop, over all steps at once if it has no state."""
         before = [self.flow[b] for b in self.graph.before(name)]
         if isinstance(self.graph.nodes[name], Neuron):
             (x,) = before
@@ -150,7 +150,7 @@ class _Run:
             self.flow[name] = self._map(name, before)
 
     def loop(self, names: tuple[str, ...]) -> None:
-        """Nodes that lead to each other, step by step; they stand in the order of the graph."""
+        """Run nodes that form a loop step by step; they are in the order of the graph."""
         like = next(iter(self.flow.values()))
         for name in names:
             self.flow[name] = like.new_zeros(self.steps, like.shape[1], *self.shape[name])
@@ -159,7 +159,7 @@ class _Run:
             if isinstance(self.graph.nodes[name], Neuron):
                 self._neurons(name, self.flow[name])
         for t in range(self.steps):
-            for name in late:  # of earlier steps alone
+            for name in late:  # depends only on earlier steps
                 past = t - self.graph.nodes[name].steps
                 if past >= 0:
                     self.flow[name][t] = self.flow[self.graph.before(name)[0]][past]
@@ -173,12 +173,12 @@ class _Run:
                     self.flow[name][t] = self._map(name, before)[0]
 
     def _at(self, name: str, t: int) -> torch.Tensor:
-        """One step of what has left a node, (1, n, *shape)."""
+        """One step of a node's output, (1, n, *shape)."""
         x = self.flow[name]
         return x[t : t + 1] if len(x) > 1 else x
 
     def _map(self, name: str, before: list[torch.Tensor]) -> torch.Tensor:
-        """A node without state on (steps or 1, n, *shape) of each source."""
+        """Output of a node without state, given (steps or 1, n, *shape) of each source."""
         node = self.graph.nodes[name]
         if isinstance(node, Add):
             return sum(before[1:], before[0])
@@ -187,29 +187,29 @@ class _Run:
             return torch.cat([x.expand(longest, *x.shape[1:]) for x in before], dim=2)
         (x,) = before
         inner = self.shape[self.graph.before(name)[0]]
-        done = apply(node, x.reshape(-1, *inner), inner)
-        return done.reshape(*x.shape[:2], *self.shape[name])
+        out = apply(node, x.reshape(-1, *inner), inner)
+        return out.reshape(*x.shape[:2], *self.shape[name])
 
     def _neurons(self, name: str, like: torch.Tensor) -> _Neurons:
         keep = self.steps if name in self.membranes else 0
         dt = self.graph.settings.dt
-        made = _Neurons(self.graph.nodes[name], like, dt, watch=self.watch, keep=keep)
-        self.layers[name] = made
-        return made
+        neurons = _Neurons(self.graph.nodes[name], like, dt, watch=self.watch, keep=keep)
+        self.layers[name] = neurons
+        return neurons
 
 
 class _Neurons:
-    """The state of a neuron layer, and what it went through."""
+    """The state of a neuron layer, its potentials and its largest values."""
 
     def __init__(self, node: Neuron, like: torch.Tensor, dt: float, *, watch: bool, keep: int):
         """Start a layer.
 
         Args:
-            node: The layer.
-            like: (any, n, *shape), what it is given.
+            node: Neuron node.
+            like: (any, n, *shape) tensor of its input.
             dt: Length of a step, seconds.
-            watch: Whether to watch the ranges.
-            keep: Steps whose potentials to keep.
+            watch: Whether to observe the largest values.
+            keep: Number of steps whose potentials are recorded.
         """
         self.node = node
         self.watch = watch
@@ -226,7 +226,7 @@ class _Neurons:
         self.ops = TorchOps()
 
     def step(self, now: torch.Tensor, t: int) -> torch.Tensor:
-        """Step t, given (n, *shape); gives the output."""
+        """Take step t with the input (n, *shape); returns the output."""
         p = self.p
         if self.watch:
             total = self.state[1] + now if has_current(self.node) else now
@@ -236,15 +236,15 @@ class _Neurons:
             self.current = max(self.current, float(total.abs().max()))
             peak = float((reached if level is None else reached - level).abs().max())
             self.potential = max(self.potential, peak)
-        done = self.node.step(self.ops, self.state, now, p)
-        self.state = done.state
+        stepped = self.node.step(self.ops, self.state, now, p)
+        self.state = stepped.state
         if self.membrane is not None:
             self.membrane[t] = self.state[0]
-        out: torch.Tensor = done.out
+        out: torch.Tensor = stepped.out
         return out
 
 
 def _time_first(values: Array, shape: Shape) -> torch.Tensor:
-    """(n, steps, *shape) -> (steps, n, *shape); constant currents become one step."""
+    """(n, steps, *shape) as (steps, n, *shape); constant currents become one step."""
     x = torch.from_numpy(np.array(values, dtype=np.float64))  # a copy: data are read-only
     return x[None] if x.ndim == len(shape) + 1 else x.transpose(0, 1)

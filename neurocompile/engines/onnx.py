@@ -1,8 +1,8 @@
-"""Run a network as the ONNX file that it is written to, in stock onnxruntime on the CPU.
+"""Run a network from its ONNX file in stock onnxruntime on the CPU.
 
 In:  a graph or the file itself, and encoded input.
-Out: what every population did, in the network's own time: proof of what the file says.
-Needs numpy, onnx and onnxruntime alone. No code of ours runs inside onnxruntime.
+Out: recording of every population, in the network's own time: proof of what the file computes.
+Needs only numpy, onnx and onnxruntime. No code of ours runs inside onnxruntime.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
 
-# Values (samples x steps x neurons of the largest layer) in one call of onnxruntime: some ten
-# int64 copies of a layer live at the same time, so that a call stays below about 1 GB.
+# Values (samples x steps x neurons of the largest layer) in one call of onnxruntime. About ten
+# int64 copies of a layer exist at the same time, so a call takes less than about 1 GB.
 VALUES_AT_ONCE = 1 << 23
 
 
@@ -40,10 +40,10 @@ def run(graph: Graph, encoded: Encoded) -> Recording:
 
 
 def run_file(file: str | Path | bytes, encoded: Encoded) -> Recording:
-    """Run a FIXED network from its ONNX file, by path or as bytes; these bytes are executed.
+    """Run a FIXED network from its ONNX file, given as a path or as bytes; these are executed.
 
     Raises:
-        BadInput: If the file is not ours or damaged, or the input does not fit it.
+        BadInput: If the file is not ours or is damaged, or the input does not fit it.
         NotInstalled: Without onnxruntime.
     """
     data = file if isinstance(file, bytes) else read_bytes(file)
@@ -55,11 +55,11 @@ def run_float(graph: Graph, inputs: Array) -> dict[str, Array]:
     """Run a FLOAT graph through its ONNX file, in float32.
 
     Args:
-        graph: With one Input.
+        graph: FLOAT graph with one Input.
         inputs: (n, steps, *shape) real numbers.
 
     Returns:
-        By output of the file, such as "lif1.spikes" and "lif1.membrane":
+        By output of the file, such as "lif1.spikes" and "lif1.membrane",
         (n, steps, *shape) float32.
     """
     names = [name for name, _ in graph.of(Input)]
@@ -70,7 +70,7 @@ def run_float(graph: Graph, inputs: Array) -> dict[str, Array]:
     values = np.asarray(inputs)
     if values.ndim < 2 or values.shape[2:] != shape:
         raise BadInput(
-            f"the input '{name}' has shape {values.shape}, allowed is (samples, steps, "
+            f"the input '{name}' has shape {values.shape}, but must have (samples, steps, "
             f"{', '.join(map(str, shape))})."
         )
     feeds = {name: values.astype(np.float32)}
@@ -79,15 +79,15 @@ def run_float(graph: Graph, inputs: Array) -> dict[str, Array]:
 
 def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
     if not graph.fixed:
-        raise BadInput("this network is at the float stage. Export it first, or use run_float.")
+        raise BadInput("this network is a FLOAT graph. Export it first, or use run_float.")
     check_encoded(graph, encoded)
     feeds = {name: _feed(name, node, encoded) for name, node in graph.of(SpikeInput, BiasInput)}
-    found = _execute(data, feeds, encoded.samples, encoded.steps)
+    outputs = _execute(data, feeds, encoded.samples, encoded.steps)
     inputs = {name: feeds[name] for name, _ in graph.of(SpikeInput)}
     populations = [name for name, _ in graph.of(CubaLIF)]
     return Recording(
-        spikes=inputs | {name: found[f"{name}.spikes"] for name in populations},
-        membrane={name: found[f"{name}.membrane"] for name in populations},
+        spikes=inputs | {name: outputs[f"{name}.spikes"] for name in populations},
+        membrane={name: outputs[f"{name}.membrane"] for name in populations},
     )
 
 
@@ -100,24 +100,24 @@ def _feed(name: str, node: Any, encoded: Encoded) -> Array:
 
 
 def _execute(data: bytes, feeds: Mapping[str, Array], n: int, steps: int) -> dict[str, Array]:
-    """Every output of the file, for n samples in as many calls as memory asks for."""
+    """Every output of the file for n samples, in as many calls as memory requires."""
     session = _session(data)
-    outputs = session.get_outputs()
-    shapes = {o.name: tuple(o.shape[2:]) for o in outputs}
+    declared = session.get_outputs()
+    shapes = {o.name: tuple(o.shape[2:]) for o in declared}
     largest = max(
         prod(shape) for shape in [*shapes.values(), *(f.shape[2:] for f in feeds.values())]
     )
     batch = max(1, VALUES_AT_ONCE // max(1, steps * largest))
-    types = {o.name: _DTYPES[o.type] for o in outputs}
-    found = {o: np.empty((n, steps, *shapes[o]), types[o]) for o in shapes}
+    types = {o.name: _DTYPES[o.type] for o in declared}
+    outputs = {o: np.empty((n, steps, *shapes[o]), types[o]) for o in shapes}
     if steps == 0:
-        return found
+        return outputs
     for start in range(0, n, batch):
         part = slice(start, start + batch)
-        results = session.run(list(found), {name: feed[part] for name, feed in feeds.items()})
-        for name, result in zip(found, results, strict=True):
-            found[name][part] = result
-    return found
+        results = session.run(list(outputs), {name: feed[part] for name, feed in feeds.items()})
+        for name, result in zip(outputs, results, strict=True):
+            outputs[name][part] = result
+    return outputs
 
 
 _DTYPES = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(float)": np.float32}

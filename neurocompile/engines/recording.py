@@ -1,4 +1,4 @@
-"""What an engine gives back: what every population did, step by step or summed up.
+"""What an engine returns: what every population did, step by step or summed.
 
 In:  a FIXED graph and its encoded input, samples first.
 Out: spikes and membrane potentials of every population in the network's own time; activity.
@@ -17,11 +17,11 @@ class Activity:
     """What one population did, summed over samples and over the steps of the network's time.
 
     Attributes:
-        spikes: (shape of the population,) int64, spikes of each neuron.
-        updated: Neuron steps in which input arrived, or u, v or the bias was not zero at the
-            start; None where the engine did not count them. Unused for a SpikeInput.
-        saturations: How often v was cut to its range.
-        wraps: How often u wrapped.
+        spikes: (shape of the population,) int64, number of spikes of each neuron.
+        updated: Number of neuron steps in which input arrived, or u, v or the bias was nonzero at
+            the start; None if the engine did not count them. Unused for a SpikeInput.
+        saturations: Number of times that v was clipped to its range.
+        wraps: Number of times that u wrapped.
     """
 
     spikes: Array
@@ -30,7 +30,7 @@ class Activity:
     wraps: int = 0
 
     def __add__(self, other: Activity) -> Activity:
-        """Activity of two batches together."""
+        """The activity of two batches together."""
         known = self.updated is not None and other.updated is not None
         return Activity(
             self.spikes + other.spikes,
@@ -41,7 +41,7 @@ class Activity:
 
 
 def add_up(total: dict[str, Activity], batch: Mapping[str, Activity]) -> None:
-    """Take the activity of one more batch of samples in, by population."""
+    """Add the activity of one more batch to the total, by population."""
     for name, done in batch.items():
         total[name] = total[name] + done if name in total else done
 
@@ -51,9 +51,9 @@ class Recording:
     """What every population did, step by step.
 
     Attributes:
-        spikes: By population (SpikeInput and CubaLIF): (n, steps, *shape) uint8.
-        membrane: By CubaLIF: (n, steps, *shape) int32, after the reset.
-        activity: By population, which the fixed engine counts on its way; None from the others.
+        spikes: By population (SpikeInput and CubaLIF), (n, steps, *shape) uint8.
+        membrane: By CubaLIF, (n, steps, *shape) int32 potentials after the reset.
+        activity: Activity by population, which only the fixed engine counts; None from the others.
     """
 
     spikes: Mapping[str, Array]

@@ -1,10 +1,10 @@
-"""Write what every layer did into an HDF5 file, batch by batch.
+"""Write what every layer did to an HDF5 file, batch by batch.
 
 In:  recordings of consecutive samples.
-Out: a group a layer with `spikes` (n, steps, ...) uint8 and `membrane` (n, steps, ...) int32
-     after reset, and the attributes scale and offset: float value = integer * scale + offset;
+Out: one group per layer with `spikes` (n, steps, ...) uint8 and `membrane` (n, steps, ...) int32
+     after the reset, and the attributes scale and offset: float value = integer * scale + offset;
      from the fixed engine also how often potentials saturated and currents wrapped.
-The file appears under its name only when it is whole.
+The file appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ KeepBatch = Callable[[int, Recording], None]
 
 @contextmanager
 def no_recording() -> Iterator[KeepBatch]:
-    """Keeps nothing."""
-    yield lambda first, found: None
+    """A recording that stores nothing."""
+    yield lambda first, recording: None
 
 
 @contextmanager
 def recording_file(
     path: Path, what: tuple[str, ...], graph: Graph, samples: int, steps: int
 ) -> Iterator[KeepBatch]:
-    """Open a recording; the value is called with the first sample's number and a batch.
+    """Open a recording; yields a function to call with the first sample's number and a batch.
 
     Raises:
-        BadInput: If the file cannot be written; an older file of that name then stays.
+        BadInput: If the file cannot be written; an older file of that name is then kept.
     """
     import h5py
 
@@ -53,12 +53,12 @@ def recording_file(
                 group.attrs["scale"] = node.scale
                 group.attrs["offset"] = node.offset
 
-        def keep(first: int, found: Recording) -> None:
-            for kind, values in (("spikes", found.spikes), ("membrane", found.membrane)):
+        def keep(first: int, recording: Recording) -> None:
+            for kind, values in (("spikes", recording.spikes), ("membrane", recording.membrane)):
                 for name, batch in values.items():
                     if kind in file[name]:
                         file[name][kind][first : first + len(batch)] = batch
-            for name, counted in (found.activity or {}).items():
+            for name, counted in (recording.activity or {}).items():
                 for count in ("saturations", "wraps"):
                     earlier = file[name].attrs.get(count, 0)
                     file[name].attrs[count] = earlier + getattr(counted, count)
@@ -67,6 +67,6 @@ def recording_file(
 
 
 def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: str) -> None:
-    """One chunk a sample: written once, read sample by sample."""
+    """A data set with one chunk per sample: written once, read sample by sample."""
     chunks = (1, *shape[1:])
     group.create_dataset(name, shape, kind, chunks=chunks, compression="gzip", compression_opts=1)

@@ -1,8 +1,8 @@
-"""What the other reset would do to a network, on data: so that none is taken unseen.
+"""Measure on data how a network would differ with the other reset.
 
 In:  a FLOAT graph and samples.
-Out: how many spikes differ, and what the result would miss.
-The float network runs twice; no integer is involved, for a chip may have one reset only.
+Out: how many spikes differ, and the errors of both results.
+The float network runs twice; no integer is involved, because a chip may have only one reset.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from neurocompile.ir.resets import with_reset
 
 @dataclass(frozen=True)
 class ResetLoss:
-    """A network as it is, against the same with another reset.
+    """Comparison of a network as it is with the same network with another reset.
 
     Attributes:
         reset: The other reset.
-        samples: How many were run.
-        spikes, other_spikes: Spikes of all layers: as it is, and with the other reset.
-        different: Neurons and steps in which the two differ.
-        error, other_error: Mean squared error of the reconstruction or part of samples classified
-            wrong; None where the network has neither task.
+        samples: Number of samples that were run.
+        spikes, other_spikes: Number of spikes of all layers, as it is and with the other reset.
+        different: Number of neurons x steps x samples in which the two differ.
+        error, other_error: Mean squared error of the reconstruction, or part of the samples that
+            are classified wrong; None if the network has neither task.
     """
 
     reset: Reset
@@ -42,7 +42,7 @@ class ResetLoss:
     other_error: float | None
 
     def sentence(self) -> str:
-        """The comparison in one line."""
+        """The comparison as one line of text."""
         words = (
             f"on {self.samples} samples --reset {self.reset} gives {self.other_spikes:,} spikes "
             f"instead of {self.spikes:,}; {self.different:,} differ"
@@ -57,8 +57,8 @@ def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int
 
     Args:
         graph: FLOAT graph.
-        reset: The other one.
-        data: Samples; the first `BATCH` of them at most.
+        reset: The other reset.
+        data: Samples; at most the first `BATCH` of them are run.
         steps: Steps per sample.
         seed: Seed of the random encoder.
     """
@@ -66,8 +66,8 @@ def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int
     values = float_input(graph, data, 0, samples, steps, seed)
     read = last_layer(graph)
     own, other = (
-        run_float(each, values, steps, membranes=(read,))
-        for each in (graph, with_reset(graph, reset))
+        run_float(variant, values, steps, membranes=(read,))
+        for variant in (graph, with_reset(graph, reset))
     )
     task = graph.settings.decoder.task
     goal = Wanted(
@@ -86,7 +86,7 @@ def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int
 
 
 def _error(graph: Graph, goal: Wanted, run: FloatRecording) -> float | None:
-    """What the decoded results miss of their targets, per value or per sample."""
+    """Error of the decoded results, per value or per sample."""
     score = Score(graph, goal)
     score.add(0, run)
     return score.mse if score.accuracy is None else 1 - score.accuracy

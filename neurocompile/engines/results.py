@@ -1,7 +1,7 @@
-"""What a network gives back for samples: its decoder's reading, at either stage.
+"""Compute the decoded results of a network on data, at either stage.
 
 In:  a FLOAT or FIXED graph, data.
-Out: one result a sample, in the user's units, float64.
+Out: one result per sample, in the user's units, float64.
 """
 
 from __future__ import annotations
@@ -27,26 +27,29 @@ def results(graph: Graph, data: Data, *, seed: int = 0) -> Array:
     """Run a network on data and decode its last layer.
 
     Args:
-        graph: FIXED: the chip's integers, by the fixed engine; FLOAT: as trained, in float64.
+        graph: FIXED graph, run by the fixed engine; or FLOAT graph, run in float64.
         data: Samples or spikes.
-        seed: Of random input spikes.
+        seed: Seed of random input spikes.
 
     Returns:
-        (n, *shape of the last layer) reconstructions, rates or potentials, as the decoder says.
+        (n, *shape of the last layer) reconstructions, rates or potentials, as the decoder reads.
 
     Raises:
-        BadInput: If the network has no decoder, or the data are not of its shape.
-        DoesNotFit: If a sample leaves the chip's registers.
+        BadInput: If the network has no decoder, or the data do not have its input shape.
+        DoesNotFit: If a sample exceeds the chip's registers.
     """
     if graph.settings.decoder.kind == "none":
-        raise BadInput("the network has no decoder: it has spikes, but no results to read.")
+        raise BadInput(
+            "the network has no decoder: it has spikes, but no results to read. Save the model "
+            "with a decoder."
+        )
     stimulus = Stimulus(data, graph.settings.steps, seed)
-    found = (result_of(graph, did) for did in _runs(graph, stimulus, (last_layer(graph),)))
-    return np.concatenate([result for result in found if result is not None])
+    read = (result_of(graph, did) for did in _runs(graph, stimulus, (last_layer(graph),)))
+    return np.concatenate([result for result in read if result is not None])
 
 
 def _runs(graph: Graph, stimulus: Stimulus, read: tuple[str, ...]) -> Iterator[Recorded]:
-    """What the layers to be read did in each batch, at either stage."""
+    """Recordings of the layers to read, batch by batch, at either stage."""
     run: Callable[[Any], Recorded] = (
         partial(run_engine, "fixed", graph, spikes=read, membrane=read)
         if graph.fixed

@@ -1,7 +1,7 @@
-"""Score what a network gives back: squared errors and right classes, summed over batches.
+"""Score the results of a network: squared errors and right classes, summed over batches.
 
-In:  what a network did with samples, a batch at a time; what the task of the decoder wants of them.
-Out: the mean squared error, the accuracy, and how far the results are from those of another run.
+In:  recordings of a network, one batch at a time; the target of the decoder's task.
+Out: the mean squared error, the accuracy, and the difference from the results of another run.
 Sums are taken batch by batch, in the order of the samples.
 """
 
@@ -21,11 +21,11 @@ from neurocompile.ir.nodes import size
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What the results of all samples should be; neither where nothing can be right or wrong.
+    """What the results of all samples should be; both None if there is nothing to compare with.
 
     Attributes:
-        values: (n, ...) what a reconstruction should be, or None.
-        labels: (n,) the right classes, or None.
+        values: (n, ...) values that a reconstruction should have, or None.
+        labels: (n,) right classes, or None.
     """
 
     values: Array | None = None
@@ -33,14 +33,14 @@ class Wanted:
 
 
 def wanted(graph: Graph, data: Data) -> Wanted:
-    """What the task of a network's decoder wants of its results on data.
+    """What the results on some data should be, by the task of a network's decoder.
 
     Args:
         graph: FIXED graph.
-        data: The samples that are run.
+        data: Samples that are run.
 
     Raises:
-        BadInput: If the network classifies and a label is none of its classes.
+        BadInput: If the network classifies and a label is not one of its classes.
     """
     task = graph.settings.decoder.task
     if task == "reconstruction" and data.kind == "x":
@@ -52,10 +52,10 @@ def wanted(graph: Graph, data: Data) -> Wanted:
 
 
 def check_labels(data: Data, classes: int) -> None:
-    """Refuse labels that no class of a network can match.
+    """Refuse labels that are not classes of a network.
 
     Raises:
-        BadInput: Naming the data, the first such label and what is allowed.
+        BadInput: Names the data, the first such label and what is allowed.
     """
     labels = np.asarray(data.labels)
     numbers = labels.astype(np.float64)
@@ -64,13 +64,13 @@ def check_labels(data: Data, classes: int) -> None:
         sample = int(np.flatnonzero(wrong)[0])
         raise BadInput(
             f"data '{data.name}': sample {sample} has the label {labels[sample]}, but this network "
-            f"tells {classes} classes apart: allowed are whole numbers from 0 to {classes - 1}. "
+            f"has {classes} classes: allowed are whole numbers from 0 to {classes - 1}. "
             "Correct the labels, or choose data with the classes of this network."
         )
 
 
 def require_labels(graph: Graph, data: Data) -> None:
-    """Refuse data without labels where the network classifies."""
+    """Refuse data without labels if the network classifies."""
     if graph.settings.decoder.task == "classification" and data.labels is None:
         raise BadInput(
             f"data '{data.name}' has no labels, but this network classifies. Add the key 'labels'."
@@ -79,16 +79,16 @@ def require_labels(graph: Graph, data: Data) -> None:
 
 @dataclass
 class Score:
-    """How good the results of one run are, summed over its samples.
+    """Errors and right classes of the results of one run, summed over its samples.
 
     Attributes:
-        graph: The graph of either stage whose results they are.
+        graph: Graph of either stage whose results are scored.
         wanted: What the results should be.
         samples: Number of samples added so far.
         values: Number of result values in them.
-        squares: Sum of squared errors against the values that are wanted.
+        squares: Sum of squared errors against the wanted values.
         difference: Sum of squared differences from the results of the other run.
-        right: Samples classified right.
+        right: Number of samples that are classified right.
     """
 
     graph: Graph
@@ -100,15 +100,15 @@ class Score:
     right: int = 0
 
     def add(self, first: int, did: Recorded, other: Array | None = None) -> Array | None:
-        """Decode the next batch and take it in.
+        """Decode the next batch and add it.
 
         Args:
             first: Number of its first sample.
-            did: What the layers of the graph did.
-            other: (n, ...) results of another run of the same samples, to be compared with.
+            did: Recording of the graph's layers.
+            other: (n, ...) results of another run of the same samples to compare with.
 
         Returns:
-            (n, ...) the results; None where the network has no decoder.
+            (n, ...) the results; None if the network has no decoder.
         """
         result = result_of(self.graph, did)
         if result is not None:
@@ -116,7 +116,7 @@ class Score:
         return result
 
     def add_result(self, first: int, result: Array, other: Array | None = None) -> None:
-        """Take in the results of the next batch; arguments as of `add`."""
+        """Add the results of the next batch; arguments as for `add`."""
         span = slice(first, first + len(result))
         self.samples += len(result)
         self.values += result.size
@@ -130,15 +130,15 @@ class Score:
 
     @property
     def mse(self) -> float | None:
-        """Mean squared error per value; None where no values are wanted."""
-        known = self.wanted.values is not None and self.values
-        return self.squares / self.values if known else None
+        """Mean squared error per value; None if no values are wanted."""
+        measured = self.wanted.values is not None and self.values
+        return self.squares / self.values if measured else None
 
     @property
     def accuracy(self) -> float | None:
-        """Part of the samples that is classified right; None where no labels are known."""
-        known = self.wanted.labels is not None and self.samples
-        return self.right / self.samples if known else None
+        """Part of the samples that are classified right; None if no labels are known."""
+        measured = self.wanted.labels is not None and self.samples
+        return self.right / self.samples if measured else None
 
     @property
     def mean_difference(self) -> float | None:

@@ -2,7 +2,7 @@
 
 In:  nodes of the graph, batches of values (rows, *in_shape).
 Out: batches of values (rows, *out_shape), in the number type of the input.
-The matrices of `ir/linear.py` are the meaning; these kernels are tested against them.
+The matrices of `ir/linear.py` define the maps; these kernels are tested against them.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from neurocompile.ir.step import decayed, wrap_once
 class TorchOps:
     """The operations of a neuron step on float64 tensors.
 
-    Every integer of a step is below 2^53, so float64 holds it exactly, and its products and
-    cuts are single vector instructions where those of int64 are not.
+    Every integer of a step is below 2^53, so float64 holds it exactly. Its products and
+    truncations are single vector instructions, which those of int64 are not.
     """
 
     def divide_toward_zero(self, x: Any, power: int) -> Any:
-        """x / 2**power, the fraction cut off."""
+        """x / 2**power, truncated toward 0."""
         return torch.trunc(x * 2.0**-power)
 
     def clip(self, x: Any, low: int, high: int) -> Any:
@@ -54,11 +54,11 @@ class TorchOps:
         return torch.clamp(x, low, high)
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Yes where the condition holds, else no."""
+        """`yes` where the condition holds, otherwise `no`."""
         return torch.where(condition, yes, no)
 
     def wrap(self, x: Any) -> Any:
-        """x brought once by 2^24 into (-2^23, 2^23]; one pass over x where nothing wraps."""
+        """x wrapped at most once by 2^24 into (-2^23, 2^23]; only one pass if nothing wraps."""
         if x.numel():
             low, high = torch.aminmax(x)
             if low > -STATE_LIMIT and high <= STATE_LIMIT:
@@ -66,7 +66,7 @@ class TorchOps:
         return wrap_once(self, x)
 
     def decay(self, x: Any, keep: Any) -> Any:
-        """x keep / 4096, the fraction cut off; nothing to compute where all or nothing stays."""
+        """x keep / 4096, truncated toward 0; no computation if everything or nothing stays."""
         if isinstance(keep, float) and keep == 0.0:
             return x.new_zeros(())
         if isinstance(keep, float) and keep == UNITY:
@@ -76,10 +76,11 @@ class TorchOps:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread, and give back the caller's number of threads.
+    """Run torch on one thread, and restore the caller's number of threads.
 
-    A neuron step is many short passes over arrays that fit the cache. Two threads that meet
-    after each pass took 9 times as long as one (shipped autoencoder, two shared cores).
+    A neuron step consists of many short passes over arrays that fit the cache. Two threads that
+    synchronize after each pass took 9 times as long as one (shipped autoencoder, two shared
+    cores).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -160,7 +161,7 @@ def _(op: Identity, x: torch.Tensor, in_shape: Shape) -> torch.Tensor:
 
 
 def tensor(values: Array, like: torch.Tensor) -> torch.Tensor:
-    """An array as a tensor of the type and place of another."""
+    """An array as a tensor of the type and on the device of another."""
     return torch.from_numpy(np.array(values)).to(like)
 
 

@@ -1,8 +1,8 @@
-"""Whether a chip's neurons reset as a network was trained, and what it would lose otherwise.
+"""Check that a chip's neurons reset as the network was trained, and measure the loss otherwise.
 
-In:  a FLOAT graph, the chip, the user's samples where there are some.
-Out: nothing, or a refusal that names the layer and the loss, measured before anything long runs;
-     and one line on the other reset, where a file left it open.
+In:  a FLOAT graph, the chip, the user's samples if there are any.
+Out: nothing, or an error that names the layer and the loss, measured before anything long runs;
+     and one line about the other reset if a file did not state it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from neurocompile.ir.resets import other_reset, resetting
 def check_resets(
     graph: Graph, chip: Chip, data: Data | None, steps: int, seed: int
 ) -> tuple[str, ...]:
-    """Refuse a network whose neurons reset as those of the chip do not.
+    """Refuse a network whose neurons have a reset that the chip does not have.
 
     Args:
-        graph: Of either stage; the resets of a FIXED graph are the chip's.
-        chip: The target.
-        data: Samples to measure on what the other reset would change, or None.
-        steps: Steps per sample.
+        graph: Graph of either stage; the resets of a FIXED graph are the chip's.
+        chip: Target chip.
+        data: Samples on which to measure the effect of the other reset, or None.
+        steps: Time steps per sample.
         seed: Seed of the random encoder.
 
     Returns:
-        One line on what the other reset gives on the data, where the reset was assumed.
+        If the reset was assumed, one line about the effect of the other reset on the data.
 
     Raises:
-        DoesNotFit: Naming the first layer and, where there are data, the loss.
+        DoesNotFit: Names the first such layer and, if there are data, the loss.
     """
     if graph.fixed:
         return ()
@@ -59,11 +59,11 @@ def has_reset(chip: Chip, neuron: Neuron) -> bool:
 
 
 def refused(chip: Chip, name: str, neuron: Neuron, loss: str = "") -> DoesNotFit:
-    """The refusal of a layer."""
+    """The error for a layer whose reset the chip does not have."""
     own = neuron.reset
     return DoesNotFit(
         f"layer '{name}': a spike resets it by '{own}', but {chip.name} has "
-        f"{', '.join(chip.formats.resets.value)}.{loss} Take a target that has this reset "
-        f"(loihi2-sim), train with the other one, or give --reset {other_reset(own)} to "
-        "run it all the same."
+        f"{', '.join(chip.formats.resets.value)}.{loss} Choose a target with this reset "
+        f"(loihi2-sim), train with the other reset, or run it with the other one anyway: "
+        f"--reset {other_reset(own)}."
     )

@@ -123,7 +123,7 @@ def test_the_first_spike_of_an_axon_that_is_a_step_ahead_waits_for_the_first_ste
     work = StepWork(place(graph, ONE), 3)
     silent = np.zeros((1, 3, 1), np.uint8)
     work.add({"x": silent, "b": silent}, {"b": silent})
-    by = work.found()
+    by = work.slowest_cores()
     assert seconds(by["reset", "boyle2025"]) == pytest.approx((3 * 19.8 + 6) * 1e-9)
     assert by["reset", "boyle2025"].steps.sum() == 3
     assert seconds(by["pipelined", "boyle2025"]) == pytest.approx(3 * 19.8e-9)

@@ -137,6 +137,6 @@ def test_several_layers_into_one_are_refused():
 
 def test_input_of_another_shape_is_refused_by_the_float_engine():
     with pytest.raises(
-        BadInput, match=r"'in' has shape \(1, 2\), allowed is \(samples, steps, 4\)"
+        BadInput, match=r"'in' has shape \(1, 2\), but must have \(samples, steps, 4\)"
     ):
         engine.run_float(chain({"in": Input((4,)), "x": Identity()}), np.ones((1, 2)))

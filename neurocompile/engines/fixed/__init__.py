@@ -1,8 +1,8 @@
-"""The fixed engine: a FIXED graph, many samples at once, bit for bit as the chip.
+"""The fixed engine: runs a FIXED graph on many samples at once, bit for bit like the chip.
 
 In:  FIXED graph and encoded input.
-Out: spikes and potentials where asked for, and the activity that energy is computed from.
-On a CPU numba's machine code runs it; on a GPU torch does. Both give the same bits.
+Out: requested spikes and potentials, and the activity from which energy is computed.
+On a CPU it runs as numba's machine code, on a GPU in torch. Both compute the same bits.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ def run(
 ) -> FixedRun:
     """Run a batch of samples from the initial state.
 
-    Uses as many cores as torch may (`torch.set_num_threads`); samples are independent.
+    Uses as many cores as torch is allowed (`torch.set_num_threads`); samples are independent.
 
     Args:
         graph: FIXED graph.
         encoded: Input of n samples.
         spikes, membrane: Names of the populations to record; all of them if None.
-        device: "cpu", or what torch calls a GPU ("cuda").
+        device: "cpu", or torch's name of a GPU ("cuda").
 
     Raises:
         BadInput: If the input does not fit the graph.
-        DoesNotFit: If a current reaches 3 x 2^23 before its wrap, where Lava's own
-            arithmetic is no longer that of a chip, or if a readout spikes.
+        DoesNotFit: If a current reaches 3 x 2^23 before its wrap, where Lava's
+            arithmetic differs from a chip's, or if a readout spikes.
     """
     check_encoded(graph, encoded)
     if device == "cpu":

@@ -1,8 +1,8 @@
-"""A block of samples on its way through the network, on one core.
+"""Run a block of samples through the network, on one core.
 
-In:  a Plan, the input of all samples, where recordings go.
-Out: what the block's populations did, as Sums; recordings in place.
-A layer goes through all steps of a chunk before the next one; a loop goes step by step.
+In:  a FixedPlan, the input of all samples, the recording to be filled.
+Out: the block's activity as ActivitySums; its part of the recording.
+A layer takes all steps of a chunk before the next layer starts; a loop goes step by step.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
-CACHE_BYTES = 1 << 20  # sums at a time: they stay in a core's second-level cache
-FEW_ROWS = 64  # on which events are timed; a product needs all rows of a block to be fast
+CACHE_BYTES = 1 << 20  # size of the sums at a time: these stay in a core's second-level cache
+FEW_ROWS = 64  # rows on which events are timed; a product is only fast on all rows of a block
 
 
 class ActivitySums:
-    """What a population did.
+    """Activity of a population, while it is being counted.
 
     Attributes:
-        spikes: (n,) int64, by neuron, in the engine's order.
-        updated, saturations, wraps: As in Activity.
+        spikes: (n,) int64, number of spikes of each neuron, in the engine's order.
+        updated, saturations, wraps: See Activity.
     """
 
     def __init__(self, neurons: int) -> None:
@@ -43,7 +43,7 @@ class ActivitySums:
         self.updated = self.saturations = self.wraps = 0
 
     def add(self, other: ActivitySums) -> None:
-        """Take those of another block in."""
+        """Add the sums of another block."""
         self.spikes += other.spikes
         self.updated += other.updated
         self.saturations += other.saturations
@@ -51,17 +51,17 @@ class ActivitySums:
 
 
 class Scratch(threading.local):
-    """Memory that a thread uses again and again: fresh pages cost more than the sums in them."""
+    """Memory that a thread reuses: fresh pages cost more time than the sums in them."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
 
     def take(self, use: str, shape: tuple[int, ...], number: Any) -> Array:
-        """An array with any content, valid until the same use is taken again."""
+        """An array with arbitrary content, valid until the same use is taken again."""
         count = math.prod(shape) * np.dtype(number).itemsize
-        if use not in self.kept or self.kept[use].nbytes < count:
-            self.kept[use] = np.empty(count, dtype=np.uint8)
-        return self.kept[use][:count].view(number).reshape(shape)
+        if use not in self.buffers or self.buffers[use].nbytes < count:
+            self.buffers[use] = np.empty(count, dtype=np.uint8)
+        return self.buffers[use][:count].view(number).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +69,11 @@ class State:
     """A block's populations between two chunks of steps; arrays in the engine's order.
 
     Attributes:
-        first: The first sample.
-        fired: By population (samples, history + chunk, n) uint8; history before the chunk.
-        uv: By CubaLIF, u and v (samples, n), changed by every step.
-        bias: By CubaLIF, (1 or samples, n).
-        sums: By population.
+        first: Number of the first sample.
+        fired: By population, (samples, history + chunk, n) uint8 spikes, history before the chunk.
+        uv: By CubaLIF, u and v, (samples, n) each, changed by every step.
+        bias: By CubaLIF, (1 or samples, n) biases.
+        sums: Activity so far, by population.
     """
 
     first: int
@@ -84,14 +84,14 @@ class State:
 
 
 class SampleBlock:
-    """What every block of a run has in common.
+    """What all blocks of a run have in common.
 
     Args:
         graph: FIXED graph.
-        plan: Made from it.
-        inputs: By input node, of all samples: spikes (n, steps, *shape), mantissas (n, *shape).
-        steps: Steps a sample.
-        recording: Written to, at the samples of the block.
+        plan: Plan made from the graph.
+        inputs: By input node, for all samples: spikes (n, steps, *shape), mantissas (n, *shape).
+        steps: Time steps per sample.
+        recording: Recording of all samples, into which each block writes its own.
     """
 
     def __init__(
@@ -115,10 +115,10 @@ class SampleBlock:
                 for begin in range(count) if loop else (0,):
                     for name in part:
                         self._pass(state, name, done, begin, 1 if loop else count)
-            for name, kept in self.plan.history.items():
-                if kept:
+            for name, history in self.plan.history.items():
+                if history:
                     fired = state.fired[name]
-                    fired[:, :kept] = fired[:, count : count + kept].copy()
+                    fired[:, :history] = fired[:, count : count + history].copy()
         return dict(state.sums)
 
     def _start(self, first: int, last: int, chunk: int) -> State:
@@ -154,21 +154,21 @@ class SampleBlock:
         elif isinstance(node, CubaLIF):
             self._neurons(state, name, done, begin, count)
             if name in self.recording.spikes:
-                kept = self.recording.spikes[name].reshape(-1, self.steps, len(place))
-                kept[here, then, place] = fired[:, now]
+                recorded = self.recording.spikes[name].reshape(-1, self.steps, len(place))
+                recorded[here, then, place] = fired[:, now]
 
     def _neurons(self, state: State, name: str, done: int, begin: int, count: int) -> None:
-        """All synapses into a population, and its neurons, a few samples at a time."""
+        """Run all synapses into a population, then its neurons, a few samples at a time."""
         ready = self.plan.populations[name]
         samples, size = len(state.fired[name]), len(self.plan.order[name])
         by_events = [self._by_events(state, link, begin, count) for link in ready.links]
-        a_time = samples
+        at_once = samples
         if all(by_events):
-            a_sum = max((np.dtype(link.number).itemsize for link in ready.links), default=1)
-            a_time = max(1, CACHE_BYTES // max(1, a_sum * count * size))
+            sum_bytes = max((np.dtype(link.number).itemsize for link in ready.links), default=1)
+            at_once = max(1, CACHE_BYTES // max(1, sum_bytes * count * size))
         spikes = np.zeros(size, dtype=np.int32)
-        for a in range(0, samples, a_time):
-            part = slice(a, min(a + a_time, samples))
+        for a in range(0, samples, at_once):
+            part = slice(a, min(a + at_once, samples))
             total, left, right = self._arriving(state, ready, part, (begin, count), by_events, size)
             reached = self._reached(state, ready, name, part, (begin, count), size)
             membrane = np.empty((0, 0, 0), dtype=np.int32)
@@ -191,8 +191,8 @@ class SampleBlock:
             if membrane.size:
                 here = slice(state.first + part.start, state.first + part.stop)
                 then = slice(done + begin, done + begin + count)
-                kept = self.recording.membrane[name].reshape(-1, self.steps, size)
-                kept[here, then, self.plan.order[name]] = membrane
+                recorded = self.recording.membrane[name].reshape(-1, self.steps, size)
+                recorded[here, then, self.plan.order[name]] = membrane
         state.sums[name].spikes += spikes
 
     def _arriving(
@@ -204,7 +204,7 @@ class SampleBlock:
         by_events: list[bool],
         size: int,
     ) -> tuple[Array, int, int]:
-        """Sums (samples, steps, n) of all synapses, and the shifts that they still take."""
+        """Sums (samples, steps, n) of all synapses, and the shifts that they still need."""
         shape = (part.stop - part.start, steps[1], size)
         if len(ready.links) == 1:
             (link,) = ready.links
@@ -222,7 +222,7 @@ class SampleBlock:
     def _through(
         self, state: State, link: Link, part: slice, begin: int, by_events: bool, total: Array
     ) -> None:
-        """Sums of one synapse; its choice learns what they cost."""
+        """Compute the sums of one synapse; its choice learns their cost."""
         fired = state.fired[link.source][part]
         begin += self.plan.history[link.source] - link.delay
         sources, rows = fired.shape[2], total.shape[0] * total.shape[1]
@@ -236,14 +236,14 @@ class SampleBlock:
         link.choice.went_as_product(time.perf_counter() - started, rows)
 
     def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
-        """Sums of one synapse by events; how many there were."""
+        """Compute the sums of one synapse by events; returns the number of spikes."""
         t = link.table
         events = self.scratch.take("events", (fired.shape[2],), np.int32)
-        found = scatter(
+        spikes = scatter(
             fired, begin, t.at, t.group, t.first, t.target, t.weight, t.length, t.weights, t.shift,
             total, events,
         )  # fmt: skip
-        return int(found)
+        return int(spikes)
 
     def _by_events(self, state: State, link: Link, begin: int, count: int) -> bool:
         """Choose the path of a synapse for the steps of this chunk."""
@@ -282,7 +282,7 @@ class SampleBlock:
         steps: tuple[int, int],
         size: int,
     ) -> Array:
-        """Which neurons a spike reaches (samples, steps, n); empty if a bias updates them all."""
+        """(samples, steps, n) which neurons a spike reaches; empty if a bias updates them all."""
         if bool(state.bias[name].all()):
             return np.empty((0, 0, 0), dtype=np.uint8)
         reached = self.scratch.take("reached", (part.stop - part.start, steps[1], size), np.uint8)
@@ -297,7 +297,7 @@ class SampleBlock:
 
 
 def _fastest(times: int, work: Callable[[], None]) -> float:
-    """Seconds of this thread in the fastest run."""
+    """Seconds of this thread in the fastest of several runs."""
     taken = []
     for _ in range(times):
         started = time.thread_time()

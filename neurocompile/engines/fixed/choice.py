@@ -1,22 +1,22 @@
-"""Choose for a layer between events and one dense product, by what each was seen to cost.
+"""Choose for a layer between events and one dense product, by their measured costs.
 
-In:  spikes of a block of rows, and the times that blocks took.
+In:  number of spikes in a block of rows, and the times that earlier blocks took.
 Out: which path the block takes. The choice changes no bit, only the time.
-Every block teaches: a spike costs more where few neurons spike, as its weights are then far away.
+Every block updates the costs: with few spikes each one costs more, as its weights are not cached.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-WORTH_MEASURING = 2_000_000  # operations of a block, below which events are taken: half a ms
-MEASURED_WEIGHTS = 1 << 26  # above it no product is tried: its float32 weights are 256 MiB
-SCAN_S = 0.5e-9  # a neuron looked at for a spike
-OPERATION_S = 0.15e-9  # an event's addition, until a block was timed
-SURE = 0.9  # events are taken where they seem to save a tenth: spikes vary, a product does not
-FEW = 100  # operations of a row below which spikes are not what its time goes to
-SLOWLY = 0.1
-PRODUCT_S = 0.03e-9  # a product's multiply-add, until a block was timed
+WORTH_MEASURING = 2_000_000  # a block with fewer operations takes events: half a ms
+MEASURED_WEIGHTS = 1 << 26  # with more weights no product is tried: in float32 these are 256 MiB
+SCAN_S = 0.5e-9  # seconds to check a neuron for a spike
+OPERATION_S = 0.15e-9  # assumed seconds of an event's addition until a block is timed
+SURE = 0.9  # events must seem to save a tenth: their time varies with the spikes, a product's not
+FEW = 100  # with fewer operations per row, spikes do not dominate the time
+SLOWLY = 0.1  # part by which a longer time of a spike is adopted
+PRODUCT_S = 0.03e-9  # assumed seconds of a product's multiply-add until a block is timed
 
 
 @dataclass
@@ -24,10 +24,10 @@ class PathChoice:
     """What is known about the cost of a synapse.
 
     Attributes:
-        operations: A row's, if every source spikes.
-        weights: How many are stored.
-        product_s: Seconds of a row as a product, the fastest yet; 0 until it was timed.
-        spike_s: Seconds of a spike as an event, of late; 0 until it was timed.
+        operations: Number of operations per row if every source spikes.
+        weights: Number of stored weights.
+        product_s: Seconds per row as a product, the fastest so far; 0 until timed.
+        spike_s: Seconds per spike as an event, recently; 0 until timed.
     """
 
     operations: int
@@ -51,16 +51,16 @@ class PathChoice:
 
     def went_as_product(self, seconds: float, rows: int) -> None:
         """Learn from rows that were multiplied: their cost does not depend on the spikes."""
-        a_row = seconds / rows
-        self.product_s = min(self.product_s or a_row, a_row)
+        per_row = seconds / rows
+        self.product_s = min(self.product_s or per_row, per_row)
 
     def went_by_events(self, seconds: float, spikes: int, rows: int, sources: int) -> None:
-        """Learn from rows that went by events, as busy as they were; too few spikes say nothing.
+        """Learn from rows that took events; too few spikes are ignored.
 
-        A longer time is believed slowly: another program may have had the core meanwhile.
+        A longer time is adopted slowly, because another program may have used the core.
         """
         if spikes * self.operations <= FEW * rows * sources:
             return
-        seen = max(seconds - rows * sources * SCAN_S, 0.0) / spikes
-        longer = max(seen - self.spike_s, 0.0) if self.spike_s else 0.0
-        self.spike_s = self.spike_s + SLOWLY * longer if longer else seen
+        per_spike = max(seconds - rows * sources * SCAN_S, 0.0) / spikes
+        longer = max(per_spike - self.spike_s, 0.0) if self.spike_s else 0.0
+        self.spike_s = self.spike_s + SLOWLY * longer if longer else per_spike

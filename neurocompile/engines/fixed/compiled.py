@@ -1,7 +1,7 @@
 """The compiled path: blocks of samples on several cores, each layer by events or as a product.
 
 In:  FIXED graph, encoded input, what to record.
-Out: a Run. Memory holds a block of rows (samples x steps) a worker and what is recorded,
+Out: a FixedRun. Memory holds one block of rows (samples x steps) per worker and the recording,
      however many samples and steps there are.
 """
 
@@ -25,8 +25,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 
-ROWS = 256  # samples x steps of a block: a matrix product of fewer is slower
-BLOCK_BYTES = 1 << 27  # of the spikes and the largest sums of a block, if it is many neurons
+ROWS = 256  # samples x steps of a block: matrix products with fewer rows are slower
+BLOCK_BYTES = 1 << 27  # limit for the spikes and largest sums of a block with many neurons
 
 
 def run_compiled(
@@ -56,9 +56,9 @@ def run_compiled(
     with one_thread():
         ranges = list(_blocks(plan, encoded, threads))
         block = SampleBlock(graph, plan, inputs, encoded.steps, Recording(fired, potentials))
-        for done in _all(block, ranges, min(threads, len(ranges))):
-            for name, found in done.items():
-                sums[name].add(found)
+        for block_sums in _all(block, ranges, min(threads, len(ranges))):
+            for name, of_block in block_sums.items():
+                sums[name].add(of_block)
     activity = {name: _activity(plan, name, node, sums[name]) for name, node in _counted(graph)}
     for name, node in graph.of(CubaLIF):
         if node.readout and (times := int(activity[name].spikes.sum())):
@@ -71,10 +71,10 @@ def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:
 
 
 def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:
-    """(first sample, last sample, steps at a time), as equal for the threads as they come."""
+    """(first sample, last sample, steps at a time) of each block, as equal as possible."""
     neurons = [len(place) for place in plan.order.values()]
-    a_row = sum(neurons) + 12 * max(neurons)
-    rows = max(1, min(ROWS, BLOCK_BYTES // a_row))
+    row_bytes = sum(neurons) + 12 * max(neurons)
+    rows = max(1, min(ROWS, BLOCK_BYTES // row_bytes))
     chunk = min(max(encoded.steps, 1), rows)
     most = max(1, rows // chunk)
     rounds = -(-encoded.samples // (most * threads))
@@ -88,16 +88,16 @@ def _all(
 ) -> Iterator[dict[str, ActivitySums]]:
     """Sums of every block, in order."""
     if workers <= 1:
-        yield from (block.run(*each) for each in ranges)
+        yield from (block.run(*samples) for samples in ranges)
         return
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        waiting = [pool.submit(block.run, *each) for each in ranges]
+        waiting = [pool.submit(block.run, *samples) for samples in ranges]
         try:
-            for each in waiting:
-                yield each.result()
+            for future in waiting:
+                yield future.result()
         finally:
-            for each in waiting:
-                each.cancel()
+            for future in waiting:
+                future.cancel()
 
 
 def _activity(plan: FixedPlan, name: str, node: Any, sums: ActivitySums) -> Activity:

@@ -2,10 +2,10 @@
 
 In:  spikes (rows, n_source) in the engine's order of neurons.
 Out: whole sums (rows, n_target) in the engine's order, exactly.
-float32 is used only where the largest sum is below 2^24, and a library that loses bits by a
-transform (Winograd, FFT) is found out and its result computed again in float64.
-A transposed convolution is one matrix product, place by place, whose columns are then added
-where the kernel lies: with few channels that takes a fifth of the library's own.
+float32 is used only if the largest sum is below 2^24. If a library loses bits by a transform
+(Winograd, FFT), this is detected and the result is computed again in float64.
+A transposed convolution is one matrix product, position by position, whose columns are then added
+at the targets of the kernel: with few channels that takes a fifth of the library's time.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from neurocompile.ir.nodes import ConvTranspose, Linear, size
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 
-COLUMNS = 1 << 18  # values of a folded product at a time: they stay in the second-level cache
+COLUMNS = 1 << 18  # values of a folded product at a time: these stay in the second-level cache
 
 
 class Dense:
-    """A dense or convolving synapse; weights are made when they are first used.
+    """A dense or convolving synapse; its products are made when they are first used.
 
     Args:
-        synapse: No Sparse.
-        source, target: C index of the neuron at each place of the engine's order.
-        bound: The largest |sum| that any spikes can make.
-        table: Of the synapse, in the same orders.
+        synapse: Synapse that is not a Sparse.
+        source, target: C index of the neuron at each position of the engine's order.
+        bound: Largest |sum| that any spikes can cause.
+        table: Table of the synapse, in the same orders.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Dense:
     ) -> None:
         self.synapse, self.source, self.target, self.table = synapse, source, target, table
         self.number = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
-        self.made: dict[torch.dtype, Product] = {}
+        self.products: dict[torch.dtype, Product] = {}
         op = synapse.op
         self._channels_last = np.array_equal(source, channels_last(synapse.in_shape))
         self.folds = (
@@ -69,13 +69,12 @@ class Dense:
     def _fold(self, fired: Array, total: Array, integer: Any) -> None:
         """Spikes (rows, places, channels) times the kernel (channels, taps), then folded.
 
-        A matrix product adds in some order but loses no bit below the bound, so nothing can be
-        lost here.
+        A matrix product may add in any order, but below the bound it loses no bit.
         """
         channels, t = self.synapse.in_shape[0], self.table
-        if self.number not in self.made:
+        if self.number not in self.products:
             kernel = torch.from_numpy(t.weights.astype(np.int64) << t.shift).to(self.number)
-            self.made[self.number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
+            self.products[self.number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
         places = fired.shape[1] // channels
         rows = max(1, COLUMNS // (places * t.weights.size // channels))
         for first in range(0, len(fired), rows):
@@ -86,33 +85,33 @@ class Dense:
                 else (part.reshape(len(part), channels, places).mT)
             )
             with torch.inference_mode():
-                columns = self.made[self.number](image).numpy()
+                columns = self.products[self.number](image).numpy()
             sums = np.empty((1, total.shape[1]), columns.dtype)
             columns = columns.reshape(len(part), places, -1)
             into = total[first : first + rows]
             fold(columns, t.first, t.target, t.weight, t.length, sums, into, integer)
 
     def _product(self, fired: Array, number: torch.dtype) -> Array:
-        if number not in self.made:
+        if number not in self.products:
             op = self.synapse.op
             if isinstance(op, Linear) and size(self.synapse.in_shape) == op.weight.shape[1]:
-                self.made[number] = self._matrix(op.weight, number)
+                self.products[number] = self._matrix(op.weight, number)
             else:
-                self.made[number] = self._map
+                self.products[number] = self._map
         with torch.inference_mode():
-            found = self.made[number](torch.from_numpy(fired).to(number))
-            return np.asarray(found.contiguous().numpy())
+            sums = self.products[number](torch.from_numpy(fired).to(number))
+            return np.asarray(sums.contiguous().numpy())
 
     def _matrix(self, weight: Array, number: torch.dtype) -> Product:
         if not _plain(self.target):
             weight = weight[self.target]
         if not _plain(self.source):
             weight = weight[:, self.source]
-        made = torch.from_numpy(np.array(weight)).to(number)
-        return lambda x: F.linear(x, made)
+        matrix = torch.from_numpy(np.array(weight)).to(number)
+        return lambda x: F.linear(x, matrix)
 
     def _map(self, x: torch.Tensor) -> torch.Tensor:
-        """The map in its own shapes, without a copy where the engine's order allows that."""
+        """The map in its own shapes, without a copy if the engine's order allows it."""
         shape, after = self.synapse.in_shape, self.synapse.out_shape
         if np.array_equal(self.source, channels_last(shape)):
             image = x.reshape(-1, *shape[1:], shape[0]).movedim(-1, 1)
@@ -120,10 +119,10 @@ class Dense:
             image = x.reshape(-1, *shape)
         else:
             image = x[:, torch.from_numpy(np.argsort(self.source))].reshape(-1, *shape)
-        found = apply(self.synapse.op, image, shape)
+        out = apply(self.synapse.op, image, shape)
         if np.array_equal(self.target, channels_last(after)):
-            return found.movedim(1, -1).reshape(len(x), -1)
-        flat = found.reshape(len(x), -1)
+            return out.movedim(1, -1).reshape(len(x), -1)
+        flat = out.reshape(len(x), -1)
         return flat if _plain(self.target) else flat[:, torch.from_numpy(self.target.copy())]
 
 

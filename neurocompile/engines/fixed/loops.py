@@ -1,4 +1,4 @@
-"""The loops of the compiled path that know no neuron: spikes through synapses, and sums.
+"""The loops of the compiled path that involve no neuron: spikes through synapses, and sums.
 
 In:  blocks (samples, steps, neurons) of spikes 0 and 1; the tables of `tables.Table`.
 Out: what arrives at each target neuron, as whole numbers; which neurons a spike reached.
@@ -13,11 +13,11 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-# A loop over ten arrays needs more overlap checks than LLVM allows by default (8), without which
+# A loop over ten arrays needs more overlap checks than LLVM allows by default (8); without them
 # it would stay scalar.
 llvm.set_option("", "--runtime-memory-check-threshold=256")
 
-SHORT = 4  # a run up to here, of a kernel with one output channel, is not worth a vector loop
+SHORT = 4  # a run of at most this length (kernel with one output channel) needs no vector loop
 ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 compiled = numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -31,17 +31,17 @@ def scatter(
     """Add the weights of every spike to its targets: event by event, run by run.
 
     Args:
-        fired: (samples, steps, n_source) uint8, of which the steps from `begin` are taken.
-        at, group, first, target, weight, length, weights, shift: Of the Table; unsigned, for numba
-            would look at each index whether it is negative and counts from the end.
+        fired: (samples, steps, n_source) uint8; the steps from `begin` on are used.
+        at, group, first, target, weight, length, weights, shift: Fields of the Table; unsigned,
+            because numba would check each signed index for being negative.
         total: (samples, steps, n_target) any integer type that holds the sums; overwritten.
-        events: (n_source,) int32, scratch.
+        events: (n_source,) int32, scratch memory.
 
     Returns:
-        How many spikes there were.
+        Number of spikes.
     """
     samples, steps, targets = total.shape
-    # One group, one run: a spike adds a row, if that row spans all targets.
+    # With one group and one run that spans all targets, a spike adds a whole row.
     rows_are_whole = len(first) == 2 and len(target) == 1
     rows_are_whole = rows_are_whole and length[0] == targets and weight[0] == 0
     spikes = 0
@@ -80,7 +80,7 @@ def scatter(
 
 @compiled
 def add_rows(into: Any, weights: Any, at: Any, events: Any, count: int) -> None:
-    """Add dense rows of weights, four at a time: the sums pass a quarter as often."""
+    """Add dense rows of weights, four at a time, so the sums are accessed a quarter as often."""
     fours = count - count % 4
     length = np.uint64(len(into))
     for e in range(0, fours, 4):
@@ -95,7 +95,7 @@ def add_rows(into: Any, weights: Any, at: Any, events: Any, count: int) -> None:
 
 @compiled
 def list_events(fired: Any, events: Any) -> int:
-    """Write the indices of the spikes, in order; how many there are."""
+    """Write the indices of the spikes in order; returns their number."""
     count = 0
     for i in range(len(fired)):
         events[count] = i
@@ -110,7 +110,7 @@ def mark(
 ) -> None:  # fmt: skip
     """Set reached (samples, steps, n_target) uint8 to 1 where a spike arrives, whatever its weight.
 
-    Sources of one group reach the same targets, so the first spike of a group does for all.
+    Sources of one group reach the same targets, so the first spike of a group is enough.
     """
     samples, steps, _ = reached.shape
     for sample in range(samples):
@@ -155,20 +155,20 @@ def fold(
     columns: Any, first: Any, target: Any, weight: Any, length: Any, sums: Any, total: Any,
     integer: Any,
 ) -> int:  # fmt: skip
-    """Add what each place of an image sends, kernel by kernel, to where the kernel lies.
+    """Add what each position of an image sends through a kernel to the kernel's targets.
 
     Args:
-        columns: (rows, places, taps) floating whole numbers: what a place sends through each tap.
-        first, target, weight, length: Of the Table; a group is a place.
-        sums: (1, n_target) of the type of `columns`, scratch.
+        columns: (rows, positions, taps) whole numbers as floats: what is sent through each tap.
+        first, target, weight, length: Fields of the Table; each group is one position.
+        sums: (1, n_target) of the type of `columns`, scratch memory.
         total: (rows, n_target); overwritten.
         integer: See settle.
 
     Returns:
-        As settle.
+        See settle.
     """
-    # A run is added as in `scatter`. As a function of both it took 1.3 to 2 times as long, measured
-    # on the shipped network, compiled on its own as well as inlined by numba.
+    # A run is added as in `scatter`. As a shared function it took 1.3 to 2 times as long on the
+    # shipped network, both compiled separately and inlined by numba.
     lost = 0
     for row in range(columns.shape[0]):
         into = sums[0]
@@ -194,9 +194,9 @@ def fold(
 
 @compiled
 def settle(sums: Any, total: Any, integer: Any) -> int:
-    """Round floating sums (rows, n) to whole numbers; how many are no whole number at all.
+    """Round floating sums (rows, n) to whole numbers; returns how many are far from whole.
 
-    A sum of integers that is a quarter or more from one has lost bits.
+    A sum of integers that is more than a quarter away from a whole number has lost bits.
     """
     lost = 0
     for row in range(sums.shape[0]):

@@ -1,8 +1,8 @@
-"""A FIXED graph made ready for the compiled path: orders, tables, registers, proofs of width.
+"""Prepare a FIXED graph for the compiled path: orders, tables, registers, proofs of width.
 
 In:  FIXED graph.
-Out: a Plan, kept as long as the graph, for an evaluation runs a graph many times.
-Numbers are int32 where every one of a step provably fits, else int64.
+Out: a FixedPlan, kept as long as the graph, because an evaluation runs a graph many times.
+Numbers are int32 if every number of a step provably fits, otherwise int64.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from neurocompile.ir.step import shift
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """A synapse, or those of its rows that wait alike, ready to run.
+    """A synapse, or its rows with the same delay, ready to run.
 
     Attributes:
-        source: Name of the population that it starts from.
-        delay: Steps; 0 from an axon that is always on.
-        left, right: Shifts that its sums take, from its exponent.
+        source: Name of the population where it starts.
+        delay: Delay in steps; 0 from an axon that is always on.
+        left, right: Left and right shift of its sums, from its exponent.
         number: Type that holds its sums before the shifts.
-        table: For events.
-        dense: For many rows at once; None for a sparse map, or one with several delays.
-        choice: Which of the two is faster, as far as is known.
+        table: Table for events.
+        dense: Product for many rows at once; None for a sparse map, or one with several delays.
+        choice: Costs of the two, to choose the faster one.
     """
 
     source: str
@@ -62,16 +62,16 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """A population of neurons, ready to run; arrays in the engine's order.
+    """A population of neurons, ready to run; arrays are in the engine's order.
 
     Attributes:
-        links: Its synapses.
+        links: Incoming synapses.
         written: Name of the BiasInput before it, or "".
-        p: Its registers, (n,) each.
-        bias_exp: (n,) int64, of written biases.
-        v_init: (n,) at the start of a sample.
+        p: Registers, (n,) each.
+        bias_exp: (n,) int64, exponents of written biases.
+        v_init: (n,) potentials at the start of a sample.
         number: Type of state and registers.
-        variant: What its loop is like.
+        variant: Variant of its loop.
         sum_number: Type that holds the sum of all synapses.
     """
 
@@ -96,8 +96,8 @@ class FixedPlan:
 
     Attributes:
         parts: Populations in order; those of a loop together.
-        order: By population, the C index of the neuron at each place of the engine's order.
-        history: By population, the longest delay of a synapse that starts from it.
+        order: By population, the C index of the neuron at each position of the engine's order.
+        history: By population, the longest delay of a synapse that starts there.
         populations: CubaLIF populations by name.
     """
 
@@ -111,36 +111,36 @@ _plans: WeakKeyDictionary[Graph, FixedPlan] = WeakKeyDictionary()
 
 
 def plan_of(graph: Graph) -> FixedPlan:
-    """The plan of a graph, made once."""
+    """The plan of a graph, made only once."""
     if graph not in _plans:
         order = {name: _order(graph, name, node) for name, node in graph.of(*POPULATIONS)}
         history = {
             name: max((_longest(graph, s) for s in graph.after(name)), default=0) for name in order
         }
-        made = FixedPlan(tuple(schedule(graph)), order, history)
+        plan = FixedPlan(tuple(schedule(graph)), order, history)
         for name, node in graph.of(CubaLIF):
-            made.populations[name] = _population(graph, name, node, order)
-        _plans[graph] = made
+            plan.populations[name] = _population(graph, name, node, order)
+        _plans[graph] = plan
     return _plans[graph]
 
 
 def _order(graph: Graph, name: str, node: Any) -> Array:
-    """Channels last, where a kernel leads to or from a population; else as the shape says.
+    """Channels last if a kernel leads to or from a population; otherwise C order.
 
-    Input comes as its shape says: putting it into another order costs more than that gains.
+    Input stays in C order: reordering it would cost more than it gains.
     """
     around = [(before, "out_shape") for before in graph.before(name)]
     if isinstance(node, CubaLIF):
         around += [(after, "in_shape") for after in graph.after(name)]
     for synapse, side in around:
-        found = graph.nodes[synapse]
-        if isinstance(found, Synapse) and isinstance(found.op, Conv | ConvTranspose):
-            return channels_last(getattr(found, side))
+        neighbour = graph.nodes[synapse]
+        if isinstance(neighbour, Synapse) and isinstance(neighbour.op, Conv | ConvTranspose):
+            return channels_last(getattr(neighbour, side))
     return np.arange(size(node.shape))
 
 
 def _longest(graph: Graph, synapse: str) -> int:
-    """Steps until a spike has arrived everywhere; an axon that is always on has nothing to wait."""
+    """Steps until a spike has arrived everywhere; 0 from an axon that is always on."""
     (source,) = graph.before(synapse)
     always = isinstance(graph.nodes[source], AlwaysOn)
     return 0 if always else int(graph.nodes[synapse].longest_delay)
@@ -204,7 +204,7 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
 
 
 def _registers_fit(node: CubaLIF, p: FixedConstants) -> bool:
-    """Whether a step on these registers stays in 32 bits, if the current does."""
+    """Whether a step with these registers stays in 32 bits if the current does."""
     lowest, highest = BIAS_EXPONENTS
     return bool(
         np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
@@ -217,7 +217,7 @@ def _registers_fit(node: CubaLIF, p: FixedConstants) -> bool:
 
 
 def _kind(keep: Array) -> str:
-    """See Variant."""
+    """Kind of a register in a Variant."""
     if np.all(keep == 0):
         return "none"
     if np.all(keep == UNITY):
@@ -226,7 +226,7 @@ def _kind(keep: Array) -> str:
 
 
 def _holding(largest: int) -> Any:
-    """The smallest type for sums up to this size."""
+    """The smallest integer type for sums up to this magnitude."""
     if largest < 1 << 15:
         return np.int16
     return np.int32 if largest < 1 << 31 else np.int64

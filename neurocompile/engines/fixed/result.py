@@ -1,7 +1,7 @@
-"""What both paths of the fixed engine share: their result, what they refuse, their order.
+"""What both paths of the fixed engine share: their result, their errors, their order.
 
 In:  a FIXED graph and its encoded input.
-Out: a Run; the populations in an order in which a batch can pass through them.
+Out: a FixedRun; the populations in an order in which a batch can pass through them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.order import Group, components
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
-EXACT_FLOAT32 = 1 << 24  # every integer up to here is a float32
+EXACT_FLOAT32 = 1 << 24  # float32 holds every integer up to this
 
 
 @dataclass(frozen=True, eq=False)
 class FixedRun:
-    """What a batch did.
+    """Result of running a batch.
 
     Attributes:
-        recording: Spikes and potentials of the layers asked for.
-        activity: By SpikeInput and CubaLIF population, summed over samples and steps.
+        recording: Spikes and potentials of the requested layers.
+        activity: Activity by SpikeInput and CubaLIF population, summed over samples and steps.
     """
 
     recording: Recording
@@ -41,7 +41,7 @@ class FixedRun:
 
 
 def schedule(graph: Graph) -> list[Group]:
-    """The populations in an order of execution; those of one loop together, step by step."""
+    """The populations in an order of execution; those of one loop together."""
     populations = {name for name, _ in graph.of(*POPULATIONS)}
     groups = (
         (tuple(n for n in names if n in populations), loop) for names, loop in components(graph)
@@ -50,17 +50,17 @@ def schedule(graph: Graph) -> list[Group]:
 
 
 def largest_sum(synapse: Synapse) -> int:
-    """The largest |sum| that any spikes can make, before the exponent."""
+    """The largest |sum| that any spikes can cause, before the exponent."""
     op = synapse.op
     if isinstance(op, Linear):
         return max((int(np.abs(r.astype(np.int64)).sum()) for r in op.weight), default=0)
     if isinstance(op, Sparse):
         rows = abs(matrix(op, synapse.in_shape).astype(np.int64)).sum(axis=1)
         return int(rows.max(initial=0))
-    every = np.abs(op.weights.astype(np.int64))
-    # Conv sums over the inputs of an output channel; ConvTranspose keeps outputs on axis 1.
+    absolute = np.abs(op.weights.astype(np.int64))
+    # Conv has its output channels on axis 0, ConvTranspose on axis 1.
     outputs = 1 if isinstance(op, ConvTranspose) else 0
-    channels = every.sum(axis=tuple(axis for axis in range(every.ndim) if axis != outputs))
+    channels = absolute.sum(axis=tuple(axis for axis in range(absolute.ndim) if axis != outputs))
     return int(channels.max(initial=0))
 
 
@@ -70,16 +70,16 @@ def spikes_in(name: str, encoded: Encoded) -> Array:
 
 
 def beyond_one_wrap(name: str, step: int, current: int) -> DoesNotFit:
-    """The error of a current that one wrap does not bring back into 24 bits."""
+    """The error for a current that one wrap does not bring back into 24 bits."""
     return DoesNotFit(
         f"layer '{name}', step {step}: the synaptic current reaches {current} before its 24-bit "
-        f"wrap, beyond {CURRENT_WRAP_LIMIT - 1}, where one wrap no longer brings it into "
+        f"wrap, but one wrap brings only currents up to {CURRENT_WRAP_LIMIT - 1} back into "
         "range. Lower the weights or the exponent of the synapses before this layer."
     )
 
 
 def readout_spiked(name: str, times: int) -> DoesNotFit:
-    """The error of a readout that reached the top of its register."""
+    """The error for a readout that reached the top of its register."""
     return DoesNotFit(
         f"readout '{name}' reached its threshold, the top of 24 bits, {times} times. Calibrate on "
         "data like these, or lower the weights before it."

@@ -1,10 +1,10 @@
-"""Write the loop over neurons by replaying the step of `ir.fixed.CubaLIF` with symbols.
+"""Generate the loop over neurons by replaying the step of `ir.fixed.CubaLIF` with symbols.
 
 In:  the step itself, and which of its registers are trivial.
-Out: a compiled function that takes a block of samples through their steps.
-The step is not known here: its `+ - * >` and the operations of `ir.step.Ops` append lines of
-Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text lies in the user's
-cache folder, only so that numba can tell whether its stored machine code is still the same.
+Out: a compiled function that takes a block of samples through its steps.
+The step is not written here: its `+ - * >` and the operations of `ir.step.Ops` append lines of
+Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text is in the user's cache
+folder, only so that numba can tell whether its stored machine code is still valid.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class Variant(NamedTuple):
     """What makes one loop different from another.
 
     Attributes:
-        reset: Of the population.
-        wide: Whether numbers are int64; else every one fits int32, which the caller proves.
-        keep_u, keep_v: "none" if all of them are 0, "all" if they are 4096, "same" if they
-            are another number, else "some".
-        wraps: Whether a current may leave 24 bits.
+        reset: Reset of the population.
+        wide: Whether numbers are int64; otherwise each fits int32, which the caller must prove.
+        keep_u, keep_v: "none" if all of them are 0, "all" if all are 4096, "same" if all are the
+            same other number, otherwise "some".
+        wraps: Whether a current may exceed 24 bits.
     """
 
     reset: str
@@ -88,7 +88,7 @@ class Variant(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Symbol:
-    """A value of the loop body; arithmetic on it appends a line."""
+    """A value in the loop body; arithmetic on it appends a line."""
 
     lines: list[str]
     name: str
@@ -124,14 +124,14 @@ class Symbol:
 
 
 class SourceOps:
-    """The operations of `ir.step.Ops` as lines of Python on int32 or int64."""
+    """The operations of `ir.step.Ops`, as lines of Python on int32 or int64."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
         self.clipped: Symbol | None = None
 
     def divide_toward_zero(self, x: Symbol, power: int) -> Symbol:
-        """x / 2**power, the fraction cut off: the remainder of a negative x rounds up."""
+        """x / 2**power, truncated toward 0: a negative x rounds up."""
         return x._emit(f"({x.name} + (({x.name} >> 63) & {(1 << power) - 1})) >> {power}")
 
     def clip(self, x: Symbol, low: int, high: int) -> Symbol:
@@ -140,17 +140,17 @@ class SourceOps:
         return self.clipped
 
     def where(self, condition: Symbol, yes: Any, no: Any) -> Symbol:
-        """Yes where the condition holds, else no."""
+        """`yes` where the condition holds, otherwise `no`."""
         return condition._emit(f"{_text(yes)} if {condition.name} else {_text(no)}")
 
     def wrap(self, x: Symbol) -> Any:
-        """x brought once by 2^24 into (-2^23, 2^23]; x itself where its bound is in there."""
+        """x wrapped at most once by 2^24 into (-2^23, 2^23]; x itself if it cannot leave it."""
         return wrap_once(self, x) if self.variant.wraps else x
 
     def decay(self, x: Symbol, keep: Any) -> Any:
-        """x keep / 4096, the fraction cut off.
+        """x keep / 4096, truncated toward 0.
 
-        In 32 bits the product does not fit, but with |x| = 4096 high + low it is
+        The product does not fit 32 bits. But with |x| = 4096 high + low the quotient is
         high keep + low keep / 4096, both below 2^25 for |x| <= 2^23 and keep <= 4096.
         """
         if isinstance(keep, int):
@@ -168,18 +168,18 @@ class SourceOps:
 def step_function(variant: Variant) -> Any:
     """The compiled loop of a variant; see FRAME for its arguments.
 
-    a (samples, steps, n) whole numbers, shifted by left and right; u, v (samples, n) the
+    a (samples, steps, n) whole numbers, to be shifted by left and right; u, v (samples, n) the
     state, changed; keep_u, keep_v, threshold (n,); bias (1 or samples, n); fired (samples,
-    more steps, n), written from step `begin`; spikes (n,) added to; membrane and reached like
+    more steps, n), written from step `begin` on; spikes (n,) added to; membrane and reached like
     a, or of size 0 if not wanted; start is the network's step before the first one here.
     """
     text = source(variant)
-    known = text + Path(loops.__file__).read_text(encoding="utf-8")
+    code = text + Path(loops.__file__).read_text(encoding="utf-8")
     versions = f"{numba.__version__} {llvmlite.__version__}"
-    name = f"step_{hashlib.sha256((known + versions).encode()).hexdigest()[:20]}"
+    name = f"step_{hashlib.sha256((code + versions).encode()).hexdigest()[:20]}"
     text = text.replace("def advance(", f"def {name}(", 1)
-    file = _kept(f"{name}.py", text)
-    # numba finds what it stored by the name of the function in a module that can be imported
+    file = _cached(f"{name}.py", text)
+    # numba finds its stored code by the name of the function in an importable module
     names = {"I": np.int64 if variant.wide else np.int32, "__name__": __name__}
     exec(compile(text, str(file or "<step>"), "exec"), names)
     return numba.njit(cache=file is not None, nogil=True)(names[name])
@@ -201,13 +201,13 @@ def source(variant: Variant) -> str:
     p = FixedConstants(**keep, bias=value("bs[j]"), threshold=value("threshold[j]"))
     ops = SourceOps(variant)
     node = CubaLIF((1,), 0, 0, 1, 0, 0, 0, reset=variant.reset)  # type: ignore[arg-type]
-    done = node.step(ops, (value("us[j]"), value("vs[j]")), Symbol(lines, "x"), p)
-    u, v = done.state
-    names = {"u": u.name, "v": v.name, "out": done.out.name, "potential": done.potential.name}
+    step = node.step(ops, (value("us[j]"), value("vs[j]")), Symbol(lines, "x"), p)
+    u, v = step.state
+    names = {"u": u.name, "v": v.name, "out": step.out.name, "potential": step.potential.name}
     assert ops.clipped is not None
     return FRAME.format(
         body="\n".join(" " * 16 + line for line in lines),
-        watch=WATCH.format(current=done.current.name, u=u.name) if variant.wraps else "",
+        watch=WATCH.format(current=step.current.name, u=u.name) if variant.wraps else "",
         clipped=ops.clipped.name,
         **names,
     )
@@ -217,8 +217,8 @@ def _text(x: Any) -> str:
     return x.name if isinstance(x, Symbol) else f"I({x})"
 
 
-def _kept(name: str, text: str) -> Path | None:
-    """A file with this text in the user's cache folder; None where there can be none."""
+def _cached(name: str, text: str) -> Path | None:
+    """A file with this text in the user's cache folder; None if it cannot be written."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     file = Path(root) / "neurocompile" / "kernels" / name
     try:

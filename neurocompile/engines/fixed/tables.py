@@ -1,9 +1,9 @@
-"""Synapses sorted by source, so that a spike finds the weights it adds in contiguous runs.
+"""Synapses sorted by source, so that the weights a spike adds are in contiguous runs.
 
 In:  a synapse, and the orders in which the engine keeps the neurons at both of its ends.
-Out: a Table. A dense row is one run; a kernel is a run for each of its rows, as channels
-     stand last in the target; a sparse map has a run for each stretch of neighbours.
-Tables are tested against `ir.linear.connections`, which is what a synapse means.
+Out: a Table. A dense row is one run; a kernel has one run per row, because channels are last
+     in the target; a sparse map has one run per stretch of neighbours.
+Tables are tested against `ir.linear.connections`, which defines a synapse.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ FixedRun = tuple[int, int, int]  # first target, first weight, length
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Where the weights of a source neuron are, and where they go.
+    """Where the weights of each source neuron are, and to which targets they are added.
 
-    Sources of a group reach the same targets: all channels at a position of an image.
+    Sources of one group reach the same targets: all channels at one position of an image.
 
     Attributes:
-        at: (n_source,) uint64, where in `weights` the weights of a source begin.
-        group: (n_source,) int32, group of a source.
+        at: (n_source,) uint64, index in `weights` where the weights of a source begin.
+        group: (n_source,) int32, group of each source.
         first: (groups + 1,) int64, first run of each group.
-        target, weight, length: (runs,) uint64, first target, first weight behind `at`, how many.
-        weights: Flat; int8 halves where every weight is even, as on the chip's 8-bit grid: what
-            a busy layer waits for is its weights from memory.
-        shift: Left shift of the sums of `weights`: 1 for halves, else 0.
+        target, weight, length: (runs,) uint64, first target, first weight relative to `at`, and
+            number of weights of each run.
+        weights: Flat weights; int8 halves if every weight is even, as on the chip's 8-bit grid,
+            because a busy layer is limited by reading its weights from memory.
+        shift: Left shift of the sums of `weights`: 1 for halves, otherwise 0.
     """
 
     at: Array
@@ -51,12 +52,12 @@ class Table:
     def operations(self) -> int:
         """Synaptic operations if every source spikes once."""
         ends = np.concatenate([[0], np.cumsum(self.length)])
-        each = ends[self.first[1:]] - ends[self.first[:-1]]
-        return int(each[self.group].sum())
+        of_group = ends[self.first[1:]] - ends[self.first[:-1]]
+        return int(of_group[self.group].sum())
 
 
 def channels_last(shape: Shape) -> Array:
-    """Neurons (channels, *space) with the channels last: the C index of each, in that order."""
+    """C indices of neurons (channels, *space), in the order with the channels last."""
     return np.ascontiguousarray(np.moveaxis(np.arange(size(shape)).reshape(shape), 0, -1)).ravel()
 
 
@@ -89,7 +90,7 @@ def _spread(made: Table | None, places: Array) -> Table:
 
 
 def _halved(made: Table) -> Table:
-    """The same table with halves of the weights in 8 bits, where these hold them."""
+    """The same table with halves of the weights in 8 bits, if they fit."""
     weights = made.weights
     if weights.dtype != np.int16 or np.any(weights & 1) or np.any(np.abs(weights + 1) > 255):
         return made
@@ -98,7 +99,7 @@ def _halved(made: Table) -> Table:
 
 @singledispatch
 def _table(op: Any, synapse: Synapse, source: Array, target: Array) -> Table | None:
-    """The table of a format that has a shorter one than a sparse map, or None."""
+    """The table of a map that has a shorter one than a sparse map, or None."""
     return None
 
 
@@ -129,7 +130,7 @@ def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) 
     down = _axis(space_in[0], space_out[0], rows, height, forward)
     right = _axis(space_in[1], space_out[1], columns, width, forward)
     stored = list(range(columns))
-    if forward:  # the taps that one source meets, side by side and in the order of the targets
+    if forward:  # the taps of one source, next to each other and in the order of the targets
         stored.sort(key=lambda k: (k * width[2] % width[0], -k))
     slot = {k: i for i, k in enumerate(stored)}
     across = [_stretches([(slot[k], o) for k, o in links], op.groups == 1) for links in right]
@@ -153,7 +154,7 @@ def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) 
 
 
 def _by_source(op: Conv | ConvTranspose, forward: bool) -> tuple[Array, Any, Any]:
-    """Kernel (in, rows, columns, out of a group); (stride, padding, dilation) of both axes."""
+    """Kernel (in, rows, columns, outputs per group); (stride, padding, dilation) of both axes."""
     weight = _narrow(op.weight)
     axes = list(zip(op.stride, op.padding, op.dilation, strict=True))
     if weight.ndim == 3:
@@ -167,7 +168,7 @@ def _by_source(op: Conv | ConvTranspose, forward: bool) -> tuple[Array, Any, Any
 
 
 def _axis(n: int, m: int, taps: int, axis: Any, forward: bool) -> list[list[tuple[int, int]]]:
-    """By source place 0..n-1: the (tap, target place) that it meets, targets ascending."""
+    """By source position 0..n-1, its pairs of (tap, target position), targets ascending."""
     stride, padding, dilation = axis
     links: list[list[tuple[int, int]]] = [[] for _ in range(n)]
     for tap in range(taps):
@@ -176,20 +177,20 @@ def _axis(n: int, m: int, taps: int, axis: Any, forward: bool) -> list[list[tupl
             source, target = (here, there) if forward else (there, here)
             if 0 <= source < n and 0 <= target < m:
                 links[source].append((tap, target))
-    return [sorted(each, key=lambda link: link[1]) for each in links]
+    return [sorted(of_source, key=lambda link: link[1]) for of_source in links]
 
 
 def _stretches(links: list[tuple[int, int]], join: bool) -> list[FixedRun]:
-    """(slot, target) pairs as (slot, target, count), neighbours in both joined."""
-    found: list[FixedRun] = []
+    """(slot, target) pairs as (slot, target, count); consecutive ones are joined."""
+    runs: list[FixedRun] = []
     for slot, target in links:
-        if join and found:
-            s, t, count = found[-1]
+        if join and runs:
+            s, t, count = runs[-1]
             if (s + count, t + count) == (slot, target):
-                found[-1] = (s, t, count + 1)
+                runs[-1] = (s, t, count + 1)
                 continue
-        found.append((slot, target, 1))
-    return found
+        runs.append((slot, target, 1))
+    return runs
 
 
 def _sparse(synapse: Synapse, source: Array, target: Array) -> Table:
@@ -216,7 +217,7 @@ def _sparse(synapse: Synapse, source: Array, target: Array) -> Table:
 
 
 def _runs(groups: list[list[FixedRun]]) -> tuple[Array, Array, Array, Array]:
-    """First run of each group; targets, weights and lengths of all runs."""
+    """First run of each group, then targets, weights and lengths of all runs."""
     first = np.cumsum([0, *map(len, groups)], dtype=np.int64)
     flat = np.array([run for group in groups for run in group], dtype=np.uint64).reshape(-1, 3)
     target, weight, length = (np.ascontiguousarray(column) for column in flat.T)
@@ -224,12 +225,12 @@ def _runs(groups: list[list[FixedRun]]) -> tuple[Array, Array, Array, Array]:
 
 
 def _plane(shape: Shape) -> tuple[int, int]:
-    """Height and width; a line is one row."""
+    """Height and width; one-dimensional space is one row."""
     return (shape[1], shape[2]) if len(shape) == 3 else (1, shape[1])
 
 
 def _narrow(weights: Array) -> Array:
-    """Weights as int16 where all fit, as they do on a chip's grid."""
+    """Weights as int16 if all fit, as they do on a chip's grid."""
     if weights.dtype == np.int16:
         return np.asarray(weights)
     low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
@@ -237,5 +238,5 @@ def _narrow(weights: Array) -> Array:
 
 
 def _is_plain(order: Array) -> bool:
-    """Whether neurons stand in C order."""
+    """Whether neurons are in C order."""
     return bool(np.array_equal(order, np.arange(len(order))))

@@ -1,9 +1,9 @@
-"""The fixed engine on torch alone: for GPUs, and as a second implementation to compare with.
+"""The fixed engine in pure torch: for GPUs, and as a second implementation to compare with.
 
 In:  FIXED graph and encoded input.
-Out: a Run with the same bits as the compiled path.
+Out: a FixedRun with the same bits as the compiled path.
 All steps of a synapse are one batched kernel, then the neurons step through time; a loop goes
-step by step. Synaptic sums run in float32 only where their bound is exact, and are checked.
+step by step. Synaptic sums use float32 only if their bound is exact in it, and are checked.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run_torch(
 
 
 class _TorchPopulation:
-    """A population on its way through time; tensors are (steps, n, *shape)."""
+    """A population that is run through time; tensors are (steps, n, *shape)."""
 
     def __init__(
         self, graph: Graph, name: str, encoded: Encoded, fired: dict[str, torch.Tensor], keep: bool
@@ -162,21 +162,21 @@ def _late(fired: torch.Tensor, delay: int, begin: int, end: int) -> torch.Tensor
 def weighted_sum(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
     """What arrives through a synapse: (steps, n, *source) spikes -> (steps, n, n_target) float64.
 
-    Whole numbers, exactly: a negative exponent drops low bits of the sum (floor).
+    The sums are exact whole numbers; a negative exponent drops their low bits (floor).
     """
     rows = fired.reshape(-1, *synapse.in_shape)
     number = torch.float32 if largest_sum(synapse) < EXACT_FLOAT32 else torch.float64
     total = apply(synapse.op, rows.to(number), synapse.in_shape)
     whole = total.round()
     if total.numel() and float((total - whole).abs().max()) > 0.25:
-        # A convolution library may transform (Winograd, FFT) and lose bits: then no short cut.
+        # A convolution library may lose bits by a transform (Winograd, FFT): use float64 then.
         whole = apply(synapse.op, rows.to(torch.float64), synapse.in_shape).round()
     arriving = whole.to(torch.float64).reshape(*fired.shape[:2], size(synapse.out_shape))
     return torch.floor(arriving * 2.0**synapse.weight_exp) if synapse.weight_exp else arriving
 
 
 class _Touched:
-    """Counts neurons that a step finds touched: input arrived, or u, v or the bias is not 0."""
+    """Counts updated neurons per step: input arrived, or u, v or the bias is not 0."""
 
     def __init__(self, bias: Any) -> None:
         self.by_bias = torch.as_tensor(bias != 0)
@@ -188,7 +188,7 @@ class _Touched:
         sources: list[tuple[Targets, Synapse, torch.Tensor]],
         state: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
-        """Add the neurons touched in a step, at whose start the state is (u, v)."""
+        """Add the updated neurons of a step that starts with the state (u, v)."""
         if self.all_by_bias:
             self.total += state[0].numel()
             return
@@ -205,17 +205,17 @@ def _targets(rows: Array | slice, device: Any) -> Targets:
 
 
 def _number(values: Any, device: Any) -> Any:
-    """A register as a float for a layer, a float64 tensor for a value per neuron."""
+    """A register as a float if it is one per layer, as a float64 tensor if one per neuron."""
     if values.ndim == 0:
         return float(values)
     return torch.from_numpy(values.astype(np.float64)).to(device)
 
 
 def _wraps(current: torch.Tensor, name: str, step: int) -> int:
-    """How many currents wrap.
+    """Number of currents that wrap.
 
     Raises:
-        DoesNotFit: If one is beyond what a single wrap brings back.
+        DoesNotFit: If a single wrap does not bring one back into 24 bits.
     """
     count = _outside(current, 1 - STATE_LIMIT, STATE_LIMIT)
     if count and float(current.abs().max()) >= CURRENT_WRAP_LIMIT:
@@ -224,7 +224,7 @@ def _wraps(current: torch.Tensor, name: str, step: int) -> int:
 
 
 def _outside(values: torch.Tensor, lowest: int, highest: int) -> int:
-    """How many values are outside [lowest, highest]; one pass where none is."""
+    """Number of values outside [lowest, highest]; only one pass if there are none."""
     low, high = torch.aminmax(values)
     if low >= lowest and high <= highest:
         return 0
@@ -232,7 +232,7 @@ def _outside(values: torch.Tensor, lowest: int, highest: int) -> int:
 
 
 def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
-    """Which targets a spike reached, whatever its weight: (n, *source) -> (n, n_target) bool."""
+    """Which targets a spike reaches, whatever its weight: (n, *source) -> (n, n_target) bool."""
     rows = fired.reshape(-1, *synapse.in_shape).to(torch.float32)
     op = synapse.op
     if isinstance(op, Linear) and size(synapse.in_shape) == op.weight.shape[1]:
@@ -242,10 +242,10 @@ def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
 
 
 def _count(fired: torch.Tensor) -> Array:
-    """Spikes of each neuron (*shape) int64."""
+    """(*shape) int64, number of spikes of each neuron."""
     return np.asarray(fired.sum(dim=(0, 1), dtype=torch.int64).numpy(force=True))
 
 
 def _samples_first(trace: torch.Tensor) -> Array:
-    """(steps, n, *shape) -> (n, steps, *shape)."""
+    """(steps, n, *shape) as (n, steps, *shape)."""
     return np.asarray(trace.transpose(0, 1).numpy(force=True))

@@ -1,8 +1,8 @@
 """The `lava` engine: run a FIXED graph on the real Lava processes, as the proof.
 
 In:  a FIXED graph and its encoded input.
-Out: every spike and membrane value, bit for bit what Lava computed.
-Lava runs in a child process of our own; importing this package imports nothing of Lava.
+Out: every spike and membrane value, bit for bit as Lava computed it.
+Lava runs in our own child process; importing this package imports nothing of Lava.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def run(
     """Run samples on Lava's processes, in the network's own time.
 
     Args:
-        graph: A FIXED graph.
-        encoded: Its input.
-        timeout_s: Seconds the run may take; by default far more than it needs.
+        graph: FIXED graph.
+        encoded: Input of the graph.
+        timeout_s: Seconds that the run may take; by default far more than it needs.
         progress: Called with the samples done and all samples.
 
     Returns:
-        Spikes of every SpikeInput and CubaLIF, membrane of every CubaLIF.
+        Spikes of every SpikeInput and CubaLIF, potentials of every CubaLIF.
 
     Raises:
-        NotInstalled: If lava-nc 0.10.0 is absent.
+        NotInstalled: If lava-nc 0.10.0 is not installed.
         Unsupported, DoesNotFit, BadInput: If the graph cannot run on Lava with this input.
-        EngineFailed: If Lava fails or takes longer; nothing of it is left then either.
+        EngineFailed: If Lava fails or takes longer; no process or file of it is left behind.
     """
     require_lava()
     plan = make_plan(graph, encoded)
@@ -69,7 +69,7 @@ def run(
 
 
 def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) -> Recording:
-    """The recordings, out of the workspace and into memory."""
+    """The recordings, read from the workspace into memory."""
     spikes = {
         name: np.ascontiguousarray(encoded.values[name], dtype=np.uint8)
         for name, _ in graph.of(SpikeInput)
@@ -84,7 +84,7 @@ def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) 
         missing = int(np.count_nonzero(spikes[name] == NOT_WRITTEN))
         if missing:
             raise EngineFailed(
-                f"layer '{name}': Lava left {missing} spike values unwritten, which a connected "
-                "network never does. Check that every layer is reached from one input."
+                f"layer '{name}': Lava left {missing} spike values unwritten, which never happens "
+                "in a connected network. Check that every layer is reached from one input."
             )
     return Recording(spikes, membrane)

@@ -1,8 +1,8 @@
 """The child process in which Lava runs: `python -m neurocompile.engines.lava.child FOLDER`.
 
 In:  a workspace folder that the parent has filled.
-Out: the recordings in it; on standard output the samples that are done, a number a line.
-It ends itself and everything it started when the parent or a worker is gone.
+Out: the recordings in it; on standard output the number of samples done, one per line.
+It ends itself and everything that it started when the parent or a worker is gone.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from neurocompile.engines.lava.workspace import Workspace
 def main(root: Path) -> None:
     """Run what the workspace describes.
 
-    Always ends the process here: after a failed run Lava's own clean-up, which Python would
-    call at exit, hangs.
+    The process always ends here, because after a failed run Lava's own clean-up, which Python
+    would call at exit, hangs.
     """
     watch = guard.ParentWatch(root, int(os.environ[guard.PARENT]))
     watch.start()
-    told = os.dup(1)
-    os.dup2(2, 1)  # what Lava prints goes where its warnings go
+    progress_file = os.dup(1)
+    os.dup2(2, 1)  # Lava's output goes where its warnings go
     status = guard.CHILD_FAILED
     try:
         workspace = Workspace(root)
         repairs.apply()
         guard.install(root, watch)
-        run(workspace.plan(), workspace, watch, lambda done: _tell(told, done, root))
+        run(workspace.plan(), workspace, watch, lambda done: _tell(progress_file, done, root))
         status = 0
     except BaseException as error:
         traceback.print_exc()
@@ -47,18 +47,18 @@ def main(root: Path) -> None:
 def run(
     plan: LavaPlan, workspace: Workspace, watch: guard.ParentWatch, progress: Callable[[int], None]
 ) -> None:
-    """Run all samples, in one network or in a network each."""
+    """Run all samples, in one network or in one network per sample."""
     from neurocompile.engines.lava.lower import Network  # imports Lava
 
     arrays = workspace.arrays()
-    each = 1 if plan.reset == RESET_FRESH else plan.samples
-    for first in range(0, plan.samples, each):
-        network = Network(plan, workspace, arrays, (first, first + each))
-        for sample in range(first, first + each):
+    per_network = 1 if plan.reset == RESET_FRESH else plan.samples
+    for first in range(0, plan.samples, per_network):
+        network = Network(plan, workspace, arrays, (first, first + per_network))
+        for sample in range(first, first + per_network):
             if sample > first:
                 network.write_biases(sample)
             network.run(plan.steps)
-            progress(sample)  # the last layers of this sample are still on their way
+            progress(sample)  # the last layers of this sample are not done yet
         if plan.last_depth:
             network.run(plan.last_depth)
         watch.release()
@@ -66,9 +66,9 @@ def run(
     progress(plan.samples)
 
 
-def _tell(told: int, done: int, root: Path) -> None:
+def _tell(file: int, done: int, root: Path) -> None:
     try:
-        os.write(told, f"{done}\n".encode())
+        os.write(file, f"{done}\n".encode())
     except BrokenPipeError:  # the parent is gone; the watch may not have seen it yet
         guard.end_everything(root)
 

@@ -1,8 +1,8 @@
-"""Inside our child process: nothing that Lava starts may outlive it or be left behind.
+"""Ensure in our child process that nothing that Lava starts outlives it or is left behind.
 
-In:  the workspace folder and the process that asked for the run.
+In:  the workspace folder and the id of the process that asked for the run.
 Out: Lava with nameless shared memory, workers that die with the child, a failure file.
-A worker that fails ends at once and says so: Lava's own shutdown would hang.
+A worker that fails writes the reason and ends at once: Lava's own shutdown would hang.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHILD_FAILED = 71  # exit status of the child after a worker's death
 WATCH_S = 0.2
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FAILURE = "failure.txt"
-PARENT = "NEUROCOMPILE_LAVA_PARENT"  # environment: process id of who asked for the run
+PARENT = "NEUROCOMPILE_LAVA_PARENT"  # environment: id of the process that asked for the run
 LAYER = "neurocompile_layer"  # key in a Lava process's parameters
 _ending = threading.Lock()
 
@@ -34,9 +34,9 @@ _ending = threading.Lock()
 class NamelessMemory:
     """Shared memory without a name, inherited by fork.
 
-    Lava's own segments have names in /dev/shm and stay there when a process is killed; its
-    channels are all made before the workers fork, so they need no names, and no process that
-    looks after them.
+    Lava's own segments have names in /dev/shm and stay there when a process is killed. But all
+    its channels are made before the workers fork, so they need no names and no process that
+    manages them.
     """
 
     def __init__(self, size: int) -> None:
@@ -44,13 +44,13 @@ class NamelessMemory:
 
 
 class NamelessMemoryManager:
-    """What Lava calls of its SharedMemoryManager."""
+    """The methods of a SharedMemoryManager that Lava calls."""
 
     def start(self) -> None:
-        """Nothing to start."""
+        """Do nothing."""
 
     def shutdown(self) -> None:
-        """Nothing to end: the memory goes with the last process that maps it."""
+        """Do nothing: the memory is freed with the last process that maps it."""
 
     def create_shared_memory(self, size: int) -> NamelessMemory:
         """Memory for one channel."""
@@ -58,7 +58,7 @@ class NamelessMemoryManager:
 
 
 def install(workspace: Path, watch: ParentWatch) -> None:
-    """Put the guards into an imported Lava."""
+    """Install the guards in an imported Lava."""
     infrastructure: Any = importlib.import_module(
         "lava.magma.runtime.message_infrastructure.multiprocessing"
     )
@@ -89,14 +89,14 @@ def install(workspace: Path, watch: ParentWatch) -> None:
 
 
 class ParentWatch(threading.Thread):
-    """Ends everything when the parent is gone or a worker ends before it should.
+    """Ends everything when the parent is gone or a worker ends too early.
 
-    A worker's end is seen by its sentinel, a pipe that the kernel closes: its status may be
-    taken by multiprocessing, which reaps dead workers whenever it starts another.
+    A worker's end is detected by its sentinel, a pipe that the kernel closes. Its status is not
+    reliable: multiprocessing reaps dead workers whenever it starts another.
 
     Args:
         workspace: Folder to remove when the parent is gone.
-        parent: Process id of who asked for the run.
+        parent: Id of the process that asked for the run.
     """
 
     def __init__(self, workspace: Path, parent: int) -> None:
@@ -106,15 +106,15 @@ class ParentWatch(threading.Thread):
         self.workers: dict[int, int] = {}  # process id by sentinel
 
     def add(self, worker: Any) -> None:
-        """Watch a worker from now on."""
+        """Start watching a worker."""
         self.workers = {**self.workers, worker.sentinel: worker.pid}
 
     def release(self) -> None:
-        """Let all workers end: the run went well."""
+        """Stop watching: the run was successful, and all workers may end."""
         self.workers = {}
 
     def run(self) -> None:
-        """Look until there is a reason to end."""
+        """Watch until there is a reason to end."""
         while True:
             if os.getppid() != self.parent:
                 end_everything(self.workspace)
@@ -122,7 +122,7 @@ class ParentWatch(threading.Thread):
                 time.sleep(WATCH_S)
             ended: list[Any] = wait(list(self.workers), timeout=WATCH_S)
             for sentinel in ended:
-                pid = self.workers.get(sentinel)  # None where it was released meanwhile
+                pid = self.workers.get(sentinel)  # None if it was released in the meantime
                 if pid is not None:
                     tell_failure(
                         self.workspace, f"a Lava worker (process {pid}){_how_it_ended(pid)}"
@@ -131,27 +131,27 @@ class ParentWatch(threading.Thread):
 
 
 def _how_it_ended(pid: int) -> str:
-    """The status of a dead worker, where nobody has taken it; it stays there for Lava."""
+    """The status of a dead worker, if nobody has reaped it; it stays available for Lava."""
     try:
-        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:
-        found = None
-    if found is None:
+        ended = None
+    if ended is None:
         return " ended"
-    if found.si_code == os.CLD_EXITED:
-        return f" ended with status {found.si_status}"
-    return f" was ended by {signal.Signals(found.si_status).name}"
+    if ended.si_code == os.CLD_EXITED:
+        return f" ended with status {ended.si_status}"
+    return f" was ended by {signal.Signals(ended.si_status).name}"
 
 
 def end_everything(workspace: Path) -> None:
-    """Remove the workspace and kill the whole group, this process too."""
-    _ending.acquire()  # never released: the first thread that comes here does all of it
+    """Remove the workspace and kill the whole group, including this process."""
+    _ending.acquire()  # never released: the first thread that comes here does everything
     shutil.rmtree(workspace, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 
 def _die_with(child: int) -> None:
-    """Have the kernel kill this worker when the child is killed, where it can (Linux)."""
+    """Make the kernel kill this worker when the child is killed, if it can (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != child:  # it was killed before the kernel knew
@@ -159,11 +159,11 @@ def _die_with(child: int) -> None:
 
 
 def tell_failure(workspace: Path, line: str) -> None:
-    """Leave the reason for the parent; the first one counts, the rest follow from it."""
+    """Write the reason for the parent; only the first one counts, others follow from it."""
     try:
         with (workspace / FAILURE).open("x") as file:
             file.write(line)
-    except OSError:  # there already, or the workspace is gone
+    except OSError:  # a reason exists already, or the workspace is gone
         pass
 
 

@@ -1,16 +1,17 @@
-"""From a plan to connected Lava processes, all of them flat.
+"""Turn a plan into connected Lava processes with flat shapes.
 
 In:  a plan with its arrays, in the child process, where Lava may be imported.
 Out: a network of processes that is ready to run.
-Stock Lava processes compute everything, but for a reset that they do not have.
+Stock Lava processes compute everything, except for a reset that they do not have.
 
 Which process a synapse becomes was measured on the autoencoder 1x28x28 -k3s2-> 16x14x14
 -k3s2-> 32x7x7 -> 64 -> 1568 -convT k4s2-> 16x14x14 -convT-> 1x28x28 at 5 % and 30 % spikes,
-time a step alone. Sparse against Conv: 1/35 on its first convolution, 1/50 on its second
-(Conv loops over channel pairs in scipy, and ignores weight_exp), and there is no ConvTranspose.
-Sparse as a product (num_message_bits 1) against picking columns (0): 1/4 to 1/8.
-Dense picking columns (0) against the product (1): 1/4 to 1/10 at 5 %, equal at 30 %.
-All are exact on spikes of 0 and 1: matrix entries are on the chip's grid already.
+as the time of a step without anything else. Sparse compared with Conv: 1/35 on its first
+convolution, 1/50 on its second (Conv loops over channel pairs in scipy, and ignores weight_exp),
+and there is no ConvTranspose. Sparse as a product (num_message_bits 1) compared with picking
+columns (0): 1/4 to 1/8. Dense picking columns (0) compared with the product (1): 1/4 to 1/10 at
+5 %, equal at 30 %. All are exact on spikes of 0 and 1: matrix entries are already on the chip's
+grid.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ from neurocompile.engines.lava.workspace import REGISTERS, Workspace
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.step import shift
 
-PICK_COLUMNS = 0  # num_message_bits: sum the columns of the spikes
+PICK_COLUMNS = 0  # num_message_bits: sum the columns of the sources that spike
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
-MODELS: dict[type, Any] = {}  # the model that Lava chose, by kind of process
+MODELS: dict[type, Any] = {}  # the model that Lava chose, by class of process
 
 
 def _model_of(process: Any) -> Any:
     """The model that Lava itself chooses for a process.
 
-    Lava looks for it by running every file beside the process's own, for each process again;
-    asking once for each kind halves the work of a build in this process.
+    For each process Lava searches it by running every file in the folder of the process. Asking
+    only once per class halves the work of a build in this process.
     """
     kind = type(process)
     if kind not in MODELS:
@@ -62,13 +63,13 @@ def _model_of(process: Any) -> Any:
 
 
 class Network:
-    """Lava processes for some samples, from the first to the last of them.
+    """Lava processes that run some consecutive samples.
 
     Args:
-        plan: What to build.
-        workspace: Where the files are.
+        plan: Plan of the network.
+        workspace: Workspace with its files.
         arrays: Registers and matrices.
-        samples: (first, end) of the samples to run in it, one after the other.
+        samples: (first, end), range of the samples to run one after the other.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Network:
         self.config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
 
     def run(self, steps: int) -> None:
-        """Run some chip steps and wait for them."""
+        """Run some chip steps and wait until they are done."""
         anchor = self.nodes[self.plan.populations[0].index]
         anchor.run(condition=RunSteps(num_steps=steps), run_cfg=self.config)
 
@@ -108,7 +109,7 @@ class Network:
                 self.nodes[population.index].bias_mant.set(self._biases(population, sample))
 
     def stop(self) -> None:
-        """End the workers; only after runs that went well, for otherwise it hangs."""
+        """End the workers; only after successful runs, because otherwise it hangs."""
         self.nodes[self.plan.populations[0].index].stop()
 
     def _add(self, plan: SourcePlan | PopulationPlan, process: Any) -> None:
@@ -171,7 +172,7 @@ class Network:
             "weights": weights,
             "weight_exp": synapse.weight_exp,
             "num_weight_bits": synapse.bits,
-            "sign_mode": SignMode.MIXED,  # else Lava reads it off the matrix
+            "sign_mode": SignMode.MIXED,  # otherwise Lava derives it from the matrix
             "num_message_bits": PICK_COLUMNS if picks else MULTIPLY,
             "name": f"synapse{synapse.index}",
         }
@@ -184,8 +185,8 @@ class Network:
             return kind(delays=delays, **common)
         process = (Dense if synapse.dense else Sparse)(**common)
         if synapse.early:
-            # An always-on axon of a population that the first chip step reaches already: the
-            # spike that it would have sent a step earlier waits in the synapse's buffer.
+            # An always-on axon whose target is reached already in the first chip step: the spike
+            # that it would have sent one step earlier is put into the synapse's buffer.
             sums = np.asarray(weights.sum(axis=1)).ravel()
             process.a_buff.init = shift(sums, synapse.weight_exp)
         return process

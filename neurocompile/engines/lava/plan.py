@@ -1,8 +1,8 @@
-"""What a run consists of: a graph as flat populations and synapses, in chip time.
+"""Plan a run: a graph as flat populations and synapses, in chip time.
 
 In:  a FIXED graph and its encoded input.
-Out: a plan of plain numbers and names; arrays stand in the workspace beside it.
-Whatever Lava cannot run is refused here, by name, before anything is started.
+Out: a plan of plain numbers and names; arrays are stored separately in the workspace.
+Anything that Lava cannot run is refused here, by name, before a process is started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
-MOST_PROCESS_DELAY = 63  # chip steps that Lava's DelayDense and DelaySparse wait: 6 bits
+MOST_PROCESS_DELAY = 63  # longest delay of Lava's DelayDense and DelaySparse, chip steps: 6 bits
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class SourcePlan:
 
     Attributes:
         index: Number of the node; its spikes are in a file of the workspace.
-        name, size, depth: Of the node.
+        name: Name of the node.
+        size: Number of its neurons.
+        depth: Chip steps by which it lags the input.
     """
 
     index: int
@@ -42,7 +44,7 @@ class PopulationPlan:
     """A CubaLIF; its registers are in the workspace.
 
     Attributes:
-        index, name, size, depth: Of the node.
+        index, name, size, depth: See SourcePlan.
         subtract: Whether a spike subtracts the threshold.
         biases: Number of the BiasInput that writes the bias register, or None.
     """
@@ -60,13 +62,13 @@ class SynapsePlan:
     """A Synapse; its matrix is in the workspace.
 
     Attributes:
-        index, name: Of the node.
+        index, name: Number and name of the node.
         source, target: Numbers of the populations.
-        dense: Whether the matrix is stored whole.
-        shape: (n_target, n_source).
-        weight_exp, bits: Of the node.
-        delay: Chip steps that it waits, on top of the one that each synapse takes.
-        late: Further steps of each target neuron; None where all wait alike.
+        dense: Whether the matrix is stored as a dense one.
+        shape: Shape of the matrix, (n_target, n_source).
+        weight_exp, bits: Exponent and width of the weights.
+        delay: Delay in chip steps, in addition to the one that each synapse takes.
+        late: Additional delay of each target neuron in steps; None if all have the same delay.
         early: Whether the source's first spike is due one step before the chip starts.
     """
 
@@ -84,18 +86,18 @@ class SynapsePlan:
 
     @property
     def longest_delay(self) -> int:
-        """Chip steps until a spike has arrived everywhere, on top of the one."""
+        """Chip steps until a spike has arrived everywhere, in addition to the one."""
         return self.delay + max(self.late or (0,))
 
 
 @dataclass(frozen=True)
 class LavaPlan:
-    """A run.
+    """A run of a network.
 
     Attributes:
-        steps, samples: Of the input.
+        steps, samples: Number of steps per sample, and of samples.
         reset: RESET_FRESH or RESET_LIFRESET.
-        sources, populations, synapses: The network.
+        sources, populations, synapses: Parts of the network.
     """
 
     steps: int
@@ -107,21 +109,21 @@ class LavaPlan:
 
     @property
     def last_depth(self) -> int:
-        """Chip steps by which the last population lags behind the input."""
+        """Chip steps by which the last population lags the input."""
         return max(p.depth for p in self.populations)
 
     @property
     def processes(self) -> int:
-        """Operating system processes that Lava starts: a recorder a population as well."""
+        """Number of processes that Lava starts, including one recorder per population."""
         return len(self.sources) + 2 * len(self.populations) + len(self.synapses) + 1
 
 
 def reset_mode(graph: Graph) -> str:
-    """How state is reset between samples: the word for the report.
+    """How the state is reset between samples: the word for the report.
 
-    LIFReset clears u and v at the first step of each sample, which is exact where every v_init
-    is 0 and no synapse has a delay of its own, through which the last spikes of a sample would
-    reach the next; otherwise each sample gets a network of its own.
+    LIFReset clears u and v in the first step of each sample. That is exact if every v_init is 0
+    and no synapse has a delay, through which the last spikes of a sample would reach the next.
+    Otherwise each sample gets its own network.
     """
     starts_at_zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
     in_step = all(node.longest_delay == 0 for _, node in graph.of(Synapse))
@@ -132,14 +134,14 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
     """Describe a run of a FIXED graph.
 
     Raises:
-        Unsupported: Where a synapse has a delay that Lava does not have.
-        BadInput: Where the input does not fit the graph.
+        Unsupported: If a synapse has a delay that Lava does not have.
+        BadInput: If the input does not fit the graph.
     """
     index = {name: i for i, name in enumerate(graph.nodes)}
     depth = depths(graph)
     check_encoded(graph, encoded)
     if not encoded.samples:
-        raise BadInput("no samples were given, but a run of Lava takes 1 or more.")
+        raise BadInput("no samples were given, but a run of Lava needs 1 or more.")
     return LavaPlan(
         steps=encoded.steps,
         samples=encoded.samples,
@@ -179,10 +181,10 @@ def _synapse_plan(
     wait = chip_delay(graph, depth, name)
     longest = wait + node.longest_delay - node.delay
     if wait < 0 or longest > allowed:
-        behind = " behind an axon that is always on" if always_on else ""
+        where = " after an axon that is always on" if always_on else ""
         raise Unsupported(
             f"synapse '{name}' waits {wait if wait < 0 else longest} chip steps, but this engine "
-            f"has 0..{allowed}{behind}. "
+            f"has 0..{allowed}{where}. "
             "Use a delay, or paths whose lengths differ, in that range."
         )
     return SynapsePlan(
@@ -201,5 +203,5 @@ def _synapse_plan(
 
 
 def is_dense(node: Synapse) -> bool:
-    """Whether Lava holds the matrix of a synapse whole."""
+    """Whether Lava stores the matrix of a synapse as a dense one."""
     return isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1

@@ -2,7 +2,7 @@
 
 In:  an installed lava-nc 0.10.0 that nothing has imported yet.
 Out: the same package, importable and exact.
-Each repair stands alone, is made only where it is needed, and may be made twice.
+Each repair is independent, is made only if it is needed, and may be made twice.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ VAR_MODEL = "lava.magma.compiler.var_model"
 
 
 def require_lava() -> None:
-    """Look at what is installed, without importing it.
+    """Check the installed version, without importing it.
 
     Raises:
-        NotInstalled: If lava-nc is absent or another version.
+        NotInstalled: If lava-nc is not installed, or in another version.
     """
     try:
-        found = version("lava-nc")
+        installed = version("lava-nc")
     except PackageNotFoundError:
-        found = "none"
-    if found != LAVA_VERSION:
+        installed = "none"
+    if installed != LAVA_VERSION:
         raise NotInstalled(
-            f"the lava engine needs lava-nc {LAVA_VERSION}; installed: {found}. "
+            f"the lava engine needs lava-nc {LAVA_VERSION}; installed: {installed}. "
             "Run: neurocompile doctor --install lava"
         )
 
@@ -43,7 +43,7 @@ def apply() -> None:
     """Make every repair that this Python and this numpy need.
 
     Raises:
-        NotInstalled: If lava-nc is absent or another version.
+        NotInstalled: If lava-nc is not installed, or in another version.
     """
     require_lava()
     _make_byte_encoder_hashable()
@@ -54,10 +54,10 @@ def apply() -> None:
 
 
 def _make_byte_encoder_hashable() -> None:
-    """Let `lava.magma.compiler.var_model` be imported.
+    """Make `lava.magma.compiler.var_model` importable.
 
-    Its dataclasses have a ByteEncoder as a default, and Python from 3.11 on refuses a default
-    that cannot be hashed. Only that class gets a hash, only while that module is imported.
+    Its dataclasses have a ByteEncoder as a default, but since Python 3.11 a default must be
+    hashable. Only that class gets a hash, and only while that module is imported.
     """
     if VAR_MODEL in sys.modules:
         return
@@ -89,7 +89,7 @@ def _reshape_takes_newshape() -> bool:
 
 
 def _give_reshape_ports_a_shape() -> None:
-    """Let ports be reshaped: numpy >= 2.4 calls np.reshape's `newshape` `shape`."""
+    """Make ports reshapable: since numpy 2.4 the argument `newshape` of np.reshape is `shape`."""
     ports: Any = importlib.import_module("lava.magma.core.process.ports.ports")
     port = ports.ReshapePort
     port.get_transform_func_fwd = lambda self: functools.partial(np.reshape, shape=self.shape)
@@ -97,10 +97,10 @@ def _give_reshape_ports_a_shape() -> None:
 
 
 def _give_convolution_plain_ints() -> None:
-    """Let Conv have more than 127 channels or pixels.
+    """Make Conv work with more than 127 channels or pixels.
 
-    Its parameters are np.int8, and numpy >= 2 keeps that type in sums with Python's ints,
-    where they overflow. The engine lowers to Sparse and does not need this; scripts may.
+    Its parameters are np.int8. Since numpy 2 sums with Python's ints keep that type and overflow.
+    The engine lowers to Sparse and does not need this, but scripts may.
     """
     utils: Any = importlib.import_module("lava.proc.conv.utils")
     original = utils.conv

@@ -1,8 +1,8 @@
 """Run the child process, and leave nothing of it behind.
 
-In:  a workspace that is filled.
-Out: the child has written its recordings, or an error says what happened.
-The child is the leader of a process group of its own; the group is killed whatever happens.
+In:  a filled workspace.
+Out: the recordings that the child has written, or an error that says what happened.
+The child leads its own process group; the group is killed whatever happens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from neurocompile.errors import NeurocompileError
 from neurocompile.installed import child_environment
 
 TICK_S = 0.1
-GONE_S = 5.0  # how long a killed group may take to vanish
+GONE_S = 5.0  # longest time that a killed group may take to vanish
 LOG = "stderr.txt"
 
 
@@ -33,11 +33,11 @@ class EngineFailed(NeurocompileError):
 
 
 def default_timeout(plan: LavaPlan, connections: int) -> float:
-    """Seconds that no sound run needs: some 20 times what was measured on two cores.
+    """Seconds that no healthy run needs: about 20 times the time measured on two cores.
 
     Args:
-        plan: The run.
-        connections: Entries of all matrices together.
+        plan: Plan of the run.
+        connections: Number of entries of all matrices together.
     """
     builds = plan.samples if plan.reset == RESET_FRESH else 1
     chip_steps = plan.samples * plan.steps + builds * plan.last_depth
@@ -55,9 +55,9 @@ def run_child(
     """Start the child, follow it to its end and end its group.
 
     Args:
-        root: The workspace.
-        plan: The run.
-        timeout_s: Seconds it may take.
+        root: Folder of the workspace.
+        plan: Plan of the run.
+        timeout_s: Seconds that it may take.
         progress: Called with the samples done and all samples.
 
     Raises:
@@ -71,7 +71,7 @@ def run_child(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Lava warns; as errors its warnings would end it
+                # Lava warns; if warnings were errors, they would end it
                 env=child_environment(PYTHONWARNINGS="", **{PARENT: str(os.getpid())}),
                 start_new_session=True,
             )
@@ -110,14 +110,14 @@ def _follow(
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether the child has ended. It is not reaped: its number must stay its group's."""
-    found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return found is not None
+    """Whether the child has ended. It is not reaped, so that its number stays its group's."""
+    ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended is not None
 
 
 def _status(child: subprocess.Popen[bytes]) -> int:
-    found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return found.si_status if found is not None else -1
+    ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended.si_status if ended is not None else -1
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -132,7 +132,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_group(group: int) -> bool:
-    """Kill what is left of a process group; whether there was anything."""
+    """Kill what is left of a process group; returns whether there was anything."""
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -143,20 +143,20 @@ def _kill_group(group: int) -> bool:
 def _too_slow(plan: LavaPlan, timeout_s: float, done: int) -> str:
     return (
         f"Lava did not end within {timeout_s:g} s: {done} of {plan.samples} samples of "
-        f"{plan.steps} steps were done, in {plan.processes} processes. Everything it started "
+        f"{plan.steps} steps were done, in {plan.processes} processes. Everything that it started "
         "was ended. Use fewer samples or steps, or allow more time (timeout_s)."
     )
 
 
 def _what_failed(root: Path, child: subprocess.Popen[bytes], done: int, plan: LavaPlan) -> str:
-    """The reason that the child or a worker left, or the last line that it wrote."""
+    """The reason that the child or a worker wrote, or the last line of its log."""
     try:
         reason = (root / FAILURE).read_text()
     except OSError:
         lines = (root / LOG).read_text(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-        reason = f"the Lava process ended with status {_status(child)}; {said}"
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
+        reason = f"the Lava process ended with status {_status(child)}; {last}"
     return (
         f"the Lava run failed after {done} of {plan.samples} samples. {reason}. "
-        "If running it again fails again, use the engine 'fixed' and report this."
+        "Run it again. If it fails again, use the engine 'fixed' and report this."
     )

@@ -1,7 +1,7 @@
 """The folder that parent and child share.
 
 In:  a plan, its graph and its encoded input, from the parent; recordings, from the child.
-Out: plan.json, arrays.npz, and a .npy file for each input and each recording.
+Out: plan.json, arrays.npz, and one .npy file per input and per recording.
 The child reads nothing else. Files and arrays are named by the number of their node.
 """
 
@@ -30,7 +30,7 @@ from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Linear
 from neurocompile.ir.time import lead_in
 
-NOT_WRITTEN = 255  # what a spike file holds before it is written
+NOT_WRITTEN = 255  # value in a spike file before it is written
 REGISTERS = ("du", "dv", "vth", "bias_mant", "bias_exp")
 
 
@@ -45,10 +45,10 @@ class Workspace:
         return self.root / f"{kind}{index}.npy"
 
     def write(self, plan: LavaPlan, graph: Graph, encoded: Encoded) -> int:
-        """Write everything that the child reads, and room for what it writes.
+        """Write everything that the child reads, and reserve space for what it writes.
 
         Returns:
-            How many entries all matrices have together.
+            Number of entries of all matrices together.
         """
         rows = plan.samples * plan.steps
         (self.root / "plan.json").write_text(json.dumps(asdict(plan)))
@@ -74,11 +74,11 @@ class Workspace:
 
     def plan(self) -> LavaPlan:
         """Read the plan back."""
-        found: dict[str, Any] = json.loads((self.root / "plan.json").read_text())
-        found["sources"] = tuple(SourcePlan(**p) for p in found["sources"])
-        found["populations"] = tuple(PopulationPlan(**p) for p in found["populations"])
-        found["synapses"] = tuple(SynapsePlan(**p) for p in found["synapses"])
-        return LavaPlan(**found)
+        plan: dict[str, Any] = json.loads((self.root / "plan.json").read_text())
+        plan["sources"] = tuple(SourcePlan(**p) for p in plan["sources"])
+        plan["populations"] = tuple(PopulationPlan(**p) for p in plan["populations"])
+        plan["synapses"] = tuple(SynapsePlan(**p) for p in plan["synapses"])
+        return LavaPlan(**plan)
 
     def arrays(self) -> dict[str, Array]:
         """Registers and matrices, by `<index>/<field>`."""
@@ -91,7 +91,7 @@ def _room(path: Path, dtype: type, shape: tuple[int, int]) -> Array:
 
 
 def _arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
-    """Registers and matrices in the types that Lava holds them in, flat."""
+    """Registers and matrices, flat and in the types in which Lava holds them."""
     starts = lead_in(graph) if plan.reset == RESET_FRESH else {}
     arrays: dict[str, Array] = {}
     for i, (name, node) in enumerate(graph.nodes.items()):

@@ -1,8 +1,8 @@
-"""Neurons that Lava does not have: LIF whose spike subtracts the threshold.
+"""Neurons that Lava does not have: a LIF whose spike subtracts the threshold.
 
 In:  the registers of Lava's LIF and LIFReset.
-Out: Lava's own arithmetic, apart from what a spike does to v.
-Nothing but Lava processes and models lives in this folder: Lava runs every file in it.
+Out: Lava's own arithmetic, except for the effect of a spike on v.
+This folder contains only Lava processes and models, because Lava runs every file in it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lava.proc.lif.process import LIFReset
 
 
 class SubtractLIF(LIFReset):
-    """A LIF that loses its threshold at a spike; NOT a stock Loihi 1 neuron.
+    """A LIF whose spike subtracts the threshold; NOT a stock Loihi 1 neuron.
 
-    As in LIFReset, u and v are cleared before the update where
-    time_step % reset_interval == reset_offset % reset_interval; an interval longer than the
-    run whose offset is 0 never clears.
+    As in LIFReset, u and v are cleared before the update if
+    time_step % reset_interval == reset_offset % reset_interval. With an interval longer than the
+    run and an offset of 0 they are never cleared.
     """
 
 
@@ -34,8 +34,8 @@ class SubtractLIF(LIFReset):
 class SubtractLIFModel(AbstractPyLifModelFixed):
     """Lava's fixed-point step with another reset_voltage.
 
-    Threshold, comparison and clearing stand here because Lava has them only in concrete
-    models, and a model that subclasses one of those is not found.
+    Threshold, comparison and clearing are repeated here because Lava has them only in concrete
+    models, and Lava does not find a model that subclasses one of those.
     """
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
@@ -57,11 +57,11 @@ class SubtractLIFModel(AbstractPyLifModelFixed):
         return self.v > self.effective_vth
 
     def reset_voltage(self, spike_vector: Any) -> None:
-        """Take the threshold off v where there is a spike."""
+        """Subtract the threshold from v where there is a spike."""
         self.v[:] = np.where(spike_vector, self.v - self.effective_vth, self.v)
 
     def run_spk(self) -> None:
-        """Clear u and v where a sample begins, then take Lava's step."""
+        """Clear u and v when a sample begins, then take Lava's step."""
         if self.time_step % self.reset_interval == self.reset_offset:
             self.u[:] = 0
             self.v[:] = 0

@@ -1,8 +1,8 @@
 """A Lava process that records one population: spikes, and v after the reset.
 
-In:  the population's s_out and, through a RefPort after each step as Lava's Monitor does, its v.
+In:  the population's s_out and, through a RefPort after each step like Lava's Monitor, its v.
 Out: rows of two memory-mapped .npy files, in the population's own time.
-Nothing but Lava processes and models lives in this folder: Lava runs every file in it.
+This folder contains only Lava processes and models, because Lava runs every file in it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Recorder(AbstractProcess):
-    """Writes what a population does into files.
+    """Writes the spikes and potentials of a population to files.
 
     Args:
-        spikes: A .npy file, (rows, size) uint8.
-        membrane: A .npy file, (rows, size) int32.
-        rows: (first, end): the rows to fill.
-        depth: Chip steps before the first of them.
-        size: Neurons.
+        spikes: Path of a .npy file, (rows, size) uint8.
+        membrane: Path of a .npy file, (rows, size) int32.
+        rows: (first, end), range of the rows to fill.
+        depth: Number of chip steps before the first of them.
+        size: Number of neurons.
         name: Name of the process.
     """
 
@@ -51,7 +51,7 @@ class Recorder(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class RecorderModel(PyLoihiProcessModel):
-    """Writes to files where the worker runs: Lava's Vars move one element a message."""
+    """Writes to files in the worker itself, because Lava's Vars move one element per message."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     v_ref: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
@@ -74,7 +74,7 @@ class RecorderModel(PyLoihiProcessModel):
         return 0 <= self._row() < len(self.spikes)
 
     def run_post_mgmt(self) -> None:
-        """Record v, once every process has finished this step."""
+        """Record v after every process has finished this step."""
         self.membrane[self._row()] = self.v_ref.read()
 
     def _row(self) -> int:

@@ -1,8 +1,8 @@
 """A Lava process that replays recorded spikes.
 
-In:  a .npy file of spikes, a row a step of the source's own time.
-Out: one row each chip step on s_out; zeros before the first row and after the last.
-Nothing but Lava processes and models lives in this folder: Lava runs every file in it.
+In:  a .npy file of spikes, one row per step of the source's own time.
+Out: one row per chip step on s_out; zeros before the first row and after the last.
+This folder contains only Lava processes and models, because Lava runs every file in it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class SpikeSource(AbstractProcess):
-    """Spikes out of a file.
+    """Spikes from a file.
 
     Args:
-        path: A .npy file, (rows, size) uint8 of 0 and 1.
-        rows: (first, end): the rows to replay.
-        depth: Chip steps before the first of them; -1 skips it.
-        size: Axons.
+        path: Path of a .npy file, (rows, size) uint8 of 0 and 1.
+        rows: (first, end), range of the rows to replay.
+        depth: Number of chip steps before the first of them; -1 skips that row.
+        size: Number of axons.
         name: Name of the process.
     """
 
@@ -42,7 +42,7 @@ class SpikeSource(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class SpikeSourceModel(PyLoihiProcessModel):
-    """Reads the file where the worker runs, so that no spike passes through Lava's Vars."""
+    """Reads the file in the worker itself, so that no spike passes through Lava's Vars."""
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
