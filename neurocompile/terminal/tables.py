@@ -1,9 +1,9 @@
-"""Tables and facts that fit a terminal of any width: what does not fit beside goes below.
+"""Tables and facts that fit a terminal of any width: what does not fit in a line goes below it.
 
-In:  cells as text; how many columns the terminal has.
-Out: lines, none longer than the terminal, every name and number whole.
-A row of a table is one line where the terminal is wide enough. Else its labels have a line of their
-own, or its values go on in lines below, under titles that do the same: whichever takes fewer lines.
+In:  cells as text; the number of columns of the terminal.
+Out: lines, none longer than the terminal, with every name and number complete.
+A row of a table is one line if the terminal is wide enough. Otherwise its labels have their own
+line, or its values continue in lines below, and so do the titles: whichever takes fewer lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.text import Text
 
 GAP = "  "
 HEAD = "bold"  # style of titles
-MORE = 2  # columns by which a sentence goes on further in
+MORE = 2  # additional indentation of a sentence's further lines, columns
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Row:
 
     Attributes:
         cells: One text per column; none for an empty line.
-        note: What goes below them, or "".
+        note: Text below them, or "".
     """
 
     cells: Sequence[str]
@@ -51,11 +51,11 @@ class Table(Part):
 
     Attributes:
         titles: One title per column.
-        labels: How many of the first columns are labels, which name a row.
-        texts: Titles of value columns that hold text, to the left; the others hold numbers.
-        title: A line above, or "".
-        caption: Sentences below, or "".
-        rows: What `add` and `section` put there.
+        labels: Number of first columns that are labels, which name a row.
+        texts: Titles of value columns with text, aligned left; the others hold numbers.
+        title: Line above the table, or "".
+        caption: Sentences below the table, or "".
+        rows: Rows added by `add` and `section`.
     """
 
     titles: Sequence[str]
@@ -66,15 +66,15 @@ class Table(Part):
     rows: list[Row] = field(default_factory=list)
 
     def add(self, *cells: str, note: str = "") -> None:
-        """A row; a note goes below it, wrapped and indented."""
+        """Add a row; a note is put below it, wrapped and indented."""
         self.rows.append(Row(cells, note))
 
     def section(self) -> None:
-        """An empty line before the next row."""
+        """Add an empty line before the next row."""
         self.rows.append(Row(()))
 
     def lines(self, width: int) -> Iterator[Text]:
-        """The table in so many columns."""
+        """The lines of the table in a terminal of this width."""
         form = _Form(self, width)
         head = list(form.lines(self.titles))
         body = [list(form.lines(row.cells)) if row.cells else [""] for row in self.rows]
@@ -91,7 +91,7 @@ class Table(Part):
 
 
 class _Form:
-    """Where the cells of a table's rows go in so many columns."""
+    """Layout of a table's cells in a terminal of a given width."""
 
     def __init__(self, table: Table, width: int) -> None:
         rows = [table.titles, *(row.cells for row in table.rows if row.cells)]
@@ -103,12 +103,12 @@ class _Form:
         values = columns[table.labels :]
         beside, below = self._groups(values, label), self._groups(values, len(GAP))
         fits = label + max((self.widths[i] for i in values), default=0) <= width
-        # The label is a line more where it does not stand beside its values.
+        # A label that is not in the line of its values takes one more line.
         self.beside = fits and len(beside) <= len(below)
         self.groups, self.indent = (beside, label) if self.beside else (below, len(GAP))
 
     def _groups(self, columns: range, indent: int) -> list[list[int]]:
-        """Columns of values, those of one line together."""
+        """Columns of values, grouped by the line they are in."""
         groups: list[list[int]] = []
         used = self.width
         for i in columns:
@@ -167,14 +167,14 @@ class Facts(Part):
 
 
 def paragraph(text: str, width: int, indent: int = 0) -> Iterator[Text]:
-    """Text in lines, those after the first further in."""
+    """Text in lines, indented after the first."""
     yield from map(Text, _folded(text, width, indent, more=MORE) or [""])
 
 
 class Page:
-    """Where tables are printed: stdout, in as many columns as it has, without colours.
+    """Prints tables on stdout, in as many columns as it has, without colours.
 
-    An empty line sets tables and lists of facts apart; sentences follow each other.
+    Tables and lists of facts are separated by an empty line; sentences are not.
     """
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ class Page:
             self._print("part", part.lines(self._console.width))
 
     def sources(self, rows: Mapping[str, Mapping[str, str]]) -> None:
-        """Print the title of each source by its key; a link stays in one piece, to be followed."""
+        """Print the title of each source after its key; a link is never broken, to be clickable."""
         lines = [Text("sources", HEAD)]
         for key, source in rows.items():
             lines += paragraph(f"{key}: {source['title']}", self._console.width)
@@ -208,13 +208,13 @@ class Page:
 
 
 def _folded(text: str, width: int, indent: int = 0, more: int = 0) -> list[str]:
-    """Lines of words, indented; a word that is longer than a line is cut into lines.
+    """Text wrapped into indented lines; a word that is longer than a line is broken.
 
     Args:
-        text: The words.
+        text: Text to wrap.
         width: Columns of a line.
-        indent: Columns before each line.
-        more: Columns before each line but the first, beside those.
+        indent: Indentation of each line, columns.
+        more: Additional indentation of each line except the first, columns.
     """
     first, others = " " * indent, " " * (indent + more)
     return wrap(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
