@@ -1,4 +1,4 @@
-"""What models are trained with: regularized LIF layers over Norse, and what goes around them.
+"""Layers and training for spiking networks: regularized LIF layers over Norse, and the rest.
 
 In:  Norse's parameter tuples and PyTorch's synapse modules.
 Out: layers, networks, penalties, activity figures and training.

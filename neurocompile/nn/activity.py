@@ -1,8 +1,8 @@
-"""Which neurons of a network do their work: rates, unreachable, dead and bursting by layer.
+"""The activity of a network's neurons: rates, and unreachable, dead and bursting ones by layer.
 
 In:  a `SpikingNetwork` and an evaluation set (n, ...).
-Out: one `LayerActivity` a spiking layer.
-A silent neuron is dead only if input could have reached it; else nobody could have heard it.
+Out: one `LayerActivity` per spiking layer.
+A silent neuron is dead only if input could have reached it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ BURSTING_RATE = 0.5  # spikes per step; above it a neuron says little more than 
 
 @dataclass(frozen=True)
 class LayerActivity:
-    """What one spiking layer did on an evaluation set.
+    """Activity of one spiking layer on an evaluation set.
 
     Attributes:
-        neurons: Size of the layer.
+        neurons: Number of neurons in the layer.
         rate: Spikes per step, mean over samples and all neurons.
-        unreachable: Neurons whose receptive field never saw a spike: none of the neurons with a
-            non-zero weight into them spiked once. A bias does not make a neuron reachable, as it
-            carries nothing of the input; one that spikes by its bias alone is still not dead. In
-            a layer driven by the samples themselves: neurons whose current was always 0.
-        dead: Neurons that are reachable and silent on the whole set.
-        bursting: Neurons with a mean rate above `BURSTING_RATE`.
+        unreachable: Number of neurons whose receptive field never saw a spike: none of the
+            neurons with a non-zero weight into them spiked once. A bias does not make a neuron
+            reachable, because it carries nothing of the input. A neuron that spikes only because
+            of its bias is still not dead. In a layer driven by the samples themselves, these are
+            the neurons whose current was always 0.
+        dead: Number of neurons that are reachable and silent on the whole set.
+        bursting: Number of neurons with a mean rate above `BURSTING_RATE`.
     """
 
     neurons: int
@@ -44,13 +45,13 @@ class LayerActivity:
 
     @property
     def dead_fraction(self) -> float:
-        """Dead per reachable neuron; 0 where nothing is reachable."""
+        """Dead neurons per reachable neuron; 0 where none is reachable."""
         reachable = self.neurons - self.unreachable
         return self.dead / reachable if reachable else 0.0
 
     @property
     def bursting_fraction(self) -> float:
-        """Bursting per neuron."""
+        """Bursting neurons per neuron."""
         return self.bursting / self.neurons
 
 
@@ -58,12 +59,12 @@ def activity(model: SpikingNetwork, x: Tensor, *, batch: int = 100) -> dict[str,
     """Measure every spiking layer, in eval mode and without gradient.
 
     Args:
-        model: The network; its mode is restored.
-        x: (n, ...) evaluation set.
-        batch: Samples at a time.
+        model: Network to measure; its mode is restored.
+        x: Evaluation set, (n, ...).
+        batch: Number of samples at a time.
 
     Returns:
-        By layer name, in the order of the network.
+        Activity by layer name, in the order of the network.
     """
     totals: dict[str, Tensor] = {}
     mode = model.training
@@ -82,67 +83,67 @@ def activity(model: SpikingNetwork, x: Tensor, *, batch: int = 100) -> dict[str,
 def summarize(
     totals: Mapping[str, Tensor], reach: Mapping[str, Tensor], samples: int
 ) -> dict[str, LayerActivity]:
-    """Figures out of spikes per neuron.
+    """Activity by layer, from spikes per neuron.
 
     Args:
-        totals: Per layer, (...) spikes per step of every neuron, summed over the samples.
-        reach: Per layer, (...) whether a neuron is reachable.
-        samples: n.
+        totals: By layer, spikes per step of every neuron, summed over the samples, (...).
+        reach: By layer, whether each neuron is reachable, (...).
+        samples: Number of samples.
     """
-    found = {}
+    layers = {}
     for name, total in totals.items():
-        rate, seen = total / samples, reach[name]
-        found[name] = LayerActivity(
+        rate, is_reachable = total / samples, reach[name]
+        layers[name] = LayerActivity(
             neurons=rate.numel(),
             rate=float(rate.mean()),
-            unreachable=int((~seen).sum()),
-            dead=int((seen & (rate == 0)).sum()),
+            unreachable=int((~is_reachable).sum()),
+            dead=int((is_reachable & (rate == 0)).sum()),
             bursting=int((rate > BURSTING_RATE).sum()),
         )
-    return found
+    return layers
 
 
 def spike_counts(model: SpikingNetwork) -> dict[str, Tensor]:
-    """Per spiking layer, (...) spikes per step of every neuron, summed over the last batch."""
-    found = {}
+    """By spiking layer, spikes per step of every neuron, summed over the last batch, (...)."""
+    totals = {}
     for name, layer in model.neurons().items():
         if isinstance(layer, SpikingNeuron) and layer.activity is not None:
             counts = layer.activity.counts
             assert counts is not None  # a spiking layer always has them
-            found[name] = counts.detach().sum(0) / layer.activity.steps
-    return found
+            totals[name] = counts.detach().sum(0) / layer.activity.steps
+    return totals
 
 
 def driven(model: SpikingNetwork, x: Tensor) -> Tensor:
-    """(...) which values of the input are ever other than 0 in the set x (n, ...)."""
-    seen = (x != 0).any(0)
-    return seen.any(0) if model.settings.encoder.kind == "spikes" else seen
+    """Whether each value of the input is ever other than 0 in the set x (n, ...), (...)."""
+    in_any = (x != 0).any(0)
+    return in_any.any(0) if model.settings.encoder.kind == "spikes" else in_any
 
 
 def reachable(
     model: SpikingNetwork, totals: Mapping[str, Tensor], inputs: Tensor
 ) -> dict[str, Tensor]:
-    """Per spiking layer, (...) whether any neuron with a connection into it ever spiked.
+    """By spiking layer, whether any neuron with a connection into each neuron ever spiked, (...).
 
     Args:
-        model: The network.
-        totals: Per spiking layer, (...) spikes of every neuron; above 0 where it ever spiked.
-        inputs: (...) which input values were ever other than 0.
+        model: Network whose connections are followed.
+        totals: By spiking layer, spikes of every neuron, (...); above 0 where it ever spiked.
+        inputs: Whether each input value was ever other than 0, (...).
     """
-    seen: Tensor = inputs.unsqueeze(0).float()
-    found = {}
+    active: Tensor = inputs.unsqueeze(0).float()
+    reach = {}
     with torch.no_grad():
         for name, layer in model.layers.named_children():
             if isinstance(layer, SpikingNeuron):
-                found[name] = seen[0] > 0
-                seen = (totals[name] > 0).unsqueeze(0).float()
+                reach[name] = active[0] > 0
+                active = (totals[name] > 0).unsqueeze(0).float()
             elif not isinstance(layer, Neuron):
-                seen = _connected(layer, name)(seen)
-    return found
+                active = _connected(layer, name)(active)
+    return reach
 
 
 def _connected(layer: nn.Module, name: str) -> nn.Module:
-    """A synapse with 1 where it has a weight and no bias: its output counts the connections."""
+    """A synapse with weight 1 where it has one, and no bias: its output counts the connections."""
     if not isinstance(layer, AFFINE):
         raise Unsupported(
             f"layer {name!r}: connections of {type(layer).__name__} are unknown. "

@@ -20,7 +20,7 @@ from neurocompile.ir.settings import Decoder, DecoderKind, Encoder, EncoderKind,
 from neurocompile.nn.layers import LIF, LIBox, LIFBox, SpikingNeuron
 from neurocompile.nn.network import SpikingNetwork
 
-INPUT_DRIVE = 0.9  # of the threshold, by a pixel of 1 in one step: well off a step it could miss
+INPUT_DRIVE = 0.9  # share of the threshold reached in one step by a pixel of 1, with a margin
 
 
 class SpikingAutoencoder(SpikingNetwork):
@@ -57,26 +57,26 @@ class SpikingAutoencoder(SpikingNetwork):
 
         Args:
             shape: Channels, height and width of an image; height and width divisible by 4.
-            channels: Feature maps of the two convolutions.
-            latent: Neurons of the latent layer.
+            channels: Numbers of feature maps of the two convolutions.
+            latent: Number of neurons in the latent layer.
             neuron: Kind of all spiking neurons, "lif" (with a synaptic current) or "lifbox".
-            threshold: v_th of all spiking neurons, membrane units; rest and reset are 0.
+            threshold: Value of v_th of all spiking neurons, membrane units; rest and reset are 0.
             tau_mem: Membrane time constant, seconds.
             tau_syn: Synaptic time constant of "lif", seconds.
             dt: Length of a step, seconds.
-            steps: Steps an image is shown for.
+            steps: Number of steps for which an image is shown.
             encoder: "current" or "bernoulli".
-            encoder_gain: Current or spike probability of a pixel of 1. By default probability 1; or
-                the current with which an input neuron reaches 0.9 of its threshold in one step,
-                so that it spikes in every second one (current 1 without input neurons).
+            encoder_gain: Current or spike probability of a pixel of 1. The default probability is
+                1. The default current is 1 without input neurons; with them, it lets an input
+                neuron reach 0.9 of its threshold in one step, so it spikes in every second one.
             tau_input: Membrane time constant of the input neurons, seconds. A long one makes
                 their rate nearly proportional to the pixel and shows faint pixels.
-            input_population: With "current": one neuron a pixel holds the current and spikes into
-                the first convolution; else the host computes the first convolution.
-            decoder: "last", "max" or "mean" membrane of the readout.
-            seed: Of the initial weights and of random input spikes.
-            options: Of `LIF` and `LIFBox`: how gradients pass. By default the surrogate is
-                1 / (1 + 2 |v - th| / th)^2 / th: width th / 2, gain 1 / 2.
+            input_population: Whether, with "current", one neuron per pixel holds the current and
+                spikes into the first convolution; otherwise the host computes that convolution.
+            decoder: Which membrane potential of the readout is read: "last", "max" or "mean".
+            seed: Seed of the initial weights and of random input spikes.
+            options: Options of `LIF` and `LIFBox` about how gradients pass. By default the
+                surrogate is 1 / (1 + 2 |v - th| / th)^2 / th: width th / 2, gain 1 / 2.
         """
         _, height, width = shape
         if height % 4 or width % 4:
@@ -117,7 +117,7 @@ def _hourglass(
     latent: int,
     spiking: Callable[[], nn.Module],
 ) -> dict[str, nn.Module]:
-    """From the image to the latent layer and back, spiking neurons after all maps but the last."""
+    """Layers from the image to the latent layer and back; neurons spike after all maps but one."""
     maps, height, width = shape
     first, second = channels
     inner = (second, height // 4, width // 4)

@@ -4,7 +4,7 @@ In:  input current of every step, (T, N, ...), or (N, ...) where it is the same 
      the constants of a neuron, a `Constants`.
 Out: spikes (T, N, ...) and spike counts (N, ...), both differentiable.
 The forward pass does Norse's arithmetic in Norse's order, so it equals Norse's step bit for bit.
-On a CPU the loops of `fused` run instead of the ones here, to the same bits (`_compiled`).
+On a CPU the loops of `fused` run instead of those here, with the same bits (`_compiled`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
     """Step a layer through time without gradient.
 
     Args:
-        current: (T, N, ...) input of each step, or (N, ...) with `steps` given.
-        steps: T where the input is the same in every step, else None.
-        c: The neuron's constants.
+        current: Input of each step, (T, N, ...), or of all steps, (N, ...), with `steps`.
+        steps: Number of steps T where the input is the same in every step, else None.
+        c: Constants of the neuron.
         keep: Whether to keep the potential of every step.
     """
     first = current[0] if steps is None else current
@@ -48,10 +48,10 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
         x = current[t] if steps is None else current
         u, z = before[t if keep else 0], spikes[t]
         if c.syn_rate is None:
-            # Norse adds x to v_leak before it takes v off; adding a rest of 0 changes nothing.
+            # Norse adds x to v_leak before it subtracts v; adding a rest of 0 changes nothing.
             torch.sub(x if leak_is_zero else torch.add(x, c.v_leak, out=drive), v, out=drive)
         else:
-            # Norse takes v off v_leak first and adds the current then.
+            # Norse first subtracts v from v_leak and then adds the current.
             i.add_(x)
             torch.sub(c.v_leak, v, out=drive).add_(i)
             i.add_(i * -c.syn_rate)
@@ -67,14 +67,14 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
 
 
 def _compiled(step: Tensor, c: Constants) -> ModuleType | None:
-    """The module `fused` where it can stand for the loops here, else None.
+    """The module `fused` where it can replace the loops here, else None.
 
-    It takes plain tensors on a CPU in float32 or float64, and constants that leave their type
-    alone and are the same for every sample.
+    It takes plain tensors on a CPU in float32 or float64. The constants must keep that type and
+    be the same for every sample.
 
     Args:
-        step: (N, ...) input of one step.
-        c: The neuron's constants.
+        step: Input of one step, (N, ...).
+        c: Constants of the neuron.
     """
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
     plain = type(step) in (Tensor, torch.nn.Parameter) and step.device.type == "cpu"
@@ -91,10 +91,10 @@ def _compiled(step: Tensor, c: Constants) -> ModuleType | None:
 
 @cache
 def _fused() -> ModuleType | None:
-    """The module `fused`; None, said once, where numba is missing."""
+    """The module `fused`; None where numba is missing, with one warning."""
     if find_spec("numba") is None:
         warnings.warn(
-            "numba is not installed: neurons step in torch, several times slower, to the same "
+            "numba is not installed: neurons step in torch, several times slower, with the same "
             "results. Run: neurocompile doctor --install train",
             stacklevel=2,
         )
@@ -117,10 +117,10 @@ def spike_derivative(before: Tensor, spikes: Tensor, c: Constants, how: Surrogat
     """dz/dv at the potentials `before`, by the rule `how`.
 
     Args:
-        before: (...) membrane potential before the reset.
-        spikes: (...) the spikes it made.
-        c: The neuron's constants.
-        how: The rule.
+        before: Membrane potential before the reset, (...).
+        spikes: Spikes that it caused, (...).
+        c: Constants of the neuron.
+        how: Rule for the derivative.
     """
     if how.backprop == "membrane":
         return spikes / c.distance
@@ -149,7 +149,7 @@ class SpikeSequence(torch.autograd.Function):
     def forward(
         ctx: Any, current: Tensor, steps: int | None, c: Constants, how: Surrogate
     ) -> tuple[Tensor, Tensor]:
-        """Run the layer; keep the potentials that the backward pass needs."""
+        """Run the layer, and keep the potentials that the backward pass needs."""
         trace = run(current, steps, c, keep=ctx.needs_input_grad[0])
         ctx.constants, ctx.how, ctx.constant = c, how, steps is not None
         if ctx.needs_input_grad[0]:
@@ -166,7 +166,7 @@ class SpikeSequence(torch.autograd.Function):
         c, how = ctx.constants, ctx.how
         to_input = _sequence_like(before[0], 1 if ctx.constant else len(before))
         plain = how.backprop == "membrane" or c.method == "super"
-        twice = torch.is_grad_enabled()  # this pass is to have a gradient itself
+        twice = torch.is_grad_enabled()  # this pass needs a gradient itself
         if plain and not twice and (fused := _compiled(before[0], c)):
             fused.backward(to_spikes, to_counts, before, to_input, c, how)
         else:
@@ -183,10 +183,10 @@ def _backward(
     c: Constants,
     how: Surrogate,
 ) -> None:
-    """The loop of the backward pass; arguments as of `fused.backward`."""
+    """The loop of the backward pass; arguments as in `fused.backward`."""
     constant = len(to_input) < len(before)
     mem_rate = c.mem_rate.to(spikes)
-    kept = 0.0 if c.syn_rate is None else 1 - c.syn_rate.to(spikes)  # of the current
+    kept = 0.0 if c.syn_rate is None else 1 - c.syn_rate.to(spikes)  # share of the current
     to_v = torch.zeros_like(spikes[0])
     to_i = torch.zeros_like(spikes[0])
     if constant:

@@ -1,7 +1,7 @@
-"""The loops of `bptt` as compiled functions: one pass over memory instead of one an operation.
+"""The loops of `bptt` as compiled functions: one pass over memory, not one per operation.
 
 In:  sequences on a CPU, float32 or float64; the constants of a neuron, a `step.Constants`.
-Out: what `bptt.run` and the backward pass of `bptt.SpikeSequence` give, the same bits.
+Out: the results of `bptt.run` and of the backward pass of `bptt.SpikeSequence`, bit for bit.
 A block of neurons passes through all its steps before the next one starts, so its state stays
 in the cache. Every loop does the operations of `bptt` in its order, without fused multiply-add.
 """
@@ -24,23 +24,24 @@ from neurocompile.nn.step import Constants, Surrogate
 llvm.set_option("", "--runtime-memory-check-threshold=256")
 
 BLOCK = 2048  # neurons: their state and constants fill a part of the second-level cache
-SHARE = 1 << 16  # neurons x steps that are worth a thread of their own
+SHARE = 1 << 16  # neurons x steps that are worth a thread
 
 # "numpy": a division by 0 gives infinity, as in torch; a check of it would keep the loop scalar.
 compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 
 
 def run(current: Tensor, spikes: Tensor, before: Tensor, c: Constants) -> tuple[Tensor, Tensor]:
-    """Step a layer through time; `bptt.run`.
+    """Step a layer through time, as `bptt.run` does.
 
     Args:
-        current: (T, N, ...) input of each step, or (1, N, ...), the same in each step.
-        spikes: (T, N, ...), overwritten.
-        before: (T, N, ...) or, where potentials are not kept, (1, N, ...); overwritten.
-        c: The neuron's constants.
+        current: Input of each step, (T, N, ...), or of all steps, (1, N, ...).
+        spikes: Buffer for the spikes, (T, N, ...), overwritten.
+        before: Buffer for the potentials before the reset, (T, N, ...) or, where they are not
+            kept, (1, N, ...); overwritten.
+        c: Constants of the neuron.
 
     Returns:
-        (N, ...) potential after the last step, and (N, ...) spike counts.
+        Potential after the last step, and spike counts, each (N, ...).
     """
     after, counts = torch.empty_like(spikes[0]), torch.empty_like(spikes[0])
     last = _channels_last(spikes)
@@ -58,15 +59,16 @@ def backward(
     c: Constants,
     how: Surrogate,
 ) -> None:
-    """Gradient with respect to the input current; the backward pass of `bptt.SpikeSequence`.
+    """Compute the gradient with respect to the input current, as `bptt.SpikeSequence` does.
 
     Args:
-        to_spikes: (T, N, ...) gradient of each spike.
-        to_counts: (N, ...) gradient of each count.
-        before: (T, N, ...) membrane potential before the reset.
-        to_input: (T, N, ...) or, for a constant input, (1, N, ...); overwritten.
-        c: The neuron's constants.
-        how: The surrogate: "membrane", or "surrogate" by the method "super".
+        to_spikes: Gradient with respect to each spike, (T, N, ...).
+        to_counts: Gradient with respect to each count, (N, ...).
+        before: Membrane potential before the reset, (T, N, ...).
+        to_input: Buffer for the result, (T, N, ...) or, for a constant input, (1, N, ...);
+            overwritten.
+        c: Constants of the neuron.
+        how: Surrogate: "membrane", or "surrogate" with the method "super".
     """
     last = _channels_last(before)
     flat = [_flat(x, last) for x in (to_spikes, to_counts[None], before, to_input)]
@@ -95,13 +97,13 @@ def _channels_last(sequence: Tensor) -> bool:
 
 
 def _flat(sequence: Tensor, channels_last: bool) -> Any:
-    """(T, N * ...) array of a sequence in the order of memory; a copy only where it lies else."""
+    """A sequence as an array (T, N * ...) in memory order; copied only where it is not in it."""
     ordered = sequence.detach().movedim(2, -1) if channels_last else sequence.detach()
     return ordered.reshape(len(ordered), ordered[:1].numel()).contiguous().numpy()
 
 
 def _constant(constant: Tensor | None, sequence: Tensor, channels_last: bool) -> Any:
-    """(1,) array, or (n,) with one value a neuron in the order of memory; None stays None."""
+    """A constant as an array (1,), or (n,) per neuron in memory order; None stays None."""
     if constant is None:
         return None
     constant = constant.detach().to(sequence)
@@ -126,16 +128,16 @@ def _shared(loop: Any, first: Any, *rest: Any) -> None:
 
 @compiled
 def _spread(constant: Any, begin: int, out: Any) -> None:
-    """A constant of the neurons from `begin` on; it repeats with every sample."""
+    """Write a constant of the neurons from `begin` on; it repeats with every sample."""
     if len(constant) == 1:
         out[:] = constant[0]
         return
-    place = begin % len(constant)
+    position = begin % len(constant)
     for j in range(len(out)):
-        out[j] = constant[place]
-        place += 1
-        if place == len(constant):
-            place = 0
+        out[j] = constant[position]
+        position += 1
+        if position == len(constant):
+            position = 0
 
 
 @compiled
@@ -143,7 +145,7 @@ def _forward(
     current: Any, spikes: Any, before: Any, after: Any, counts: Any,
     mem_rate: Any, syn_rate: Any, v_leak: Any, v_th: Any, v_reset: Any, begin: int, end: int,
 ) -> None:  # fmt: skip
-    """`run` for the neurons [begin, end) of all samples; v_reset None subtracts v_th."""
+    """`run` for the neurons [begin, end) of all samples; with v_reset None, v_th is subtracted."""
     kind = spikes.dtype.type
     zero, one = kind(0), kind(1)
     state = np.empty((7, BLOCK), spikes.dtype)
@@ -192,7 +194,7 @@ def _backward(
     mem_rate: Any, mem_kept: Any, syn_kept: Any, v_th: Any, v_reset: Any, distance: Any,
     numbers: Any, through_reset: bool, begin: int, end: int,
 ) -> None:  # fmt: skip
-    """`backward` for the neurons [begin, end); distance None: the surrogate "super"."""
+    """`backward` for the neurons [begin, end); with distance None, the surrogate is "super"."""
     kind = before.dtype.type
     zero, one, width, gain = kind(0), kind(1), numbers[0], numbers[1]
     state = np.empty((8, BLOCK), before.dtype)
@@ -238,9 +240,9 @@ def _backward(
                 if v_reset is not None:
                     g = g * (one - spike)
                 g += to_z * slope
-                found = g * rate[j]
+                to_current = g * rate[j]
                 if syn_kept is not None:
-                    found += to_i[j] * syn_left[j]
-                    to_i[j] = found
-                to_x[j] = to_x[j] + found if constant else found
+                    to_current += to_i[j] * syn_left[j]
+                    to_i[j] = to_current
+                to_x[j] = to_x[j] + to_current if constant else to_current
                 to_v[j] = g * left[j]

@@ -3,8 +3,8 @@
 In:  a FIXED graph in which spikes only lead forward.
 Out: a module: samples (N, ...) -> results (N, ...), whose parameters are float shadows of weights,
      biases and thresholds; at any time `graph()` is the FIXED graph that it runs.
-Forward is the fixed engine bit for bit. Backward takes every rounding for the identity, and a
-spike for what the float layers take it for.
+The forward pass is the fixed engine bit for bit. The backward pass treats every rounding as the
+identity, and a spike as the float layers do.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class GridNetwork(nn.Module):
     """A FIXED graph as a module that can be trained.
 
     Attributes:
-        source: The graph that it started from.
-        seed: Of random input spikes. In eval mode sample k of a data set gets the spikes of
+        source: Graph from which the training started.
+        seed: Seed of random input spikes. In eval mode sample k of a data set gets the spikes of
             `encoding.bernoulli`; in training mode every forward pass draws new ones.
-        draws: Forward passes in training mode so far.
+        draws: Number of forward passes in training mode so far.
     """
 
     def __init__(self, graph: Graph, exact: Mapping[str, Array] | None = None, *, seed: int = 0):
@@ -43,9 +43,9 @@ class GridNetwork(nn.Module):
 
         Args:
             graph: FIXED graph.
-            exact: By synapse, what its weights were before they were rounded, as of
-                `grid_formats.coarser`; of those not named: the weights themselves.
-            seed: Of random input spikes.
+            exact: By synapse, its weights before they were rounded, as `grid_formats.coarser`
+                returns them; a synapse that is not named uses its own weights.
+            seed: Seed of random input spikes.
 
         Raises:
             Unsupported: If spikes lead back in a loop.
@@ -67,7 +67,7 @@ class GridNetwork(nn.Module):
         self.parts = nn.ModuleList(_parts(graph, self.names, exact or {}))
 
     def graph(self) -> Graph:
-        """The FIXED graph that the network runs as now."""
+        """The FIXED graph with the current integers of the network."""
         return self.source.with_nodes(**{n: part.integers() for n, part in self.named().items()})
 
     def named(self) -> dict[str, GridSynapse | GridPopulation]:
@@ -75,10 +75,10 @@ class GridNetwork(nn.Module):
         return dict(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
 
     def rates(self) -> dict[str, Tensor]:
-        """(N, *shape) spikes a step in the last forward pass, by population that can learn."""
-        found = self.named().items()
+        """Spikes per step in the last forward pass, (N, *shape), by population that can learn."""
+        parts = self.named().items()
         return {
-            n: p.rates for n, p in found if isinstance(p, GridPopulation) and p.rates is not None
+            n: p.rates for n, p in parts if isinstance(p, GridPopulation) and p.rates is not None
         }
 
     def keep_in_range(self) -> None:
@@ -90,11 +90,12 @@ class GridNetwork(nn.Module):
         """Results of a batch of samples.
 
         Args:
-            x: (N, ...) samples; (N, T, ...) spikes where the encoder is "spikes".
-            first_index: Index of x[0] in its data set; random input spikes in eval mode follow it.
+            x: Samples, (N, ...); where the encoder is "spikes", spikes (N, T, ...).
+            first_index: Index of x[0] in its data set; random input spikes in eval mode depend
+                on it.
 
         Returns:
-            (N, ...) float64 gain * reading + offset.
+            Results gain * reading + offset, (N, ...) float64.
 
         Raises:
             DoesNotFit: If a current leaves 24 bits, or a readout spikes.
@@ -114,33 +115,33 @@ class GridNetwork(nn.Module):
     def traces(
         self, x: Tensor, first_index: int = 0, *, membrane: bool = False
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """What every population does.
+        """The activity of every population.
 
         Args:
-            x, first_index: As of `forward`.
+            x, first_index: As in `forward`.
             membrane: Whether to keep the potentials of neurons that spike, too.
 
         Returns:
-            By population, (T, N, *shape) spikes, and potentials after the reset where kept (always
-            of a readout), chip units of v.
+            By population, spikes (T, N, *shape), and potentials after the reset where they are
+            kept (always for a readout), in chip units of v.
         """
         steps = self.source.settings.steps
-        found: dict[str, tuple[Tensor, Tensor]] = {}
+        traces: dict[str, tuple[Tensor, Tensor]] = {}
         for name in self.order:
             node = self.source.nodes[name]
             if isinstance(node, SpikeInput):
-                found[name] = (self._spikes(x, first_index), torch.empty(0))
+                traces[name] = (self._spikes(x, first_index), torch.empty(0))
             elif isinstance(node, AlwaysOn):
-                found[name] = (torch.ones(steps, 1, *node.shape), torch.empty(0))
+                traces[name] = (torch.ones(steps, 1, *node.shape), torch.empty(0))
             else:
-                written, arriving = self._arrivals(name, x, found)
-                found[name] = self.named()[name](arriving, steps, written, membrane)
-        return found
+                written, arriving = self._arrivals(name, x, traces)
+                traces[name] = self.named()[name](arriving, steps, written, membrane)
+        return traces
 
     def _arrivals(
-        self, name: str, x: Tensor, found: Mapping[str, tuple[Tensor, Tensor]]
+        self, name: str, x: Tensor, traces: Mapping[str, tuple[Tensor, Tensor]]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """What the host writes for a population, and the sum of what arrives at it."""
+        """The mantissas that the host writes for a population, and the sum of its synapses."""
         written, arriving = None, []
         for before in self.source.before(name):
             if isinstance(self.source.nodes[before], BiasInput):
@@ -148,13 +149,13 @@ class GridNetwork(nn.Module):
                 written = torch.from_numpy(values).double()
             else:
                 (source,) = self.source.before(before)
-                arriving.append(self.named()[before](found[source][0]))
+                arriving.append(self.named()[before](traces[source][0]))
         if len(arriving) < 2:
             return written, arriving[0] if arriving else None
         return written, sum(arriving[1:], arriving[0].double())
 
     def _spikes(self, x: Tensor, first_index: int) -> Tensor:
-        """(T, N, *shape) float32 input spikes of samples."""
+        """Input spikes of samples, (T, N, *shape) float32."""
         settings = self.source.settings
         if settings.encoder.kind == "spikes":
             if x.dim() < 2 or x.shape[1] != settings.steps:
@@ -190,7 +191,7 @@ def _parts(
 
 
 def _check_decoder(graph: Graph, last: str) -> None:
-    """Training needs a result that the last layer can serve."""
+    """Refuse a decoder that does not suit the last layer."""
     kind = graph.settings.decoder.kind
     wanted = "rate" if not graph.nodes[last].readout else "last, max or mean"
     if kind == "none" or (kind == "rate") == graph.nodes[last].readout:

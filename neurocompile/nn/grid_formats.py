@@ -1,8 +1,8 @@
 """Choose a coarser grid for a network that has integers already.
 
-In:  a FIXED graph with fine weights, such as 8-bit ones out of `quantize`.
-Out: the graph on a grid of fewer bits, and what its weights were before they were rounded.
-All that meets in a population is scaled together, so only the rounding changes what it does.
+In:  a FIXED graph with fine weights, such as 8-bit weights from `quantize`.
+Out: the graph on a grid of fewer bits, and its weights before they were rounded.
+Everything that meets in a population is scaled together, so only the rounding has an effect.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
 
-FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # of the weights; the best is tried out
+FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # factors on the weights that are tried
 
 
 def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
     """Bring all weights to a grid of `bits`, each population at its own best scale.
 
-    A population's weights, threshold, bias and v_init are multiplied by one factor: that with
-    which rounding the weights (a share of the weights' own square) loses least. The exponent
-    falls where the factor is above 1, so currents and potentials do not outgrow 24 bits.
+    A population's weights, threshold, bias and v_init are multiplied by one factor. With it,
+    rounding the weights has the smallest squared error, relative to the weights' own square.
+    The exponent falls where the factor is above 1, so currents and potentials stay in 24 bits.
 
     Args:
         graph: FIXED graph.
-        bits: 2..8.
+        bits: Width of a weight, 2..8.
 
     Returns:
-        The FIXED graph, and by synapse the weights that it rounds, float64 in units of its grid.
+        The FIXED graph, and by synapse the unrounded weights, float64 in units of its grid.
 
     Raises:
         DoesNotFit: If a weight exponent would leave the chip's range.
@@ -63,7 +63,7 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
 
 
 def best_factor(weights: Array, grid: Grid) -> float:
-    """The factor with which rounding to the grid loses the least squares of the weights."""
+    """The factor with which rounding to the grid has the smallest squared error."""
     flat = weights.ravel()
     losses = [np.square(grid.nearest(flat * f) / f - flat).sum() for f in FACTORS]
     return float(FACTORS[int(np.argmin(losses))])

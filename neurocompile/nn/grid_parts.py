@@ -1,7 +1,7 @@
-"""Synapses and populations that hold float shadows of the integers that they run with.
+"""Synapses and populations that hold float shadows of the integers with which they run.
 
 In:  nodes of a FIXED graph.
-Out: modules over all steps; `integers()` is the node that each runs as now.
+Out: modules over all steps; `integers()` is the node with the current integers of each.
 A shadow stays within its register's range, so that its gradient always leads somewhere.
 """
 
@@ -29,23 +29,23 @@ from neurocompile.ir.registers import (
 from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
 
 ALIGN = 1 << ALIGN_BITS
-WEIGHT_UNIT = float(WEIGHT_RANGE)  # grid units that a shadow weight of 1 stands for
+WEIGHT_UNIT = float(WEIGHT_RANGE)  # grid units per unit of a shadow weight
 
 
 class GridSynapse(nn.Module):
     """A synapse whose weights are rounded to the chip's grid whenever it is used.
 
     Attributes:
-        fixed: The synapse as it was given.
-        weight: Parameter like its weights; 1 stands for 256 on the grid.
+        fixed: Synapse as it was given.
+        weight: Parameter in the shape of its weights; 1 means 256 on the grid.
     """
 
     def __init__(self, fixed: Synapse, exact: Array | None = None):
         """Hold the weights.
 
         Args:
-            fixed: The synapse; its `bits` are the grid.
-            exact: Like its weights, what they were before they were rounded; themselves if None.
+            fixed: Synapse whose `bits` determine the grid.
+            exact: Its weights before they were rounded; if None, its own weights.
         """
         super().__init__()
         self.fixed = fixed
@@ -61,7 +61,7 @@ class GridSynapse(nn.Module):
         return straight_through(exact, ((exact / step).round() * step).clamp(*self.grid.used))
 
     def forward(self, spikes: Tensor) -> Tensor:
-        """(T, N, *source) spikes -> (T, N, n_target) what arrives."""
+        """Spikes (T, N, *source) -> the sums that arrive, (T, N, n_target)."""
         return synaptic_sum(self.fixed, self.weights(), spikes)
 
     def integers(self) -> Synapse:
@@ -80,30 +80,30 @@ class GridPopulation(nn.Module):
     """Neurons whose bias and threshold are rounded to their registers whenever they are used.
 
     Attributes:
-        fixed: The population as it was given.
-        unit: What a shadow of 1 stands for, chip units of v: the largest threshold as given; of a
+        fixed: Population as it was given.
+        unit: Value of a shadow of 1 in chip units of v: the largest threshold as given; for a
             readout, the float unit of its potential.
-        bias: Parameter of the population's shape, in `unit`.
-        threshold: Parameter in `unit`: one, one a channel or one a neuron, as given; a readout's
-            stays.
-        gain: Parameter (), on the potential as it is read; 1 but for a readout.
-        rates: (N, *shape) spikes a step in the last forward pass, differentiable; None of a
-            readout, and of a population that the host writes to: they do not depend on parameters.
+        bias: Parameter in the population's shape, in `unit`.
+        threshold: Parameter in `unit`: one value, one per channel or one per neuron, as given;
+            that of a readout is not trained.
+        gain: Parameter (), a factor on the potential that is read; 1 except for a readout.
+        rates: Spikes per step in the last forward pass, (N, *shape), differentiable; None for a
+            readout, and for a population to which the host writes, which depend on no parameter.
     """
 
     def __init__(self, name: str, fixed: CubaLIF, depth: int, *, written: bool = False):
         """Hold the registers.
 
         Args:
-            name: For messages.
-            fixed: The population.
+            name: Name of the population, for messages.
+            fixed: Population to train.
             depth: Chip steps by which it lags behind the input.
-            written: Whether the host writes its biases; it then stays as it is.
+            written: Whether the host writes its biases; the population is then not trained.
         """
         super().__init__()
         self.fixed, self.depth, self.written = fixed, depth, written
         top = float(fixed.vth.max()) * ALIGN
-        width = _number(fixed.vth * (ALIGN / 2))  # half the threshold, as of the float layers
+        width = _number(fixed.vth * (ALIGN / 2))  # half the threshold, as in the float layers
         self.unit = 1 / float(fixed.scale.max()) if fixed.readout else top
         forgets = depth > 0 and bool((fixed.dv == UNITY).any())  # then only bias = v_init starts
         self.learns_bias = not written and not forgets
@@ -120,7 +120,7 @@ class GridPopulation(nn.Module):
         self.keep_in_range()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies leave the last activity out: it belongs to a graph of gradients."""
+        """The state without the last activity, which belongs to a graph of gradients."""
         return {**self.__dict__, "rates": None}
 
     def registers(self) -> tuple[Tensor, Tensor]:
@@ -142,13 +142,14 @@ class GridPopulation(nn.Module):
         """Run all steps.
 
         Args:
-            arriving: (T, N, n) weighted sums of spikes, or None.
-            steps: T.
-            mantissas: (N, *shape) what the host writes, or None.
+            arriving: Weighted sums of spikes, (T, N, n), or None.
+            steps: Number of steps, T.
+            mantissas: Mantissas that the host writes, (N, *shape), or None.
             keep: Whether to keep the potentials of neurons that spike, too.
 
         Returns:
-            (T, N, *shape) spikes, and potentials after the reset where kept, chip units of v.
+            Spikes, (T, N, *shape), and potentials after the reset where they are kept, in chip
+            units of v.
         """
         own, vth = self.registers()
         mantissa = own if mantissas is None else mantissas
@@ -160,7 +161,7 @@ class GridPopulation(nn.Module):
         return spikes, v
 
     def membrane(self, v: Tensor) -> Tensor:
-        """Chip units of v as membrane units of the float network, float64."""
+        """Chip units of v converted to membrane units of the float network, float64."""
         scale, offset = (_number(number) for number in (self.fixed.scale, self.fixed.offset))
         return v * (scale * self.gain.double()) + offset
 
@@ -186,11 +187,11 @@ class GridPopulation(nn.Module):
         self.bias.copy_(torch.minimum(torch.maximum(self.bias, low), high))
 
     def _mantissas(self, vth: Tensor) -> tuple[Tensor, Tensor]:
-        """Smallest and largest bias mantissa that leave a start for the steps before the first.
+        """Smallest and largest bias mantissa for which the lead-in has a start.
 
         d input-free steps lead to v_init from v_init r^d - bias (r + ... + r^d), with
         r = 4096 / (4096 - dv): see `ir.time`. No step may end above the threshold, and the start
-        must be within 24 bits. 2 chip units a step are left for the roundings.
+        must be within 24 bits. 2 chip units per step are reserved for rounding.
         """
         vth = vth + torch.zeros(self.fixed.shape)
         _, top = MANTISSAS
@@ -217,7 +218,7 @@ def _exponent(fixed: CubaLIF, unit: float) -> Array:
 
 
 def _by_channel(values: Array) -> Array:
-    """A value for each channel, (C, 1, ...), where all neurons of a channel have the same."""
+    """One value per channel, (C, 1, ...), where all neurons of a channel have the same value."""
     first = values[(slice(None), *(slice(1),) * (values.ndim - 1))] if values.ndim else values
     return first if bool((values == first).all()) else values
 

@@ -2,7 +2,7 @@
 
 In:  spikes and weights, or arriving sums and registers, all whole numbers in float tensors.
 Out: sums, spikes and potentials with the chip's bits, differentiable.
-The step is `CubaLIF.step`; nothing here says again what a chip computes.
+The step is `CubaLIF.step`; what a chip computes is not defined here again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LARGEST_MATRIX = 1 << 26  # values of a sparse map that is multiplied densely: 2
 
 
 class Slope(NamedTuple):
-    """What stands for the derivative of a spike: gain / (1 + |v - threshold| / width)^2 / width.
+    """Replacement for the derivative of a spike: gain / (1 + |v - threshold| / width)^2 / width.
 
     Attributes:
-        name: Of the population, for messages.
-        width: Chip units of v, for the population or each neuron.
-        gain: 1 is Norse's own.
+        name: Name of the population, for messages.
+        width: Width in chip units of v, for the population or for each neuron.
+        gain: Factor on the derivative; 1 is Norse's own.
     """
 
     name: str
@@ -44,12 +44,12 @@ class StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, exact: Tensor, rounded: Tensor) -> Tensor:
-        """Take the rounded values; x + (rounded - x) would not be exactly those."""
+        """Return the rounded values; x + (rounded - x) would not be exactly those."""
         return rounded
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """The identity."""
+        """Return the gradient of the rounded values as that of the exact ones."""
         return gradients[0], None
 
 
@@ -62,11 +62,11 @@ def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
 class PopulationSequence(torch.autograd.Function):
     """A population over all steps: spikes, and potentials after the reset.
 
-    With b[t] the potential before and v[t] after the reset, s[t] the slope at b[t], k_u and k_v
-    the parts of u and v that stay and a[t] what arrives, the gradients are
+    b[t] is the potential before and v[t] after the reset, s[t] the slope at b[t], k_u and k_v are
+    the shares of u and v that remain, and a[t] is the sum that arrives. The gradients are
     db[t] = s[t] dz[t] + dv[t] (1 - z[t]);  du[t] = db[t] + k_u du[t+1];  dv[t-1] = k_v db[t];
     da[t] = 64 du[t];  dbias = sum_t db[t];  dvth = -64 sum_t s[t] dz[t].
-    A reset by subtraction keeps the factor 1 in place of 1 - z, and saturation counts as none.
+    A reset by subtraction keeps the factor 1 in place of 1 - z. Saturation is ignored.
     """
 
     @staticmethod
@@ -83,17 +83,17 @@ class PopulationSequence(torch.autograd.Function):
         """Run all steps.
 
         Args:
-            ctx: Autograd's.
-            arriving: (T, N, n) weighted sums of spikes, or None where no synapse arrives.
-            bias: () or (*shape) or (N, *shape) float64, what is added to v in each step.
-            vth: () or (*shape) float64, the threshold register.
-            steps: T.
-            node: Decays, start, reset and shape of the population.
-            slope: What stands for the derivative of a spike.
+            ctx: Context of autograd.
+            arriving: Weighted sums of spikes, (T, N, n), or None where no synapse arrives.
+            bias: Amount added to v in each step, () or (*shape) or (N, *shape) float64.
+            vth: Threshold register, () or (*shape) float64.
+            steps: Number of steps, T.
+            node: Population, for its decays, start, reset and shape.
+            slope: Replacement for the derivative of a spike.
             keep: Whether to keep the potentials of neurons that spike, too.
 
         Returns:
-            (T, N, *shape) float32 spikes, and float64 potentials where kept.
+            Spikes, (T, N, *shape) float32, and potentials in float64 where they are kept.
 
         Raises:
             DoesNotFit: If a current leaves 24 bits, or a readout spikes.
@@ -108,10 +108,10 @@ class PopulationSequence(torch.autograd.Function):
         keep = keep or node.readout
         after = torch.empty(shape if keep else (0,), dtype=torch.float64)
         for t in range(steps):
-            done = node.step(TorchOps(), state, u if sums is None else sums[t].double(), p)
-            _refuse_wrap(done, slope.name, t + 1)
-            state = done.state
-            spikes[t], before[t] = done.out, done.potential
+            after_step = node.step(TorchOps(), state, u if sums is None else sums[t].double(), p)
+            _refuse_wrap(after_step, slope.name, t + 1)
+            state = after_step.state
+            spikes[t], before[t] = after_step.out, after_step.potential
             if keep:
                 after[t] = state[1]
         if node.readout and spikes.any():
@@ -124,7 +124,7 @@ class PopulationSequence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of what arrives, of the bias and of the threshold."""
+        """Gradients of the arriving sums, of the bias and of the threshold."""
         to_spikes, to_potential = gradients
         spikes, before, bias, threshold = ctx.saved_tensors
         node, (keep_u, keep_v) = ctx.node, ctx.keep
@@ -154,7 +154,7 @@ class PopulationSequence(torch.autograd.Function):
 
 
 def _slope(distance: Tensor, how: Slope) -> Tensor:
-    """dz/dv at a distance from the threshold; written over it."""
+    """dz/dv at a distance from the threshold; it overwrites the distance."""
     return distance.div_(how.width).abs_().add_(1.0).pow_(-2).mul_(how.gain / how.width)
 
 
@@ -163,11 +163,13 @@ def _number(values: Any) -> Any:
     return torch.from_numpy(values.astype("float64")) if values.ndim else float(values)
 
 
-def _refuse_wrap(done: FixedStep, name: str, step: int) -> None:
-    """A current that wraps has no gradient worth following."""
-    if done.state[0] is done.current or not done.current.numel():  # TorchOps saw no wrap
+def _refuse_wrap(after_step: FixedStep, name: str, step: int) -> None:
+    """Refuse a current that wraps, because its gradient is useless."""
+    if (
+        after_step.state[0] is after_step.current or not after_step.current.numel()
+    ):  # TorchOps saw no wrap
         return
-    largest = float(done.current.abs().max())
+    largest = float(after_step.current.abs().max())
     raise DoesNotFit(
         f"layer '{name}', step {step}: the synaptic current reaches {largest:.0f}, but while a "
         f"network is trained it must stay below {STATE_LIMIT}, where it wraps. Train at a "
@@ -176,15 +178,15 @@ def _refuse_wrap(done: FixedStep, name: str, step: int) -> None:
 
 
 def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
-    """What arrives through a synapse, whole and exact, its delay included.
+    """The sums that arrive through a synapse, whole and exact, with its delay.
 
     Args:
-        synapse: Kind, shapes, exponent and delay.
-        weight: Like the synapse's own weights: whole numbers on its grid, float32.
-        spikes: (T, N, *source) 0 or 1, float32.
+        synapse: Synapse, for its kind, shapes, exponent and delay.
+        weight: Weights, whole numbers on its grid, in the shape of its own, float32.
+        spikes: Spikes of the source, (T, N, *source) 0 or 1, float32.
 
     Returns:
-        (T, N, n_target), float64 where float32 could not hold every sum.
+        Sums, (T, N, n_target), in float64 where float32 could not hold every sum.
     """
     spikes = _held_back(spikes, synapse.delay)
     rows = spikes.reshape(-1, *synapse.in_shape)
@@ -192,7 +194,7 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     total = through(synapse.op, weight.to(number), rows.to(number))
     whole = total.detach().round()
     if whole.numel() and float((total.detach() - whole).abs().max()) > 0.25:
-        # A convolution library may transform (Winograd, FFT) and lose bits: then no short cut.
+        # A convolution library may transform (Winograd, FFT) and lose bits: use float64 then.
         with torch.no_grad():
             whole = through(synapse.op, weight.double(), rows.double()).round().to(number)
     if synapse.weight_exp:
@@ -208,19 +210,19 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
 
 
 def _held_back(values: Tensor, steps: int) -> Tensor:
-    """(T, ...) later by some steps, with 0 before it."""
+    """Values (T, ...), delayed by some steps, with zeros before them."""
     zeros = torch.zeros_like(values[:steps])
     return torch.cat([zeros, values[: len(values) - len(zeros)]]) if steps else values
 
 
 def inputs_of(synapse: Synapse) -> int:
-    """Most synapses that one neuron behind it has."""
+    """Largest number of synapses into one target neuron."""
     op = synapse.op
     if isinstance(op, Linear):
         return int(op.weight.shape[1])
     if isinstance(op, Sparse):
         return int((op.indptr[1:] - op.indptr[:-1]).max(initial=0))
-    # Conv holds inputs / groups on axis 1; ConvTranspose has inputs on axis 0, groups apart.
+    # Conv has inputs / groups on axis 1; ConvTranspose has all inputs on axis 0.
     shape = op.weights.shape
     own = shape[0] // op.groups if isinstance(op, ConvTranspose) else shape[1]
     return int(own * size(shape[2:]))
@@ -228,7 +230,7 @@ def inputs_of(synapse: Synapse) -> int:
 
 @singledispatch
 def through(op: Any, weight: Tensor, x: Tensor) -> Tensor:
-    """A linear map with other weights on a batch: (rows, *in_shape) -> (rows, *out_shape)."""
+    """Apply a map with other weights to a batch: (rows, *in_shape) -> (rows, *out_shape)."""
     raise Unsupported(f"{type(op).__name__} cannot be trained on the grid in this version.")
 
 
@@ -254,8 +256,8 @@ def _(op: Sparse, weight: Tensor, x: Tensor) -> Tensor:
     rows, columns = size(op.out_shape), size(op.in_shape)
     if rows * columns > LARGEST_MATRIX:
         raise Unsupported(
-            f"a sparse map of {rows} x {columns} values is trained as a dense one, of up to "
-            f"{LARGEST_MATRIX} values. Make its layers smaller."
+            f"a sparse map of {rows} x {columns} values is trained as a dense one, which may have "
+            f"up to {LARGEST_MATRIX} values. Make its layers smaller."
         )
     row = torch.repeat_interleave(torch.from_numpy(op.indptr[1:] - op.indptr[:-1]))
     column = torch.from_numpy(op.indices.copy())

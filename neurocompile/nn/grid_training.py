@@ -18,7 +18,7 @@ from neurocompile.errors import BadInput
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.training import shifted
 
-WARM_UP = 50  # updates until the rate is whole: Adam's first steps are as large as any
+WARM_UP = 50  # updates until the full rate: Adam's first steps are as large as any
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class GridPlan:
     """How to fine-tune.
 
     Attributes:
-        epochs: Passes over the images.
-        batch: Images a step.
+        epochs: Number of passes over the images.
+        batch: Number of images per step.
         learning_rate: Peak of Adam's rate, which then falls as a cosine to 0; a shadow weight of
             1 is the end of the grid.
-        shift: Images are moved by up to this many pixels each way, at random.
+        shift: Largest random shift of an image in each direction, pixels.
         clip: Largest norm of the gradient.
-        spike_price: Of a layer's spikes per step and sample, beside the squared error per image.
-        seed: Of the order of the images and of their shifts.
+        spike_price: Price of a spike per step and sample, added to the squared error per image.
+        seed: Seed of the order of the images and of their shifts.
     """
 
     epochs: int = 10
@@ -45,7 +45,7 @@ class GridPlan:
     seed: int = 0
 
     def rate(self, step: int, steps: int) -> float:
-        """Share of the learning rate in an update, counted from 0, of so many."""
+        """Share of the learning rate in update `step`, counted from 0, of `steps` updates."""
         return min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + cos(pi * step / steps))
 
 
@@ -56,13 +56,13 @@ def fine_tune(
     *,
     on_epoch: Callable[[int, float], None] = lambda epoch, error: None,
 ) -> list[float]:
-    """Train in place; every forward pass on the way is one that the chip could do.
+    """Train in place; the chip could do every forward pass of the training.
 
     Args:
-        model: The network.
-        images: (n, ...) in [0, 1].
-        plan: How.
-        on_epoch: Called after every epoch with its number, from 1, and its error.
+        model: Network to train.
+        images: Images in [0, 1], (n, ...).
+        plan: Settings of the training.
+        on_epoch: Function called after every epoch with its number, from 1, and its error.
 
     Returns:
         Mean squared error per pixel of each epoch, over its batches.
@@ -85,8 +85,8 @@ def fine_tune(
             squared = (model(x) - x).square().sum()
             spikes = sum((rate.sum() for rate in model.rates().values()), torch.zeros(()))
             loss = (squared + plan.spike_price * spikes) / len(x)
-            if not isfinite(found := float(loss.detach())):
-                raise BadInput(f"the loss became {found} in epoch {epoch}. Lower the rate.")
+            if not isfinite(value := float(loss.detach())):
+                raise BadInput(f"the loss became {value} in epoch {epoch}. Lower the rate.")
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(learned, plan.clip)

@@ -34,13 +34,13 @@ from neurocompile.nn.step import Backprop, Constants, Surrogate, Trace
 
 
 class PassActivity(NamedTuple):
-    """What a layer did in its last forward pass; differentiable.
+    """Activity of a layer in its last forward pass; differentiable.
 
     Attributes:
-        counts: (N, ...) spikes a sample and neuron; None for a readout.
-        steps: T.
-        unreset: Computes v_leak + the response to the input without resets, (N, ...), after step T;
-            only called where a regularizer asks.
+        counts: Number of spikes per sample and neuron, (N, ...); None for a readout.
+        steps: Number of steps, T.
+        unreset: Function that computes v_leak + the response to the input without resets after
+            step T, (N, ...); called only for a regularizer that needs it.
     """
 
     counts: Tensor | None
@@ -49,7 +49,7 @@ class PassActivity(NamedTuple):
 
 
 class Neuron(nn.Module):
-    """What the four layers share: Norse's parameters, the length of a step, the last activity."""
+    """Base of the four layers: Norse's parameters, the length of a step, the last activity."""
 
     p: Any
     dt: float
@@ -63,7 +63,7 @@ class Neuron(nn.Module):
         self.activity: PassActivity | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles leave the last activity out: it belongs to a graph of gradients."""
+        """The state without the last activity, which belongs to a graph of gradients."""
         return {**self.__dict__, "activity": None}
 
     @property
@@ -73,7 +73,7 @@ class Neuron(nn.Module):
         return self.dt * self.p.tau_mem_inv, None if syn_inv is None else self.dt * syn_inv
 
     def weights(self, steps: int, reading: Reading) -> Tensor:
-        """(T, ...) weight of each step's current in the unreset potential; see `response`."""
+        """Weight of each step's current in the unreset potential, (T, ...); see `response`."""
         mem_rate, syn_rate = self.rates
         return response(mem_rate, syn_rate, steps, reading)
 
@@ -81,37 +81,37 @@ class Neuron(nn.Module):
         """The paper's U[T] of the last forward pass: the leaky potential without resets.
 
         U[t] = U[t-1] + dt tau_mem_inv (v_leak - U[t-1] + i[t]), given as the deviation
-        U[T] - v_leak. Of a spiking layer it is in units of |v_th - v_leak| (the paper's threshold
-        is 1 and its rest 0), of a readout in membrane units.
+        U[T] - v_leak. For a spiking layer it is in units of |v_th - v_leak| (the paper's threshold
+        is 1 and its rest 0), for a readout in membrane units.
 
         Returns:
-            (N, ...) differentiable; it has a gradient where the neuron is silent.
+            U[T], (N, ...), differentiable; it has a gradient even where the neuron is silent.
         """
         if self.activity is None:
             raise BadInput(f"{type(self).__name__}: run a forward pass before asking for activity.")
         return (self.activity.unreset() - self.p.v_leak) / self.distance
 
     def _unreset(self, current: Tensor, steps: int | None) -> Tensor:
-        """Potential after the last step without resets; arguments as of `SpikingNeuron.forward`."""
+        """Potential after the last step without resets; arguments as in `SpikingNeuron.forward`."""
         weights = self.weights(len(current) if steps is None else steps, "last")
         total = weighted_sum if steps is None else constant_sum
         return total(current, weights) + self.p.v_leak
 
     @property
     def distance(self) -> Tensor:
-        """|v_th - v_leak|, 1 where that is 0; 1 for a readout. Membrane units."""
+        """Distance |v_th - v_leak| in membrane units, 1 where that is 0; 1 for a readout."""
         if not hasattr(self.p, "v_th"):
             return torch.ones(())
         distance = (self.p.v_th - self.p.v_leak).abs()
         return torch.where(distance > 0, distance, torch.ones_like(distance))
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Text that `print(model)` shows for the layer."""
         return f"{self.p}, dt={self.dt}"
 
 
 class SpikingNeuron(Neuron):
-    """A layer that spikes. Options say how gradients pass; they leave the spikes alone."""
+    """A layer that spikes. The options set how gradients pass and do not change the spikes."""
 
     def __init__(
         self,
@@ -126,9 +126,9 @@ class SpikingNeuron(Neuron):
         """Hold the constants.
 
         Args:
-            p: Norse's parameter tuple; each constant a scalar or of the shape of a sample.
+            p: Norse's parameter tuple; each constant is a scalar or has the shape of a sample.
             dt: Length of a step, seconds.
-            backprop: "surrogate" or "membrane"; see `bptt.Surrogate`.
+            backprop: Rule for the derivative, "surrogate" or "membrane"; see `step.Surrogate`.
             reset_gradient: Whether gradients pass through the reset, as in Norse's step.
             surrogate_width: Membrane units that count as 1 in the surrogate.
             surrogate_gain: Factor on the surrogate.
@@ -146,7 +146,7 @@ class SpikingNeuron(Neuron):
                     "norse.torch's cell of that kind, which neurocompile.save reads too."
                 )
         self.surrogate = Surrogate(backprop, surrogate_width, surrogate_gain, reset_gradient)
-        self.constants()  # refuses what no step can use
+        self.constants()  # refuses constants that no step can use
 
     def constants(self) -> Constants:
         """The constants as the step uses them."""
@@ -175,19 +175,19 @@ class SpikingNeuron(Neuron):
         """Spikes of a whole sequence.
 
         Args:
-            current: (T, N, ...) input current of each step; or (N, ...), the same in each step,
-                with `steps` given.
-            steps: T where the current is constant.
+            current: Input current of each step, (T, N, ...); or, with `steps`, one current for all
+                steps, (N, ...).
+            steps: Number of steps T where the current is constant.
 
         Returns:
-            (T, N, ...) 0 or 1.
+            Spikes, (T, N, ...) 0 or 1.
         """
         spikes, counts = SpikeSequence.apply(current, steps, self.constants(), self.surrogate)
         self.activity = PassActivity(counts, len(spikes), partial(self._unreset, current, steps))
         return spikes
 
     def trace(self, current: Tensor, steps: int | None = None) -> Trace:
-        """Spikes and potentials without gradient; arguments as `forward`."""
+        """Spikes and potentials without gradient; arguments as in `forward`."""
         with torch.no_grad():
             return run(current, steps, self.constants(), keep=True)
 
@@ -218,14 +218,14 @@ class Readout(Neuron):
     """A layer that never spikes; its result is a potential."""
 
     def read(self, current: Tensor, reading: Reading) -> Tensor:
-        """The last or mean potential without a stored step.
+        """The last or mean potential, without storing any step.
 
         Args:
-            current: (T, N, ...) input current.
-            reading: "last" or "mean".
+            current: Input current, (T, N, ...).
+            reading: Which potential is read, "last" or "mean".
 
         Returns:
-            (N, ...) membrane units; equals the reading of `forward` up to rounding.
+            Potential in membrane units, (N, ...); equals that from `forward` up to rounding.
         """
         deviation = weighted_sum(current, self.weights(len(current), reading))
         self.activity = PassActivity(None, len(current), partial(self._unreset, current, None))
@@ -241,7 +241,7 @@ class Readout(Neuron):
         return torch.stack(trace)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """One step of Norse's."""
+        """Take one step with Norse's own function."""
         raise NotImplementedError
 
 
@@ -255,7 +255,7 @@ class LI(Readout):
         super().__init__(LIParameters() if p is None else p, dt)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """One step of Norse's."""
+        """Take one step with Norse's own function."""
         if state is None:
             state = LIState(v=torch.zeros_like(x) + self.p.v_leak, i=torch.zeros_like(x))
         return li_feed_forward_step(x, state, self.p, self.dt)
@@ -271,19 +271,19 @@ class LIBox(Readout):
         super().__init__(LIBoxParameters() if p is None else p, dt)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """One step of Norse's."""
+        """Take one step with Norse's own function."""
         if state is None:
             state = LIBoxState(v=torch.zeros_like(x) + self.p.v_leak)
         return li_box_feed_forward_step(x, state, self.p, self.dt)
 
 
 def _checked(p: Any, layer: str) -> Any:
-    """Norse's tuple with every number a tensor, or a refusal of what is not finite."""
+    """Norse's tuple with every number as a tensor; numbers that are not finite are refused."""
     numbers = {}
-    for name, found in p._asdict().items():
-        if isinstance(found, int | float):
-            found = torch.as_tensor(float(found))
-            numbers[name] = found
-        if isinstance(found, Tensor) and not bool(torch.isfinite(found).all()):
+    for name, value in p._asdict().items():
+        if isinstance(value, int | float):
+            value = torch.as_tensor(float(value))
+            numbers[name] = value
+        if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
             raise BadInput(f"{layer}: {name} holds NaN or infinity. Use finite numbers.")
     return p._replace(**numbers)

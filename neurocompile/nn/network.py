@@ -33,22 +33,22 @@ AFFINE = (
     nn.Unflatten,
     nn.Upsample,
 )
-SMALLEST_WEIGHT = 1e-6  # below it, dividing by the sum of the time weights loses the result
+SMALLEST_WEIGHT = 1e-6  # dividing by a smaller sum of time weights loses the result
 
 
 class Signal(NamedTuple):
-    """What travels between layers.
+    """Values that travel between layers.
 
     Attributes:
-        values: (T, N, ...), or (N, ...) where every step is the same.
-        steps: T where every step is the same, else None.
+        values: Values of every step, (T, N, ...), or (N, ...) where every step is the same.
+        steps: Number of steps T where every step is the same, else None.
     """
 
     values: Tensor
     steps: int | None = None
 
     def sequence(self) -> Tensor:
-        """(T, N, ...); a constant is repeated without a copy."""
+        """Values of every step, (T, N, ...); a constant is repeated without a copy."""
         return (
             self.values
             if self.steps is None
@@ -57,14 +57,14 @@ class Signal(NamedTuple):
 
 
 class SpikingNetwork(nn.Module):
-    """Layers with an encoder before and a decoder behind them.
+    """Layers with an encoder before and a decoder after them.
 
     Attributes:
-        layers: Named layers in order.
+        layers: Named layers, in order.
         settings: Time, input and output.
         seed: Seed of random input spikes. In eval mode sample k of a data set gets the spikes of
             `encoding.bernoulli`; in training mode every forward pass draws new ones.
-        draws: Forward passes in training mode so far; set it to go on after an interruption.
+        draws: Number of forward passes in training mode so far; set it to resume a training.
     """
 
     def __init__(self, layers: OrderedDict[str, nn.Module], settings: Settings, *, seed: int = 0):
@@ -89,12 +89,13 @@ class SpikingNetwork(nn.Module):
         """Results of a batch of samples.
 
         Args:
-            x: (N, ...) samples; (N, T, ...) spikes where the encoder is "spikes".
-            first_index: Index of x[0] in its data set; random input spikes in eval mode follow it.
+            x: Samples, (N, ...); where the encoder is "spikes", spikes (N, T, ...).
+            first_index: Index of x[0] in its data set; random input spikes in eval mode depend
+                on it.
 
         Returns:
-            (N, ...) gain * reading + offset; (T, N, ...), the last layer's own output, where the
-            decoder is "none".
+            Results gain * reading + offset, (N, ...); where the decoder is "none", the last layer's
+            own output, (T, N, ...).
         """
         signal = self.encode(x, first_index)
         layers = list(self.layers)
@@ -113,7 +114,7 @@ class SpikingNetwork(nn.Module):
         return decoder.gain * reading + decoder.offset
 
     def encode(self, x: Tensor, first_index: int = 0) -> Signal:
-        """Samples as input of the first layer; arguments as `forward`."""
+        """Samples as input of the first layer; arguments as in `forward`."""
         encoder, steps = self.settings.encoder, self.settings.steps
         if encoder.kind == "current":
             return Signal(encoder.gain * x, steps)
@@ -154,7 +155,7 @@ class SpikingNetwork(nn.Module):
         return readout
 
     def _read(self, sequence: Tensor, affine: list[nn.Module], kind: Reading) -> Tensor:
-        """Potential of the readout behind affine layers, at the cost of one step.
+        """Potential of the readout after affine layers, at the cost of one step.
 
         v = v_leak + sum_t k_t (A z_t + b) = v_leak + K (A sum_t (k_t / K) z_t + b), K = sum_t k_t.
         """
@@ -177,7 +178,7 @@ class SpikingNetwork(nn.Module):
 
 
 def _advance(layer: nn.Module, signal: Signal) -> Signal:
-    """One layer on, over all steps."""
+    """The output of one layer, over all steps."""
     if isinstance(layer, SpikingNeuron):
         return Signal(layer(signal.values, signal.steps))
     if isinstance(layer, Neuron):
@@ -189,7 +190,7 @@ def _advance(layer: nn.Module, signal: Signal) -> Signal:
 
 
 def _check_layers(layers: nn.Sequential, settings: Settings) -> None:
-    """Refuse a decoder that the last layer cannot serve, and steps of unequal length."""
+    """Refuse a decoder that does not suit the last layer, and steps of different lengths."""
     last, kind = layers[-1], settings.decoder.kind
     if kind in ("last", "max", "mean") and not isinstance(last, Readout):
         raise BadInput(f"decoder {kind!r} reads a membrane: end the network with LI or LIBox.")

@@ -1,6 +1,6 @@
-"""Penalties on what the layers of a network did, from the network alone.
+"""Penalties on the activity of a network's layers, computed from the network itself.
 
-In:  a model of our layers that has just run forward; the weights of the penalties.
+In:  a model of our layers after a forward pass; the weights of the penalties.
 Out: one differentiable number, to be added to the loss.
 A penalty whose weight is 0 costs no computation.
 """
@@ -26,22 +26,22 @@ class Regularization:
 
     B samples, T steps, sums over all neurons n and samples b of a layer, then over layers.
     S is a neuron's spike count over T, U its unreset leaky potential after step T
-    (`Neuron.unreset_potential`). The paper's terms, each divided by B:
+    (`Neuron.unreset_potential`). The paper's terms, each divided by B, have these weights:
 
     Attributes:
-        potential_l1: beta1, of sum |U / T|, all layers with the readout.
-        potential_l2: beta2, of sum (U / T)^2, all layers with the readout.
-        spikes_l1: lambda1, of sum S / T, all spiking layers.
-        spikes_l2: lambda2, of sum (S / T)^2, all spiking layers.
-        latent_per_sample: Of sum_b (sum_n S_bn / T)^2, latent layer only.
-        latent_per_neuron: Of sum_n (sum_b S_bn / T)^2, latent layer only.
-        band: Of sum_n max(0, low - r_n) + max(0, r_n - high), all spiking layers but an input
-            population, where r_n is the neuron's mean rate over the batch; not divided by B.
+        potential_l1: Weight beta1 of sum |U / T|, all layers with the readout.
+        potential_l2: Weight beta2 of sum (U / T)^2, all layers with the readout.
+        spikes_l1: Weight lambda1 of sum S / T, all spiking layers.
+        spikes_l2: Weight lambda2 of sum (S / T)^2, all spiking layers.
+        latent_per_sample: Weight of sum_b (sum_n S_bn / T)^2, latent layer only.
+        latent_per_neuron: Weight of sum_n (sum_b S_bn / T)^2, latent layer only.
+        band: Weight of sum_n max(0, low - r_n) + max(0, r_n - high), all spiking layers but an
+            input population, where r_n is the neuron's mean rate over the batch; not divided by B.
         low: Lower end of the band, spikes per step.
         high: Upper end of the band, spikes per step.
-        synops: Of the synaptic operations of the batch, as a share of those if every neuron
-            spiked in every step (`synops.synops_share`): what all of these together would cost.
-            A share and no count, so that a weight means the same in a larger network.
+        synops: Weight of the synaptic operations of the batch, as a share of those if every
+            neuron spiked in every step (`synops.synops_share`). It is a share and not a count,
+            so that a weight means the same in a larger network.
 
     Source:
         Huebotter, Lanillos, Tomczak, arXiv 2109.11045; the band is ours, after stork and sinabs.
@@ -81,15 +81,15 @@ def regularization_loss(
     Args:
         model: Any module that holds our layers and has run forward.
         weights: Weight of each penalty.
-        reachable: Per layer, (...) which neurons the lower end of the band holds for, as of
-            `activity.reachable`; a layer that is not named: all its neurons.
+        reachable: By layer, neurons to which the lower end of the band applies, (...), as
+            `activity.reachable` returns them; in a layer that is not named, all neurons.
 
     Returns:
-        A scalar.
+        Sum of the penalties, a scalar.
 
     Raises:
-        BadInput: If no layer of ours has run, a latent penalty finds no layer named "latent", or
-            a penalty on synops gets no `SpikingNetwork`.
+        BadInput: If no layer of ours has run, there is a latent penalty but no layer named
+            "latent", or a penalty on synops but the model is not a `SpikingNetwork`.
     """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, Neuron) and m.activity}
     if not layers:
@@ -115,7 +115,7 @@ def regularization_loss(
 
 
 def rates(layer: SpikingNeuron) -> Tensor:
-    """(N, n) spikes per step of every sample and neuron in the last forward pass."""
+    """Spikes per step of every sample and neuron in the last forward pass, (N, n)."""
     if layer.activity is None or layer.activity.counts is None:
         raise BadInput(f"{type(layer).__name__}: run a forward pass before asking for rates.")
     return layer.activity.counts.flatten(1) / layer.activity.steps

@@ -17,19 +17,19 @@ Reading = Literal["last", "mean"]
 
 
 def response(mem_rate: Tensor, syn_rate: Tensor | None, steps: int, reading: Reading) -> Tensor:
-    """How much the input current of each step adds to the membrane potential.
+    """The weight of each step's input current in the membrane potential.
 
     A unit of current in step t adds g[s - t] to v[s], s >= t, where g is the Euler response:
-    g[0] = r, and from then on v loses its share r and gains r times what is left of the current.
+    g[0] = r, and from then on v loses its share r and gains r times the remaining current.
 
     Args:
-        mem_rate: dt * tau_mem_inv, scalar or one value a neuron.
-        syn_rate: dt * tau_syn_inv, or None where no current is remembered.
-        steps: T.
-        reading: "last": the potential after step T; "mean": the mean over steps 1..T.
+        mem_rate: Rate dt * tau_mem_inv, a scalar or one value per neuron.
+        syn_rate: Rate dt * tau_syn_inv, or None where no current is kept.
+        steps: Number of steps, T.
+        reading: Which potential is read: "last" after step T; "mean" over steps 1..T.
 
     Returns:
-        (T, ...) weights k[t] with mean or last v - v_leak = sum_t k[t] x[t]; computed in float64.
+        Weights k[t], (T, ...), with mean or last v - v_leak = sum_t k[t] x[t], in float64.
     """
     rate = mem_rate.double()
     v = torch.zeros_like(rate)
@@ -49,11 +49,11 @@ def weighted_sum(sequence: Tensor, weights: Tensor) -> Tensor:
     """sum_t weights[t] * sequence[t].
 
     Args:
-        sequence: (T, N, ...).
-        weights: (T,), or (T, ...) with one value a neuron.
+        sequence: Values of every step, (T, N, ...).
+        weights: Weight of every step, (T,), or (T, ...) with one value per neuron.
 
     Returns:
-        (N, ...) in the type of `sequence`.
+        Sum over time, (N, ...), in the type of `sequence`.
     """
     weights = weights.to(sequence)
     if weights.dim() == 1:

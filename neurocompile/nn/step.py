@@ -1,4 +1,4 @@
-"""What a training step of a neuron layer works with: constants, state over time, surrogate.
+"""The data of a training step of a neuron layer: constants, state over time, surrogate.
 
 In:  nothing.
 Out: the types that the loop over time (`bptt`) and its compiled form (`fused`) share.
@@ -16,14 +16,14 @@ Backprop = Literal["surrogate", "membrane"]
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
-    """What stands for the derivative of a spike.
+    """Replacement for the derivative of a spike.
 
     surrogate: dz/dv = gain * H'((v - v_th) / width) / width, with H' of Norse's `threshold`.
     membrane:  dz/dv = 1 / |v_th - v_leak| where the neuron spiked, else 0 (the paper's
                membrane-potential backpropagation).
 
     Attributes:
-        backprop: One of the two above.
+        backprop: Rule for the derivative, one of the two above.
         width: Membrane units that count as 1 in Norse's surrogate; 1 is Norse's own.
         gain: Factor on the derivative; 1 is Norse's own.
         through_reset: Whether the gradient also passes through the reset, as in Norse's step.
@@ -36,18 +36,18 @@ class Surrogate:
 
 
 class Constants(NamedTuple):
-    """A neuron's constants as its step uses them, each a scalar or one value a neuron.
+    """A neuron's constants as its step uses them, each a scalar or one value per neuron.
 
     Attributes:
-        mem_rate: dt * tau_mem_inv, share of the distance to rest covered in a step.
-        syn_rate: dt * tau_syn_inv, share of the current lost in a step; None without current.
+        mem_rate: Share of the distance to rest that a step covers, dt * tau_mem_inv.
+        syn_rate: Share of the current lost per step, dt * tau_syn_inv; None without current.
         v_leak: Resting potential, membrane units.
         v_th: Threshold, membrane units.
         v_reset: Potential after a spike, membrane units.
-        subtract: Whether a spike takes v_th off v instead.
+        subtract: Whether a spike subtracts v_th from v instead.
         method: Name of Norse's surrogate.
-        alpha: Its parameter (Norse 1.1.0 ignores it in "super").
-        distance: |v_th - v_leak|, 1 where that is 0.
+        alpha: Parameter of the surrogate (Norse 1.1.0 ignores it in "super").
+        distance: Distance |v_th - v_leak|, 1 where that is 0.
     """
 
     mem_rate: Tensor
@@ -65,11 +65,11 @@ class Trace(NamedTuple):
     """State of a layer over time.
 
     Attributes:
-        spikes: (T, N, ...) 0 or 1, in the input's type.
-        before: (T, N, ...) membrane potential before the reset; where not kept, (1, N, ...) of
+        spikes: Spikes of every step, (T, N, ...) 0 or 1, in the input's type.
+        before: Membrane potential before the reset, (T, N, ...); where not kept, (1, N, ...) of
             the last step.
-        after: (N, ...) membrane potential after the last step.
-        counts: (N, ...) spikes over all steps, in the input's type.
+        after: Membrane potential after the last step, (N, ...).
+        counts: Number of spikes over all steps, (N, ...), in the input's type.
     """
 
     spikes: Tensor

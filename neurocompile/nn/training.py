@@ -1,4 +1,4 @@
-"""Train a spiking autoencoder on images, restartable, and measure it.
+"""Train a spiking autoencoder on images, with restarts, and measure it.
 
 In:  a model, images (n, C, H, W) in [0, 1], a plan.
 Out: the trained model in place; figures of every epoch; a state file after every epoch.
@@ -35,16 +35,16 @@ class TrainingPlan:
     """How to train.
 
     Attributes:
-        epochs: Passes over the images.
-        batch: Images a step.
+        epochs: Number of passes over the images.
+        batch: Number of images per step.
         learning_rate: Peak of Adam's one-cycle rate.
-        shift: Images are moved by up to this many pixels each way, at random.
+        shift: Largest random shift of an image in each direction, pixels.
         clip: Largest norm of the gradient.
-        weight_noise: Every step sees all parameters moved at random by up to this share of the
-            largest of their tensor. It keeps potentials off the edge of a spike, so that the
-            rounding of weights changes little; half a step of 8 bits is 0.004.
-        regularization: Weights of the penalties, beside the squared error per image.
-        seed: Of the order of the images and of their shifts.
+        weight_noise: Largest random shift of a parameter in every step, as a share of the largest
+            of its tensor. It keeps potentials away from the threshold, so that the rounding of
+            weights changes little; half a step of 8 bits is 0.004.
+        regularization: Weights of the penalties, which are added to the squared error per image.
+        seed: Seed of the order of the images and of their shifts.
     """
 
     epochs: int = 50
@@ -62,9 +62,9 @@ class Epoch:
     """Figures of one epoch, over its training batches.
 
     Attributes:
-        number: From 1.
+        number: Number of the epoch, from 1.
         error: Mean squared error per pixel.
-        layers: Activity by layer; dead and unreachable mean: during this epoch.
+        layers: Activity by layer; "dead" and "unreachable" refer to this epoch.
     """
 
     number: int
@@ -77,8 +77,8 @@ class Running:
     """Figures of the running epoch, for a progress bar.
 
     Attributes:
-        epoch: From 1.
-        done: Images of this epoch so far.
+        epoch: Number of the epoch, from 1.
+        done: Number of images of this epoch so far.
         error: Mean squared error per pixel, summed over the images so far.
         totals: Spikes per step of every neuron, summed over the images so far, by layer.
     """
@@ -104,9 +104,9 @@ class Running:
         return self._share(lambda total: total > BURSTING_RATE * self.done)
 
     def _share(self, which: Callable[[Tensor], Tensor]) -> float:
-        """Share of the neurons for which something holds."""
-        found = sum(int(which(total).sum()) for total in self.totals.values())
-        return found / max(sum(total.numel() for total in self.totals.values()), 1)
+        """Share of the neurons that `which` selects by their totals."""
+        selected = sum(int(which(total).sum()) for total in self.totals.values())
+        return selected / max(sum(total.numel() for total in self.totals.values()), 1)
 
 
 def train(
@@ -120,22 +120,22 @@ def train(
 ) -> list[Epoch]:
     """Train in place.
 
-    The lower end of the rate band holds only for neurons that were reachable in the epoch before,
-    so neurons that see nothing are not pushed to spike at nothing.
+    The lower end of the rate band applies only to neurons that were reachable in the previous
+    epoch, so neurons without input are not pushed to spike.
 
     Args:
-        model: A network whose decoder reconstructs its input.
-        images: (n, C, H, W) in [0, 1].
-        plan: How.
-        state: File to go on from if it exists, written after every epoch.
-        on_batch: Called after every step.
-        on_epoch: Called after every epoch.
+        model: Network whose decoder reconstructs its input.
+        images: Images in [0, 1], (n, C, H, W).
+        plan: Settings of the training.
+        state: File from which to resume if it exists; it is written after every epoch.
+        on_batch: Function called after every step.
+        on_epoch: Function called after every epoch.
 
     Returns:
         Figures of the epochs trained in this call.
 
     Raises:
-        BadInput: If the state file is of another model or plan, or the loss is no longer a number.
+        BadInput: If the state file is from another model or plan, or the loss is not a number.
     """
     steps = -(-len(images) // plan.batch)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate, fused=True)
@@ -180,9 +180,9 @@ def train(
 
 
 def reconstruction_error(model: nn.Module, images: Tensor, *, batch: int = 100) -> float:
-    """Mean squared error per pixel of a network that takes (images, number of the first one).
+    """Mean squared error per pixel of a network that takes images and the index of the first one.
 
-    It runs in eval mode; its mode is restored.
+    The network runs in eval mode; its mode is restored.
     """
     mode, total = model.training, 0.0
     model.eval()
@@ -197,7 +197,7 @@ def reconstruction_error(model: nn.Module, images: Tensor, *, batch: int = 100) 
 
 
 def shifted(images: Tensor, limit: int, random: torch.Generator) -> Tensor:
-    """Images (n, C, H, W) moved by up to `limit` pixels each way; zeros come in at the edge."""
+    """Images (n, C, H, W) shifted at random by up to `limit` pixels; the edges fill with zeros."""
     if limit == 0:
         return images
     height, width = images.shape[-2:]
@@ -210,8 +210,8 @@ def shifted(images: Tensor, limit: int, random: torch.Generator) -> Tensor:
 
 @contextmanager
 def moved(model: torch.nn.Module, share: float, random: torch.Generator) -> Iterator[None]:
-    """Inside, every parameter is moved by up to `share` of the largest of its tensor."""
-    kept = [p.detach().clone() for p in model.parameters()] if share else []
+    """In the block, move parameters at random by up to `share` of the largest of their tensor."""
+    originals = [p.detach().clone() for p in model.parameters()] if share else []
     with torch.no_grad():
         for p in model.parameters() if share else ():
             noise = torch.rand(p.shape, generator=random).to(p).mul_(2).sub_(1)
@@ -220,7 +220,7 @@ def moved(model: torch.nn.Module, share: float, random: torch.Generator) -> Iter
         yield
     finally:
         with torch.no_grad():
-            for p, before in zip(model.parameters(), kept, strict=False):
+            for p, before in zip(model.parameters(), originals, strict=False):
                 p.copy_(before)
 
 
@@ -233,7 +233,7 @@ def _keep(
     epoch: int,
     reach: dict[str, Tensor],
 ) -> None:
-    """Write the state, whole or not at all."""
+    """Write the state, completely or not at all."""
     parts = {
         "plan": asdict(plan),
         "model": model.state_dict(),
@@ -249,7 +249,7 @@ def _keep(
 def _restore(
     path: Path, plan: TrainingPlan, model: SpikingNetwork, optimizer: Any, schedule: Any
 ) -> tuple[int, dict[str, Tensor]]:
-    """Go on from a state file: the number of epochs done, and what was reachable in the last."""
+    """Resume from a state file; return the number of epochs done and the last reachable neurons."""
     try:
         parts = torch.load(path, weights_only=True)
         planned = parts["plan"]
@@ -259,12 +259,12 @@ def _restore(
         model.draws = parts["draws"]
     except Exception as error:
         raise BadInput(
-            f"{path}: not the state of this training ({error}). Start without it."
+            f"{path}: this is not the state of this training ({error}). Start without it."
         ) from error
     if planned != asdict(plan):
         changed = [key for key, value in asdict(plan).items() if planned.get(key) != value]
         raise BadInput(
-            f"{path}: was trained with another {', '.join(changed)}. "
+            f"{path}: the training used another {', '.join(changed)}. "
             "Use the same plan, or start without it."
         )
     return int(parts["epoch"]), parts["reachable"]

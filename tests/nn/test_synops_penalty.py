@@ -165,7 +165,7 @@ def test_connections_are_counted_once_a_layer_and_anew_when_they_change():
 
 def test_a_copy_counts_for_itself_and_nothing_outlives_the_model():
     gc.collect()  # networks of other tests
-    before = len(counted._known)
+    before = len(counted._fan_outs)
     model = network(CHAINS["linear"])
     model(torch.ones(2, *IMAGE))
     names, first = list(model.state_dict()), synops_share(model).item()
@@ -173,12 +173,12 @@ def test_a_copy_counts_for_itself_and_nothing_outlives_the_model():
     twin = copy.deepcopy(model)
     twin(torch.ones(2, *IMAGE))
     assert synops_share(twin).item() == first
-    assert len(counted._known) == before + 4
+    assert len(counted._fan_outs) == before + 4
     gone = weakref.ref(model.layers.hidden)
     del model, twin
     gc.collect()
     assert gone() is None
-    assert len(counted._known) == before
+    assert len(counted._fan_outs) == before
 
 
 def test_it_works_without_gradients_too():
@@ -200,7 +200,7 @@ def test_a_model_without_an_order_of_layers_is_refused():
 def test_a_layer_whose_connections_are_unknown_is_refused_by_name():
     model = network([nn.MaxPool2d(2)])
     model(torch.ones(1, *IMAGE))
-    with pytest.raises(Unsupported, match="behind layer 'pixels': connections of MaxPool2d"):
+    with pytest.raises(Unsupported, match="after layer 'pixels': connections of MaxPool2d"):
         loss(model, Regularization(synops=1.0))
 
 
@@ -208,5 +208,5 @@ def test_a_network_without_a_synapse_behind_a_spike_is_refused():
     settings = Settings(steps=2, encoder=Encoder("current"), decoder=Decoder("rate"))
     model = SpikingNetwork(OrderedDict(dense=nn.Linear(3, 2), output=box()), settings)
     model(torch.ones(1, 3))
-    with pytest.raises(BadInput, match="has a synapse behind it"):
+    with pytest.raises(BadInput, match="has a synapse after it"):
         loss(model, Regularization(synops=1.0))
