@@ -1,1 +1,1 @@
-"""The gate of a CI service: an exported network against the baseline of an earlier one."""
+"""The gate of a CI service: an exported network compared with a baseline."""

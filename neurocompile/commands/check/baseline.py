@@ -1,8 +1,8 @@
 """The file of a baseline: read with suspicion, written whole or not at all.
 
-In:  what a measurement found, or a file.
-Out: JSON of some ten kilobytes that a reviewer can read; or a Baseline.
-A file that is not as it should be is refused with the place in it, never half used.
+In:  the content of a baseline, or its file.
+Out: about ten kilobytes of JSON that a reviewer can read; or the checked content.
+An invalid file is refused with the position of the fault, never partly used.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ FORMAT = "neurocompile-baseline"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 26
 
-# By metric, how far above or below the baseline it may lie, as a part of it; what is missing is
-# not bounded. A baseline holds its own copy, for its owner to change. The other fields of a
-# baseline are described by the schema beside this module.
+# How far each metric may lie above or below its baseline, as a part of it. A missing side is not
+# bounded. A baseline holds its own copy, which its owner may change. Its other fields are
+# described by the schema beside this module.
 TOLERANCES: dict[str, dict[str, float]] = {
     "reconstruction_error": {"above": 0.02},
     "accuracy": {"below": 0.02},
@@ -38,65 +38,66 @@ def renew(directory: Path, file: Path) -> str:
 
 
 def read_baseline(file: Path, directory: Path) -> dict[str, Any]:
-    """A baseline that was written by `write_baseline`.
+    """Read a baseline that `write_baseline` wrote.
 
     Args:
-        file: The baseline.
-        directory: The artifact; for the command in messages.
+        file: File of the baseline.
+        directory: The exported directory, for the command in error messages.
 
     Raises:
-        BadInput: If there is none, or it is broken, of another version or not finite.
+        BadInput: If the file is missing, broken, of another version, or holds numbers that are
+            not finite.
     """
     command = renew(directory, file)
     if not file.is_file():
         raise BadInput(f"there is no baseline {file}. Write it with: {command}")
     hint = f"Bring it back from version control, or delete it and run: {command}"
     try:
-        found = read_json(file, MAX_BYTES)
+        content = read_json(file, MAX_BYTES)
     except ValueError as error:
         raise BadInput(f"the baseline {file} is broken: {error}. {hint}") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BadInput(f"{file} is no baseline of neurocompile. {hint}")
-    if str(found.get("version")).split(".")[0] != VERSION.split(".")[0]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise BadInput(f"{file} is not a baseline of neurocompile. {hint}")
+    if str(content.get("version")).split(".")[0] != VERSION.split(".")[0]:
         raise BadInput(
-            f"the baseline {file} has the format version {found.get('version')}, but this is "
-            f"neurocompile for {VERSION}. {hint}"
+            f"the baseline {file} has the format version {content.get('version')}, but this "
+            f"neurocompile reads version {VERSION}. {hint}"
         )
     described = schema("neurocompile.commands.check", "baseline.schema.json")
-    fault = fault_in(described, found) or _fault_beyond(found)
+    fault = fault_in(described, content) or _fault_beyond(content)
     if fault:
         raise BadInput(f"the baseline {file} is broken: {fault}. {hint}")
-    return dict(found)
+    return dict(content)
 
 
-def write_baseline(file: Path, found: Mapping[str, Any]) -> None:
+def write_baseline(file: Path, content: Mapping[str, Any]) -> None:
     """Replace the file in one step.
 
     Raises:
-        BadInput: If the place cannot be written; an older baseline then stays.
+        BadInput: If the file cannot be written; an older baseline is then kept.
     """
-    write_file(file, json_bytes({"format": FORMAT, "version": VERSION, **found}))
+    write_file(file, json_bytes({"format": FORMAT, "version": VERSION, **content}))
 
 
 def beside(name: str, ending: str) -> bool:
-    """Whether a file lies in the folder of its baseline or below: --update may write it."""
+    """Whether a file is in the folder of its baseline or below, where --update may write it."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts and path.suffix == ending
 
 
-def _fault_beyond(found: Mapping[str, Any]) -> str:
-    """What a schema cannot say, or "": where kept files lie, how many values an array has."""
-    for where, kept, ending in (
-        ("data.file", found["data"]["file"], ".npz"),
-        ("network", found["network"], ".onnx"),
+def _fault_beyond(content: Mapping[str, Any]) -> str:
+    """A fault that a schema cannot describe, or "": where kept files are, how long arrays are."""
+    for where, name, ending in (
+        ("data.file", content["data"]["file"], ".npz"),
+        ("network", content["network"], ".onnx"),
     ):
-        if kept is not None and not beside(kept, ending):
-            return f"'{where}' is {kept[:60]!r}, expected a {ending} file beside the baseline"
-    for layer, entries in found["digests"]["layers"].items():
-        for name, kept in entries.items():
-            if isinstance(kept, dict) and "values" in kept:
-                count, expected = len(kept["values"]), prod(kept["shape"])
+        if name is not None and not beside(name, ending):
+            return f"'{where}' is {name[:60]!r}, expected a {ending} file beside the baseline"
+    for layer, entries in content["digests"]["layers"].items():
+        for field, entry in entries.items():
+            if isinstance(entry, dict) and "values" in entry:
+                count, expected = len(entry["values"]), prod(entry["shape"])
                 if count != expected:
-                    where = f"digests.layers.{layer}.{name}"
-                    return f"'{where}' has {count} values, expected {expected} of its shape"
+                    where = f"digests.layers.{layer}.{field}"
+                    return f"'{where}' has {count} values, but its shape needs {expected}"
     return ""

@@ -19,23 +19,41 @@ from neurocompile.errors import BadInput, CheckFailed
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=PATH)
-@click.option("--baseline", "file", metavar="FILE", type=PATH, required=True, help="JSON file.")
-@click.option("--update", is_flag=True, help="Write the baseline, keeping its tolerances.")
-@click.option("--engine", type=ENGINE, default="onnx", show_default=True, help="What runs it.")
-@click.option("--mode", type=click.Choice(["exact", "tolerance"]), help="[the baseline's: exact]")
-@data_options(what="Where the samples are:", data="the baseline's file, else what export ran")
 @click.option(
-    "--keep-data", metavar="FILE.npz", type=PATH, help="With --update: keep samples here."
+    "--baseline",
+    "file",
+    metavar="FILE",
+    type=PATH,
+    required=True,
+    help="File of the baseline (JSON).",
+)
+@click.option("--update", is_flag=True, help="Write the baseline; its tolerances are kept.")
+@click.option(
+    "--engine", type=ENGINE, default="onnx", show_default=True, help="Engine that runs it."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["exact", "tolerance"]),
+    help="Fail on any difference, or only on metrics beyond their tolerances. "
+    "[the baseline's mode; exact in a new baseline]",
+)
+@data_options(what="Source of the samples:", data="the baseline's file, else what export ran")
+@click.option(
+    "--keep-data",
+    metavar="FILE.npz",
+    type=PATH,
+    help="With --update: also write the samples to this file.",
 )
 @click.option(
     "--keep-network",
     metavar="FILE.onnx",
     type=PATH,
-    help="With --update: keep the network here, to tell what each changed layer does alone.",
+    help="With --update: also write the network to this file, so that a later check can say "
+    "what each changed layer does by itself.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "junit", "github"]), default="table",
-    show_default=True, help="github: annotations.",
+    show_default=True, help="Format of the result; github prints annotations.",
 )  # fmt: skip
 @json_option
 @user_errors
@@ -51,9 +69,9 @@ def check(
     form: str,
     as_json: bool,
 ) -> None:
-    """Hold an exported directory against a baseline: the gate of a CI service.
+    """Compare an exported directory with a baseline: the gate of a CI service.
 
-    Exit code 0: it agrees; 1: it does not; 2: other data, or a broken or missing baseline.
+    Exit code 0: they agree; 1: they differ; 2: other data, or a broken or missing baseline.
 
     Example: neurocompile check build/mnist --baseline mnist.json --update
     """
@@ -62,15 +80,15 @@ def check(
     from neurocompile.terminal.screen import Screen
 
     if as_json and form not in ("table", "json"):
-        raise BadInput(f"--json and --format {form} exclude each other.")
+        raise BadInput(f"--json and --format {form} cannot be combined. Give only one of them.")
     form = "json" if as_json else form
     keep = Keep(keep_data, keep_network)
     if keep != Keep() and not update:
         option = "--keep-data" if keep_data is not None else "--keep-network"
-        raise BadInput(f"{option} writes a file beside a new baseline: add --update.")
+        raise BadInput(f"{option} writes a file beside a new baseline. Add --update.")
     with Screen(quiet=form != "table") as screen:
         run: Any = partial(update_baseline, keep=keep) if update else check_artifact
-        found = run(
+        result = run(
             directory,
             file,
             engine=engine,
@@ -78,6 +96,6 @@ def check(
             mode=mode,
             progress=screen.progress,
         )
-    click.echo(render(found, form), nl=False)
-    if not found["passed"]:
-        raise CheckFailed(sentence(found))
+    click.echo(render(result, form), nl=False)
+    if not result["passed"]:
+        raise CheckFailed(sentence(result))

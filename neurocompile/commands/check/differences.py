@@ -1,8 +1,8 @@
-"""Say what changed between the network of a baseline and the one at hand, layer by layer.
+"""Say what changed between the network of a baseline and the current one, layer by layer.
 
-In:  the entries of a baseline, the FIXED graph now.
-Out: findings: layer, field, old and new in words.
-A guess (one value, a transposed kernel) is said only where the old digest proves it.
+In:  the entries of a baseline, the current FIXED graph.
+Out: findings: layer, field, and the old and new value in words.
+A guess (one changed value, a transposed kernel) is reported only if the old digest proves it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from neurocompile.commands.check.digests import (
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 
-# Fields of our classes in the words of the field.
+# Fields of our classes in the usual terms.
 WORDS = {
     "vth": "threshold",
     "du": "current_decay",
@@ -44,9 +44,9 @@ class Finding:
     """One difference that fails the exact mode.
 
     Attributes:
-        layer: Name of the node, or "" where it is the whole network.
-        field: In words: threshold, weight, spikes, ...
-        change: Old and new.
+        layer: Name of the node, or "" for the whole network.
+        field: Name of the field in words: threshold, weight, spikes, ...
+        change: Old and new value.
     """
 
     layer: str
@@ -64,30 +64,30 @@ class Finding:
 
 def differences(old: Mapping[str, Any], edges: list[list[str]], graph: Graph) -> list[Finding]:
     """Everything in which a network differs from the one of a baseline."""
-    found = []
+    findings = []
     now = {name: fields_of(node) for name, node in graph.nodes.items()}
     moved = _moved(old, now)
     for name in old:
         if name not in now:
-            found.append(Finding(name, "node", f"{old[name].get('node')} -> missing"))
+            findings.append(Finding(name, "node", f"{old[name].get('node')} -> missing"))
         elif name in moved:
             changed = _fields(name, old[name], graph.nodes[name], now[name])
-            said = ", ".join(f"{f.field} {f.change}" for f in changed[:2])
-            text = f"is exchanged: it now holds what '{moved[name]}' held ({said})"
-            found.append(Finding(name, "layer", text))
+            fields = ", ".join(f"{f.field} {f.change}" for f in changed[:2])
+            text = f"is exchanged: it now holds what '{moved[name]}' held ({fields})"
+            findings.append(Finding(name, "layer", text))
         else:
-            found += _fields(name, old[name], graph.nodes[name], now[name])
+            findings += _fields(name, old[name], graph.nodes[name], now[name])
     for name in now:
         if name not in old:
-            found.append(Finding(name, "node", f"missing -> {now[name]['node']}"))
-    if not found and list(old) != list(now):
+            findings.append(Finding(name, "node", f"missing -> {now[name]['node']}"))
+    if not findings and list(old) != list(now):
         name = next(b for a, b in zip(old, now, strict=True) if a != b)
-        found.append(Finding(name, "order", "stands elsewhere in the order of the layers"))
-    return [*found, *_edges(edges, graph)]
+        findings.append(Finding(name, "order", "has another position in the order of the layers"))
+    return [*findings, *_edges(edges, graph)]
 
 
 def _moved(old: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """Layers that changed and now hold exactly what another one that changed held."""
+    """Layers that changed and now hold exactly what another changed layer held."""
     changed = [n for n in old if n in now and old[n] != now[n]]
     return {
         name: other
@@ -115,7 +115,7 @@ def _fields(name: str, old: Mapping[str, Any], node: Any, now: Mapping[str, Any]
 
 
 def _change(old: Any, now: Any, value: Any) -> str:
-    """Old and new of one field; `value` is the array behind `now`."""
+    """Old and new value of one field; `value` is the array that `now` describes."""
     if isinstance(old, dict) and isinstance(now, dict):
         if old["shape"] != now["shape"]:
             return f"{_shape(old)} -> {_shape(now)}{_reshaped(old, normal(value))}"
@@ -128,12 +128,14 @@ def _change(old: Any, now: Any, value: Any) -> str:
 
 def _small(old: list[Any], now: list[Any], shape: list[int]) -> str:
     places = [i for i in range(len(old)) if old[i] != now[i]]
-    told = [f"{_place(i, shape)} {old[i]} -> {now[i]}" for i in places[:LISTED]]
-    return ", ".join(told) + (f" and {len(places) - LISTED} more" if len(places) > LISTED else "")
+    changes = [f"{_place(i, shape)} {old[i]} -> {now[i]}" for i in places[:LISTED]]
+    return ", ".join(changes) + (
+        f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+    )
 
 
 def _large(old: Mapping[str, Any], now: Array) -> str:
-    """What became of a large array of unchanged shape."""
+    """What changed in a large array of unchanged shape."""
     single = _single(old, now)
     if single:
         return single
@@ -144,19 +146,19 @@ def _large(old: Mapping[str, Any], now: Array) -> str:
     if not now.any():
         return f"{low}..{high} -> all {now.size} values are 0"
     rows, columns = (_slices(old, now, axis) for axis in (0, 1))
-    said = [text for text in (_gone(now, rows, 0), _gone(now, columns, 1)) if text]
-    if not said and 0 < len(rows) < now.shape[0]:
-        said = [f"{_listed(rows)} of {now.shape[0]} along the first axis changed"]
-    elif not said and 0 < len(columns) < now.shape[1]:
-        said = [f"{_listed(columns)} of {now.shape[1]} along the second axis changed"]
+    changes = [text for text in (_gone(now, rows, 0), _gone(now, columns, 1)) if text]
+    if not changes and 0 < len(rows) < now.shape[0]:
+        changes = [f"{_listed(rows)} of {now.shape[0]} along the first axis changed"]
+    elif not changes and 0 < len(columns) < now.shape[1]:
+        changes = [f"{_listed(columns)} of {now.shape[1]} along the second axis changed"]
     span = f"{low}..{high} -> {now.min().item()}..{now.max().item()}"
     if now.min() == low and now.max() == high:
-        span = "" if said else f"other values in the same range {low}..{high}"
-    return ": ".join(filter(None, (span, *said[:1])))
+        span = "" if changes else f"other values in the same range {low}..{high}"
+    return ": ".join(filter(None, (span, *changes[:1])))
 
 
 def _single(old: Mapping[str, Any], now: Array) -> str:
-    """The one value that changed, if putting the old one back gives the old digest; else ""."""
+    """The single value that changed, if restoring it restores the old digest; else ""."""
     if "sums" not in old or now.dtype.kind != "i":
         return ""
     by, weighted = (_wrapped(b - a) for a, b in zip(old["sums"], sums(now), strict=True))
@@ -171,12 +173,12 @@ def _single(old: Mapping[str, Any], now: Array) -> str:
 
 
 def _wrapped(number: int) -> int:
-    """A whole number as int64 holds it."""
+    """An integer wrapped to int64."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _rearranged(now: Array) -> Iterator[tuple[str, Array]]:
-    """What the old array may have been, with what then happened to it."""
+    """Arrays that the old one may have been, each with the change that followed."""
     for a, b in combinations(range(now.ndim), 2):
         if now.shape[a] == now.shape[b]:
             yield f"is transposed: axes {a} and {b} are exchanged", _copy(now.swapaxes(a, b))
@@ -199,7 +201,7 @@ def _reshaped(old: Mapping[str, Any], now: Array) -> str:
 
 
 def _slices(old: Mapping[str, Any], now: Array, axis: int) -> list[int]:
-    """Slices along an axis whose checksum changed; none where they are not known."""
+    """Slices along an axis whose checksum changed; none if the checksums are unknown."""
     if axis >= len(old["slices"]):
         return []
     before, after = old["slices"][axis], checksums(now, axis)
@@ -213,7 +215,7 @@ def _slices(old: Mapping[str, Any], now: Array, axis: int) -> list[int]:
 
 
 def _gone(now: Array, changed: list[int], axis: int) -> str:
-    """Names channels that changed and hold nothing but 0."""
+    """The channels that changed and now hold only 0, in words."""
     empty = [i for i in changed if not now.take(i, axis).any()]
     if not empty or len(empty) == now.shape[axis]:
         return ""
@@ -234,12 +236,12 @@ def _place(index: int, shape: Any) -> str:
     return str([int(i) for i in np.unravel_index(index, tuple(shape))])
 
 
-def _shape(kept: Mapping[str, Any]) -> str:
-    return "(" + ", ".join(map(str, kept["shape"])) + ")"
+def _shape(entry: Mapping[str, Any]) -> str:
+    return "(" + ", ".join(map(str, entry["shape"])) + ")"
 
 
 def _short(value: Any) -> str:
-    """A plain value, or an array by its shape and range."""
+    """A plain value as it is; an array by its shape and range."""
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
     if "values" in value:

@@ -1,9 +1,9 @@
-"""What a baseline remembers of a network: every integer by layer and field, in little space.
+"""What a baseline stores of a network: every integer by layer and field, in little space.
 
 In:  FIXED graph, spikes, potentials, encoded input.
-Out: JSON-ready entries: small arrays whole; of large ones a SHA-256, the range, a checksum for
-     each slice of the first two axes, and two sums that betray a single changed value.
-Numbers count, not their types: the same integers in another width are the same.
+Out: JSON-ready entries: small arrays whole; for a large array its SHA-256, its range, a checksum
+     per slice of the first two axes, and two sums that reveal a single changed value.
+Only values count, not their types: equal integers of another width are equal.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 
-WHOLE = 16  # values of an array that are kept themselves
-SLICES = 4096  # checksums of an axis at most; longer axes have none
+WHOLE = 16  # an array of at most so many values is stored whole
+SLICES = 4096  # largest number of checksums of an axis; longer axes have none
 CHECKSUM = 4  # hex digits
 
 
 def describe(graph: Graph) -> dict[str, dict[str, Any]]:
-    """By node: its class under "node", then every field; nested fields joined by a dot."""
+    """Entries by node: its class under "node", then every field; dots join nested names."""
     return {name: fields_of(node) for name, node in graph.nodes.items()}
 
 
@@ -38,30 +38,30 @@ def fields_of(node: Any) -> dict[str, Any]:
 
 def values_of(node: Any, prefix: str = "") -> dict[str, Any]:
     """Every field of a node by its dotted name, arrays as they are."""
-    found: dict[str, Any] = {prefix.removesuffix(".") or "node": type(node).__name__}
+    values: dict[str, Any] = {prefix.removesuffix(".") or "node": type(node).__name__}
     for field in fields(node):
         value = getattr(node, field.name)
         if is_dataclass(value):
-            found.update(values_of(value, f"{prefix}{field.name}."))
+            values.update(values_of(value, f"{prefix}{field.name}."))
         else:
-            found[prefix + field.name] = list(value) if isinstance(value, tuple) else value
-    return found
+            values[prefix + field.name] = list(value) if isinstance(value, tuple) else value
+    return values
 
 
 def entry(value: Any) -> Any:
-    """A field as JSON: a plain value, or what is kept of an array."""
+    """A field as JSON: a plain value, or the description of an array."""
     if not isinstance(value, np.ndarray):
         return value
     array = normal(value)
     if array.shape == ():
         return array.item()
-    kept: dict[str, Any] = {"shape": list(array.shape)}
+    described: dict[str, Any] = {"shape": list(array.shape)}
     if array.size <= WHOLE:
-        return {**kept, "values": array.ravel().tolist()}
-    kept |= {"sha256": digest(array), "range": [array.min().item(), array.max().item()]}
+        return {**described, "values": array.ravel().tolist()}
+    described |= {"sha256": digest(array), "range": [array.min().item(), array.max().item()]}
     if array.dtype.kind == "i":
-        kept["sums"] = list(sums(array))
-    return {**kept, "slices": [checksums(array, axis) for axis in range(min(2, array.ndim))]}
+        described["sums"] = list(sums(array))
+    return {**described, "slices": [checksums(array, axis) for axis in range(min(2, array.ndim))]}
 
 
 def normal(array: Array) -> Array:
@@ -70,21 +70,21 @@ def normal(array: Array) -> Array:
 
 
 def digest(array: Array) -> str:
-    """SHA-256 over shape and values of a `normal` array."""
+    """SHA-256 of the shape and values of a `normal` array."""
     return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
 
 
 def sums(array: Array) -> tuple[int, int]:
-    """Sum of the values, and of each times its index, in int64 that wraps.
+    """Sum of the values, and sum of value x index, in int64 that wraps.
 
-    Where one value changed by d at index j, they change by d and j d.
+    If one value changed by d at index j, the sums change by d and by j d.
     """
     flat = array.ravel()
     return int(flat.sum()), int((flat * np.arange(flat.size)).sum())
 
 
 def checksums(array: Array, axis: int) -> str:
-    """A checksum for each slice along an axis, joined; "" where there are too many."""
+    """The checksums of all slices along an axis, joined; "" if there are too many."""
     if array.shape[axis] > SLICES:
         return ""
     slices = np.ascontiguousarray(np.moveaxis(array, axis, 0))
@@ -92,7 +92,7 @@ def checksums(array: Array, axis: int) -> str:
 
 
 class RunDigests:
-    """SHA-256 of what entered a network and of what every layer did, batch after batch."""
+    """SHA-256 of a network's input and of every layer's spikes, over all batches."""
 
     def __init__(self, graph: Graph, read: str) -> None:
         self._graph, self._read = graph, read
@@ -100,16 +100,16 @@ class RunDigests:
         self._spikes: dict[str, Any] = {}
         self._result = hashlib.sha256()
 
-    def add(self, encoded: Encoded, found: Recording) -> None:
-        """A batch, sample by sample, so that the size of batches does not matter."""
+    def add(self, encoded: Encoded, recording: Recording) -> None:
+        """Add a batch, sample by sample, so that the size of batches does not matter."""
         for name, values in encoded.values.items():
-            seen = self._input.setdefault(name, hashlib.sha256())
-            seen.update(np.ascontiguousarray(values, "<i2").tobytes())
-        for name, spikes in found.spikes.items():
-            seen = self._spikes.setdefault(name, hashlib.sha256())
+            hasher = self._input.setdefault(name, hashlib.sha256())
+            hasher.update(np.ascontiguousarray(values, "<i2").tobytes())
+        for name, spikes in recording.spikes.items():
+            hasher = self._spikes.setdefault(name, hashlib.sha256())
             flat = np.asarray(spikes, np.uint8).reshape(len(spikes), -1)
-            seen.update(np.packbits(flat, axis=1).tobytes())
-        self._result.update(np.ascontiguousarray(found.membrane[self._read], "<i4").tobytes())
+            hasher.update(np.packbits(flat, axis=1).tobytes())
+        self._result.update(np.ascontiguousarray(recording.membrane[self._read], "<i4").tobytes())
 
     def to_dict(self) -> dict[str, Any]:
         """Hex by name; layers in the order of the graph."""
@@ -121,5 +121,5 @@ class RunDigests:
         }
 
 
-def _hex(seen: Mapping[str, Any]) -> dict[str, str]:
-    return {name: one.hexdigest() for name, one in seen.items()}
+def _hex(hashers: Mapping[str, Any]) -> dict[str, str]:
+    return {name: one.hexdigest() for name, one in hashers.items()}

@@ -1,9 +1,9 @@
-"""`neurocompile check`: hold an exported network against a baseline, or renew the baseline.
+"""`neurocompile check`: compare an exported network with a baseline, or renew the baseline.
 
 In:  the directory that `export` wrote, the file of the baseline.
-Out: JSON-ready: what differs, layer and field, and what that did to every metric.
-Mode "exact" fails on any digest and any metric, "tolerance" on metrics alone. Other data than
-those of the baseline are no failed check but a wrong request.
+Out: JSON-ready: what differs by layer and field, and what that did to every metric.
+Mode "exact" fails on any digest and any metric, "tolerance" only on metrics. Data other than the
+baseline's are not a failed check but bad input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from neurocompile.commands.check.baseline import (
 )
 from neurocompile.commands.check.differences import Finding, differences
 from neurocompile.commands.check.digests import describe
-from neurocompile.commands.check.judge import Run, judge
+from neurocompile.commands.check.judge import CheckRequest, judge
 from neurocompile.commands.check.measure import (
     energy_model,
     error_of,
@@ -49,12 +49,12 @@ DEFAULT_ENGINE = "onnx"
 
 @dataclass(frozen=True)
 class Keep:
-    """Files to write beside a new baseline; None keeps nothing of the kind.
+    """Files to write beside a new baseline; None writes no such file.
 
     Attributes:
-        data: An .npz file for the samples.
-        network: An .onnx file for the network, so that a later check can say what each changed
-            layer alone does to the error.
+        data: File for the samples, .npz.
+        network: File for the network, .onnx, so that a later check can say what each changed
+            layer does to the error by itself.
     """
 
     data: Path | None = None
@@ -73,46 +73,46 @@ def check_artifact(
     mode: str | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Check an exported network against its baseline.
+    """Compare an exported network with its baseline.
 
     Args:
         directory: What `export` wrote.
-        file: The baseline.
-        engine: Which engine runs the samples.
-        source: Where the samples are; the baseline's file of samples, or the source that the
-            artifact declares, where None.
-        mode: "exact", "tolerance", or None for the baseline's own.
-        progress: Told how far the run is.
+        file: File of the baseline.
+        engine: Engine that runs the samples.
+        source: Source of the samples. None is the baseline's file of samples or, without one,
+            the source that the export declares.
+        mode: "exact", "tolerance", or None for the baseline's own mode.
+        progress: Called as the run proceeds.
 
     Raises:
-        BadInput: If directory, data or baseline are not as they should be.
+        BadInput: If the directory, the data or the baseline cannot be used.
     """
-    known = read_baseline(file, directory)
+    baseline = read_baseline(file, directory)
     subject = read_subject(directory)
-    _same_request(subject, known, renew(directory, file))
-    stimulus = _stimulus(subject, file, source, known)
+    _same_request(subject, baseline, renew(directory, file))
+    stimulus = _stimulus(subject, file, source, baseline)
     data = stimulus.data
-    if data.digest != known["data"]["sha256"]:
+    if data.digest != baseline["data"]["sha256"]:
         raise BadInput(
             f"the data changed: {len(data)} samples of {data.name} have the SHA-256 "
-            f"{data.digest[:12]}, those of the baseline {known['data']['sha256'][:12]}. Give the "
-            f"baseline's samples with --data, or renew it: {renew(directory, file)}"
+            f"{data.digest[:12]}, those of the baseline {baseline['data']['sha256'][:12]}. Give "
+            f"the baseline's samples with --data, or renew it: {renew(directory, file)}"
         )
-    chosen = mode or known["mode"]
-    found = _differences(known, subject) if chosen == "exact" else []
-    model = _energy(subject, known, renew(directory, file))["model"]
+    chosen = mode or baseline["mode"]
+    findings = _differences(baseline, subject) if chosen == "exact" else []
+    model = _energy(subject, baseline, renew(directory, file))["model"]
     now, trouble = None, ""
     try:
         now = measure(subject, stimulus, engine, model, progress)
     except NotInstalled:
         raise
     except NeurocompileError as error:
-        if not found:
+        if not findings:
             raise
-        trouble = str(error)  # the changed network does not run: say what changed
-    run = Run(directory, file, engine, chosen, data)
-    alone = _shares(run, subject, known, found, stimulus) if now is not None else {}
-    return judge(run, known, found, now, trouble, alone)
+        trouble = str(error)  # the changed network does not run: report what changed
+    request = CheckRequest(directory, file, engine, chosen, data)
+    alone = _shares(request, subject, baseline, findings, stimulus) if now is not None else {}
+    return judge(request, baseline, findings, now, trouble, alone)
 
 
 def update_baseline(
@@ -127,27 +127,27 @@ def update_baseline(
 ) -> dict[str, Any]:
     """Write the baseline of an exported network, or renew it.
 
-    Mode and tolerances of an earlier baseline stay, and the files that it names are written anew.
+    The mode and tolerances of an earlier baseline are kept. The files that it names are rewritten.
 
     Args:
-        directory, file, engine, source, progress: As of `check_artifact`.
-        mode: "exact", "tolerance", or None for that of the earlier baseline, else "exact".
-        keep: Files to write beside it.
+        directory, file, engine, source, progress: As for `check_artifact`.
+        mode: "exact", "tolerance", or None for the earlier baseline's mode, else "exact".
+        keep: Files to write beside the baseline.
 
     Raises:
-        BadInput: If directory, data, baseline or files to keep are not as they should be.
+        BadInput: If the directory, the data, the baseline or a file to keep cannot be used.
     """
     for kept_file, option in ((keep.data, "--keep-data"), (keep.network, "--keep-network")):
         _check_kept(kept_file, option, file)
-    known = read_baseline(file, directory) if file.exists() else None
+    baseline = read_baseline(file, directory) if file.exists() else None
     subject = read_subject(directory)
-    stimulus = _stimulus(subject, file, source, known if keep.data is None else None)
+    stimulus = _stimulus(subject, file, source, baseline if keep.data is None else None)
     energy = energy_model(subject, None)
     now = measure(subject, stimulus, engine, energy["model"], progress)
-    old = known or {
+    old = baseline or {
         "mode": "exact", "tolerances": TOLERANCES, "data": {"file": None}, "network": None,
     }  # fmt: skip
-    run = Run(directory, file, engine, mode or old["mode"], stimulus.data)
+    request = CheckRequest(directory, file, engine, mode or old["mode"], stimulus.data)
     kept = {"data": old["data"]["file"], "network": old["network"]}
     if keep.data is not None:
         kept["data"] = _from(file, keep.data)
@@ -161,7 +161,7 @@ def update_baseline(
     fresh = {
         "neurocompile": __version__,
         "target": subject.chip.name,
-        "mode": run.mode,
+        "mode": request.mode,
         "network": kept["network"],
         "data": {**asdict(subject.declared), "file": kept["data"], "sha256": digest},
         "energy": energy,
@@ -175,47 +175,47 @@ def update_baseline(
             "layers": describe(subject.graph),
         },
     }
-    found = [] if known is None else _differences(known, subject)
+    findings = [] if baseline is None else _differences(baseline, subject)
     write_baseline(file, fresh)
-    before = fresh if known is None else known
-    return {**judge(run, before, found, now, "", {}), "passed": True, "updated": True}
+    before = fresh if baseline is None else baseline
+    return {**judge(request, before, findings, now, "", {}), "passed": True, "updated": True}
 
 
-def _energy(subject: Exported, known: dict[str, Any], command: str) -> dict[str, str]:
+def _energy(subject: Exported, baseline: dict[str, Any], command: str) -> dict[str, str]:
     try:
-        return energy_model(subject, known["energy"])
+        return energy_model(subject, baseline["energy"])
     except BadInput as error:
         raise BadInput(f"{error}. Renew the baseline: {command}") from None
 
 
-def _same_request(subject: Exported, known: Mapping[str, Any], command: str) -> None:
-    """Refuse to compare runs of other data or another chip."""
+def _same_request(subject: Exported, baseline: Mapping[str, Any], command: str) -> None:
+    """Refuse to compare runs on different data or different chips."""
     pairs = [
-        (key, known["data"][key], getattr(subject.declared, key))
+        (key, baseline["data"][key], getattr(subject.declared, key))
         for key in ("samples", "steps", "seed")
     ]
-    pairs.append(("target", known["target"], subject.chip.name))
+    pairs.append(("target", baseline["target"], subject.chip.name))
     for key, old, now in pairs:
         if old != now:
             raise BadInput(
-                f"the baseline is of {key} {old}, but the artifact declares {key} {now}. Export it "
+                f"the baseline has {key} {old}, but the artifact declares {key} {now}. Export it "
                 f"as the baseline was made, or renew the baseline: {command}"
             )
 
 
 def _stimulus(
-    subject: Exported, file: Path, source: str | None, known: Mapping[str, Any] | None
+    subject: Exported, file: Path, source: str | None, baseline: Mapping[str, Any] | None
 ) -> Stimulus:
-    """What to run: samples from where the user says, else the baseline does, else the artifact."""
-    kept = known["data"]["file"] if known is not None else None
-    if source is None and kept is not None:
-        source = str(file.parent / kept)
+    """What to run: samples from the user's source, else the baseline's, else the artifact's."""
+    file_of_samples = baseline["data"]["file"] if baseline is not None else None
+    if source is None and file_of_samples is not None:
+        source = str(file.parent / file_of_samples)
     command = renew(subject.artifact.path, file) + f" --keep-data {file.with_suffix('.npz')}"
     return load_declared(subject, source or subject.declared.source, command)
 
 
 def _check_kept(kept: Path | None, option: str, baseline: Path) -> None:
-    """Refuse a file of another kind or place than a baseline can name."""
+    """Refuse a file whose ending or folder a baseline cannot name."""
     ending = {"--keep-data": ".npz", "--keep-network": ".onnx"}[option]
     if kept is not None and not beside(_from(baseline, kept), ending):
         raise BadInput(
@@ -225,27 +225,29 @@ def _check_kept(kept: Path | None, option: str, baseline: Path) -> None:
 
 
 def _from(baseline: Path, kept: Path) -> str:
-    """A file as its baseline names it."""
+    """Path of a file as its baseline names it."""
     return Path(os.path.relpath(kept.absolute(), baseline.absolute().parent)).as_posix()
 
 
 def _shares(
-    run: Run,
+    request: CheckRequest,
     subject: Exported,
-    known: Mapping[str, Any],
-    found: list[Finding],
+    baseline: Mapping[str, Any],
+    findings: list[Finding],
     stimulus: Stimulus,
 ) -> dict[str, float | None]:
-    """Error of each changed population alone in the baseline's network, where that was kept."""
-    changed = [finding.layer for finding in found]
-    if known["network"] is None or len(populations(subject.graph, changed)) < 2:
+    """Error of the baseline's network, if it was kept, with only one changed population."""
+    changed = [finding.layer for finding in findings]
+    if baseline["network"] is None or len(populations(subject.graph, changed)) < 2:
         return {}
-    old = read_network(run.file.parent / known["network"], known["digests"]["layers"])
-    return shares(old, subject.graph, changed, lambda graph: error_of(graph, stimulus, run.engine))
+    old = read_network(request.file.parent / baseline["network"], baseline["digests"]["layers"])
+    return shares(
+        old, subject.graph, changed, lambda graph: error_of(graph, stimulus, request.engine)
+    )
 
 
 def _npz(data: Data) -> bytes:
-    """Samples as numpy.load reads them, labels with them."""
+    """Samples and labels in the format of numpy.load."""
     content = io.BytesIO()
     arrays: dict[str, Any] = {data.kind: data.values}
     if data.labels is not None:
@@ -255,23 +257,23 @@ def _npz(data: Data) -> bytes:
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
-    """What of the settings decides a result, flat."""
-    found = {}
+    """The settings that a result depends on, flat."""
+    deciding = {}
     for key, value in settings.to_dict().items():
         if isinstance(value, dict) and key != "training":
-            found.update({f"{key}.{k}": v for k, v in value.items()})
+            deciding.update({f"{key}.{k}": v for k, v in value.items()})
         elif key in ("dt", "steps"):
-            found[key] = value
-    return found
+            deciding[key] = value
+    return deciding
 
 
-def _differences(known: Mapping[str, Any], subject: Exported) -> list[Finding]:
-    """Integers, structure and settings that are not those of the baseline."""
-    old, now = known["digests"]["settings"], _settings(subject.graph.settings)
-    found = [
+def _differences(baseline: Mapping[str, Any], subject: Exported) -> list[Finding]:
+    """Integers, structure and settings that differ from the baseline."""
+    old, now = baseline["digests"]["settings"], _settings(subject.graph.settings)
+    findings = [
         Finding("settings", key, f"{old.get(key)} -> {now.get(key)}")
         for key in {**old, **now}
         if old.get(key) != now.get(key)
     ]
-    digests = known["digests"]
-    return differences(digests["layers"], digests["edges"], subject.graph) + found
+    digests = baseline["digests"]
+    return differences(digests["layers"], digests["edges"], subject.graph) + findings

@@ -1,8 +1,8 @@
-"""Run an exported network on the data it declares, and count: what a baseline is made of.
+"""Run an exported network on the data it declares and measure it, as a baseline needs.
 
-In:  the directory, an engine, where the samples are.
+In:  the directory, an engine, the source of the samples.
 Out: digests and metrics.
-With the onnx engine what `pip install .` brings is enough, the joules included.
+The onnx engine needs only what `pip install .` brings, even for joules.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from neurocompile.place.placement import place
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a run showed.
+    """The measurements of a run.
 
     Attributes:
-        digests: Of the encoded input, the spikes by layer, and the result.
-        spikes: Of each layer, how many.
-        metrics: By name as in baseline.TOLERANCES; None where there is none.
+        digests: Digests of the encoded input, of the spikes by layer, and of the result.
+        spikes: Number of spikes by layer.
+        metrics: Value of each metric of baseline.TOLERANCES; None if the network has none.
     """
 
     digests: dict[str, Any]
@@ -47,10 +47,10 @@ class Measured:
 
 
 def read_subject(directory: Path) -> Exported:
-    """An exported directory that declares what to check it on.
+    """Read an exported directory that declares the data to check it on.
 
     Raises:
-        BadInput: If it is none, was changed, or declares no data.
+        BadInput: If it is not an export, was changed, or declares no data.
     """
     subject = read_exported(directory)
     if not subject.declared.source or subject.declared.samples < 1:
@@ -61,13 +61,13 @@ def read_subject(directory: Path) -> Exported:
     return subject
 
 
-def load_declared(subject: Exported, source: str, engine_free: str) -> Stimulus:
-    """What the subject declares to have run, its samples from a source.
+def load_declared(subject: Exported, source: str, keep: str) -> Stimulus:
+    """The stimulus that an export declares, with its samples from a source.
 
     Args:
-        subject: What is checked.
-        source: As for `simulate --data`.
-        engine_free: The command that keeps samples in a file, for a machine without the source.
+        subject: The exported directory.
+        source: Source of the samples, as for `simulate --data`.
+        keep: Command that writes the samples to a file, for a machine without the source.
 
     Raises:
         BadInput: If the source has too few samples.
@@ -77,12 +77,12 @@ def load_declared(subject: Exported, source: str, engine_free: str) -> Stimulus:
         data = load_data(source)
     except NotInstalled as error:
         raise NotInstalled(
-            f"{error} Or keep the samples in a file, on a machine that has them: {engine_free}"
+            f"{error} Or keep the samples in a file, on a machine that has them: {keep}"
         ) from None
     if len(data) < own.samples:
         raise BadInput(
             f"{subject.artifact.path} was exported with {own.samples} samples, but data source "
-            f"{source!r} has {len(data)}. Name the data that it was exported with: --data SOURCE."
+            f"{source!r} has {len(data)}. Give the data that it was exported with: --data SOURCE."
         )
     return Stimulus(data.first(own.samples), own.steps, own.seed)
 
@@ -90,10 +90,10 @@ def load_declared(subject: Exported, source: str, engine_free: str) -> Stimulus:
 def measure(
     subject: Exported, stimulus: Stimulus, engine: str, energy_model: str, progress: Progress
 ) -> Measured:
-    """Run all samples.
+    """Run all samples and measure.
 
     Raises:
-        NeurocompileError: As the engine, the placement and the input do.
+        NeurocompileError: If the engine, the placement or the input refuses the network.
     """
     installed.require(f"engine {engine}")
     graph, samples = subject.graph, len(stimulus)
@@ -119,27 +119,28 @@ def measure(
 
 
 def error_of(graph: Graph, stimulus: Stimulus, engine: str) -> float | None:
-    """Reconstruction error of a graph, else its accuracy; None where it decodes nothing."""
+    """Reconstruction error of a graph, else its accuracy; None if it decodes nothing."""
     score = Score(graph, wanted(graph, stimulus.data))
     for batch in batches(graph, stimulus, Engine(engine, graph, len(stimulus))):
         score.add(batch.first, batch.did)
     return score.accuracy if score.mse is None else score.mse
 
 
-def energy_model(subject: Exported, known: dict[str, Any] | None) -> dict[str, str]:
-    """Which model gives the joules: the one of a baseline, or the chip's nominal one.
+def energy_model(subject: Exported, recorded: dict[str, Any] | None) -> dict[str, str]:
+    """The energy model of the joules: the baseline's, or the chip's nominal one.
 
     Raises:
-        BadInput: If a baseline names a model or a version that is not there.
+        BadInput: If a baseline names a model or a version that does not exist.
     """
     now = {"model": subject.chip.nominal, "version": MODEL_VERSION}
-    if known is None or known["model"] == now["model"] == "":
+    if recorded is None or recorded["model"] == now["model"] == "":
         return now
-    there = known["model"] in subject.chip.energy
-    if there and known["version"] == MODEL_VERSION:
-        return {"model": known["model"], "version": MODEL_VERSION}
+    there = recorded["model"] in subject.chip.energy
+    if there and recorded["version"] == MODEL_VERSION:
+        return {"model": recorded["model"], "version": MODEL_VERSION}
     raise BadInput(
-        f"the baseline's joules are of the energy model '{known['model']}' {known['version']}; "
-        f"{subject.chip.name} has {', '.join(subject.chip.energy) or 'none'} in version "
-        f"{MODEL_VERSION}. Joules of two versions cannot be compared"
+        f"the baseline's joules are from the energy model '{recorded['model']}' "
+        f"{recorded['version']}; {subject.chip.name} has "
+        f"{', '.join(subject.chip.energy) or 'none'} in version {MODEL_VERSION}. "
+        "Joules of two versions cannot be compared"
     )

@@ -1,8 +1,8 @@
-"""The gate as a pytest fixture; pytest finds it where neurocompile is installed.
+"""The gate as a pytest fixture, which pytest finds if neurocompile is installed.
 
-In:  a test that asks for `neurocompile_check`.
+In:  a test that uses the fixture `neurocompile_check`.
 Out: a function that fails the test with the table that the command prints.
-Nothing heavy is imported before it is called.
+Nothing heavy is imported before the function is called.
 
     def test_the_network_is_the_one_we_reviewed(neurocompile_check):
         neurocompile_check("build/mnist", "baselines/mnist.json")
@@ -18,7 +18,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--neurocompile-update: write the baselines that tests name."""
+    """Add --neurocompile-update: write the baselines that tests name."""
     parser.getgroup("neurocompile").addoption(
         "--neurocompile-update", action="store_true", help="write baselines instead of checking"
     )
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
-    """A function (directory, baseline, *, engine, data, mode) that fails where the check does.
+    """A function (directory, baseline, *, engine, data, mode) that fails where the check fails.
 
     It returns what `neurocompile check --json` prints.
     """
@@ -44,9 +44,9 @@ def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str
         from neurocompile.commands.check.gate import check_artifact, update_baseline
 
         run = update_baseline if update else check_artifact
-        found = run(Path(directory), Path(baseline), engine=engine, source=data, mode=mode)
-        if not found["passed"]:
-            pytest.fail(render(found, "table"), pytrace=False)
-        return found
+        result = run(Path(directory), Path(baseline), engine=engine, source=data, mode=mode)
+        if not result["passed"]:
+            pytest.fail(render(result, "table"), pytrace=False)
+        return result
 
     return check

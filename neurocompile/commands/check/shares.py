@@ -1,8 +1,8 @@
-"""What each changed layer alone did to the error, where a baseline kept its whole network.
+"""The effect of each changed layer by itself, if a baseline kept its whole network.
 
-In:  the network of the baseline, the one now, the names of nodes that changed.
-Out: by population, the error of the old network with this one population from the new one.
-A population comes with its synapses: a scale belongs to both, and spikes have none.
+In:  the network of the baseline, the current one, the names of the nodes that changed.
+Out: by population, the error of the old network with only this population from the new one.
+A population is exchanged with its synapses: both share a scale, and spikes have none.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from neurocompile.ir.verify import verify
 
 
 def read_network(file: Path, layers: dict[str, Any]) -> Graph:
-    """The network that was kept beside a baseline.
+    """Read the network that was kept beside a baseline.
 
     Raises:
-        BadInput: If it is missing, broken, or not the one of the baseline.
+        BadInput: If it is missing, broken, or not the baseline's network.
     """
     if not file.is_file():
         raise BadInput(
@@ -42,22 +42,22 @@ def read_network(file: Path, layers: dict[str, Any]) -> Graph:
 def shares(
     old: Graph, now: Graph, changed: Iterable[str], error_of: Callable[[Graph], float | None]
 ) -> dict[str, float | None]:
-    """Error by changed population; None where it cannot stand in the old network alone.
+    """Error by changed population; None if the old network does not run with it.
 
     Args:
         old, now: FIXED graphs.
         changed: Names of nodes that differ.
-        error_of: Runs a graph and gives its error.
+        error_of: Function that runs a graph and returns its error.
     """
-    found: dict[str, float | None] = {}
+    errors: dict[str, float | None] = {}
     for name in populations(now, changed):
         if not isinstance(old.nodes.get(name), CubaLIF):
             continue
         try:
-            found[name] = error_of(verify(_mixed(old, now, name), "fixed"))
+            errors[name] = error_of(verify(_mixed(old, now, name), "fixed"))
         except NeurocompileError:
-            found[name] = None
-    return found
+            errors[name] = None
+    return errors
 
 
 def populations(graph: Graph, changed: Iterable[str]) -> list[str]:
@@ -67,14 +67,14 @@ def populations(graph: Graph, changed: Iterable[str]) -> list[str]:
 
 
 def _group(graph: Graph, name: str) -> set[str]:
-    """A population, its synapses, and what feeds it alone."""
+    """A population, its synapses, and the sources that feed only it."""
     before = set(graph.before(name))
     sources = {s for b in before for s in graph.before(b) if isinstance(graph.nodes[s], AlwaysOn)}
     return {name, *before, *sources}
 
 
 def _mixed(old: Graph, now: Graph, name: str) -> Graph:
-    """The old network with one population, and what belongs to it, from the new one."""
+    """The old network with one population, and its group, from the new one."""
     out, new = _group(old, name), _group(now, name)
     nodes = {n: node for n, node in old.nodes.items() if n not in out}
     nodes |= {n: now.nodes[n] for n in new}

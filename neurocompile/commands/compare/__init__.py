@@ -1,1 +1,1 @@
-"""Float network against the chip's integers: where they part, and what made them."""
+"""The float network compared with the chip's integers: where they differ, and why."""

@@ -1,10 +1,10 @@
-"""How far two recordings of one network are apart, layer by layer and step by step.
+"""How far apart two recordings of one network are, layer by layer and step by step.
 
-In:  recordings of a reference and of another run, some samples at a time.
-Out: sums that do not grow with the samples: equal spikes by step, rates of each neuron, errors of
-     the membrane, and the first spike that differs.
+In:  recordings of a reference and of another run, a batch of samples at a time.
+Out: sums whose size does not depend on the number of samples: equal spikes by step, rates of each
+     neuron, errors of the membrane, and the first spike that differs.
 "First" is the earliest step, then the first layer in the network's order, then the first sample
-and neuron. Before a sample's first differing spike, all error of the membrane is rounding.
+and neuron. Before the first spike of a sample that differs, every membrane error is rounding.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ EDGES = np.logspace(-8, 1, 37)
 
 
 @dataclass(frozen=True, order=True)
-class Place:
-    """Where a spike differs; places order by time, then by the way through the network.
+class SpikeIndex:
+    """Where a spike differs; sorted by time first, then by depth in the network.
 
     Attributes:
-        step: From 0.
-        layer: Number of the layer in the network's order.
-        sample: From 0.
-        neuron: Index in the layer.
+        step: Time step, counted from 0.
+        layer: Number of the layer in the network's order, counted from 0.
+        sample: Number of the sample, counted from 0.
+        neuron: Index of the neuron in its layer.
     """
 
     step: int
@@ -38,12 +38,12 @@ class Place:
 
 
 @dataclass
-class Errors:
-    """Errors of a membrane, in units of its layer.
+class MembraneErrors:
+    """Errors of a membrane potential, in the unit of its layer.
 
     Attributes:
-        values: How many were compared.
-        squares: Sum of squares.
+        values: Number of values compared.
+        squares: Sum of the squared errors.
         largest: Largest |error|.
     """
 
@@ -59,25 +59,25 @@ class Errors:
 
     @property
     def rms(self) -> float | None:
-        """Root of the mean square; None where nothing was compared."""
+        """Root mean square of the errors; None if nothing was compared."""
         return float(np.sqrt(self.squares / self.values)) if self.values else None
 
 
 @dataclass
 class LayerApart:
-    """One layer of two runs.
+    """How one layer differs between two runs.
 
     Attributes:
-        equal: (steps,) equal spikes, or non-spikes, by step.
-        compared: Neurons x samples in a step.
-        reference, other: (shape,) spikes of each neuron.
-        samples: In how many samples a spike differs.
+        equal: (steps,) number of equal values (spike or no spike) by step.
+        compared: Number of values compared per step: neurons x samples.
+        reference, other: (shape,) number of spikes of each neuron.
+        samples: Number of samples in which a spike differs.
         first: The first spike that differs.
-        samples_at_first: In how many samples the layer parts in that step.
-        before: Errors of the membrane before any spike of their sample differs.
-        after: All errors of the membrane.
-        histogram: Counts of `before` in the bins of `EDGES`; zeros and ends left out.
-        largest: Largest |v| of the reference from its level, for a readout's unit.
+        samples_at_first: Number of samples whose first difference is in the step of `first`.
+        before: Membrane errors before any spike of the sample differs.
+        after: All membrane errors.
+        histogram: Counts of `before` in the bins of `EDGES`; zeros and values outside are left out.
+        largest: Largest |v - level| of the reference: the unit of a readout.
     """
 
     equal: Array
@@ -85,35 +85,35 @@ class LayerApart:
     other: Array
     compared: int = 0
     samples: int = 0
-    first: Place | None = None
+    first: SpikeIndex | None = None
     samples_at_first: int = 0
-    before: Errors = field(default_factory=Errors)
-    after: Errors = field(default_factory=Errors)
+    before: MembraneErrors = field(default_factory=MembraneErrors)
+    after: MembraneErrors = field(default_factory=MembraneErrors)
     histogram: Array = field(default_factory=lambda: np.zeros(len(EDGES) - 1, dtype=np.int64))
     largest: float = 0.0
 
     @property
     def agreement(self) -> float:
-        """Part of all spikes and non-spikes that is equal."""
+        """Part of all values (spike or no spike) that are equal."""
         return float(self.equal.sum() / (self.compared * len(self.equal)))
 
 
 class Apart:
-    """Two runs of a network, summed over samples.
+    """How two runs of a network differ, summed over samples.
 
     Attributes:
-        layers: What is known of each, in the network's order.
-        samples: How many were compared.
-        parted: In how many of these any spike differs.
-        different: Spikes that differ.
+        layers: The differences of each layer, in the network's order.
+        samples: Number of samples compared.
+        parted: Number of samples in which any spike differs.
+        different: Number of spikes that differ.
     """
 
     def __init__(self, layers: Mapping[str, tuple[int, ...]], steps: int):
-        """Start.
+        """Start with no samples.
 
         Args:
-            layers: Shape of every layer to be compared, in the network's order.
-            steps: Of a sample.
+            layers: Shape of every layer to compare, in the network's order.
+            steps: Time steps per sample.
         """
         self.layers = {
             name: LayerApart(
@@ -134,11 +134,11 @@ class Apart:
         """Compare the spikes of the next samples, (n, steps, *shape) by spiking layer.
 
         Args:
-            reference, other: Spikes; layers that the reference lacks never spike.
-            count: n.
+            reference, other: Spikes by layer; a layer missing from the reference never spikes.
+            count: Number of samples, n.
 
         Returns:
-            (n,) first step in which any spike of a sample differs; `steps` where none does.
+            (n,) first step in which any spike of the sample differs; `steps` if none does.
         """
         apart: list[Array] = []
         for number, (name, row) in enumerate(self.layers.items()):
@@ -157,17 +157,17 @@ class Apart:
             self._add_first(row, number, first, differs)
             apart.append(first)
         self.samples += count
-        found = np.minimum.reduce(apart) if apart else np.full(count, self.steps)
-        self.parted += int((found < self.steps).sum())
-        return found
+        first_of_sample = np.minimum.reduce(apart) if apart else np.full(count, self.steps)
+        self.parted += int((first_of_sample < self.steps).sum())
+        return first_of_sample
 
     def add_membrane(self, name: str, errors: Array, first: Array) -> None:
         """Add the membrane errors of the next samples.
 
         Args:
-            name: Layer.
-            errors: (n, steps, *shape), in the layer's unit.
-            first: (n,) what `add_spikes` returned.
+            name: Name of the layer.
+            errors: (n, steps, *shape) membrane errors, in the layer's unit.
+            first: (n,) the result of `add_spikes`.
         """
         row = self.layers[name]
         row.after.add(errors)
@@ -176,22 +176,22 @@ class Apart:
         row.histogram += np.histogram(np.abs(clean), EDGES)[0]
 
     @property
-    def first(self) -> Place | None:
+    def first(self) -> SpikeIndex | None:
         """The first spike that differs in any layer."""
-        found = [row.first for row in self.layers.values() if row.first is not None]
-        return min(found, default=None)
+        firsts = [row.first for row in self.layers.values() if row.first is not None]
+        return min(firsts, default=None)
 
     def _add_first(self, row: LayerApart, number: int, first: Array, differs: Array) -> None:
-        """Keep the first difference of a layer, and count the samples that part where it does."""
+        """Keep the first difference of a layer, and count the samples that differ in its step."""
         steps = differs.shape[1]
         row.samples += int((first < steps).sum())
         step = int(first.min(initial=steps))
-        known = steps if row.first is None else row.first.step
-        if step > known or step == steps:
+        earliest = steps if row.first is None else row.first.step
+        if step > earliest or step == steps:
             return
-        if step < known:
+        if step < earliest:
             sample = int(first.argmin())
             neuron = tuple(int(i) for i in np.argwhere(differs[sample, step])[0])
-            row.first = Place(step, number, self.samples + sample, neuron)
+            row.first = SpikeIndex(step, number, self.samples + sample, neuron)
             row.samples_at_first = 0
         row.samples_at_first += int((first == step).sum())

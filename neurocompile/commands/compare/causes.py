@@ -1,9 +1,9 @@
-"""Why one spike differs: the membrane of one neuron, one class of parameters rounded at a time.
+"""Why one spike differs: a neuron's potential with one class of parameters rounded at a time.
 
 In:  the first spike that differs between the float network and the chip's integers.
-Out: its potential over its threshold in every run, and the class at fault.
-Up to that spike both networks spiked alike. So every run is given the float network's spikes, the
-neurons' own included, and what is left between two runs is what was rounded, and nothing else.
+Out: the neuron's potential over its threshold in every run, and the class at fault.
+Up to that spike both networks spiked alike. So every run is given the float network's spikes,
+including the neurons' own, and two runs differ only in what was rounded.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from neurocompile.commands.compare.rerun import (
     sources,
     time_first,
 )
-from neurocompile.commands.compare.rounding import CLASSES, Layer, rounded
+from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation, rounded
 from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import STATE_LIMIT
 from neurocompile.quantize.incoming import Incoming
 
-TIE = 1e-9  # of the threshold: closer to it, float64 itself decides who spikes
+TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
 RUNS: Mapping[str, tuple[str, ...]] = {
     "float": (),
     **{name: (name,) for name in CLASSES},
@@ -42,11 +42,11 @@ RUNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Reached:
-    """What a neuron reached in one step of one run, before its reset.
+    """The state of a neuron in one step of one run, before its reset.
 
     Attributes:
-        potential, threshold: Chip units of v.
-        saturated, wrapped: Whether v or the current left 24 bits, in this step or before.
+        potential, threshold: Membrane potential and threshold, in chip units of v.
+        saturated, wrapped: Whether v, or the current, left 24 bits in this step or before.
     """
 
     potential: float
@@ -56,17 +56,17 @@ class Reached:
 
     @property
     def spikes(self) -> bool:
-        """Whether it spikes."""
+        """Whether the neuron spikes."""
         return self.potential > self.threshold
 
     @property
     def margin(self) -> float:
-        """How far above the threshold."""
+        """How far the potential is above the threshold."""
         return self.potential - self.threshold
 
     @property
     def of_threshold(self) -> float | None:
-        """The potential over the threshold; None where the threshold is 0."""
+        """The potential over the threshold; None if the threshold is 0."""
         return self.potential / self.threshold if self.threshold else None
 
 
@@ -78,60 +78,60 @@ def reached(
     enters: Given,
     spikes: Mapping[str, Array],
 ) -> list[dict[str, Reached]]:
-    """What neurons of one layer reached in one step of one sample, in every run of `RUNS`.
+    """The state of neurons of one layer in one step of one sample, in every run of `RUNS`.
 
     Args:
         graph: FIXED graph.
-        incoming: From `rounding.incomings`.
-        place: The layer and the step, from 0.
-        neurons: (k, axes) their indices in the layer.
+        incoming: Result of `rounding.incomings`.
+        place: Name of the layer, and the step, counted from 0.
+        neurons: (k, axes) indices of the neurons in the layer.
         enters: Input of that one sample.
-        spikes: The float network's, (1, steps, *shape) by layer.
+        spikes: Spikes of the float network, (1, steps, *shape) by layer.
     """
-    found: list[dict[str, Reached]] = [{} for _ in neurons]
+    reached_in: list[dict[str, Reached]] = [{} for _ in neurons]
     for run, classes in RUNS.items():
         layer = rounded(graph, incoming, classes)[place[0]]
         ops = TorchOps() if run == "fixed" else RealOps()
         for one, of_run in zip(
-            found, _reached(graph, layer, place, neurons, enters, spikes, ops), strict=True
+            reached_in, _reached(graph, layer, place, neurons, enters, spikes, ops), strict=True
         ):
             one[run] = of_run
-    return found
+    return reached_in
 
 
-def cause(found: Mapping[str, Reached], spike: bool) -> str:
-    """What made the first differing spike differ.
+def cause(runs: Mapping[str, Reached], spike: bool) -> str:
+    """Why the first spike that differs does so.
 
-    A class that alone moves the potential to the other side of the threshold; of several, the
-    one that moves it farthest. Else "combined", if all classes together do. Else the chip's
-    arithmetic: "wrap" or "saturation" where that neuron's current wrapped or its potential was
-    cut to 24 bits, and "truncation" of decays toward zero where neither happened. "tie" where
-    nothing moved by more than float64 resolves.
+    A class of parameters, if rounding it alone moves the potential across the threshold; of
+    several such classes, the one that moves it farthest. Else "combined", if all classes together
+    do. Else the chip's arithmetic: "wrap" if the neuron's current wrapped, "saturation" if its
+    potential was cut to 24 bits, "truncation" (of decays toward zero) if neither happened. "tie"
+    if nothing moved by more than float64 resolves.
 
     Args:
-        found: From `reached`.
+        runs: Result of `reached` for the neuron.
         spike: Whether the neuron spiked in the float network.
     """
 
     def moved(run: str) -> float:
-        return abs(found[run].margin - found["float"].margin)
+        return abs(runs[run].margin - runs["float"].margin)
 
-    least = TIE * abs(found["float"].threshold)
-    parted = [run for run in RUNS if found[run].spikes != spike and moved(run) > least]
+    least = TIE * abs(runs["float"].threshold)
+    parted = [run for run in RUNS if runs[run].spikes != spike and moved(run) > least]
     alone = [run for run in CLASSES if run in parted]
     if alone:
         return max(alone, key=moved)
     if "all" in parted:
         return "combined"
-    if found["fixed"].wrapped:
+    if runs["fixed"].wrapped:
         return "wrap"
-    if found["fixed"].saturated:
+    if runs["fixed"].saturated:
         return "saturation"
     return "truncation" if "fixed" in parted else "tie"
 
 
 class _Forced:
-    """The operations of a step in which other spikes than a neuron's own reset it."""
+    """The operations of a step in which given spikes, not a neuron's own, reset it."""
 
     def __init__(self, ops: Any):
         self.inner = ops
@@ -141,20 +141,20 @@ class _Forced:
         return getattr(self.inner, name)
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Yes where a spike was told: a step chooses between reset and potential alone."""
+        """`yes` where a spike is given: a step uses `where` only to choose reset or potential."""
         return torch.where(self.spikes, torch.as_tensor(yes, dtype=torch.float64), no)
 
 
 def _reached(
     graph: Graph,
-    layer: Layer,
+    layer: RoundedPopulation,
     place: tuple[str, int],
     neurons: Array,
     enters: Given,
     spikes: Mapping[str, Array],
     ops: Any,
 ) -> list[Reached]:
-    """One layer alone up to a step, given everybody's spikes."""
+    """Run one layer by itself up to a step, given the spikes of all layers."""
     name, step = place
     flow = {**sources(graph, enters), **{n: time_first(s) for n, s in spikes.items()}}
     own = flow[name] > 0
@@ -163,7 +163,7 @@ def _reached(
     index = (0, *neurons.T)
     saturated = wrapped = np.zeros(len(neurons), dtype=bool)
     with torch.inference_mode():
-        arrived = arrivals(layer, layer.links, flow, enters.encoded.steps)
+        arrived = arrivals(layer, layer.synapses, flow, enters.encoded.steps)
         for t in range(step + 1):
             forced.spikes = own[t]
             run.step(arrived[t])

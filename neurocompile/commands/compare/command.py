@@ -22,14 +22,14 @@ from neurocompile.data.sampling import Sampling
     steps="what export ran",
     seed="what export used",
 )
-@click.option("--out", type=PATH, metavar="DIR", help="Where to draw pictures (.svg).")
-@click.option("--force", is_flag=True, help="Replace earlier pictures.")
+@click.option("--out", type=PATH, metavar="DIR", help="Directory for pictures (.svg).")
+@click.option("--force", is_flag=True, help="Replace existing pictures.")
 @json_option
 @user_errors
 def compare(
     directory: Path, sampling: Sampling, out: Path | None, force: bool, as_json: bool
 ) -> None:
-    """Show where an exported network departs from the float one, and what made it.
+    """Show where an exported network differs from the float network, and why.
 
     Example: neurocompile compare build/mnist --samples 100 --out build/pictures
     """
@@ -41,12 +41,12 @@ def compare(
     if out is not None:
         check_pictures(out, force)
     with Screen(quiet=as_json) as screen:
-        found = compare_artifact(directory, sampling, progress=screen.progress)
-    drawn = [] if out is None else write_pictures(found, out)
+        comparison = compare_artifact(directory, sampling, progress=screen.progress)
+    drawn = [] if out is None else write_pictures(comparison, out)
 
     def print_it() -> None:
-        print_comparison(found)
+        print_comparison(comparison)
         if drawn:
             click.echo(f"pictures: {', '.join(map(str, drawn))}")
 
-    show(found, as_json, print_it)
+    show(comparison, as_json, print_it)

@@ -18,10 +18,10 @@ import numpy as np
 
 from neurocompile import installed
 from neurocompile.commands.compare.causes import reached
+from neurocompile.commands.compare.departures import Departures
 from neurocompile.commands.compare.document import Parted, document
 from neurocompile.commands.compare.rerun import alone, given, rerun
 from neurocompile.commands.compare.rounding import CLASSES, incomings, rounded
-from neurocompile.commands.compare.sums import Sums
 from neurocompile.commands.exported import declared
 from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.sampling import Sampling
@@ -40,7 +40,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
 from neurocompile.simplify import simplify
 
-CONTROL = "none"  # nothing rounded: the float network again, by the chip's step
+CONTROL = "none"  # nothing rounded: the float network again, in the chip's order of operations
 RUNS: Mapping[str, tuple[str, ...]] = {
     CONTROL: (),
     **{name: (name,) for name in CLASSES},
@@ -55,11 +55,11 @@ def compare_artifact(
 
     Args:
         directory: What `export` wrote.
-        sampling: What to run; what the export ran where nothing else is asked for.
-        progress: Told how far the run is.
+        sampling: What to run; by default what the export ran.
+        progress: Called as the run proceeds.
 
     Raises:
-        BadInput: If there is no float network, or directory and data do not belong together.
+        BadInput: If there is no float network, or the data do not fit the directory.
     """
     installed.require("engine fixed")
     artifact = read_artifact(directory)
@@ -73,9 +73,9 @@ def compare_artifact(
     fixed = load_onnx(artifact.file("fixed.onnx"))
     own = declared(artifact)
     usual = None if sampling.source else own.samples or None
-    found = compare(trained, fixed, load_stimulus(sampling, own, usual), progress=progress)
+    comparison = compare(trained, fixed, load_stimulus(sampling, own, usual), progress=progress)
     about = {"target": artifact.manifest.get("target"), "bits": artifact.manifest.get("bits")}
-    return {**about, **found}
+    return {**about, **comparison}
 
 
 def compare(
@@ -87,10 +87,10 @@ def compare(
         trained: FLOAT graph, simplified or not.
         fixed: FIXED graph.
         stimulus: Samples, steps per sample and seed.
-        progress: Told how far the run is.
+        progress: Called as the run proceeds.
 
     Raises:
-        BadInput: If the graphs do not belong together, or the data not to them.
+        BadInput: If the graphs do not belong together, or the data do not fit them.
     """
     data = stimulus.data
     require_labels(fixed, data)
@@ -98,11 +98,13 @@ def compare(
     simple = simplify(trained)
     incoming = incomings(fixed, simple)
     runs = {run: rounded(fixed, incoming, which) for run, which in RUNS.items()}
-    sums = Sums(fixed, incoming, stimulus.steps, tuple(run for run in RUNS if run != CONTROL))
-    scores = {run: Score(simple, goal) for run in ("float", *sums.runs)}
+    departures = Departures(
+        fixed, incoming, stimulus.steps, tuple(run for run in RUNS if run != CONTROL)
+    )
+    scores = {run: Score(simple, goal) for run in ("float", *departures.runs)}
     scores["fixed"] = Score(fixed, goal)
     read = () if fixed.settings.decoder.kind == "none" else (last_layer(fixed),)
-    with one_thread(), ThreadPoolExecutor(2) as two:  # a run on each of two cores
+    with one_thread(), ThreadPoolExecutor(2) as two:  # one run on each of two cores
         ideals = float_beside(two, simple, stimulus, tuple(incoming))
         chips = batches(fixed, stimulus, partial(engine.run, fixed))
         for floating, batch in zip(ideals, chips, strict=True):
@@ -111,23 +113,23 @@ def compare(
             chip, ideal = batch.did, floating.result()
             by_itself = two.submit(alone, fixed, runs["all"], enters, ideal.spikes)
             again = two.map(lambda layers, e=enters: rerun(fixed, layers, e, read), runs.values())
-            sums.add_input(enters)
-            sums.add_chip(ideal, chip, count)
+            departures.add_input(enters)
+            departures.add_chip(ideal, chip, count)
             result = scores["float"].add(batch.first, ideal)
             scores["fixed"].add(batch.first, chip.recording, result)
-            sums.alone.add_spikes(ideal.spikes, by_itself.result(), count)
-            for run, done in zip(runs, again, strict=True):
+            departures.alone.add_spikes(ideal.spikes, by_itself.result(), count)
+            for run, recording in zip(runs, again, strict=True):
                 if run == CONTROL:
-                    control = {name: done.spikes[name] for name in ideal.spikes}
-                    sums.control.add_spikes(ideal.spikes, control, count)
+                    control = {name: recording.spikes[name] for name in ideal.spikes}
+                    departures.control.add_spikes(ideal.spikes, control, count)
                 else:
-                    sums.runs[run].add_spikes(control, done.spikes, count)
-                    scores[run].add(batch.first, done, result)
+                    departures.runs[run].add_spikes(control, recording.spikes, count)
+                    scores[run].add(batch.first, recording, result)
             progress("compare", batch.last, len(data))
-        parted = _first(fixed, simple, incoming, stimulus, sums)
+        parted = _first(fixed, simple, incoming, stimulus, departures)
     kinds = {name: type(simple.nodes[name]).__name__ for name in incoming}
-    found = document(fixed, kinds, runs[CONTROL], runs["all"], sums, scores, parted)
-    return {"data": data.name, "seed": stimulus.seed, **found}
+    comparison = document(fixed, kinds, runs[CONTROL], runs["all"], departures, scores, parted)
+    return {"data": data.name, "seed": stimulus.seed, **comparison}
 
 
 def _first(
@@ -135,13 +137,13 @@ def _first(
     simple: Graph,
     incoming: Mapping[str, Incoming],
     stimulus: Stimulus,
-    sums: Sums,
+    departures: Departures,
 ) -> Parted | None:
-    """Run the one sample again in which the first spike differs, and look into its neuron."""
-    place = sums.chip.first
+    """Run again the sample in which the first spike differs, and examine that neuron."""
+    place = departures.chip.first
     if place is None:
         return None
-    name = list(sums.chip.layers)[place.layer]
+    name = list(departures.chip.layers)[place.layer]
     data, steps = stimulus.data, stimulus.steps
     span = (place.sample, place.sample + 1, steps, stimulus.seed)
     enters = given(fixed, data.values[slice(*span[:2])], encode(fixed, data, *span))

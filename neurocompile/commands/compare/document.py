@@ -1,7 +1,7 @@
-"""What a comparison found, as JSON-ready figures.
+"""The result of a comparison, as JSON-ready figures.
 
 In:  the sums over all samples, and the runs of the first neuron whose spike differs.
-Out: one document; the terminal and the pictures are made from it and from nothing else.
+Out: one document; the tables and the pictures are made only from it.
 Steps count from 1 and samples from 0; rates and agreement are parts of 1; membrane errors are in
 units of the threshold, or of a readout's largest float potential.
 """
@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from neurocompile.commands.compare.apart import EDGES, Apart, Errors, Place
+from neurocompile.commands.compare.apart import EDGES, Apart, MembraneErrors, SpikeIndex
 from neurocompile.commands.compare.causes import Reached, cause
-from neurocompile.commands.compare.rounding import CLASSES, Layer
+from neurocompile.commands.compare.departures import BURSTING_RATE, Departures, Idle, idle
+from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation
 from neurocompile.commands.compare.sentences import CAUSES, summary
-from neurocompile.commands.compare.sums import BURSTING_RATE, Idle, Sums, idle
 from neurocompile.engines.score import Score
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF
 from neurocompile.ir.graph import Graph
@@ -25,15 +25,15 @@ from neurocompile.ir.nodes import size
 
 @dataclass(frozen=True, eq=False)
 class Parted:
-    """The first spike that differs, and the others of its layer, step and sample.
+    """The first spike that differs, and the others in its layer, step and sample.
 
     Attributes:
-        place: Where the first is.
-        spikes: Whether the float network has each; the place's neuron comes first.
-        runs: What each neuron reached in every run.
+        place: Where the first one is.
+        spikes: Whether each neuron spikes in the float network; the neuron of `place` comes first.
+        runs: The state of each neuron in every run.
     """
 
-    place: Place
+    place: SpikeIndex
     spikes: Sequence[bool]
     runs: Sequence[Mapping[str, Reached]]
 
@@ -41,32 +41,32 @@ class Parted:
 def document(
     graph: Graph,
     kinds: Mapping[str, str],
-    exact: Mapping[str, Layer],
-    chip: Mapping[str, Layer],
-    sums: Sums,
+    exact: Mapping[str, RoundedPopulation],
+    chip: Mapping[str, RoundedPopulation],
+    departures: Departures,
     scores: Mapping[str, Score],
     parted: Parted | None,
 ) -> dict[str, Any]:
-    """Everything that was found.
+    """The whole document.
 
     Args:
         graph: FIXED graph.
-        kinds: Kind of each layer's neurons.
-        exact, chip: Its layers with nothing and with everything rounded.
-        sums: Spikes and potentials of all samples.
-        scores: Results of all samples by run, the float network's under "float".
+        kinds: Kind of neuron by layer.
+        exact, chip: Populations with nothing rounded, and with everything rounded.
+        departures: How every run differs from the float network, over all samples.
+        scores: Score of each run over all samples, the float network's under "float".
         parted: The first spike that differs, or None.
     """
-    layers = [_layer(n, kinds[n], exact[n], chip[n], sums) for n, _ in graph.of(CubaLIF)]
+    layers = [_layer(n, kinds[n], exact[n], chip[n], departures) for n, _ in graph.of(CubaLIF)]
     names = [row["name"] for row in layers]
-    runs = {**sums.runs, "fixed": sums.chip}
+    runs = {**departures.runs, "fixed": departures.chip}
     first = None if parted is None else _first(graph, names, parted)
-    found = {
-        "samples": sums.chip.samples,
-        "steps": sums.steps,
-        "agreement": agreement(sums.chip),
+    figures = {
+        "samples": departures.chip.samples,
+        "steps": departures.steps,
+        "agreement": agreement(departures.chip),
         "first": first,
-        "parts_first": _parts_first(sums),
+        "parts_first": _parts_first(departures),
         "float": _result(scores, "float"),
         "runs": [
             {
@@ -80,20 +80,20 @@ def document(
         ],
         "layers": layers,
         "histogram_edges": EDGES.tolist(),
-        "float64_ties": sums.control.different,
+        "float64_ties": departures.control.different,
     }
-    return {"summary": summary(found), **found}
+    return {"summary": summary(figures), **figures}
 
 
 def agreement(apart: Apart) -> float | None:
-    """Part of all spikes and non-spikes of a network that is equal; None where none can spike."""
+    """Part of all values (spike or no spike) that are equal; None if no neuron can spike."""
     rows = [row for row in apart.layers.values() if row.compared]
     values = sum(row.compared * len(row.equal) for row in rows)
     return sum(int(row.equal.sum()) for row in rows) / values if values else None
 
 
 def path_to(graph: Graph, name: str) -> str:
-    """A layer behind what leads to it: "conv2 -> lif2"."""
+    """A layer after what leads to it: "conv2 -> lif2"."""
     before = [
         b
         for b in graph.before(name)
@@ -104,26 +104,29 @@ def path_to(graph: Graph, name: str) -> str:
     return f"{' + '.join(inputs + synapses)} -> {name}"
 
 
-def _parts_first(sums: Sums) -> str | None:
-    """The class whose own run parts at the earliest step and, then, layer of all samples.
+def _parts_first(departures: Departures) -> str | None:
+    """The class whose own run differs at the earliest step and, within it, the earliest layer.
 
-    Of several, the one whose spikes agree least; "combined" where only all together part.
+    Of several such classes, the one whose spikes agree least. "combined" if only all classes
+    together make a difference.
     """
-    places = {run: apart.first for run, apart in sums.runs.items()}
+    places = {run: apart.first for run, apart in departures.runs.items()}
     alone = {run: place for run, place in places.items() if place and run in CLASSES}
     if not alone:
         return "combined" if places["all"] else None
     return min(
-        alone, key=lambda run: (alone[run].step, alone[run].layer, agreement(sums.runs[run]))
+        alone, key=lambda run: (alone[run].step, alone[run].layer, agreement(departures.runs[run]))
     )
 
 
-def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[str, Any]:
-    row = sums.chip.layers[name]
-    spiking = sums.incoming[name].neuron.spiking
+def _layer(
+    name: str, kind: str, exact: RoundedPopulation, chip: RoundedPopulation, departures: Departures
+) -> dict[str, Any]:
+    row = departures.chip.layers[name]
+    spiking = departures.incoming[name].neuron.spiking
     unit = 1.0 if spiking else row.largest or 1.0
-    total = sums.steps * sums.chip.samples
-    found: dict[str, Any] = {
+    total = departures.steps * departures.chip.samples
+    figures: dict[str, Any] = {
         "name": name,
         "kind": kind,
         "neurons": size(exact.node.shape),
@@ -144,8 +147,8 @@ def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[
             "all": _errors(row.after, unit),
             "histogram": row.histogram.tolist() if spiking else None,
         },
-        "saturations": sums.saturations[name],
-        "wraps": sums.wraps[name],
+        "saturations": departures.saturations[name],
+        "wraps": departures.wraps[name],
         "float": None,
         "fixed": None,
         "silenced": None,
@@ -153,15 +156,15 @@ def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[
         "changed": None,
     }
     if not spiking:
-        return found
+        return figures
     a, b = int(row.reference.sum()), int(row.other.sum())
-    runs = {**sums.runs, "fixed": sums.chip}
-    before = {n: r.reference for n, r in sums.chip.layers.items()}
-    after = {n: r.other for n, r in sums.chip.layers.items()}
-    floating = idle(exact, before, sums.driven, total, name)
-    fixed = idle(chip, after, sums.driven, total, name)
-    alone = sums.alone.layers[name]
-    return found | {
+    runs = {**departures.runs, "fixed": departures.chip}
+    before = {n: r.reference for n, r in departures.chip.layers.items()}
+    after = {n: r.other for n, r in departures.chip.layers.items()}
+    floating = idle(exact, before, departures.driven, total, name)
+    fixed = idle(chip, after, departures.driven, total, name)
+    alone = departures.alone.layers[name]
+    return figures | {
         "float_spikes": a,
         "fixed_spikes": b,
         "rate_change": b / a - 1 if a else None,
@@ -184,7 +187,7 @@ def _layer(name: str, kind: str, exact: Layer, chip: Layer, sums: Sums) -> dict[
 
 
 def _changed(a: int, b: int, steps: int, before: Idle, after: Idle) -> str | None:
-    """Whether a whole layer went silent or bursts, or some of its neurons do."""
+    """Whether a whole layer went silent, or now bursts."""
     if a and not b:
         return "silent"
     if b > BURSTING_RATE * steps >= a:
@@ -192,14 +195,14 @@ def _changed(a: int, b: int, steps: int, before: Idle, after: Idle) -> str | Non
     return None
 
 
-def _errors(errors: Errors, unit: float) -> dict[str, float | None]:
+def _errors(errors: MembraneErrors, unit: float) -> dict[str, float | None]:
     rms = errors.rms
     if rms is None:
         return {"rms": None, "max": None}
     return {"rms": rms / unit, "max": errors.largest / unit}
 
 
-def _place(names: list[str], place: Place | None) -> dict[str, Any] | None:
+def _place(names: list[str], place: SpikeIndex | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {
@@ -220,7 +223,7 @@ def _first(graph: Graph, names: list[str], parted: Parted) -> dict[str, Any]:
         "float_spike": spike,
         "fixed_spike": not spike,
         "cause": causes[0],
-        # potential over threshold, each of its own run
+        # potential over threshold, both of the same run
         "of_threshold": {run: one.of_threshold for run, one in runs.items()},
         "saturated": runs["fixed"].saturated,
         "wrapped": runs["fixed"].wrapped,
@@ -230,7 +233,7 @@ def _first(graph: Graph, names: list[str], parted: Parted) -> dict[str, Any]:
 
 
 def _result(scores: Mapping[str, Score], run: str) -> dict[str, Any]:
-    """Errors of what is decoded; null where nothing is, or has no target."""
+    """Errors of the decoded result; null if nothing is decoded or there is no target."""
     score, ideal = scores[run], scores["float"]
     difference = score.mean_difference
     return {

@@ -1,7 +1,8 @@
-"""A comparison as pictures: agreement over the steps, errors of the membrane, classes of rounding.
+"""A comparison as pictures: agreement by step, membrane errors, classes of rounding.
 
 In:  the document that `--json` prints.
-Out: three SVG files, the same bytes for the same figures.
+Out: three SVG files.
+The same figures give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ MANY = 8  # layers whose names do not fit beside each other
 
 
 def check_pictures(out: Path, force: bool) -> None:
-    """Refuse before any work is done.
+    """Refuse what cannot be written before any work is done.
 
     Raises:
-        NotInstalled: Without matplotlib.
-        BadInput: If one of the files exists and is not to be replaced, or cannot be written.
+        NotInstalled: If matplotlib is missing.
+        BadInput: If a file exists and must not be replaced, or cannot be written.
     """
     installed.require("pictures")
     if out.exists() and not out.is_dir():
@@ -43,24 +44,24 @@ def check_pictures(out: Path, force: bool) -> None:
         raise BadInput(f"{out} cannot be written: {parent} is not a writable directory.")
 
 
-def write_pictures(found: Mapping[str, Any], out: Path) -> list[Path]:
-    """Draw the three pictures; gives their paths."""
+def write_pictures(comparison: Mapping[str, Any], out: Path) -> list[Path]:
+    """Draw the three pictures and return their paths."""
     import matplotlib
 
     settings: Any = {"svg.hashsalt": "neurocompile", "svg.fonttype": "none"}
     with matplotlib.rc_context(settings):
-        drawn = (_agreement(found), _membrane(found), _rounding(found))
+        drawn = (_agreement(comparison), _membrane(comparison), _rounding(comparison))
         out.mkdir(parents=True, exist_ok=True)
         for name, figure in zip(NAMES, drawn, strict=True):
             figure.savefig(out / name, format="svg", metadata={"Date": None})
     return [out / name for name in NAMES]
 
 
-def _agreement(found: Mapping[str, Any]) -> Any:
-    """Part of the spikes that differ, by step, a line a layer."""
+def _agreement(comparison: Mapping[str, Any]) -> Any:
+    """Part of the spikes that agree by step, one line per layer."""
     figure, axes = _figure()
-    steps = np.arange(1, found["steps"] + 1)
-    for row in found["layers"]:
+    steps = np.arange(1, comparison["steps"] + 1)
+    for row in comparison["layers"]:
         if row["agreement_by_step"] is not None:
             axes.plot(steps, 100 * np.array(row["agreement_by_step"]), ".-", label=row["name"])
     axes.set(xlabel="step", ylabel="equal spikes, % of neurons", title="Fixed against float")
@@ -68,11 +69,11 @@ def _agreement(found: Mapping[str, Any]) -> Any:
     return figure
 
 
-def _membrane(found: Mapping[str, Any]) -> Any:
-    """How large the membrane's error is while all spikes are still equal."""
+def _membrane(comparison: Mapping[str, Any]) -> Any:
+    """Size of the membrane errors while all spikes are still equal."""
     figure, axes = _figure()
-    edges = np.array(found["histogram_edges"])
-    for row in found["layers"]:
+    edges = np.array(comparison["histogram_edges"])
+    for row in comparison["layers"]:
         counts = np.array(row["membrane"]["histogram"] or [], dtype=float)
         if counts.sum():
             axes.stairs(100 * counts / counts.sum(), edges, label=row["name"])
@@ -86,25 +87,25 @@ def _membrane(found: Mapping[str, Any]) -> Any:
     return figure
 
 
-def _rounding(found: Mapping[str, Any]) -> Any:
+def _rounding(comparison: Mapping[str, Any]) -> Any:
     """What each class of rounding does to the spikes, by layer."""
     figure, axes = _figure()
-    rows = [row for row in found["layers"] if row["agreement"] is not None]
+    rows = [row for row in comparison["layers"] if row["agreement"] is not None]
     place = np.arange(len(rows))
-    runs = [run["run"] for run in found["runs"]]
+    runs = [run["run"] for run in comparison["runs"]]
     wide = 0.8 / len(runs)
     for number, run in enumerate(runs):
         differ = [100 * (1 - row["agreement_by_run"][run]) for row in rows]
         axes.bar(place + wide * (number - (len(runs) - 1) / 2), differ, wide, label=ROUNDED[run])
     turn = 90 if len(rows) > MANY else 0
     axes.set_xticks(place, [row["name"] for row in rows], rotation=turn)
-    axes.set(ylabel="spikes that differ, % of neurons and steps", title="One class rounded alone")
+    axes.set(ylabel="spikes that differ, % of neurons and steps", title="One class at a time")
     _legend(axes)
     return figure
 
 
 def _figure() -> Any:
-    """A figure that no window system knows of."""
+    """A figure that needs no window system."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 

@@ -1,9 +1,9 @@
 """Run a population's own step in exact arithmetic, with some of its parameters rounded.
 
-In:  layers out of `rounding`, the input of some samples.
-Out: spikes and potentials in float membrane units, as the float network's recording has them.
-The step is `CubaLIF.step`, the only definition there is; `RealOps` gives it numbers that are
-never cut, wrapped or clipped, `TorchOps` the chip's arithmetic.
+In:  populations from `rounding`, the input of some samples.
+Out: spikes and potentials in float membrane units, as in the float network's recording.
+The step is `CubaLIF.step`, its only definition. `RealOps` computes it with real numbers that are
+never cut, wrapped or clipped, `TorchOps` in the chip's arithmetic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.commands.compare.rounding import Layer, Link
+from neurocompile.commands.compare.rounding import RoundedPopulation, RoundedSynapse
 from neurocompile.data.inputs import Encoded, currents
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.torch_ops import TorchOps, apply, tensor
@@ -37,7 +37,7 @@ class RealOps:
         return x
 
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """Yes where the condition holds, else no."""
+        """`yes` where the condition holds, else `no`."""
         return torch.where(condition, yes, no)
 
     def wrap(self, x: Any) -> Any:
@@ -45,18 +45,18 @@ class RealOps:
         return x
 
     def decay(self, x: Any, keep: Any) -> Any:
-        """x keep / 4096."""
+        """x * keep / 4096."""
         return x * (keep / UNITY)
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What enters the network for some samples, samples first.
+    """The input of the network for some samples; the first axis is the sample.
 
     Attributes:
         encoded: Spikes, or the mantissas that the host writes.
-        currents: By BiasInput, (n, *shape) float64: the same before it is rounded, without the
-            population's own bias.
+        currents: (n, *shape) float64 by BiasInput: the same input before it is rounded, without
+            the population's own bias.
     """
 
     encoded: Encoded
@@ -65,11 +65,11 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """What the populations did.
+    """Spikes and potentials of a run in exact arithmetic.
 
     Attributes:
-        spikes: By population, (n, steps, *shape) uint8.
-        membrane: By population asked for, (n, steps, *shape) float64 after reset, float units.
+        spikes: (n, steps, *shape) uint8 by population.
+        membrane: (n, steps, *shape) float64 by population asked for, after reset, float units.
     """
 
     spikes: Mapping[str, Array]
@@ -77,27 +77,27 @@ class Rerun:
 
 
 def given(graph: Graph, values: Array, encoded: Encoded) -> Given:
-    """What enters a FIXED graph.
+    """The input of a FIXED graph.
 
     Args:
         graph: FIXED graph.
-        values: (n, ...) some samples.
-        encoded: The same samples as the engines take them.
+        values: (n, ...) samples.
+        encoded: The same samples, encoded for the engines.
     """
     written = {name: currents(graph, name, values) for name, _ in graph.of(BiasInput)}
     return Given(encoded, written)
 
 
 def rerun(
-    graph: Graph, layers: Mapping[str, Layer], enters: Given, membranes: Collection[str]
+    graph: Graph, layers: Mapping[str, RoundedPopulation], enters: Given, membranes: Collection[str]
 ) -> Rerun:
     """Run the whole network from its initial state, in exact arithmetic.
 
     Args:
         graph: FIXED graph.
-        layers: From `rounding.rounded`.
+        layers: Result of `rounding.rounded`.
         enters: Input of the samples.
-        membranes: Layers whose potentials to keep.
+        membranes: Layers whose potentials are recorded.
     """
     spikes: dict[str, Array] = {}
     membrane: dict[str, Array] = {}
@@ -107,65 +107,64 @@ def rerun(
         for names, _ in schedule(graph):
             inside = [name for name in names if name in layers]
             runs = {n: Neurons(layers[n], bias_of(layers[n], enters), RealOps()) for n in inside}
-            arrive = {
-                n: arrivals(
-                    layers[n], (k for k in layers[n].links if k.source not in inside), flow, steps
-                )
-                for n in inside
-            }
-            made = {n: torch.zeros(steps, samples, *layers[n].node.shape).double() for n in inside}
-            kept = {n: torch.empty_like(made[n]) for n in inside if n in membranes}
+            outer = {n: (s for s in layers[n].synapses if s.source not in inside) for n in inside}
+            arrive = {n: arrivals(layers[n], outer[n], flow, steps) for n in inside}
+            sent = {n: torch.zeros(steps, samples, *layers[n].node.shape).double() for n in inside}
+            potentials = {n: torch.empty_like(sent[n]) for n in inside if n in membranes}
             for t in range(steps):
                 for n in inside:
-                    now = arrive[n][t] + arrived_at(layers[n], made, t)
-                    made[n][t] = runs[n].step(now)
-                    if n in kept:
-                        kept[n][t] = runs[n].v
-            flow.update(made)
+                    now = arrive[n][t] + arrived_at(layers[n], sent, t)
+                    sent[n][t] = runs[n].step(now)
+                    if n in potentials:
+                        potentials[n][t] = runs[n].v
+            flow.update(sent)
             for n in inside:
-                spikes[n] = made[n].transpose(0, 1).to(torch.uint8).numpy()
-            for n, v in kept.items():
+                spikes[n] = sent[n].transpose(0, 1).to(torch.uint8).numpy()
+            for n, v in potentials.items():
                 membrane[n] = v.transpose(0, 1).numpy() * layers[n].node.scale
                 membrane[n] += layers[n].node.offset
     return Rerun(spikes, membrane)
 
 
 def alone(
-    graph: Graph, layers: Mapping[str, Layer], enters: Given, spikes: Mapping[str, Array]
+    graph: Graph,
+    layers: Mapping[str, RoundedPopulation],
+    enters: Given,
+    spikes: Mapping[str, Array],
 ) -> dict[str, Array]:
     """Each spiking layer by itself in the chip's arithmetic, given the float network's spikes.
 
     Args:
         graph: FIXED graph.
-        layers: With every class rounded.
+        layers: Populations with every class rounded.
         enters: Input of the samples.
-        spikes: The float network's, (n, steps, *shape) by layer.
+        spikes: Spikes of the float network, (n, steps, *shape) by layer.
 
     Returns:
-        (n, steps, *shape) uint8 by layer: it differs where this layer alone makes it differ.
+        (n, steps, *shape) uint8 by layer; differences from `spikes` are caused by this layer only.
     """
     flow = {**sources(graph, enters), **{n: time_first(s) for n, s in spikes.items()}}
-    found = {}
+    sent = {}
     with torch.inference_mode():
         for name in spikes:
             layer = layers[name]
             neurons = Neurons(layer, bias_of(layer, enters), TorchOps())
-            arrived = arrivals(layer, layer.links, flow, enters.encoded.steps)
+            arrived = arrivals(layer, layer.synapses, flow, enters.encoded.steps)
             out = torch.stack([neurons.step(now).expand(flow[name].shape[1:]) for now in arrived])
-            found[name] = out.transpose(0, 1).to(torch.uint8).numpy()
-    return found
+            sent[name] = out.transpose(0, 1).to(torch.uint8).numpy()
+    return sent
 
 
 def sources(graph: Graph, enters: Given) -> dict[str, torch.Tensor]:
-    """What no neuron sends: input spikes and always-on axons, (steps, n, *shape)."""
-    found = {}
+    """Spikes that no neuron sends: input and always-on axons, (steps, n, *shape)."""
+    sent = {}
     for name, node in graph.of(SpikeInput, AlwaysOn):
         if isinstance(node, SpikeInput):
-            found[name] = time_first(enters.encoded.values[name])
+            sent[name] = time_first(enters.encoded.values[name])
         else:
             lead = (enters.encoded.steps, enters.encoded.samples)
-            found[name] = torch.ones(*lead, *node.shape).double()
-    return found
+            sent[name] = torch.ones(*lead, *node.shape).double()
+    return sent
 
 
 def time_first(spikes: Array) -> torch.Tensor:
@@ -174,34 +173,38 @@ def time_first(spikes: Array) -> torch.Tensor:
 
 
 def arrivals(
-    layer: Layer, links: Iterable[Link], flow: Mapping[str, torch.Tensor], steps: int
+    layer: RoundedPopulation,
+    synapses: Iterable[RoundedSynapse],
+    flow: Mapping[str, torch.Tensor],
+    steps: int,
 ) -> torch.Tensor:
-    """What arrives in every step out of populations that have run: (steps, n or 1, *shape)."""
+    """What arrives in every step from populations that have run: (steps, n or 1, *shape)."""
     total = torch.zeros(steps, *(1,) * (1 + len(layer.node.shape))).double()
-    for link in links:
-        x = flow[link.source]
-        late = torch.cat([torch.zeros_like(x[: link.delay]), x[: max(0, steps - link.delay)]])
-        total = total + _through(layer, link, late)
+    for synapse in synapses:
+        x = flow[synapse.source]
+        late = torch.cat([torch.zeros_like(x[: synapse.delay]), x[: max(0, steps - synapse.delay)]])
+        total = total + _through(layer, synapse, late)
     return total
 
 
-def arrived_at(layer: Layer, flow: Mapping[str, torch.Tensor], t: int) -> Any:
-    """What arrives in step t over links out of the populations that run right now."""
+def arrived_at(layer: RoundedPopulation, flow: Mapping[str, torch.Tensor], t: int) -> Any:
+    """What arrives in step t from the populations that are running now."""
     total: Any = 0.0
-    for link in layer.links:
-        if link.source in flow and t >= link.delay:
-            total = total + _through(layer, link, flow[link.source][t - link.delay][None])[0]
+    for synapse in layer.synapses:
+        if synapse.source in flow and t >= synapse.delay:
+            sent = flow[synapse.source][t - synapse.delay]
+            total = total + _through(layer, synapse, sent[None])[0]
     return total
 
 
-def _through(layer: Layer, link: Link, x: torch.Tensor) -> torch.Tensor:
+def _through(layer: RoundedPopulation, synapse: RoundedSynapse, x: torch.Tensor) -> torch.Tensor:
     """(steps, n, *source) spikes -> (steps, n, *shape) chip units of v."""
-    done = apply(link.op, x.reshape(-1, *link.in_shape), link.in_shape)
-    return done.reshape(*x.shape[:2], *layer.node.shape) * tensor(link.factor, done)
+    arriving = apply(synapse.op, x.reshape(-1, *synapse.in_shape), synapse.in_shape)
+    return arriving.reshape(*x.shape[:2], *layer.node.shape) * tensor(synapse.factor, arriving)
 
 
-def bias_of(layer: Layer, enters: Given) -> Array:
-    """The bias of each step, () or shape or (n, *shape), chip units of v."""
+def bias_of(layer: RoundedPopulation, enters: Given) -> Array:
+    """The bias in each step: () or shape or (n, *shape), chip units of v."""
     if not layer.host:
         return np.asarray(layer.constants.bias)
     unit = 2.0**layer.node.bias_exp
@@ -214,12 +217,12 @@ class Neurons:
     """The state of a population for some samples.
 
     Attributes:
-        v: After the last step and its reset, (n, *shape).
-        potential: In the last step before saturation and reset.
-        current: In the last step before its wrap.
+        v: (n, *shape) potential after the last step and its reset.
+        potential: Potential in the last step, before saturation and reset.
+        current: Synaptic current in the last step, before it wraps.
     """
 
-    def __init__(self, layer: Layer, bias: Array, ops: Any):
+    def __init__(self, layer: RoundedPopulation, bias: Array, ops: Any):
         self.node = layer.node
         self.ops = ops
         like = torch.zeros(1, dtype=torch.float64)
@@ -230,11 +233,11 @@ class Neurons:
         self.potential = self.current = self.v
 
     def step(self, arrived: torch.Tensor) -> torch.Tensor:
-        """One step, given (n, *shape) chip units of v; gives the spikes."""
-        done = self.node.step(
+        """Take one step, given what arrives, (n, *shape) chip units of v; returns the spikes."""
+        outcome = self.node.step(
             self.ops, (self.u, self.v), arrived / (1 << ALIGN_BITS), self.constants
         )
-        self.u, self.v = done.state
-        self.potential, self.current = done.potential, done.current
-        out: torch.Tensor = done.out
+        self.u, self.v = outcome.state
+        self.potential, self.current = outcome.potential, outcome.current
+        out: torch.Tensor = outcome.out
         return out

@@ -1,8 +1,8 @@
-"""Every number of a network twice: as the float network has it, and as the chip rounded it.
+"""Every parameter of a network twice: exact as in the float network, and as the chip rounds it.
 
 In:  FIXED graph, and the simplified FLOAT graph that it was made from.
-Out: for each population the numbers of its step and what arrives at it, with the classes of
-     parameters that were asked for rounded and all others exact.
+Out: for each population the parameters of its step and its synapses, with the requested classes
+     of parameters rounded and all others exact.
 Both are in chip units of the membrane (float value = number x scale + offset), so that integers
 stay whole in float64. Exact numbers come from the FLOAT graph and the scale, never from integers.
 """
@@ -24,19 +24,19 @@ from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.incoming import Incoming, read_incoming
 
-CLASSES = ("weight", "threshold", "bias", "decay")  # what the chip rounds
+CLASSES = ("weight", "threshold", "bias", "decay")  # the parameters that the chip rounds
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
-    """One synapse as numbers: what arrives is factor * op(spikes of `delay` steps ago).
+class RoundedSynapse:
+    """One synapse as real numbers: what arrives is factor * op(spikes of `delay` steps ago).
 
     Attributes:
-        source: Population that the spikes come from.
-        delay: Steps of the network's own time.
-        in_shape: Shape that the map works on.
+        source: Name of the population that sends the spikes.
+        delay: Delay in steps of the network's own time.
+        in_shape: Input shape of the map.
         op: Linear map without bias.
-        factor: () or shape of the target, chip units of v.
+        factor: () or shape of the target; chip units of v.
     """
 
     source: str
@@ -47,80 +47,80 @@ class Link:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """One population as numbers.
+class RoundedPopulation:
+    """One population as real numbers.
 
     Attributes:
-        node: The population; its step is run.
-        constants: What the step reads: parts in 4096 kept, bias, threshold; () or shape.
-        start: v before the first step, () or shape.
-        links: What arrives.
-        host: Name of the BiasInput that writes its bias, "" without.
+        node: The population, whose step is run.
+        constants: Constants of the step: parts in 4096 kept, bias, threshold; () or shape.
+        start: () or shape, v before the first step.
+        synapses: The synapses into it.
+        host: Name of the BiasInput that writes its bias, "" if there is none.
         written: Whether the host's writes are rounded to mantissas.
     """
 
     node: CubaLIF
     constants: FixedConstants
     start: Array
-    links: tuple[Link, ...]
+    synapses: tuple[RoundedSynapse, ...]
     host: str
     written: bool
 
 
 def threshold_of(incoming: Incoming) -> Array:
-    """The float threshold above the level that the chip calls 0, () or shape, membrane units."""
+    """The float threshold above the level that is 0 on the chip: () or shape, membrane units."""
     return np.asarray(incoming.numbers.v_th - incoming.level)
 
 
 def incomings(fixed: Graph, simple: Graph) -> dict[str, Incoming]:
-    """What the FLOAT graph says about each population of the FIXED graph.
+    """The part of the FLOAT graph that became each population of the FIXED graph.
 
     Raises:
-        BadInput: If one was not made from the other.
+        BadInput: If one graph was not made from the other.
     """
     shape = shapes(simple)
-    found = {}
+    incoming = {}
     for name, node in fixed.of(CubaLIF):
         if name not in simple.nodes or shape[name] != node.shape:
             raise _strangers(f"layer '{name}'")
         by_axon = any(_by_axon(fixed, s) for s in fixed.before(name))
-        found[name] = read_incoming(simple, name, shape, by_axon)
-    return found
+        incoming[name] = read_incoming(simple, name, shape, by_axon)
+    return incoming
 
 
 def rounded(
     fixed: Graph, incoming: Mapping[str, Incoming], classes: Collection[str]
-) -> dict[str, Layer]:
+) -> dict[str, RoundedPopulation]:
     """The populations with these classes of parameters rounded, by name in the graph's order.
 
-    A bias counts as a bias wherever it lives: in a register, in the weight of an always-on axon,
-    or in what the host writes. v before the first step belongs to it.
+    A bias is of class "bias" wherever it is stored: in a register, in the weight of an always-on
+    axon, or in what the host writes. v before the first step belongs to the same class.
 
     Args:
         fixed: FIXED graph.
-        incoming: From `incomings`.
-        classes: Any of `CLASSES`.
+        incoming: Result of `incomings`.
+        classes: Some of `CLASSES`.
     """
-    found = {}
+    populations = {}
     for name, node in fixed.of(CubaLIF):
         before = fixed.before(name)
-        found[name] = Layer(
+        populations[name] = RoundedPopulation(
             node=node,
             constants=_constants(node, incoming[name], classes),
             start=_of(node.v_init) if "bias" in classes else incoming[name].start / node.scale,
-            links=tuple(
-                _link(fixed, s, node, incoming[name], classes)
+            synapses=tuple(
+                _rounded_synapse(fixed, s, node, incoming[name], classes)
                 for s in before
                 if isinstance(fixed.nodes[s], Synapse)
             ),
             host=next((s for s in before if isinstance(fixed.nodes[s], BiasInput)), ""),
             written="bias" in classes,
         )
-    return found
+    return populations
 
 
 def _constants(node: CubaLIF, incoming: Incoming, classes: Collection[str]) -> FixedConstants:
-    """The chip's own where rounded; a readout's threshold is no number of the network."""
+    """The constants of the step; a readout has no threshold in the float network."""
     chip, numbers = node.constants(), incoming.numbers
     keep_u = 0.0 if numbers.syn_leak is None else UNITY * (1 - numbers.syn_leak)
     keep_v = UNITY if numbers.mem_leak is None else UNITY * (1 - numbers.mem_leak)
@@ -136,9 +136,9 @@ def _constants(node: CubaLIF, incoming: Incoming, classes: Collection[str]) -> F
     )
 
 
-def _link(
+def _rounded_synapse(
     fixed: Graph, name: str, node: CubaLIF, incoming: Incoming, classes: Collection[str]
-) -> Link:
+) -> RoundedSynapse:
     synapse: Synapse = fixed.nodes[name]
     (source,) = fixed.before(name)
     axon = _by_axon(fixed, name)
@@ -153,11 +153,11 @@ def _link(
             op = next((a.op for a in incoming.arrivals if a.link == name), None)
             if op is None:
                 raise _strangers(f"synapse '{name}'")
-    return Link(source, synapse.delay, synapse.in_shape, op, factor)
+    return RoundedSynapse(source, synapse.delay, synapse.in_shape, op, factor)
 
 
 def _by_axon(fixed: Graph, name: str) -> bool:
-    """Whether a node before a population brings a bias by an always-on axon."""
+    """Whether a node before a population carries its bias from an always-on axon."""
     return any(isinstance(fixed.nodes[source], AlwaysOn) for source in fixed.before(name))
 
 

@@ -1,7 +1,7 @@
-"""A comparison in plain English: what a reader should know, a sentence each.
+"""A comparison in plain English: what a reader should know, in single sentences.
 
 In:  the figures of `document`.
-Out: sentences, the first on where the networks part and why.
+Out: sentences; the first says where the networks first differ and why.
 """
 
 from __future__ import annotations
@@ -9,35 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-NOTICEABLE = 0.05  # a layer that spikes so much less or more is worth a sentence
+NOTICEABLE = 0.05  # a layer whose spikes change by more than this part is worth a sentence
 CAUSES = {
     "weight": "rounding of the weights",
     "threshold": "rounding of the threshold",
     "bias": "rounding of the bias",
     "decay": "rounding of the decays",
-    "combined": "all rounding together, and no class of parameters alone",
+    "combined": "all rounding together, no class of parameters by itself",
     "wrap": "its synaptic current wrapped around 24 bits",
     "saturation": "its membrane was cut to 24 bits",
-    "truncation": "the chip cuts off a fraction at each decay; rounded parameters do not make it",
-    "tie": "none; the float potential is the threshold, as far as float64 can tell",
+    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
+    "tie": "none; the float potential equals the threshold within the precision of float64",
 }
 CLASSES = {"weight": "weights", "threshold": "thresholds", "bias": "biases", "decay": "decays"}
 
 
-def summary(found: Mapping[str, Any]) -> list[str]:
-    """All there is to say.
+def summary(comparison: Mapping[str, Any]) -> list[str]:
+    """All sentences.
 
     Args:
-        found: The document without its summary.
+        comparison: The document without its summary.
     """
-    first = found["first"]
+    first = comparison["first"]
     if first is None:
-        return [_no_difference(found), *_each_layer(found)]
-    return [_first(first), *_others(first), *_costly(found), *_alone(found), *_each_layer(found)]
+        return [_no_difference(comparison), *_each_layer(comparison)]
+    return [
+        _first(first),
+        *_others(first),
+        *_costly(comparison),
+        *_alone(comparison),
+        *_each_layer(comparison),
+    ]
 
 
 def beside_one(ratio: float) -> str:
-    """A ratio with four decimals, or with as many as it takes to tell it from 1."""
+    """A ratio with four decimals, or with as many as are needed to tell it from 1."""
     digits = 4
     while digits < 12 and round(ratio, digits) == 1 and ratio != 1:
         digits += 1
@@ -45,16 +51,16 @@ def beside_one(ratio: float) -> str:
 
 
 def percent(part: float) -> str:
-    """A part of 1 in percent; never 100 where it is less."""
+    """A part of 1 in percent; never 100 if it is less."""
     return f"{min(100 * part, 99.99) if part < 1 else 100:.2f} %"
 
 
-def _no_difference(found: Mapping[str, Any]) -> str:
-    neurons = sum(row["neurons"] for row in found["layers"] if row["agreement"] is not None)
-    values = neurons * found["steps"] * found["samples"]
+def _no_difference(comparison: Mapping[str, Any]) -> str:
+    neurons = sum(row["neurons"] for row in comparison["layers"] if row["agreement"] is not None)
+    values = neurons * comparison["steps"] * comparison["samples"]
     return (
-        f"Every spike agrees: {neurons:,} neurons, {found['steps']} steps, {found['samples']} "
-        f"samples, {values:,} values."
+        f"Every spike agrees: {neurons:,} neurons, {comparison['steps']} steps, "
+        f"{comparison['samples']} samples, {values:,} values."
     )
 
 
@@ -70,7 +76,7 @@ def _first(first: Mapping[str, Any]) -> str:
             f"fixed {beside_one(values['fixed'])}"
         )
     return (
-        f"They first part in layer '{first['path']}' at step {first['step']} of sample "
+        f"They first differ in layer '{first['path']}' at step {first['step']} of sample "
         f"{first['sample']} (neuron ({neuron})): {reached}. Cause: {CAUSES[first['cause']]}."
     )
 
@@ -78,45 +84,45 @@ def _first(first: Mapping[str, Any]) -> str:
 def _others(first: Mapping[str, Any]) -> Iterator[str]:
     """The other spikes that differ in that layer and step of that sample."""
     if first["differ_there"] > 1:
-        each = ", ".join(f"{cause} {count:,}" for cause, count in first["causes_there"].items())
-        yield f"{first['differ_there']:,} of its neurons part in that step; causes: {each}."
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in first["causes_there"].items())
+        yield f"{first['differ_there']:,} of its neurons differ in that step; causes: {causes}."
 
 
-def _costly(found: Mapping[str, Any]) -> Iterator[str]:
-    """The class that alone does the most harm to the result, or to the spikes."""
-    runs = {row["run"]: row for row in found["runs"]}
+def _costly(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """The class that by itself does the most harm to the result, or to the spikes."""
+    runs = {row["run"]: row for row in comparison["runs"]}
     all_of_them = runs["fixed"]
-    if found["float"]["ratio"] is not None:
+    if comparison["float"]["ratio"] is not None:
         worst = max(CLASSES, key=lambda run: runs[run]["ratio"])
         if runs[worst]["ratio"] > 1:
             yield (
-                f"Of one class, the chip's {CLASSES[worst]} alone cost most: reconstruction error "
-                f"x {runs[worst]['ratio']:.4f}; everything as on the chip: x "
+                f"Of the single classes, the chip's {CLASSES[worst]} cost most: reconstruction "
+                f"error x {runs[worst]['ratio']:.4f}; everything as on the chip: x "
                 f"{all_of_them['ratio']:.4f}."
             )
         return
     worst = min(CLASSES, key=lambda run: runs[run]["agreement"])
     if runs[worst]["agreement"] < 1:
         yield (
-            f"Of one class, the chip's {CLASSES[worst]} alone cost most: "
+            f"Of the single classes, the chip's {CLASSES[worst]} cost most: "
             f"{percent(runs[worst]['agreement'])} of all spikes agree; everything as on the chip: "
             f"{percent(all_of_them['agreement'])}."
         )
 
 
-def _alone(found: Mapping[str, Any]) -> Iterator[str]:
-    """The layer that departs most by itself, not by what it is given."""
-    rows = [row for row in found["layers"] if row["agreement_alone"] is not None]
+def _alone(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """The layer that differs most by itself, apart from differences in its input."""
+    rows = [row for row in comparison["layers"] if row["agreement_alone"] is not None]
     worst = min(rows, key=lambda row: row["agreement_alone"])
     if len(rows) > 1 and worst["agreement_alone"] < 1:
         yield (
-            f"Given the float network's own spikes, layer '{worst['name']}' departs most: "
+            f"Given the float network's own spikes, layer '{worst['name']}' differs most: "
             f"{percent(worst['agreement_alone'])} agree."
         )
 
 
-def _each_layer(found: Mapping[str, Any]) -> Iterator[str]:
-    for row in found["layers"]:
+def _each_layer(comparison: Mapping[str, Any]) -> Iterator[str]:
+    for row in comparison["layers"]:
         yield from _rates(row)
         advice = "Calibrate on data like these, or lower the weights before it."
         if row["wraps"]:
@@ -132,7 +138,7 @@ def _each_layer(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rates(row: Mapping[str, Any]) -> Iterator[str]:
-    """A layer that went silent, bursts, or spikes much less or more; and what makes it alone."""
+    """A layer that went silent, bursts, or spikes much less or more, and the class behind it."""
     change = row["rate_change"]
     if row["float_spikes"] == 0 and row["fixed_spikes"]:
         yield (
@@ -151,4 +157,4 @@ def _rates(row: Mapping[str, Any]) -> Iterator[str]:
         text += f"; {row['silenced']:,} of its {row['neurons']:,} neurons never spike any more"
     alone = {run: row["rate_change_by_run"][run] for run in CLASSES}
     most = max(alone, key=lambda run: abs(alone[run]))
-    yield f"{text}. The chip's {CLASSES[most]} alone make {100 * alone[most]:+.1f} %."
+    yield f"{text}. The chip's {CLASSES[most]} by themselves make {100 * alone[most]:+.1f} %."

@@ -1,7 +1,7 @@
 """What a user sees of a comparison: three tables and a few sentences.
 
 In:  the document that `--json` prints.
-Out: tables for people, made from it and from nothing else.
+Out: tables for people, made only from it.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ ROUNDED = {
 }
 
 
-def print_comparison(found: Mapping[str, Any]) -> None:
-    """Layers by spikes, layers by membrane, classes of rounding; then what to make of it."""
+def print_comparison(comparison: Mapping[str, Any]) -> None:
+    """Spikes by layer, membranes by layer, classes of rounding; then the sentences."""
     page = Page()
-    page.show(_spikes(found), _membrane(found), _runs(found))
-    for sentence in found["summary"]:
+    page.show(_spikes(comparison), _membrane(comparison), _runs(comparison))
+    for sentence in comparison["summary"]:
         page.say(sentence)
 
 
-def _spikes(found: Mapping[str, Any]) -> Table:
+def _spikes(comparison: Mapping[str, Any]) -> Table:
     table = Table(
         ("layer", "neurons", "float", "fixed", "change", "agree", "alone", "parts", "samples"),
         title="Spikes",
     )
-    for row in found["layers"]:
+    for row in comparison["layers"]:
         if row["agreement"] is None:
             table.add(row["name"], f"{row['neurons']:,}", *["-"] * 7)
             continue
-        spikes = (f"{row[k] / found['samples']:,.0f}" for k in ("float_spikes", "fixed_spikes"))
+        spikes = (
+            f"{row[k] / comparison['samples']:,.0f}" for k in ("float_spikes", "fixed_spikes")
+        )
         table.add(
             row["name"], f"{row['neurons']:,}", *spikes, _signed(row["rate_change"]),
             percent(row["agreement"]), percent(row["agreement_alone"]),
@@ -47,19 +49,19 @@ def _spikes(found: Mapping[str, Any]) -> Table:
             f"{row['samples_parted']:,}",
         )  # fmt: skip
     table.caption = (
-        f"Spikes per sample, mean of {found['samples']} samples of {found['data']}, "
-        f"{found['steps']} steps. agree: equal in every neuron and step; alone: the same, each "
-        "layer given the float network's spikes. parts: the first step in which a spike differs; "
-        "samples: in how many one does."
+        f"Spikes per sample, mean of {comparison['samples']} samples of {comparison['data']}, "
+        f"{comparison['steps']} steps. agree: part of the neurons and steps that are equal; "
+        "alone: the same, with each layer given the float network's spikes. parts: the first step "
+        "in which a spike differs; samples: number of samples in which one does."
     )
     return table
 
 
-def _membrane(found: Mapping[str, Any]) -> Table:
+def _membrane(comparison: Mapping[str, Any]) -> Table:
     titles = ("rms", "largest", "all: rms", "largest", "cut", "wrapped", "silent", "bursting")
     table = Table(("layer", *titles), title="Membrane: error / threshold")
     readout = False
-    for row in found["layers"]:
+    for row in comparison["layers"]:
         before, after = row["membrane"]["before"], row["membrane"]["all"]
         mark = "" if row["membrane"]["unit"] == "threshold" else "*"
         readout = readout or bool(mark)
@@ -71,19 +73,19 @@ def _membrane(found: Mapping[str, Any]) -> Table:
     table.caption = (
         "Error before any spike of the sample differs, then in all steps. "
         "cut, wrapped: how often v was cut, and u wrapped, to 24 bits. silent, bursting: neurons "
-        "that never spike, and that spike in over half of all steps."
-        + (" * over its largest float potential." if readout else "")
+        "that never spike, and that spike in more than half of all steps."
+        + (" * relative to its largest float potential." if readout else "")
     )
     return table
 
 
-def _runs(found: Mapping[str, Any]) -> Table:
-    first = found["first"]
-    result = _result_column(found)
+def _runs(comparison: Mapping[str, Any]) -> Table:
+    first = comparison["first"]
+    result = _result_column(comparison)
     titles = ["rounded", "parts in", "at", "samples", "agree"]
     titles += ([result[1]] if result else []) + (["v / threshold"] if first else [])
     table = Table(titles, texts=("parts in", "at"), title="Rounding: one at a time")
-    for row in ({"run": "nothing", "float": True, **found["float"]}, *found["runs"]):
+    for row in ({"run": "nothing", "float": True, **comparison["float"]}, *comparison["runs"]):
         values = ["-", "-", "0", percent(1.0)]
         if "float" not in row:
             place = row["first"]
@@ -96,8 +98,8 @@ def _runs(found: Mapping[str, Any]) -> Table:
             values.append("-" if ratio is None else beside_one(ratio))
         table.add(ROUNDED.get(row["run"], row["run"]), *values)
     table.caption = (
-        "The float network again, one class of its parameters as the chip has it. on the chip: all "
-        "of them, and its integer arithmetic."
+        "The float network with one class of its parameters rounded as on the chip. on the chip: "
+        "all classes, and the chip's integer arithmetic."
     )
     if first:
         neuron = ", ".join(map(str, first["neuron"]))
@@ -108,9 +110,9 @@ def _runs(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def _result_column(found: Mapping[str, Any]) -> Any:
-    """(key, title, how a row shows it) of what the network's decoder reads; None without."""
-    ideal = found["float"]
+def _result_column(comparison: Mapping[str, Any]) -> Any:
+    """(key, title, how a row shows it) of the decoder's result; None if nothing is decoded."""
+    ideal = comparison["float"]
     if ideal["ratio"] is not None:
         return "ratio", "error", lambda row: f"x {row['ratio']:.4f}"
     if ideal["accuracy"] is not None:
@@ -121,7 +123,7 @@ def _result_column(found: Mapping[str, Any]) -> Any:
 
 
 def _both(row: Mapping[str, Any], what: str) -> str:
-    """A count of float and fixed; once where they are equal."""
+    """A count of float and fixed; only one number where they are equal."""
     if row["float"] is None:
         return "-"
     before, after = row["float"][what], row["fixed"][what]

@@ -141,7 +141,7 @@ def test_a_missing_baseline_is_refused_with_the_command_that_writes_it(small, tm
 
 
 def changed(path, to):
-    """A baseline in which the value at a dotted path is another, or gone."""
+    """A baseline in which the value at a dotted path is changed or missing."""
 
     def change(content):
         *way, last = path.split(".")
@@ -174,7 +174,7 @@ def short_array(content):
         (lambda c: "[" * 100_000, "is broken"),
         (lambda c: json.dumps(c)[:-40], "is broken"),
         (lambda c: json.dumps({**c, "metrics": {"joules": float("nan")}}), "NaN"),
-        (lambda c: "[]", "is no baseline"),
+        (lambda c: "[]", "is not a baseline"),
         (changed("version", "2.0"), "format version 2.0"),
         (changed("metrics.spikes", None), "'metrics.spikes' is missing"),
         (changed("metrics.spikes", "many"), "'metrics.spikes' is 'many'"),
@@ -189,7 +189,7 @@ def short_array(content):
         (changed("data.file", "../../x.npz"), "'data.file' is '../../x.npz'"),
         (changed("network", "/etc/x.onnx"), "'network' is '/etc/x.onnx'"),
         (odd_weight, "'digests.layers.conv2.op.weight.range' is [1], expected a list of 2"),
-        (short_array, "'digests.layers.lif1.c' has 1 values, expected 2 of its shape"),
+        (short_array, "'digests.layers.lif1.c' has 1 values, but its shape needs 2"),
     ],
 )  # fmt: skip
 def test_a_broken_baseline_is_refused_and_stays(change, said, small, tmp_path, call):
@@ -267,7 +267,7 @@ def test_samples_kept_beside_the_baseline_are_used_from_anywhere(small, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--keep-data", "x.npz"), "add --update"),
+        (("--keep-data", "x.npz"), "Add --update"),
         (("--update", "--keep-data", "x.csv"), "ends in .npz"),
         (("--update", "--keep-network", "../x.onnx"), "in the folder of the baseline"),
     ],
@@ -351,7 +351,7 @@ def test_a_changed_encoder_and_its_encoded_input_are_named(small, tmp_path, call
     assert code == 1
     assert found["findings"][0]["where"] == "input.scale"
     assert found["runs"][0] == {
-        "layer": "input", "what": "encoded input", "change": "is not the one of the baseline"
+        "layer": "input", "what": "encoded input", "change": "differs from the baseline"
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What each changed layer alone does to the error."""
+"""The effect of each changed layer on the error, by itself."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def error(call, folder):
     return json.loads(call("simulate", folder, "--engine", "fixed", "--json")[1])["mse_fixed"]
 
 
-def test_each_changed_layer_is_weighed_alone_the_worst_first(kept, small, tmp_path, call):
+def test_each_changed_layer_is_judged_by_itself_the_worst_first(kept, small, tmp_path, call):
     make = {"lif2": gate.transposed, "lif3": gate.more("conv3", "weight_exp", -1)}
     by_hand = {
         name: error(call, gate.write(tmp_path / name, one(gate.network()), small / "x.npz"))
@@ -48,7 +48,7 @@ def test_each_changed_layer_is_weighed_alone_the_worst_first(kept, small, tmp_pa
     assert alone == by_hand
     assert list(alone) == sorted(by_hand, key=lambda name: -by_hand[name])
     text = call("check", bad, "--baseline", kept, "--format", "github")[1]
-    assert text.startswith("::error title=lif2.error::lif2 alone: reconstruction error 0.4")
+    assert text.startswith("::error title=lif2.error::only lif2 changed: reconstruction error 0.4")
 
 
 def test_without_the_kept_network_the_error_is_that_of_all_together(small, tmp_path, call):

@@ -52,7 +52,7 @@ def plant(source, out, make):
 
 def test_the_shipped_autoencoder_is_the_one_of_its_baseline(inside, call):
     code, text, stderr = call("check", "exported/mnist", "--baseline", BASELINE)
-    assert code == 0, f"{text}\n{stderr}\nIf this is meant, renew it: make check UPDATE=1"
+    assert code == 0, f"{text}\n{stderr}\nIf this change is intended, renew it: make check UPDATE=1"
 
 
 def test_the_workflow_of_the_page_passes_and_annotates_a_broken_weight(inside, call):

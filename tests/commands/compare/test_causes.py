@@ -76,13 +76,13 @@ def test_the_sentence_names_layer_step_sample_neuron_and_cause():
     found = compared(*network(Numbers(weight=100.3), Numbers(weight=100)))
     # 12036 / 12032 and 12000 / 12032
     assert found["summary"][0] == (
-        "They first part in layer 'synapse -> neuron' at step 4 of sample 0 (neuron (0)): float "
+        "They first differ in layer 'synapse -> neuron' at step 4 of sample 0 (neuron (0)): float "
         "membrane 1.0003 of the threshold, fixed 0.9973. Cause: rounding of the weights."
     )
     assert "Layer 'neuron' went silent" in found["summary"][-1]
 
 
-def test_of_several_classes_that_part_alone_the_one_that_moves_the_membrane_most_is_named():
+def test_of_several_classes_that_part_by_themselves_the_one_that_moves_the_membrane_most_is_named():
     floating = Numbers(weight=100.3, bias=1)  # 12037.9; threshold 12032
     worse = compared(*network(Numbers(weight=100.1, bias=14), Numbers(weight=100, bias=4)))
     assert compared(*network(floating, Numbers(weight=100, bias=-9)))["first"]["cause"] == "weight"
@@ -101,10 +101,10 @@ def test_the_earliest_sample_and_step_are_reported_and_samples_that_part_are_cou
     assert row["agreement_by_step"] == pytest.approx([1, 1, 1, 1 / 3])
 
 
-def test_membrane_errors_are_in_thresholds_and_apart_from_those_behind_the_first_difference():
+def test_membrane_errors_are_in_thresholds_and_apart_from_those_after_the_first_difference():
     found = compared(*network(Numbers(weight=100.3), Numbers(weight=100)))
     (membrane,) = (row["membrane"] for row in found["layers"])
-    # behind 1, 2 and 3 steps the chip lacks 19.2 times 1, 1.5 and 1.75; then float has spiked
+    # after 1, 2 and 3 steps the chip lacks 19.2 times 1, 1.5 and 1.75; then float has spiked
     errors = np.array([19.2, 28.8, 33.6]) / 12032
     assert membrane["unit"] == "threshold"
     assert membrane["before"]["rms"] == pytest.approx(np.sqrt(np.mean(errors**2)))

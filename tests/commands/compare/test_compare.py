@@ -64,7 +64,7 @@ def test_the_document_has_its_fields(document):
     assert first["cause"] in ("weight", "threshold", "bias", "decay", "combined", "truncation")
     assert first["of_threshold"].keys() >= {"float", "weight", "all", "fixed"}
     assert sum(first["causes_there"].values()) == first["differ_there"]
-    assert document["summary"][0].startswith("They first part in layer '")
+    assert document["summary"][0].startswith("They first differ in layer '")
 
 
 def test_the_figures_are_those_of_the_report_of_the_export(document, exported):

@@ -139,7 +139,7 @@ def test_each_class_rounds_its_own_numbers_and_leaves_the_others(made):
                 chips = 64 * node.vth if which == "threshold" else old.threshold
                 assert np.array_equal(new.threshold, chips)
             synapses = [s for s in chip.before(name) if isinstance(chip.nodes[s], Synapse)]
-            for link, synapse in zip(layer.links, synapses, strict=True):
+            for link, synapse in zip(layer.synapses, synapses, strict=True):
                 own = "bias" if link.source.endswith("_axon") else "weight"
                 assert (link.op is chip.nodes[synapse].op) == (which == own)
 
@@ -206,10 +206,10 @@ def test_unreachable_neurons_are_those_without_a_source_that_ever_spiked(made):
 
 
 def test_a_bursting_neuron_is_one_as_in_the_training_metrics():
-    from neurocompile.commands.compare import sums
+    from neurocompile.commands.compare import departures
     from neurocompile.nn.activity import BURSTING_RATE
 
-    assert sums.BURSTING_RATE == BURSTING_RATE
+    assert departures.BURSTING_RATE == BURSTING_RATE
 
 
 def test_graphs_that_do_not_belong_together_are_refused(made):

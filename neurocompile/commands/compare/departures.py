@@ -1,7 +1,7 @@
-"""What is kept of the samples of a comparison, however many there are.
+"""How every run of a comparison departs from the float network, over any number of samples.
 
-In:  every run of the network, some samples at a time.
-Out: how far each is from the float network, who never spikes.
+In:  every run of the network, a batch of samples at a time.
+Out: how far each run is from the float network, and which neurons never spike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from neurocompile.commands.compare.apart import Apart
 from neurocompile.commands.compare.rerun import Given
-from neurocompile.commands.compare.rounding import Layer, threshold_of
+from neurocompile.commands.compare.rounding import RoundedPopulation, threshold_of
 from neurocompile.engines.decode import potentials
 from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
@@ -29,8 +29,8 @@ from neurocompile.quantize.incoming import Incoming
 BURSTING_RATE = 0.5
 
 
-class Sums:
-    """All runs against the float network."""
+class Departures:
+    """How the chip, each layer by itself and each class of rounding depart from the float one."""
 
     def __init__(
         self, graph: Graph, incoming: Mapping[str, Incoming], steps: int, runs: tuple[str, ...]
@@ -50,7 +50,7 @@ class Sums:
         self.driven: dict[str, Array] = {}
 
     def add_chip(self, ideal: FloatRecording, chip: FixedRun, count: int) -> None:
-        """The next `count` samples of the float network and of the fixed engine."""
+        """Add the next `count` samples of the float network and of the fixed engine."""
         first = self.chip.add_spikes(ideal.spikes, chip.recording.spikes, count)
         for name, row in self.chip.layers.items():
             v = ideal.membrane[name]
@@ -62,33 +62,33 @@ class Sums:
             self.wraps[name] += chip.activity[name].wraps
 
     def add_input(self, enters: Given) -> None:
-        """Which inputs are ever other than 0."""
+        """Note which inputs are ever other than 0."""
         for name, values in enters.currents.items():
             self._drive(name, (values != 0).any(axis=0))
         for name, _ in self.graph.of(SpikeInput):
             self._drive(name, np.any(enters.encoded.values[name], axis=(0, 1)))
 
-    def _drive(self, name: str, seen: Any) -> None:
-        self.driven[name] = seen | self.driven.get(name, False)
+    def _drive(self, name: str, active: Any) -> None:
+        self.driven[name] = active | self.driven.get(name, False)
 
 
 def _unit(incoming: Incoming) -> Array:
-    """What membrane errors are counted in: the threshold; 1 where that is the level itself."""
+    """Unit of the membrane errors: the threshold above the level; 1 where that is not positive."""
     if not incoming.neuron.spiking:
-        return np.ones(())  # a readout's is known at the end: its largest float potential
+        return np.ones(())  # a readout's unit is known at the end: its largest float potential
     threshold = threshold_of(incoming)
     return np.where(threshold > 0, threshold, 1.0)
 
 
 @dataclass(frozen=True)
 class Idle:
-    """Neurons of a layer that say nothing, as `neurocompile.nn.activity` counts them.
+    """Neurons of a layer that carry no information, as `neurocompile.nn.activity` counts them.
 
     Attributes:
-        silent: Without a spike in all samples.
-        unreachable: None of the neurons with a non-zero weight into them ever spiked.
-        dead: Reachable and silent.
-        bursting: With a mean rate above `BURSTING_RATE`.
+        silent: Neurons without a spike in all samples.
+        unreachable: Neurons into which no source with a non-zero weight ever spiked.
+        dead: Neurons that are reachable and silent.
+        bursting: Neurons with a mean rate above `BURSTING_RATE`.
     """
 
     silent: int
@@ -98,26 +98,33 @@ class Idle:
 
 
 def idle(
-    layer: Layer, counts: Mapping[str, Array], driven: Mapping[str, Array], steps: int, name: str
+    layer: RoundedPopulation,
+    counts: Mapping[str, Array],
+    driven: Mapping[str, Array],
+    steps: int,
+    name: str,
 ) -> Idle:
     """Count a layer's silent and bursting neurons.
 
     Args:
-        layer: With the weights of the run in question.
+        layer: The population, with the weights of the run in question.
         counts: Spikes of each neuron over all samples, by layer.
         driven: Which inputs were ever other than 0, by input.
-        steps: Of all samples together.
-        name: The layer.
+        steps: Time steps of all samples together.
+        name: Name of the layer.
     """
     reach = np.broadcast_to(driven.get(layer.host, False), layer.node.shape)
-    for link in layer.links:
-        seen = driven.get(link.source)
-        seen = counts[link.source] > 0 if seen is None and link.source in counts else seen
-        if seen is None:  # an always-on axon carries nothing of the input
+    for synapse in layer.synapses:
+        active = driven.get(synapse.source)
+        active = (
+            counts[synapse.source] > 0 if active is None and synapse.source in counts else active
+        )
+        if active is None:  # an always-on axon carries nothing of the input
             continue
-        x = torch.from_numpy(seen.astype(np.float64)).reshape(1, *link.in_shape)
-        present = link.op.with_weights((link.op.weights != 0).astype(np.float64))
-        reach = reach | (apply(present, x, link.in_shape).numpy().reshape(layer.node.shape) > 0.5)
+        x = torch.from_numpy(active.astype(np.float64)).reshape(1, *synapse.in_shape)
+        present = synapse.op.with_weights((synapse.op.weights != 0).astype(np.float64))
+        sources = apply(present, x, synapse.in_shape).numpy()  # that ever spiked, per neuron
+        reach = reach | (sources.reshape(layer.node.shape) > 0.5)
     spikes = counts[name]
     return Idle(
         silent=int((spikes == 0).sum()),
