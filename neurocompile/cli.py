@@ -1,7 +1,7 @@
-"""The command line: every command, registered under one name.
+"""The command line: every command, registered under its name.
 
 In:  arguments.
-Out: what a user reads, on stdout; progress on stderr; an exit code that scripts rely on:
+Out: the result on stdout; progress on stderr; an exit code that scripts rely on:
      0 good, 1 a check failed, 2 bad input, 3 does not fit the target, 4 not installed.
 """
 
@@ -24,7 +24,7 @@ from neurocompile.commands.targets.command import targets
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 def main() -> None:
-    """Compile trained spiking networks to Loihi's integers, run them on Lava, count joules.
+    """Compile trained spiking networks to Loihi's integers, run them on Lava, estimate joules.
 
     MODEL is a .pt, .onnx, .nir or .net file. NAME is a target; see `neurocompile targets`.
     """

@@ -1,24 +1,24 @@
-"""What a user can act on: one class a kind of trouble, each with its exit code.
+"""Errors that a user can act on: one class per kind of trouble, each with its exit code.
 
 A message names the layer or file, what was found, what is allowed and what to do.
-Anything else that is raised is a bug of ours and keeps its traceback.
+Any other exception is a bug of ours and keeps its traceback.
 """
 
 
 class NeurocompileError(Exception):
-    """Base of everything that a user can act on."""
+    """Base of all errors that a user can act on."""
 
     exit_code = 1
 
     def __init__(self, message: object = "") -> None:
-        # A message may quote a stranger's file: no terminal shall obey what stands in it.
+        # A message may quote an untrusted file: no terminal shall obey control characters in it.
         super().__init__(
             "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(message))
         )
 
 
 class CheckFailed(NeurocompileError):
-    """A check ran and found a difference: engines disagree, or a gate is closed."""
+    """A check ran and found a difference: engines disagree, or a gate fails."""
 
     exit_code = 1
 
@@ -34,17 +34,17 @@ class Unsupported(BadInput):
 
 
 class DoesNotFit(NeurocompileError):
-    """A sound network that the target cannot hold."""
+    """A valid network that the target cannot hold."""
 
     exit_code = 3
 
 
 class NotInstalled(NeurocompileError):
-    """Something optional is needed and absent."""
+    """An optional package is needed and missing."""
 
     exit_code = 4
 
 
 def first_line(error: BaseException) -> str:
-    """What another library says of an error, without the lines that only its authors read."""
+    """The message of another library's error, without the lines that only its authors read."""
     return (str(error).splitlines() or ["no reason given"])[0]

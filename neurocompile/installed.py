@@ -2,7 +2,7 @@
 
 In:  the packages of this Python environment; pins.txt.
 Out: their versions, and a refusal of what cannot work here before anything long begins.
-What is missing is brought by `neurocompile doctor --install`.
+`neurocompile doctor --install` installs what is missing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from neurocompile.errors import BadInput, NotInstalled
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that works if its packages are there.
+    """Something that works if its packages are installed.
 
     Attributes:
         name: What works.
-        needs: Packages it needs.
-        group: What `doctor --install` would bring, "" where pip installs neurocompile.
+        needs: Packages that it needs.
+        group: Group of `doctor --install` that has them; "" if they come with neurocompile.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Ability:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Needed packages that are absent."""
+        """Needed packages that are not installed."""
         return tuple(name for name in self.needs if installed(name) is None)
 
 
@@ -62,7 +62,7 @@ ABILITIES = (
 
 
 def installed(package: str) -> str | None:
-    """Version of a package in this environment, or None."""
+    """Version of a package in this environment, or None if it is missing."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -70,7 +70,7 @@ def installed(package: str) -> str | None:
 
 
 def pinned() -> dict[str, str]:
-    """Version by package, lower case, as pins.txt has them."""
+    """Pinned version by package name in lower case, from pins.txt."""
     text = files("neurocompile").joinpath("pins.txt").read_text(encoding="utf-8")
     lines = (line.split("#")[0].strip() for line in text.splitlines())
     return {name.lower(): number for name, _, number in (x.partition("==") for x in lines if x)}
@@ -81,38 +81,41 @@ def require_engines(engines: Sequence[str]) -> None:
 
     Raises:
         BadInput: If there is no such engine, or none is named.
-        NotInstalled: Naming what is missing and the command that brings it.
+        NotInstalled: If packages are missing; names them and the command that installs them.
     """
-    known = [a.name.removeprefix("engine ") for a in ABILITIES if a.name.startswith("engine ")]
+    names = [a.name.removeprefix("engine ") for a in ABILITIES if a.name.startswith("engine ")]
     for engine in engines or [""]:
-        if engine not in known:
-            raise BadInput(f"there is no engine {engine!r}. Use {', '.join(known)}.")
+        if engine not in names:
+            raise BadInput(f"there is no engine {engine!r}. Use {', '.join(names)}.")
         require(f"engine {engine}")
 
 
-def require(ability: str) -> None:
+def require(name: str) -> None:
     """Refuse to start what cannot work here.
 
+    Args:
+        name: Name of an ability.
+
     Raises:
-        NotInstalled: Naming what is missing and the command that brings it.
+        NotInstalled: If packages are missing; names them and the command that installs them.
     """
-    (found,) = (a for a in ABILITIES if a.name == ability)
-    if found.missing:
+    (ability,) = (a for a in ABILITIES if a.name == name)
+    if ability.missing:
         raise NotInstalled(
-            f"{found.name} needs {', '.join(found.missing)}, not installed here. Run: "
-            f"neurocompile doctor --install {found.group or 'train'}"
+            f"{ability.name} needs {', '.join(ability.missing)}, not installed here. Run: "
+            f"neurocompile doctor --install {ability.group or 'train'}"
         )
 
 
 def child_environment(**more: str) -> dict[str, str]:
     """Environment variables of a child process that imports this package.
 
-    It finds the package where this process did, whatever folder it starts in. BLAS keeps to one
-    thread in it: a thread takes address space, which a reader's limit counts, and several
-    processes are enough for the cores.
+    The child finds the package where this process did, whatever folder it starts in. Its BLAS uses
+    one thread: a thread takes address space, which a reader's limit counts, and several processes
+    are enough for the cores.
 
     Args:
-        more: Further variables.
+        more: Further environment variables.
     """
     here = str(Path(__file__).parents[1])
     paths = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH")) if p)

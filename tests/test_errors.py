@@ -1,4 +1,4 @@
-"""A message may quote a stranger's file, but does to a terminal what a sentence does."""
+"""A message may quote an untrusted file, but acts on a terminal only as a sentence does."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""The command line, one module or folder a command, each with its printing."""
+"""The command line: one module or folder per command, each with its printing."""

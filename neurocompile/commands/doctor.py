@@ -1,9 +1,9 @@
-"""The command `neurocompile doctor`: what works here, and how to get the rest.
+"""The command `neurocompile doctor`: what works here, and how to install the rest.
 
 In:  arguments.
 Out: a table of packages, engines and front ends; or pip commands, run after asking.
-lava-nc, lava-dl and norse cannot be ordinary dependencies: their metadata excludes modern
-Python or drags packages that they do not use, so they come without it.
+lava-nc, lava-dl and norse cannot be ordinary dependencies. Their metadata excludes modern Python
+or requires packages that they do not use, so they are installed without their dependencies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neurocompile.commands.options import json_option, show, user_errors
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.installed import ABILITIES, installed, pinned
 
-# What each group brings, as pip arguments behind `pip install --constraint pins.txt`.
+# What each group installs: the arguments of `pip install --constraint pins.txt`.
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train": (
         (
@@ -38,14 +38,14 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("scipy", "networkx", "asteval", "scikit-learn", "h5py", "matplotlib", "pillow"),
         ("--no-deps", "--ignore-requires-python", "lava-nc", "lava-dl"),
     ),
-    # Without their declared dependencies: SpikingJelly's drag torchvision and torchaudio, Sinabs'
-    # the driver of its chips (samna), NeuroBench's llvmlite, tonic and torchaudio. NeuroBench is
-    # run by a test alone.
+    # Without their declared dependencies: SpikingJelly requires torchvision and torchaudio, Sinabs
+    # the driver of its chips (samna), NeuroBench llvmlite, tonic and torchaudio. Only a test runs
+    # NeuroBench.
     "neighbours": (
         ("loguru", "tqdm"),
         ("--no-deps", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench"),
     ),
-    # aeon is never imported: its data files are read, and its metadata excludes this numba.
+    # aeon is never imported: only its data files are read, and its metadata excludes this numba.
     "paper": (("--no-deps", "aeon", "constriction"),),
 }
 
@@ -62,16 +62,16 @@ PACKAGES = (
     "--install",
     "group",
     type=click.Choice(["lava", "train", "neighbours", "paper"]),
-    help="Bring a group.",
+    help="Group of packages to install.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Install without asking.")
 @json_option
 @user_errors
 def doctor(group: str | None, yes: bool, as_json: bool) -> None:
-    """Say what is installed and what therefore works; install the rest."""
+    """Show what is installed and what therefore works; install the rest."""
     if group is None:
-        found = examine()
-        show(found, as_json, lambda: print_doctor(found))
+        report = examine()
+        show(report, as_json, lambda: print_doctor(report))
         return
     for command in commands(group):
         click.echo("pip " + " ".join(command[3:]), err=True)
@@ -95,20 +95,20 @@ def install(group: str) -> None:
     """Run the pinned commands of a group.
 
     Raises:
-        NotInstalled: If pip fails; its own words stand above.
+        NotInstalled: If pip fails; its own message is printed before this one.
     """
     with as_file(files("neurocompile").joinpath("pins.txt")) as pins:
         for command in commands(group):
-            done = subprocess.run([*command, "--constraint", str(pins)], check=False)
-            if done.returncode:
+            process = subprocess.run([*command, "--constraint", str(pins)], check=False)
+            if process.returncode:
                 raise NotInstalled(
-                    f"pip could not install the group '{group}' (exit code {done.returncode}); its "
-                    "own message stands above. Check the network and run the command again."
+                    f"pip could not install the group '{group}' (exit code {process.returncode}). "
+                    "Its message is above. Check the network and run the command again."
                 )
 
 
 def examine() -> dict[str, object]:
-    """What is installed, JSON-ready: packages with pinned versions, and what works."""
+    """What is installed, as JSON-ready values: packages with pinned versions, and what works."""
     pins = pinned()
     return {
         "python": sys.version.split()[0],
@@ -130,15 +130,15 @@ def examine() -> dict[str, object]:
     }
 
 
-def print_doctor(found: dict[str, Any]) -> None:
-    """Packages, and what works."""
+def print_doctor(report: dict[str, Any]) -> None:
+    """Print the packages, and what works."""
     from neurocompile.terminal.tables import Page, Table
 
     packages = Table(("package", "installed", "pinned"), texts=("installed", "pinned"))
-    for row in found["packages"]:
+    for row in report["packages"]:
         packages.add(row["name"], row["installed"] or "-", row["pinned"] or "-")
     works = Table(("what", "works"), texts=("works",))
-    for row in found["works"]:
+    for row in report["works"]:
         missing = f"missing: {', '.join(row['missing'])}; {row['install']}"
         works.add(
             row["name"], "yes" if row["works"] else "no", note=missing if row["missing"] else ""

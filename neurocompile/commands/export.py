@@ -29,21 +29,24 @@ from neurocompile.data.sampling import Sampling
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--target", "target_name", metavar="NAME|DIR", required=True, help="The chip.")
+@click.option(
+    "--target", "target_name", metavar="NAME|DIR", required=True, help="Name or folder of the chip."
+)
 @click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
 @data_options(samples="20; all with --engine fixed only", steps="the model's own", seed="0")
 @click.option(
     "--bits", type=click.IntRange(2, 8), default=8, show_default=True,
-    help="Width of the weights, bits.",
+    help="Width of the weights in bits.",
 )  # fmt: skip
 @click.option(
     "--max-error-increase", type=Percent(), metavar="P",
-    help="Narrowest weights by layer within this much more error than float, such as 2%.",
+    help="Choose the narrowest weights by layer for which the error exceeds the float network's by "
+    "at most P, such as 2%.",
 )  # fmt: skip
 @place_option("both")
 @click.option(
     "--chips", type=click.IntRange(1), metavar="N",
-    help="Largest number of chips, for a network too large for one. [what the target says, else 1]",
+    help="Largest number of chips, for a network that is too large for one. [the target's, else 1]",
 )  # fmt: skip
 @engine_option
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
@@ -65,10 +68,10 @@ def export(
     force: bool,
     allow_pickle: bool,
     netx: bool,
-    told: dict[str, Any],
+    load_options: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Compile MODEL for a target, run it, price it, write a directory.
+    """Compile MODEL for a target, run it, estimate energy, write a directory.
 
     Example: neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim
     """
@@ -91,7 +94,9 @@ def export(
 
     with Screen(quiet=as_json) as screen:
         screen.tell(f"reading {model}")
-        graph = frontend.load(model, allow_pickle=allow_pickle, steps=sampling.steps, **told)
+        graph = frontend.load(
+            model, allow_pickle=allow_pickle, steps=sampling.steps, **load_options
+        )
         for assumption in graph.settings.assumed:
             screen.tell(f"assumed: {assumption.sentence}")
         samples = load_samples(sampling, graph.settings.data, usual_samples(engines))
@@ -119,6 +124,6 @@ def _print(report: dict[str, Any], out: Path) -> None:
 
     page = Page()
     if report["energy"] is None:
-        page.say("no data: nothing was run (--data SOURCE).")
+        page.say("no data, so nothing was run. Give some with --data SOURCE.")
     page.show(*parts(report))
     page.say(f"written to {out}; every count, price and source: {out / 'report.json'}")

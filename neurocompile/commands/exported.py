@@ -1,7 +1,7 @@
-"""An exported directory as commands take it up again.
+"""Read an exported directory for the commands that continue from it.
 
 In:  a directory that `export` wrote.
-Out: what it declares to have run; its integers and the chip that they are for.
+Out: what it declares to have run; its integers, and the chip that they are for.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Exported:
 
     Attributes:
         artifact: The directory and its manifest.
-        graph: Its FIXED graph.
-        target: What it was compiled for.
-        chip: The chip of the target, with as many of it as the export could use.
+        graph: The FIXED graph.
+        target: The target that it was compiled for.
+        chip: The chip of the target, with the number of chips that the export allowed.
         declared: What the export ran.
     """
 
@@ -37,10 +37,10 @@ class Exported:
 
 
 def read_exported(directory: Path) -> Exported:
-    """Read a directory whose files are as they were written.
+    """Read an exported directory whose files are unchanged.
 
     Raises:
-        BadInput: If it is none, was changed, or its target is not there.
+        BadInput: If it is not an export, was changed, or its target is missing.
     """
     artifact = read_artifact(directory)
     target = exported_target(artifact.manifest)

@@ -1,4 +1,4 @@
-"""Commands of the contract that a later version brings.
+"""Commands that are promised for a later version.
 
 In:  any arguments.
 Out: a sentence that says so, and exit code 2.
@@ -14,7 +14,7 @@ from neurocompile.errors import BadInput
 
 
 def later(name: str, arguments: str, help_text: str) -> click.Command:
-    """A command that says that it is not in this version."""
+    """A command that only says that it is not in this version."""
 
     @click.command(
         name,

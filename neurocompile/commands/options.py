@@ -1,8 +1,8 @@
-"""What the commands share: options by name, and errors as exit codes, one way to print.
+"""What the commands share: options, exit codes for errors, and one way to print.
 
 In:  arguments.
 Out: decorators for click commands; one JSON document, or tables.
-Every command that takes data, engines or --json takes them from here.
+Every command that takes data, engines or --json uses these decorators.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
 class Percent(click.ParamType):
-    """A part such as 2% or 0.5%, 0 or more; gives 0.02."""
+    """A percentage of 0 or more, such as 2% or 0.5%; converted to a part such as 0.02."""
 
     name = "percent"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """The part, or a usage error."""
+        """Return the part, or fail with a usage error."""
         if isinstance(value, float):
             return value
         text = str(value).strip()
         number = text.removesuffix("%").strip()
         try:
-            found = float(number) / 100
+            part = float(number) / 100
         except ValueError:
-            found = -1.0
-        if not text.endswith("%") or not 0 <= found < float("inf"):
-            self.fail(f"{text!r} is no percentage. Write it as 2% or 0.5%.", param, ctx)
-        return found
+            part = -1.0
+        if not text.endswith("%") or not 0 <= part < float("inf"):
+            self.fail(f"{text!r} is not a percentage. Write it as 2% or 0.5%.", param, ctx)
+        return part
 
 
 class ShapeOf(click.ParamType):
-    """A shape such as 3,32,32; gives (3, 32, 32)."""
+    """A shape such as 3,32,32; converted to (3, 32, 32)."""
 
     name = "shape"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Shape:
-        """The shape, or a usage error."""
+        """Return the shape, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
         parts = [part.strip() for part in str(value).split(",")]
         if len(parts) not in (1, 3) or not all(p.isascii() and p.isdigit() for p in parts):
-            self.fail(f"{str(value)!r} is no shape. Write it as C,H,W or as N.", param, ctx)
+            self.fail(f"{str(value)!r} is not a shape. Write it as C,H,W or as N.", param, ctx)
         return tuple(map(int, parts))
 
 
 def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what a user can act on into one message and an exit code."""
+    """Turn an error that a user can act on into one message and an exit code."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -90,9 +90,9 @@ def data_options(
     """--data, --samples, --steps and --seed, which reach the command as one argument `sampling`.
 
     Args:
-        data, samples, steps, seed: What each default is, for the help; where None, the command
-            has no such option.
-        what: First words of the help of --data.
+        data, samples, steps, seed: Default of each option, in words for the help text. If None,
+            the command has no such option.
+        what: First words of the help text of --data.
     """
     options = [click.option("--data", metavar="SOURCE", help=f"{what} {SOURCES}. [{data}]")]
     if samples is not None:
@@ -125,27 +125,28 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:
         if gain is not None and encoder is None:
-            raise click.UsageError("--gain is a factor of --encoder, which is not given.")
+            raise click.UsageError("--gain needs --encoder, whose factor it is. Give both.")
         plain = ("dt", "reset", "input_shape", "reset_interval")
-        told = {name: kwargs.pop(name) for name in plain}
+        load_options = {name: kwargs.pop(name) for name in plain}
         chosen = None if encoder is None else Encoder(encoder, 1.0 if gain is None else gain)
-        command(*args, told={**told, "encoder": chosen}, **kwargs)
+        command(*args, load_options={**load_options, "encoder": chosen}, **kwargs)
 
     for option in (
         click.option(
             "--reset-interval", type=click.IntRange(0), metavar="STEPS",
-            help=".net: steps after which netx clears its layers, 0 for never. [a sample's]",
+            help=".net only: steps after which netx resets its layers; 0 is never. "
+            "[the steps of a sample]",
         ),
         click.option(
             "--input-shape", type=ShapeOf(), metavar="C,H,W",
-            help=".net: what enters a file that has no input layer.",
+            help=".net only: shape of the input of a file that has no input layer.",
         ),
         click.option(
-            "--gain", type=float, metavar="G", help="Factor of --encoder on the samples. [1]"
+            "--gain", type=float, metavar="G", help="Factor on the samples, for --encoder. [1]"
         ),
         click.option(
             "--encoder", type=click.Choice(["current", "bernoulli"]),
-            help="How samples enter a model that names no encoder. [they are spikes already]",
+            help="Encoder of the samples, if the model names none. [they are spikes already]",
         ),
         click.option(
             "--reset", type=click.Choice(["zero", "subtract"]),
@@ -162,10 +163,10 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """--place: what a placement should have fewest of."""
+    """--place: what the placement minimizes."""
     return click.option(
         "--place", "fewest_of", type=click.Choice(["cores", "messages", "both"]),
-        help="Fewest cores, fewest messages between cores, or the smallest product of both. "
+        help="Minimize the cores, the messages between cores, or the product of both. "
         f"[{default}]",
     )  # fmt: skip
 
@@ -173,16 +174,17 @@ def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 engine_option = click.option(
     "--engine", "engines", type=ENGINE, multiple=True,
-    help="May be given more than once: the first makes the figures, the others must agree.",
+    help="Engine to run. May be given more than once: the first makes the figures, the others must "
+    "agree with it.",
 )  # fmt: skip
 
 
-def show(found: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
-    """One JSON document on stdout, or a table for people."""
+def show(document: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
+    """Print one JSON document on stdout, or tables for people."""
     if as_json:
         from neurocompile.formats.json_files import json_bytes
 
-        sys.stdout.buffer.write(json_bytes(found))
+        sys.stdout.buffer.write(json_bytes(document))
         sys.stdout.flush()
     else:
         print_it()

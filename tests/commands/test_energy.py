@@ -127,7 +127,7 @@ def test_every_printed_price_is_the_targets_own_and_names_its_source(shipped, ca
             assert chip.sources[price.source]["title"]
 
 
-def test_an_export_priced_anew_is_the_export(shipped, call):
+def test_an_export_priced_again_is_the_export(shipped, call):
     found = json.loads(call("energy", shipped, "--json")[1])
     report = json.loads((shipped / "report.json").read_text())
     assert found["counts"] == "those in report.json"
@@ -137,7 +137,7 @@ def test_an_export_priced_anew_is_the_export(shipped, call):
         assert found[key] == report["comparison"][key]
 
 
-def test_counting_anew_gives_the_counts_of_the_export(exported, call):
+def test_counting_again_returns_the_counts_of_the_export(exported, call):
     out, report = exported
     code, text, stderr = call("energy", out, "--samples", 12, "--json")
     assert (code, stderr) == (0, "")
@@ -178,7 +178,7 @@ def test_the_cores_of_a_chip_can_be_fewer(exported, call):
     found = json.loads(text)
     assert (found["cores_per_chip"], found["chips"]) == (used, 1)
     assert found["energy"]["nominal_j"] == report["energy"]["nominal_j"]
-    assert "--cores-per-chip places the network anew" in call(
+    assert "--cores-per-chip places the network again" in call(
         "energy", out, "--cores-per-chip", used
     )[2]  # fmt: skip
 

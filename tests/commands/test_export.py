@@ -117,7 +117,7 @@ def test_integers_that_a_file_brings_are_not_called_scales_of_the_weights(model,
         assert code == 0
     assert "scales                the file's own" in text
     report = json.loads((again / "report.json").read_text())
-    assert report["provenance"]["calibration"].startswith("the file's own: it holds integers")
+    assert report["provenance"]["calibration"].startswith("the file's own: its integers")
 
 
 def test_without_data_nothing_is_invented(model, tmp_path, call):

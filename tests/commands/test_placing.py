@@ -105,11 +105,11 @@ def test_fewest_cores_are_offered_where_they_fit_one_chip(model, call, tmp_path)
     assert call("export", model, *arguments, "--samples", 2, "--place", "cores")[0] == 0
 
 
-def test_energy_places_anew_where_it_is_asked_to_and_says_so(export, call):
+def test_energy_places_again_where_it_is_asked_to_and_says_so(export, call):
     out, _ = export("--place", "cores", "--chips", 9)
     code, text, told = call("energy", out, "--place", "messages")
     assert code == 0
-    assert "--place places the network anew" in " ".join(told.split())
+    assert "--place places the network again" in " ".join(told.split())
     assert "placed for fewest messages" in text
     found = json.loads(call("energy", out, "--place", "messages", "--json")[1])
     _, report = export("--place", "messages", "--chips", 9, "--force")

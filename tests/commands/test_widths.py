@@ -127,5 +127,5 @@ def test_joules_beside_the_terms_are_per_sample(long_names, call):
     doubled = found["sensitivity"]["boyle2025"][0]["total_doubled_j"] / 4
     unit, factor = next((u, f) for u, f in (("uJ", 1e6), ("nJ", 1e9)) if doubled * f >= 1)
     assert f"{doubled * factor:.4g} {unit}" in text
-    assert "what moves the total of boyle2025, per sample" in text
+    assert "sensitivity of the total of boyle2025, per sample" in text
     assert "a sample " not in text.split("time,")[0]

@@ -1,1 +1,1 @@
-"""`neurocompile energy`: price an exported network anew."""
+"""`neurocompile energy`: estimate the energy of an exported network again."""

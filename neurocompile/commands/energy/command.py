@@ -27,14 +27,21 @@ from neurocompile.data.sampling import Sampling
 @click.option("--model", metavar="NAME", help="Energy model to show in full. [the nominal one]")
 @click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True,
-    help="A price of your own, such as davies2018.synaptic_operation=20pJ. May be given again.",
+    help="Your own price, such as davies2018.synaptic_operation=20pJ. May be given more than once.",
 )  # fmt: skip
-@click.option("--cores-per-chip", type=click.IntRange(1), metavar="N", help="Place it anew.")
+@click.option(
+    "--cores-per-chip",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Place it again on chips of N cores.",
+)
 @place_option("the export's own")
 @data_options(
-    what="Count anew:", data="the counts of the export", samples="as many as the export ran"
+    what="Run again and count:",
+    data="the counts of the export",
+    samples="as many as the export ran",
 )
-@click.option("--cores", is_flag=True, help="Show what each core does and costs, too.")
+@click.option("--cores", is_flag=True, help="Also show what each core does and costs.")
 @json_option
 @user_errors
 def energy(
@@ -47,7 +54,9 @@ def energy(
     cores: bool,
     as_json: bool,
 ) -> None:
-    """Show every count, price and product of an exported network's energy, and what if.
+    """Show an exported network's energy: every count, price and product.
+
+    Prices, cores and data may differ from those of the export.
 
     Example: neurocompile energy build/mnist --set davies2018.synaptic_operation=20pJ
     """
@@ -58,11 +67,11 @@ def energy(
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of)
     with Screen(quiet=as_json) as screen:
-        found = reprice(directory, sampling, what_if, model=model, teller=screen)
+        pricing = reprice(directory, sampling, what_if, model=model, teller=screen)
 
     def print_it() -> None:
-        print_energy(found)
+        print_energy(pricing)
         if cores:
-            print_cores(found)
+            print_cores(pricing)
 
-    show(found, as_json, print_it)
+    show(pricing, as_json, print_it)

@@ -1,7 +1,7 @@
 """The tables of `neurocompile energy --cores`: what each core holds, does and costs.
 
 In:  the document that `--json` prints.
-Out: two tables: a row a core, and a row a core and event with its product.
+Out: two tables: a row per core, and a row per core and event with its product.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from neurocompile.terminal.tables import Page, Table
 from neurocompile.terminal.words import joules
 
 
-def print_cores(found: dict[str, Any]) -> None:
-    """Both tables, of the model that is shown in full."""
+def print_cores(pricing: dict[str, Any]) -> None:
+    """Print both tables, for the model that is shown in full."""
     page = Page()
-    cores, model = found["cores"], found["model"]
+    cores, model = pricing["cores"], pricing["model"]
     if cores is None:
         page.say("cores: nothing was counted by core.")
         return
-    page.show(_overview(found, cores, model))
+    page.show(_overview(pricing, cores, model))
     if model is not None:
-        page.show(_products(found, cores, model))
+        page.show(_products(pricing, cores, model))
 
 
-def _overview(found: dict[str, Any], cores: dict[str, Any], model: str | None) -> Table:
+def _overview(pricing: dict[str, Any], cores: dict[str, Any], model: str | None) -> Table:
     """A row per core: joules per sample, how busy it is, and its layers."""
     clock = model if model in cores["rows"][0]["busy"] else None
     table = Table(
@@ -39,7 +39,7 @@ def _overview(found: dict[str, Any], cores: dict[str, Any], model: str | None) -
         spent, share = row["energy_j"].get(model), row["share"].get(model)
         table.add(
             str(row["core"]),
-            joules(None if spent is None else spent / found["samples"]),
+            joules(None if spent is None else spent / pricing["samples"]),
             _percent(share),
             _percent(busy and busy["sending"]),
             _percent(busy and busy["receiving"]),
@@ -47,20 +47,20 @@ def _overview(found: dict[str, Any], cores: dict[str, Any], model: str | None) -
             ", ".join(f"{layer} {count:,}" for layer, count in row["layers"].items()),
         )
     rest = cores["no_core_j"].get(model)
-    each = joules(None if rest is None else rest / found["samples"])
+    per_sample = joules(None if rest is None else rest / pricing["samples"])
     table.section()
-    table.add("none", each, "", "", "", "", "", note="hops, and messages between chips")
+    table.add("none", per_sample, "", "", "", "", "", note="hops, and messages between chips")
     return table
 
 
-def _products(found: dict[str, Any], cores: dict[str, Any], model: str) -> Table:
+def _products(pricing: dict[str, Any], cores: dict[str, Any], model: str) -> Table:
     """A row per core and priced event: the products are the joules of the core."""
-    (terms,) = (m["terms"] for m in found["energy"]["models"] if m["name"] == model)
+    (terms,) = (m["terms"] for m in pricing["energy"]["models"] if m["name"] == model)
     prices = {t["quantity"]: t["price_j"] for t in terms}
     table = Table(
         ("core", "event", "count", "x pJ", "= nJ"),
         labels=2,
-        title=f"{model}, all {found['samples']} samples",
+        title=f"{model}, all {pricing['samples']} samples",
     )
     for row in cores["rows"]:
         for event, count in row["events"].items():

@@ -1,8 +1,8 @@
-"""Price an exported directory anew: other prices, other cores, other data.
+"""Estimate the energy of an exported directory again: other prices, other cores, other data.
 
 In:  the directory, what to change.
-Out: one JSON-ready document: terms, totals, what moves them, and what stands beside.
-The counts are those in report.json where they hold; else the network runs again, and the
+Out: one JSON-ready document: terms, totals, sensitivities, and comparisons.
+The counts are those in report.json if they are still valid. Otherwise the network runs again. The
 document says which.
 """
 
@@ -43,12 +43,12 @@ RECORDED = "those in report.json"
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What is to be other than it was in the export.
+    """What differs from the export.
 
     Attributes:
-        assignments: Prices, as `--set` takes them: "davies2018.synaptic_operation=20pJ".
-        cores: Cores of one chip; None is the target's own number.
-        fewest_of: What the placement should have fewest of; None is the export's own.
+        assignments: Prices in the form of `--set`: "davies2018.synaptic_operation=20pJ".
+        cores: Number of cores of one chip; None is the target's own number.
+        fewest_of: What the placement minimizes; None is the export's own choice.
     """
 
     assignments: tuple[str, ...] = ()
@@ -64,18 +64,18 @@ def reprice(
     model: str | None = None,
     teller: Teller,
 ) -> dict[str, Any]:
-    """The document.
+    """The document of a new estimate.
 
     Args:
         directory: What `export` wrote.
-        sampling: Data to run; with neither source nor samples, the counts of the export serve
-            where they hold.
-        what_if: What is to be other than in the export.
-        model: The energy model to show in full; the chip's nominal one where None.
-        teller: Told why and how far the network runs again.
+        sampling: Data to run. With neither source nor samples, the counts of the export are used
+            if they are still valid.
+        what_if: What differs from the export.
+        model: Energy model to show in full; None is the chip's nominal model.
+        teller: Receives why the network runs again, and how far the run is.
 
     Raises:
-        BadInput: If the directory, a key, a unit or a model is not as it should be.
+        BadInput: If the directory, a key, a unit or a model cannot be used.
     """
     exported = read_exported(directory)
     changes = parse(what_if.assignments, exported.chip)
@@ -118,7 +118,7 @@ def _sources(chip: Chip) -> dict[str, dict[str, str]]:
 
 
 def _shown(chip: Chip, model: str | None) -> str | None:
-    """The model to show in full.
+    """Name of the model to show in full.
 
     Raises:
         BadInput: If the chip has no such model.
@@ -136,9 +136,9 @@ def _shown(chip: Chip, model: str | None) -> str | None:
 def _counts(
     exported: Exported, placed: Placed, sampling: Sampling, moved: str, teller: Teller
 ) -> tuple[Counts, str]:
-    """Counts, and where they are from; moved is the option that places anew, if one was given."""
+    """Counts, and their origin; `moved` is the option that places again, if one was given."""
     own = exported.declared
-    why = f"{moved} places the network anew" if moved else ""
+    why = f"{moved} places the network again" if moved else ""
     if not moved and sampling == Sampling():
         report = read_report(exported.artifact.file("report.json"))
         try:
@@ -146,7 +146,7 @@ def _counts(
         except BadInput as error:
             if not own.source or not own.samples:
                 raise BadInput(
-                    f"{exported.artifact.path}: {error}. Say what to run: --data SOURCE."
+                    f"{exported.artifact.path}: {error}. Give data to run: --data SOURCE."
                 ) from None
             why = str(error)
     stimulus = load_stimulus(sampling, own, own.samples or None)
@@ -163,13 +163,13 @@ def _counted_anew(placed: Placed, stimulus: Stimulus, engine: str, progress: Pro
     work = StepWork(placed, stimulus.steps)
     run = Engine(engine, graph, len(stimulus), progress)
     for batch in batches(graph, stimulus, run):
-        done = counted(batch, graph)
-        add_up(activity, done)
+        in_batch = counted(batch, graph)
+        add_up(activity, in_batch)
         spikes = {**batch.entered.values, **batch.did.spikes}
-        work.add(spikes, {name: each.updated for name, each in done.items()})
+        work.add(spikes, {name: layer.updated for name, layer in in_batch.items()})
     return count(placed, activity, len(stimulus), stimulus.steps, work.slowest_cores())
 
 
-def _missing(ability: str) -> tuple[str, ...]:
-    (found,) = (a for a in installed.ABILITIES if a.name == ability)
-    return found.missing
+def _missing(name: str) -> tuple[str, ...]:
+    (ability,) = (a for a in installed.ABILITIES if a.name == name)
+    return ability.missing

@@ -1,10 +1,9 @@
 """The tables of `neurocompile energy`.
 
 In:  the document that `--json` prints.
-Out: tables for people, made from it and from nothing else.
-A count, a price and a product are printed with all their digits: whoever multiplies gets the
-product that is printed. They are of all samples, for a count is whole; every other joule is per
-sample.
+Out: tables for people, made only from it.
+A count, a price and a product are printed with all their digits, so that count x price is the
+printed product. They are for all samples, since a count is whole; all other joules are per sample.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import fewest, joules, prefixed
 
 
-def print_energy(found: dict[str, Any]) -> None:
-    """Terms, totals, what moves them, and what stands beside."""
-    page, energy = Page(), found["energy"]
-    for change in found["set"]:
+def print_energy(pricing: dict[str, Any]) -> None:
+    """Print terms, totals, sensitivities, and comparisons."""
+    page, energy = Page(), pricing["energy"]
+    for change in pricing["set"]:
         was = "no price" if change["was"] is None else f"{change['was']}, {change['was_source']}"
         page.say(f"{USER}: {change['key']} = {change['value']} {change['unit']} (was {was})")
-    model = next((m for m in energy["models"] if m["name"] == found["model"]), None)
+    model = next((m for m in energy["models"] if m["name"] == pricing["model"]), None)
     if model is None:
-        page.say(f"{found['target']} has no prices: counts, and no joules.")
+        page.say(f"{pricing['target']} has no prices, so there are counts but no joules.")
     else:
         origins = _origins(model)
         letters = [(mark, f"{source}, {kind}") for (source, kind), mark in origins.items()]
-        page.show(_terms(found, model, origins), Facts(letters))
-    page.show(Facts([*_totals(found), *_times(found), *_others(found)]))
-    if model is not None and found["sensitivity"][model["name"]]:
-        page.show(_sensitivity(found, model), _sweep(found["sweep"]))
+        page.show(_terms(pricing, model, origins), Facts(letters))
+    page.show(Facts([*_totals(pricing), *_times(pricing), *_others(pricing)]))
+    if model is not None and pricing["sensitivity"][model["name"]]:
+        page.show(_sensitivity(pricing, model), _sweep(pricing["sweep"]))
     page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
     used = {term["source"] for m in energy["models"] for term in m["terms"]} - {None}
     keys = [*sorted(used), "keras_spiking", "horowitz2014"]
-    page.sources({key: found["sources"][key] for key in keys})
+    page.sources({key: pricing["sources"][key] for key in keys})
 
 
 def exact(value: float, power: int) -> str:
-    """A value in units of 10**power, in all its digits and none of binary arithmetic's.
+    """A value in units of 10**power with all its digits, without those of binary rounding.
 
-    Of the 17 digits of a sum of products the first 15 are sure.
+    Of the 17 digits of a sum of products, the first 15 are certain.
     """
     scaled = Decimal(f"{value:.14e}").scaleb(-power)
     rounded = scaled.quantize(Decimal(1).scaleb(-9))
@@ -63,16 +62,16 @@ def _origins(model: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def _terms(
-    found: dict[str, Any], model: Mapping[str, Any], origins: Mapping[tuple[str, str], str]
+    pricing: dict[str, Any], model: Mapping[str, Any], origins: Mapping[tuple[str, str], str]
 ) -> Table:
-    samples = "1 sample" if found["samples"] == 1 else f"all {found['samples']} samples"
+    samples = "1 sample" if pricing["samples"] == 1 else f"all {pricing['samples']} samples"
     table = Table(
         ("layer", "event", "count", "x pJ", "= nJ", "from"),
         labels=2,
         texts=("from",),
         title=f"{model['name']}, {samples}",
-        caption=f"Counts: {found['counts']}. from: where a price is from. `neurocompile targets "
-        f"{found['target']}` shows its place in the source.",
+        caption=f"Counts: {pricing['counts']}. from: source of the price. `neurocompile targets "
+        f"{pricing['target']}` shows where in the source it is.",
     )
     for term in model["terms"]:
         count = "not known" if term["count"] is None else f"{term['count']:,}"
@@ -86,36 +85,39 @@ def _terms(
     return table
 
 
-def _totals(found: dict[str, Any]) -> list[tuple[str, str]]:
-    energy, samples = found["energy"], found["samples"]
+def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:
+    energy, samples = pricing["energy"], pricing["samples"]
     rows = []
     for model in energy["models"]:
         total = model["total_j"]
-        each = joules(None if total is None else total / samples)
-        marks = ["nominal"] if model["name"] == found["nominal"] else []
+        per_sample = joules(None if total is None else total / samples)
+        marks = ["nominal"] if model["name"] == pricing["nominal"] else []
         if any(term["source"] == USER for term in model["terms"]):
             marks.append(f"prices {USER}")
         rows.append(
-            (f"{model['name']}, per sample", each + (f" ({', '.join(marks)})" if marks else ""))
+            (
+                f"{model['name']}, per sample",
+                per_sample + (f" ({', '.join(marks)})" if marks else ""),
+            )
         )
     if energy["models"]:
         low, high = (joules(energy["per_sample_j"][key]) for key in ("low_j", "high_j"))
         rows.append(("low and high, per sample", f"{low}, {high}: totals of models"))
     rows.append(("", f"({energy['name']}, model {energy['model_version']}, {energy['mode']})"))
-    placed = f"placed for {fewest(found['fewest_of'])}"
-    rows.append(("cores", f"{found['cores_used']}; chips: {found['chips']}; {placed}"))
+    placed = f"placed for {fewest(pricing['fewest_of'])}"
+    rows.append(("cores", f"{pricing['cores_used']}; chips: {pricing['chips']}; {placed}"))
     return rows
 
 
-def _times(found: dict[str, Any]) -> list[tuple[str, str]]:
+def _times(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
-    static = found["energy"]["static"]
+    static = pricing["energy"]["static"]
     for row in static["times"] if static else ():
         if row["time_s"] is not None:
-            low, high = (joules(row[key] / found["samples"]) for key in ("low_j", "high_j"))
+            low, high = (joules(row[key] / pricing["samples"]) for key in ("low_j", "high_j"))
             model = f", {row['model']}" if row["model"] else ""
             rows.append(("static, beside it", f"{low} to {high} per sample ({row['mode']}{model})"))
-    for row in found["latency"]:
+    for row in pricing["latency"]:
         if row["step_s"] is None:
             continue
         parts = ""
@@ -134,14 +136,14 @@ def _times(found: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _others(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Comparisons, each with what it leaves out."""
+def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
+    """Comparisons, each with what it omits."""
     rows = []
-    ann, even = found["ann"], found["break_even"]
+    ann, even = pricing["ann"], pricing["break_even"]
     if ann is None:
-        rows.append(("without spikes", "none: a network with delays is no single pass"))
+        rows.append(("without spikes", "none: a network with delays is not a single pass"))
     else:
-        alone = ", arithmetic alone, a lower bound" if ann["arithmetic_alone"] else ""
+        alone = ", arithmetic only, a lower bound" if ann["arithmetic_alone"] else ""
         counted = ", ".join(f"{t['count']:,} {t['quantity']}" for t in ann["terms"])
         rows.append(
             (
@@ -153,17 +155,17 @@ def _others(found: dict[str, Any]) -> list[tuple[str, str]]:
     if even is not None:
         now = f"now {even['rate_now']:.4g} spikes per neuron and sample"
         rate = (
-            "none: its neuron steps alone cost more"
+            "none: its neuron steps by themselves cost more"
             if even["rate"] is None
             else (f"{even['rate']:.4g} spikes per neuron and sample")
         )
         rows.append((f"break-even of {even['model']}", f"{rate}; {now}"))
     listed = ", ".join(
-        f"{row['device']} {joules(row['total_j'] / found['samples'])}"
-        for row in found["keras_spiking"]
+        f"{row['device']} {joules(row['total_j'] / pricing['samples'])}"
+        for row in pricing["keras_spiking"]
     )
     rows.append(("by keras-spiking, per sample", f"{listed} (comparison only)"))
-    bench = found["neurobench"]
+    bench = pricing["neurobench"]
     operations = bench["SynapticOperations"]
     rows.append(
         (
@@ -178,26 +180,26 @@ def _others(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _sparsity(part: float | None) -> str:
-    """A part of 1; "none" where the network has no weights, or no neuron that could spike."""
+    """A part of 1; "none" if the network has no weights, or no neuron that could spike."""
     return "none" if part is None else f"{part:.4f}"
 
 
-def _sensitivity(found: dict[str, Any], model: Mapping[str, Any]) -> Table:
-    """Of each price its part of the total, and what other prices would make of the total."""
-    samples = found["samples"]
+def _sensitivity(pricing: dict[str, Any], model: Mapping[str, Any]) -> Table:
+    """The part of each price in the total, and the total with other prices."""
+    samples = pricing["samples"]
     table = Table(
-        ("price", "part of it", "10 % more or less", "at twice it"),
-        title=f"what moves the total of {model['name']}, per sample",
+        ("price", "share", "change by 10 %", "total at twice"),
+        title=f"sensitivity of the total of {model['name']}, per sample",
         caption="Exact: the total is linear in each price.",
     )
-    for row in found["sensitivity"][model["name"]]:
+    for row in pricing["sensitivity"][model["name"]]:
         change, doubled = row["change_10_percent_j"] / samples, row["total_doubled_j"] / samples
         table.add(row["price"], f"{row['share']:.2%}", f"+-{joules(change)}", joules(doubled))
     return table
 
 
-def _sweep(found: dict[str, Any]) -> Table:
-    table = Table(("spikes", "per sample"), caption=f"{found['model']}, {found['label']}.")
-    for row in found["rows"]:
+def _sweep(spikes: dict[str, Any]) -> Table:
+    table = Table(("spikes", "per sample"), caption=f"{spikes['model']}, {spikes['label']}.")
+    for row in spikes["rows"]:
         table.add(f"x {row['factor']:g}", joules(row["per_sample_j"]))
     return table

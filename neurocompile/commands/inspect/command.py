@@ -20,10 +20,10 @@ from neurocompile.commands.options import PATH, json_option, model_options, show
 @model_options
 @json_option
 @user_errors
-def inspect(path: Path, allow_pickle: bool, told: dict[str, Any], as_json: bool) -> None:
+def inspect(path: Path, allow_pickle: bool, load_options: dict[str, Any], as_json: bool) -> None:
     """Show the layers of a model or of an exported directory."""
     from neurocompile.commands.inspect.describe import inspect_path
     from neurocompile.commands.inspect.tables import print_inspection
 
-    found = inspect_path(path, allow_pickle=allow_pickle, told=told)
-    show(found, as_json, lambda: print_inspection(found))
+    description = inspect_path(path, allow_pickle=allow_pickle, load_options=load_options)
+    show(description, as_json, lambda: print_inspection(description))

@@ -20,17 +20,17 @@ from neurocompile.ir.shapes import shapes
 
 
 def inspect_path(
-    path: Path, *, allow_pickle: bool = False, told: Mapping[str, Any] | None = None
+    path: Path, *, allow_pickle: bool = False, load_options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Every layer of a model, or of the integers that `export` wrote.
 
     Args:
         path: A model file or an exported directory.
         allow_pickle: Whether a pickled model may be read.
-        told: What a file of others does not say: further options of `frontend.load`.
+        load_options: Further options of `frontend.load`, for what another tool's file leaves open.
 
     Raises:
-        BadInput: If the path is neither.
+        BadInput: If the path is neither a model nor an export.
     """
     if path.is_dir():
         from neurocompile.formats.load_onnx import load_onnx
@@ -39,7 +39,7 @@ def inspect_path(
         return describe(load_onnx(artifact.file("fixed.onnx")))
     from neurocompile import frontend
 
-    return describe(frontend.load(path, allow_pickle=allow_pickle, **(told or {})))
+    return describe(frontend.load(path, allow_pickle=allow_pickle, **(load_options or {})))
 
 
 def describe(graph: Graph) -> dict[str, Any]:
@@ -67,19 +67,19 @@ def _fixed_shape(node: Any) -> tuple[int, ...]:
 
 
 def _parameters(node: Any) -> dict[str, Any]:
-    """Scalars as they are, arrays by shape and range."""
-    found: dict[str, Any] = {}
+    """Scalars as they are, arrays by their shape and range."""
+    parameters: dict[str, Any] = {}
     for entry in fields(node):
         value = getattr(node, entry.name)
         if entry.name in ("shape", "out_shape") or value is None:
             continue
         if isinstance(value, np.ndarray):
-            found[entry.name] = value.item() if value.ndim == 0 else _range(value)
+            parameters[entry.name] = value.item() if value.ndim == 0 else _range(value)
         elif hasattr(value, "__dataclass_fields__"):
-            found.update(_parameters(value))
+            parameters.update(_parameters(value))
         else:
-            found[entry.name] = list(value) if isinstance(value, tuple) else value
-    return found
+            parameters[entry.name] = list(value) if isinstance(value, tuple) else value
+    return parameters
 
 
 def _range(value: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """The tables of `neurocompile inspect`.
 
 In:  the JSON-ready values that `--json` prints.
-Out: tables for people, made from them and from nothing else.
+Out: tables for people, made only from them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 from neurocompile.terminal.tables import Facts, Page, Table
 
 
-def print_inspection(found: dict[str, Any]) -> None:
-    """The layers of a model, the parameters of each below it."""
+def print_inspection(description: dict[str, Any]) -> None:
+    """Print the layers of a model, each with its parameters below it."""
     table = Table(("layer", "kind", "shape"), texts=("kind", "shape"))
-    for row in found["layers"]:
+    for row in description["layers"]:
         details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
         table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
-    Page().show(table, Facts(list(_summary(found))))
+    Page().show(table, Facts(list(_summary(description))))
 
 
-def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    settings = found["settings"]
-    yield "stage", found["stage"]
+def _summary(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    settings = description["settings"]
+    yield "stage", description["stage"]
     yield "time", f"{settings['steps']} steps of {settings['dt']:g} s"
     yield "encoder", _named(settings["encoder"])
     yield "decoder", _named(settings["decoder"])

@@ -1,1 +1,1 @@
-"""`neurocompile simulate`: run an exported directory, engine against engine."""
+"""`neurocompile simulate`: run an exported directory and compare engines."""

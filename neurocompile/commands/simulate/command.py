@@ -30,8 +30,8 @@ from neurocompile.data.sampling import Sampling
     steps="what export ran",
     seed="what export used",
 )
-@click.option("--record", metavar="spikes,membrane", help="What to keep of every layer and step.")
-@click.option("--to", "to", type=PATH, help="HDF5 file for --record.")
+@click.option("--record", metavar="spikes,membrane", help="What to record of every layer and step.")
+@click.option("--to", "to", type=PATH, help="HDF5 file of the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
 @json_option
 @user_errors
@@ -44,17 +44,17 @@ def simulate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Run an exported directory on data with one engine or more, which must agree."""
+    """Run an exported directory on data; several engines must agree."""
     from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation
     from neurocompile.terminal.screen import Screen
 
     with Screen(quiet=as_json) as screen:
-        found = simulate_artifact(
+        simulation = simulate_artifact(
             directory,
             sampling,
             engines=engines or ("fixed",),
             keep=Keep(record, to, force),
             progress=screen.progress,
         )
-    show(found, as_json, lambda: print_simulation(found))
+    show(simulation, as_json, lambda: print_simulation(simulation))

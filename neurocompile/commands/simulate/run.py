@@ -1,9 +1,9 @@
-"""`neurocompile simulate`: run an exported directory on data, engine against engine.
+"""`neurocompile simulate`: run an exported directory on data and compare engines.
 
 In:  a directory that `export` wrote, engines, data.
-Out: spikes and rates by layer, the reconstruction error of the integers, how many values were
+Out: spikes and rates by layer, the reconstruction error of the integers, the number of values
      compared, samples per second; a recording on request.
-With the onnx engine alone this needs numpy, onnx and onnxruntime, no torch and no lava.
+With only the onnx engine this needs numpy, onnx and onnxruntime, but neither torch nor lava.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from neurocompile.ir.nodes import size
 
 @dataclass(frozen=True)
 class Keep:
-    """What of a run is written down; nothing as a rule.
+    """What to write down of a run; by default nothing.
 
     Attributes:
         record: "spikes", "membrane" or both with a comma, or None.
         to: HDF5 file to write, or None.
-        force: Whether an existing file may be replaced.
+        force: Whether to replace an existing file.
     """
 
     record: str | None = None
@@ -59,7 +59,7 @@ class Keep:
         return tuple(self.record.split(",")) if self.record else ()
 
     def check(self) -> None:
-        """Refuse what cannot be written before anything runs.
+        """Refuse before the run what cannot be written.
 
         Raises:
             BadInput: If only one of --record and --to is given, or the file exists.
@@ -77,7 +77,7 @@ class Keep:
         installed.require("recordings .h5")
 
     def opened(self, graph: Graph, stimulus: Stimulus) -> AbstractContextManager[KeepBatch]:
-        """What takes batch after batch while it is open."""
+        """The open recording, which takes one batch after another."""
         if self.to is None:
             return no_recording()
         return recording_file(self.to, self.what, graph, len(stimulus), stimulus.steps)
@@ -95,14 +95,14 @@ def simulate_artifact(
 
     Args:
         directory: What `export` wrote.
-        sampling: What to run; what the export ran where nothing else is asked for.
-        engines: The first makes the figures, the others must agree with it.
-        keep: What to write down of the first engine.
-        progress: Told how far each engine is.
+        sampling: What to run; by default what the export ran.
+        engines: Engines to run: the first makes the figures, the others must agree with it.
+        keep: What to write down of the first engine's run.
+        progress: Called as each engine proceeds.
 
     Raises:
         CheckFailed: If two engines differ.
-        BadInput: If directory, data or recording are not as they should be.
+        BadInput: If the directory, the data or the recording cannot be used.
     """
     for engine in engines:
         installed.require(f"engine {engine}")
@@ -112,8 +112,10 @@ def simulate_artifact(
     usual = DEFAULT_SAMPLES if "lava" in engines else None
     stimulus = load_stimulus(sampling, declared(artifact), usual)
     score, totals = Score(graph, wanted(graph, stimulus.data)), Totals(graph)
-    kept = _needed(graph, keep, compared=len(engines) > 1)
-    first = Engine(engines[0], graph, len(stimulus), progress, spikes=kept[0], membrane=kept[1])
+    recorded = _needed(graph, keep, compared=len(engines) > 1)
+    first = Engine(
+        engines[0], graph, len(stimulus), progress, spikes=recorded[0], membrane=recorded[1]
+    )
     others = [Engine(name, graph, len(stimulus), progress) for name in engines[1:]]
     exactness = Exactness(engines)
     seconds = 0.0
@@ -143,7 +145,7 @@ def simulate_artifact(
 
 
 class Totals:
-    """Spikes of every layer, and what its registers cut, over all samples."""
+    """Spikes, saturations and wraps of every layer, over all samples."""
 
     def __init__(self, graph: Graph) -> None:
         self.neurons = {n: size(node.shape) for n, node in graph.of(SpikeInput, CubaLIF)}
@@ -151,19 +153,19 @@ class Totals:
         self.saturations: dict[str, int] = {}
         self.wraps: dict[str, int] = {}
 
-    def add(self, found: Recording) -> None:
-        """Count a batch; only the fixed engine knows of saturations and wraps."""
+    def add(self, recording: Recording) -> None:
+        """Count a batch; only the fixed engine counts saturations and wraps."""
         for name in self.neurons:
-            if found.activity is None:
-                self.spikes[name] += int(found.spikes[name].sum(dtype=np.int64))
+            if recording.activity is None:
+                self.spikes[name] += int(recording.spikes[name].sum(dtype=np.int64))
                 continue
-            counted = found.activity[name]
+            counted = recording.activity[name]
             self.spikes[name] += int(counted.spikes.sum())
             self.saturations[name] = self.saturations.get(name, 0) + counted.saturations
             self.wraps[name] = self.wraps.get(name, 0) + counted.wraps
 
     def rows(self, steps: int) -> list[dict[str, Any]]:
-        """JSON-ready, a row per layer; `steps` are those of all samples together."""
+        """JSON-ready values, a row per layer; `steps` is the number of steps of all samples."""
         return [
             {
                 "name": name,
@@ -180,7 +182,7 @@ class Totals:
 def _needed(
     graph: Graph, keep: Keep, *, compared: bool
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """Layers whose spikes and potentials the engine records: all (None) only where needed."""
+    """Layers whose spikes and potentials the engine records; None, all of them, only if needed."""
     read = (last_layer(graph),)
     spikes, membrane = (None if compared or kind in keep.what else read for kind in RECORDED)
     return spikes, membrane

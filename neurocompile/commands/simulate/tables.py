@@ -1,7 +1,7 @@
 """What a user sees at the end of `neurocompile simulate`.
 
 In:  the JSON-ready values that `--json` prints.
-Out: tables for people, made from them and from nothing else.
+Out: tables for people, made only from them.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import exactness, whole
 
 
-def print_simulation(found: dict[str, Any]) -> None:
-    """The end of `simulate`."""
+def print_simulation(simulation: dict[str, Any]) -> None:
+    """Print the spikes by layer, and a summary."""
     table = Table(("layer", "neurons", "spikes", "rate"))
-    for row in found["layers"]:
+    for row in simulation["layers"]:
         table.add(row["name"], whole(row["neurons"]), whole(row["spikes"]), f"{row['rate']:.4f}")
-    Page().show(table, Facts(list(_summary(found))))
+    Page().show(table, Facts(list(_summary(simulation))))
 
 
-def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "engines", ", ".join(found["engines"])
-    yield "data", f"{found['samples']} samples of {found['data']}, {found['steps']} steps"
-    if found["mse_fixed"] is not None:
-        yield "reconstruction error", f"{found['mse_fixed']:.6f} (mean squared, fixed)"
-    if found["accuracy_fixed"] is not None:
-        yield "accuracy", f"{found['accuracy_fixed']:.2%} (fixed)"
-    if len(found["engines"]) > 1:
-        yield "exactness", exactness(found)
-    yield "speed", f"{found['samples_per_second']:.1f} samples/s on {found['engines'][0]}"
-    if found["recording"]:
-        yield "recording", found["recording"]
+def _summary(simulation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "engines", ", ".join(simulation["engines"])
+    yield (
+        "data",
+        f"{simulation['samples']} samples of {simulation['data']}, {simulation['steps']} steps",
+    )
+    if simulation["mse_fixed"] is not None:
+        yield "reconstruction error", f"{simulation['mse_fixed']:.6f} (mean squared, fixed)"
+    if simulation["accuracy_fixed"] is not None:
+        yield "accuracy", f"{simulation['accuracy_fixed']:.2%} (fixed)"
+    if len(simulation["engines"]) > 1:
+        yield "exactness", exactness(simulation)
+    yield "speed", f"{simulation['samples_per_second']:.1f} samples/s on {simulation['engines'][0]}"
+    if simulation["recording"]:
+        yield "recording", simulation["recording"]

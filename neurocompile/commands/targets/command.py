@@ -16,7 +16,7 @@ from neurocompile.commands.options import json_option, show, user_errors
 @json_option
 @user_errors
 def targets(name: str | None, as_json: bool) -> None:
-    """List the targets, or every number of one with its source."""
+    """List the targets, or every number of one target with its source."""
     from neurocompile.commands.targets.describe import describe_target, list_targets
     from neurocompile.commands.targets.tables import print_target, print_targets
 

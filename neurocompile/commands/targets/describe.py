@@ -14,7 +14,7 @@ from neurocompile.chip.record import Limits
 
 
 def list_targets() -> list[dict[str, Any]]:
-    """A row a target."""
+    """A row per target."""
     rows = []
     for name in chip_names():
         chip = load_chip(name)
@@ -31,7 +31,7 @@ def list_targets() -> list[dict[str, Any]]:
 
 
 def describe_target(name: str) -> dict[str, Any]:
-    """Every number of one target, and the limits that it has no number for.
+    """Every number of one target, and the limits for which it has no number.
 
     Raises:
         BadInput: If there is no such target or its file is not valid.
@@ -42,7 +42,7 @@ def describe_target(name: str) -> dict[str, Any]:
         "title": chip.title,
         "nominal": chip.nominal or None,
         "range": list(chip.range),
-        # without a number of chips a network takes one, which is a limit
+        # without a number of chips a network may use only one, which is a limit
         "no_limit": [
             f.name
             for f in fields(Limits)

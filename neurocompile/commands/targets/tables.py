@@ -1,7 +1,7 @@
 """The tables of `neurocompile targets`.
 
 In:  the JSON-ready values that `--json` prints.
-Out: tables for people, made from them and from nothing else.
+Out: tables for people, made only from them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from neurocompile.terminal.tables import Facts, Page, Table
 
 BETWEEN = {
-    "below": "for a number of tiles between two entries: the entry below",
-    "line": "for a number of tiles between two entries: the line from one to the other",
+    "below": "between two numbers of tiles: the entry below",
+    "line": "between two numbers of tiles: linear interpolation",
 }
 
 
 def print_targets(rows: list[dict[str, Any]]) -> None:
-    """What each target is, its cores and its energy models."""
+    """Print what each target is, its cores and its energy models."""
     table = Table(("target", "cores", "energy models"), texts=("energy models",))
     for row in rows:
         cores = "no limit" if row["cores"] is None else str(row["cores"])
@@ -27,30 +27,32 @@ def print_targets(rows: list[dict[str, Any]]) -> None:
     Page().show(table)
 
 
-def print_target(found: dict[str, Any]) -> None:
-    """Every number of a target with its source."""
+def print_target(target: dict[str, Any]) -> None:
+    """Print every number of a target with its source."""
     page = Page()
-    page.say(f"{found['name']}: {found['title']}")
-    for section, rows in groupby(found["numbers"], lambda row: row["key"].rpartition(".")[0]):
-        table = Table((section, "value", "kind"), texts=("kind",), caption=_caption(section, found))
+    page.say(f"{target['name']}: {target['title']}")
+    for section, rows in groupby(target["numbers"], lambda row: row["key"].rpartition(".")[0]):
+        table = Table(
+            (section, "value", "kind"), texts=("kind",), caption=_caption(section, target)
+        )
         for row in rows:
             name, source = row["key"].rpartition(".")[2], f"{row['source']}: {row['where']}"
             table.add(name, _value(row), row["kind"], note=source)
         page.show(table)
-    nominal = found["nominal"] or "none, so a report has no nominal total"
-    between = " and ".join(found["range"]) or "none, so a report has no low and no high"
+    nominal = target["nominal"] or "none, so a report has no nominal total"
+    between = " and ".join(target["range"]) or "none, so a report has no low and no high"
     chosen = [("nominal energy model", nominal), ("energy range from the models", between)]
     page.show(Facts(chosen))
-    page.sources(found["sources"])
+    page.sources(target["sources"])
 
 
-def _caption(section: str, found: dict[str, Any]) -> str:
-    """What a section says beside its numbers."""
+def _caption(section: str, target: dict[str, Any]) -> str:
+    """The note below the numbers of a section."""
     kind, _, model = section.partition(".")
     if kind == "barrier":
-        return BETWEEN[found["barriers"][model]]
-    if section == "limits" and found["no_limit"]:
-        return f"without a number: {', '.join(found['no_limit'])}"
+        return BETWEEN[target["barriers"][model]]
+    if section == "limits" and target["no_limit"]:
+        return f"without a number: {', '.join(target['no_limit'])}"
     return ""
 
 

@@ -241,7 +241,7 @@ def test_options_of_net_files_are_for_net_files_only(tmp_path):
     done = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "3,4,5", "--json"])
     assert done.exit_code == 0
     done = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "3x4", "--json"])
-    assert "is no shape. Write it as C,H,W or as N." in done.stderr
+    assert "is not a shape. Write it as C,H,W or as N." in done.stderr
 
 
 def test_odd_weights_become_twice_as_large_with_the_exponent_minus_one(plain):

@@ -204,7 +204,7 @@ def test_images_enter_by_the_encoder_and_gain_that_a_user_chooses(tmp_path, imag
 def test_a_gain_without_an_encoder_and_an_encoder_that_a_file_names_itself_are_refused():
     code, _, stderr = call("inspect", FILES / "snntorch_leaky.nir", "--gain", 2)
     assert code == 2
-    assert "--gain is a factor of --encoder, which is not given." in stderr
+    assert "--gain needs --encoder, whose factor it is." in stderr
     model = ROOT / "examples/models/mnist_autoencoder.pt"
     code, _, stderr = call("inspect", model, "--encoder", "bernoulli")
     assert code == 2
