@@ -1,9 +1,9 @@
-"""The pipeline: a trained network in, integers on a chip and joules out. One step a line.
+"""The pipeline: a trained network in, integers on a chip and joules out. One step per line.
 
 In:  a model file, a graph or a live module; a target; data.
-Out: the network at every stage, its spikes and its energy; `export` writes them down.
-`compile` is what a Python user calls. It and the command line run `compile_graph`,
-`Compiled.run` and `Compiled.export`, and nothing else.
+Out: the network at every stage, its spikes and its energy; `export` writes them to a directory.
+`compile` is what a Python user calls. It and the command line both run only `compile_graph`,
+`Compiled.run` and `Compiled.export`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from neurocompile.terminal.words import joules, number_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-OWN = Sampling()  # the model's own data, all of them
+OWN = Sampling()  # all of the model's own data
 
 
 def compile(
@@ -71,7 +71,7 @@ def compile(
     calibration: str | PathLike[str] | Data | Sampling | None = None,
     bits: int | Narrowest = WIDEST,
 ) -> Compiled:
-    """Compile a trained network for a chip, run it, count its joules.
+    """Compile a trained network for a chip, run it, and estimate its energy.
 
         compiled = nc.compile("model.pt", target="loihi-sim", data="digits")
         print(compiled)                             # layers, spikes, joules
@@ -80,33 +80,34 @@ def compile(
 
     Args:
         model: Path of a `.pt`, `.onnx`, `.nir` or `.net` file; a graph from `load`, which takes
-            what a file leaves open; or a live module, which is left as it was found. A network
-            of integers is taken as it is.
+            options for what a file leaves open; or a live module, which is left unchanged. A
+            network of integers is taken as it is.
         target: Name of a target, folder with a target.toml, chip from `load_chip`, or a
-            `Target`, which also says how many chips and which placement.
+            `Target`, which also sets the number of chips and the objective of the placement.
         example_input: For a module: one batch of its input, as for `save`. Only its shape matters.
         settings: For a module: time, encoder and decoder, as for `save`.
-        data: What to run when all is compiled: name of a data set, path of a data file, samples
-            from `load_data`, or a `Sampling`, which also says how many samples, steps and which
-            seed. `Sampling()` is the model's own data. None runs nothing: see `Compiled.run`.
-        calibration: Training samples that scales are chosen on, never test samples. By default
-            those of the data set that `data` names, else of the one that the model names; where
+        data: Data to run once the network is compiled: name of a data set, path of a data file,
+            samples from `load_data`, or a `Sampling`, which also sets the number of samples, the
+            steps and the seed. `Sampling()` is the model's own data. None runs nothing; see
+            `Compiled.run`.
+        calibration: Training samples on which scales are chosen, never test samples. By default
+            those of the data set that `data` names, else of the one that the model names. If
             neither has any, scales come from the weights, and the report says so.
-        bits: Width of the weights, 2..8, or `Narrowest(0.02)` for the narrowest ones layer by
-            layer whose error stays within that part of the float network's.
+        bits: Width of the weights in bits, 2..8, or `Narrowest(0.02)`: for each layer the narrowest
+            width for which the error grows by at most that part of the float network's.
 
     Returns:
-        The network at every stage. With data it has run on the engine `fixed`.
+        The network at every stage. With data, it has run on the engine `fixed`.
 
     Raises:
         BadInput: If the model, the target, the data or an option cannot be used as given.
-        Unsupported: If the network holds what no rule covers.
+        Unsupported: If no rule covers a part of the network.
         DoesNotFit: If the chip cannot hold the network or one of its numbers.
-        NotInstalled: If a package that is needed is missing.
+        NotInstalled: If a required package is missing.
     """
     require_engines(["fixed"])
     wanted, sampling = Target.of(target), sampling_of(data)
-    wanted.load()  # a target that is not there is refused before anything is read
+    wanted.load()  # a missing target is refused before anything is read
     graph, model_digest = _read(model, example_input, settings)
     own = graph.settings.data
     samples = None if data is None else load_samples(sampling, own)
@@ -131,16 +132,17 @@ def compile_graph(
     model_digest: str | None = None,
     tell: Tell = silent,
 ) -> Compiled:
-    """Take a graph to the cores of a chip.
+    """Compile a graph to the cores of a chip.
 
     Args:
         graph: FLOAT graph, or a FIXED one, which is taken as it is.
-        target: As for `compile`.
-        sampling: What will be run; its steps and seed hold for calibration too. Samples in it
-            are compared with the network before anything else is done.
-        calibration: Training samples that scales are chosen on; None takes them from the weights.
-        bits: Width of the weights, 2..8, or `Narrowest`.
-        model_digest: SHA-256 of the file that the graph is from.
+        target: Target, as for `compile`.
+        sampling: What will be run; its steps and seed are also used for calibration. Samples in
+            it are checked against the network before anything else is done.
+        calibration: Training samples on which scales are chosen; None takes scales from the
+            weights.
+        bits: Width of the weights in bits, 2..8, or `Narrowest`.
+        model_digest: SHA-256 of the file from which the graph was read.
         tell: Called with a sentence before each stage.
     """
     _check_bits(bits)
@@ -162,12 +164,12 @@ def compile_graph(
         tell("composing synapses")
         simple = verify(simplify(trained), "float")
         tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
-        known = calibrate(simple, calibration, steps, seed)
+        calibrated = calibrate(simple, calibration, steps, seed)
         if isinstance(bits, Narrowest):
             budget = bits.max_error_increase
-            quantized, points = narrow(simple, chip, known, budget, tell, wanted.fewest_of)
+            quantized, points = narrow(simple, chip, calibrated, budget, tell, wanted.fewest_of)
         else:
-            quantized = best(simple, chip, known, bits)
+            quantized = best(simple, chip, calibrated, bits)
         fixed = verify(quantized.graph, "fixed")
     tell(f"placing on {chip.name}")
     placed = place(fixed, chip, wanted.fewest_of)
@@ -179,22 +181,22 @@ def compile_graph(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Compiled:
-    """A network at every stage, and what running it showed.
+    """A network at every stage, and the result of running it.
 
-    It shows itself: `print` it, or end a notebook's cell with it.
+    To see it, `print` it or end a notebook's cell with it.
 
     Attributes:
-        float_graph: The network as trained; None where the model was fixed already.
+        float_graph: The network as trained; None if the model was fixed already.
         fixed_graph: The chip's integers.
         placed: The integers on their cores.
-        calibration: The samples that scales come from; None: from the weights alone.
-        quantized: How it was quantized; None where the model was fixed already.
-        points: What the search for the narrowest weights passed, where there was one.
-        target: What it was compiled for.
-        bits: Width of the weights that was asked for.
-        sampling: What it was to be run on.
-        model_digest: SHA-256 of the model file; None where the model came as an object.
-        result: What a run showed; None before the first.
+        calibration: Samples on which scales were chosen; None if only the weights were used.
+        quantized: How it was quantized; None if the model was fixed already.
+        points: Points of the search for the narrowest weights; empty if there was none.
+        target: Target that it was compiled for.
+        bits: Requested width of the weights in bits, or `Narrowest`.
+        sampling: What it was meant to run on.
+        model_digest: SHA-256 of the model file; None if the model was given as an object.
+        result: Result of the last run; None before the first.
     """
 
     float_graph: Graph | None
@@ -216,22 +218,23 @@ class Compiled:
         engines: str | Sequence[str] = ("fixed",),
         progress: Progress = silent,
     ) -> Compiled:
-        """Run the network on data and price what happened.
+        """Run the network on data and estimate the energy.
 
             compiled.run("digits", engines=("lava", "fixed")).energy
 
         Args:
-            data: What to run, as for `compile`; None is what was given there, else the model's
-                own. Where nobody says how many samples, they are all on `fixed` only, else 20.
-            engines: lava, fixed or onnx, one or more: the first makes the figures, the others
+            data: Data to run, as for `compile`. None is what was given there, else the model's own
+                data. Without a number of samples, all are run if the only engine is `fixed`, else
+                the first 20.
+            engines: One or more of lava, fixed and onnx: the first makes the figures, the others
                 must agree with it bit for bit.
-            progress: Called with an engine, the samples done and all samples.
+            progress: Called with the engine, the number of samples done, and the total number.
 
         Returns:
-            The same network with what this run showed; this one is left as it is.
+            A copy of this network with the result of this run; this one is left unchanged.
 
         Raises:
-            BadInput: If there are no data, or they do not belong to the network.
+            BadInput: If there are no data, or they do not fit the network.
             NotInstalled: If an engine cannot run here.
             CheckFailed: If two engines differ in a single bit.
         """
@@ -256,7 +259,7 @@ class Compiled:
 
     @property
     def energy(self) -> Energy:
-        """What the run costs: `.per_sample.nominal_j` and `.total.nominal_j` are joules.
+        """Energy of the run: `.per_sample.nominal_j` and `.total.nominal_j` are joules.
 
         Raises:
             BadInput: If nothing was run.
@@ -269,7 +272,7 @@ class Compiled:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What report.json says: every count, price and source, as JSON values."""
+        """The content of report.json: every count, price and source, as JSON values."""
         result = self.result
         about = provenance(
             self.placed,
@@ -292,9 +295,9 @@ class Compiled:
         """Write the directory that `neurocompile export` writes, whole or not at all.
 
         Args:
-            out: The directory: float.onnx, fixed.onnx, network.net where lava-dl can hold the
-                network, report.json, manifest.json.
-            force: Whether an earlier export is replaced.
+            out: Directory to write. It holds float.onnx, fixed.onnx, report.json, manifest.json,
+                and network.net if lava-dl can hold the network.
+            force: Whether to replace an earlier export.
 
         Returns:
             The report that was written.
@@ -342,7 +345,7 @@ class Compiled:
 
     @property
     def _own(self) -> Declared:
-        """What is run where nothing else is asked for."""
+        """What is run by default."""
         settings, asked = self.fixed_graph.settings, self.sampling
         source = asked.source if isinstance(asked.source, str) else settings.data
         return Declared(source, 0, asked.steps or settings.steps, asked.seed or 0)
@@ -356,7 +359,7 @@ class Compiled:
         return Declared(ran.data.name, len(ran), ran.steps, ran.seed)
 
     def _bits(self) -> int | dict[str, int]:
-        """Width of the weights for a manifest: by layer where the narrowest were searched."""
+        """Width of the weights for a manifest; by layer if the narrowest were searched for."""
         if isinstance(self.bits, int):
             return self.bits
         if self.quantized is None:
@@ -366,14 +369,14 @@ class Compiled:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What running a compiled network on data showed.
+    """The result of running a compiled network on data.
 
     Attributes:
         stimulus: The samples, with the steps per sample and the seed of the random encoder.
-        engines: What ran them; the first made the figures.
-        evaluation: Errors, agreement, exactness.
-        counts: Everything that costs energy, by layer.
-        energy: The estimate.
+        engines: Engines that ran them; the first made the figures.
+        evaluation: Errors, agreement and exactness.
+        counts: Counts of everything that costs energy, by layer.
+        energy: The energy estimate.
     """
 
     stimulus: Stimulus
@@ -388,7 +391,7 @@ def _read(
     example_input: Tensor | None,
     settings: Settings | None,
 ) -> tuple[Graph, str | None]:
-    """The graph of whatever a user calls a model, and the SHA-256 of its file if it has one."""
+    """The graph of a file, a graph or a module, and the SHA-256 of the file if there is one."""
     if not isinstance(model, str | PathLike | Graph):
         return frontend.from_module(model, example_input, settings), None
     if example_input is not None or settings is not None:
@@ -407,7 +410,7 @@ def scale_samples(
     sampling: Sampling,
     given: str | PathLike[str] | Data | Sampling | None = None,
 ) -> Data | None:
-    """Training samples that a graph's scales are chosen on: those given, else the data's own."""
+    """Training samples on which a graph's scales are chosen: those given, else the data's own."""
     if graph.fixed:
         return None
     own = graph.settings.data
@@ -415,7 +418,7 @@ def scale_samples(
 
 
 def _check_samples(graph: Graph, sampling: Sampling) -> None:
-    """Refuse samples that the network cannot be run on."""
+    """Refuse samples on which the network cannot run."""
     if isinstance(sampling.source, Data):
         check_data(graph, sampling.source, sampling.steps or graph.settings.steps)
         require_labels(graph, sampling.source)

@@ -1,1 +1,1 @@
-"""report.json: made from a run, described by a schema, read back."""
+"""report.json: made from a run, described by a schema, read back, shown to people."""

@@ -1,9 +1,9 @@
 """The report as JSON: everything a run showed, nothing invented.
 
-In:  what the stages made: a placed network, how it was quantized, and of a run its evaluation,
-     counts and energy.
-Out: JSON-ready values as report/schema.json describes them. The terminal's tables and every
-picture are made from these values.
+In:  the results of the stages: a placed network, how it was quantized, and the evaluation, counts
+     and energy of a run.
+Out: JSON-ready values as report/schema.json describes them.
+The terminal's tables and every picture are made from these values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from neurocompile.quantize.search import Quantized
 
 SCHEMA_VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
-# What a run fills in about operations and joules; null, or empty, where nothing was run.
+# What a run fills in about operations and joules; null, or empty, if nothing was run.
 SPENT: dict[str, Any] = {
     **{"layers": [], "synapses": [], "host": None, "core_events": None, "slowest_cores": None},
     **{"cores": None, "energy": None, "comparison": None, "latency": None},
@@ -51,11 +51,11 @@ def build_report(
 
     Args:
         placed: The network on its cores.
-        quantized: How it was quantized, with what a search for the narrowest weights passed;
-            None where the model was fixed already.
-        shown: What a run showed; None where there were no data.
-        net: network.net, or why there is none.
-        about: From `provenance`.
+        quantized: How it was quantized, with the points of a search for the narrowest weights;
+            None if the model was fixed already.
+        shown: Evaluation, counts and energy of a run; None if there were no data.
+        net: Content of network.net, or why there is none.
+        about: Result of `provenance`.
     """
     evaluation = None if shown is None else shown[0]
     return {
@@ -84,12 +84,12 @@ def provenance(
 
     Args:
         placed: The network on its cores.
-        float_graph: What it was compiled from; None where the model was fixed already.
-        calibration: Samples that its scales were chosen on.
+        float_graph: The graph that it was compiled from; None if the model was fixed already.
+        calibration: Samples on which its scales were chosen.
         data: Samples that were run.
-        engines: What ran them, the one that made the figures first; empty where nothing ran.
+        engines: Engines that ran them, the one that made the figures first; empty if none ran.
         seed: Seed of the random encoder.
-        model_digest: SHA-256 of the model file; None where the model came as an object.
+        model_digest: SHA-256 of the model file; None if the model was given as an object.
     """
     return {
         "neurocompile": __version__,
@@ -100,7 +100,7 @@ def provenance(
         "engines": list(engines),
         "seed": seed,
         "calibration": _calibration(float_graph, calibration),
-        "assumed": [each.sentence for each in placed.graph.settings.assumed],
+        "assumed": [assumption.sentence for assumption in placed.graph.settings.assumed],
         "digests": {
             "model": model_digest,
             "float_graph": None if float_graph is None else graph_digest(float_graph),
@@ -141,17 +141,17 @@ def _layers(counts: Counts, mode: Mode) -> list[dict[str, Any]]:
 
 
 def counted(counts: Counts, mode: Mode) -> dict[str, Any]:
-    """What happened; `report.read.recorded` is the inverse.
+    """The counts of a run as JSON; `report.read.recorded` is the inverse.
 
     Args:
         counts: Counts of a run.
-        mode: How samples follow each other, which says how many steps are idle.
+        mode: How samples follow each other, which determines how many steps are idle.
     """
     return {
         "layers": _layers(counts, mode),
         "synapses": [dict(vars(synapse)) for synapse in counts.synapses.values()],
         "host": dict(vars(counts.host)),
-        "core_events": {event: done.tolist() for event, done in counts.on_cores.items()},
+        "core_events": {event: per_core.tolist() for event, per_core in counts.on_cores.items()},
         "slowest_cores": [
             {"samples_follow": follow, "model": model, **slowest.to_dict()}
             for (follow, model), slowest in counts.slowest.items()
@@ -159,21 +159,21 @@ def counted(counts: Counts, mode: Mode) -> dict[str, Any]:
     }
 
 
-def _evaluated(found: Evaluation | None, trained: bool) -> dict[str, Any]:
-    """How well the network did, and whether engines agree; null where nothing was run."""
-    if found is None:
+def _evaluated(evaluation: Evaluation | None, trained: bool) -> dict[str, Any]:
+    """How well the network did, and whether the engines agree; null if nothing was run."""
+    if evaluation is None:
         names = ("reconstruction", "classification", "agreement", "exactness")
         return dict.fromkeys(names)
     return {
-        "reconstruction": _reconstruction(found),
-        "classification": _classification(found),
-        "agreement": _agreement(found) if trained else None,
-        "exactness": _exactness(found),
+        "reconstruction": _reconstruction(evaluation),
+        "classification": _classification(evaluation),
+        "agreement": _agreement(evaluation) if trained else None,
+        "exactness": _exactness(evaluation),
     }
 
 
 def _spent(placed: Placed, counts: Counts, energy: Energy) -> dict[str, Any]:
-    """What happened and what it cost. `comparison` has prices of its own, with their sources."""
+    """The counts and what they cost; `comparison` has its own prices with their sources."""
     compared = beside(placed.graph, counts, energy, placed.chip.nominal)
     return {
         **counted(counts, energy.mode),
@@ -187,14 +187,14 @@ def _spent(placed: Placed, counts: Counts, energy: Energy) -> dict[str, Any]:
 def _calibration(float_graph: Graph | None, calibration: Data | None) -> str:
     """Where the scales come from."""
     if float_graph is None:
-        return "the file's own: it holds integers, of which none is changed"
+        return "the file's own: its integers are used unchanged"
     if calibration is None:
         return "uncalibrated: scales come from the weights"
     return f"{len(calibration)} samples of {calibration.name}"
 
 
 def _quantization(graph: Graph, quantized: Quantized, points: Sequence[Point]) -> dict[str, Any]:
-    """What was chosen for the weights of each layer, and what the search for it passed."""
+    """What was chosen for the weights of each layer, and the points of the search for it."""
     weighted = {graph.after(name)[0] for name, _ in graph.of(Synapse)}
     return {
         "layers": [
@@ -207,25 +207,25 @@ def _quantization(graph: Graph, quantized: Quantized, points: Sequence[Point]) -
     }
 
 
-def _reconstruction(found: Evaluation) -> dict[str, Any] | None:
-    ours, ideal = found.fixed_score, found.float_score
+def _reconstruction(evaluation: Evaluation) -> dict[str, Any] | None:
+    ours, ideal = evaluation.fixed_score, evaluation.float_score
     if ours.mse is None:
         return None
     return {
         "mse_float": ideal.mse,
         "mse_fixed": ours.mse,
         "ratio": ours.squares / ideal.squares if ideal.squares else None,
-        "samples": found.samples,
+        "samples": evaluation.samples,
     }
 
 
-def _classification(found: Evaluation) -> dict[str, Any] | None:
-    if found.fixed_score.accuracy is None:
+def _classification(evaluation: Evaluation) -> dict[str, Any] | None:
+    if evaluation.fixed_score.accuracy is None:
         return None
     return {
-        "accuracy_float": found.float_score.accuracy,
-        "accuracy_fixed": found.fixed_score.accuracy,
-        "samples": found.samples,
+        "accuracy_float": evaluation.float_score.accuracy,
+        "accuracy_fixed": evaluation.fixed_score.accuracy,
+        "samples": evaluation.samples,
     }
 
 
@@ -247,11 +247,11 @@ def _latency(energy: Energy) -> dict[str, Any] | None:
     }
 
 
-def _agreement(found: Evaluation) -> dict[str, Any]:
+def _agreement(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "samples": found.samples,
-        "steps": found.steps,
-        "output_mean_squared_difference": found.fixed_score.mean_difference,
+        "samples": evaluation.samples,
+        "steps": evaluation.steps,
+        "output_mean_squared_difference": evaluation.fixed_score.mean_difference,
         "layers": [
             {
                 "name": name,
@@ -259,18 +259,18 @@ def _agreement(found: Evaluation) -> dict[str, Any]:
                 "rate_float": row.float_spikes / row.compared,
                 "rate_fixed": row.fixed_spikes / row.compared,
             }
-            for name, row in found.agreement.items()
+            for name, row in evaluation.agreement.items()
         ],
     }
 
 
-def _exactness(found: Evaluation) -> dict[str, Any]:
-    exact = found.exactness
+def _exactness(evaluation: Evaluation) -> dict[str, Any]:
+    exact = evaluation.exactness
     return {
         "engines": list(exact.engines),
         "samples": exact.samples,
         "spikes_compared": exact.spikes_compared,
         "membrane_values_compared": exact.membrane_values_compared,
         "mismatches": exact.mismatches,
-        "reset_between_samples": found.reset,
+        "reset_between_samples": evaluation.reset,
     }

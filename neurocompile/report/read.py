@@ -1,9 +1,9 @@
-"""Counts as report.json has them: joules anew without a run.
+"""Read the counts in report.json, so that joules need no new run.
 
 In:  report.json, its FIXED graph on a chip.
-Out: the Counts of the run that the report is of.
-What is read is held against the report's schema first. A report that was placed otherwise, or
-lacks a count, is refused: the messages and hops in it are of another placement.
+Out: the Counts of the run that the report describes.
+The content is checked against the report's schema first. A report that lacks a count is refused,
+and so is one of another placement, whose messages and hops differ.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def read_report(file: Path) -> Mapping[str, Any]:
     """Content of report.json, which `recorded` reads.
 
     Raises:
-        BadInput: If it is too large or no report.
+        BadInput: If the file is too large or not a report.
     """
     try:
-        found = read_json(file, MAX_BYTES)
+        report = read_json(file, MAX_BYTES)
     except ValueError as error:
         raise BadInput(f"{file} is broken: {error}. Export the model again.") from None
-    if not isinstance(found, dict) or "schema_version" not in found:
-        raise BadInput(f"{file} is no report of neurocompile. Export the model again.")
-    return found
+    if not isinstance(report, dict) or "schema_version" not in report:
+        raise BadInput(f"{file} is not a report of neurocompile. Export the model again.")
+    return report
 
 
 def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
@@ -51,10 +51,10 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
     Args:
         report: Content of report.json.
         placed: The network on the chip of the report.
-        steps: Steps of the network's time, a sample.
+        steps: Steps per sample in the network's time.
 
     Raises:
-        BadInput: If they are not all there, or belong to another network or placement.
+        BadInput: If counts are missing, or belong to another network or placement.
     """
     if not report.get("energy"):
         raise BadInput("report.json holds no counts: the export ran no data")
@@ -89,10 +89,10 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
 
 @cache
 def _read_here() -> Schema:
-    """The report's schema of the parts read here, each there and none of them null.
+    """The report's schema for the parts read here, all required and none of them null.
 
-    A later minor version may have more fields; one that came with a minor version and that a
-    count needs is asked for.
+    A later minor version may have more fields. A field is also required if a minor version added
+    it and a count needs it.
     """
     whole = open_to_more(schema("neurocompile.report", "schema.json"))["properties"]
     host, energy = (whole[key]["anyOf"][0] for key in ("host", "energy"))
@@ -111,30 +111,30 @@ def _read_here() -> Schema:
 
 
 def _row_of(described: Schema, kind: type) -> Schema:
-    """What describes a row, asking for every field of a dataclass of counts."""
+    """The schema of a row, in which every field of a dataclass of counts is required."""
     return {**described, "required": [field.name for field in fields(kind)]}
 
 
 def _row(kind: type[Row], row: Mapping[str, Any]) -> Row:
-    """One dataclass of counts; keys that it does not have are other figures of the report."""
+    """One dataclass of counts; other keys of the row are other figures of the report."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
-def _core_events(found: Mapping[str, list[int]], cores: int) -> dict[str, Array]:
-    """Events by core; without them there are joules and no modelled time."""
-    for event, row in found.items():
+def _core_events(events: Mapping[str, list[int]], cores: int) -> dict[str, Array]:
+    """Events by core; without them there are joules but no modelled time."""
+    for event, row in events.items():
         if len(row) != cores:
             raise BadInput(
                 f"report.json: 'core_events.{event}' has {len(row)} counts, expected one for each "
                 f"of {cores} cores"
             )
-    return {event: np.array(row, np.int64) for event, row in found.items()}
+    return {event: np.array(row, np.int64) for event, row in events.items()}
 
 
-def _slowest(found: list[Mapping[str, Any]], cores: int) -> dict[tuple[Mode, str], Slowest]:
+def _slowest(entries: list[Mapping[str, Any]], cores: int) -> dict[tuple[Mode, str], Slowest]:
     """The slowest cores; without them, as in reports before 1.2, times are lower bounds."""
     rows: dict[tuple[Mode, str], Slowest] = {}
-    for at, row in enumerate(found):
+    for at, row in enumerate(entries):
         if len(row["steps"]) != cores:
             raise BadInput(
                 f"report.json: 'slowest_cores[{at}].steps' has {len(row['steps'])} counts, "

@@ -1,8 +1,8 @@
 """A report for people: the same rows in a terminal and in a notebook.
 
 In:  the JSON-ready values of report.json.
-Out: tables and facts for a terminal, plain text, or HTML. Names come from users' files: each is
-     shown as it is, never read as markup.
+Out: tables and facts for a terminal, plain text, or HTML.
+Names come from users' files: each is shown as it is, never read as markup.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _layers(report: Mapping[str, Any]) -> Table:
 
 
 def _points(points: Sequence[Mapping[str, Any]]) -> Table:
-    """The way to the narrowest weights, the widest first: what each bit of memory costs."""
+    """The steps to the narrowest weights, the widest first: what each bit of memory costs."""
     table = Table(
         ("bits", "error", "over float", "weights", "synapse memory", "energy"),
         caption="On calibration data, energy per sample. No network tried has less memory and "
@@ -105,7 +105,7 @@ def _points(points: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _widths(bits: Mapping[str, int]) -> str:
-    """Most layers' width, and those that have another: "5, latent 4"."""
+    """The width of most layers, and the layers of another width: "5, latent 4"."""
     usual = mode(bits.values())
     others = [f"{name} {n}" for name, n in bits.items() if n != usual]
     return ", ".join([str(usual), *others])
@@ -130,7 +130,7 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("exactness", exactness(report["exactness"])))
     energy = report["energy"]
     if energy is None:
-        rows.append(("energy per sample", "not known: nothing was run"))
+        rows.append(("energy per sample", "unknown: nothing was run"))
     else:
         rows.append(("energy per sample", _totals(energy)))
         rows.append(("", f"({energy['name']}, model {energy['model_version']})"))
@@ -152,10 +152,10 @@ def _not_stock(rows: list[dict[str, Any]]) -> str:
 
 
 def _totals(energy: Mapping[str, Any]) -> str:
-    """The totals of a chip whose file names models for them; else why there is none."""
-    each = energy["per_sample_j"]
-    if set(each.values()) != {None}:
-        low, nominal, high = (joules(each[key]) for key in ("low_j", "nominal_j", "high_j"))
+    """The low, nominal and high totals if the chip names models for them; else why not."""
+    per_sample = energy["per_sample_j"]
+    if set(per_sample.values()) != {None}:
+        low, nominal, high = (joules(per_sample[key]) for key in ("low_j", "nominal_j", "high_j"))
         return f"low {low}, nominal {nominal}, high {high}"
     models = [
         f"{model['name']} {joules(None if total is None else total / energy['samples'])}"

@@ -190,7 +190,7 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
         ('source = "abr"', 'source = "abc"', ["'abc'", "davies2018"]),
-        ('where = "idle power of a chip"', 'where = " "', ["non-empty"]),
+        ('where = "idle power of one chip"', 'where = " "', ["non-empty"]),
     ],
 )
 def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):

@@ -101,7 +101,7 @@ def test_a_report_of_an_earlier_or_a_later_minor_version_is_read():
     ("text", "words"),
     [
         ("{", "is broken: Expecting"),
-        ("[]", "is no report of neurocompile"),
+        ("[]", "is not a report of neurocompile"),
         ('{"schema_version": NaN}', "is broken: it holds NaN, which is no number"),
         ('{"schema_version": -Infinity}', "it holds -Infinity"),
         ('{"schema_version": 1e999}', "it holds 1e999, which is too large for a number"),
