@@ -1,8 +1,8 @@
-"""What the fixed engine costs at any activity, against the bare dense products.
+"""Time of the fixed engine at any activity, relative to the bare dense products.
 
-In:  a wide dense layer; the shipped network's shapes, every neuron spiking as often as told.
-Out: seconds by activity over those of the dense floor.
-The floor is the convolutions and matrix products only, by whatever torch does best.
+In:  a wide dense layer; the shipped network's shapes, with every neuron spiking at a set rate.
+Out: seconds by activity, relative to the dense floor.
+The floor is only the convolutions and matrix products, in torch's fastest way.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def wide_layer(rounds: int = ROUNDS) -> dict[str, Any]:
 
 
 def shipped_network(file: Path, rounds: int = ROUNDS) -> dict[str, Any]:
-    """The shapes of a network, with neurons that its weights cannot move: all weights are 0."""
+    """A network of the same shapes whose weights are all 0, so that they cannot move a neuron."""
     graph = load_onnx(file)
     steps = graph.settings.steps
     runs = {rate: ours(spiking(graph, rate), _input(graph, rate, steps)) for rate in ACTIVITIES}
@@ -52,7 +52,7 @@ def shipped_network(file: Path, rounds: int = ROUNDS) -> dict[str, Any]:
 
 
 def spiking(graph: Graph, rate: float) -> Graph:
-    """The same network, in which every neuron counts to its threshold, from where it likes."""
+    """The same network, in which every neuron counts to its threshold from a random start."""
     draw = np.random.default_rng(0)
     changed: dict[str, Any] = {}
     for name, node in graph.of(CubaLIF):
@@ -72,7 +72,7 @@ def _bias(rate: float) -> int:
 
 
 def _input(graph: Graph, rate: float, steps: int) -> Encoded:
-    """Random spikes, or the same bias for all where the host writes it."""
+    """Random spikes, or the same bias for all neurons if the host writes it."""
     ((name, node),) = graph.of(SpikeInput, BiasInput)
     if isinstance(node, BiasInput):
         return Encoded({name: np.full((SAMPLES, *node.shape), _bias(rate), np.int16)}, steps)
@@ -82,15 +82,15 @@ def _input(graph: Graph, rate: float, steps: int) -> Encoded:
 
 def products(graph: Graph, rows: int) -> list[Callable[[], Any]]:
     """Every synapse of a network as a bare product, BATCH rows at a time."""
-    found: list[Callable[[], Any]] = []
+    calls: list[Callable[[], Any]] = []
     for _, synapse in graph.of(Synapse):
         values = (torch.rand(BATCH, *synapse.in_shape) < 0.1).float()
         if values.dim() == 4 and synapse.in_shape[0] > 1:
             values = values.to(memory_format=torch.channels_last)
         product = _product(synapse.op)
         for first in range(0, rows, BATCH):
-            found.append(partial(product, values[: rows - first]))
-    return found
+            calls.append(partial(product, values[: rows - first]))
+    return calls
 
 
 def _product(op: Any) -> Callable[[torch.Tensor], Any]:
@@ -116,16 +116,16 @@ def _by_threads(work: list[Callable[[], Any]]) -> dict[str, Act]:
 
 
 def _sweep(runs: dict[Any, Act], floors: dict[str, Act], rounds: int) -> dict[str, Any]:
-    found = best({**runs, **floors}, rounds)
-    fastest = min(floors, key=lambda name: found[name])
+    seconds = best({**runs, **floors}, rounds)
+    fastest = min(floors, key=lambda name: seconds[name])
     rows = [
-        {"activity": rate, "seconds": found[rate], "of_floor": found[rate] / found[fastest]}
+        {"activity": rate, "seconds": seconds[rate], "of_floor": seconds[rate] / seconds[fastest]}
         for rate in runs
     ]
-    gain = found[0.5] / found[0.02]
+    gain = seconds[0.5] / seconds[0.02]
     return {
         "rows": rows,
         "floor": fastest,
-        "floor_seconds": found[fastest],
+        "floor_seconds": seconds[fastest],
         "gain": gain,
     }

@@ -1,8 +1,8 @@
-"""Who takes part in the speed benchmark, and how each is started, asked and ended.
+"""The contestants of the speed benchmark, and how each is started, timed and ended.
 
 In:  the folder of the exchanged network.
-Out: best seconds per sample of each, its note and versions; or why there is none.
-A contestant is a process in a group of its own: whatever it starts ends with it.
+Out: for each its best seconds per sample, note and versions; or why there is no figure.
+A contestant is a process in its own group: whatever it starts ends with it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ PATIENCE_S = 180.0  # for one answer; the slowest, making ready included, takes 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Something to time.
+    """A program to time.
 
     Attributes:
-        key: Its name here.
-        title: Its name in the table.
-        part: Which network it holds.
+        key: Name in the code and in JSON.
+        title: Name in the table.
+        part: Part of the network that it runs.
         script: File in bench/peers, with its arguments after the folder.
-        samples: Asked for at once.
-        asks: How often in a round; the fast ones more often, as noise hits them harder.
-        environment: Folder in build/peers whose Python runs it; ours where "".
+        samples: Number of samples per request.
+        asks: Requests per round; more for fast contestants, which noise disturbs more.
+        environment: Folder in build/peers whose Python runs it; ours if "".
     """
 
     key: str
@@ -81,13 +81,13 @@ CONTESTANTS = (
 
 @dataclass
 class Entry:
-    """A contestant with what is known of it.
+    """A contestant and its results.
 
     Attributes:
-        contestant: Who.
-        answers: Seconds per sample and how it ran, for each answer.
-        latent: Spikes of the latent layer per sample, or None where it does not say.
-        note, packages: What it told.
+        contestant: The program that is timed.
+        answers: For each answer the seconds per sample, and how it ran.
+        latent: Spikes of the latent layer per sample, or None if it does not report them.
+        note, packages: Note and package versions that it reported.
         absent: Why there is no figure, or "".
     """
 
@@ -110,7 +110,7 @@ class Entry:
 
     @property
     def spread(self) -> float | None:
-        """Median over best, of the answers that ran like the best one."""
+        """Median over best, for the answers that ran in the same way as the best one."""
         if not self.answers:
             return None
         best, how = min(self.answers)
@@ -118,7 +118,7 @@ class Entry:
 
 
 class Running:
-    """A contestant's process, started and made ready."""
+    """The process of a contestant, started and ready."""
 
     def __init__(self, entry: Entry, folder: Path) -> None:
         self.entry = entry
@@ -135,26 +135,26 @@ class Running:
                 [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=log, text=True, cwd=folder, start_new_session=True,
             )  # fmt: skip
-        told = self._answer()
-        if told is not None:
-            entry.note, entry.packages = told["note"], told["packages"]
+        answer = self._answer()
+        if answer is not None:
+            entry.note, entry.packages = answer["note"], answer["packages"]
             self.ask(min(one.samples, 10), keep=False)  # compilers and caches warm up
 
     def ask(self, samples: int, *, keep: bool = True) -> None:
-        """Have it run, and keep what it took; a failure makes it absent."""
+        """Run it once and keep its time; a failure makes it absent."""
         if self.process is None or self.entry.absent:
             return
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended: the answer will say so
             self.process.stdin.write(f"{samples}\n")
             self.process.stdin.flush()
-        told = self._answer()
-        if told is not None and keep:
-            self.entry.answers.append((told["seconds"] / samples, told.get("how", "")))
-            self.entry.latent = told.get("latent")
+        answer = self._answer()
+        if answer is not None and keep:
+            self.entry.answers.append((answer["seconds"] / samples, answer.get("how", "")))
+            self.entry.latent = answer.get("latent")
 
     def end(self) -> None:
-        """End it and all that it started."""
+        """End the process and everything that it started."""
         if self.process is None:
             return
         self._kill()
@@ -170,8 +170,8 @@ class Running:
         if not line:
             self.entry.absent = f"failed: {self._last_words()}"
             return None
-        told: dict[str, Any] = json.loads(line)
-        return told
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def _kill(self) -> None:
         assert self.process is not None

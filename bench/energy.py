@@ -1,8 +1,8 @@
-"""Measure how long an energy estimate takes out of a recorded run of 1,000 samples.
+"""Measure how long an energy estimate from a recorded run of 1,000 samples takes.
 
 In:  the shipped checkpoint.
-Out: a table and bench/energy.json: seconds of the whole command `neurocompile energy`, as a user
-     waits for it, and of the estimate alone, against the limit of 2 s.
+Out: a table and bench/energy.json: seconds of the whole command `neurocompile energy`, for which a
+     user waits, and of the estimate only, compared with the limit of 2 s.
 The run itself is made once, in build/energy, and is not timed.
 """
 
@@ -58,14 +58,14 @@ def main() -> None:
 
 
 def run(*arguments: str) -> None:
-    """A command of ours in a process of its own."""
+    """Run a command of ours in its own process."""
     command = [sys.executable, "-m", "neurocompile.cli", *arguments]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)  # fmt: skip
 
 
 def priced() -> None:
-    """From the files to joules."""
+    """Estimate joules from the files."""
     report = json.loads((OUT / "report.json").read_text())
     steps = json.loads((OUT / "manifest.json").read_text())["data"]["steps"]
     chip = load_chip("loihi-sim")
@@ -74,14 +74,14 @@ def priced() -> None:
 
 
 def timed(work: Any) -> float:
-    """Seconds."""
+    """Seconds that a call takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 def row(name: str, seconds: list[float]) -> dict[str, Any]:
-    """A figure against the limit."""
+    """A figure compared with the limit."""
     return {
         "name": name,
         "median_s": median(seconds),

@@ -1,4 +1,4 @@
-"""Write the benchmark's network down for contestants that know nothing of neurocompile.
+"""Write the benchmark's network to files for contestants that do not use neurocompile.
 
 In:  the shipped checkpoint and its compiled integers; samples.
 Out: a folder: network.json and network.npz (floats, integers, matrices, input), and
@@ -32,11 +32,11 @@ KINDS: dict[type, str] = {Conv: "conv", ConvTranspose: "transposed", Linear: "de
 
 @dataclass(frozen=True)
 class Written:
-    """What was written.
+    """The exchanged network.
 
     Attributes:
-        folder: Where.
-        latent: (samples,) spikes of the latent layer, by our engine.
+        folder: Folder of its files.
+        latent: (samples,) spikes of the latent layer in our engine.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Written:
 
 
 def write(model: Path, folder: Path, samples: int) -> Written:
-    """Compile the shipped network and write it down with encoded samples."""
+    """Compile the shipped network and write it with encoded samples."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = load(model)
     settings = trained.settings
@@ -65,14 +65,14 @@ def write(model: Path, folder: Path, samples: int) -> Written:
     layers = [
         _layer(trained, compiled, name, synapse, arrays) for name, synapse in compiled.of(Synapse)
     ]
-    told = {"steps": settings.steps, "layers": layers, "input": _input(trained, compiled)}
-    (folder / "network.json").write_text(json.dumps(told, indent=1))
+    description = {"steps": settings.steps, "layers": layers, "input": _input(trained, compiled)}
+    (folder / "network.json").write_text(json.dumps(description, indent=1))
     np.savez(folder / "network.npz", **arrays)
     return Written(folder, spikes["latent"].reshape(samples, -1).sum(axis=1))
 
 
 def encoder_half(graph: Graph) -> Graph:
-    """From the spikes of the input neurons to the latent layer."""
+    """The part from the spikes of the input neurons to the latent layer."""
     names = list(graph.nodes)
     kept = names[names.index("pixels") : names.index("latent") + 1]
     nodes = {name: graph.nodes[name] for name in kept}
@@ -84,7 +84,7 @@ def encoder_half(graph: Graph) -> Graph:
 def _layer(
     trained: Graph, compiled: Graph, name: str, synapse: Synapse, arrays: dict[str, Any]
 ) -> dict[str, Any]:
-    """One synapse and the neurons after it, its arrays added to the others."""
+    """One synapse and the neurons after it; its arrays are added to the others."""
     (neurons,) = compiled.after(name)
     node: CubaLIF = compiled.nodes[neurons]
     trained_op, op = trained.nodes[name], synapse.op

@@ -1,11 +1,12 @@
-"""Measure what it takes to load a file of 10 million weights of each kind that is read.
+"""Measure the time and memory that loading 10 million weights takes, for each kind of file.
 
 In:  files that this program makes in build/loading.
-Out: a table and bench/loading.json: seconds and memory, each of a fresh process, against the
-     limits of 3 s and 2.5 times the size of the file.
-Memory is measured twice: the peak of the process and of the child that reads HDF5, above that for
-a file of 9 weights, which is what the libraries take; and the peak of the process alone, above what
-it takes after all imports. Both must keep to the limit. The time does not include imports.
+Out: a table and bench/loading.json: seconds and memory, each of a fresh process, compared with
+     the limits of 3 s and 2.5 times the size of the file.
+Memory is measured in two ways. The first is the peak of the process and of the child that reads
+HDF5, less the same for a file of 9 weights, which is what the libraries take. The second is the
+peak of only the process, less its memory after all imports. Both must keep to the limit. The time
+does not include imports.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ IMPORTS = {
 
 
 def main() -> None:
-    """Make every file, load each in processes of its own, show and write what it took."""
+    """Make every file, load each in its own processes, show and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--load", type=Path, help="load this file and print what it took")
     file = parser.parse_args().load
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def figure(name: str, make: Callable[[Path, int], None]) -> dict[str, Any] | None:
-    """Seconds and memory for a kind of file; None where this version cannot load it."""
+    """Seconds and memory for one kind of file; None if this version cannot load it."""
     path = FOLDER / name
     try:
         make(path, SMALL_SIDE)
@@ -80,12 +81,12 @@ def figure(name: str, make: Callable[[Path, int], None]) -> dict[str, Any] | Non
     except Unsupported:
         return None
     make(path, SIDE)
-    found = [in_process(path) for _ in range(ROUNDS)]
+    runs = [in_process(path) for _ in range(ROUNDS)]
     size = path.stat().st_size
     path.unlink()
-    seconds = min(run["seconds"] for run in found)
-    times = (max(run["bytes"] for run in found) - least) / size
-    alone = max(run["bytes_alone"] for run in found) / size
+    seconds = min(run["seconds"] for run in runs)
+    times = (max(run["bytes"] for run in runs) - least) / size
+    alone = max(run["bytes_alone"] for run in runs) / size
     return {
         "file": name,
         "bytes": size,
@@ -97,19 +98,19 @@ def figure(name: str, make: Callable[[Path, int], None]) -> dict[str, Any] | Non
 
 
 def in_process(path: Path) -> dict[str, Any]:
-    """What loading a file takes in a fresh process."""
+    """Seconds and memory of loading a file in a fresh process."""
     command = [sys.executable, __file__, "--load", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     if "not in this version" in done.stderr:
         raise Unsupported(path.suffix)
     if done.returncode:
         raise SystemExit(done.stderr)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
 def measured(path: Path) -> dict[str, Any]:
-    """Load a file here."""
+    """Load a file in this process and measure."""
     for module in IMPORTS[path.suffix]:
         if importlib.util.find_spec(module):
             importlib.import_module(module)
@@ -132,7 +133,7 @@ class Watch(threading.Thread):
         self._end = threading.Event()
 
     def run(self) -> None:
-        """Look again and again; the kernel keeps this process's own peak."""
+        """Sample the memory repeatedly; the kernel keeps this process's own peak."""
         while not self._end.wait(POLL_S):
             self.peak = max(self.peak, own_bytes() + children_bytes())
 
@@ -182,7 +183,7 @@ def float_graph(side: int) -> Graph:
 
 
 def fixed_graph(side: int) -> Graph:
-    """The same of a chip's integers."""
+    """The same layer in a chip's integers."""
     whole = 2 * np.random.default_rng(0).integers(-128, 128, (side, side)).astype(np.int16)
     synapse = Synapse(Linear(whole), (side,), (side,))
     lif = CubaLIF((side,), du=4095, dv=400, vth=1000, bias_mant=0, bias_exp=0, v_init=0)
@@ -201,14 +202,14 @@ def make_pt(path: Path, side: int) -> None:
 
 
 def make_float_onnx(path: Path, side: int) -> None:
-    """Our float stage."""
+    """Our ONNX file of the float stage."""
     from neurocompile.formats.onnx.write import save_onnx
 
     save_onnx(float_graph(side), path)
 
 
 def make_fixed_onnx(path: Path, side: int) -> None:
-    """Our fixed stage."""
+    """Our ONNX file of the fixed stage."""
     from neurocompile.formats.onnx.write import save_onnx
 
     save_onnx(fixed_graph(side), path)
@@ -224,7 +225,7 @@ def make_plain_onnx(path: Path, side: int) -> None:
 
 
 def make_nir(path: Path, side: int) -> None:
-    """A dense layer of LIF neurons, by NIR's own writer."""
+    """A dense layer of LIF neurons, written by NIR's own writer."""
     import nir
 
     def each(number: float) -> np.ndarray:

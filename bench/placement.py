@@ -1,10 +1,10 @@
-"""Measure placement: time and memory of a large network, cores against the bound of counting.
+"""Measure placement: time and memory of a large network, and cores against the lower bound.
 
 In:  a fixed network of 100 convolutions, 1 million neurons and 100 million synapses that this
      program makes; the shipped networks.
 Out: bench/placement.json and the tables of docs/placement.md.
-The large network is made and placed in a process of its own, on two cores at most; its seconds
-are those of `place` only, its memory that of the whole process.
+The large network is made and placed in its own process, on at most two cores. Its seconds are those
+of `place` only, its memory is that of the whole process.
 """
 
 from __future__ import annotations
@@ -100,22 +100,22 @@ def network() -> Graph:
 
 
 def shipped(path: Path) -> dict[str, Any]:
-    """A shipped network by each objective."""
+    """A shipped network placed for each objective."""
     chip = load_chip("loihi-sim")
     # Scales from the weights: a calibration changes numbers, not what a core must hold.
     graph = compile_graph(load(path), chip).fixed_graph
     least = max(least_cores(graph, chip).values())
-    found = {few: place(graph, chip, few) for few in get_args(Objective)}
+    by_objective = {few: place(graph, chip, few) for few in get_args(Objective)}
     return {
         "model": path.name,
         "least_cores": least,
-        "by_objective": {few: figures(placed) for few, placed in found.items()},
-        "met": len(found["both"].cores) <= MOST_TIMES * least,
+        "by_objective": {few: figures(placed) for few, placed in by_objective.items()},
+        "met": len(by_objective["both"].cores) <= MOST_TIMES * least,
     }
 
 
 def figures(placed: Placed) -> dict[str, int]:
-    """Cores; messages, and their hops, where every neuron spikes once."""
+    """Number of cores, and of messages and hops if every neuron spikes once."""
     routes = [route for route in placed.routes.values() if not route.host]
     hops = [axis for r in routes for axis in (r.hops_east_west, r.hops_north_south)]
     return {
@@ -126,7 +126,7 @@ def figures(placed: Placed) -> dict[str, int]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """What the page shows."""
+    """The tables of the page."""
     big = results["large"]
     rows = [
         ["time", f"{big['seconds']:.0f} s ({big['cpu_seconds']:.0f} s of one core)", "60 s"],

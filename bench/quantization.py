@@ -1,8 +1,8 @@
-"""What fixed-point weights cost, bit by bit: after training, and trained on the grid.
+"""The error of fixed-point weights by width: rounded after training, and trained on the grid.
 
 In:  the shipped checkpoints; calibration on training digits only.
 Out: bench/quantization.json and a table in docs/benchmarks.md: reconstruction error on the 1,000
-     test digits, absolute and over that of the shipped float network.
+     test digits, absolute and relative to the shipped float network.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GRID = {4: 1.05, 2: 1.50}
 
 
 def main() -> None:
-    """Run every width."""
+    """Measure every width."""
     test = load_data("mnist5k")
     shipped = frontend.load(FLOAT)
     calibration = load_training_data(shipped.settings.data)
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def row(bits: int, when: str, error: float, goal: float | None, how: str) -> dict[str, Any]:
-    """A network's figures; the ratio follows when the float error is known."""
+    """The figures of a network; the ratio is filled in once the float error is known."""
     return {"bits": bits, "when": when, "error": error, "goal": goal, "how": how}
 
 
@@ -90,7 +90,7 @@ def cells(each: dict[str, Any]) -> tuple[str, ...]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """What the page shows."""
+    """The table of the page."""
     head = ("weights", "how", "error per pixel", "fixed / float", "goal")
     lines = tables.markdown(head, [cells(each) for each in results["rows"]])
     lines += [

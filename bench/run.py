@@ -1,8 +1,9 @@
-"""Measure the commands that a user waits for, and what the shipped network does.
+"""Measure the commands for which a user waits, and the activity of the shipped network.
 
 In:  the shipped checkpoint, this machine.
-Out: bench/results.json and a table in docs/benchmarks.md. Times are of whole commands; memory is
-     the largest sum over the command's processes, shared pages counted once.
+Out: bench/results.json and a table in docs/benchmarks.md.
+Times are of whole commands. Memory is the largest sum over the command's processes; shared pages
+count once.
 """
 
 from __future__ import annotations
@@ -64,12 +65,12 @@ def main() -> None:
 
 
 def row(name: str, value: float, unit: str, limit: float) -> dict[str, Any]:
-    """One figure against the most it may be."""
+    """One figure compared with its upper limit."""
     return {"name": name, "value": value, "unit": unit, "at_most": limit, "met": value <= limit}
 
 
 def trained_activity() -> dict[str, LayerActivity]:
-    """What each layer of the shipped checkpoint does on the 1,000 test digits."""
+    """Activity of each layer of the shipped checkpoint on the 1,000 test digits."""
     checkpoint = load(ROOT / MODEL)
     model = SpikingAutoencoder(steps=checkpoint.settings.steps)
     model.load_state_dict(checkpoint.state_dict)
@@ -77,7 +78,7 @@ def trained_activity() -> dict[str, LayerActivity]:
 
 
 def measure(arguments: list[str]) -> dict[str, Any]:
-    """Run a command to its end: its report, seconds, memory of all its processes."""
+    """Run a command to its end; returns its report, seconds, and memory of all its processes."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "neurocompile.cli", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
@@ -94,7 +95,7 @@ def measure(arguments: list[str]) -> dict[str, Any]:
 
 
 def family(root: int) -> list[int]:
-    """A process and all below it."""
+    """A process and all its descendants."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -103,14 +104,14 @@ def family(root: int) -> list[int]:
             except OSError:
                 continue  # it ended between the two looks
             parents[int(entry.name)] = int(after_name.split()[1])
-    found = [root]
-    for pid in found:
-        found.extend(child for child, parent in parents.items() if parent == pid)
-    return found
+    members = [root]
+    for pid in members:
+        members.extend(child for child, parent in parents.items() if parent == pid)
+    return members
 
 
 def memory(pid: int) -> int:
-    """Bytes of a process, each shared page divided by those who share it."""
+    """Bytes of a process; each shared page is divided among the processes that share it."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

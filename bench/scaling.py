@@ -2,7 +2,7 @@
 
 In:  random networks of one synapse and one population.
 Out: seconds by size, the exponent of each growth, a plot; the memory of 100 million synapses.
-Repetitions go round all sizes in turn, and the best of each counts: noise only adds time.
+Repetitions cycle through all sizes, and the best of each counts, since noise only adds time.
 """
 
 from __future__ import annotations
@@ -52,32 +52,32 @@ def layer(sources: int, neurons: int) -> Graph:
 
 
 def spikes(sources: int, steps: int, samples: int, rate: float) -> Encoded:
-    """Random spikes of a rate."""
+    """Random spikes at a given rate."""
     draw = np.random.default_rng(1)
     values = draw.random((samples, steps, sources), dtype=np.float32) < rate
     return Encoded({"input": values.astype(np.uint8)}, steps)
 
 
 def ours(graph: Graph, encoded: Encoded) -> Act:
-    """Our engine on them, counting only."""
+    """A run of our engine on the spikes, which only counts."""
     return lambda: fixed.run(graph, encoded, spikes=(), membrane=())
 
 
 def best(acts: Mapping[Any, Act], rounds: int = ROUNDS) -> dict[Any, float]:
-    """Seconds of each, the best of some rounds, after one to warm up."""
-    found = dict.fromkeys(acts, np.inf)
+    """Best seconds of each action over some rounds, after one round to warm up."""
+    seconds = dict.fromkeys(acts, np.inf)
     for number in range(rounds + 1):
         for name, act in acts.items():
             begun = time.perf_counter()
             act()
             if number:
-                found[name] = min(found[name], time.perf_counter() - begun)
-    return found
+                seconds[name] = min(seconds[name], time.perf_counter() - begun)
+    return seconds
 
 
 def growth(rounds: int = ROUNDS) -> dict[str, Any]:
     """Seconds by size in each direction, with the exponent."""
-    found = {}
+    growths = {}
     for what, sizes in GROWTH.items():
         acts: dict[Any, Act] = {}
         for size in sizes:
@@ -86,12 +86,12 @@ def growth(rounds: int = ROUNDS) -> dict[str, Any]:
             encoded = spikes(full["sources"], full["steps"], full["samples"], RATE)
             acts[_measure(what, full)] = ours(graph, encoded)
         seconds = best(acts, rounds)
-        found[what] = {
+        growths[what] = {
             "sizes": list(seconds),
             "seconds": list(seconds.values()),
             "exponent": exponent(list(seconds), list(seconds.values())),
         }
-    return found
+    return growths
 
 
 def _measure(what: str, full: Mapping[str, int]) -> int:
@@ -99,12 +99,12 @@ def _measure(what: str, full: Mapping[str, int]) -> int:
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Slope of log(seconds) over log(size), without the smallest: fixed costs rule there."""
+    """Slope of log(seconds) over log(size) without the smallest size, where fixed costs rule."""
     sizes, seconds = sizes[SMALLEST:], seconds[SMALLEST:]
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def plot(found: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> None:
+def plot(growths: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> None:
     """Growth on logarithmic axes, and the cost of activity."""
     import matplotlib
 
@@ -113,7 +113,7 @@ def plot(found: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> Non
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for what, series in found.items():
+    for what, series in growths.items():
         sizes, seconds = np.array(series["sizes"]), np.array(series["seconds"])
         label = f"{what}: exponent {series['exponent']:.2f}"
         left.loglog(sizes / sizes[0], seconds / seconds[0], "o-", label=label)
@@ -133,7 +133,7 @@ def plot(found: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> Non
 
 
 def hundred_million(side: int = SIDE) -> dict[str, Any]:
-    """Compile and run side x side synapses in a child process; its peak memory by stage."""
+    """Compile and run side x side synapses in a child process; returns peak memory by stage."""
     command = [sys.executable, __file__, str(side)]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=PATIENCE_S)
@@ -154,7 +154,7 @@ def hundred_million(side: int = SIDE) -> dict[str, Any]:
 
 
 def _compile_and_run(side: int) -> None:
-    """In the child: every stage, with seconds and peak memory until then."""
+    """Run in the child: print seconds and peak memory after every stage."""
     from neurocompile.chip.read import load_chip
     from neurocompile.ir.nodes import Input
     from neurocompile.ir.verify import verify
@@ -166,8 +166,8 @@ def _compile_and_run(side: int) -> None:
     begun = time.perf_counter()
 
     def stage(name: str) -> None:
-        told = {"stage": name, "seconds": time.perf_counter() - begun, "peak_gb": _peak_gb()}
-        print(json.dumps(told), flush=True)  # noqa: T201  the parent reads it
+        report = {"stage": name, "seconds": time.perf_counter() - begun, "peak_gb": _peak_gb()}
+        print(json.dumps(report), flush=True)  # noqa: T201  the parent reads it
 
     chip = load_chip("ideal")
     stage("start")
@@ -187,8 +187,8 @@ def _compile_and_run(side: int) -> None:
     stage("quantized")
     place(quantized, chip)
     stage("placed")
-    found = fixed.run(quantized, spikes(side, settings.steps, 2, 0.1), spikes=(), membrane=())
-    stage(f"run, {int(found.activity['out'].spikes.sum())} spikes")
+    run = fixed.run(quantized, spikes(side, settings.steps, 2, 0.1), spikes=(), membrane=())
+    stage(f"run, {int(run.activity['out'].spikes.sum())} spikes")
 
 
 def _peak_gb() -> float:

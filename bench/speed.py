@@ -1,9 +1,9 @@
-"""Measure how fast the fixed engine is, against everything it can be compared with.
+"""Measure how fast the fixed engine is, compared with other simulators and its dense floor.
 
 In:  the shipped checkpoint, this machine, the peers that `make bench-peers` installed.
 Out: bench/speed.json, docs/speed.svg and tables in docs/benchmarks.md.
-All run on the same network and samples in one go, in turns; the best turn of each counts, for
-other work on a machine only adds time. Ratios are the figures; absolute times are this machine's.
+All run the same network and samples in one session, in turns. The best turn of each counts, since
+other work on a machine only adds time. The ratios matter; absolute times are this machine's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ console = Console()
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure against its goal; value None where it could not be measured."""
+    """One figure with its goal; the value is None if it could not be measured."""
 
     name: str
     value: float | None
@@ -49,7 +49,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether it is reached."""
+        """Whether the goal is reached."""
         if self.value is None:
             return None
         return self.value >= self.goal if self.at_least else self.value <= self.goal
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line asks for."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--only", nargs="*", default=[], help="keys of contestants to run")
@@ -114,7 +114,7 @@ def arguments() -> argparse.Namespace:
 
 
 def race(chosen: list[Contestant], options: argparse.Namespace) -> list[Entry]:
-    """Start all, ask them in turns, end all."""
+    """Start all contestants, time them in turns, end all."""
     entries = [Entry(one) for one in chosen]
     running: list[Running] = []
     try:
@@ -133,15 +133,17 @@ def race(chosen: list[Contestant], options: argparse.Namespace) -> list[Entry]:
 
 
 def packages(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Versions that the contestants told and that are not ours already."""
-    found: dict[str, str] = {}
+    """Versions that the contestants reported, apart from packages that we report ourselves."""
+    versions: dict[str, str] = {}
     for entry in entries.values():
-        found |= {name: n for name, n in entry.packages.items() if name not in ("torch", "numpy")}
-    return found
+        versions |= {
+            name: n for name, n in entry.packages.items() if name not in ("torch", "numpy")
+        }
+    return versions
 
 
 def line(entry: Entry, entries: Mapping[str, Entry], latent: Any) -> dict[str, Any]:
-    """A contestant as JSON: its time, and against ours on the same part of the network."""
+    """A contestant as JSON: its time, also relative to ours on the same part of the network."""
     one = entry.contestant
     return {
         "key": one.key,
@@ -161,7 +163,7 @@ def line(entry: Entry, entries: Mapping[str, Entry], latent: Any) -> dict[str, A
 
 
 def ratio(entries: Mapping[str, Entry], above: str, below: str) -> float | None:
-    """Time of one over time of another, or None."""
+    """Time of one contestant over the time of another, or None."""
     if above not in entries or below not in entries:
         return None
     top, bottom = entries[above].best, entries[below].best
@@ -177,7 +179,7 @@ def figures(
     """The figures with a goal."""
     peers = [r for r in (ratio(entries, peer, "encoder") for peer in PEERS) if r is not None]
     stock = [r for r in (ratio(entries, k, "ours") for k in ("stock", "stock_conv")) if r]
-    found = [
+    figures = [
         Figure("Lava, end to end / ours", ratio(entries, "lava", "ours"), 100, True),
         Figure("Lava, stock one-sample use / ours", min(stock, default=None), 100, True),
         Figure("best peer / ours, encoder half", min(peers, default=None), 10, True),
@@ -187,19 +189,19 @@ def figures(
     ]
     for name, sweep in sweeps.items():
         worst = max(row["of_floor"] for row in sweep["rows"])
-        found.append(Figure(f"ours / dense floor, worst activity, {name}", worst, 1.3, False))
+        figures.append(Figure(f"ours / dense floor, worst activity, {name}", worst, 1.3, False))
     if WIDE in sweeps:
-        found.append(Figure(f"50 % / 2 % activity, {WIDE}", sweeps[WIDE]["gain"], 5, True))
+        figures.append(Figure(f"50 % / 2 % activity, {WIDE}", sweeps[WIDE]["gain"], 5, True))
     if growth is not None:
-        found += [
+        figures += [
             Figure(f"exponent of growth in {what}", series["exponent"], LINEAR, False)
             for what, series in growth.items()
         ]
     if memory is not None:
         peak = memory["peak_gb"] if memory["finished"] else None
         name = "100 million synapses, compiled and run, peak memory"
-        found.append(Figure(name, peak, scaling.LIMIT_GB, False, "GB"))
-    return found
+        figures.append(Figure(name, peak, scaling.LIMIT_GB, False, "GB"))
+    return figures
 
 
 def as_json(figure: Figure) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def as_json(figure: Figure) -> dict[str, Any]:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """What the page shows."""
+    """The tables of the page."""
     rows = [figure["texts"] for figure in results["figures"]]
     lines = tables.markdown(("figure", "measured", "goal"), rows)
     head = (
@@ -242,7 +244,7 @@ def activities(sweeps: Mapping[str, Any]) -> list[str]:
 
 
 def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """A contestant's row: time with median over best, ratio, how near its network is."""
+    """A contestant's row: time with median over best, ratio, how close its network is."""
     network = "whole" if entry["part"] == "whole" else "encoder half"
     if entry["absent"] or entry["seconds_a_sample"] is None:
         return entry["name"], network, entry["absent"] or "not measured", "", "", ""
@@ -254,7 +256,7 @@ def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def memory_by_stage(memory: Mapping[str, Any]) -> str:
-    """The peak until each stage, and where it ended if it did not finish."""
+    """The peak memory until each stage, and the last stage if it did not finish."""
     stages = [f"{stage['stage']} {stage['peak_gb']:.1f} GB" for stage in memory["stages"]]
     ended = "" if memory["finished"] else f", then it ended (exit code {memory['exit']})"
     return f"{memory['synapses']:,} synapses, peak until: {'; '.join(stages)}{ended}."
@@ -275,7 +277,7 @@ def about(results: Mapping[str, Any]) -> str:
 
 
 def show(results: Mapping[str, Any]) -> None:
-    """The same for a terminal."""
+    """Print the same in a terminal."""
     timed = Table("contestant", "network", "ms per sample", "times ours", "latent", "how",
                   box=SIMPLE_HEAD)  # fmt: skip
     for entry in results["entries"]:

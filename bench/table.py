@@ -1,7 +1,7 @@
-"""Tables of figures: into a page of docs/ between two marks, and what machine they are of.
+"""Write tables of figures into a page of docs/ between two marks, with the machine they are from.
 
 In:  rows of text, names of packages.
-Out: markdown, a page with it, one line on the machine.
+Out: Markdown, a page that contains it, one line about the machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Measure how fast a training step is, against Norse's and snnTorch's loops and the bare layers.
+"""Measure how fast a training step is, compared with Norse, snnTorch and the bare layers.
 
 In:  two architectures that this program makes: the shipped autoencoder's and the paper's.
 Out: bench/training.json and a table in docs/benchmarks.md.
-All contestants train copies of the same synapses on the same batches, in turns, in one process;
-a figure is the median over the rounds of the ratio within a round. Ratios are the figures.
+All contestants train copies of the same synapses on the same batches, in turns, in one process. A
+figure is the ratio within a round, and its median over the rounds.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Network:
     """An architecture: synapses between a population of pixels and a readout.
 
     Attributes:
-        name: For the table.
-        synapses: What leads from each population to the next.
-        steps, batch: Sizes of a training step.
+        name: Name in the table.
+        synapses: Synapses from each population to the next.
+        steps, batch: Time steps and samples of a training step.
     """
 
     name: str
@@ -177,7 +177,7 @@ def norses(network: Network) -> nn.Module:
 
 
 class OfSnnTorch(Stepped):
-    """Its cells start from a state that they give, and hand back spikes beside potentials."""
+    """snnTorch's cells: they make their own start state, and return spikes and potentials."""
 
     def start(self, cell: Any) -> Any:
         """State before the first step."""
@@ -205,7 +205,7 @@ def snntorchs(network: Network) -> nn.Module:
 
 
 class Bare(nn.Module):
-    """The same layers with ReLU for neurons; the last on one step, as in our network."""
+    """The same layers with ReLU in place of neurons; the last one runs on one step, as in ours."""
 
     def __init__(self, network: Network):
         super().__init__()
@@ -255,7 +255,7 @@ def race(network: Network, images: Tensor, threads: int, rounds: int) -> dict[st
     return {
         "network": network.name,
         "threads": threads,
-        "median_seconds": {key: median(found) for key, found in seconds.items()},
+        "median_seconds": {key: median(times) for key, times in seconds.items()},
         "times_ours": ratios,
         "results_apart_from_norse": float(apart),
         "met": min(ratios["norse"], ratios["snntorch"]) >= GOAL,
@@ -277,7 +277,7 @@ def stepper(model: nn.Module) -> Callable[[Tensor], None]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """What the page shows."""
+    """The table of the page."""
     head = ["network", "threads", "Norse / ours", "snnTorch / ours", "ours / bare layers"]
     rows = []
     for one in results["races"]:

@@ -1,4 +1,4 @@
-"""Compile a network of plain Norse modules, from Python: place it, run it, price it.
+"""Compile a network of plain Norse modules in Python: place it, run it, estimate its energy.
 
 In:  a Norse SequentialState, here with random weights, and the 8 x 8 digits of scikit-learn.
 Out: the joules of each layer on the Loihi 1 simulator's integers, term by term; and what
@@ -33,9 +33,9 @@ def network() -> nn.Module:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default="build/norse", show_default=True)
-@click.option("--samples", default=50, show_default=True, help="Digits to run.")
+@click.option("--samples", default=50, show_default=True, help="Number of digits to run.")
 def main(out: Path, samples: int) -> None:
-    """Compile, run and price the network, and write it down."""
+    """Compile and run the network, print its energy, and export it."""
     settings = nc.Settings(
         steps=20,
         encoder=nc.Encoder("bernoulli", gain=0.5),

@@ -1,6 +1,6 @@
 """Find images of a faulty sensor by the error of the shipped autoencoder on the chip.
 
-In:  the shipped checkpoint, MNIST test digits, and the same number with pixels stuck at full.
+In:  the shipped checkpoint, MNIST test digits, and as many digits with pixels stuck at full.
 Out: the area under the ROC curve of the reconstruction error, and what one decision costs.
 The long form, on recordings of real sensors, is paper/series.py.
 """
@@ -20,9 +20,11 @@ MODEL = Path(__file__).parent / "models" / "mnist_autoencoder.pt"
 
 
 @click.command()
-@click.option("--samples", default=100, show_default=True, help="Digits, half of them faulty.")
+@click.option(
+    "--samples", default=100, show_default=True, help="Number of digits, half of them faulty."
+)
 @click.option("--stuck", default=0.05, show_default=True, help="Share of the pixels stuck at full.")
-@click.option("--seed", default=0, show_default=True, help="Of which pixels are stuck.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the stuck pixels.")
 def main(samples: int, stuck: float, seed: int) -> None:
     """Tell faulty images from good ones, and say what it costs."""
     compiled = nc.compile(MODEL, "loihi-sim")

@@ -1,4 +1,4 @@
-"""Take a NIR file of any program to spikes on Lava: read it, compile it, run it, compare.
+"""Take a NIR file from any tool to spikes on Lava: read it, compile it, run it, compare.
 
 In:  a .nir file, by default one that SpikingJelly exported; random input spikes.
 Out: what the file leaves open, the layers, and how many spikes differ between engines.
@@ -21,11 +21,11 @@ DEFAULT = Path(__file__).parent / "models" / "spikingjelly.nir"
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
-@click.option("--dt", type=float, help="Length of a step, seconds. [the file's own; else 1e-4]")
+@click.option("--dt", type=float, help="Length of a step in seconds. [the file's own; else 1e-4]")
 @click.option("--target", default="loihi-sim", show_default=True)
 @click.option("--samples", default=3, show_default=True)
 @click.option("--steps", default=50, show_default=True)
-@click.option("--rate", default=0.3, show_default=True, help="Spikes an input and step.")
+@click.option("--rate", default=0.3, show_default=True, help="Spikes per input and step.")
 def main(file: Path, dt: float | None, target: str, samples: int, steps: int, rate: float) -> None:
     """Read FILE, compile it and run it on Lava with random spikes."""
     try:
@@ -50,13 +50,13 @@ def run(file: Path, dt: float | None, target: str, samples: int, steps: int, rat
 
     compiled = nc.compile(graph, target)
     ran = compiled.run(nc.Sampling(data, steps=steps), engines=("lava", "fixed"))
-    found = ran.result.evaluation
-    for name, layer in found.agreement.items():
+    evaluation = ran.result.evaluation
+    for name, layer in evaluation.agreement.items():
         click.echo(
             f"{name}: {layer.fixed_spikes} spikes on Lava, {layer.float_spikes} in float, "
             f"{layer.equal / layer.compared:.2%} of {layer.compared} values are equal"
         )
-    exact = found.exactness
+    exact = evaluation.exactness
     click.echo(
         f"Lava and our fixed engine: {exact.mismatches} of {exact.spikes_compared} spikes differ"
     )

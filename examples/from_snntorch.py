@@ -31,7 +31,7 @@ STEPS = 50
 
 
 def network() -> nn.Sequential:
-    """16 -> 24 -> 8 neurons; the reset in the step of the spike is the one that chips have."""
+    """16 -> 24 -> 8 neurons; like a chip, each resets in the step of its spike."""
     torch.manual_seed(0)
     how = {"reset_mechanism": "zero", "reset_delay": False, "init_hidden": True}
     return nn.Sequential(
@@ -49,15 +49,15 @@ def spikes_at_home(net: nn.Sequential, x: np.ndarray) -> np.ndarray:
         cell.mem = torch.zeros(0)
     net[3].spk = torch.zeros(0)
     with torch.no_grad():
-        found = [net(now) for now in torch.from_numpy(x).transpose(0, 1)]
-    return torch.stack(found, 1).numpy()
+        outputs = [net(now) for now in torch.from_numpy(x).transpose(0, 1)]
+    return torch.stack(outputs, 1).numpy()
 
 
 @click.command()
 @click.option(
     "--out", type=click.Path(path_type=Path), default="build/snntorch.nir", show_default=True
 )
-@click.option("--samples", default=3, show_default=True, help="Samples to run.")
+@click.option("--samples", default=3, show_default=True, help="Number of samples to run.")
 def main(out: Path, samples: int) -> None:
     """Export, compile, run on Lava and compare."""
     net = network()
@@ -77,12 +77,12 @@ def main(out: Path, samples: int) -> None:
 
     compiled = nc.compile(graph, "loihi-sim")
     data = nc.Data("random spikes", "spikes", x)
-    found = compiled.run(data, engines=("lava", "fixed")).result.evaluation
-    exact = found.exactness
+    evaluation = compiled.run(data, engines=("lava", "fixed")).result.evaluation
+    exact = evaluation.exactness
     click.echo(
         f"Lava and our fixed engine: {exact.mismatches} of {exact.spikes_compared} spikes differ"
     )
-    for name, layer in found.agreement.items():
+    for name, layer in evaluation.agreement.items():
         click.echo(
             f"float and Lava's integers, layer {name}: {layer.equal / layer.compared:.2%} of "
             f"{layer.compared} values are equal, {layer.float_spikes} and {layer.fixed_spikes} "

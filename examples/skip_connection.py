@@ -39,7 +39,7 @@ class Skip(nn.Module):
         )
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Spikes of a step, and the state after it."""
+        """Spikes of one step, and the state after it."""
         s1, s2, s3, s4 = state or (None,) * 4
         a, s1 = self.lif1(self.conv1(x), s1)
         b, s2 = self.lif2(self.conv2(a), s2)
@@ -51,31 +51,31 @@ class Skip(nn.Module):
 
 def spikes_at_home(net: nn.Module, x: np.ndarray) -> np.ndarray:
     """Norse's own forward pass: (n, steps, 1, 8, 8) to (n, steps, 10)."""
-    found, state = [], None
+    outputs, state = [], None
     with torch.no_grad():
         for now in torch.from_numpy(x).transpose(0, 1):
             spikes, state = net(now, state)
-            found.append(spikes)
-    return torch.stack(found, 1).numpy()
+            outputs.append(spikes)
+    return torch.stack(outputs, 1).numpy()
 
 
 def waits(fixed: Graph) -> list[str]:
-    """How late each layer runs on the chip, and how long what leads to it waits."""
+    """How late each layer runs on the chip, and how long its inputs wait."""
     depth = depths(fixed)
-    lines = ["each synapse takes a step on the chip; a shorter path waits for the longer one:"]
+    lines = ["each synapse takes one step on the chip; a shorter path waits for the longer one:"]
     for name, _ in fixed.of(CubaLIF):
         ways = [
             f"{fixed.before(synapse)[0]} waits {chip_delay(fixed, depth, synapse)}"
             for synapse in fixed.before(name)
         ]
-        lines.append(f"  {name}: {depth[name]} behind the input; {', '.join(ways)}")
+        lines.append(f"  {name}: {depth[name]} after the input; {', '.join(ways)}")
     return lines
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default="build/skip.pt", show_default=True)
 @click.option("--target", default="loihi-sim", show_default=True)
-@click.option("--samples", default=3, show_default=True, help="Samples to run.")
+@click.option("--samples", default=3, show_default=True, help="Number of samples to run.")
 def main(out: Path, target: str, samples: int) -> None:
     """Save, compile, run on Lava and compare."""
     torch.manual_seed(0)
@@ -95,12 +95,12 @@ def main(out: Path, target: str, samples: int) -> None:
     for line in waits(compiled.fixed_graph):
         click.echo(line)
     data = nc.Data("random spikes", "spikes", x.astype(np.float32))
-    found = compiled.run(data, engines=("lava", "fixed")).result.evaluation
-    exact = found.exactness
+    evaluation = compiled.run(data, engines=("lava", "fixed")).result.evaluation
+    exact = evaluation.exactness
     click.echo(
         f"Lava and our fixed engine: {exact.mismatches} of {exact.spikes_compared} spikes differ"
     )
-    for name, layer in found.agreement.items():
+    for name, layer in evaluation.agreement.items():
         click.echo(
             f"float and Lava's integers, layer {name}: {layer.equal / layer.compared:.2%} of "
             f"{layer.compared} values are equal, {layer.float_spikes} and {layer.fixed_spikes} "

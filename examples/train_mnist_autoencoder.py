@@ -46,20 +46,24 @@ SHIFT = 1  # pixels
 @click.command()
 @click.option("--data", default="mnist5k", show_default=True, help="mnist5k, or a DIR of IDX files")
 @click.option("--epochs", default=60, show_default=True, help="Passes over the training digits")
-@click.option("--batch", default=32, show_default=True, help="Digits a step")
+@click.option("--batch", default=32, show_default=True, help="Digits per training step")
 @click.option("--lr", default=3e-3, show_default=True, help="Peak of the one-cycle learning rate")
-@click.option("--latent", default=100, show_default=True, help="Neurons of the latent layer")
+@click.option(
+    "--latent", default=100, show_default=True, help="Number of neurons of the latent layer"
+)
 @click.option(
     "--synops-weight",
     default=0.0,
     show_default=True,
     help="Price of all synaptic operations together, if every neuron spiked in every step",
 )
-@click.option("--steps", default=16, show_default=True, help="Time steps a digit is shown for")
+@click.option("--steps", default=16, show_default=True, help="Time steps per digit")
 @click.option(
     "--encoder", type=click.Choice(["current", "bernoulli"]), default="current", show_default=True
 )
-@click.option("--seed", default=0, show_default=True, help="Of weights, order, shifts and spikes")
+@click.option(
+    "--seed", default=0, show_default=True, help="Seed of weights, order, shifts and spikes"
+)
 @click.option(
     "--threads",
     default=1,
@@ -72,8 +76,10 @@ SHIFT = 1  # pixels
     default=Path("examples/models/mnist_autoencoder.pt"),
     show_default=True,
 )
-@click.option("--log-dir", type=click.Path(path_type=Path), help="Write a TensorBoard log here")
-@click.option("--resume", is_flag=True, help="Go on from OUT.state, written after every epoch")
+@click.option("--log-dir", type=click.Path(path_type=Path), help="Folder for a TensorBoard log")
+@click.option(
+    "--resume", is_flag=True, help="Continue from OUT.state, which is written after every epoch"
+)
 def main(
     data: str,
     epochs: int,
@@ -157,7 +163,7 @@ class Bar:
         self.progress.stop()
 
     def batch(self, running: Running) -> None:
-        """Show where the epoch stands."""
+        """Show the progress of the epoch."""
         self.progress.update(
             self.task,
             completed=(running.epoch - 1) * self.images + running.done,
@@ -166,7 +172,7 @@ class Bar:
         )
 
     def epoch(self, epoch: Epoch) -> None:
-        """Leave a line of the epoch."""
+        """Print a line for the epoch."""
         worst = max(epoch.layers.values(), key=lambda layer: layer.dead_fraction)
         bursting = sum(layer.bursting for layer in epoch.layers.values())
         console.print(

@@ -1,6 +1,6 @@
-"""Fine-tune the spiking autoencoder with the chip's own integers, and write what comes out.
+"""Fine-tune the spiking autoencoder with the chip's own integers, and write the result.
 
-In:  a float checkpoint (examples/train_mnist_autoencoder.py), how many bits a weight shall have.
+In:  a float checkpoint (examples/train_mnist_autoencoder.py), the width of the weights in bits.
 Out: a `.pt` file of integers that `neurocompile export` takes as they are, and its error on the
      test digits beside that of the float checkpoint.
 The test digits are looked at once, after the last epoch.
@@ -47,16 +47,28 @@ SHIFT = 1  # pixels, as in the float training
     show_default=True,
     help="Float checkpoint to start from",
 )
-@click.option("--bits", type=click.IntRange(2, 8), default=4, show_default=True, help="Of a weight")
-@click.option("--target", default="loihi-sim", show_default=True, help="Chip with the formats")
+@click.option(
+    "--bits",
+    type=click.IntRange(2, 8),
+    default=4,
+    show_default=True,
+    help="Width of the weights in bits",
+)
+@click.option(
+    "--target", default="loihi-sim", show_default=True, help="Chip whose number formats are used"
+)
 @click.option("--data", help="mnist5k, or a DIR of IDX files; the checkpoint's own by default")
-@click.option("--epochs", type=int, help="Passes over the training digits; by default by the bits")
-@click.option("--batch", default=32, show_default=True, help="Digits a step")
-@click.option("--lr", type=float, help="Peak of the learning rate; by default by the bits")
-@click.option("--seed", default=0, show_default=True, help="Of order and shifts")
+@click.option(
+    "--epochs", type=int, help="Passes over the training digits; the default depends on --bits"
+)
+@click.option("--batch", default=32, show_default=True, help="Digits per training step")
+@click.option("--lr", type=float, help="Peak of the learning rate; the default depends on --bits")
+@click.option("--seed", default=0, show_default=True, help="Seed of order and shifts")
 @click.option("--threads", default=1, show_default=True, help="Processor threads")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="By default FROM_<bits>bit.pt"
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Checkpoint to write; by default FROM_<bits>bit.pt",
 )
 def main(
     start: Path,
@@ -115,15 +127,15 @@ def measured(trained: Graph, before: Graph, after: Graph, source: str) -> dict[s
     """Errors on the test digits, and each as a multiple of the float network's."""
     test = load_data(source)
     steps, simple = trained.settings.steps, simplify(trained)
-    found = {}
+    errors = {}
     for name, graph in (("before", before), ("after", after)):
         showed = evaluate(simple, graph, Stimulus(test, steps), engines=("fixed",))
         ours, ideal = showed.fixed_score, showed.float_score
-        found["test_error_float"] = ideal.mse
-        found[f"test_error_{name}"] = ours.mse
+        errors["test_error_float"] = ideal.mse
+        errors[f"test_error_{name}"] = ours.mse
         ratio = ours.squares / ideal.squares
-        console.print(f"{name}: {found[f'test_error_{name}']:.6f} per pixel, {ratio:.3f} of float")
-    return {**found, "ratio": ratio, "test_samples": len(test)}
+        console.print(f"{name}: {errors[f'test_error_{name}']:.6f} per pixel, {ratio:.3f} of float")
+    return {**errors, "ratio": ratio, "test_samples": len(test)}
 
 
 if __name__ == "__main__":

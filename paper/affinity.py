@@ -1,7 +1,7 @@
-"""How narrow weights may become: error against weight bits, with and without regularization.
+"""How narrow weights can be: error by width of the weights, with and without regularization.
 
 In:  trained networks of our architecture; training digits to calibrate on, test digits to measure.
-Out: error of the integers with 2 to 8 bits, beside that of the float network.
+Out: error of the integers with 2 to 8 bits, and of the float network.
 Every width is quantized as `neurocompile export --bits` does, with its search for the best choices.
 """
 

@@ -1,7 +1,7 @@
-"""Pictures that are the same file for the same figures.
+"""Pictures: the same figures give the same file.
 
 In:  a matplotlib figure.
-Out: an SVG without dates, with the same ids each time.
+Out: an SVG without dates and with reproducible ids.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Faults: what may go wrong with a sensor, a weight memory or a core.
+"""Faults of a sensor, a weight memory or a core.
 
 In:  images in [0, 1], or a FIXED graph; a random generator.
 Out: the same with faults in it, as new arrays and graphs.
-With the same generator a stronger fault holds every weaker one of the same draw.
+With the same generator, a stronger fault includes every weaker one of the same draw.
 """
 
 from __future__ import annotations

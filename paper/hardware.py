@@ -1,10 +1,10 @@
-"""Each spiking row of the table as the chip's integers: what it loses, and what it costs.
+"""Each spiking row of the table as the chip's integers: what accuracy it loses, what it costs.
 
 In:  trained networks; training digits to calibrate on, test digits to measure on.
-Out: float and fixed error, spikes, operations, modelled joules and times a digit.
-Our architecture goes onto loihi-sim. The paper's has neurons with 12,800 inputs, which no Loihi
-core holds: it goes onto `ideal`, a chip without limits and prices, and what loihi-sim says of it
-is kept.
+Out: float and fixed error, spikes, operations, modelled joules and times per digit.
+Our architecture is compiled for loihi-sim. The paper's has neurons with 12,800 inputs, which no
+Loihi core holds. It is compiled for `ideal`, a chip without limits and prices, and the refusal of
+loihi-sim is recorded.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Whether the latent codes lie in classes, those of spikes and those of a variational autoencoder.
+"""Whether latent codes form classes: codes of spikes, and of a variational autoencoder.
 
 In:  trained networks of the table; its 1,000 test digits.
 Out: distances, silhouette and neighbours by class; one embedding of each kind.
 A spiking code is the number of spikes of each latent neuron over the steps, a VAE's its mean.
-Distances are Euclidean and raw: a scale that all share changes none of the measures, and a scale
-for each neuron would blow up those that a VAE leaves unused.
+Distances are Euclidean and not normalized. A common scale changes none of the measures, and a scale
+per neuron would amplify the neurons that a VAE leaves unused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Every table and figure of docs/results.md, out of answers that are kept.
+"""Make every table and figure of docs/results.md from recorded answers.
 
-In:  paper/results; what is missing there is computed first, and an interrupted run goes on.
+In:  paper/results; missing answers are computed first, and an interrupted run continues.
 Out: docs/results.md and docs/results/*.svg.
 """
 
@@ -50,8 +50,8 @@ PICTURES = ROOT / "docs" / "results"
 
 
 @click.command()
-@click.option("--fresh", is_flag=True, help="Forget all answers and trained networks first")
-@click.option("--only", multiple=True, help="Answer the jobs of this study alone; writes no page")
+@click.option("--fresh", is_flag=True, help="Delete all answers and trained networks first")
+@click.option("--only", multiple=True, help="Answer only the jobs of this study, and write no page")
 @click.option("--threads", default=1, show_default=True, help="Processor threads of torch")
 def main(fresh: bool, only: tuple[str, ...], threads: int) -> None:
     """Answer what has no answer yet, then write the page and its pictures."""

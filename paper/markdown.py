@@ -1,4 +1,4 @@
-"""Tables of the page.
+"""The tables of docs/results.md.
 
 In:  a head and rows of text, or numbers of several seeds.
 Out: Markdown.

@@ -1,8 +1,9 @@
-"""What the shipped autoencoder's error costs in joules, and two prices that move it.
+"""The shipped autoencoder's error against joules, and two penalties that trade one for the other.
 
 In:  examples/models/mnist_autoencoder.pt; a weight on its operations, or one on its spikes.
-Out: a short fine-tuning a weight, then the 8-bit network on loihi-sim: errors, joules, time.
-The weights are set beforehand; nothing is chosen on the test digits, which every point is shown.
+Out: a short fine-tuning per weight, then the 8-bit network on loihi-sim: errors, joules, time.
+The weights are fixed beforehand. Every point is measured on the test digits, but nothing is chosen
+on them.
 """
 
 from __future__ import annotations

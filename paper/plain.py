@@ -1,8 +1,8 @@
 """The same layers without spikes: an autoencoder, with weight decay, and variational ones.
 
-In:  a question: architecture, kind, seed, how long.
+In:  a question: architecture, kind, seed, number of epochs.
 Out: a trained module: images (N, 1, 28, 28) -> reconstructions; `encode` gives its latent.
-ReLU stands where the spiking network has neurons, except at the latent of a variational one.
+ReLU replaces the spiking neurons, except in the latent layer of a variational autoencoder.
 """
 
 from __future__ import annotations

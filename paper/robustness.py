@@ -1,9 +1,9 @@
-"""What faults do to a network on the chip, with and without regularization.
+"""The effect of faults on a network on the chip, with and without regularization.
 
 In:  trained networks of our architecture in 8-bit integers; faults of sensor, memory and cores.
 Out: error by fault and strength, mean over fault draws.
-A result is always compared with the digit as it was before the fault. Draws have fixed seeds, the
-same for every network.
+A result is always compared with the digit before the fault. Draws have fixed seeds, the same for
+every network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The spiking rows of the table as graphs of the compiler, and what is kept of each.
+"""The spiking rows of the table as graphs of the compiler, and the recorded answers of each.
 
 In:  training questions of paper/settings.py; digits.
-Out: FLOAT graphs; kept answers by row.
+Out: FLOAT graphs; recorded answers by row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The search for the weights of the penalties, which the paper's publication leaves out.
+"""The search for the weights of the penalties, which the publication does not state.
 
 In:  a grid of weights; 3,600 training digits to train on, the other 400 to judge.
-Out: one short run a point, the same seed for all; the best of each kind goes into the table.
+Out: one short run per point, all with the same seed; the best of each kind enters the table.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Anomalies by reconstruction error: a spiking autoencoder, on the chip too, and three others.
+"""Anomalies by reconstruction error: a spiking autoencoder, also on the chip, and three others.
 
-In:  windows of three recordings; faults of sensors, put in by a recorded seed, and labels.
-Out: areas under the ROC curve, spikes and joules a window, of several seeds.
-Every method sees the same windows; what a score is measured by comes from training windows.
+In:  windows of three recordings; labels, and sensor faults that are inserted with a recorded seed.
+Out: areas under the ROC curve, spikes and joules per window, for several seeds.
+Every method sees the same windows. The scale of a score comes from training windows.
 """
 
 from __future__ import annotations

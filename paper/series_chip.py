@@ -1,7 +1,7 @@
-"""Windows on the chip: a spiking autoencoder as integers, what it gives back and what it costs.
+"""Windows on the chip: a spiking autoencoder as integers, its reconstructions and its cost.
 
-In:  a trained network, windows to calibrate on and to run.
-Out: reconstructions, latent spikes, and figures of one window out of a run.
+In:  a trained network; windows for calibration, and windows to run.
+Out: reconstructions, latent spikes, and figures per window of a run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Recordings of sensors as windows, with the labels and faults that a detector has to find.
+"""Sensor recordings as windows, with the labels and faults that a detector has to find.
 
 In:  CSV files inside the package aeon, which are read without importing it.
-Out: windows (n, channels, length) in [0, 1]: to train on, clean or labelled to test on, faulty.
-Range and spread of a channel come from the training rows alone; what lies outside is cut off, as
-a converter does that was set to this range.
+Out: windows (n, channels, length) in [0, 1]: for training, clean or labelled for testing, faulty.
+Range and spread of a channel come only from the training rows. Values outside the range are cut
+off, as by a converter set to this range.
 """
 
 from __future__ import annotations

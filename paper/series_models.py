@@ -1,10 +1,10 @@
 """A spiking autoencoder over windows, and the same layers without spikes.
 
-In:  a question: recording, sizes, steps, how long, seed.
+In:  a question: recording, sizes, steps, number of epochs, seed.
 Out: trained modules: windows (n, channels, length) in [0, 1] -> reconstructions; kept in
      build/paper under the digest of the question.
-Both are dense, values -> hidden -> latent -> hidden -> values. The plain one has ReLU where the
-other has spikes, but for its latent, which is linear: with ReLU there it reconstructs worse.
+Both are dense, values -> hidden -> latent -> hidden -> values. The plain one has ReLU in place of
+spikes, except in its latent layer, which is linear: with ReLU there it reconstructs worse.
 """
 
 from __future__ import annotations

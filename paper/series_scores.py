@@ -1,7 +1,7 @@
-"""How unusual a window is: scores of residuals, and two methods that know no network.
+"""How unusual a window is: scores of residuals, and two methods without a network.
 
-In:  training windows (n, channels, length), or what a reconstruction leaves of them.
-Out: functions from windows or residuals to a score each, higher is less normal.
+In:  training windows (n, channels, length), or the residuals of their reconstructions.
+Out: functions from windows or residuals to one score each; higher is less normal.
 """
 
 from __future__ import annotations

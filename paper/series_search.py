@@ -1,9 +1,9 @@
-"""The search for the settings of the anomaly study, on training windows alone.
+"""The search for the settings of the anomaly study, only on training windows.
 
-In:  a grid of settings; the first four fifths of the training windows, the rest to judge.
-Out: one short run a point, seed 0; for each recording the code and the sizes, for each network its
-     learning rate, and by which law of the residual a window is scored.
-The test windows and their labels take no part.
+In:  a grid of settings; the first four fifths of the training windows, the rest for validation.
+Out: one short run per point, seed 0; for each recording the code and the sizes, for each network
+     its learning rate, and the function of the residual by which a window is scored.
+The test windows and their labels are not used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The settings of the study: what shares a table, and the spiking rows of each.
+"""The settings of the study: which questions share a table, and the spiking rows of each.
 
-In:  nothing; the choices of the study stand here.
+In:  nothing; this file states the choices of the study.
 Out: training questions by setting, row and seed.
 """
 

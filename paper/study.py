@@ -2,7 +2,7 @@
 
 In:  jobs, each a question and the function that answers it.
 Out: paper/results/STUDY/SLUG.json with question, answer and versions, written whole or not at all.
-An answer counts only for the very question it was given to: a changed question is asked anew.
+An answer is valid only for exactly its question: a changed question is computed again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How the error falls with the steps and with the size of the latent layer.
+"""How the error falls with the number of steps and with the size of the latent layer.
 
-In:  trainings of our architecture, its best regularized row, one seed.
+In:  trainings of our architecture in its best regularized row, with one seed.
 Out: error, latent life and rate by T and by latent size.
 """
 

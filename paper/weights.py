@@ -1,7 +1,7 @@
-"""Trained weights, kept under the question that they were trained for.
+"""Trained weights, stored by the question for which they were trained.
 
-In:  a question, an untrained module, a way to train it.
-Out: the module, trained; its weights in build/paper, which git leaves out.
+In:  a question, an untrained module, a function that trains it.
+Out: the trained module; its weights in build/paper, which git ignores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dense floor: only the convolutions and matrix products of the network, no neurons.
 
 In:  `dense_floor.py FOLDER whole|encoder`; weights as float32, values of 0 and 1.
-Out: nothing but the time: what a simulator without sparsity cannot go below.
+Out: only the time, a lower bound for any simulator without sparsity.
 """
 
 from __future__ import annotations

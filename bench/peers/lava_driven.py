@@ -1,4 +1,4 @@
-"""Lava as well as we can drive it: all samples in one run, fast input and read-back.
+"""Lava as fast as we can drive it: all samples in one run, fast input and read-back.
 
 In:  `lava_driven.py FOLDER`; the integers of the network, encoded samples.
 Out: all spikes and potentials; start-up, run and read-back are all timed.
@@ -21,8 +21,8 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
     graph = load(network.folder / "whole.onnx")
 
     def run(samples: int) -> dict[str, Any]:
-        found = lava.run(graph, ours.encoded(network, "whole", samples))
-        return {"latent": float(found.spikes["latent"].sum()) / samples}
+        recording = lava.run(graph, ours.encoded(network, "whole", samples))
+        return {"latent": float(recording.spikes["latent"].sum()) / samples}
 
     return run, "Sparse processes, all samples in one run"
 

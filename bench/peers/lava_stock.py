@@ -1,7 +1,7 @@
 """Lava as its tutorials use it: a fresh network of stock processes for every sample.
 
 In:  `lava_stock.py FOLDER sparse|conv`; the integers of the network, bias mantissas.
-Out: spikes of the latent layer out of a RingBuffer sink, the last potentials of the readout.
+Out: spikes of the latent layer from a RingBuffer sink, the last potentials of the readout.
 `conv` makes Conv processes of the convolutions; Lava has none for the transposed ones.
 """
 
@@ -18,7 +18,7 @@ from neurocompile.engines.lava import repairs
 
 repairs.apply()
 
-from lava.magma.core.run_conditions import RunSteps  # noqa: E402  behind its repairs
+from lava.magma.core.run_conditions import RunSteps  # noqa: E402  after its repairs
 from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
 from lava.proc.conv.process import Conv  # noqa: E402
 from lava.proc.dense.process import Dense  # noqa: E402
@@ -31,7 +31,7 @@ KEEP_NO_CURRENT = 4095
 
 
 def prepare(network: worker.Network) -> tuple[worker.Run, str]:
-    """Nothing to prepare: building is part of what is timed."""
+    """Prepare nothing: building is part of the timed work."""
     lowering = sys.argv[2]
 
     def run(samples: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
 
 
 def one(network: worker.Network, lowering: str, sample: int) -> float:
-    """Build, run and end the network of a sample; spikes of its latent layer."""
+    """Build, run and end the network for one sample; returns the spikes of its latent layer."""
     last = len(network.layers) + 1
     every = network.steps + last  # a reset interval that ends after the run
     before = pixels = _pixels(network, sample, every)
@@ -66,10 +66,10 @@ def one(network: worker.Network, lowering: str, sample: int) -> float:
 
 def _pixels(network: worker.Network, sample: int, every: int) -> Any:
     mantissas = network.arrays["mantissas"][sample].ravel().astype(np.int32)
-    told = network.input
+    description = network.input
     return LIFReset(
-        shape=mantissas.shape, du=KEEP_NO_CURRENT, dv=told["dv"], vth=told["vth"],
-        bias_mant=mantissas, bias_exp=told["bias_exp"], reset_interval=every, reset_offset=1,
+        shape=mantissas.shape, du=KEEP_NO_CURRENT, dv=description["dv"], vth=description["vth"],
+        bias_mant=mantissas, bias_exp=description["bias_exp"], reset_interval=every, reset_offset=1,
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _matrix(network: worker.Network, layer: dict[str, Any]) -> Any:
 
 
 def _conv(network: worker.Network, layer: dict[str, Any]) -> Any:
-    """A true convolution, so the kernel is flipped; it knows no exponent, so weights have it."""
+    """A Conv process: its kernel is flipped; its weights hold the exponent, which it lacks."""
     weight = network.arrays[f"{layer['name']}/integers"][:, :, ::-1, ::-1].transpose(0, 2, 3, 1)
     channels, height, width = layer["in_shape"]
     return Conv(
@@ -110,7 +110,7 @@ def _conv(network: worker.Network, layer: dict[str, Any]) -> Any:
 
 
 def _connect(before: Any, synapse: Any, after: Any, layer: dict[str, Any], convolves: bool) -> None:
-    """Spikes to a synapse to neurons, in the order of axes that each has."""
+    """Connect spikes to a synapse to neurons, in the order of axes that each uses."""
     spikes = before.s_out
     channels, height, width = (*layer["in_shape"], 1, 1)[:3]
     flat = len(spikes.shape) == 1

@@ -20,7 +20,7 @@ from nengo_loihi.emulator import EmulatorInterface
 from nengo_loihi.inputs import SpikeInput
 from scipy.sparse import csr_matrix
 
-ALIGN = 64  # weights and thresholds stand 6 bits above biases
+ALIGN = 64  # weights and thresholds are 6 bits above biases
 
 
 def prepare(network: worker.Network) -> tuple[worker.Run, str]:

@@ -1,8 +1,8 @@
 """lava-dl's netx on Lava, on the encoder half: the .net file of its own reader.
 
 In:  `netx_on_lava.py FOLDER`; the integers of the network, spikes of the input neurons.
-Out: spikes of the latent layer, out of a RingBuffer. One build, run and read-back for all
-     samples, all of it timed; netx resets its neurons between them.
+Out: spikes of the latent layer, from a RingBuffer. One build, run and read-back for all samples,
+     all of it timed; netx resets its neurons between samples.
 netx has no exponent for Conv and one exponent for all biases, so thresholds and biases are
 divided by the exponent's power instead and rounded: near the network, not equal to it.
 """
@@ -23,7 +23,7 @@ repairs.apply()
 # netx imports slayer, which imports this package for detection and needs torchvision for it.
 sys.modules["lava.lib.dl.slayer.object_detection"] = types.ModuleType("object_detection")
 
-from lava.lib.dl import netx  # noqa: E402  behind its repairs
+from lava.lib.dl import netx  # noqa: E402  after its repairs
 from lava.magma.core.run_conditions import RunSteps  # noqa: E402
 from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
 from lava.proc.io.sink import RingBuffer as Sink  # noqa: E402
@@ -44,21 +44,21 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
 
 
 def through(network: worker.Network, path: str, samples: int) -> float:
-    """Build, run and end the network; spikes of its latent layer."""
+    """Build, run and end the network; returns the spikes of its latent layer."""
     built = netx.hdf5.Network(
         net_config=path, input_shape=(28, 28, 1), reset_interval=network.steps
     )
     spikes = network.arrays["pixels"][:samples].reshape(-1, 1, 28, 28)
     source = Source(data=spikes.transpose(3, 2, 1, 0).astype(np.int32))
-    depth = len(network.encoder())  # chip steps by which the latent layer lags behind
+    depth = len(network.encoder())  # number of chip steps by which the latent layer lags
     steps = len(spikes) + depth
     sink = Sink(shape=built.out.shape, buffer=steps)
     source.s_out.connect(built.inp)
     built.out.connect(sink.a_in)
     built.run(RunSteps(steps), Loihi2SimCfg(select_tag="fixed_pt"))
-    found = float(sink.data.get()[..., depth:].sum())
+    latent = float(sink.data.get()[..., depth:].sum())
     built.stop()
-    return found
+    return latent
 
 
 def write(network: worker.Network, path: Any) -> None:

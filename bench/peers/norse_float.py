@@ -56,7 +56,7 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
 
 
 def cell(layer: dict[str, Any]) -> Any:
-    """Norse's cell for a layer: a leaky integrator where it has no threshold."""
+    """Norse's cell for a layer; a leaky integrator if the layer has no threshold."""
     leak = torch.as_tensor(layer["tau_mem_inv"])
     if layer["threshold"] is None:
         return norse.LIBoxCell(norse.LIBoxParameters(tau_mem_inv=leak), dt=layer["dt"])

@@ -1,7 +1,7 @@
 """Our fixed engine, through its public call.
 
 In:  `ours.py FOLDER whole|encoder|everything`; the integers of the network, encoded samples.
-Out: counts of every layer and what the decoder reads; with `everything` all spikes and
+Out: counts of every layer and the input of the decoder; with `everything` all spikes and
      potentials of every layer, as Lava's recorders keep them.
 """
 
@@ -26,14 +26,14 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
         keep = {}
 
     def run(samples: int) -> dict[str, Any]:
-        found = fixed.run(graph, encoded(network, part, samples), **keep)
-        return {"latent": float(found.activity["latent"].spikes.sum()) / samples}
+        recording = fixed.run(graph, encoded(network, part, samples), **keep)
+        return {"latent": float(recording.activity["latent"].spikes.sum()) / samples}
 
     return run, ""
 
 
 def encoded(network: worker.Network, part: str, samples: int) -> Encoded:
-    """The first samples, as our engines take them."""
+    """The first samples, encoded for our engines."""
     if part == "encoder":
         pixels = network.arrays["pixels"][:samples]
         return Encoded({"pixels": pixels.reshape(*pixels.shape[:2], 1, 28, 28)}, network.steps)

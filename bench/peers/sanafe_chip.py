@@ -2,8 +2,8 @@
 
 In:  `sanafe_chip.py FOLDER`; the integers of the network, spikes of the input neurons.
 Out: spikes of the latent layer. The network is built once with the spike trains of all samples,
-     which is not timed (8 s). Samples run back to back, without a reset between them: fewer
-     spikes than with one, and as many as our engine gives without one (296 to 289).
+     which is not timed (8 s). Samples run back to back, without a reset between them. So there
+     are fewer spikes than with a reset, and as many as in our engine without one (296 to 289).
 Timing model "simple", the cheapest it has.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import sanafe
 import worker
 
-ALIGN = 64  # weights and thresholds stand 6 bits above biases
+ALIGN = 64  # weights and thresholds are 6 bits above biases
 CORE = 1024  # neurons a core
 MOST = 20  # samples whose spike trains are built
 
@@ -27,8 +27,8 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
     def run(samples: int) -> dict[str, Any]:
         chip.reset()
         steps = min(samples, MOST) * network.steps
-        found = chip.sim(steps, timing_model="simple", spike_trace=True)
-        return {"latent": latent(found["spike_trace"]) / samples}
+        trace = chip.sim(steps, timing_model="simple", spike_trace=True)
+        return {"latent": latent(trace["spike_trace"]) / samples}
 
     return run, "built once, no reset between samples"
 
@@ -75,7 +75,7 @@ def neurons(network: worker.Network, net: Any, layer: dict[str, Any]) -> Any:
 
 
 def place(group: Any, cores: list[Any], used: int) -> int:
-    """Neurons onto cores from a new one on; how many cores are used then."""
+    """Place neurons on cores, starting with a new one; returns the number of cores used."""
     count = 0
     for count, neuron in enumerate(group, start=1):
         neuron.map_to_core(cores[used + (count - 1) // CORE])
@@ -83,7 +83,7 @@ def place(group: Any, cores: list[Any], used: int) -> int:
 
 
 def connect(network: worker.Network, layer: dict[str, Any], before: Any, after: Any) -> None:
-    """All synapses of a layer, by pairs."""
+    """Connect all synapses of a layer, pair by pair."""
     data, indices, indptr = network.matrix(layer)
     targets = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     pairs = list(zip(indices.tolist(), targets.tolist(), strict=True))
@@ -92,7 +92,7 @@ def connect(network: worker.Network, layer: dict[str, Any], before: Any, after: 
 
 
 def latent(trace: list[Any]) -> int:
-    """Spikes in a trace of the latent layer."""
+    """Number of spikes in a trace of the latent layer."""
     return sum(len(step) for step in trace)
 
 

@@ -5,9 +5,9 @@ Out: on standard output, as JSON, what SANA-FE charged in each step: joules by b
      timing model: "simple" lets nothing wait on the mesh, "detailed" does.
 
 SANA-FE's own potentials are not Loihi's integers, so every neuron is a soma of its model
-`input`, which spikes when it is told to, and all weights are 0. Two things are added to the
-text of SANA-FE's own loihi.yaml, for this process alone: input somas that cost what its
-`loihi_lif` costs, and a host, a core more in the first tile, whose messages cost nothing.
+`input`, which spikes on command, and all weights are 0. Two things are added to the text of
+SANA-FE's own loihi.yaml, only for this process: input somas that cost what its `loihi_lif` costs,
+and a host, an additional core in the first tile, whose messages cost nothing.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ SYNAPSES = {
 
 
 def main() -> None:
-    """Build the chip, run it with either of its timing models, write what it charged."""
-    told = dict(np.load(sys.argv[1]))
+    """Build the chip, run it with each of its timing models, write what it charged."""
+    replay = dict(np.load(sys.argv[1]))
     arch = architecture()
-    net = network(told, arch)
-    found = {}
+    net = network(replay, arch)
+    times = {}
     for timing in ("simple", "detailed"):
         chip = sanafe.SpikingChip(arch)
         chip.load(net)
-        trace = chip.sim(int(told["steps"]), timing_model=timing, perf_trace=True)["perf_trace"]
-        found[timing] = list(trace["sim_time"])
+        trace = chip.sim(int(replay["steps"]), timing_model=timing, perf_trace=True)["perf_trace"]
+        times[timing] = list(trace["sim_time"])
     blocks = {block: list(trace[f"{block}_energy"]) for block in ("synapse", "soma", "network")}
-    sys.stdout.write(json.dumps({"version": version("sanafe"), **blocks, **found}) + "\n")
+    sys.stdout.write(json.dumps({"version": version("sanafe"), **blocks, **times}) + "\n")
 
 
 def architecture() -> Any:
@@ -69,16 +69,16 @@ def architecture() -> Any:
         return sanafe.load_arch(file.name)
 
 
-def network(told: dict[str, Any], arch: Any) -> Any:
+def network(replay: dict[str, Any], arch: Any) -> Any:
     """All populations with their spikes, and all synapses."""
     net = sanafe.Network()
     cores = [core for tile in arch.tiles for core in tile.cores[:4]]
     cores.append(arch.tiles[0].cores[4])  # core -1 is the host
     used: dict[int, int] = {}
     groups = {}
-    for name in told["populations"].tolist():
-        spikes = told[f"{name}/spikes"]
-        lies_on = told[f"{name}/core"].tolist()
+    for name in replay["populations"].tolist():
+        spikes = replay[f"{name}/spikes"]
+        lies_on = replay[f"{name}/core"].tolist()
         groups[name] = net.create_neuron_group(name, spikes.shape[1])
         for i, neuron in enumerate(groups[name]):
             core = lies_on[i]
@@ -90,11 +90,13 @@ def network(told: dict[str, Any], arch: Any) -> Any:
                 model_attributes={"spikes": spikes[:, i].astype(int).tolist()},
             )
             neuron.map_to_core(cores[core])
-    for name in told["synapses"].tolist():
-        before, after, kind = (str(x) for x in told[f"{name}/ends"])
+    for name in replay["synapses"].tolist():
+        before, after, kind = (str(x) for x in replay[f"{name}/ends"])
         for neuron in groups[after]:
             neuron.set_attributes(default_synapse_hw_name=SYNAPSES[kind])
-        pairs = list(zip(told[f"{name}/from"].tolist(), told[f"{name}/to"].tolist(), strict=True))
+        pairs = list(
+            zip(replay[f"{name}/from"].tolist(), replay[f"{name}/to"].tolist(), strict=True)
+        )
         groups[before].connect_neurons_sparse(groups[after], {"weight": [0.0] * len(pairs)}, pairs)
     return net
 

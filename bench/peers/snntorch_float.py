@@ -57,7 +57,7 @@ def prepare(network: worker.Network) -> tuple[worker.Run, str]:
 
 
 def rate(layer: dict[str, Any]) -> float:
-    """The part of v lost each step."""
+    """The part of v that is lost in each step."""
     return float(layer["dt"] * layer["tau_mem_inv"])
 
 
@@ -73,7 +73,7 @@ def cell(layer: dict[str, Any]) -> Any:
 
 
 def step(neurons: Any, current: torch.Tensor, potential: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """One step, from rest where there is no potential yet."""
+    """One step; starts from rest if there is no potential yet."""
     spikes, after = neurons(current, torch.zeros_like(current) if potential is None else potential)
     return spikes, after
 

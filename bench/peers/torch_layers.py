@@ -1,4 +1,4 @@
-"""The network's synapses as torch modules, and the batches and threads that torch likes best.
+"""The network's synapses as torch modules, and the fastest batches and threads for them.
 
 In:  the exchanged network.
 Out: nn modules with the trained weights; the fastest way to run something here.
@@ -45,15 +45,15 @@ def decided(
 ) -> Callable[[int], tuple[list[Any], str]]:
     """The fastest way and batch for each number of threads; calls take turns between threads.
 
-    A second thread helps on a quiet machine and harms on a busy one, so a trial cannot decide:
-    the best answer of the race does.
+    A second thread helps on a quiet machine and harms on a busy one, so a trial cannot decide. The
+    best answer of the race decides.
 
     Args:
-        ways: By name, what runs the samples [first, last) as one batch.
-        samples: Of a trial.
+        ways: Functions by name that run the samples [first, last) as one batch.
+        samples: Number of samples in a trial.
 
     Returns:
-        What runs a number of samples: a value a batch, and how it ran.
+        Function that runs a number of samples; it returns a value per batch, and how it ran.
     """
 
     def runner(name: str, chunk: int, threads: int) -> Callable[[int], list[Any]]:

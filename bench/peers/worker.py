@@ -1,7 +1,7 @@
-"""What every contestant of the speed benchmark is: a process that runs the network when told.
+"""The frame of every contestant in the speed benchmark: a process that runs the network on request.
 
-In:  the folder of the network; on standard input a number of samples a line.
-Out: on standard output a JSON line each: first what it is, then seconds and what came out.
+In:  the folder of the network; on standard input, one number of samples per line.
+Out: on standard output, JSON lines: first the contestant, then seconds and results per request.
 Needs numpy and nothing of neurocompile, for peers live in environments of their own.
 Building the network is not timed unless a contestant says so.
 """
@@ -26,7 +26,7 @@ class Network:
     """The network as plain arrays; see `bench/exchange.py` for who writes them.
 
     Attributes:
-        folder: Where it lies.
+        folder: Folder of its files.
         steps: Steps per sample.
         layers: One dictionary per synapse with the neurons after it, in order.
         arrays: "NAME/weight" and so on; "samples" (n, 1, 28, 28) currents; "pixels"
@@ -34,11 +34,11 @@ class Network:
     """
 
     def __init__(self, folder: Path) -> None:
-        told = json.loads((folder / "network.json").read_text())
+        description = json.loads((folder / "network.json").read_text())
         self.folder = folder
-        self.steps: int = told["steps"]
-        self.layers: list[dict[str, Any]] = told["layers"]
-        self.input: dict[str, Any] = told["input"]
+        self.steps: int = description["steps"]
+        self.layers: list[dict[str, Any]] = description["layers"]
+        self.input: dict[str, Any] = description["input"]
         self.arrays = dict(np.load(folder / "network.npz"))
 
     def encoder(self) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class Network:
         return self.layers[: names.index("latent") + 1]
 
     def matrix(self, layer: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """The integer matrix of a layer in CSR: data, indices, indptr (a row a target)."""
+        """The integer matrix of a layer in CSR: data, indices, indptr (a row per target)."""
         name = layer["name"]
         data, indices, indptr = (
             self.arrays[f"{name}/{part}"] for part in ("data", "indices", "indptr")
@@ -59,24 +59,24 @@ def serve(prepare: Callable[[Network], tuple[Run, str]], *packages: str) -> None
     """Prepare a contestant, and run it for each line of standard input.
 
     Args:
-        prepare: Builds the network; gives what runs a number of samples, and a note.
-        packages: Whose versions to tell.
+        prepare: Builds the network; returns the function that runs a number of samples, and a note.
+        packages: Packages whose versions are reported.
     """
-    told = os.fdopen(os.dup(1), "w", buffering=1)
+    replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a peer prints goes where its warnings go
     run, note = prepare(Network(Path(sys.argv[1])))
     numbers = {name: version(name) for name in packages}
-    told.write(json.dumps({"note": note, "packages": numbers}) + "\n")
+    replies.write(json.dumps({"note": note, "packages": numbers}) + "\n")
     for line in sys.stdin:
         samples = int(line)
         begun = time.perf_counter()
-        found = run(samples)
+        results = run(samples)
         seconds = time.perf_counter() - begun
-        told.write(json.dumps({"seconds": seconds, **found}) + "\n")
+        replies.write(json.dumps({"seconds": seconds, **results}) + "\n")
 
 
 def fastest(variants: Iterable[tuple[str, Callable[[], object]]]) -> str:
-    """Time each variant once, after one run to warm it, and name the faster one."""
+    """Time each variant once, after one run to warm up, and name the faster one."""
     seconds: dict[str, float] = {}
     for name, act in variants:
         act()

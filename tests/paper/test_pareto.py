@@ -1,4 +1,4 @@
-"""The curve of error and joules: its section and picture come from answers on disk alone."""
+"""The curve of error and joules: its section and picture come only from answers on disk."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""A question of the study is answered once, and its answer belongs to that question alone."""
+"""A question of the study is answered once, and its answer belongs only to that question."""
 
 import json
 

@@ -146,7 +146,7 @@ def neuron(kind):
 
 
 def alone(cell):
-    """Two neurons behind the input."""
+    """Two neurons after the input."""
     weight = np.array([[1.0, -0.5], [0.25, 1.0]], np.float32)
     return chain({"in": Input((2,)), "w": Linear(weight), "x": cell})
 
@@ -190,7 +190,7 @@ NEURON_RULES = {
 
 
 def mapped(op, shape):
-    """A map behind the input."""
+    """A map after the input."""
     return chain({"in": Input(shape), "m": op, "x": LIBox(np.float32(100), np.float32(0))})
 
 
@@ -293,7 +293,7 @@ def replays(synapse):
 
 
 def lists_its_connections(synapse):
-    """Whether numpy alone finds the matrix."""
+    """Whether only numpy finds the matrix."""
     found = entries(synapse.op, synapse.in_shape)
     dense = np.zeros((size(synapse.out_shape), size(synapse.in_shape)), np.int64)
     dense[found.rows, found.columns] = found.values
@@ -327,7 +327,7 @@ def rounds_together(synapse):
 
 
 def takes_a_batch_norm(synapse):
-    """Whether it keeps its kind with a batch norm behind it."""
+    """Whether it keeps its kind with a batch norm after it."""
     channels = synapse.out_shape[0]
     return type(folded(synapse.op, BatchNorm(np.ones(channels)), synapse.out_shape)) is type(
         synapse.op

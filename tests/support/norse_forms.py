@@ -121,7 +121,7 @@ class Pooled(nn.Module):
 
 
 class MnistTask(nn.Module):
-    """norse.task.mnist: a constant current encoder behind a factor, a loop of another module."""
+    """norse.task.mnist: a constant current encoder after a factor, a loop of another module."""
 
     def __init__(self):
         super().__init__()
@@ -499,7 +499,7 @@ class OverTime(nn.Module):
 
 
 class OverTimeDecoded(OverTime):
-    """Norse's layers over time; the largest voltage over time and a softmax behind them."""
+    """Norse's layers over time; the largest voltage over time and a softmax after them."""
 
     def forward(self, x):
         voltages, _ = self.net(x)

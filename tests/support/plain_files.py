@@ -1,4 +1,4 @@
-"""Plain ONNX files for tests, as a stranger writes them with onnx.helper."""
+"""Plain ONNX files for tests, as other tools write them with onnx.helper."""
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper

@@ -145,7 +145,7 @@ def _grown(graph, nodes, *edges):
 
 
 def _linked(graph, nodes, source, synapse_name, target):
-    """A synapse, before its target in the order where it feeds forward, else behind."""
+    """A synapse, before its target in the order where it feeds forward, else after it."""
     edges = (source, synapse_name), (synapse_name, target)
     if nodes[synapse_name].delay and source not in ("in", *nodes):
         return _grown(graph, nodes, *edges)

@@ -60,7 +60,7 @@ class FedBack(nn.Module):
 
 
 class Maker:
-    """Draws modules; `shape` is that of a sample behind what it has drawn so far."""
+    """Draws modules; `shape` is that of a sample after what it has drawn so far."""
 
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)

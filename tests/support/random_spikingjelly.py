@@ -101,7 +101,7 @@ class Maker:
 
 
 def is_neuron(model):
-    """Whether a module is a layer of neurons that stands in no other one."""
+    """Whether a module is a layer of neurons inside no other one."""
     inside = {
         m.sub_module
         for m in model.modules()
