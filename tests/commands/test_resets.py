@@ -100,7 +100,7 @@ def test_without_data_the_refusal_has_no_measurement(model, tmp_path):
     code, _, said = call("export", path, "--target", "loihi-sim", "--out", tmp_path / "out")
     assert code == 3
     assert "Measured" not in said
-    assert "give --reset zero to run it all the same" in said
+    assert "run it with the other one anyway: --reset zero" in said
 
 
 def test_a_reset_against_the_file_runs_and_is_said_wherever_the_network_goes(model, tmp_path):
