@@ -120,7 +120,7 @@ def data_options(
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What files of other programs do not say, as one argument `told`: options of `load`."""
+    """Options of `load` for what other tools' files leave open, as one argument `load_options`."""
 
     @wraps(command)
     def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:

@@ -102,7 +102,7 @@ def reached(
 def cause(runs: Mapping[str, Reached], spike: bool) -> str:
     """Why the first spike that differs does so.
 
-    A class of parameters, if rounding it alone moves the potential across the threshold; of
+    A class of parameters, if rounding only it moves the potential across the threshold; of
     several such classes, the one that moves it farthest. Else "combined", if all classes together
     do. Else the chip's arithmetic: "wrap" if the neuron's current wrapped, "saturation" if its
     potential was cut to 24 bits, "truncation" (of decays toward zero) if neither happened. "tie"
