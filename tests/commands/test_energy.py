@@ -188,7 +188,7 @@ def test_the_cores_of_a_chip_can_be_fewer(exported, call):
     [
         (("--set", "davies2018.synaptic_operation=20"), ["20 has no unit", "pJ"]),
         (("--set", "davies2018.synaptic_operation=-20pJ"), ["-20 is negative"]),
-        (("--set", "davies2018.synaptic_operation=20ns"), ["'ns' is no unit of energy"]),
+        (("--set", "davies2018.synaptic_operation=20ns"), ["'ns' is not a unit of energy"]),
         (("--set", "davies.synaptic_operation=20pJ"), ["Nearest", "davies2018.synaptic_operation"]),
         (("--model", "davies"), ["--model davies", "davies2018, boyle2025"]),
         (("--cores-per-chip", "0"), ["x>=1"]),

@@ -145,7 +145,7 @@ def test_without_data_nothing_is_invented(model, tmp_path, call):
         (("MODEL", "--target", "loihi-sim", "--bits", "9"), 2, "2<=x<=8"),
         (("MODEL", "--target", "loihi-sim", "--samples", "0"), 2, "x>=1"),
         (("MODEL", "--target", "loihi-sim", "--samples", "1000"), 2, "360"),
-        (("MODEL", "--target", "loihi-sim", "--max-error-increase", "2"), 2, "no percentage"),
+        (("MODEL", "--target", "loihi-sim", "--max-error-increase", "2"), 2, "not a percentage"),
     ],
 )
 def test_a_wrong_request_ends_with_one_sentence_and_its_exit_code(

@@ -105,7 +105,7 @@ def test_a_check_says_how_many_samples_it_needs(exported_classifier, tmp_path, c
     code, _, stderr = call(*arguments, "--data", fewer)
     assert code == 2
     assert "was exported with 4 samples" in stderr
-    assert "has 2. Name the data that it was exported with" in stderr
+    assert "has 2. Give the data that it was exported with" in stderr
     assert not (tmp_path / "b.json").exists()
 
 
