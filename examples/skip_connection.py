@@ -68,7 +68,7 @@ def waits(fixed: Graph) -> list[str]:
             f"{fixed.before(synapse)[0]} waits {chip_delay(fixed, depth, synapse)}"
             for synapse in fixed.before(name)
         ]
-        lines.append(f"  {name}: {depth[name]} after the input; {', '.join(ways)}")
+        lines.append(f"  {name}: {depth[name]} behind the input; {', '.join(ways)}")
     return lines
 
 

@@ -275,7 +275,7 @@ def test_a_bias_beyond_thirteen_bits_is_refused():
 
 
 def test_a_float_network_is_refused_by_the_integer_engine():
-    with pytest.raises(BadInput, match="float stage"):
+    with pytest.raises(BadInput, match="FLOAT graph"):
         engine.run(chain({"x": Input((1,)), "same": Identity()}), spikes_in([[1]]))
 
 

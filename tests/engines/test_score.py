@@ -87,7 +87,7 @@ def test_spikes_that_are_given_as_spikes_are_no_picture_to_reconstruct():
 def test_labels_that_no_class_can_match_are_refused_by_sample_and_value(labels, sample, said):
     values = np.zeros((3, 2), dtype=np.float32)
     data = Data("mine.npz", "x", values, np.array(labels), digest="not asked for")
-    words = rf"'mine.npz': sample {sample} has the label {said}, .* 10 classes .* from 0 to 9"
+    words = rf"'mine.npz': sample {sample} has the label {said}, .* 10 classes.* from 0 to 9"
     with pytest.raises(BadInput, match=words):
         check_labels(data, 10)
 

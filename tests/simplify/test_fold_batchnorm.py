@@ -162,7 +162,7 @@ def test_behind_a_concatenation_each_part_takes_its_own_channels():
 
 def test_a_shift_that_passes_a_delay_is_refused():
     links = GROUPED, norm(6), Delay(1)
-    with pytest.raises(Exception, match=r"\(Delay\): the bias of layer 'l0\+l1' passes it"):
+    with pytest.raises(Exception, match=r"\(Delay\): the bias of layer 'l0\+l1' passes this"):
         before_neurons(*links, shape=IMAGE)
 
 
