@@ -12,9 +12,7 @@ class NeurocompileError(Exception):
 
     def __init__(self, message: object = "") -> None:
         # A message may quote an untrusted file: no terminal shall obey control characters in it.
-        super().__init__(
-            "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(message))
-        )
+        super().__init__(_printable(str(message)))
 
 
 class CheckFailed(NeurocompileError):
@@ -30,7 +28,15 @@ class BadInput(NeurocompileError):
 
 
 class Unsupported(BadInput):
-    """A module, operation or parameter that no rule covers."""
+    """A module, operation or parameter that no rule covers.
+
+    Attributes:
+        reasons: One sentence per thing, if several were refused at once; else empty.
+    """
+
+    def __init__(self, message: object = "", reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = tuple(map(_printable, reasons))
 
 
 class DoesNotFit(NeurocompileError):
@@ -43,6 +49,10 @@ class NotInstalled(NeurocompileError):
     """An optional package is needed and missing."""
 
     exit_code = 4
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def first_line(error: BaseException) -> str:

@@ -87,7 +87,9 @@ def all_of(refused: list[str]) -> Unsupported:
     if len(different) == 1:
         return Unsupported(different[0])
     lines = "\n".join(f"- {words}" for words in different)
-    return Unsupported(f"{len(different)} things in this network are not supported:\n{lines}")
+    return Unsupported(
+        f"{len(different)} things in this network are not supported:\n{lines}", tuple(different)
+    )
 
 
 class Interpreter:

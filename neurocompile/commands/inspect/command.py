@@ -6,6 +6,7 @@ Out: tables, or one JSON document and nothing else, on stdout; progress on stder
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,33 @@ from neurocompile.commands.options import PATH, json_option, model_options, show
 
 @click.command()
 @click.argument("path", metavar="MODEL|DIR", type=PATH)
+@click.option(
+    "--target", "target_name", metavar="NAME|DIR",
+    help="Say whether it would compile for this chip, without data; if not, why not.",
+)  # fmt: skip
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @model_options
 @json_option
 @user_errors
-def inspect(path: Path, allow_pickle: bool, load_options: dict[str, Any], as_json: bool) -> None:
-    """Show the layers of a model or of an exported directory."""
+def inspect(
+    path: Path,
+    target_name: str | None,
+    allow_pickle: bool,
+    load_options: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Show the layers of a model or of an exported directory.
+
+    With --target, the exit code is 0 if it would compile, and else that of `export`.
+    """
+    from neurocompile.chip.read import load_chip
     from neurocompile.commands.inspect.describe import inspect_path
     from neurocompile.commands.inspect.tables import print_inspection
 
-    description = inspect_path(path, allow_pickle=allow_pickle, load_options=load_options)
+    chip = None if target_name is None else load_chip(target_name)
+    description, refusal = inspect_path(
+        path, chip, allow_pickle=allow_pickle, load_options=load_options
+    )
     show(description, as_json, lambda: print_inspection(description))
+    if refusal is not None:
+        sys.exit(refusal.exit_code)

@@ -1,6 +1,6 @@
 """Describe a model file or an exported directory: layers, shapes, parameters, settings.
 
-In:  a path.
+In:  a path; a chip for which it is to compile.
 Out: JSON-ready values.
 """
 
@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.chip.record import Chip
+from neurocompile.commands.inspect.verdict import Verdict, verdict
+from neurocompile.errors import NeurocompileError, Unsupported
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
@@ -20,26 +23,50 @@ from neurocompile.ir.shapes import shapes
 
 
 def inspect_path(
-    path: Path, *, allow_pickle: bool = False, load_options: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+    path: Path,
+    chip: Chip | None = None,
+    *,
+    allow_pickle: bool = False,
+    load_options: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], NeurocompileError | None]:
     """Every layer of a model, or of the integers that `export` wrote.
 
     Args:
         path: A model file or an exported directory.
+        chip: Chip for which it is to compile; None does not ask.
         allow_pickle: Whether a pickled model may be read.
         load_options: Further options of `frontend.load`, for what another tool's file leaves open.
 
+    Returns:
+        The JSON-ready values, and what keeps the network from the chip. A network that cannot be
+        read has neither stage nor settings nor layers.
+
     Raises:
         BadInput: If the path is neither a model nor an export.
+        Unsupported: If no chip is asked about and the network cannot be read.
     """
+    try:
+        graph = _read(path, allow_pickle, load_options or {})
+    except Unsupported as error:
+        if chip is None:
+            raise
+        unread: dict[str, Any] = {"stage": None, "settings": None, "layers": []}
+        return unread | {"target": Verdict(chip, error=error).to_dict()}, error
+    if chip is None:
+        return describe(graph), None
+    found = verdict(graph, chip)
+    return describe(graph) | {"target": found.to_dict()}, found.error
+
+
+def _read(path: Path, allow_pickle: bool, load_options: Mapping[str, Any]) -> Graph:
     if path.is_dir():
         from neurocompile.formats.load_onnx import load_onnx
 
         artifact = read_artifact(path)
-        return describe(load_onnx(artifact.file("fixed.onnx")))
+        return load_onnx(artifact.file("fixed.onnx"))
     from neurocompile import frontend
 
-    return describe(frontend.load(path, allow_pickle=allow_pickle, **(load_options or {})))
+    return frontend.load(path, allow_pickle=allow_pickle, **load_options)
 
 
 def describe(graph: Graph) -> dict[str, Any]:

@@ -9,16 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neurocompile.terminal.tables import Facts, Page, Table
+from neurocompile.terminal.tables import Facts, Page, Part, Table
+from neurocompile.terminal.words import number_of
 
 
 def print_inspection(description: dict[str, Any]) -> None:
-    """Print the layers of a model, each with its parameters below it."""
+    """Print the layers of a model, each with its parameters below it, and the target's answer."""
+    parts = list(_layers(description)) if description["layers"] else []
+    if "target" in description:
+        parts.append(Facts(list(_answer(description["target"], description["stage"]))))
+    Page().show(*parts)
+
+
+def _layers(description: dict[str, Any]) -> Iterator[Part]:
     table = Table(("layer", "kind", "shape"), texts=("kind", "shape"))
     for row in description["layers"]:
         details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
         table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
-    Page().show(table, Facts(list(_summary(description))))
+    yield table
+    yield Facts(list(_summary(description)))
+
+
+def _answer(target: dict[str, Any], stage: str | None) -> Iterator[tuple[str, str]]:
+    name = f"compiles for {target['name']}"
+    if target["compiles"]:
+        scales = " (scales from the weights)" if stage == "float" else ""
+        limit = "" if target["cores_limit"] is None else f" of {target['cores_limit']}"
+        yield name, f"yes, {number_of(target['cores'], 'core')}{limit}{scales}"
+    else:
+        yield name, "no"
+    for reason in target["reasons"]:
+        yield "reason", reason
 
 
 def _summary(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
