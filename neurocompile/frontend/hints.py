@@ -41,6 +41,12 @@ ENCODING = (
     "ConstantCurrentLIFEncoder are read where the forward gives their steps to its layers."
 )
 MAXIMUM = "A maximum is not a synapse: use AvgPool2d, LPPool2d(1, ...) or a strided convolution."
+MAXIMUM_OF_SPIKES = (
+    "Of spikes of 0 and 1, without padding, the exact form is their sum, "
+    "torch.nn.LPPool{}(1, kernel, stride), and then "
+    "norse.torch.IAFCell(norse.torch.IAFParameters(v_th=0.5)), which fires in the same step if any "
+    "of them did and keeps nothing: one more neuron per output of the pool."
+)
 THREE_AXES = "A layer has up to two axes beside its channels: use {} or its form for two."
 ACTIVATIONS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU),
@@ -59,7 +65,7 @@ ATTENTION = (
     *(nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Bilinear),
 )
 MAXIMA = (
-    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d),
+    *(nn.MaxPool3d, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d),
     *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, _MaxUnpoolNd),
 )
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d)
@@ -150,6 +156,8 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     ),
     (LOSSES, "It is part of the training, not of the network: leave it out of the forward."),
     (ATTENTION, f"It multiplies signals with each other, which no synapse does. {SPIKING}"),
+    ((nn.MaxPool1d,), f"{MAXIMUM} {MAXIMUM_OF_SPIKES.format('1d')}"),
+    ((nn.MaxPool2d,), f"{MAXIMUM} {MAXIMUM_OF_SPIKES.format('2d')}"),
     (MAXIMA, MAXIMUM),
     (
         (nn.AvgPool3d, nn.AdaptiveAvgPool3d, _LPPoolNd),
@@ -202,10 +210,11 @@ OPERATIONS = {
         ("getitem", "transpose", "permute", "movedim"),
         "Signals cannot be indexed or transposed: trace the forward pass of a single step.",
     ),
-    **dict.fromkeys(
-        ("max_pool1d", "max_pool2d"),
-        "A maximum is not a synapse: use avg_pool2d or a strided convolution.",
-    ),
+    **{
+        f"max_pool{axes}": "A maximum is not a synapse: use avg_pool2d or a strided convolution. "
+        + MAXIMUM_OF_SPIKES.format(axes)
+        for axes in ("1d", "2d")
+    },
     "mean": "Use torch.nn.AdaptiveAvgPool1d(1) or AdaptiveAvgPool2d(1), and Flatten.",
     **dict.fromkeys(("softmax", "log_softmax"), "Leave it out: the largest potential wins."),
 }
