@@ -119,6 +119,12 @@ def test_an_import_brings_numpy_at_most(module):
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_help_waits_for_neither_numpy_nor_rich():
+    program = "import sys, neurocompile.cli; print({'numpy', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
 @pytest.mark.parametrize("folder", ["neurocompile", "targets", "examples"])
 def test_every_file_says_what_it_is_for(folder):
     for path in sorted((ROOT / folder).rglob("*.py")):

@@ -18,7 +18,6 @@ import click
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
 from neurocompile.errors import NeurocompileError
-from neurocompile.ir.nodes import Shape
 from neurocompile.ir.settings import Encoder, EncoderKind
 
 ENGINE = click.Choice(ENGINES)
@@ -52,7 +51,7 @@ class ShapeOf(click.ParamType):
 
     name = "shape"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Shape:
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
         """Return the shape, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
