@@ -238,3 +238,20 @@ def test_a_maximum_pool_is_refused_with_what_to_use():
     model = nn.Sequential(layer.Conv2d(1, 2, 3), neuron.IFNode(), layer.MaxPool2d(2))
     with pytest.raises(Unsupported, match=r"layer '2' is a MaxPool2d.*use AvgPool2d, LPPool2d"):
         trace(model, torch.zeros(1, 1, 6, 6))
+    with pytest.raises(Unsupported, match=r"layer\.AvgPool2d\(.*IFNode\(v_threshold=0\.5 / n\)"):
+        trace(model, torch.zeros(1, 1, 6, 6))
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_the_exact_form_of_a_maximum_pool_fires_in_the_same_steps(mode):
+    form = nn.Sequential(
+        layer.AvgPool2d(3, 2, step_mode=mode), neuron.IFNode(v_threshold=0.5 / 9, step_mode=mode)
+    )
+    x = drawn(2, 7, 7, rate=0.1)
+    steps = torch.from_numpy(x)[:, None]
+    expected = layer.MaxPool2d(3, 2, step_mode="m")(steps)
+    assert 0.1 < expected.mean() < 0.9
+    fired = form(steps) if mode == "m" else torch.stack([form(now) for now in steps])
+    assert torch.equal(fired, expected)
+    functional.reset_net(form)
+    agree(form, x, over_time=mode == "m")

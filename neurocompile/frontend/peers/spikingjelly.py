@@ -18,7 +18,7 @@ import torch
 from spikingjelly.activation_based import base, layer, neuron
 from torch import Tensor, nn
 
-from neurocompile.frontend.hints import instead_of
+from neurocompile.frontend.hints import MAXIMUM, instead_of
 from neurocompile.frontend.numbers import constants, weights
 from neurocompile.frontend.rules import has_rule, node_of
 from neurocompile.frontend.site import Site
@@ -84,6 +84,18 @@ def _(module: Any) -> str:
 @instead_of.register(neuron.NonSpikingBaseNode)
 def _(module: nn.Module) -> str:
     return "Use IFNode, LIFNode, ParametricLIFNode or CUBALIFNode of spikingjelly."
+
+
+@instead_of.register(layer.MaxPool1d)
+@instead_of.register(layer.MaxPool2d)
+def _(module: nn.Module) -> str:
+    axes = "2d" if isinstance(module, layer.MaxPool2d) else "1d"
+    return (
+        f"{MAXIMUM} Of spikes of 0 and 1, without padding, the exact form is "
+        f"layer.AvgPool{axes}(kernel, stride) and then neuron.IFNode(v_threshold=0.5 / n), where n "
+        "is the number of inputs of a window. It fires in the same step if any of them did and "
+        "keeps nothing: one more neuron per output of the pool."
+    )
 
 
 @instead_of.register(layer.WSConv2d)
