@@ -65,6 +65,7 @@ COMMANDS = {
     "simulate": lambda folder: ("simulate", folder / "out", "--engine", "fixed"),
     "inspect": lambda folder: ("inspect", folder / "out"),
     "inspect float": lambda folder: ("inspect", folder / "model.onnx"),
+    "inspect target": lambda folder: ("inspect", folder / "model.onnx", "--target", "loihi-sim"),
     "energy": lambda folder: ("energy", folder / "out", "--cores"),
     "energy davies2018": lambda folder: (
         *("energy", folder / "out", "--model", "davies2018", "--cores"),
