@@ -72,6 +72,11 @@ def load_samples(asked: Sampling, own: str, samples: int | None = None) -> Data 
     source = asked.source or own
     if not source:
         return None
+    if not isinstance(source, str | Data):
+        raise BadInput(
+            f"the source of the samples is of the type {type(source).__name__}. Give the name of a "
+            "data set, the path of a data file as a text, or samples from load_data."
+        )
     if isinstance(source, Data):
         return source if asked.samples is None else source.exactly(asked.samples)
     data = load_data(source, samples=asked.samples)

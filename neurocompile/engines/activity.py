@@ -20,8 +20,8 @@ from neurocompile.ir.entries import Columns, rows_of
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse, by_delay
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.ir.ops import NumpyOps, shift
 from neurocompile.ir.registers import ALIGN_BITS
-from neurocompile.ir.step import NumpyOps, shift
 
 OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: about 100 MB
 

@@ -34,8 +34,8 @@ from neurocompile.ir.nodes import (
     bias_of,
     size,
 )
+from neurocompile.ir.ops import decayed, wrap_once
 from neurocompile.ir.registers import STATE_LIMIT, UNITY
-from neurocompile.ir.step import decayed, wrap_once
 
 
 class TorchOps:

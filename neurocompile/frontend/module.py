@@ -46,6 +46,11 @@ def graph_of(
             f"{type(model).__name__} is a live module, and example_input is missing. Give one "
             "batch of its input, such as torch.zeros(1, 28, 28)[None]; only its shape matters."
         )
+    if settings is not None and not isinstance(settings, Settings):
+        raise BadInput(
+            f"the settings are of the type {type(settings).__name__}. Give "
+            "neurocompile.Settings(steps=20, ...)."
+        )
     if isinstance(model, GridNetwork):
         return _integers(model, example_input, settings)
     integers = integers_of(model)

@@ -36,7 +36,7 @@ from neurocompile.frontend.rules import TIME_FIRST, has_rule
 from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.settings import Assumption, Decoder, Encoder, Settings
+from neurocompile.ir.settings import Assumption, Decoder, Encoder, Settings, steps_assumed
 from neurocompile.nn.network import SpikingNetwork
 
 
@@ -90,11 +90,19 @@ def _graph_of(module: nn.Module, example_input: Tensor, settings: Settings | Non
             return _with_settings(traced, settings or module.settings)
         if any(isinstance(m, TIME_FIRST) or takes_all_steps(m) for m in module.modules()):
             _check_fed_back(module)
-            return _over_time(module, example_input, settings)
+            graph = _over_time(module, example_input, settings)
+            return graph if settings is not None else _with_steps_assumed(graph)
         loop = _loop(module, example_input)
         if loop is not None:
             return _of_loop(loop, module, example_input, settings)
-        return _with_settings(_trace(module, example_input, 3, dt), settings)
+        graph = _with_settings(_trace(module, example_input, 3, dt), settings)
+        return graph if settings is not None else _with_steps_assumed(graph)
+
+
+def _with_steps_assumed(graph: Graph) -> Graph:
+    """The graph of a forward without a loop, which does not say how many steps a sample takes."""
+    own = graph.settings
+    return replace(graph, settings=replace(own, assumed=(*own.assumed, steps_assumed(own.steps))))
 
 
 def _check_fed_back(module: nn.Module) -> None:

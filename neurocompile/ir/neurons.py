@@ -1,7 +1,7 @@
 """The FLOAT vocabulary, neurons: Norse's forward Euler steps, one class and one step each.
 
 Leaks are written as Norse holds them: dt * tau_inv, a product in the precision of tau_inv.
-A step is written once, over `ops` (see `step.py`); numpy, torch and the ONNX emitter run it.
+A step is written once, over `ops` (see `ops.py`); numpy, torch and the ONNX emitter run it.
 Every parameter has the shape () for one value per layer, or the layer's for one per neuron.
 
 Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,iaf,leaky_integrator,

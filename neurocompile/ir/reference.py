@@ -18,8 +18,8 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, size
+from neurocompile.ir.ops import NumpyOps, shift
 from neurocompile.ir.shapes import shapes
-from neurocompile.ir.step import NumpyOps, shift
 from neurocompile.ir.time import chip_delay, depths, lead_in
 
 Traces = dict[str, Array]

@@ -196,10 +196,12 @@ def _check(settings: Settings) -> None:
             raise BadInput(f"{what} is {number!r}. Use a finite number.")
     if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
         raise BadInput("data in the settings must be a text, and training a table.")
-    texts = [text for assumption in settings.assumed for text in vars(assumption).values()]
-    if not all(isinstance(text, str) for text in texts):
+    assumed = settings.assumed
+    if not isinstance(assumed, tuple) or not all(isinstance(a, Assumption) for a in assumed):
+        raise BadInput("what the settings say was assumed must be a tuple of Assumption.")
+    if not all(isinstance(text, str) for a in assumed for text in vars(a).values()):
         raise BadInput("what the settings say was assumed must be a list of sentences.")
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
-    if not isinstance(settings.steps, int) or not 1 <= settings.steps <= MAX_STEPS:
+    if type(settings.steps) is not int or not 1 <= settings.steps <= MAX_STEPS:
         raise BadInput(f"steps = {settings.steps!r}. Use a whole number from 1 to {MAX_STEPS}.")

@@ -18,8 +18,8 @@ from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.registers import STATE_LIMIT, UNITY
-from neurocompile.ir.step import NumpyOps
 
 
 def depths(graph: Graph) -> dict[str, int]:

@@ -17,7 +17,7 @@ from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.place.boxes import Box
-from neurocompile.place.load import limit_of
+from neurocompile.place.limits import limit_of
 from neurocompile.place.maps import map_of
 from neurocompile.place.memory import format_of, least_bits
 

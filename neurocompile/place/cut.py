@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurocompile.place.boxes import Box, even, piece_lengths
-from neurocompile.place.load import Load, Over, PopulationToPlace
+from neurocompile.place.limits import Load, Over, PopulationToPlace
 from neurocompile.place.maps import messages_of
 
 SHAPES = 3  # number of shapes of each size that are tried in full

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from neurocompile.place.boxes import Box, Span
-from neurocompile.place.load import Load, PopulationToPlace
+from neurocompile.place.limits import Load, PopulationToPlace
 
 OTHERS = 16  # number of cores, the idlest first, that a block of a busy core may move to
 TRIES = 1000  # largest number of changes that are checked

@@ -19,7 +19,7 @@ import numpy as np
 from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.level import levelled
-from neurocompile.place.load import Load, Over, PopulationToPlace
+from neurocompile.place.limits import Load, Over, PopulationToPlace
 
 Objective = Literal["both", "cores", "messages"]
 

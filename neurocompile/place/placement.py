@@ -34,7 +34,7 @@ from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.place.bound import least_cores
-from neurocompile.place.load import Load, PopulationToPlace, limit_of
+from neurocompile.place.limits import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
 from neurocompile.place.pack import Objective, packed

@@ -44,6 +44,13 @@ class Target:
     netx: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.chip, str | Path | Chip):
+            raise BadInput(
+                f"the chip is of the type {type(self.chip).__name__}. Give the name of a target, a "
+                "folder with a target.toml, or a chip from load_chip."
+            )
+        if not isinstance(self.netx, bool):
+            raise BadInput(f"netx is {self.netx!r}. Use True or False.")
         if self.fewest_of not in get_args(Objective):
             raise BadInput(
                 f"fewest_of is {self.fewest_of!r}. Use one of {', '.join(get_args(Objective))}."

@@ -26,8 +26,8 @@ from neurocompile.installed import installed
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.place.fit import core_table, fit
 from neurocompile.place.placed import Placed
+from neurocompile.place.utilisation import core_table, fit
 from neurocompile.quantize.narrow import Point, as_json
 from neurocompile.quantize.search import Quantized
 

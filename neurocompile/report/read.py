@@ -23,8 +23,8 @@ from neurocompile.formats.json_files import Schema, fault_in, open_to_more, read
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
 from neurocompile.ir.time import depths
-from neurocompile.place.fit import core_table
 from neurocompile.place.placed import Placed
+from neurocompile.place.utilisation import core_table
 
 MAX_BYTES = 1 << 28
 Row = TypeVar("Row", HostCounts, LayerCounts, SynapseCounts)

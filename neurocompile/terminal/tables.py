@@ -18,6 +18,7 @@ from rich.text import Text
 
 GAP = "  "
 HEAD = "bold"  # style of titles
+USUAL_WIDTH, LEAST_WIDTH = 80, 20  # columns
 MORE = 2  # additional indentation of a sentence's further lines, columns
 
 
@@ -171,6 +172,11 @@ def paragraph(text: str, width: int, indent: int = 0) -> Iterator[Text]:
     yield from map(Text, _folded(text, width, indent, more=MORE) or [""])
 
 
+def columns() -> int:
+    """How many columns stdout has; a terminal that does not know says 0."""
+    return max(Console().width or USUAL_WIDTH, LEAST_WIDTH)
+
+
 class Page:
     """Prints tables on stdout, in as many columns as it has, without colours.
 
@@ -178,7 +184,7 @@ class Page:
     """
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, width=columns())
         self._before = ""
 
     def show(self, *parts: Part) -> None:

@@ -24,7 +24,7 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Conv, Linear, size
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.ops import NumpyOps
 
 
 def assert_same(ours, theirs):

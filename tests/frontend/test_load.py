@@ -14,6 +14,7 @@ from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.frontend.save import save
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import same
+from neurocompile.ir.settings import Settings
 
 
 class Pickled(nn.Module):
@@ -68,9 +69,17 @@ def test_an_onnx_file_goes_to_the_reader_of_onnx_files(tmp_path):
 
 
 def test_steps_that_a_file_says_stay_its_own(tmp_path):
-    graph = trace(Pickled(), torch.zeros(1, 3))
+    graph = trace(Pickled(), torch.zeros(1, 3), Settings(steps=20))
     (tmp_path / "net.onnx").write_bytes(to_bytes(graph))
-    assert frontend.load(tmp_path / "net.onnx", steps=7).settings.steps == 100
+    assert frontend.load(tmp_path / "net.onnx", steps=7).settings.steps == 20
+
+
+def test_steps_that_nobody_said_are_assumed_and_can_be_given_later(tmp_path):
+    graph = trace(Pickled(), torch.zeros(1, 3))
+    assert [a.key for a in graph.settings.assumed] == ["steps"]
+    (tmp_path / "net.onnx").write_bytes(to_bytes(graph))
+    given = frontend.load(tmp_path / "net.onnx", steps=7).settings
+    assert (given.steps, given.assumed) == (7, ())
 
 
 @pytest.mark.parametrize("suffix", [".nir", ".net"])

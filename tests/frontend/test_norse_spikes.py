@@ -11,8 +11,8 @@ from neurocompile.frontend.torch import trace
 from neurocompile.ir.linear import full_bias, matrix
 from neurocompile.ir.neurons import Neuron, StepParameters, step_parameters
 from neurocompile.ir.nodes import Input, LinearMap
+from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.shapes import shapes
-from neurocompile.ir.step import NumpyOps
 
 STEPS = 40
 

@@ -60,7 +60,7 @@ def test_its_potential_is_what_the_module_gives_out(kind, dt):
 
 def test_it_is_said():
     model, shape = ends_in("linear")
-    (said,) = trace(model, torch.zeros(1, *shape)).settings.assumed
+    said = trace(model, torch.zeros(1, *shape)).settings.assumed[0]
     assert said.key == "readout"
     assert said.sentence.startswith("the network ends in layer '2' (Linear), and only neurons")
 
@@ -69,7 +69,7 @@ def test_a_network_that_ends_in_neurons_gets_none():
     model = norse.SequentialState(nn.Linear(12, 9), spiking(v_th=0.1))
     graph = trace(model, torch.zeros(1, 12))
     assert list(graph.nodes) == ["input", "0", "1"]
-    assert graph.settings.assumed == ()
+    assert [a.key for a in graph.settings.assumed] == ["steps"]
 
 
 def test_neurons_that_are_only_flattened_at_the_end_are_flattened_before():

@@ -380,8 +380,8 @@ def test_neurons_without_a_rule_are_refused_by_name_with_what_to_use(made, words
 
 def test_a_step_that_nobody_gave_a_length_is_noted_as_assumed():
     model = nn.Sequential(nn.Linear(3, 3), neuron(init_hidden=True))
-    (assumed,) = trace(model, torch.zeros(1, 3)).settings.assumed
-    assert assumed.key == "dt"
+    steps, assumed = trace(model, torch.zeros(1, 3)).settings.assumed
+    assert (steps.key, assumed.key) == ("steps", "dt")
     assert assumed.sentence.startswith("a step takes 0.001 s: a Leaky does not say how long.")
     assert trace(model, torch.zeros(1, 3), Settings()).settings.assumed == ()
 

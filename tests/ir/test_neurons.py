@@ -18,7 +18,7 @@ from neurocompile.ir.neurons import (
     start_of,
 )
 from neurocompile.ir.nodes import Input
-from neurocompile.ir.step import NumpyOps
+from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.time import _pre_image
 from neurocompile.ir.verify import verify
 

@@ -13,7 +13,7 @@ from neurocompile.ir import reference
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear
-from neurocompile.ir.step import NumpyOps, shift
+from neurocompile.ir.ops import NumpyOps, shift
 from neurocompile.ir.time import depths, lead_in
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound

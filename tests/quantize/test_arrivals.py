@@ -14,8 +14,8 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Add, Delay, Input, Linear, size
+from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.settings import Encoder, Settings
-from neurocompile.ir.step import NumpyOps
 from neurocompile.ir.time import depths
 from neurocompile.ir.verify import verify
 from neurocompile.quantize.quantize import quantize

@@ -8,7 +8,7 @@ from hand_counted import GRAPH, SMALL, counted
 
 from neurocompile.energy.estimate import estimate
 from neurocompile.errors import BadInput
-from neurocompile.place.fit import core_table
+from neurocompile.place.utilisation import core_table
 from neurocompile.report.build import SCHEMA_VERSION
 from neurocompile.report.build import counted as counts_of
 from neurocompile.report.read import read_report, recorded

@@ -14,9 +14,9 @@ from neurocompile.formats.netx.hold import hold
 from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear, size
+from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.shapes import out_shape
-from neurocompile.ir.step import NumpyOps
 
 FEATURES = ("conv", "driven", "loop", "delays", "bias", "plain", "readout")
 

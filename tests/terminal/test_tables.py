@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurocompile.terminal.tables import Facts, Table, paragraph
+from neurocompile.terminal.tables import Facts, Table, columns, paragraph
 
 
 def text(lines):
@@ -124,3 +124,11 @@ def test_a_name_is_no_markup():
     table = Table(("layer", "n"))
     table.add("[bold]x[/bold]", "1")
     assert text(table.lines(80))[-1] == "[bold]x[/bold]  1"
+
+
+@pytest.mark.parametrize(("said", "taken"), [("0", 80), ("1", 20), ("100", 100)])
+def test_a_terminal_that_knows_no_width_has_eighty_columns_and_none_has_less_than_twenty(
+    monkeypatch, said, taken
+):
+    monkeypatch.setenv("COLUMNS", said)
+    assert columns() == taken

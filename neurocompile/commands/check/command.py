@@ -75,8 +75,8 @@ def check(
 
     Example: neurocompile check build/mnist --baseline mnist.json --update
     """
-    from neurocompile.commands.check.formats import render, sentence
     from neurocompile.commands.check.gate import Keep, check_artifact, update_baseline
+    from neurocompile.commands.check.render import render, sentence
     from neurocompile.terminal.screen import Screen
 
     if as_json and form not in ("table", "json"):

@@ -40,8 +40,8 @@ def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str
         data: str | None = None,
         mode: str | None = None,
     ) -> dict[str, Any]:
-        from neurocompile.commands.check.formats import render
         from neurocompile.commands.check.gate import check_artifact, update_baseline
+        from neurocompile.commands.check.render import render
 
         run = update_baseline if update else check_artifact
         result = run(Path(directory), Path(baseline), engine=engine, source=data, mode=mode)

@@ -31,9 +31,9 @@ from neurocompile.ir.fixed import (
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
+from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group
 from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
-from neurocompile.ir.step import shift
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 In:  the step itself, and which of its registers are trivial.
 Out: a compiled function that takes a block of samples through its steps.
-The step is not written here: its `+ - * >` and the operations of `ir.step.Ops` append lines of
+The step is not written here: its `+ - * >` and the operations of `ir.ops.Ops` append lines of
 Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text is in the user's cache
 folder, only so that numba can tell whether its stored machine code is still valid.
 """
@@ -24,8 +24,8 @@ from neurocompile.engines.fixed import loops
 from neurocompile.errors import BadInput
 from neurocompile.formats.whole import write_file
 from neurocompile.ir.fixed import CubaLIF, FixedConstants
+from neurocompile.ir.ops import decayed, wrap_once
 from neurocompile.ir.registers import DECAY_BITS, UNITY
-from neurocompile.ir.step import decayed, wrap_once
 
 TRIVIAL = {"none": 0, "all": UNITY}
 LOW_BITS = UNITY - 1
@@ -124,7 +124,7 @@ class Symbol:
 
 
 class SourceOps:
-    """The operations of `ir.step.Ops`, as lines of Python on int32 or int64."""
+    """The operations of `ir.ops.Ops`, as lines of Python on int32 or int64."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant

@@ -42,7 +42,7 @@ from neurocompile.engines.lava.processes.recorder import Recorder
 from neurocompile.engines.lava.processes.source import SpikeSource
 from neurocompile.engines.lava.workspace import REGISTERS, Workspace
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.step import shift
+from neurocompile.ir.ops import shift
 
 PICK_COLUMNS = 0  # num_message_bits: sum the columns of the sources that spike
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers

@@ -35,6 +35,8 @@ def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, An
     Raises:
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
+    if Path(path).suffix.lower() != ".pt":
+        raise BadInput(f"a checkpoint is a .pt file, but '{path}' is not. Give a name with .pt.")
     if graph.fixed:
         network: dict[str, Any] = {"fixed": fixed_to_plain(graph), "state_dict": {}}
     else:

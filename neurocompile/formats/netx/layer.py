@@ -22,7 +22,7 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.step import NumpyOps, shift
+from neurocompile.ir.ops import NumpyOps, shift
 
 Kind = Literal["input", "dense", "dense_rec", "conv"]
 

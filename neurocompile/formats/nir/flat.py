@@ -1,6 +1,6 @@
 """One flat network out of a NIR graph and the graphs inside it.
 
-In:  the tree of a NIRGraph, as `hdf5.read_hdf5` gives it, possibly made up by a stranger.
+In:  the tree of a NIRGraph, as `read_hdf5` returns it, possibly made up by a stranger.
 Out: primitives by name ("lif1.w_rec" stands in "lif1"), edges between them, one Input.
 The Inputs and Outputs of inner graphs are doors: they vanish, what they join stays joined.
 """

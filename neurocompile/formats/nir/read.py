@@ -2,7 +2,7 @@
 
 In:  a `.nir` file, or its tree; dt and the reset where the caller knows them.
 Out: a FLOAT graph; what was taken for granted stands in `settings.assumed`.
-HDF5 is read in a limited child process (`hdf5.py`); nothing of a file is run.
+HDF5 is read in a limited child process (`formats.hdf5.read`); nothing of a file is run.
 """
 
 from __future__ import annotations

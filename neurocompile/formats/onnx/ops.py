@@ -14,7 +14,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.step import decayed, wrap_once
+from neurocompile.ir.ops import decayed, wrap_once
 
 DOMAIN = "ai.neurocompile"
 DOMAIN_VERSION = 1
@@ -137,7 +137,7 @@ class OnnxValue:
 
 
 class OnnxOps:
-    """The operations of `ir.step.Ops` as ONNX nodes."""
+    """The operations of `ir.ops.Ops` as ONNX nodes."""
 
     def divide_toward_zero(self, x: OnnxValue, power: int) -> OnnxValue:
         """x / 2**power, the fraction cut off, as ONNX's Div does with integers."""

@@ -405,3 +405,22 @@ def _flipped(data, rng):
     for place in rng.integers(len(data), size=rng.integers(1, 4)):
         changed[place] ^= 1 << rng.integers(8)
     return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "model.onnx", "model"])
+def test_a_file_that_is_no_checkpoint_is_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("work of weeks")
+    net = norse.SequentialState(nn.Linear(2, 2), norse.LIFBoxCell())
+    with pytest.raises(BadInput, match=r"a checkpoint is a \.pt file"):
+        save(net, tmp_path / name, torch.zeros(1, 2))
+    assert (tmp_path / name).read_text() == "work of weeks"
+
+
+def test_settings_that_are_a_dict_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="the settings are of the type dict"):
+        save(
+            nn.Sequential(nn.Linear(2, 2)),
+            tmp_path / "net.pt",
+            torch.zeros(1, 2),
+            settings={"steps": 20},
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 from neurocompile.chip.mesh import chip_of, chips_allowed, chips_used
 from neurocompile.place.bound import least_cores
-from neurocompile.place.load import limit_of
+from neurocompile.place.limits import limit_of
 from neurocompile.place.placed import RESOURCES, Placed
 
 

@@ -32,7 +32,7 @@ def test_github_gets_an_annotation_with_the_layer_and_what_it_did_to_the_error(s
 
 
 def test_an_annotation_cannot_be_broken_by_what_a_layer_is_called():
-    from neurocompile.commands.check.formats import render
+    from neurocompile.commands.check.render import render
 
     finding = {"layer": "a", "field": "f", "where": "a:b,c\n::error::x", "change": "1 -> 2%"}
     found = {

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from rich.console import Console
 from rich.text import Text
 
 from neurocompile.formats.json_files import json_bytes
-from neurocompile.terminal.tables import Table, paragraph
+from neurocompile.terminal.tables import Table, columns, paragraph
 
 LISTED = 20  # largest number of differences in a table
 ANNOTATIONS = 10  # largest number of annotations that GitHub shows of a step
@@ -77,7 +76,7 @@ def _allowed(bounds: Mapping[str, float]) -> str:
 
 def _table(result: Mapping[str, Any]) -> str:
     """What a person reads; the command in the last line is not wrapped, to be copied whole."""
-    width = Console().width
+    width = columns()
     lines = [line.plain for line in _lines(result, width)]
     if not result["passed"]:
         again = f"neurocompile check {result['artifact']} --baseline {result['baseline']} --update"
