@@ -30,7 +30,7 @@ from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv
 from neurocompile.place import least_cores, place
-from neurocompile.place.pack import Objective
+from neurocompile.place.objective import Objective
 from neurocompile.place.placed import Placed
 
 HERE = Path(__file__).parent

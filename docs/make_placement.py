@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import neurocompile as nc
 from neurocompile.commands.energy.reprice import WhatIf, reprice
-from neurocompile.place.pack import Objective
+from neurocompile.place.objective import Objective
 from neurocompile.terminal.screen import Screen
 from neurocompile.terminal.words import joules, prefixed
 

@@ -12,7 +12,6 @@ cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -20,8 +19,7 @@ from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.level import levelled
 from neurocompile.place.limits import Load, Over, PopulationToPlace
-
-Objective = Literal["both", "cores", "messages"]
+from neurocompile.place.objective import Objective, cost
 
 OPEN = 6  # number of cores with room that are tried for a block
 CHOICES = 6  # number of ways to cut a population that are poured
@@ -33,8 +31,7 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
 
     Args:
         layers: Populations, in the graph's order; their output axons are set on the way.
-        objective: What there should be fewest of; the other quantity comes second. "both" means
-            the smallest product: one more core must save its share of messages.
+        objective: What there should be fewest of; the other quantity comes second.
 
     Raises:
         DoesNotFit: If a single neuron is too much for a core.
@@ -45,16 +42,10 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
         _announce(layers, layer, ways[layer.name][0].blocks)
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
     tried += [_pour(layers, ways, part) for part in SMALLEST]
-    best = min(tried, key=lambda loads: _cost(len(loads), _messages(loads), objective))
+    best = min(tried, key=lambda loads: cost(len(loads), _messages(loads), objective))
     for layer in _backwards(layers):
         _announce(layers, layer, _blocks(best, layer))
     return levelled(layers, best)
-
-
-def _cost(cores: int, messages: int, objective: Objective) -> tuple[int, int]:
-    """The number that is compared first, and the one that is compared second."""
-    first = {"both": cores * messages, "cores": cores, "messages": messages}[objective]
-    return first, cores if objective == "messages" else messages
 
 
 def _messages(loads: Iterable[Load]) -> int:
@@ -114,7 +105,7 @@ def _pack(
 
 
 def _best(ways: Sequence[Cut], objective: Objective) -> Cut:
-    return min(ways, key=lambda way: _cost(len(way.blocks), way.messages, objective))
+    return min(ways, key=lambda way: cost(len(way.blocks), way.messages, objective))
 
 
 def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list[int]:

@@ -37,7 +37,8 @@ from neurocompile.place.bound import least_cores
 from neurocompile.place.limits import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
-from neurocompile.place.pack import Objective, packed
+from neurocompile.place.objective import Objective
+from neurocompile.place.pack import packed
 from neurocompile.place.placed import Core, Fan, Placed, Route
 
 

@@ -19,7 +19,7 @@ from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import Chip
 from neurocompile.errors import BadInput
 from neurocompile.formats.netx.layer import for_netx
-from neurocompile.place.pack import Objective
+from neurocompile.place.objective import Objective
 
 OLD_PLACEMENT = {"fewest_of": "both", "chips": 1}  # meant by manifests that do not state one
 

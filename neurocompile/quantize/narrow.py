@@ -20,7 +20,7 @@ from neurocompile.engines.progress import Tell, silent
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.place.pack import Objective
+from neurocompile.place.objective import Objective
 from neurocompile.place.placement import place
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.quantize import Memo, quantize

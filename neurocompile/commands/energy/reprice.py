@@ -32,7 +32,7 @@ from neurocompile.engines.batches import batches
 from neurocompile.engines.progress import Progress
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.errors import BadInput
-from neurocompile.place.pack import Objective
+from neurocompile.place.objective import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.read import read_report, recorded

@@ -1,0 +1,20 @@
+"""What a placement should have fewest of: cores, messages between cores, or both.
+
+In:  cores and messages of a placement, the objective (`--place`).
+Out: what is compared to choose one placement of several.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Objective = Literal["both", "cores", "messages"]
+
+
+def cost(cores: int, messages: int, objective: Objective) -> tuple[int, int]:
+    """The number that is compared first, and the one that is compared second.
+
+    "both" means the smallest product: one more core must save its share of messages.
+    """
+    first = {"both": cores * messages, "cores": cores, "messages": messages}[objective]
+    return first, cores if objective == "messages" else messages
