@@ -23,7 +23,6 @@ BOUND = ("self", "cls", "ctx")  # ctx is what torch.autograd.Function hands to f
 # Functions that may be larger, each with its reason.
 MANY_PARAMETERS = {
     "nn.autoencoder.SpikingAutoencoder.__init__": "a user chooses each of them by name",
-    "frontend.__init__.load": "a user says by name what a file leaves open",
 }
 MANY_LINES: dict[str, str] = {}
 

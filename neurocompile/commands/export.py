@@ -25,6 +25,7 @@ from neurocompile.commands.options import (
     user_errors,
 )
 from neurocompile.data.sampling import Sampling
+from neurocompile.ir.settings import Encoder
 
 
 @click.command()
@@ -69,6 +70,7 @@ def export(
     allow_pickle: bool,
     netx: bool,
     load_options: dict[str, Any],
+    encoder: Encoder | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL for a target, run it, estimate energy, write a directory.
@@ -97,6 +99,8 @@ def export(
         graph = frontend.load(
             model, allow_pickle=allow_pickle, steps=sampling.steps, **load_options
         )
+        if encoder is not None:
+            graph = frontend.with_encoder(graph, encoder, model)
         for assumption in graph.settings.assumed:
             screen.tell(f"assumed: {assumption.sentence}")
         samples = load_samples(sampling, graph.settings.data, usual_samples(engines))

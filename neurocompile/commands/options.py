@@ -119,7 +119,7 @@ def data_options(
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of `load` for what other tools' files leave open, as one argument `load_options`."""
+    """What other tools' files leave open: options of `load` as `load_options`, and an `encoder`."""
 
     @wraps(command)
     def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:
@@ -128,7 +128,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         plain = ("dt", "reset", "input_shape", "reset_interval")
         load_options = {name: kwargs.pop(name) for name in plain}
         chosen = None if encoder is None else Encoder(encoder, 1.0 if gain is None else gain)
-        command(*args, load_options={**load_options, "encoder": chosen}, **kwargs)
+        command(*args, load_options=load_options, encoder=chosen, **kwargs)
 
     for option in (
         click.option(

@@ -29,7 +29,6 @@ def load(
     dt: float | None = None,
     reset: Reset | None = None,
     steps: int | None = None,
-    encoder: Encoder | None = None,
     input_shape: Shape | None = None,
     reset_interval: int | None = None,
 ) -> Graph:
@@ -45,7 +44,6 @@ def load(
             `formats.nir.read`. Where a file says another, the graph has the one given here, and
             `assumed` says so.
         steps: Steps of a sample, where the file does not say how many; not assumed then.
-        encoder: How a sample becomes input, where the file names no encoder.
         input_shape: (n,) or (C, H, W), for a `.net` file without an input layer.
         reset_interval: Steps after which netx clears the layers of a `.net` file, 0 for never; see
             `formats.netx.read`.
@@ -71,14 +69,15 @@ def load(
                 "--reset, or compile the trained network with it."
             )
         graph = as_asked(graph, reset)
-    settings = graph.settings.given(steps)
-    if encoder is not None:
-        settings = replace(settings, encoder=_chosen(graph, encoder, path))
-    return replace(graph, settings=settings)
+    return replace(graph, settings=graph.settings.given(steps))
 
 
-def _chosen(graph: Graph, encoder: Encoder, path: str | Path) -> Encoder:
-    """The encoder that a user chose, for a graph that has none of its own."""
+def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
+    """The graph with the encoder that a user chose, where its file names none.
+
+    Raises:
+        BadInput: If the file names one itself, or its integers cannot take such an input.
+    """
     own = graph.settings.encoder
     if own.kind != "spikes":
         raise BadInput(
@@ -90,7 +89,7 @@ def _chosen(graph: Graph, encoder: Encoder, path: str | Path) -> Encoder:
             f"'{path}' holds a chip's integers whose input are spikes, so no current can enter. "
             "Use --encoder bernoulli, or compile the trained network with --encoder current."
         )
-    return encoder
+    return replace(graph, settings=replace(graph.settings, encoder=encoder))
 
 
 def from_module(model: Any, example_input: Any, settings: Settings | None = None) -> Graph:

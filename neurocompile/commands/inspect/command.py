@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from neurocompile.commands.options import PATH, json_option, model_options, show, user_errors
+from neurocompile.ir.settings import Encoder
 
 
 @click.command()
@@ -30,6 +31,7 @@ def inspect(
     target_name: str | None,
     allow_pickle: bool,
     load_options: dict[str, Any],
+    encoder: Encoder | None,
     as_json: bool,
 ) -> None:
     """Show the layers of a model or of an exported directory.
@@ -42,7 +44,7 @@ def inspect(
 
     chip = None if target_name is None else load_chip(target_name)
     description, refusal = inspect_path(
-        path, chip, allow_pickle=allow_pickle, load_options=load_options
+        path, chip, allow_pickle=allow_pickle, load_options=load_options, encoder=encoder
     )
     show(description, as_json, lambda: print_inspection(description))
     if refusal is not None:

@@ -19,6 +19,7 @@ from neurocompile.errors import NeurocompileError, Unsupported
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.settings import Encoder
 from neurocompile.ir.shapes import shapes
 
 
@@ -28,6 +29,7 @@ def inspect_path(
     *,
     allow_pickle: bool = False,
     load_options: Mapping[str, Any] | None = None,
+    encoder: Encoder | None = None,
 ) -> tuple[dict[str, Any], NeurocompileError | None]:
     """Every layer of a model, or of the integers that `export` wrote.
 
@@ -36,6 +38,7 @@ def inspect_path(
         chip: Chip for which it is to compile; None does not ask.
         allow_pickle: Whether a pickled model may be read.
         load_options: Further options of `frontend.load`, for what another tool's file leaves open.
+        encoder: Encoder for a file that names none.
 
     Returns:
         The JSON-ready values, and what keeps the network from the chip. A network that cannot be
@@ -46,7 +49,7 @@ def inspect_path(
         Unsupported: If no chip is asked about and the network cannot be read.
     """
     try:
-        graph = _read(path, allow_pickle, load_options or {})
+        graph = _read(path, allow_pickle, load_options or {}, encoder)
     except Unsupported as error:
         if chip is None:
             raise
@@ -58,7 +61,9 @@ def inspect_path(
     return describe(graph) | {"target": found.to_dict()}, found.error
 
 
-def _read(path: Path, allow_pickle: bool, load_options: Mapping[str, Any]) -> Graph:
+def _read(
+    path: Path, allow_pickle: bool, load_options: Mapping[str, Any], encoder: Encoder | None
+) -> Graph:
     if path.is_dir():
         from neurocompile.formats.load_onnx import load_onnx
 
@@ -66,7 +71,8 @@ def _read(path: Path, allow_pickle: bool, load_options: Mapping[str, Any]) -> Gr
         return load_onnx(artifact.file("fixed.onnx"))
     from neurocompile import frontend
 
-    return frontend.load(path, allow_pickle=allow_pickle, **load_options)
+    graph = frontend.load(path, allow_pickle=allow_pickle, **load_options)
+    return graph if encoder is None else frontend.with_encoder(graph, encoder, path)
 
 
 def describe(graph: Graph) -> dict[str, Any]:
