@@ -31,7 +31,6 @@ SENDING = (
 )  # fmt: skip
 TRAVELLING = "message_within_tile"  # takes time on the mesh, not on a core
 VALUES_AT_ONCE = 1 << 21  # samples x steps x cores per event: 16 MB
-EXACT_FLOAT32 = 1 << 24  # float32 holds every whole number below this
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,18 +70,34 @@ def event_times(times: Prices, events: Mapping[str, Any]) -> dict[str, float] | 
     return {event: quantity.si for event, quantity in stated.items() if quantity is not None}
 
 
-class EventColumns(NamedTuple):
-    """Events that some neurons cause: their spikes @ weight, column by column.
+class Caused(NamedTuple):
+    """How often a spike causes an event on a core; the arrays have an entry for each pair.
 
     Attributes:
-        neurons: Numbers of the neurons in their population; a slice if they are consecutive.
-        weight: (neurons, columns) float32, or float64 if a sum might not be exact in float32.
-        causes: (event, core) of each column.
+        event: Name of the event.
+        neuron: (entries,) number of the neuron in its population.
+        core: (entries,) core on which the event happens.
+        number: (entries,) int64, how often it happens.
     """
 
-    neurons: Array | slice
-    weight: Array
-    causes: tuple[tuple[str, int], ...]
+    event: str
+    neuron: Array
+    core: Array
+    number: Array
+
+
+class EventTable(NamedTuple):
+    """The events that a spike of each neuron of a population causes, as sparse rows.
+
+    Attributes:
+        first: (neurons + 1,) int64; entries first[i] to first[i + 1] are those of neuron i.
+        counter: (entries,) int32, number of the event times the number of cores, plus the core.
+        number: (entries,) int64, how often the event happens.
+    """
+
+    first: Array
+    counter: Array
+    number: Array
 
 
 class StepWork:
@@ -104,8 +119,12 @@ class StepWork:
         self.start = {name: self.ahead + steps_late for name, steps_late in lag.items()}
         self.span = steps + max(self.start.values(), default=0)
         self.nodes = dict(graph.of(SpikeInput, AlwaysOn, CubaLIF))
-        self.columns = {name: list(_columns(placed, name)) for name in self.nodes}
         cores = len(placed.cores)
+        sizes = {name: size(node.shape) for name, node in self.nodes.items()}
+        caused = {name: list(_caused(placed, name, n)) for name, n in sizes.items()}
+        names = ["spike_out", *(each.event for some in caused.values() for each in some)]
+        self.events = list(dict.fromkeys(names))  # in this order times are added
+        self.tables = {n: _table(caused[n], self.events, cores, sizes[n]) for n in self.nodes}
         self.held = {name: np.bincount(of, minlength=cores) for name, of in placed.core_of.items()}
         self.neurons = np.sum([*self.held.values()], axis=0) if self.held else np.zeros(cores)
         self.known = bool(cores)
@@ -150,24 +169,25 @@ class StepWork:
     def _events(
         self, spikes: Mapping[str, Array], updated: Mapping[str, Any], part: slice, samples: int
     ) -> dict[str, Array]:
-        """By event, (n, chip steps from the earliest on, cores) float64, for some samples."""
-        count = part.stop - part.start
-        shape = (count, self.span, len(self.placed.cores))
-        events = {event: np.zeros(shape) for event in ("spike_out", "neuron_update")}
+        """By event, (n, chip steps from the earliest on, cores) counts, for some samples."""
+        from neurocompile.energy.step_events import add_events  # numba, for a run only
+
+        count, cores = part.stop - part.start, len(self.placed.cores)
+        shape = (count, self.span, cores)
+        spiking = np.zeros((count, self.span, len(self.events) * cores), np.int64)
+        updates = np.zeros(shape)
         for name, node in self.nodes.items():
             now = slice(self.start[name], self.start[name] + self.steps)
             if name in self.held:
-                self._updates(name, updated[name], part, samples, events["neuron_update"][:, now])
+                self._updates(name, updated[name], part, samples, updates[:, now])
             if isinstance(node, AlwaysOn):
-                fired = np.ones((count * self.steps, size(node.shape)), np.float32)
+                fired = np.ones((count, self.steps, size(node.shape)), np.uint8)
             else:
-                rows = np.asarray(spikes[name])[part].reshape(count * self.steps, -1)
-                fired = rows.astype(np.float32)
-            for neurons, weight, causes in self.columns[name]:
-                caused = (fired[:, neurons] @ weight).reshape(count, self.steps, -1)
-                for column, (event, core) in enumerate(causes):
-                    into = events.setdefault(event, np.zeros(shape))
-                    into[:, now, core] += caused[:, :, column]
+                rows = np.asarray(spikes[name])[part].reshape(count, self.steps, -1)
+                fired = np.ascontiguousarray(rows, np.uint8)
+            add_events(fired, self.start[name], *self.tables[name], spiking)
+        each = dict(zip(self.events, np.split(spiking, len(self.events), axis=2), strict=True))
+        events = {"spike_out": each.pop("spike_out"), "neuron_update": updates, **each}
         events["neuron_access"] = np.broadcast_to(self.neurons.astype(float), shape)
         events["neuron_active"] = events["neuron_update"]
         events["neuron_inactive"] = events["neuron_access"] - events["neuron_update"]
@@ -227,40 +247,30 @@ class StepWork:
             self.slowest[mode, model] = before + cores
 
 
-def _columns(placed: Placed, name: str) -> Iterator[EventColumns]:
-    """The events that a spike of a population causes: where it is sent, and where it arrives."""
+def _caused(placed: Placed, name: str, neurons: int) -> Iterator[Caused]:
+    """What spikes of a population cause: where they are sent, and where they arrive."""
     routes = [route for route in placed.routes.values() if route.source == name]
     if name in placed.core_of:
-        out = np.zeros(len(placed.core_of[name]))
-        for route in routes:
-            out += route.destinations
-        for core in np.unique(placed.core_of[name]).tolist():
-            neurons = np.flatnonzero(placed.core_of[name] == core)
-            weight = np.stack([np.ones(len(neurons)), out[neurons]], axis=1)
-            yield _packed(neurons, weight, [("spike_out", core), ("message_out", core)])
+        every, core = np.arange(neurons), placed.core_of[name]
+        yield Caused("spike_out", every, core, np.ones(neurons, np.int64))
+        out = np.sum([np.zeros(neurons, np.int64), *(r.destinations for r in routes)], axis=0)
+        yield Caused("message_out", every, core, out)
     for route in routes:
-        alike: dict[bytes, list[tuple[int, Array, Array]]] = {}
-        if not len(route.fan.neuron):  # a synapse without entries
-            continue
-        order = np.lexsort((route.fan.neuron, route.fan.core))
-        cores, starts = np.unique(route.fan.core[order], return_index=True)
-        for core, at in zip(cores.tolist(), np.split(order, starts[1:]), strict=True):
-            neurons = route.fan.neuron[at]
-            alike.setdefault(neurons.tobytes(), []).append((core, neurons, route.fan.synapses[at]))
-        for group in alike.values():  # cores that the same neurons reach
-            neurons = group[0][1]
-            arrive = np.ones((len(neurons), len(group)))
-            synapses = np.stack([of_core for _, _, of_core in group], 1)
-            weight = np.concatenate([arrive, synapses], axis=1)
-            events = ("message_in", f"synaptic_operation_{route.format}")
-            yield _packed(neurons, weight, [(e, core) for e in events for core, _, _ in group])
+        neuron, core, synapses = route.fan.neuron, route.fan.core, route.fan.synapses
+        if len(neuron):  # a synapse may be without entries
+            yield Caused("message_in", neuron, core, np.ones(len(neuron), np.int64))
+            yield Caused(f"synaptic_operation_{route.format}", neuron, core, synapses)
 
 
-def _packed(neurons: Array, weight: Array, causes: list[tuple[str, int]]) -> EventColumns:
-    """Columns in the smallest float type that is exact, over a slice if the neurons form one."""
-    first, last = int(neurons[0]), int(neurons[-1])
-    follow = last - first + 1 == len(neurons)
-    number = np.float32 if weight.sum(axis=0).max() < EXACT_FLOAT32 else np.float64
-    return EventColumns(
-        slice(first, last + 1) if follow else neurons, weight.astype(number), tuple(causes)
+def _table(caused: list[Caused], events: list[str], cores: int, neurons: int) -> EventTable:
+    """The rows of all neurons of a population."""
+    entries = [
+        (each.neuron, events.index(each.event) * cores + each.core, each.number) for each in caused
+    ]
+    none = np.zeros(0, np.int64)
+    neuron, counter, number = (
+        np.concatenate([none, *(entry[field] for entry in entries)]) for field in range(3)
     )
+    order = np.argsort(neuron, kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(neuron, minlength=neurons))])
+    return EventTable(first, counter[order].astype(np.int32), number[order])

