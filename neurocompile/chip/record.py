@@ -38,7 +38,18 @@ UNITS: dict[str, dict[str, int]] = {
     "names": {"name": 0},
     "flag": {"flag": 0},
     "count": dict.fromkeys(
-        ("chip", "core", "neuron", "axon", "synapse", "configuration", "tile", "step"), 0
+        (
+            "chip",
+            "core",
+            "neuron",
+            "axon",
+            "accumulator",
+            "synapse",
+            "configuration",
+            "tile",
+            "step",
+        ),
+        0,
     ),
 }
 
@@ -80,7 +91,7 @@ STEP_ALLOWS: dict[str, Bounds] = {
     "decay_bits": (DECAY_BITS, DECAY_BITS),
     "state_bits": (STATE_BITS, STATE_BITS),
     # The longest delay of an axon, plus the step that every synapse takes.
-    "delay_max": (MOST_AXON_DELAY + 1, MOST_AXON_DELAY + 1),
+    "delay_max": (1, MOST_AXON_DELAY + 1),
 }
 RESETS = ("zero", "subtract")  # effect of a spike on a neuron's potential
 BETWEEN = ("below", "line")  # how a barrier's time is interpolated between two entries
@@ -127,8 +138,9 @@ Prices = Mapping[str, Quantity]
 class Formats:
     """Number formats of registers and weights; ir/fixed.py explains each of them.
 
-    Some registers may be narrower than Loihi's, and `quantize` obeys their widths. The other
-    numbers belong to the integer step itself; a file that states others is refused (STEP_ALLOWS).
+    Some registers may be narrower than Loihi's, and `quantize` obeys their widths; delays may be
+    shorter, and `place` obeys that. The other numbers belong to the integer step itself; a file
+    that states others is refused (STEP_ALLOWS).
     """
 
     weight_bits: Width
@@ -158,6 +170,7 @@ class Limits:
     neurons_per_core: Count | None = None
     input_axons_per_core: Count | None = None
     output_axons_per_core: Count | None = None
+    dendritic_accumulators_per_core: Count | None = None
     synapse_memory_per_core: Width | None = None
     threshold_configurations_per_core: Count | None = None
     neuron_configurations_per_core: Count | None = None

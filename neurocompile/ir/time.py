@@ -58,6 +58,17 @@ def chip_delay(graph: Graph, depth: Mapping[str, int], synapse: str) -> int:
     return int(graph.nodes[synapse].delay + depth[target] - depth[source] - 1)
 
 
+def longest_wait(graph: Graph, depth: Mapping[str, int], synapse: str) -> int:
+    """Steps that a synapse's spikes wait on the chip until they have reached every neuron.
+
+    The host starts a source that is always on when its spikes are due: nothing waits.
+    """
+    node, (source,) = graph.nodes[synapse], graph.before(synapse)
+    if isinstance(graph.nodes[source], AlwaysOn):
+        return 0
+    return chip_delay(graph, depth, synapse) + int(node.longest_delay) - int(node.delay)
+
+
 def _links(graph: Graph) -> dict[str, tuple[str, str]]:
     """Source and target population of each synapse."""
     return {n: (graph.before(n)[0], graph.after(n)[0]) for n, _ in graph.of(Synapse)}

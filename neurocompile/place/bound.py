@@ -16,8 +16,9 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.ir.time import depths, longest_wait
 from neurocompile.place.boxes import Box
-from neurocompile.place.limits import limit_of
+from neurocompile.place.limits import limit_of, slots_for
 from neurocompile.place.maps import map_of
 from neurocompile.place.memory import format_of, least_bits
 
@@ -25,9 +26,10 @@ from neurocompile.place.memory import format_of, least_bits
 def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
     """By limited resource of a core, the smallest number of cores that can hold the network.
 
-    Neurons and configurations are counted. Each source neuron with a synapse counts as one axon,
-    as if all its targets shared a core. In memory each dense or sparse synapse is counted once,
-    with the narrowest fields. Kernels count as 0 bits: cores may share their lists.
+    Neurons, their dendritic accumulators and configurations are counted. Each source neuron with
+    a synapse counts as one axon, as if all its targets shared a core. In memory each dense or
+    sparse synapse is counted once, with the narrowest fields. Kernels count as 0 bits: cores may
+    share their lists.
     """
     synapses = {name: _of_sources(synapse) for name, synapse in graph.of(Synapse)}
     axons = {name: int(np.count_nonzero(counts)) for name, counts in synapses.items()}
@@ -37,6 +39,7 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
         "neurons": sum(size(node.shape) for node in populations.values()),
         "input_axons": sum(axons.values()),
         "output_axons": sum(axons[name] for name in from_cores),
+        "dendritic_accumulators": _accumulators(graph),
         "synapse_memory": _bits(graph, synapses, chip.memory),
         "threshold_configurations": _different([node.vth for node in populations.values()]),
         "neuron_configurations": _different(
@@ -57,9 +60,22 @@ def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) ->
     """Smallest number of bits that any placement stores."""
     if memory is None:
         return 0
-    nodes = {name: graph.nodes[name] for name in synapses}
+    nodes, depth = {name: graph.nodes[name] for name in synapses}, depths(graph)
     listed = [n for n, node in nodes.items() if format_of(node) != "conv"]
-    return sum(least_bits(nodes[name], synapses[name], memory) for name in listed)
+    return sum(
+        least_bits(nodes[name], synapses[name], memory, longest_wait(graph, depth, name))
+        for name in listed
+    )
+
+
+def _accumulators(graph: Graph) -> int:
+    """Dendritic accumulators, as if no neuron shared a core with one whose spikes wait longer."""
+    depth, total = depths(graph), 0
+    for name, node in graph.of(CubaLIF):
+        onto = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
+        wait = max((longest_wait(graph, depth, b) for b in onto), default=0)
+        total += size(node.shape) * slots_for(wait)
+    return total
 
 
 def _different(registers: list[Array]) -> int:

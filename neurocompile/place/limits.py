@@ -3,7 +3,12 @@
 In:  a population with its incoming synapses; what a core holds already.
 Out: what the core holds with one more block, or which resource runs out.
 A core holds at most one block of a population, so the uses of blocks add up. Equal thresholds,
-decays and layouts of lists are shared.
+decays and layouts of lists are shared. Blocks with dense lists lie first on a core: from there,
+the lists need no index.
+
+A neuron sums the spikes of each future step in a dendritic accumulator of its own, and all
+neurons of a core have equally many. With 2^b of them, 2^b - 1 steps lie ahead: one that every
+synapse takes, and a wait of up to 2^b - 2.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.maps import Listed
-from neurocompile.place.memory import Lists, addressable
+from neurocompile.place.memory import Lists, addressable, format_of
 from neurocompile.place.placed import RESOURCES
 
 ADVICE = {
@@ -30,8 +35,10 @@ ADVICE = {
     "synapse_memory": "Let a neuron see fewer inputs, or use fewer weight bits.",
     "output_axons": "Let a neuron reach fewer neurons: a smaller kernel, or a smaller layer "
     "after it.",
+    "dendritic_accumulators": "Use shorter delays, or a skip over fewer layers.",
     "synapse_configurations": "Join synapses into this layer, or give them one weight exponent.",
 }
+SUMS = ("neurons", "input_axons", "output_axons", "dendritic_accumulators", "synapse_memory")
 SETS = ("threshold_configurations", "neuron_configurations", "synapse_configurations")
 
 
@@ -48,17 +55,16 @@ class Load:
 
     Attributes:
         blocks: Blocks by population, in their order on the core.
-        sums: Numbers of neurons, input axons, output axons and bits of memory.
+        layers: The populations of these blocks, by name.
+        sums: Numbers of neurons, input axons, output axons, dendritic accumulators and bits of
+            memory.
         sets: By key of SETS, the different configurations.
         share: Used part of the resource that is closest to its limit, 0 to 1.
     """
 
     blocks: Mapping[str, Box] = field(default_factory=dict)
-    sums: Mapping[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("neurons", "input_axons", "output_axons", "synapse_memory"), 0
-        )
-    )
+    layers: Mapping[str, PopulationToPlace] = field(default_factory=dict)
+    sums: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SUMS, 0))
     sets: Mapping[str, frozenset[Any]] = field(
         default_factory=lambda: dict.fromkeys(SETS, frozenset())
     )
@@ -69,6 +75,8 @@ class Load:
         use: dict[str, int | None] = {**self.sums, **{k: len(v) for k, v in self.sets.items()}}
         if chip.memory is None:
             use |= {"synapse_memory": None, "synapse_configurations": None}
+        if chip.limits.dendritic_accumulators_per_core is None:
+            use |= {"dendritic_accumulators": None}
         return {resource: use[resource] for resource in RESOURCES}
 
 
@@ -82,6 +90,8 @@ class PopulationToPlace:
         chip: Chip with its limits.
         output_axons: (shape) int64, output axons per neuron to the targets that are cut already.
         earlier_axons: (shape) int64, the most that a neuron took in earlier placements; 0 at first.
+        slots: Number of dendritic accumulators that each neuron needs.
+        dense: Whether some synapse onto it has dense lists.
     """
 
     def __init__(
@@ -93,6 +103,8 @@ class PopulationToPlace:
         chip: Chip,
     ) -> None:
         self.name, self.shape, self.maps, self.chip = name, shape, maps, chip
+        self.slots = slots_for(max((onto.wait for _, onto in maps), default=0))
+        self.dense = any(format_of(onto.synapse) == "dense" for _, onto in maps)
         self.output_axons = np.zeros(shape, np.int64)
         self.earlier_axons = np.zeros(shape, np.int64)
         decays = (population.du + 1) * (1 << 13) + population.dv  # dv needs 13 bits
@@ -105,36 +117,42 @@ class PopulationToPlace:
 
     def most(self) -> int | None:
         """Largest number of neurons that a core can hold, whatever they are."""
+        accumulators = self._limits["dendritic_accumulators"]
         bounds = [self._limits["neurons"]]
         bounds.append(addressable(self.chip.memory) if self.chip.memory else None)
+        bounds.append(None if accumulators is None else accumulators // self.slots)
         return min((b for b in bounds if b is not None), default=None)
 
     def onto(self, load: Load, block: Box) -> Load | Over:
         """What a core holds with one more block, or what runs out; memory is checked last."""
+        layers = {**load.layers, self.name: self}
         sums = dict(load.sums)
         sums["neurons"] += block.size
         sums["input_axons"] += sum(onto.axons(block) for _, onto in self.maps)
         sums["output_axons"] += int(
             np.maximum(self.output_axons[block.slices], self.earlier_axons[block.slices]).sum()
         )
-        most = self.most()
-        if most is not None and sums["neurons"] > most:
-            return Over("neurons", sums["neurons"])
+        slots = max(layer.slots for layer in layers.values())
+        sums["dendritic_accumulators"] = sums["neurons"] * slots
         over = self._over(sums)
         if over is not None:
             return over
+        most = self.most()
+        if most is not None and sums["neurons"] > most:  # than indices reach
+            return Over("neurons", sums["neurons"])
+        blocks = _in_order(layers, {**load.blocks, self.name: block})
         kinds: dict[str, frozenset[Any]] = {
             "threshold_configurations": _values(self._threshold, block),
             "neuron_configurations": _values(self._decay, block),
         }
-        if self.chip.memory is not None:
-            stored = self._lists(block, load.sums["neurons"])
-            sums["synapse_memory"] += sum(lists.bits for lists in stored)
-            kinds["synapse_configurations"] = frozenset(lists.layout for lists in stored)
         sets = {key: held | kinds.get(key, frozenset()) for key, held in load.sets.items()}
+        if self.chip.memory is not None:
+            stored = _stored(layers, blocks)
+            sums["synapse_memory"] = sum(lists.bits for lists in stored)
+            sets["synapse_configurations"] = frozenset(lists.layout for lists in stored)
         use = {**sums, **{key: len(different) for key, different in sets.items()}}
         share = max((use[r] / n for r, n in self._limits.items() if n), default=0.0)
-        return self._over(use) or Load({**load.blocks, self.name: block}, sums, sets, share)
+        return self._over(use) or Load(blocks, layers, sums, sets, share)
 
     def refuse(self, block: Box, over: Over) -> DoesNotFit:
         """The error for one neuron that no core can hold."""
@@ -161,13 +179,37 @@ class PopulationToPlace:
                 return Over(resource, needed)
         return None
 
-    def _lists(self, block: Box, base: int) -> list[Lists]:
-        """The lists of each synapse onto a block, computed once."""
+    def lists(self, block: Box, base: int) -> list[Lists]:
+        """The lists of each synapse onto a block that starts at this number, computed once."""
         assert self.chip.memory is not None
         key = block.box, base
         if key not in self._stored:
             self._stored[key] = [m.stored(block, self.chip.memory, base) for _, m in self.maps]
         return self._stored[key]
+
+
+def _in_order(layers: Mapping[str, PopulationToPlace], blocks: Mapping[str, Box]) -> dict[str, Box]:
+    """Blocks as they lie on a core: those with dense lists first, the smallest of them first."""
+
+    def place(name: str) -> tuple[bool, int]:
+        dense = layers[name].dense
+        return not dense, blocks[name].size if dense else 0
+
+    return {name: blocks[name] for name in sorted(blocks, key=place)}
+
+
+def _stored(layers: Mapping[str, PopulationToPlace], blocks: Mapping[str, Box]) -> list[Lists]:
+    """The lists of all synapses onto a core."""
+    base, stored = 0, []
+    for name, block in blocks.items():
+        stored += layers[name].lists(block, base)
+        base += block.size
+    return stored
+
+
+def slots_for(wait: int) -> int:
+    """Number of dendritic accumulators that a neuron needs whose spikes wait up to `wait` steps."""
+    return 1 << (wait + 1).bit_length()
 
 
 def limit_of(chip: Chip, resource: str) -> int | None:

@@ -21,7 +21,16 @@ from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
 from neurocompile.place.boxes import Box, Span
-from neurocompile.place.memory import Lists, format_of, lists, mix, priced
+from neurocompile.place.memory import (
+    Lists,
+    Reach,
+    format_of,
+    lists,
+    mix,
+    priced,
+    reach_of,
+    top_index,
+)
 
 
 class _BlockLists(NamedTuple):
@@ -29,20 +38,23 @@ class _BlockLists(NamedTuple):
 
     Attributes:
         lengths: (axons,) int64, synapses in each list.
-        top: Largest index in any list.
-        gaps: Whether some list skips an index.
+        reach: Where they lie within the block.
     """
 
     lengths: Array
-    top: int
-    gaps: bool
+    reach: Reach
 
 
 class Listed:
-    """A map of any kind: its connections are listed once, then counted per block."""
+    """A map of any kind: its connections are listed once, then counted per block.
 
-    def __init__(self, synapse: Synapse) -> None:
-        self.synapse = synapse
+    Attributes:
+        synapse: Synapse node.
+        wait: Longest wait of its spikes on the chip, in steps.
+    """
+
+    def __init__(self, synapse: Synapse, wait: int = 0) -> None:
+        self.synapse, self.wait = synapse, wait
         self._lists_of: dict[tuple[Span, ...], _BlockLists] = {}
 
     @cached_property
@@ -60,13 +72,13 @@ class Listed:
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """The lists of a block whose first neuron has number `base` on its core."""
-        kind, listed = format_of(self.synapse), self._listed(block)
-        if kind == "conv":
+        if format_of(self.synapse) == "conv":
             columns = self.rows.take(block.neurons()).columns(0, block.size)
-            return lists(self.synapse, columns, memory, base)
-        indexed = kind == "sparse" or listed.gaps
-        top = (listed.top + base if listed.lengths.size else 0) if indexed else None
-        return priced(self.synapse, listed.lengths, top, memory)
+            return lists(self.synapse, columns, memory, self.wait, base)
+        lengths, (first, last, gaps) = self._listed(block)
+        offset = base if lengths.size else 0
+        top = top_index(self.synapse, Reach(first + offset, last + offset, gaps), memory)
+        return priced(self.synapse, lengths, top, memory, self.wait)
 
     def _listed(self, block: Box) -> _BlockLists:
         """The lists of a block, computed once."""
@@ -75,9 +87,10 @@ class Listed:
             lengths = np.diff(columns.indptr)
             (used,) = np.nonzero(lengths)
             lengths, starts = lengths[used], columns.indptr[:-1][used]
-            last = columns.indices[starts + lengths - 1]
-            gaps = bool(np.any(last - columns.indices[starts] + 1 != lengths))
-            self._lists_of[block.box] = _BlockLists(lengths, int(last.max(initial=0)), gaps)
+            reach = reach_of(
+                columns.indices[starts], columns.indices[starts + lengths - 1], lengths
+            )
+            self._lists_of[block.box] = _BlockLists(lengths, reach)
         return self._lists_of[block.box]
 
     def messages(self, axis: int, length: int, shape: Shape) -> int:
@@ -97,15 +110,16 @@ class DenseMap(Listed):
         return size(self.synapse.in_shape)
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
-        """One list per source, without indices."""
-        return priced(self.synapse, self.reach(block), None, memory)
+        """One list per source, each onto the whole block."""
+        top = top_index(self.synapse, Reach(base, base + block.size - 1, gaps=False), memory)
+        return priced(self.synapse, self.reach(block), top, memory, self.wait)
 
 
 class Windows(Listed):
     """A convolution, forward or transposed."""
 
-    def __init__(self, synapse: Synapse) -> None:
-        super().__init__(synapse)
+    def __init__(self, synapse: Synapse, wait: int = 0) -> None:
+        super().__init__(synapse, wait)
         op = synapse.op
         assert isinstance(op, Conv | ConvTranspose)
         self.groups = op.groups
@@ -171,11 +185,11 @@ class Windows(Listed):
                 keys.append(np.add.outer(hashes, mix(windows << np.uint64(32))).ravel())
                 length = (stop - start) * prod(len(p.taps) for p in patterns)
                 lengths.append(np.full(keys[-1].size, length, np.int64))
-                top = max(top, int((at % bases).max()) + span)
+                top = max(top, int(at.max()) // bases * bases + span)
         if not keys:
-            return priced(self.synapse, np.zeros(0, np.int64), 0, memory)
+            return priced(self.synapse, np.zeros(0, np.int64), 0, memory, self.wait)
         once = np.unique(np.concatenate(keys), return_index=True)[1]
-        return priced(self.synapse, np.concatenate(lengths)[once], top, memory)
+        return priced(self.synapse, np.concatenate(lengths)[once], top, memory, self.wait)
 
     def _parts(self, channels: Span) -> list[tuple[int, Span]]:
         """Groups that reach a range of channels, each with its own channels in that range."""
@@ -283,13 +297,19 @@ def _different(numbers: Array) -> Array:
     return low.reshape(1) if low == numbers.max() else np.unique(numbers)
 
 
-def map_of(synapse: Synapse, shape: Shape) -> Listed:
-    """The map that counts the blocks of a population of this shape."""
+def map_of(synapse: Synapse, shape: Shape, wait: int = 0) -> Listed:
+    """The map that counts the blocks of a population of this shape.
+
+    Args:
+        synapse: Synapse node.
+        shape: Shape in which the population is cut.
+        wait: Longest wait of its spikes on the chip, in steps (`ir.time.longest_wait`).
+    """
     if isinstance(synapse.op, Conv | ConvTranspose) and synapse.out_shape == shape:
-        return Windows(synapse)
+        return Windows(synapse, wait)
     if isinstance(synapse.op, Linear) and synapse.op.weight.shape[1] == size(synapse.in_shape):
-        return DenseMap(synapse)
-    return Listed(synapse)
+        return DenseMap(synapse, wait)
+    return Listed(synapse, wait)
 
 
 def cut_shape(shape: Shape, incoming: list[Synapse]) -> Shape:

@@ -2,13 +2,21 @@
 
 In:  the block of a connection matrix that ends on a core; how the chip stores lists.
 Out: bits.
-An axon owns one list of its synapses on the core. Dense lists hold only weights; sparse and
-shared lists hold an index with each weight. Shared lists (convolutions) are stored once for all
-axons that differ only in where their list starts. Every stored synapse counts, also with weight
-0.
+An axon owns one list of its synapses on the core: a weight for each, where spikes wait a delay,
+and an index. The index is the number of the neuron on the core minus the base of the list, which
+is below 256 (`shared_bases`):
 
-Source: nengo-loihi, nengo_loihi/block.py (SynapseConfig.bits_per_axon, Synapse.bits) and
-builder/validate.py (validate_synapse).
+- Shared lists (convolutions) are stored once for all axons that differ only in their base. A list
+  whose first neuron is number n has the base n % 256, so its indices go from 256 * (n // 256) up.
+- Sparse lists have the base 0: an index is the number of the neuron on the core.
+- Dense lists hold no index: their neurons follow the base one by one. Where a list has a gap, or
+  starts at neuron 256 or higher, which no base reaches, the lists are stored as sparse ones.
+
+Every stored synapse counts, also with weight 0. All lists of a synapse have fields of one width:
+that of its longest wait and that of its largest index on the core.
+
+Source: nengo-loihi, nengo_loihi/block.py (SynapseConfig.bits_per_axon, Synapse.bits, idx_bits),
+builder/split_blocks.py (set_new_synapse_weights) and builder/validate.py (validate_synapse).
 """
 
 from __future__ import annotations
@@ -44,41 +52,66 @@ def format_of(synapse: Synapse) -> str:
     return "conv" if isinstance(synapse.op, Conv | ConvTranspose) else "sparse"
 
 
-def lists(synapse: Synapse, block: Columns, memory: Memory, base: int = 0) -> Lists:
+def lists(synapse: Synapse, block: Columns, memory: Memory, wait: int = 0, base: int = 0) -> Lists:
     """The lists of a synapse on a core.
 
     Args:
         synapse: Synapse node.
         block: (neurons on the core, source neurons), indices sorted; each column is an axon.
         memory: Rules by which the chip stores lists.
+        wait: Longest wait of its spikes on the chip, in steps.
         base: Number that the first of these neurons has on the core.
 
     Returns:
         Bits and layout; a block without synapses takes 0 bits.
     """
-    kind = format_of(synapse)
     lengths = np.diff(block.indptr)
     used = np.flatnonzero(lengths)
     lengths = lengths[used]
     starts = block.indptr[:-1][used]
     first = block.indices[starts] + base
     last = block.indices[starts + lengths - 1] + base
-    top = None
-    if kind == "conv":
-        # Axons share a list only if their first neurons lie in one window of this many neurons.
+    if format_of(synapse) == "conv":
         window = first // memory.shared_bases.value
-        top = int(np.max(last - window * memory.shared_bases.value, initial=0))
+        top = int(np.max(window * memory.shared_bases.value + last - first, initial=0))
         lengths = lengths[_distinct(block, starts, first - base, window)]
-    elif kind == "sparse" or np.any(last - first + 1 != lengths):  # a gap needs an index
-        top = int(np.max(last, initial=0))
-    return priced(synapse, lengths, top, memory)
+        return priced(synapse, lengths, top, memory, wait)
+    reach = reach_of(first, last, lengths)
+    return priced(synapse, lengths, top_index(synapse, reach, memory), memory, wait)
 
 
-def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory) -> Lists:
+class Reach(NamedTuple):
+    """Where the lists of a dense or sparse synapse lie on a core.
+
+    Attributes:
+        first: Highest number of a neuron with which a list starts.
+        last: Highest number of a neuron in any list.
+        gaps: Whether some list skips a neuron.
+    """
+
+    first: int
+    last: int
+    gaps: bool
+
+
+def reach_of(first: Array, last: Array, lengths: Array) -> Reach:
+    """Where lists with these first and last neurons and these lengths lie."""
+    gaps = bool(np.any(last - first >= lengths))
+    return Reach(int(first.max(initial=0)), int(last.max(initial=0)), gaps)
+
+
+def top_index(synapse: Synapse, reach: Reach, memory: Memory) -> int | None:
+    """The largest index in the lists of a dense or sparse synapse, None if they hold no index."""
+    if format_of(synapse) == "sparse" or reach.gaps or reach.first >= memory.shared_bases.value:
+        return reach.last
+    return None
+
+
+def priced(synapse: Synapse, lengths: Array, top: int | None, memory: Memory, wait: int) -> Lists:
     """Lists of these lengths; `top` is the largest index in them, None if they hold no index."""
     weight = _wide_enough(synapse.bits, memory.weight_widths.value)
-    delay = _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))
-    index = 0 if top is None else _wide_enough(top.bit_length(), memory.index_widths.value)
+    delay = _wide_enough(wait.bit_length(), (0, *memory.delay_widths.value))
+    index = 0 if top is None else _wide_enough(top.bit_length(), (0, *memory.index_widths.value))
     bits = int(_list_bits(lengths, weight + index + delay, memory).sum())
     return Lists(bits, (format_of(synapse), synapse.weight_exp, weight, index, delay))
 
@@ -132,13 +165,18 @@ def mix(words: Array) -> Array:
     return words ^ (words >> np.uint64(31))
 
 
-def least_bits(synapse: Synapse, lengths: Array, memory: Memory) -> int:
+def least_bits(synapse: Synapse, lengths: Array, memory: Memory, wait: int) -> int:
     """Smallest number of bits that lists with these numbers of synapses take, however cut.
 
-    Not for kernels, whose lists are shared.
+    Not for kernels, whose lists are shared. A sparse list is counted as if it held one index less
+    than synapses: a piece of it that reaches only the first neuron of a core needs no index. To
+    cut off more such pieces saves nothing, as each of them has a header of its own.
     """
-    narrowest = memory.index_widths.value[0] if format_of(synapse) == "sparse" else 0
-    width = _wide_enough(synapse.bits, memory.weight_widths.value) + narrowest
-    width += _wide_enough(synapse.longest_delay.bit_length(), (0, *memory.delay_widths.value))
-    headers = -(-lengths.astype(np.int64) // memory.entry_synapses.value)
-    return int((lengths * width + headers * memory.entry_header_bits.value).sum())
+    width = _wide_enough(synapse.bits, memory.weight_widths.value)
+    width += _wide_enough(wait.bit_length(), (0, *memory.delay_widths.value))
+    header, entry = memory.entry_header_bits.value, memory.entry_synapses.value
+    # with a wider index than this, more pieces would save something; on Loihi 1 it is 6 of 9
+    index = min(memory.index_widths.value[0], header - -(-header // entry))
+    index = index if format_of(synapse) == "sparse" else 0
+    headers = -(-lengths.astype(np.int64) // entry)
+    return int((lengths * width + np.maximum(lengths - 1, 0) * index + headers * header).sum())

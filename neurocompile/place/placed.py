@@ -23,6 +23,7 @@ RESOURCES = {
     "neurons": "neurons_per_core",
     "input_axons": "input_axons_per_core",
     "output_axons": "output_axons_per_core",
+    "dendritic_accumulators": "dendritic_accumulators_per_core",
     "synapse_memory": "synapse_memory_per_core",
     "threshold_configurations": "threshold_configurations_per_core",
     "neuron_configurations": "neuron_configurations_per_core",

@@ -33,6 +33,7 @@ from neurocompile.ir.arrays import Array, frozen
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.ir.time import depths, longest_wait
 from neurocompile.place.bound import least_cores
 from neurocompile.place.limits import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
@@ -62,9 +63,10 @@ def place(
             that its messages travel; without it all neurons weigh the same.
 
     Raises:
-        DoesNotFit: If a single neuron is too much for a core; names its layer.
+        DoesNotFit: If a single neuron is too much for a core, or spikes wait longer than an axon
+            holds them; names the layer.
     """
-    maps: dict[str, Listed] = {}
+    maps = _maps(graph, chip)
     layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(CubaLIF)]
     while True:  # in a loop of synapses, until no core sends to more than it has output axons
         loads = _in_order(layers, packed(layers, objective))
@@ -104,12 +106,40 @@ def require_fit(placed: Placed) -> None:
     )
 
 
-def _layer(graph: Graph, chip: Chip, name: str, maps: dict[str, Listed]) -> PopulationToPlace:
-    """A population with its incoming maps, which are added to `maps`."""
+def _maps(graph: Graph, chip: Chip) -> dict[str, Listed]:
+    """By synapse, its map in the shape in which its target is cut."""
+    depth = depths(graph)
+    maps: dict[str, Listed] = {}
+    for name, population in graph.of(CubaLIF):
+        before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
+        shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
+        for synapse in before:
+            wait = longest_wait(graph, depth, synapse)
+            _check_wait(graph, chip, synapse, wait)
+            maps[synapse] = map_of(graph.nodes[synapse], shape, wait)
+    return maps
+
+
+def _check_wait(graph: Graph, chip: Chip, synapse: str, wait: int) -> None:
+    """Refuse spikes that wait longer on the chip than an axon holds them."""
+    most = chip.formats.delay_max.value - 1  # without the step that every synapse takes
+    if wait <= most:
+        return
+    (source,), (target,) = graph.before(synapse), graph.after(synapse)
+    own = int(graph.nodes[synapse].longest_delay)
+    raise DoesNotFit(
+        f"layer '{target}': spikes of '{source}' wait {wait} steps on the chip, but an axon of "
+        f"{chip.name} holds them for at most {most}. Their own delay is {own} steps; the rest is "
+        "the time that a longer path from there takes, one step for each layer. Use a shorter "
+        "delay, or a skip over fewer layers."
+    )
+
+
+def _layer(graph: Graph, chip: Chip, name: str, maps: Mapping[str, Listed]) -> PopulationToPlace:
+    """A population with its incoming maps."""
     population = graph.nodes[name]
-    before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
+    before = [b for b in graph.before(name) if b in maps]
     shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
-    maps.update({b: map_of(graph.nodes[b], shape) for b in before})
     onto = [(graph.before(b)[0], maps[b]) for b in before]
     return PopulationToPlace(name, population, shape, onto, chip)
 

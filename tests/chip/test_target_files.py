@@ -89,7 +89,7 @@ def test_loihi_1_has_the_published_limits():
         limits.threshold_configurations_per_core.value,
         limits.neuron_configurations_per_core.value,
         limits.synapse_configurations_per_core.value,
-    ] == [128, 1024, 4096, 4096, 16384 * 64, 8, 32, 8]
+    ] == [128, 1024, 4096, 4096, 16384 * 64, 7, 31, 7]
 
 
 def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
@@ -226,9 +226,9 @@ def test_whatever_is_wrong_the_message_names_the_line(tmp_path, starts, old, new
 def test_the_formats_that_a_file_may_state_are_those_of_the_integer_step():
     one = {"weight_bits": 8, "weight_min": -256, "weight_max": 254, "weight_step": 2}
     one |= {"align_bits": 6, "decay_bits": 12, "state_bits": 24}
-    one |= {"delay_max": 63}  # the step that every synapse takes, and 62 of an axon
     exponents = {"weight_exp_min": (-8, 7), "weight_exp_max": (-8, 7)}
-    exponents |= {"bias_exp_min": (0, 7), "bias_exp_max": (0, 7)}
+    # of delays: the step that every synapse takes, and up to 62 of an axon
+    exponents |= {"delay_max": (1, 63), "bias_exp_min": (0, 7), "bias_exp_max": (0, 7)}
     widths = {"threshold_bits": (1, 17), "bias_mant_bits": (2, 13)}
     assert {k: (n, n) for k, n in one.items()} | exponents | widths == STEP_ALLOWS
 
@@ -246,7 +246,8 @@ def test_no_number_of_the_formats_is_read_and_then_neither_obeyed_nor_refused():
     # spikes that carry integers are a chip's ability that this compiler leaves unused
     assert {field.name for field in fields(Formats)} == {*STEP_ALLOWS, "resets", "graded_spikes"}
     wide = {name for name, (low, high) in STEP_ALLOWS.items() if low != high}
-    source = "".join(path.read_text() for path in (PACKAGE / "quantize").glob("*.py"))
+    obey = [path for folder in ("quantize", "place") for path in (PACKAGE / folder).glob("*.py")]
+    source = "".join(path.read_text() for path in obey)
     assert all(f"formats.{name}.value" in source for name in [*wide, "resets"])
 
 

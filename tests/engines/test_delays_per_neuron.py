@@ -24,7 +24,6 @@ from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.nodes import Conv, Linear
 from neurocompile.ir.reference import run_fixed
 from neurocompile.ir.verify import verify
-from neurocompile.place.memory import lists
 from neurocompile.place.placement import place
 
 STEPS = 20
@@ -129,16 +128,17 @@ def test_it_is_counted_and_placed_as_one_matrix():
     assert sums == [(1000, int(x.sum()) * 20)] * 2
 
 
-def test_its_longest_delay_takes_a_field_beside_every_weight():
-    """64 weights of 8 bits and 3 bits for up to 5 steps: 64 x 11 + 10 bits, 12 words of 64."""
+def test_its_longest_wait_takes_a_field_beside_every_weight():
+    """64 weights of 8 bits and 3 bits for up to 4 steps: 64 x 11 + 10 bits, 12 words of 64.
+
+    Spikes come up to 5 steps later, and the step that a synapse takes is one of these.
+    """
     op = Linear(np.full((64, 1), 2, np.int16))
     synapse = Synapse(op, (1,), (64,), delay=1, late=np.arange(64) % 5)
-    memory = load_chip("loihi-sim").memory
-    from neurocompile.ir.entries import rows_of
-
-    block = rows_of(synapse).columns(0, 64)
+    graph = chain({"in": SpikeInput((1,)), "s": synapse, "out": lif((64,))})
+    (core,) = place(graph, load_chip("loihi-sim")).cores
     assert synapse.longest_delay == 5
-    assert lists(synapse, block, memory).bits == 12 * 64
+    assert core.use["synapse_memory"] == 12 * 64
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,7 @@ def random_conv(seed):
     else:
         weight = 2 * rng.integers(0, 2, (outs * groups, ins, *kernel))
         op = Conv(weight, None, stride, padding, dilation, groups)
-    delay = int(rng.integers(0, 3))
-    return rng, Synapse(op, shape, out_shape(op, shape), bits=int(rng.integers(2, 9)), delay=delay)
+    return rng, Synapse(op, shape, out_shape(op, shape), bits=int(rng.integers(2, 9)))
 
 
 def random_block(rng, shape):
@@ -46,7 +45,7 @@ def random_block(rng, shape):
 @pytest.mark.parametrize("seed", range(120))
 def test_a_block_of_a_convolution_takes_what_its_connections_take(seed):
     rng, synapse = random_conv(seed)
-    fast = map_of(synapse, synapse.out_shape)
+    fast = map_of(synapse, synapse.out_shape, wait=seed % 5)
     assert isinstance(fast, Windows)
     full = connections(synapse)
     for _ in range(8):
@@ -56,7 +55,7 @@ def test_a_block_of_a_convolution_takes_what_its_connections_take(seed):
         stored.sort_indices()
         assert fast.reach(block).tolist() == np.diff(stored.indptr).tolist()
         assert fast.axons(block) == np.count_nonzero(np.diff(stored.indptr))
-        assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)
+        assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, fast.wait, base)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -68,7 +67,7 @@ def test_lists_that_start_in_different_windows_are_told_apart_in_large_images(se
     block, base = random_block(rng, (3, 30, 34)), int(rng.integers(0, 700))
     stored = sp.csc_array(full[block.neurons()])
     stored.sort_indices()
-    assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)
+    assert fast.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, fast.wait, base)
 
 
 def test_a_dense_map_takes_what_its_connections_take():
@@ -126,4 +125,4 @@ def test_a_sparse_map_takes_what_its_connections_take(seed):
         stored = sp.csc_array(full[block.neurons()])
         stored.sort_indices()
         assert slow.axons(block) == np.count_nonzero(np.diff(stored.indptr))
-        assert slow.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, base)
+        assert slow.stored(block, MEMORY, base) == lists(synapse, stored, MEMORY, slow.wait, base)

@@ -15,6 +15,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, sparse_op
 from neurocompile.ir.nodes import Conv, Linear, size
+from neurocompile.ir.time import chip_delay, depths
 from neurocompile.place import core_table, fit, least_cores, place, require_fit
 from neurocompile.place.memory import lists
 
@@ -37,18 +38,20 @@ def recounted(placed):
     graph = placed.graph
     maps = {name: sp.csr_array(connections(synapse)) for name, synapse in graph.of(Synapse)}
     synapses = {name: abs(stored) for name, stored in maps.items()}
+    depth = depths(graph)
     for stored in synapses.values():
         stored.data[:] = 1  # a synapse is where the map stores one, whatever its weight
     found = []
     for core in placed.cores:
         use = dict.fromkeys(("neurons", "input_axons", "output_axons", "synapse_memory"), 0)
-        thresholds, decays, layouts = set(), set(), set()
+        thresholds, decays, layouts, waits = set(), set(), set(), []
         for layer, held in core.held.items():
             node = graph.nodes[layer]
             for name in (b for b in graph.before(layer) if b in maps):
                 block = sp.csc_array(maps[name][held])
                 block.sort_indices()
-                bits, layout = lists(graph.nodes[name], block, LOIHI.memory, use["neurons"])
+                wait = chip_delay(graph, depth, name)
+                bits, layout = lists(graph.nodes[name], block, LOIHI.memory, wait, use["neurons"])
                 use["synapse_memory"] += bits
                 layouts.add(layout)
                 use["input_axons"] += np.count_nonzero(synapses[name][held].sum(axis=0))
@@ -58,10 +61,14 @@ def recounted(placed):
                         block = synapses[name][other.held[there]][:, held]
                         use["output_axons"] += np.count_nonzero(block.sum(axis=0))
             use["neurons"] += held.size
+            waits += [chip_delay(graph, depth, b) for b in graph.before(layer) if b in maps]
             registers = [np.broadcast_to(getattr(node, r), node.shape).ravel()[held].tolist()
                          for r in ("vth", "du", "dv")]  # fmt: skip
             thresholds |= set(registers[0])
             decays |= set(zip(*registers[1:], strict=True))
+        # accumulators, a power of two: one for each step of a wait, the current one and the next
+        slots = next(1 << bits for bits in range(1, 7) if 1 << bits >= max(waits, default=0) + 2)
+        use["dendritic_accumulators"] = slots * use["neurons"]
         use["threshold_configurations"] = len(thresholds)
         use["neuron_configurations"] = len(decays)
         use["synapse_configurations"] = len(layouts)
@@ -78,6 +85,7 @@ def test_every_core_stays_within_every_limit(seed, few):
         "input_axons": 300,
         "output_axons": 150,
         "synapse_memory": 40_000,
+        "dendritic_accumulators": 130,
         "threshold_configurations": 3,
         "neuron_configurations": 3,
         "synapse_configurations": 3,
@@ -131,6 +139,7 @@ def test_a_population_that_fits_takes_one_core(rng):
             "neurons": 100,
             "input_axons": 64,
             "output_axons": 0,
+            "dendritic_accumulators": 200,
             "synapse_memory": 64 * (576 + 320),
             "threshold_configurations": 1,
             "neuron_configurations": 1,
@@ -146,7 +155,7 @@ def test_parts_are_as_equal_as_the_limits_allow(rng):
 
 def test_neurons_with_many_thresholds_are_spread_over_cores():
     graph = chain({"in": BiasInput((20,), (20,), 1.0), "hid": neurons(20, vth=np.arange(1, 21))})
-    placed = place(graph, LOIHI)  # 8 thresholds a core: 3 cores for 20
+    placed = place(graph, LOIHI)  # 7 thresholds a core: 3 cores for 20
     assert [c.use["threshold_configurations"] for c in placed.cores] == [6, 7, 7]
 
 
@@ -185,7 +194,7 @@ def test_small_populations_share_cores(rng):
     })  # fmt: skip
     (core,) = place(graph, limited(neurons_per_core=64)).cores
     assert held(core) == {"a": 30, "b": 20, "c": 14}
-    assert core.layer == "a, b, c"
+    assert core.layer == "c, b, a"  # in their order on the core
     assert core.use["input_axons"] == 4 + 30 + 20
     assert len(place(graph, limited(neurons_per_core=32), "cores").cores) == 2
 
@@ -349,7 +358,12 @@ def test_input_from_the_host_takes_no_core(rng):
 
 def test_recurrent_synapses_have_routes_too(rng):
     graph = Graph(
-        {"in": SpikeInput((3,)), "s": dense(rng, 3, 4), "a": neurons(4), "r": dense(rng, 4, 4)},
+        {
+            "in": SpikeInput((3,)),
+            "s": dense(rng, 3, 4),
+            "a": neurons(4),
+            "r": replace(dense(rng, 4, 4), delay=1),
+        },
         (("in", "s"), ("s", "a"), ("a", "r"), ("r", "a")),
     )
     placed = place(graph, limited(neurons_per_core=2))
