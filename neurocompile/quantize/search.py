@@ -22,7 +22,7 @@ import numpy as np
 from neurocompile.chip.record import Chip
 from neurocompile.engines.agree import Engine
 from neurocompile.engines.batches import batches
-from neurocompile.engines.decode import Recorded, last_layer, result_of, squared_error
+from neurocompile.engines.decode import Recorded, last_layer, potentials, result_of, squared_error
 from neurocompile.engines.floating import run_float
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.engines.score import Score, Wanted
@@ -117,13 +117,20 @@ class Trials:
 
 
 def _result(graph: Graph, did: Recorded) -> Array:
-    """The decoded result; without a decoder, spikes of the last layer, or else its potentials."""
+    """The decoded result; without a decoder, spikes of the last layer, or a readout's potentials.
+
+    Those of a FIXED graph are in the float network's units.
+    """
     decoded = result_of(graph, did)
     if decoded is not None:
         return decoded
     read = last_layer(graph)
-    spikes, membrane = did.spikes.get(read), did.membrane[read]
-    return np.asarray(membrane if spikes is None else spikes, dtype=np.float64)
+    membrane = did.membrane[read]
+    if not graph.fixed:
+        return np.asarray(did.spikes.get(read, membrane), dtype=np.float64)
+    readout = graph.nodes[read].readout
+    found = potentials(graph, read, membrane) if readout else did.spikes[read]
+    return np.asarray(found, dtype=np.float64)
 
 
 def best(

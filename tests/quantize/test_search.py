@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from networks import neuron, spikes
 
-from neurocompile.data.inputs import Encoded
+from neurocompile.data.inputs import Encoded, encode, float_input
 from neurocompile.data.samples import Data, load_data, load_training_data
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
@@ -59,6 +59,20 @@ def test_what_is_chosen_costs_least_on_calibration_data(bits, decoder, loihi):
         choices = dict.fromkeys(("pixels", "hidden", "output"), WeightChoice(bits, *how))
         other = quantize(graph, loihi, known.ranges, moments=known.moments, choices=choices)
         assert found.error <= trials.run(other).error
+
+
+def test_a_readout_without_a_decoder_is_judged_by_its_potentials_in_float_units(loihi):
+    graph = autoencoder(outlier=9.0, decoder=Decoder())
+    known = calibrate(graph, samples(), STEPS, 0)
+    trials = Trials(graph, known)
+    found = best(graph, loihi, known, 4).graph
+    did = fixed.run(found, encode(found, samples(), 0, 40, STEPS, 0))
+    node = found.nodes["output"]
+    ours = did.recording.membrane["output"] * node.scale + node.offset
+    values = float_input(graph, samples(), 0, 40, STEPS, 0)
+    theirs = run_float(graph, values, STEPS, membranes=("output",)).membrane["output"]
+    assert trials.run(found).error == pytest.approx(np.mean((ours - theirs) ** 2), rel=1e-9)
+    assert len(set(errors(graph, known, trials, loihi, WAYS))) > 1  # choices can be told apart
 
 
 def errors(graph, known, trials, chip, finer_and_corrected):
