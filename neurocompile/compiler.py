@@ -51,6 +51,7 @@ from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, na
 from neurocompile.quantize.resets import check_resets
 from neurocompile.quantize.search import Quantized, best
 from neurocompile.report.build import build_report, provenance
+from neurocompile.report.notes import notes, notes_on_run
 from neurocompile.report.show import parts, to_html, to_text
 from neurocompile.simplify import simplify
 from neurocompile.terminal.words import joules, number_of
@@ -147,6 +148,7 @@ def compile_graph(
     """
     _check_bits(bits)
     _check_samples(graph, sampling)
+    graph = replace(graph, settings=graph.settings.given(steps=sampling.steps))
     wanted = Target.of(target)
     chip = wanted.load()
     samples = sampling.source if isinstance(sampling.source, Data) else None
@@ -289,7 +291,18 @@ class Compiled:
             None if result is None else (result.evaluation, result.counts, result.energy),
             self._network_net,
             about,
+            self._notes(),
         )
+
+    def _notes(self) -> list[str]:
+        """What to know before reading the results."""
+        said = notes(self.fixed_graph)
+        if self.result is None:
+            return said
+        ran, stimulus = self.result.evaluation, self.result.stimulus
+        spikes = {name: int(did.spikes.sum()) for name, did in ran.activity.items()}
+        ideal = {name: row.float_spikes for name, row in ran.agreement.items()}
+        return said + notes_on_run(self.fixed_graph, stimulus.data, stimulus.steps, spikes, ideal)
 
     def export(self, out: str | PathLike[str], *, force: bool = False) -> dict[str, Any]:
         """Write the directory that `neurocompile export` writes, whole or not at all.

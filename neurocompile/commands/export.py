@@ -102,7 +102,7 @@ def export(
         if encoder is not None:
             graph = frontend.with_encoder(graph, encoder, model)
         for assumption in graph.settings.assumed:
-            screen.tell(f"assumed: {assumption.sentence}")
+            screen.tell(assumption.line())
         samples = load_samples(sampling, graph.settings.data, usual_samples(engines))
         compiled = compile_graph(
             graph,

@@ -18,6 +18,7 @@ from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Encoder, Settings
+from neurocompile.ir.step_length import with_dt
 
 SUFFIXES = ".pt, .onnx, .nir, .net"
 
@@ -39,7 +40,8 @@ def load(
             or a `.net` file of lava-dl.
         allow_pickle: Run the code of a pickled `.pt` file,
             torch.save({"model": model, "example_input": x}, path), instead of reading a checkpoint.
-        dt: Length of a step in seconds, which a `.nir`, plain `.onnx` or `.net` file may not say.
+        dt: Length of a step in seconds, which a `.nir`, plain `.onnx` or `.net` file may not say,
+            and which a `.pt` file may have assumed.
         reset: What a spike does to v, which a `.nir` file of others does not say; see
             `formats.nir.read`. Where a file says another, the graph has the one given here, and
             `assumed` says so.
@@ -131,11 +133,17 @@ def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None)
         said = {} if dt is None else {"dt": dt}
         graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(path, **said)
         return graph
-    if dt is not None:
-        raise BadInput(f"'{path}' says the length of its step itself. Leave out --dt.")
-    if suffix == ".pt":
-        return _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
-    raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")
+    if suffix != ".pt":
+        raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")
+    found = _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
+    if dt is None:
+        return found
+    if not found.settings.assumes("dt"):
+        raise BadInput(
+            f"'{path}' says the length of its step itself, {found.settings.dt:g} s. Leave out dt= "
+            "(--dt)."
+        )
+    return with_dt(found, dt)
 
 
 def _load_pt(path: Path) -> Graph:

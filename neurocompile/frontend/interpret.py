@@ -74,7 +74,7 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import DT
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
@@ -95,7 +95,7 @@ def all_of(refused: list[str]) -> Unsupported:
 class Interpreter:
     """Walks the record once, step after step."""
 
-    def __init__(self, root: nn.Module, example: Tensor, leads: int, dt: float = Settings.dt):
+    def __init__(self, root: nn.Module, example: Tensor, leads: int, dt: float = DT):
         """Hold what all steps share.
 
         Args:

@@ -223,7 +223,7 @@ class Result:
             raise self.refuse(node, f"a softmax over axis {dim} is not over the classes, the last")
         name = functions.name_of(target)
         words = f"the {name} at the end is left out: the largest value is the same without it."
-        said = (*inner.said, Assumption("decoder", words))
+        said = (*inner.said, Assumption("softmax", words))
         return replace(inner, classifies=True, said=said)
 
     def _reduced(self, node: fx.Node, target: Any, args: Any, kwargs: Any) -> Reading:

@@ -66,4 +66,4 @@ def _integers(model: GridNetwork, example_input: Tensor, settings: Settings | No
     found, wanted = tuple(example_input.shape[lead:]), input_shape(graph)
     if found != wanted:
         raise BadInput(f"example_input holds samples of shape {found}, the network takes {wanted}.")
-    return graph if settings is None else replace(graph, settings=settings)
+    return graph if settings is None else replace(graph, settings=settings.over(graph.settings))

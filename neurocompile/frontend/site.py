@@ -18,7 +18,7 @@ from neurocompile.frontend.numbers import weights
 from neurocompile.ir import nodes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import DT
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Site:
     name: str
     in_shape: Shape
     out_shape: Shape
-    dt: float = Settings.dt
+    dt: float = DT
 
     def refuse(self, module: nn.Module, why: str) -> Unsupported:
         """An error that names the layer and its kind."""

@@ -131,22 +131,6 @@ def copy_of(module: nn.Module) -> Any:
     return copied
 
 
-def rate_of(leak: Array, dt: float) -> Array:
-    """The 1/tau whose product with dt is a leak, to the last bit where there is one.
-
-    Args:
-        leak: float64, the part of a state that is lost each step.
-        dt: Length of a step, seconds.
-
-    Returns:
-        float64, 1/s.
-    """
-    near = np.asarray(leak, dtype=np.float64) / dt
-    for other in (np.nextafter(near, -np.inf), np.nextafter(near, np.inf)):
-        near = np.where((near * dt != leak) & (other * dt == leak), other, near)
-    return near
-
-
 def just_below(threshold: Array) -> Array:
     """The largest float64 below a threshold: v > it where v >= threshold."""
     return np.nextafter(np.asarray(threshold, dtype=np.float64), -np.inf)

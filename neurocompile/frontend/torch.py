@@ -32,11 +32,19 @@ from neurocompile.frontend.proof import prove
 from neurocompile.frontend.readout import with_readout
 from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
-from neurocompile.frontend.rules import TIME_FIRST, has_rule
+from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
 from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.settings import Assumption, Decoder, Encoder, Settings, steps_assumed
+from neurocompile.ir.settings import (
+    DT,
+    OVERRIDDEN,
+    Assumption,
+    Decoder,
+    Encoder,
+    Settings,
+    dt_assumed,
+)
 from neurocompile.nn.network import SpikingNetwork
 
 
@@ -72,37 +80,39 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
         return trace(module.lifted_module, example_input[0], settings)
     graph = _graph_of(module, example_input, settings)
+    return replace(graph, settings=_with_dt_said(graph.settings, module))
+
+
+def _with_dt_said(settings: Settings, module: nn.Module) -> Settings:
+    """The settings, where layers say how long a step takes, or else with one that does not."""
+    if not settings.assumes("dt"):
+        return settings
     timeless = next((m for m in module.modules() if calling_of(m) is not None), None)
-    if settings is not None or timeless is None:
-        return graph
-    said = (*graph.settings.assumed, dt_assumed(graph.settings.dt, type(timeless).__name__))
-    return replace(graph, settings=replace(graph.settings, assumed=said))
+    if any(isinstance(m, NEURON_MODULES) and calling_of(m) is None for m in module.modules()):
+        return settings.given(dt=settings.dt)
+    if timeless is None:
+        return settings
+    why = f"a {type(timeless).__name__} does not say how long"
+    return replace(settings, assumed=(*settings.without("dt"), dt_assumed(settings.dt, why)))
 
 
 def _graph_of(module: nn.Module, example_input: Tensor, settings: Settings | None) -> Graph:
     """The graph, by the way in which the module takes time."""
-    dt = (settings or Settings()).dt
+    given = settings or Settings()
     with _undisturbed(module), torch.no_grad():
         if isinstance(module, SpikingNetwork):
             spikes = module.settings.encoder.kind == "spikes"
             one_step = example_input[:, 0] if spikes else example_input
-            traced = _trace(module.layers, one_step, 1, dt)
-            return _with_settings(traced, settings or module.settings)
+            traced = _trace(module.layers, one_step, 1, given.dt)
+            own = module.settings
+            return _with_settings(traced, own if settings is None else settings.over(own))
         if any(isinstance(m, TIME_FIRST) or takes_all_steps(m) for m in module.modules()):
             _check_fed_back(module)
-            graph = _over_time(module, example_input, settings)
-            return graph if settings is not None else _with_steps_assumed(graph)
+            return _over_time(module, example_input, given)
         loop = _loop(module, example_input)
         if loop is not None:
-            return _of_loop(loop, module, example_input, settings)
-        graph = _with_settings(_trace(module, example_input, 3, dt), settings)
-        return graph if settings is not None else _with_steps_assumed(graph)
-
-
-def _with_steps_assumed(graph: Graph) -> Graph:
-    """The graph of a forward without a loop, which does not say how many steps a sample takes."""
-    own = graph.settings
-    return replace(graph, settings=replace(own, assumed=(*own.assumed, steps_assumed(own.steps))))
+            return _of_loop(loop, module, example_input, given)
+        return _with_settings(_trace(module, example_input, 3, given.dt), given)
 
 
 def _check_fed_back(module: nn.Module) -> None:
@@ -137,7 +147,7 @@ def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
     return Unrolled(record, root, tracer, example).read(), root
 
 
-def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) -> Graph:
+def _over_time(module: nn.Module, example: Tensor, settings: Settings) -> Graph:
     """The graph of a network whose layers take all steps in one call."""
     example = _as_held(example, module)
     tracer = Tracer(example)
@@ -159,19 +169,16 @@ def _over_time(module: nn.Module, example: Tensor, settings: Settings | None) ->
 
     reading = over_time(record, layer, tracer.example_of, refuse)
     ends_here(record, [value.node for value in reading.values])
-    dt = (settings or Settings()).dt
-    (traced,) = Interpreter(root, example, leads=2, dt=dt).run(record)
+    (traced,) = Interpreter(root, example, leads=2, dt=settings.dt).run(record)
     graph = _with_settings(traced, settings)
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = reading.decoder(len(example), spiking)
-    said = (*graph.settings.assumed, *said)
-    if decoder == Decoder() and still is None:
-        return replace(graph, settings=replace(graph.settings, assumed=said))
-    own = replace(graph.settings, decoder=decoder, steps=len(example), assumed=said)
-    own = own if still is None else replace(own, encoder=Encoder("current"))
-    graph = replace(graph, settings=own)
-    return graph if settings is None else _as_given(graph, settings)
+    if still is not None:
+        return _as_given(graph, _shown(len(example), Encoder("current"), decoder, said))
+    # Where all steps are returned, the length of the example says nothing.
+    steps = None if decoder == Decoder() else len(example)
+    return _as_given(graph, _shown(steps, Encoder(), decoder, said))
 
 
 def _check_axes(example: Tensor, leads: int) -> None:
@@ -262,15 +269,6 @@ def _taken_back(module: nn.Module) -> int | None:
     return sum(p.kind in named for p in parameters) - 1
 
 
-def dt_assumed(dt: float, kind: str) -> Assumption:
-    """What is assumed of layers that do not say how long a step takes."""
-    return Assumption(
-        "dt",
-        f"a step takes {dt} s: a {kind} does not say how long. Give settings=Settings(dt=...) "
-        "where it takes another time.",
-    )
-
-
 def _recorded(value: Any) -> Any:
     """The value; an attribute that was read of a proxy is recorded when its node is asked for."""
     return value if not isinstance(value, fx.Proxy) else fx.Proxy(value.node, value.tracer)
@@ -300,48 +298,82 @@ def _tables(module: nn.Module) -> dict[str, dict[Any, Any]]:
 
 
 def _of_loop(
-    looped: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings | None
+    looped: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings
 ) -> Graph:
     """The graph of a forward over time, proved on the module itself."""
     loop, root = looped
-    dt = (settings or Settings()).dt
-    steps = Interpreter(root, loop.example, leads=1, dt=dt).run(loop.record)
+    steps = Interpreter(root, loop.example, leads=1, dt=settings.dt).run(loop.record)
     traced = one_of(steps, type(module).__name__, loop.advice)
-    graph = _with_settings(traced, None)
+    graph = _with_settings(traced, settings)
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = loop.reading.decoder(loop.steps, spiking)
+    encoder = Encoder() if loop.axis is not None else Encoder("current")
     if loop.rate is not None:
         encoder = Encoder("bernoulli", loop.rate)
-    else:
-        encoder = Encoder() if loop.axis is not None else Encoder("current")
-    said = (*graph.settings.assumed, *said)
-    own = replace(graph.settings, steps=loop.steps, encoder=encoder, decoder=decoder, assumed=said)
-    graph = replace(graph, settings=own)
-    prove(module, graph, loop, _as_held(example, module))
-    return graph if settings is None else _as_given(graph, settings)
+    own = _shown(loop.steps, encoder, decoder, said)
+    bare = replace(graph, settings=replace(own, dt=graph.settings.dt))
+    prove(module, bare, loop, _as_held(example, module))
+    return _as_given(graph, own)
 
 
-def _as_given(graph: Graph, settings: Settings) -> Graph:
-    """The graph with the settings that its user gave, in what they say and the forward does not."""
-    own = graph.settings
-    if settings.dt != own.dt:
+def _shown(
+    steps: int | None, encoder: Encoder, decoder: Decoder, said: tuple[Assumption, ...]
+) -> Settings:
+    """What a forward shows itself, with a line on an encoder that nobody asked for."""
+    ways = {
+        "current": "each step of the forward gets the same input, so a sample enters as a constant "
+        "current",
+        "bernoulli": "Norse's PoissonEncoder stands in the forward, so a sample enters as random "
+        "spikes",
+    }
+    if encoder.kind in ways:
+        words = f"{ways[encoder.kind]}: the encoder is '{encoder.kind}', gain {encoder.gain:g}."
+        said = (*said, Assumption("encoder", words))
+    length: dict[str, Any] = {} if steps is None else {"steps": steps}
+    return Settings(DT, encoder=encoder, decoder=decoder, assumed=said, **length)
+
+
+def _as_given(graph: Graph, own: Settings) -> Graph:
+    """The graph with what its forward shows, where its user gave nothing else.
+
+    Args:
+        graph: With the settings that its user gave.
+        own: What the forward shows; of dt it shows nothing.
+    """
+    given = graph.settings
+    both = not given.assumes("steps") and not own.assumes("steps")
+    if both and given.steps != own.steps:
         raise BadInput(
-            f"the settings have dt = {settings.dt} s, the layers {own.dt} s. Use one dt."
-        )
-    if settings.steps != own.steps:
-        raise BadInput(
-            f"the settings have steps = {settings.steps}, but the forward loops over {own.steps} "
+            f"the settings have steps = {given.steps}, but the forward loops over {own.steps} "
             f"steps. Give Settings(steps={own.steps}), or an example input with as many steps."
         )
-    decoder = settings.decoder if settings.decoder != Decoder() else own.decoder
-    encoder = settings.encoder if settings.encoder != Encoder() else own.encoder
-    return replace(
-        graph, settings=replace(settings, decoder=decoder, encoder=encoder, assumed=own.assumed)
-    )
+    given = given if own.assumes("steps") else given.given(steps=own.steps)
+    decoder, encoder, said = own.decoder, own.encoder, own.without("steps")
+    if given.decoder != Decoder():
+        decoder, said = given.decoder, own.without("steps", "decoder")
+        if own.decoder != Decoder() and replace(decoder, task=own.decoder.task) != own.decoder:
+            said = (*said, _overridden("decoder", _words(decoder), _words(own.decoder)))
+    if given.encoder != Encoder():
+        encoder, said = given.encoder, tuple(a for a in said if a.key != "encoder")
+        if encoder != own.encoder != Encoder():
+            said = (*said, _overridden("encoder", _words(encoder), _words(own.encoder)))
+    said = (*given.assumed, *said)
+    return replace(graph, settings=replace(given, decoder=decoder, encoder=encoder, assumed=said))
 
 
-def _with_settings(traced: Traced, settings: Settings | None) -> Graph:
+def _overridden(what: str, given: str, own: str) -> Assumption:
+    """The line on what a user gave in the place of what the forward does itself."""
+    words = f"the {what} is {given}, as the settings say; the forward's own is {own}."
+    return Assumption(f"{OVERRIDDEN}{what}", words)
+
+
+def _words(setting: Encoder | Decoder) -> str:
+    """An encoder or a decoder in words."""
+    return f"'{setting.kind}', gain {setting.gain:g}"
+
+
+def _with_settings(traced: Traced, settings: Settings) -> Graph:
     """The graph with its settings, whose dt is that of every neuron layer."""
     if traced.dts:
         first, dt = next(iter(traced.dts.items()))
@@ -351,10 +383,11 @@ def _with_settings(traced: Traced, settings: Settings | None) -> Graph:
                     f"layer '{first}' has dt = {dt} s, but layer '{name}' has {other} s. "
                     "Use one dt for all layers."
                 )
-        settings = settings or Settings(dt=dt)
+        if settings.assumes("dt"):
+            settings = replace(settings, dt=dt)
         if settings.dt != dt:
             raise BadInput(
                 f"the settings have dt = {settings.dt} s, but layer '{first}' has {dt} s. "
                 "Use one dt."
             )
-    return with_readout(replace(traced.graph, settings=settings or Settings()))
+    return with_readout(replace(traced.graph, settings=settings))

@@ -264,6 +264,22 @@ def leak(tau_inv: Array, dt: float) -> Array:
     return frozen((dt * tau_inv).astype(np.float64) if tau_inv.ndim else np.float64(dt * tau_inv))
 
 
+def rate_of(leak: Array, dt: float) -> Array:
+    """The 1/tau whose product with dt is a leak, to the last bit where there is one.
+
+    Args:
+        leak: float64, the part of a state that is lost each step.
+        dt: Length of a step, seconds.
+
+    Returns:
+        float64, 1/s.
+    """
+    near = np.asarray(leak, dtype=np.float64) / dt
+    for other in (np.nextafter(near, -np.inf), np.nextafter(near, np.inf)):
+        near = np.where((near * dt != leak) & (other * dt == leak), other, near)
+    return near
+
+
 @dataclass(frozen=True)
 class StepParameters:
     """A neuron's parameters as its step reads them, in the number type of one `ops`."""

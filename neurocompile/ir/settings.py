@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from neurocompile.errors import BadInput
 
@@ -18,6 +18,8 @@ DecoderKind = Literal["none", "last", "max", "mean", "rate"]
 Task = Literal["none", "reconstruction", "classification"]
 
 MAX_STEPS = 1_000_000  # a longer run is a typing error
+DT, STEPS = 1e-3, 100  # assumed where nobody gives them: seconds, and steps of a sample
+OVERRIDDEN = "overridden "  # before the key of what a user gave in the place of the model's own
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Encoder:
 class Decoder:
     """How the result of a sample is read from the last layer.
 
-    last, max, mean: the last, largest or mean membrane potential of a non-spiking readout.
+    last, max, mean: the last, largest or mean membrane potential of a non-spiking readout. Of a
+                     layer that spikes it is the potential after the reset, and the report says so.
     rate:            spikes per step of a spiking last layer.
     result = gain * reading + offset.
 
@@ -66,12 +69,22 @@ class Assumption:
 
     Attributes:
         key: Name of what was assumed: "steps", "dt", or the field of a layer; "" where an
-            older file does not say.
+            older file does not say. "overridden decoder" is no assumption, but what a user gave
+            in the place of the model's own.
         sentence: Sentence for the user.
     """
 
     key: str
     sentence: str
+
+    @property
+    def overrides(self) -> bool:
+        """Whether a user gave something in the place of the model's own."""
+        return self.key.startswith(OVERRIDDEN)
+
+    def line(self) -> str:
+        """The sentence as a command prints it."""
+        return f"{'note' if self.overrides else 'assumed'}: {self.sentence}"
 
 
 @dataclass(frozen=True)
@@ -84,8 +97,9 @@ class Settings:
         BadInput: If no run could use a value.
 
     Attributes:
-        dt: Length of a step, seconds.
-        steps: Number of steps for which a sample is shown.
+        dt: Length of a step, seconds. Not given, it is 1 ms, and `assumed` says so.
+        steps: Number of steps for which a sample is shown. Not given, it is 100, and `assumed`
+            says so.
         encoder: How a sample becomes input.
         decoder: How the result is read.
         data: Name of the data set that the network was trained on, or "".
@@ -93,8 +107,8 @@ class Settings:
         assumed: What the file did not specify and its reader assumed.
     """
 
-    dt: float = 1e-3
-    steps: int = 100
+    dt: float = cast("float", None)  # to the constructor only, which puts what is assumed
+    steps: int = cast("int", None)
     encoder: Encoder = Encoder()
     decoder: Decoder = Decoder()
     data: str = ""
@@ -102,7 +116,17 @@ class Settings:
     assumed: tuple[Assumption, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.dt is None:
+            self._assume("dt", DT, dt_assumed(DT, "nobody said how long"))
+        if self.steps is None:
+            self._assume("steps", STEPS, steps_assumed(STEPS))
         _check(self)
+
+    def _assume(self, name: str, number: float, said: Assumption) -> None:
+        """Take a number that was not given, and note it, while this is being made."""
+        object.__setattr__(self, name, number)
+        if isinstance(self.assumed, tuple) and not self.assumes(name):
+            object.__setattr__(self, "assumed", (*self.assumed, said))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse.
@@ -117,12 +141,29 @@ class Settings:
             values["assumed_keys"] = [assumption.key for assumption in self.assumed]
         return values
 
-    def given(self, steps: int | None) -> Settings:
-        """These settings with the steps that a user gave, where those of the file were assumed."""
-        others = tuple(assumption for assumption in self.assumed if assumption.key != "steps")
-        if steps is None or others == self.assumed:
-            return self
-        return replace(self, steps=steps, assumed=others)
+    def assumes(self, key: str) -> bool:
+        """Whether something was assumed, by its key."""
+        return any(a.key == key for a in self.assumed if isinstance(a, Assumption))
+
+    def without(self, *keys: str) -> tuple[Assumption, ...]:
+        """What was assumed, but for some keys."""
+        return tuple(assumption for assumption in self.assumed if assumption.key not in keys)
+
+    def given(self, steps: int | None = None, dt: float | None = None) -> Settings:
+        """These settings with the steps or dt that a user gave, where they were assumed."""
+        numbers: dict[str, Any] = {"steps": steps, "dt": dt}
+        taken = {k: n for k, n in numbers.items() if n is not None and self.assumes(k)}
+        return replace(self, **taken, assumed=self.without(*taken)) if taken else self
+
+    def over(self, own: Settings) -> Settings:
+        """These settings of a user, with the dt and steps of a model's own where none was given.
+
+        What was assumed of the model stays, but for what is given here.
+        """
+        left = [key for key in ("dt", "steps") if self.assumes(key)]
+        said = own.without(*({"dt", "steps"} - set(left)))
+        numbers: dict[str, Any] = {key: getattr(own, key) for key in left}
+        return replace(self, **numbers, assumed=(*said, *self.without(*left)))
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
@@ -149,17 +190,24 @@ def steps_assumed(steps: int) -> Assumption:
     """The assumption of a reader whose file does not specify the steps of a sample."""
     return Assumption(
         "steps",
-        f"a sample takes {steps} steps: the file does not say how many. Give --steps where it "
+        f"a sample takes {steps} steps: nobody said how many. Give steps= (--steps) where it "
         "takes others.",
+    )
+
+
+def dt_assumed(dt: float, why: str) -> Assumption:
+    """The assumption of a reader to which nobody said how long a step takes."""
+    return Assumption(
+        "dt", f"a step takes {dt:g} s: {why}. Give dt= (--dt) where it takes another time."
     )
 
 
 def _assumptions(values: dict[str, Any]) -> tuple[Assumption, ...]:
     """The assumptions in a file's metadata; an older file has the sentences only."""
     sentences = values.get("assumed", ())
-    older = steps_assumed(values.get("steps", Settings().steps))
+    older = f"a sample takes {values.get('steps', STEPS)} steps: the file does not say how many."
     keys = values.get("assumed_keys") or [
-        older.key if sentence == older.sentence else "" for sentence in sentences
+        "steps" if str(sentence).startswith(older) else "" for sentence in sentences
     ]
     if len(keys) != len(sentences):
         raise BadInput(

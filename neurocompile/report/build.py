@@ -31,7 +31,7 @@ from neurocompile.place.utilisation import core_table, fit
 from neurocompile.quantize.narrow import Point, as_json
 from neurocompile.quantize.search import Quantized
 
-SCHEMA_VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.4"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
 # What a run fills in about operations and joules; null, or empty, if nothing was run.
 SPENT: dict[str, Any] = {
@@ -46,6 +46,7 @@ def build_report(
     shown: tuple[Evaluation, Counts, Energy] | None,
     net: NetworkNet,
     about: dict[str, Any],
+    said: Sequence[str],
 ) -> dict[str, Any]:
     """The whole report.
 
@@ -56,12 +57,14 @@ def build_report(
         shown: Evaluation, counts and energy of a run; None if there were no data.
         net: Content of network.net, or why there is none.
         about: Result of `provenance`.
+        said: Results of `notes` and `notes_on_run`.
     """
     evaluation = None if shown is None else shown[0]
     return {
         "schema_version": SCHEMA_VERSION,
         **_evaluated(evaluation, trained=quantized is not None),
         **(SPENT if shown is None else _spent(placed, *shown[1:])),
+        "notes": list(said),
         "not_stock": _not_stock(placed.graph),
         "fit": {**fit(placed), "cores": core_table(placed)},
         "quantization": None if quantized is None else _quantization(placed.graph, *quantized),
@@ -100,7 +103,7 @@ def provenance(
         "engines": list(engines),
         "seed": seed,
         "calibration": _calibration(float_graph, calibration),
-        "assumed": [assumption.sentence for assumption in placed.graph.settings.assumed],
+        "assumed": [a.sentence for a in placed.graph.settings.assumed if not a.overrides],
         "digests": {
             "model": model_digest,
             "float_graph": None if float_graph is None else graph_digest(float_graph),

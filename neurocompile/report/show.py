@@ -142,6 +142,7 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     net = report["network_net"]
     rows.append(("network.net", net if report["network_net_written"] else f"not written: {net}"))
     rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
+    rows += [("note", sentence) for sentence in report.get("notes", ())]  # since 1.4
     return rows
 
 

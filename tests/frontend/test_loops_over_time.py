@@ -3,6 +3,8 @@
 The loops that are read are in test_norse_forms.py.
 """
 
+from dataclasses import replace
+
 import norse.torch as norse
 import pytest
 import torch
@@ -13,6 +15,7 @@ from neurocompile.frontend.torch import trace
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 
 STEPS = 8
+HUNDRED = Settings(steps=100)
 
 
 class Net(nn.Module):
@@ -200,7 +203,46 @@ def test_settings_that_are_given_keep_what_the_forward_says():
 
 def test_settings_with_other_steps_than_the_loop_are_refused():
     with pytest.raises(BadInput, match="the settings have steps = 100, but the forward loops over"):
-        trace(Net(lambda m, x: torch.stack(rounds(m, x))), torch.zeros(STEPS, 2, 6), Settings())
+        trace(Net(lambda m, x: torch.stack(rounds(m, x))), torch.zeros(STEPS, 2, 6), HUNDRED)
+
+
+def test_settings_that_leave_the_steps_open_take_those_of_the_loop():
+    example, settings = torch.zeros(STEPS, 2, 6), Settings(data="digits")
+    found = trace(Net(lambda m, x: torch.stack(rounds(m, x))), example, settings).settings
+    assert (found.steps, found.data, found.assumed) == (STEPS, "digits", ())
+
+
+def test_a_decoder_of_the_settings_is_said_to_override_what_the_forward_returns():
+    model, example = Net(lambda m, x: sum(rounds(m, x))), torch.zeros(STEPS, 2, 6)
+    own = trace(model, example).settings
+    settings = Settings(decoder=Decoder("rate", 3.0))
+    found = trace(model, example, settings).settings
+    assert found.decoder == Decoder("rate", 3.0)
+    (said,) = found.assumed
+    assert said.overrides
+    assert said.sentence == (
+        "the decoder is 'rate', gain 3, as the settings say; the forward's own is "
+        f"'{own.decoder.kind}', gain {STEPS}."
+    )
+    for same in (own.decoder, replace(own.decoder, task="classification")):
+        assert trace(model, example, Settings(decoder=same)).settings.assumed == ()
+
+
+def test_an_encoder_that_the_forward_shows_is_said_and_one_of_the_settings_is_not():
+    def constant(m, x):
+        state, outs = None, []
+        for _ in range(STEPS):
+            z, state = m.lif(m.fc(x), state)
+            outs.append(z)
+        return torch.stack(outs)
+
+    found = trace(Net(constant), torch.zeros(2, 6)).settings
+    assert (found.encoder.kind, [a.key for a in found.assumed]) == ("current", ["encoder"])
+    assert "a constant current: the encoder is 'current', gain 1." in found.assumed[0].sentence
+    asked = Settings(encoder=Encoder("bernoulli", 0.5))
+    found = trace(Net(constant), torch.zeros(2, 6), asked).settings
+    assert found.encoder == asked.encoder
+    assert [a.key for a in found.assumed] == ["overridden encoder"]
 
 
 def test_a_long_loop_is_read_in_seconds():

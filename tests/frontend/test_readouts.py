@@ -60,7 +60,7 @@ def test_its_potential_is_what_the_module_gives_out(kind, dt):
 
 def test_it_is_said():
     model, shape = ends_in("linear")
-    said = trace(model, torch.zeros(1, *shape)).settings.assumed[0]
+    said = trace(model, torch.zeros(1, *shape)).settings.assumed[-1]
     assert said.key == "readout"
     assert said.sentence.startswith("the network ends in layer '2' (Linear), and only neurons")
 

@@ -285,8 +285,14 @@ def test_layers_with_unequal_dt_are_refused_by_both_names():
 def test_settings_with_another_dt_than_the_layers_are_refused():
     net = norse.SequentialState(norse.LIFCell(dt=0.002))
     assert "the settings have dt = 0.001 s, but layer '0' has 0.002 s" in refusal(
-        net, 1, 3, settings=Settings(), kind=BadInput
+        net, 1, 3, settings=Settings(dt=0.001), kind=BadInput
     )
+
+
+def test_settings_that_leave_the_step_open_take_that_of_the_layers_which_is_not_assumed():
+    net = norse.SequentialState(norse.LIFCell(dt=0.002))
+    settings = trace(net, torch.zeros(1, 3), Settings(steps=5)).settings
+    assert (settings.dt, settings.steps, settings.assumed) == (0.002, 5, ())
 
 
 def test_weights_that_are_not_finite_are_counted_and_the_first_is_named():

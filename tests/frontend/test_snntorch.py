@@ -12,11 +12,14 @@ from random_snntorch import NEURONS, step  # noqa: E402
 from snntorch import utils  # noqa: E402
 
 import neurocompile as nc  # noqa: E402
+from neurocompile import frontend  # noqa: E402
 from neurocompile.chip.read import load_chip  # noqa: E402
 from neurocompile.compiler import compile  # noqa: E402
-from neurocompile.errors import Unsupported  # noqa: E402
+from neurocompile.errors import BadInput, Unsupported  # noqa: E402
+from neurocompile.frontend.save import save  # noqa: E402
 from neurocompile.frontend.torch import trace  # noqa: E402
 from neurocompile.ir.neurons import IAF, LIBox, LIFBox  # noqa: E402
+from neurocompile.ir.reference import run_float  # noqa: E402
 from neurocompile.ir.settings import Settings  # noqa: E402
 
 
@@ -380,10 +383,27 @@ def test_neurons_without_a_rule_are_refused_by_name_with_what_to_use(made, words
 
 def test_a_step_that_nobody_gave_a_length_is_noted_as_assumed():
     model = nn.Sequential(nn.Linear(3, 3), neuron(init_hidden=True))
-    steps, assumed = trace(model, torch.zeros(1, 3)).settings.assumed
-    assert (steps.key, assumed.key) == ("steps", "dt")
-    assert assumed.sentence.startswith("a step takes 0.001 s: a Leaky does not say how long.")
-    assert trace(model, torch.zeros(1, 3), Settings()).settings.assumed == ()
+    for given in (None, Settings(), Settings(data="digits")):
+        steps, assumed = trace(model, torch.zeros(1, 3), given).settings.assumed
+        assert (steps.key, assumed.key) == ("steps", "dt")
+        assert assumed.sentence.startswith("a step takes 0.001 s: a Leaky does not say how long.")
+    assert trace(model, torch.zeros(1, 3), Settings(1e-3, 100)).settings.assumed == ()
+
+
+def test_the_length_of_a_step_that_a_file_assumed_can_be_given_later_with_the_same_spikes(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 5), neuron(init_hidden=True), nn.Linear(5, 3))
+    assumed = save(model, tmp_path / "net.pt", torch.zeros(1, 3), settings=Settings(steps=20))
+    given = frontend.load(tmp_path / "net.pt", dt=7e-4)
+    assert (given.settings.dt, given.settings.steps) == (7e-4, 20)
+    assert [a.key for a in given.settings.assumed] == ["readout"]
+    x = np.random.default_rng(0).random((20, 3)) * 3
+    before, after = (run_float(graph, x)[0] for graph in (assumed, given))
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        np.testing.assert_allclose(after[name], values, rtol=1e-12)
+    save(model, tmp_path / "net.pt", torch.zeros(1, 3), settings=Settings(1e-3, 20))
+    with pytest.raises(BadInput, match=r"says the length of its step itself, 0.001 s. Leave out"):
+        frontend.load(tmp_path / "net.pt", dt=7e-4)
 
 
 @pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")

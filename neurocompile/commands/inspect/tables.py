@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from neurocompile.ir.settings import OVERRIDDEN
 from neurocompile.terminal.tables import Facts, Page, Part, Table
 from neurocompile.terminal.words import number_of
 
@@ -51,8 +52,9 @@ def _summary(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "data", settings["data"] or "not stated"
     for name, value in settings["training"].items():
         yield f"training: {name}", str(value)
-    for sentence in settings.get("assumed", ()):
-        yield "assumed", sentence
+    sentences, keys = settings.get("assumed", ()), settings.get("assumed_keys", ())
+    for key, sentence in zip(keys, sentences, strict=True):
+        yield "note" if key.startswith(OVERRIDDEN) else "assumed", sentence
 
 
 def _named(settings: dict[str, Any]) -> str:

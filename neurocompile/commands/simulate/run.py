@@ -37,6 +37,7 @@ from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.fixed import CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.report.notes import notes, notes_on_run
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def simulate_artifact(
         "spikes_compared": exactness.spikes_compared,
         "membrane_values_compared": exactness.membrane_values_compared,
         "mismatches": exactness.mismatches,
+        "notes": notes(graph)
+        + notes_on_run(graph, stimulus.data, stimulus.steps, totals.spikes, {}),
         "samples_per_second": len(stimulus) / seconds,
         "recording": None if keep.to is None else str(keep.to),
     }

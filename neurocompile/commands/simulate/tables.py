@@ -34,5 +34,7 @@ def _summary(simulation: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if len(simulation["engines"]) > 1:
         yield "exactness", exactness(simulation)
     yield "speed", f"{simulation['samples_per_second']:.1f} samples/s on {simulation['engines'][0]}"
+    for sentence in simulation["notes"]:
+        yield "note", sentence
     if simulation["recording"]:
         yield "recording", simulation["recording"]

@@ -28,7 +28,7 @@ from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD
-from neurocompile.ir.settings import Assumption, Encoder, Settings, steps_assumed
+from neurocompile.ir.settings import DT, Assumption, Encoder, Settings, dt_assumed
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -39,7 +39,7 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
 
     Args:
         file: Its layers.
-        dt: Length of a step, seconds; that of `Settings()` where None, which `assumed` then says.
+        dt: Length of a step, seconds; 1 ms where None, which `assumed` then says.
         reset_interval: Steps of a sample, after which netx clears every layer; 0 where it never
             does; None where nobody says, and it is taken to do so.
 
@@ -79,8 +79,7 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
         for name, v in starts.items():
             _started(name, nodes[name], v)  # else its early spikes are still on their way
     encoder = Encoder("current" if driven else "spikes")
-    plain = Settings(encoder=encoder, steps=reset_interval or Settings().steps)
-    assumed = [] if reset_interval else [steps_assumed(plain.steps)]
+    assumed: list[Assumption] = []
     if reset_interval is None and any(v is None or v.any() for v in starts.values()):
         sentence = (
             "a reset before each sample: the biases act before the first input arrives, and the "
@@ -95,12 +94,9 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
         )
         assumed.append(Assumption("entries", sentence))
     if dt is None:
-        sentence = (
-            f"dt = {plain.dt:g} s: a .net file does not hold the length of a step. Give --dt "
-            "SECONDS where it is another."
-        )
-        assumed.append(Assumption("dt", sentence))
-    return Graph(nodes, tuple(edges), replace(plain, dt=dt or plain.dt, assumed=tuple(assumed)))
+        assumed.append(dt_assumed(DT, "a .net file does not hold it"))
+    plain = Settings(encoder=encoder, assumed=tuple(assumed))
+    return Graph(nodes, tuple(edges), plain.given(steps=reset_interval or None, dt=dt))
 
 
 def _check_spiking(nodes: dict[str, Any], last: str) -> None:

@@ -22,7 +22,7 @@ from neurocompile.ir.checks import check_shape, naming_layer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Add, Delay, Input, LinearMap, Shape, size
-from neurocompile.ir.settings import Assumption, Settings, steps_assumed
+from neurocompile.ir.settings import Assumption, Settings, dt_assumed
 from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.verify import verify
 
@@ -41,11 +41,7 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
     assumed: list[Assumption] = []
     if dt is None:
         dt = DEFAULT_DT
-        sentence = (
-            f"dt = {dt:g} s: NIR files do not hold the length of a step. Give --dt SECONDS where "
-            "it is another."
-        )
-        assumed.append(Assumption("dt", sentence))
+        assumed.append(dt_assumed(dt, "NIR files do not hold it"))
     flat = flatten(graph)
     edges = Edges(flat.edges)
     reset = reset_of(graph, flat, dt, assumed) if reset is None else reset
@@ -53,7 +49,6 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
     delayed = _delayed(flat, edges, closing)
     names = _order(flat, edges, delayed)
     network = _joined(flat, edges, names, delayed, parts)
-    assumed.append(steps_assumed(Settings().steps))
     network = Graph(network.nodes, network.edges, Settings(dt=dt, assumed=tuple(assumed)))
     return _ends(verify(network, "float"), flat)
 

@@ -75,7 +75,16 @@ def read_own(
             f"its stage is {str(declared)[:40]!r}, but its nodes are {stage}. {REBUILD}."
         )
     if dt is not None and dt != graph.settings.dt:
-        raise BadInput(f"its step is {graph.settings.dt} s, but {dt} s was given. Leave out --dt.")
+        assumed = graph.settings.assumes("dt")
+        raise BadInput(
+            f"its step is {graph.settings.dt} s, but {dt} s was given. "
+            + (
+                "Give dt= (--dt) where the model is read from which it was written, and export it "
+                "again."
+                if assumed
+                else "Leave out dt= (--dt)."
+            )
+        )
     apart = {name: arrays[name] for n in in_file if (name := model.graph.initializer[n].name)}
     _check_same(model, verify(graph, stage), apart)
     return graph

@@ -27,7 +27,7 @@ from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES, check_functions, neuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
-from neurocompile.ir.settings import Assumption, Settings, steps_assumed
+from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import MAX_NODES, verify
 
 OPSETS = (9, defs.onnx_opset_version())  # of standard ONNX; rules know how each changed
@@ -262,9 +262,6 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
         raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not a JSON object.")
     said = dict(graph.dts)
     settings = Settings.from_dict(given)
-    if "steps" not in given:
-        assumed = (*settings.assumed, steps_assumed(settings.steps))
-        settings = replace(settings, assumed=assumed)
     if "dt" in given:
         said["the metadata"] = settings.dt
     if dt is not None:
@@ -277,7 +274,4 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
             "nothing says how long a step is. Give the neurons their input dt in seconds, the file "
             f'a metadata entry {SETTINGS_KEY} = {{"dt": 0.001}}, or the command --dt SECONDS.'
         )
-    if not said:
-        sentence = f"dt = {settings.dt:g} s: the file has no neurons and does not say it."
-        return replace(settings, assumed=(*settings.assumed, Assumption("dt", sentence)))
-    return replace(settings, dt=next(iter(said.values())))
+    return settings.given(dt=next(iter(said.values()))) if said else settings

@@ -33,7 +33,6 @@ from neurocompile.frontend.stateful import (
     expansion_of,
     just_below,
     prove,
-    rate_of,
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
@@ -79,7 +78,7 @@ def _(module: Any, site: Site) -> Parts:
     _check_minimum(module, site)
     leak = _leak(module, site, "mem")
     gain = None if module.norm_input else scaling(1 / leak, site.in_shape)
-    return _proved(module, site, Parts(neurons.LIBox(rate_of(leak, site.dt), ZERO), gain))
+    return _proved(module, site, Parts(neurons.LIBox(neurons.rate_of(leak, site.dt), ZERO), gain))
 
 
 def _spiking_layer(module: Any, site: Site) -> Parts:
@@ -101,10 +100,10 @@ def _spiking_layer(module: Any, site: Site) -> Parts:
     if has_current:
         current = _leak(module, site, "syn")
         factor = factor * (1 - current)
-        rates = rate_of(current, site.dt), rate_of(leak, site.dt)
+        rates = neurons.rate_of(current, site.dt), neurons.rate_of(leak, site.dt)
         neuron = neurons.LIF(*rates, ZERO, **levels)
     else:
-        neuron = neurons.LIFBox(rate_of(leak, site.dt), ZERO, **levels)
+        neuron = neurons.LIFBox(neurons.rate_of(leak, site.dt), ZERO, **levels)
     gain = scaling(factor, site.in_shape)
     return _proved(module, site, Parts(neuron, gain, _recurrent(module, site)))
 

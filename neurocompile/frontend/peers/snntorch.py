@@ -31,7 +31,6 @@ from neurocompile.frontend.stateful import (
     calling_of,
     copy_of,
     prove,
-    rate_of,
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
@@ -105,8 +104,8 @@ def _(module: Any, site: Site) -> Parts:
                 f"Use a {what} below 1, or Leaky(beta=1).",
             )
     leaks: dict[str, Any] = {
-        "tau_syn_inv": rate_of(syn, site.dt),
-        "tau_mem_inv": rate_of(mem, site.dt),
+        "tau_syn_inv": neurons.rate_of(syn, site.dt),
+        "tau_mem_inv": neurons.rate_of(mem, site.dt),
     }
     neuron: Any
     if _never_resets(module):
@@ -144,7 +143,7 @@ def _without_current(module: Any, site: Site, leak: Array, factor: Array | None)
         neuron = neurons.Integrator() if silent else neurons.IAF(**_spiking(module, site, leak))
     else:
         gain = scaling(1 / leak if factor is None else factor, site.in_shape)
-        leaks: dict[str, Any] = {"tau_mem_inv": rate_of(leak, site.dt), "v_leak": ZERO}
+        leaks: dict[str, Any] = {"tau_mem_inv": neurons.rate_of(leak, site.dt), "v_leak": ZERO}
         if _never_resets(module):
             neuron = neurons.LIBox(**leaks)
         else:

@@ -31,7 +31,6 @@ from neurocompile.frontend.stateful import (
     expansion_of,
     just_below,
     prove,
-    rate_of,
 )
 from neurocompile.ir import neurons, nodes
 from neurocompile.ir.arrays import Array
@@ -150,8 +149,8 @@ def _(module: Any, site: Site) -> Parts:
             )
         leaks[what] = 1 - np.asarray(kept, dtype=np.float64)
     made = neurons.LIF(
-        rate_of(leaks["c_decay"], site.dt),
-        rate_of(leaks["v_decay"], site.dt),
+        neurons.rate_of(leaks["c_decay"], site.dt),
+        neurons.rate_of(leaks["v_decay"], site.dt),
         np.zeros(()),
         **_levels(module, site),
     )
@@ -213,7 +212,7 @@ def _inner(module: Any, site: Site) -> Parts:
 def _leaky(module: Any, site: Site, kind: type, leak: Array) -> Parts:
     """A neuron with a leak towards v_reset, whose input is multiplied by the leak or is not."""
     levels = _levels(module, site)
-    made = neurons.LIFBox(rate_of(leak, site.dt), levels["v_reset"], **levels)
+    made = neurons.LIFBox(neurons.rate_of(leak, site.dt), levels["v_reset"], **levels)
     gain = None if module.decay_input else scaling(1 / leak, site.in_shape)
     return _proved(module, site, kind, made, gain)
 

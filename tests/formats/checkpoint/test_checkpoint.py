@@ -63,6 +63,7 @@ def content_of(data):
 def test_what_is_loaded_is_what_was_saved(tmp_path):
     model = network()
     settings = Settings(
+        dt=1e-3,
         steps=7,
         encoder=Encoder("current", 2.0),
         decoder=Decoder("last", 0.5, 0.1, "reconstruction"),

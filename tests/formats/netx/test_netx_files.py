@@ -144,7 +144,7 @@ def put(path, key, value):
 def test_a_file_of_others_has_its_time_assumed_and_said(plain):
     graph = load_net(plain)
     assert list(graph.nodes) == ["input", "layer1_synapse", "layer1"]
-    assert [each.key for each in graph.settings.assumed] == ["steps", "dt"]
+    assert [each.key for each in graph.settings.assumed] == ["dt", "steps"]
     assert load_net(plain, dt=5e-4).settings.dt == 5e-4
 
 
@@ -152,7 +152,7 @@ def test_without_a_reset_a_bias_has_acted_once_when_the_first_spike_arrives(plai
     put(plain, "layer/1/bias", np.array([2, -3]))
     graph = load_net(plain, reset_interval=0)
     assert graph.nodes["layer1"].v_init.tolist() == [2 * 64, -3 * 64]
-    assert [each.key for each in graph.settings.assumed] == ["steps", "dt"]
+    assert [each.key for each in graph.settings.assumed] == ["dt", "steps"]
 
 
 def test_with_a_reset_a_layer_starts_at_zero_which_is_assumed_and_said_where_a_bias_shows_it(plain):

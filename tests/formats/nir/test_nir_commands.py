@@ -44,12 +44,12 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
         "--data", spikes, "--samples", 2, "--steps", 20, "--engine", "fixed", "--engine", "onnx",
     )  # fmt: skip
     assert code == 0, progress
-    assert "assumed: dt = 0.0001 s" in progress
-    assert "steps" not in progress.split("assumed: ", 1)[1].splitlines()[0]
+    assert "assumed: a step takes 0.0001 s" in progress
+    assert "a sample takes" not in progress
     assert "assumed" in text
     report = json.loads((out / "report.json").read_text())
     step, reset = report["provenance"]["assumed"]
-    assert step.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    assert step.startswith("a step takes 0.0001 s: NIR files do not hold it.")
     assert reset.startswith("reset zero: at a spike of layer '1' and 1 more v goes to v_reset: the")
     words = "the other reset: on 2 samples --reset subtract gives "
     assert words in " ".join(progress.split())
@@ -59,7 +59,7 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
 
 
 def test_steps_that_are_not_given_are_assumed_and_said(tmp_path):
-    words = "a sample takes 100 steps: the file does not say how many."
+    words = "a sample takes 100 steps: nobody said how many."
     told = ("--dt", "1e-4", "--reset", "zero")
     code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", *told, "--json")
     (sentence,) = json.loads(text)["settings"]["assumed"]
@@ -105,7 +105,7 @@ def test_files_that_hold_their_own_step_take_no_dt():
     model = ROOT / "examples/models/mnist_autoencoder.pt"
     code, _, stderr = call("inspect", model, "--dt", "1e-3")
     assert code == 2
-    assert "says the length of its step itself. Leave out --dt." in stderr
+    assert "says the length of its step itself, 0.001 s. Leave out dt= (--dt)." in stderr
 
 
 def test_a_network_goes_from_snntorch_to_lava_with_one_command(tmp_path):
@@ -120,7 +120,7 @@ def test_a_network_goes_from_snntorch_to_lava_with_one_command(tmp_path):
 
 def test_a_nir_file_goes_to_lava_with_one_command(tmp_path):
     text = run(ROOT / "examples/from_nir_file.py", "--samples", 1, cwd=tmp_path)
-    assert text.startswith("assumed: dt = 0.0001 s")
+    assert text.startswith("assumed: a step takes 0.0001 s")
     assert "Lava and our fixed engine: 0 of " in text
 
 

@@ -66,7 +66,7 @@ def test_the_step_is_assumed_and_said_where_the_file_is_snntorchs(tmp_path):
     assert graph.settings.dt == 1e-4
     dt, reset, steps = graph.settings.assumed
     assert (dt.key, reset.key, steps.key) == ("dt", "reset", "steps")
-    assert dt.sentence.startswith("dt = 0.0001 s: NIR files do not hold the length of a step.")
+    assert dt.sentence.startswith("a step takes 0.0001 s: NIR files do not hold it.")
     _, graph = loaded("snntorch_leaky", tmp_path, dt=1e-4, reset="zero")
     assert [each.key for each in graph.settings.assumed] == ["steps"]
 

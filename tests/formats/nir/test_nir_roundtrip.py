@@ -120,7 +120,7 @@ def box_network(seed=0):
         "fc2": Linear(rng.normal(size=(4, 8)).astype(np.float32), np.zeros(4, np.float32)),
         "lif2": neuron("box", v_th=0.1),
     }
-    return chain(nodes, Settings(dt=1e-3))
+    return chain(nodes, Settings(1e-3, 100))
 
 
 def test_norse_runs_what_we_write_and_gives_our_spikes(tmp_path):

@@ -376,10 +376,10 @@ def test_dt_comes_from_neurons_metadata_or_the_caller(dt, settings, asked):
 
 def test_a_file_that_needs_no_dt_says_which_was_assumed():
     settings = from_onnx(plain([node("Identity", ["x"], "y")], [*TIMED, 3], ["y"])).settings
-    steps, dt = settings.assumed
-    assert (steps.key, dt.key) == ("steps", "dt")
-    assert dt.sentence == "dt = 0.001 s: the file has no neurons and does not say it."
-    assert steps.sentence.startswith("a sample takes 100 steps: the file does not say")
+    dt, steps = settings.assumed
+    assert (dt.key, steps.key) == ("dt", "steps")
+    assert dt.sentence.startswith("a step takes 0.001 s: nobody said how long.")
+    assert steps.sentence.startswith("a sample takes 100 steps: nobody said how many.")
 
 
 def test_the_metadata_may_hold_the_other_settings():
