@@ -34,7 +34,7 @@ from neurocompile.energy.steps import StepWork
 from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.engines.progress import Progress, Tell, silent
 from neurocompile.engines.score import require_labels
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, path_of
 from neurocompile.formats.artifact import check_target, digest, write_artifact
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.formats.netx.write import NetworkNet, network_net
@@ -240,7 +240,12 @@ class Compiled:
             NotInstalled: If an engine cannot run here.
             CheckFailed: If two engines differ in a single bit.
         """
-        engines = (engines,) if isinstance(engines, str) else tuple(engines)
+        engines = _names(engines)
+        if not callable(progress):
+            raise BadInput(
+                f"progress is of the type {type(progress).__name__}. Give a function of an engine, "
+                "the samples done and their number, or leave it out."
+            )
         require_engines(engines)
         asked = self.sampling if data is None else sampling_of(data)
         stimulus = load_stimulus(asked, self._own, usual_samples(engines))
@@ -318,7 +323,7 @@ class Compiled:
         Raises:
             BadInput: If the directory exists, or cannot be written.
         """
-        out = Path(out)
+        out = path_of(out, "the directory to write")
         check_target(out, force)
         report = self.report
         files = {"fixed.onnx": to_bytes(self.fixed_graph), "report.json": json_bytes(report)}
@@ -435,6 +440,18 @@ def _check_samples(graph: Graph, sampling: Sampling) -> None:
     if isinstance(sampling.source, Data):
         check_data(graph, sampling.source, sampling.steps or graph.settings.steps)
         require_labels(graph, sampling.source)
+
+
+def _names(engines: str | Sequence[str]) -> tuple[str, ...]:
+    """The engines that a user named."""
+    if isinstance(engines, str):
+        return (engines,)
+    if not isinstance(engines, Sequence):
+        raise BadInput(
+            f"the engines are of the type {type(engines).__name__}. Give one name or a sequence "
+            "of names, such as ('lava', 'fixed')."
+        )
+    return tuple(engines)
 
 
 def _check_bits(bits: int | Narrowest) -> None:

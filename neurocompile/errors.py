@@ -4,6 +4,9 @@ A message names the layer or file, what was found, what is allowed and what to d
 Any other exception is a bug of ours and keeps its traceback.
 """
 
+from os import PathLike
+from pathlib import Path
+
 
 class NeurocompileError(Exception):
     """Base of all errors that a user can act on."""
@@ -49,6 +52,24 @@ class NotInstalled(NeurocompileError):
     """An optional package is needed and missing."""
 
     exit_code = 4
+
+
+def path_of(given: object, what: str) -> Path:
+    """A path that a user gave.
+
+    Args:
+        given: What was given.
+        what: What it is a path of, for the error message: "the file to write".
+
+    Raises:
+        BadInput: If it is no text and no path.
+    """
+    if not isinstance(given, str | PathLike):
+        raise BadInput(
+            f"{what} is of the type {type(given).__name__}. Give its path, as a text or a "
+            "pathlib.Path."
+        )
+    return Path(given)
 
 
 def _printable(text: str) -> str:

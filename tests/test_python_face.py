@@ -313,6 +313,33 @@ def test_an_engine_or_a_folder_is_refused_before_any_work(compiled, tmp_path, mo
         (lambda: nc.Settings(encoder=nc.Encoder("bernouli")), "encoder kind 'bernouli' is unknown"),
         (lambda: nc.Settings(encoder="bernoulli"), "Use an Encoder"),
         (lambda: nc.Settings(decoder=nc.Decoder("last", gain="2")), "decoder gain is '2'"),
+        (
+            lambda: nc.Settings(encoder=nc.Encoder("bernoulli", 0)),
+            "the encoder 'bernoulli' is 0. It",
+        ),
+        (lambda: nc.Settings(encoder=nc.Encoder("bernoulli", -1)), "use a number above 0"),
+        (lambda: nc.Settings(encoder=nc.Encoder("current", 0)), "use any number but 0"),
+        (lambda: nc.Settings(encoder=nc.Encoder("spikes", 0.5)), "for spikes enter as they are"),
+        (lambda: nc.Settings(decoder=nc.Decoder("rate", 0)), "every result is its offset"),
+        (
+            lambda: nc.Settings(decoder=nc.Decoder("rate", -2, task="classification")),
+            "the gain of the decoder is -2, but the class is the largest result",
+        ),
+        (lambda: nc.Data("mine", "x", [[0.5, 1.0]]), "of the type list (no array). Give a numpy"),
+        (lambda: nc.Data("mine", "x", np.array([["a"]])), "of the type ndarray (<U1 (1, 1))"),
+        (lambda: nc.Data("mine", "x", np.zeros(3)), "of the type ndarray (float64 (3,))"),
+        (lambda: nc.Data("mine", "y", np.zeros((1, 4))), "the kind 'y'. Give a text, and 'x'"),
+        (lambda: nc.Data(3, "x", np.zeros((1, 4))), "the data have the name 3"),
+        (lambda: nc.Data("mine", "x", np.zeros((1, 4)), [0]), "the labels are of the type list"),
+        (lambda: nc.Data("mine", "x", np.zeros((2, 4)), np.zeros(1)), "array of 2 whole numbers"),
+        (lambda: nc.load_data(3), "the data source is of the type int. Give a text"),
+        (lambda: nc.load_data("digits", samples="a"), "but a were asked for. Ask for 1 to 360."),
+        (lambda: nc.load(None), "the model is of the type NoneType. Give its path"),
+        (lambda: nc.load("spikes.nir", dt="a"), "dt is 'a'. Use a number of seconds above 0"),
+        (lambda: nc.load_chip(3), "the chip is of the type int. Give its path"),
+        (lambda: nc.write_nir(None, "spikes.nir"), "of the type NoneType. Give a graph from load"),
+        (lambda: nc.write_nir(None, 3), "the file to write is of the type int. Give its path"),
+        (lambda: nc.results(None, None), "the network is of the type NoneType. Give a graph"),
         (lambda: nc.Sampling(samples=0), "samples is 0. Use a whole number from 1 to"),
         (lambda: nc.Sampling(seed=-1), "seed is -1. Use a whole number from 0 to"),
         (lambda: nc.Sampling(steps=2.5), "steps is 2.5"),
@@ -327,3 +354,41 @@ def test_a_value_that_no_run_could_use_is_refused_where_it_is_written(make, said
     with pytest.raises(BadInput) as caught:
         make()
     assert said in str(caught.value)
+
+
+def test_a_negative_gain_of_a_decoder_turns_a_regression_around():
+    assert nc.Settings(decoder=nc.Decoder("rate", -2.0)).decoder.gain == -2.0
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda made: made.export(None),
+            "the directory to write is of the type NoneType.",
+        ),
+        (
+            lambda made: made.run(engines=None),
+            "the engines are of the type NoneType. Give",
+        ),
+        (lambda made: made.run(engines=3), "the engines are of the type int"),
+        (lambda made: made.run(progress=None), "progress is of the type NoneType. Give a function"),
+    ],
+)
+def test_a_wrong_type_gets_a_sentence_from_what_is_compiled(compiled, call, said):
+    with pytest.raises(BadInput) as caught:
+        call(compiled)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("target", [None, 3])
+def test_a_wrong_type_gets_a_sentence_from_save(network, example, target):
+    with pytest.raises(BadInput, match="the file to write is of the type"):
+        nc.save(network, target, example)
+
+
+def test_what_a_training_cannot_keep_is_refused_by_save(network, example, tmp_path):
+    settings = nc.Settings(steps=6, training={"a": object()})
+    with pytest.raises(BadInput, match="the settings cannot be stored"):
+        nc.save(network, tmp_path / "net.pt", example, settings=settings)
+    assert not list(tmp_path.iterdir())

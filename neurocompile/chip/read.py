@@ -34,7 +34,7 @@ from neurocompile.chip.record import (
     Quantity,
     dimensions,
 )
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, path_of
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
@@ -51,6 +51,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
     Raises:
         BadInput: If there is no such chip, or its file breaks a rule of this module.
     """
+    path_of(name_or_path, "the chip")
     path = find_target(name_or_path)
     chip = _Reader(path).chip()
     if str(name_or_path) in chip_names() and chip.name != str(name_or_path):

@@ -126,7 +126,9 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     if found != shape and not flattened:
         raise BadInput(
             f"data '{data.name}': a sample has shape {found}, but the network "
-            f"takes {shape}. Reshape the data, or choose a model trained on them."
+            f"takes {shape}. Reshape the data, or choose a model trained on them. The shape is "
+            "that of the model's example, without its batch and, where the layers take all steps "
+            "at once, without its steps: (N, ...), or (T, N, ...)."
         )
     if data.kind == "spikes" and encoder.kind == "current":
         raise BadInput(

@@ -51,6 +51,7 @@ class Data:
     digest: str = ""
 
     def __post_init__(self) -> None:
+        _check(self)
         object.__setattr__(self, "digest", self.digest or _digest(self.values, self.labels))
         for array in (self.values, self.labels):
             if array is not None:
@@ -65,7 +66,7 @@ class Data:
         Raises:
             BadInput: If there are fewer.
         """
-        if not 1 <= samples <= len(self):
+        if type(samples) is not int or not 1 <= samples <= len(self):
             raise BadInput(
                 f"data source {self.name!r} has {len(self)} samples, but {samples} were asked for. "
                 f"Ask for 1 to {len(self)}."
@@ -99,6 +100,11 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
         BadInput: If there is no such source, its content is invalid or it has too few samples.
         NotInstalled: If the package that ships the data is missing.
     """
+    if not isinstance(source, str):
+        raise BadInput(
+            f"the data source is of the type {type(source).__name__}. Give a text, such as "
+            "'digits' or the path of a .npz file."
+        )
     name, _, part = source.partition(":")
     makers: dict[str, Callable[[bool], Data]] = {"mnist5k": _mnist5k, "digits": _digits}
     if name in makers and part in ("", "train"):
@@ -331,6 +337,29 @@ def _file(path: Path) -> Data:
         np.ascontiguousarray(values, np.float32),
         None if labels is None else labels.astype(np.int64),
     )
+
+
+def _check(data: Data) -> None:
+    """Refuse what no run could use, where a user makes samples of an own array."""
+    if not isinstance(data.name, str) or data.kind not in ("x", "spikes"):
+        raise BadInput(
+            f"the data have the name {data.name!r} and the kind {data.kind!r}. Give a text, and "
+            "'x' for values to be encoded or 'spikes' for spikes (n, steps, ...)."
+        )
+    values, labels = data.values, data.labels
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.ndim < 2:
+        found = f"{values.dtype} {values.shape}" if hasattr(values, "dtype") else "no array"
+        raise BadInput(
+            f"data '{data.name}': the values are of the type {type(values).__name__} ({found}). "
+            "Give a numpy array of numbers, samples first: np.asarray(values, dtype=np.float32)."
+        )
+    if labels is not None and (
+        not isinstance(labels, np.ndarray) or labels.shape != values.shape[:1]
+    ):
+        raise BadInput(
+            f"data '{data.name}': the labels are of the type {type(labels).__name__}. Give a numpy "
+            f"array of {len(values)} whole numbers, one per sample."
+        )
 
 
 def _digest(values: NDArray, labels: NDArray | None) -> str:

@@ -29,8 +29,9 @@ class ResetLoss:
         samples: Number of samples that were run.
         spikes, other_spikes: Number of spikes of all layers, as it is and with the other reset.
         different: Number of neurons x steps x samples in which the two differ.
-        error, other_error: Mean squared error of the reconstruction, or part of the samples that
-            are classified wrong; None if the network has neither task.
+        error, other_error: Mean squared error of the reconstruction; None without one.
+        accuracy, other_accuracy: Part of the samples that are classified right; None without
+            labels or a task that reads them.
     """
 
     reset: Reset
@@ -40,6 +41,8 @@ class ResetLoss:
     different: int
     error: float | None
     other_error: float | None
+    accuracy: float | None
+    other_accuracy: float | None
 
     def sentence(self) -> str:
         """The comparison as one line of text."""
@@ -47,9 +50,11 @@ class ResetLoss:
             f"on {self.samples} samples --reset {self.reset} gives {self.other_spikes:,} spikes "
             f"instead of {self.spikes:,}; {self.different:,} differ"
         )
-        if self.error is None or self.other_error is None:
-            return words
-        return f"{words}; output error {self.other_error:.4g} instead of {self.error:.4g}"
+        if self.accuracy is not None and self.other_accuracy is not None:
+            return f"{words}; accuracy {self.other_accuracy:.1%} instead of {self.accuracy:.1%}"
+        if self.error is not None and self.other_error is not None:
+            return f"{words}; output error {self.other_error:.4g} instead of {self.error:.4g}"
+        return words
 
 
 def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int) -> ResetLoss:
@@ -74,19 +79,20 @@ def compare_resets(graph: Graph, reset: Reset, data: Data, steps: int, seed: int
         values=data.values if task == "reconstruction" and data.kind == "x" else None,
         labels=data.labels if task == "classification" else None,
     )
+    scores = [_score(graph, goal, run) for run in (own, other)]
     return ResetLoss(
         reset,
         samples,
         sum(int(spikes.sum()) for spikes in own.spikes.values()),
         sum(int(spikes.sum()) for spikes in other.spikes.values()),
         sum(int((own.spikes[name] != spikes).sum()) for name, spikes in other.spikes.items()),
-        _error(graph, goal, own),
-        _error(graph, goal, other),
+        *(score.mse for score in scores),
+        *(score.accuracy for score in scores),
     )
 
 
-def _error(graph: Graph, goal: Wanted, run: FloatRecording) -> float | None:
-    """Error of the decoded results, per value or per sample."""
+def _score(graph: Graph, goal: Wanted, run: FloatRecording) -> Score:
+    """The decoded results against what they should be."""
     score = Score(graph, goal)
     score.add(0, run)
-    return score.mse if score.accuracy is None else 1 - score.accuracy
+    return score

@@ -38,6 +38,10 @@ def results(graph: Graph, data: Data, *, seed: int = 0) -> Array:
         BadInput: If the network has no decoder, or the data do not have its input shape.
         DoesNotFit: If a sample exceeds the chip's registers.
     """
+    for what, given, kind in (("the network", graph, Graph), ("the data", data, Data)):
+        if not isinstance(given, kind):
+            cure = "a graph from load" if kind is Graph else "samples from load_data, or a Data"
+            raise BadInput(f"{what} is of the type {type(given).__name__}. Give {cure}.")
     if graph.settings.decoder.kind == "none":
         raise BadInput(
             "the network has no decoder: it has spikes, but no results to read. Save the model "

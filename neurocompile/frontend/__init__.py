@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.errors import BadInput, NotInstalled, path_of
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape
@@ -55,15 +55,18 @@ def load(
         Unsupported: If there is no rule for a layer.
         NotInstalled: If the reader's packages are absent.
     """
-    if Path(path).suffix.lower() == ".net":
-        graph = _read_net(Path(path), dt, input_shape, reset_interval)
+    path = path_of(path, "the model")
+    if dt is not None and (isinstance(dt, bool) or not isinstance(dt, int | float)):
+        raise BadInput(f"dt is {dt!r}. Use a number of seconds above 0, such as 1e-3.")
+    if path.suffix.lower() == ".net":
+        graph = _read_net(path, dt, input_shape, reset_interval)
     elif input_shape is not None or reset_interval is not None:
         raise BadInput(
             f"'{path}' is no .net file, and --input-shape and --reset-interval are for those only. "
             "Leave them out."
         )
     else:
-        graph = _read(Path(path), allow_pickle, dt, reset)
+        graph = _read(path, allow_pickle, dt, reset)
     if reset is not None:
         if graph.fixed:
             raise BadInput(

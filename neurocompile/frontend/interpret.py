@@ -46,6 +46,8 @@ from neurocompile.frontend.rules import (
     returns_state,
 )
 from neurocompile.frontend.signals import (
+    CURRENT,
+    POTENTIAL,
     Stack,
     TracedNothing,
     TracedSignal,
@@ -53,6 +55,7 @@ from neurocompile.frontend.signals import (
     check_given_back,
     check_hooks,
     check_hooks_of,
+    check_output,
     check_signal,
     check_state,
     check_time,
@@ -163,15 +166,28 @@ class Interpreter:
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
         self.in_place, self.late, self.encoders, self.lines = [], {}, set(), {}
 
+    @property
+    def _seen(self) -> str:
+        """How the example was read, for one whose axes are others than its user thinks."""
+        shape = tuple(self.example.shape)
+        one = shape[self.leads :]
+        if self.leads == 1:
+            return (
+                f"The example {shape} is read as one step, (N, ...), of samples of shape {one}: "
+                "where its first axis is time, give one step of it, or let all layers take all "
+                "steps (step_mode='m' in SpikingJelly)."
+            )
+        return (
+            f"The example {shape} is read as all steps, (T, N, ...), of samples of shape {one}: "
+            "put time first and a batch after it, or let all layers do one step (step_mode='s' in "
+            "SpikingJelly)."
+        )
+
     def _finish(self, output: Any) -> Traced:
         """The graph of what leads to the output, without what only led to an unused value."""
         if isinstance(output, Stack):
             raise Unsupported(f"the network returns a stack. {instead_of_operation('stack')}")
-        if not isinstance(output, TracedSignal):
-            raise Unsupported(
-                f"the network returns a {type(output).__name__} as its output, but one tensor is "
-                "expected. Return (output, state), or the output alone."
-            )
+        check_output(output)
         check_signal(output, self.step, "the output of the network")
         self._check_rectified()
         nodes, edges = in_order(self.nodes, self.edges, self.late)
@@ -284,7 +300,7 @@ class Interpreter:
         else:
             given = x.value.flatten(0, 1) if lifted else x.value
             check_hooks(module, path, given)
-            out = run_layer(module, path, given)
+            out = run_layer(module, path, given, self._seen)
             out = out.unflatten(0, x.value.shape[:2]) if lifted else out
         signal = self._add(path, inner, x, out)
         if lengthens(inner):
@@ -330,7 +346,9 @@ class Interpreter:
         signal = TracedSignal(pattern_like(x.value), name, self.step)
         if not calling.states:
             return signal
-        hidden: list[Any] = [TracedState(path, part) for part in range(calling.states)]
+        last = calling.states - 1
+        hidden: list[Any] = [TracedState(path, part, CURRENT) for part in range(last)]
+        hidden.append(TracedState(path, last, POTENTIAL))
         if calling.potential:
             return (TracedNothing(path), *hidden[:-1], signal)
         return (signal, *hidden)
@@ -360,7 +378,7 @@ class Interpreter:
             return args[0][args[1]]
         if states:
             raise Unsupported(
-                f"{where} reads the state of layer '{states[0].layer}' ('{name}'). "
+                f"{where} reads the {states[0].what} of layer '{states[0].layer}' ('{name}'). "
                 "Only what a layer gives out can go on to the next."
             )
         if not carried:
@@ -392,7 +410,7 @@ class Interpreter:
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
             if module is not None:
-                return self._add(name, module, x, run_layer(module, name, x.value))
+                return self._add(name, module, x, run_layer(module, name, x.value, self._seen))
             if target in functions.RESHAPES:
                 out = functions.evaluate(target, (x.value, *args[1:]), kwargs)
                 return self._add(name, None, x, out)

@@ -44,14 +44,20 @@ def ends_here(record: fx.Graph, results: list[fx.Node]) -> None:
             record.erase_node(node)
 
 
-def run_layer(module: nn.Module, path: str, x: Tensor) -> Tensor:
-    """What PyTorch computes; its own complaint about a shape, with the layer's name."""
+def run_layer(module: nn.Module, path: str, x: Tensor, seen: str) -> Tensor:
+    """What PyTorch computes; its own complaint about a shape, with the layer's name.
+
+    Args:
+        module, path: The layer and its name.
+        x: What it is given.
+        seen: How the example of the input was read.
+    """
     try:
         result: Tensor = module.forward(x)
     except (RuntimeError, ValueError, IndexError) as error:
         raise BadInput(
             f"layer '{path}' ({type(module).__name__}) cannot take the shape {tuple(x.shape)}: "
-            f"{str(error).splitlines()[0]}"
+            f"{str(error).splitlines()[0].rstrip('.!')}. {seen}"
         ) from None
     return result
 

@@ -8,7 +8,7 @@ recurrence or a neuron without memory, which a graph would not show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ HOOKS = (
     *("_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs"),
 )
 
+POTENTIAL, CURRENT = "membrane potential", "synaptic current"
 SEED = 7  # of the input on which hooks are tried
 
 
@@ -59,10 +60,12 @@ class TracedState:
     Attributes:
         layer: Its name.
         part: Which of the values that it returns beside its output.
+        what: What its user calls it.
     """
 
     layer: str
     part: int = 0
+    what: str = field(default="state", compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,22 @@ def check_signal(x: Any, step: int, where: str) -> None:
             f"{where} is given the output of layer '{x.source}' of {step - x.step} steps before. "
             "A state hands a signal on to the next step alone: hand it on once a step, and start "
             "with zeros."
+        )
+
+
+def check_output(output: Any) -> None:
+    """The network returns the signal of a layer."""
+    if isinstance(output, TracedState) and output.what == POTENTIAL:
+        raise Unsupported(
+            f"the network returns {_short(output)} as its output, but only spikes leave a neuron "
+            "that spikes. Return its spikes first, (spikes, potential), and read them by "
+            "Settings(decoder=Decoder('rate')); or make it a readout, whose potential is the "
+            "output, and train it so: reset_mechanism='none' in snnTorch."
+        )
+    if not isinstance(output, TracedSignal):
+        raise Unsupported(
+            f"the network returns {_short(output)} as its output, but one tensor is expected. "
+            "Return (output, state), or the output alone."
         )
 
 
@@ -229,5 +248,5 @@ def _short(value: Any) -> str:
     if value is None:
         return "no state"
     if isinstance(value, TracedState):
-        return f"the state of layer '{value.layer}'"
+        return f"the {value.what} of layer '{value.layer}'"
     return f"a {type(value).__name__}"

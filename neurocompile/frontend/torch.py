@@ -27,19 +27,17 @@ from neurocompile.frontend.lines import line_text, users_line_of
 from neurocompile.frontend.loop_input import without_repetition
 from neurocompile.frontend.loop_result import over_time
 from neurocompile.frontend.loops import Loop, Unrolled, loops
-from neurocompile.frontend.peers import integers_of, meet_peers
+from neurocompile.frontend.peers import integers_of, meet_peers, packages_of
 from neurocompile.frontend.proof import prove
 from neurocompile.frontend.readout import with_readout
 from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
+from neurocompile.frontend.shown import as_given, one_step, shown
 from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import (
-    DT,
-    OVERRIDDEN,
-    Assumption,
     Decoder,
     Encoder,
     Settings,
@@ -80,7 +78,8 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
         return trace(module.lifted_module, example_input[0], settings)
     graph = _graph_of(module, example_input, settings)
-    return replace(graph, settings=_with_dt_said(graph.settings, module))
+    said = _with_dt_said(graph.settings, module)
+    return replace(graph, settings=replace(said, packages=packages_of(module)))
 
 
 def _with_dt_said(settings: Settings, module: nn.Module) -> Settings:
@@ -174,20 +173,23 @@ def _over_time(module: nn.Module, example: Tensor, settings: Settings) -> Graph:
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = reading.decoder(len(example), spiking)
+    if len(example) == 1 < example.shape[1]:
+        said = (*said, one_step(tuple(example.shape)))
     if still is not None:
-        return _as_given(graph, _shown(len(example), Encoder("current"), decoder, said))
+        return as_given(graph, shown(len(example), Encoder("current"), decoder, said))
     # Where all steps are returned, the length of the example says nothing.
     steps = None if decoder == Decoder() else len(example)
-    return _as_given(graph, _shown(steps, Encoder(), decoder, said))
+    return as_given(graph, shown(steps, Encoder(), decoder, said))
 
 
 def _check_axes(example: Tensor, leads: int) -> None:
     """The batch is there, and time where all steps come in one call."""
     axes = "(N, ...)" if leads == 1 else "(T, N, ...)"
     if example.dim() <= leads or example.numel() == 0:
+        first = "the batch comes first" if leads == 1 else "time comes first, then the batch"
         raise BadInput(
             f"example_input has shape {tuple(example.shape)}, but {axes} with at least one value "
-            "is expected: the batch comes first, also for one sample."
+            f"is expected: {first}, also for one sample."
         )
 
 
@@ -311,66 +313,10 @@ def _of_loop(
     encoder = Encoder() if loop.axis is not None else Encoder("current")
     if loop.rate is not None:
         encoder = Encoder("bernoulli", loop.rate)
-    own = _shown(loop.steps, encoder, decoder, said)
+    own = shown(loop.steps, encoder, decoder, said)
     bare = replace(graph, settings=replace(own, dt=graph.settings.dt))
     prove(module, bare, loop, _as_held(example, module))
-    return _as_given(graph, own)
-
-
-def _shown(
-    steps: int | None, encoder: Encoder, decoder: Decoder, said: tuple[Assumption, ...]
-) -> Settings:
-    """What a forward shows itself, with a line on an encoder that nobody asked for."""
-    ways = {
-        "current": "each step of the forward gets the same input, so a sample enters as a constant "
-        "current",
-        "bernoulli": "Norse's PoissonEncoder stands in the forward, so a sample enters as random "
-        "spikes",
-    }
-    if encoder.kind in ways:
-        words = f"{ways[encoder.kind]}: the encoder is '{encoder.kind}', gain {encoder.gain:g}."
-        said = (*said, Assumption("encoder", words))
-    length: dict[str, Any] = {} if steps is None else {"steps": steps}
-    return Settings(DT, encoder=encoder, decoder=decoder, assumed=said, **length)
-
-
-def _as_given(graph: Graph, own: Settings) -> Graph:
-    """The graph with what its forward shows, where its user gave nothing else.
-
-    Args:
-        graph: With the settings that its user gave.
-        own: What the forward shows; of dt it shows nothing.
-    """
-    given = graph.settings
-    both = not given.assumes("steps") and not own.assumes("steps")
-    if both and given.steps != own.steps:
-        raise BadInput(
-            f"the settings have steps = {given.steps}, but the forward loops over {own.steps} "
-            f"steps. Give Settings(steps={own.steps}), or an example input with as many steps."
-        )
-    given = given if own.assumes("steps") else given.given(steps=own.steps)
-    decoder, encoder, said = own.decoder, own.encoder, own.without("steps")
-    if given.decoder != Decoder():
-        decoder, said = given.decoder, own.without("steps", "decoder")
-        if own.decoder != Decoder() and replace(decoder, task=own.decoder.task) != own.decoder:
-            said = (*said, _overridden("decoder", _words(decoder), _words(own.decoder)))
-    if given.encoder != Encoder():
-        encoder, said = given.encoder, tuple(a for a in said if a.key != "encoder")
-        if encoder != own.encoder != Encoder():
-            said = (*said, _overridden("encoder", _words(encoder), _words(own.encoder)))
-    said = (*given.assumed, *said)
-    return replace(graph, settings=replace(given, decoder=decoder, encoder=encoder, assumed=said))
-
-
-def _overridden(what: str, given: str, own: str) -> Assumption:
-    """The line on what a user gave in the place of what the forward does itself."""
-    words = f"the {what} is {given}, as the settings say; the forward's own is {own}."
-    return Assumption(f"{OVERRIDDEN}{what}", words)
-
-
-def _words(setting: Encoder | Decoder) -> str:
-    """An encoder or a decoder in words."""
-    return f"'{setting.kind}', gain {setting.gain:g}"
+    return as_given(graph, own)
 
 
 def _with_settings(traced: Traced, settings: Settings) -> Graph:

@@ -34,7 +34,8 @@ class Encoder:
 
     Attributes:
         kind: One of the three above.
-        gain: Factor on x: probability per unit of x, or current per unit of x.
+        gain: Factor on x: probability per unit of x, above 0; or current per unit of x, not 0;
+            1 where x are spikes.
     """
 
     kind: EncoderKind = "spikes"
@@ -52,7 +53,8 @@ class Decoder:
 
     Attributes:
         kind: Quantity that is read; "none" where nothing is decoded.
-        gain: Result units per unit of the reading.
+        gain: Result units per unit of the reading; not 0. Below 0 it turns a regression around;
+            a classification takes the largest result, so its gain is above 0.
         offset: Offset of the result, in result units.
         task: Target of the result: the sample itself or its label; "none" without one.
     """
@@ -105,6 +107,7 @@ class Settings:
         data: Name of the data set that the network was trained on, or "".
         training: Summary of the training, for people, in plain JSON values.
         assumed: What the file did not specify and its reader assumed.
+        packages: Versions of the neighbours' packages of which the model was made, by name.
     """
 
     dt: float = cast("float", None)  # to the constructor only, which puts what is assumed
@@ -114,6 +117,7 @@ class Settings:
     data: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     assumed: tuple[Assumption, ...] = ()
+    packages: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dt is None:
@@ -136,6 +140,8 @@ class Settings:
         """
         values = asdict(self)
         del values["assumed"]
+        if not self.packages:
+            del values["packages"]
         if self.assumed:
             values["assumed"] = [assumption.sentence for assumption in self.assumed]
             values["assumed_keys"] = [assumption.key for assumption in self.assumed]
@@ -244,12 +250,41 @@ def _check(settings: Settings) -> None:
             raise BadInput(f"{what} is {number!r}. Use a finite number.")
     if not isinstance(settings.data, str) or not isinstance(settings.training, dict):
         raise BadInput("data in the settings must be a text, and training a table.")
+    packages = settings.packages
+    if not isinstance(packages, dict) or not all(
+        isinstance(text, str) for pair in packages.items() for text in pair
+    ):
+        raise BadInput("packages in the settings must be a table of names and versions.")
     assumed = settings.assumed
     if not isinstance(assumed, tuple) or not all(isinstance(a, Assumption) for a in assumed):
         raise BadInput("what the settings say was assumed must be a tuple of Assumption.")
     if not all(isinstance(text, str) for a in assumed for text in vars(a).values()):
         raise BadInput("what the settings say was assumed must be a list of sentences.")
+    _check_gains(encoder, decoder)
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
     if type(settings.steps) is not int or not 1 <= settings.steps <= MAX_STEPS:
         raise BadInput(f"steps = {settings.steps!r}. Use a whole number from 1 to {MAX_STEPS}.")
+
+
+def _check_gains(encoder: Encoder, decoder: Decoder) -> None:
+    """Refuse factors with which no input enters, or no result can be read."""
+    gain = encoder.gain
+    allowed: dict[EncoderKind, tuple[bool, str]] = {
+        "bernoulli": (gain > 0, "a probability per unit of x: use a number above 0"),
+        "current": (gain != 0, "a current per unit of x: use any number but 0"),
+        "spikes": (gain == 1, "no factor, for spikes enter as they are: leave it out"),
+    }
+    fine, words = allowed[encoder.kind]
+    if not fine:
+        raise BadInput(f"the gain of the encoder '{encoder.kind}' is {gain:g}. It is {words}.")
+    gain = decoder.gain
+    if gain == 0:
+        raise BadInput(
+            "the gain of the decoder is 0, so every result is its offset. Use any number but 0."
+        )
+    if gain < 0 and decoder.task == "classification":
+        raise BadInput(
+            f"the gain of the decoder is {gain:g}, but the class is the largest result, which is "
+            "then that of the smallest reading. Use a gain above 0."
+        )

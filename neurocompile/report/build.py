@@ -94,16 +94,17 @@ def provenance(
         seed: Seed of the random encoder.
         model_digest: SHA-256 of the model file; None if the model was given as an object.
     """
+    settings = placed.graph.settings
     return {
         "neurocompile": __version__,
         "python": platform.python_version(),
-        "packages": {name: installed(name) for name in VERSIONED},
+        "packages": {name: installed(name) for name in VERSIONED} | settings.packages,
         "target": placed.chip.name,
         "engine": "".join(engines[:1]),
         "engines": list(engines),
         "seed": seed,
         "calibration": _calibration(float_graph, calibration),
-        "assumed": [a.sentence for a in placed.graph.settings.assumed if not a.overrides],
+        "assumed": [a.sentence for a in settings.assumed if not a.overrides],
         "digests": {
             "model": model_digest,
             "float_graph": None if float_graph is None else graph_digest(float_graph),

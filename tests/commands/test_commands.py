@@ -132,6 +132,13 @@ def test_inspect_shows_both_stages(model, exported, call):
     assert "fixed" in text
 
 
+@pytest.mark.parametrize("option", [("--dt", 1e-3), ("--reset", "zero"), ("--encoder", "current")])
+def test_inspect_refuses_options_of_a_model_for_an_export(exported, call, option):
+    code, text, stderr = call("inspect", exported[0], *option)
+    assert (code, text) == (2, "")
+    assert f"is an export, for which {option[0]} cannot be changed any more." in stderr
+
+
 def test_targets_print_every_number_with_its_source(call):
     code, text, _ = call("targets", "--json")
     assert code == 0

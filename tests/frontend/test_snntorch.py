@@ -1,5 +1,7 @@
 """Networks of snnTorch as their users write them: read directly, 0 spikes different."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ from neurocompile.frontend.save import save  # noqa: E402
 from neurocompile.frontend.torch import trace  # noqa: E402
 from neurocompile.ir.neurons import IAF, LIBox, LIFBox  # noqa: E402
 from neurocompile.ir.reference import run_float  # noqa: E402
-from neurocompile.ir.settings import Settings  # noqa: E402
+from neurocompile.ir.settings import Decoder, Settings  # noqa: E402
 
 
 def neuron(kind=None, beta=0.9, **options):
@@ -396,6 +398,10 @@ def test_the_length_of_a_step_that_a_file_assumed_can_be_given_later_with_the_sa
     given = frontend.load(tmp_path / "net.pt", dt=7e-4)
     assert (given.settings.dt, given.settings.steps) == (7e-4, 20)
     assert [a.key for a in given.settings.assumed] == ["readout"]
+    versions = {"snntorch": version("snntorch")}
+    assert given.settings.packages == versions
+    compiled = compile(given, "ideal")
+    assert versions.items() <= compiled.report["provenance"]["packages"].items()
     x = np.random.default_rng(0).random((20, 3)) * 3
     before, after = (run_float(graph, x)[0] for graph in (assumed, given))
     assert before.keys() == after.keys()
@@ -460,3 +466,47 @@ def test_a_hook_that_changes_the_spikes_is_refused_and_one_that_watches_is_not()
     model[1].register_forward_hook(lambda module, given, out: out + 1)
     with pytest.raises(Unsupported, match=r"layer '1' \(Leaky\) has a forward hook that changes"):
         trace(model, torch.zeros(1, 3))
+
+
+class Membranes(nn.Module):
+    """A loop over time that returns membranes in one of several ways."""
+
+    def __init__(self, give, last):
+        super().__init__()
+        self.give, self.fc, self.lif, self.out = give, nn.Linear(4, 3), neuron(), last
+
+    def forward(self, x):
+        mem, out, mems, spikes = self.lif.init_leaky(), self.out.init_leaky(), [], []
+        for now in x:
+            spike, mem = self.lif(self.fc(now), mem)
+            spike, out = self.out(spike, out)
+            mems.append(out)
+            spikes.append(spike)
+        return self.give(mems, spikes)
+
+
+@pytest.mark.parametrize(
+    ("give", "decoder"),
+    [
+        (lambda mems, spikes: torch.stack(mems), "none"),
+        (lambda mems, spikes: (torch.stack(mems), torch.stack(spikes)), "none"),
+        (lambda mems, spikes: torch.stack(mems).sum(0), "mean"),
+        (lambda mems, spikes: mems[-1], "last"),
+    ],
+)
+def test_membranes_as_the_output_are_refused_by_name_with_two_cures_that_work(give, decoder):
+    example = torch.zeros(5, 1, 4)
+    with pytest.raises(Unsupported) as caught:
+        trace(Membranes(give, neuron()), example)
+    assert str(caught.value).startswith(
+        "the network returns the membrane potential of layer 'out' as its output, but only spikes "
+        "leave a neuron that spikes. Return its spikes first, (spikes, potential), and read them"
+    )
+    readout = trace(Membranes(give, neuron(reset_mechanism="none")), example)
+    assert readout.settings.decoder.kind == decoder
+
+    def spikes_first(mems, spikes):
+        return torch.stack(spikes), torch.stack(mems)
+
+    rate = Settings(decoder=Decoder("rate"))
+    assert trace(Membranes(spikes_first, neuron()), example, rate).settings.decoder.kind == "rate"

@@ -13,7 +13,7 @@ from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
 from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile
-from neurocompile.errors import Unsupported
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
 from neurocompile.ir.nodes import Linear
@@ -255,3 +255,41 @@ def test_the_exact_form_of_a_maximum_pool_fires_in_the_same_steps(mode):
     assert torch.equal(fired, expected)
     functional.reset_net(form)
     agree(form, x, over_time=mode == "m")
+
+
+def flat(mode):
+    model = nn.Sequential(layer.Conv2d(1, 2, 3), lif(), layer.Flatten(), layer.Linear(72, 4), lif())
+    functional.set_step_mode(model, mode)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape", "said", "cured"),
+    [
+        ("s", (5, 1, 1, 8, 8), "read as one step, (N, ...), of samples of shape (1, 1, 8, 8)", "m"),
+        ("m", (1, 1, 8, 8), "read as all steps, (T, N, ...), of samples of shape (8, 8)", "s"),
+    ],
+)
+def test_an_example_with_other_axes_than_the_step_mode_is_refused_with_how_it_was_read(
+    mode, shape, said, cured
+):
+    with pytest.raises(BadInput) as caught:
+        trace(flat(mode), torch.zeros(shape))
+    assert f"The example {shape} is {said}" in str(caught.value)
+    assert f"step_mode='{cured}' in SpikingJelly" in str(caught.value)
+    assert trace(flat(cured), torch.zeros(shape)).nodes["input"].shape == (1, 8, 8)
+
+
+def test_an_example_with_the_batch_first_where_time_is_first_is_said():
+    def axes(*shape):
+        assumed = trace(flat("m"), torch.zeros(shape)).settings.assumed
+        return [a.sentence for a in assumed if a.key == "axes"]
+
+    (said,) = axes(1, 5, 1, 8, 8)
+    assert said.startswith("the example (1, 5, 1, 8, 8) is read as one step of 5 samples")
+    assert axes(5, 1, 1, 8, 8) == axes(1, 1, 1, 8, 8) == []
+
+
+def test_an_example_without_time_is_told_that_time_comes_first():
+    with pytest.raises(BadInput, match="is expected: time comes first, then the batch, also for"):
+        trace(flat("m"), torch.zeros(1, 64))

@@ -15,7 +15,7 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.commands.inspect.verdict import Verdict, verdict
-from neurocompile.errors import NeurocompileError, Unsupported
+from neurocompile.errors import BadInput, NeurocompileError, Unsupported
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
@@ -65,6 +65,7 @@ def _read(
     path: Path, allow_pickle: bool, load_options: Mapping[str, Any], encoder: Encoder | None
 ) -> Graph:
     if path.is_dir():
+        _check_no_options(path, {**load_options, "encoder": encoder})
         from neurocompile.formats.load_onnx import load_onnx
 
         artifact = read_artifact(path)
@@ -73,6 +74,16 @@ def _read(
 
     graph = frontend.load(path, allow_pickle=allow_pickle, **load_options)
     return graph if encoder is None else frontend.with_encoder(graph, encoder, path)
+
+
+def _check_no_options(path: Path, options: Mapping[str, Any]) -> None:
+    """Refuse options for what a model leaves open: an export has it settled."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise BadInput(
+            f"'{path}' is an export, for which {' and '.join(given)} cannot be changed any more. "
+            "Leave it out, or inspect or export the model with it."
+        )
 
 
 def describe(graph: Graph) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, path_of
 from neurocompile.formats.checkpoint.plain import to_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_to_plain
 from neurocompile.formats.checkpoint.read import FORMAT, VERSION
@@ -35,7 +35,8 @@ def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, An
     Raises:
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
-    if Path(path).suffix.lower() != ".pt":
+    path = path_of(path, "the file to write")
+    if path.suffix.lower() != ".pt":
         raise BadInput(f"a checkpoint is a .pt file, but '{path}' is not. Give a name with .pt.")
     if graph.fixed:
         network: dict[str, Any] = {"fixed": fixed_to_plain(graph), "state_dict": {}}
@@ -43,7 +44,7 @@ def write_checkpoint(graph: Graph, path: str | Path, state_dict: Mapping[str, An
         state = _plain_state(state_dict)
         network = {"graph": to_plain(graph, state.values()), "state_dict": state}
     settings = _plain_settings(graph.settings)
-    save_whole({"format": FORMAT, "version": VERSION, "settings": settings, **network}, Path(path))
+    save_whole({"format": FORMAT, "version": VERSION, "settings": settings, **network}, path)
 
 
 def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:

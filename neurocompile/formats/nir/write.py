@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.errors import BadInput, NotInstalled, path_of
 from neurocompile.formats.nir.flat import Tree
 from neurocompile.formats.nir.own import KEY, describe, metadata
 from neurocompile.formats.nir.rules import NodeContext, delay_primitive, primitive
@@ -42,6 +42,8 @@ def to_nir(graph: Graph, *, keep_subtract: bool = False) -> Tree:
         Unsupported: If NIR cannot hold a layer, or how layers are joined.
         BadInput: If the graph is no sound FLOAT graph.
     """
+    if not isinstance(graph, Graph):
+        raise BadInput(f"this is of the type {type(graph).__name__}. Give a graph from load.")
     if graph.fixed:
         raise BadInput(
             "NIR holds trained networks, not the integers of a chip. Give a FLOAT graph."
@@ -75,6 +77,7 @@ def write_nir(graph: Graph, path: str | Path, *, keep_subtract: bool = False) ->
     Raises:
         NotInstalled: If h5py is absent.
     """
+    path = path_of(path, "the file to write")
     tree = to_nir(graph, keep_subtract=keep_subtract)
     try:
         import h5py

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 from neurocompile.ir.graph import Graph
@@ -30,6 +31,12 @@ def integers_of(model: Any) -> Callable[..., Graph] | None:
         reader: Callable[..., Graph] = import_module("neurocompile.frontend.peers.slayer").integers
         return reader
     return None
+
+
+def packages_of(model: Any) -> dict[str, str]:
+    """Versions of the neighbours' packages that a model has layers of, by name."""
+    names = {type(m).__module__.partition(".")[0] for m in model.modules()}
+    return {name: version(name) for name in RULES if name in names}
 
 
 def meet_peers() -> None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import singledispatch
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
         shifts[-1] += int(getattr(each.block, "delay_shift", False))
         spread = _delays(each, spread)
     graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
-    graph = verify(replace(graph, settings=settings or Settings()), "fixed")
+    own = replace(settings or Settings(), packages={PACKAGE: version(PACKAGE)})
+    graph = verify(replace(graph, settings=own), "fixed")
     _prove(model, graph, example, ran)
     return graph
 
