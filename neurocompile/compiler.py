@@ -34,7 +34,7 @@ from neurocompile.energy.steps import StepWork
 from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.engines.progress import Progress, Tell, silent
 from neurocompile.engines.score import require_labels
-from neurocompile.errors import BadInput, path_of
+from neurocompile.errors import BadInput, Refusals, path_of
 from neurocompile.formats.artifact import check_target, digest, write_artifact
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.formats.netx.write import NetworkNet, network_net
@@ -145,6 +145,9 @@ def compile_graph(
         bits: Width of the weights in bits, 2..8, or `Narrowest`.
         model_digest: SHA-256 of the file from which the graph was read.
         tell: Called with a sentence before each stage.
+
+    Raises:
+        BadInput, Unsupported, DoesNotFit: As `compile`; one error lists all that is in the way.
     """
     _check_bits(bits)
     _check_samples(graph, sampling)
@@ -153,29 +156,36 @@ def compile_graph(
     chip = wanted.load()
     samples = sampling.source if isinstance(sampling.source, Data) else None
     steps, seed = sampling.steps or graph.settings.steps, sampling.seed or 0
-    for sentence in check_resets(graph, chip, samples, steps, seed):
-        tell(sentence)
+    refusals = Refusals()
+    with refusals.gather():
+        for sentence in check_resets(graph, chip, samples, steps, seed):
+            tell(sentence)
     trained: Graph | None = None
     quantized: Quantized | None = None
     points: tuple[Point, ...] = ()
-    if graph.fixed:
-        fixed = verify(graph, "fixed")
-        calibration = None
-    else:
-        trained = verify(graph, "float")
-        tell("composing synapses")
-        simple = verify(simplify(trained), "float")
-        tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
-        calibrated = calibrate(simple, calibration, steps, seed)
-        if isinstance(bits, Narrowest):
-            budget = bits.max_error_increase
-            quantized, points = narrow(simple, chip, calibrated, budget, tell, wanted.fewest_of)
+    with refusals.gather():
+        if graph.fixed:
+            fixed = verify(graph, "fixed")
+            calibration = None
         else:
-            quantized = best(simple, chip, calibrated, bits)
-        fixed = verify(quantized.graph, "fixed")
-    tell(f"placing on {chip.name}")
-    placed = place(fixed, chip, wanted.fewest_of)
-    require_fit(placed)
+            trained = verify(graph, "float")
+            tell("composing synapses")
+            simple = verify(simplify(trained), "float")
+            tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
+            calibrated = calibrate(simple, calibration, steps, seed)
+            if refusals:  # nothing is searched for any more, except what else is in the way
+                calibrated = replace(calibrated, stimulus=None)
+                bits = WIDEST if isinstance(bits, Narrowest) else bits
+            if isinstance(bits, Narrowest):
+                budget = bits.max_error_increase
+                quantized, points = narrow(simple, chip, calibrated, budget, tell, wanted.fewest_of)
+            else:
+                quantized = best(simple, chip, calibrated, bits)
+            fixed = verify(quantized.graph, "fixed")
+        tell(f"placing on {chip.name}")
+        placed = place(fixed, chip, wanted.fewest_of)
+        require_fit(placed)
+    refusals.answer()
     return Compiled(
         trained, fixed, placed, calibration, quantized, points, wanted, bits, sampling, model_digest
     )

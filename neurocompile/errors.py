@@ -2,20 +2,40 @@
 
 A message names the layer or file, what was found, what is allowed and what to do.
 Any other exception is a bug of ours and keeps its traceback.
+What refuses a network in several places is gathered, so that one answer lists all of it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Self
 
 
 class NeurocompileError(Exception):
-    """Base of all errors that a user can act on."""
+    """Base of all errors that a user can act on.
+
+    Attributes:
+        reasons: One sentence per thing, if several were refused at once; else empty.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: object = "") -> None:
+    def __init__(self, message: object = "", reasons: Iterable[str] = ()) -> None:
         # A message may quote an untrusted file: no terminal shall obey control characters in it.
         super().__init__(_printable(str(message)))
+        self.reasons = tuple(map(_printable, reasons))
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """One sentence per thing that was refused."""
+        return self.reasons or (str(self),)
+
+    def within(self, place: object) -> Self:
+        """The same error with a layer or file before its message."""
+        return type(self)(f"{place}: {self}", self.reasons)
 
 
 class CheckFailed(NeurocompileError):
@@ -28,24 +48,20 @@ class BadInput(NeurocompileError):
     """A file, an argument or data that cannot be used as given."""
 
     exit_code = 2
+    of_several = "are wrong"
 
 
 class Unsupported(BadInput):
-    """A module, operation or parameter that no rule covers.
+    """A module, operation or parameter that no rule covers."""
 
-    Attributes:
-        reasons: One sentence per thing, if several were refused at once; else empty.
-    """
-
-    def __init__(self, message: object = "", reasons: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.reasons = tuple(map(_printable, reasons))
+    of_several = "are not supported"
 
 
 class DoesNotFit(NeurocompileError):
     """A valid network that the target cannot hold."""
 
     exit_code = 3
+    of_several = "do not fit the target"
 
 
 class NotInstalled(NeurocompileError):
@@ -70,6 +86,51 @@ def path_of(given: object, what: str) -> Path:
             "pathlib.Path."
         )
     return Path(given)
+
+
+class Refusals:
+    """What refuses a network, gathered so that one answer lists all of it.
+
+    refusals = Refusals()
+    for layer in layers:
+        with refusals.gather():
+            check(layer)
+    refusals.answer()
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[BadInput | DoesNotFit] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.errors)
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keep an error that is raised inside, and go on after it."""
+        try:
+            yield
+        except (BadInput, DoesNotFit) as error:
+            self.errors.append(error)
+
+    def answer(self) -> None:
+        """Raise one error of all that was gathered, or return if nothing was."""
+        if self.errors:
+            raise self.error()
+
+    def error(self) -> BadInput | DoesNotFit:
+        """One error of all that was gathered, each thing once.
+
+        Its kind, and so its exit code, is the first of Unsupported, BadInput and DoesNotFit that
+        was gathered: no other target helps where anything but the target is in the way.
+        """
+        kinds = {type(error): error.of_several for error in self.errors}
+        kind = next(kind for kind in (Unsupported, BadInput, DoesNotFit) if kind in kinds)
+        reasons = list(dict.fromkeys(words for error in self.errors for words in error.each))
+        if len(reasons) == 1:
+            return kind(self.errors[0])
+        lines = "\n".join(f"- {words}" for words in reasons)
+        are = " or ".join(dict.fromkeys(kinds.values()))
+        return kind(f"{len(reasons)} things in this network {are}:\n{lines}", reasons)
 
 
 def _printable(text: str) -> str:

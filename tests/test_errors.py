@@ -2,7 +2,14 @@
 
 import pytest
 
-from neurocompile.errors import BadInput, DoesNotFit, NeurocompileError
+from neurocompile.errors import (
+    BadInput,
+    DoesNotFit,
+    NeurocompileError,
+    NotInstalled,
+    Refusals,
+    Unsupported,
+)
 
 
 @pytest.mark.parametrize("kind", [NeurocompileError, BadInput, DoesNotFit])
@@ -23,3 +30,49 @@ def test_what_no_terminal_prints_is_shown_as_an_escape(kind, quoted, shown):
     assert str(error) == shown
     assert error.args == (shown,)
     str(error).encode()
+
+
+def gathered(*errors):
+    refusals = Refusals()
+    for error in errors:
+        with refusals.gather():
+            raise error
+    return refusals.error()
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind", "code"),
+    [
+        ((DoesNotFit("a"), DoesNotFit("b")), DoesNotFit, 3),
+        ((Unsupported("a"), Unsupported("b")), Unsupported, 2),
+        ((BadInput("a"), BadInput("b")), BadInput, 2),
+        ((DoesNotFit("a"), Unsupported("b")), Unsupported, 2),
+        ((DoesNotFit("a"), BadInput("b")), BadInput, 2),
+        ((BadInput("a"), Unsupported("b")), Unsupported, 2),
+    ],
+)
+def test_several_refusals_are_one_error_of_the_kind_that_no_other_target_cures(errors, kind, code):
+    error = gathered(*errors)
+    assert (type(error), error.exit_code) == (kind, code)
+    assert error.reasons == ("a", "b")
+
+
+def test_one_refusal_keeps_its_words_and_what_comes_twice_is_listed_once():
+    assert str(gathered(BadInput("a"), BadInput("a"))) == "a"
+    several = gathered(DoesNotFit("a"), gathered(DoesNotFit("b"), DoesNotFit("a")))
+    assert str(several) == "2 things in this network do not fit the target:\n- a\n- b"
+
+
+def test_a_place_before_an_error_leaves_its_list():
+    error = gathered(BadInput("a"), BadInput("b")).within("'x.net'")
+    assert str(error) == "'x.net': 2 things in this network are wrong:\n- a\n- b"
+    assert error.each == ("a", "b")
+    assert BadInput("a").within("'x.net'").each == ("'x.net': a",)
+
+
+def test_what_is_no_refusal_of_a_network_is_not_gathered():
+    refusals = Refusals()
+    with pytest.raises(NotInstalled), refusals.gather():
+        raise NotInstalled("torch")
+    assert not refusals
+    refusals.answer()

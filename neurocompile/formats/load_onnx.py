@@ -97,7 +97,7 @@ def _from(
     try:
         return _read(model, in_file, dt)
     except BadInput as error:
-        raise type(error)(f"{file}: {error}") from None
+        raise error.within(file) from None
     except UnicodeDecodeError:  # some versions of protobuf raise this at damaged text
         raise BadInput(f"{file}: {NOT_TEXT}") from None
     except RecursionError:

@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.parameter import is_lazy
 
-from neurocompile.errors import BadInput, NeurocompileError, Unsupported
+from neurocompile.errors import BadInput, NeurocompileError, Refusals, Unsupported
 from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
 from neurocompile.frontend.lines import Line
@@ -84,17 +84,6 @@ INPUT = "input"
 KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 
 
-def all_of(refused: list[str]) -> Unsupported:
-    """One error of all that was refused, each once."""
-    different = list(dict.fromkeys(refused))
-    if len(different) == 1:
-        return Unsupported(different[0])
-    lines = "\n".join(f"- {words}" for words in different)
-    return Unsupported(
-        f"{len(different)} things in this network are not supported:\n{lines}", tuple(different)
-    )
-
-
 class Interpreter:
     """Walks the record once, step after step."""
 
@@ -115,7 +104,7 @@ class Interpreter:
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, Any] = {}  # the nodes of the step before
         self.edges: list[Edge] = []
-        self.refused: list[str] = []  # what no rule covers
+        self.refused = Refusals()  # what no rule covers
         self.line: Line = ("", 0)  # of the user's forward, that is being read
         self.lines: dict[str, Line] = {}
         self.dts: dict[str, float] = {}
@@ -138,8 +127,7 @@ class Interpreter:
                     args, kwargs = self._look_up(n.args, values), self._look_up(n.kwargs, values)
                     self.line = n.meta["line"]
                     values[n] = self._read(n, tuple(args), dict(kwargs))
-            if self.refused:
-                raise all_of(self.refused)
+            self.refused.answer()
             steps.append(self._finish(self._look_up(output.args[0][result], values)))
         return steps
 
@@ -210,17 +198,17 @@ class Interpreter:
         try:
             return self._call(n, args, kwargs)
         except Unsupported as error:
-            self.refused.append(str(error))
+            self.refused.errors.append(error)
         except NeurocompileError as error:
             if self.refused:  # what follows a refusal may be wrong for no other reason
-                raise all_of(self.refused) from error
+                raise self.refused.error() from error
             raise
         carried: list[Any] = []
         map_aggregate((args, kwargs), lambda v: collect(v, carried))
         x = next((value for value in carried if isinstance(value, TracedSignal)), None)
         example = n.meta.get("example")
         if x is None or x.step != self.step:
-            raise all_of(self.refused)
+            raise self.refused.error()
         is_pair = isinstance(example, tuple) or (example is None and n.op == "call_module")
         value = example[0] if isinstance(example, tuple) else example
         like = value if isinstance(value, Tensor) else x.value

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Shape
 
@@ -38,10 +38,8 @@ def naming_layer(name: str, node: Any) -> Iterator[None]:
     """Put the layer's name and kind before the message of an error raised inside."""
     try:
         yield
-    except Unsupported as error:
-        raise Unsupported(f"layer '{name}' ({type(node).__name__}): {error}") from None
     except BadInput as error:
-        raise BadInput(f"layer '{name}' ({type(node).__name__}): {error}") from None
+        raise error.within(f"layer '{name}' ({type(node).__name__})") from None
 
 
 def check_shape(shape: Shape, what: str = "its shape") -> None:

@@ -15,14 +15,14 @@ before a deep layer's first input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neurocompile.chip.record import Chip
-from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.errors import DoesNotFit, Refusals, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
@@ -36,7 +36,6 @@ from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
-from neurocompile.quantize.resets import has_reset, refused
 from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
@@ -69,7 +68,8 @@ def quantize(
         memo: Roundings of earlier calls for the same graph and moments; new ones are added.
 
     Raises:
-        DoesNotFit: If a parameter does not fit its register; the message names layer and range.
+        DoesNotFit: If parameters do not fit their registers; the message names each layer and
+            range.
         Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
             than synapses.
     """
@@ -115,54 +115,65 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
     backwards: dict[str, dict[str, Synapse]] = {}  # by origin, to be put in after it
+    refusals = Refusals()
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
-            incoming = read_incoming(graph, name, shape, name in by_axon)
-            _check_supported(incoming, chip)
-            choice = request.choice(name)
-            if choice.per_channel and incoming.host is None:
-                ops = [incoming.gained(op) for op in _ops(incoming)]
-                incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
-            scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
-            synapses, incoming = _synapses(incoming, request, scale, choice)
-            population = _population(incoming, ranges, chip, scale)
-            for first in _sources(incoming, population, scale, chip, graph, choice.bits):
-                nodes.update(first)
-                edges += zip(first, [*list(first)[1:], name], strict=True)
-            for arrival, synapse in zip(incoming.arrivals, synapses, strict=True):
-                link = str(arrival.link)
-                edges += [(arrival.origin, link), (link, name)]
-                if arrival.origin in nodes:
-                    nodes[link] = synapse
-                else:
-                    backwards.setdefault(arrival.origin, {})[link] = synapse
-            nodes[name] = population
-            nodes.update(backwards.pop(name, {}))
+            with refusals.gather():
+                incoming = read_incoming(graph, name, shape, name in by_axon)
+                _check_supported(incoming)
+                choice = request.choice(name)
+                if choice.per_channel and incoming.host is None:
+                    ops = [incoming.gained(op) for op in _ops(incoming)]
+                    incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
+                scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
+                synapses, incoming = _synapses(incoming, request, scale, choice)
+                population = _population(incoming, ranges, chip, scale)
+                for first in _sources(incoming, population, scale, chip, graph, choice.bits):
+                    nodes.update(first)
+                    edges += zip(first, [*list(first)[1:], name], strict=True)
+                for arrival, synapse in zip(incoming.arrivals, synapses, strict=True):
+                    link = str(arrival.link)
+                    edges += [(arrival.origin, link), (link, name)]
+                    if arrival.origin in nodes:
+                        nodes[link] = synapse
+                    else:
+                        backwards.setdefault(arrival.origin, {})[link] = synapse
+                nodes[name] = population
+                nodes.update(backwards.pop(name, {}))
         elif isinstance(node, Input) and graph.settings.encoder.kind != "current":
             nodes[name] = SpikeInput(node.shape)
+    refusals.answer()
     return Graph(nodes, tuple(edges), graph.settings)
 
 
-def _check_supported(incoming: Incoming, chip: Chip) -> None:
-    if not has_reset(chip, incoming.neuron):
-        raise refused(chip, incoming.name, incoming.neuron)
+def _check_supported(incoming: Incoming) -> None:
+    """Refuse what no scale makes fit."""
+    refusals = Refusals()
+    with refusals.gather():
+        _decays(incoming)
+    refusals.errors += _unsupported(incoming)
+    refusals.answer()
+
+
+def _unsupported(incoming: Incoming) -> Iterator[Unsupported | DoesNotFit]:
+    """What no neuron or axon of a chip does."""
     drop = incoming.numbers.v_drop
     if incoming.neuron.reset == "subtract" and drop is not None:
-        raise Unsupported(
+        yield Unsupported(
             f"layer '{incoming.name}': a spike subtracts {float(np.max(drop)):.4g} from its "
             f"potential, but a chip's neuron subtracts its threshold, "
             f"{float(np.max(incoming.numbers.v_th)):.4g}. Run simplify before: a synapse takes the "
             "rest."
         )
     if incoming.host is not None and has_current(incoming.neuron):
-        raise Unsupported(
+        yield Unsupported(
             f"layer '{incoming.name}' has a synaptic current, but real-valued input enters "
             "through bias registers, which act on the membrane. Use LIFBox as the first layer, "
             "or the Bernoulli encoder."
         )
     for arrival in incoming.arrivals:
         if arrival.delay > MOST_AXON_DELAY:
-            raise DoesNotFit(
+            yield DoesNotFit(
                 f"layer '{incoming.name}': spikes of '{arrival.origin}' are delayed by "
                 f"{arrival.delay} steps, but an axon delays by at most {MOST_AXON_DELAY}. Use a "
                 "shorter delay."
@@ -204,25 +215,24 @@ def _demand(incoming: Incoming, request: _Request, choice: WeightChoice) -> Dema
 
 def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) -> CubaLIF:
     """The registers of a layer."""
-    name, numbers, formats = incoming.name, incoming.numbers, chip.formats
-    du: Any = KEEPS_NO_CURRENT
-    if has_current(incoming.neuron):
-        du = decay_register(numbers.syn_leak, incoming.dt, node=name, tau="tau_syn") - 1
-    dv: Any = 0
-    if numbers.mem_leak is not None:
-        dv = decay_register(numbers.mem_leak, incoming.dt, node=name, tau="tau_mem")
+    name, formats = incoming.name, chip.formats
+    du, dv = _decays(incoming)
     vth: Any = (1 << formats.threshold_bits.value) - 1
+    refusals = Refusals()
     if incoming.neuron.spiking:
         above = incoming.threshold * scale.unit
-        vth = threshold_register(above, formats.threshold_bits.value, node=name)
-    mantissa, exponent = bias_registers(
-        incoming.register_bias() * scale.unit,
-        formats.bias_mant_bits.value,
-        formats.bias_exp_max.value,
-        node=name,
-        written=_host_peak(incoming, ranges) * scale.unit,
-        smallest_exponent=formats.bias_exp_min.value,
-    )
+        with refusals.gather():
+            vth = threshold_register(above, formats.threshold_bits.value, node=name)
+    with refusals.gather():
+        mantissa, exponent = bias_registers(
+            incoming.register_bias() * scale.unit,
+            formats.bias_mant_bits.value,
+            formats.bias_exp_max.value,
+            node=name,
+            written=_host_peak(incoming, ranges) * scale.unit,
+            smallest_exponent=formats.bias_exp_min.value,
+        )
+    refusals.answer()
     return CubaLIF(
         shape=incoming.shape,
         du=du,
@@ -236,6 +246,21 @@ def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) ->
         scale=np.asarray(1 / (scale.unit * incoming.finer)),
         offset=incoming.level,
     )
+
+
+def _decays(incoming: Incoming) -> tuple[Any, Any]:
+    """The registers du and dv of a layer."""
+    name, numbers, refusals = incoming.name, incoming.numbers, Refusals()
+    du: Any = KEEPS_NO_CURRENT
+    dv: Any = 0
+    if has_current(incoming.neuron):
+        with refusals.gather():
+            du = decay_register(numbers.syn_leak, incoming.dt, node=name, tau="tau_syn") - 1
+    if numbers.mem_leak is not None:
+        with refusals.gather():
+            dv = decay_register(numbers.mem_leak, incoming.dt, node=name, tau="tau_mem")
+    refusals.answer()
+    return du, dv
 
 
 def _ops(incoming: Incoming) -> list[Weighted]:

@@ -1,7 +1,7 @@
 """Check that a chip's neurons reset as the network was trained, and measure the loss otherwise.
 
 In:  a FLOAT graph, the chip, the user's samples if there are any.
-Out: nothing, or an error that names the layer and the loss, measured before anything long runs;
+Out: nothing, or an error that names the layers and the loss, measured on the data;
      and one line about the other reset if a file did not state it.
 """
 
@@ -11,6 +11,7 @@ from neurocompile.chip.record import Chip
 from neurocompile.data.samples import Data
 from neurocompile.engines.resets import compare_resets
 from neurocompile.errors import DoesNotFit
+from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
 from neurocompile.ir.resets import other_reset, resetting
@@ -22,7 +23,7 @@ def check_resets(
     """Refuse a network whose neurons have a reset that the chip does not have.
 
     Args:
-        graph: Graph of either stage; the resets of a FIXED graph are the chip's.
+        graph: Graph of either stage.
         chip: Target chip.
         data: Samples on which to measure the effect of the other reset, or None.
         steps: Time steps per sample.
@@ -32,38 +33,45 @@ def check_resets(
         If the reset was assumed, one line about the effect of the other reset on the data.
 
     Raises:
-        DoesNotFit: Names the first such layer and, if there are data, the loss.
+        DoesNotFit: Names all such layers and, if there are data, the loss.
     """
-    if graph.fixed:
-        return ()
 
     def measured(other: Reset) -> str:
         assert data is not None
         return compare_resets(graph, other, data, steps, seed).sentence()
 
-    for name, node in graph.of(Neuron):
-        if not has_reset(chip, node):
-            other = other_reset(node.reset)
-            raise refused(
-                chip, name, node, "" if data is None else f" Measured: {measured(other)}."
-            )
-    if data is None or all(assumption.key != "reset" for assumption in graph.settings.assumed):
+    for own, layers in _by_reset(graph).items():
+        if own not in chip.formats.resets.value:
+            known = data is not None and not graph.fixed
+            loss = f" Measured: {measured(other_reset(own))}." if known else ""
+            raise _refused(graph, chip, own, layers, loss)
+    assumed = any(assumption.key == "reset" for assumption in graph.settings.assumed)
+    if graph.fixed or data is None or not assumed:
         return ()
     own = next(iter(resetting(graph).values()))
     return (f"the other reset: {measured(other_reset(own))}.",)
 
 
-def has_reset(chip: Chip, neuron: Neuron) -> bool:
-    """Whether the chip has the reset of a neuron; a readout needs none."""
-    return not neuron.spiking or neuron.reset in chip.formats.resets.value
+def _by_reset(graph: Graph) -> dict[Reset, list[str]]:
+    """The layers that spike, by their reset; a readout needs none."""
+    layers: dict[Reset, list[str]] = {}
+    for name, node in graph.of(Neuron, CubaLIF):
+        if not node.readout if isinstance(node, CubaLIF) else node.spiking:
+            layers.setdefault(node.reset, []).append(name)
+    return layers
 
 
-def refused(chip: Chip, name: str, neuron: Neuron, loss: str = "") -> DoesNotFit:
-    """The error for a layer whose reset the chip does not have."""
-    own = neuron.reset
+def _refused(graph: Graph, chip: Chip, own: Reset, layers: list[str], loss: str) -> DoesNotFit:
+    """The error for layers whose reset the chip does not have."""
+    named = ", ".join(f"'{name}'" for name in layers)
+    layer, them = ("layer", "it") if len(layers) == 1 else ("layers", "them")
+    again = (
+        "or compile the trained network with the other one"
+        if graph.fixed
+        else "train with the other reset, or run it with the other one anyway"
+    )
     return DoesNotFit(
-        f"layer '{name}': a spike resets it by '{own}', but {chip.name} has "
+        f"{layer} {named}: a spike resets {them} by '{own}', but {chip.name} has "
         f"{', '.join(chip.formats.resets.value)}.{loss} Choose a target with this reset "
-        f"(loihi2-sim), train with the other reset, or run it with the other one anyway: "
-        f"--reset {other_reset(own)}."
+        f"(loihi2-sim), {again}: --reset {other_reset(own)}."
     )

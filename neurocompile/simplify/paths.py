@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import Refusals, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix, sparse_op
@@ -122,14 +122,18 @@ def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPat
     """The paths that add up to the input of each neuron.
 
     Raises:
-        Unsupported: If a loop contains no neuron, or a bias passes a Delay.
+        Unsupported: If a loop contains no neuron, or a bias passes a Delay; names each such Delay.
     """
+    refusals = Refusals()
     paths: dict[str, tuple[LinearPath, ...]] = {
         name: (LinearPath(name, 0, shape[name]),) for name, _ in graph.of(*ORIGINS)
     }
     for name in sources_first(graph, ORIGINS):
         if name not in paths:
-            paths[name] = _paths_after(graph, name, shape, paths)
+            paths[name] = ()  # what follows a refused Delay is still read, for the list of refusals
+            with refusals.gather():
+                paths[name] = _paths_after(graph, name, shape, paths)
+    refusals.answer()
     return {name: paths[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
 
 
@@ -156,6 +160,8 @@ def _paths_after(
         return _added(parts, shape[name])
     if isinstance(node, Delay):
         return tuple(_delayed(path, name, node) for path in paths[before[0]])
+    if not paths[before[0]]:
+        return ()
     first_path, *others = paths[before[0]]
     bare = node if bias_of(node) is None else replace(node, bias=None)
     outer = shape[before[0]]

@@ -63,7 +63,8 @@ def test_loihi1_refuses_it_with_the_loss_that_the_other_reset_would_bring(model,
     path, data = model
     code, _, said = call("export", path, "--target", "loihi-sim", *data, "--out", tmp_path / "out")
     assert code == 3
-    assert "layer 'lif': a spike resets it by 'subtract', but loihi-sim has zero." in said
+    words = "layers 'lif', 'box', 'iaf': a spike resets them by 'subtract', but loihi-sim has zero."
+    assert words in said
     assert "Measured: on 3 samples --reset zero gives " in said
     assert not (tmp_path / "out").exists()
 
@@ -139,3 +140,18 @@ def test_integers_take_no_reset(model, tmp_path):
     code, _, said = call("inspect", out / "fixed.onnx", "--reset", "zero")
     assert code == 2
     assert "holds a chip's integers, compiled for the resets that it has." in said
+
+
+def test_integers_of_a_chip_with_another_reset_are_refused_until_compiled_again(model, tmp_path):
+    path, data = model
+    there, here = tmp_path / "ideal", tmp_path / "here"
+    fast = ("--engine", "fixed")
+    code, *_ = call("export", path, "--target", "ideal", *data, "--out", there, *fast)
+    assert code == 0
+    again = ("--target", "loihi-sim", *data, "--out", here, *fast)
+    code, _, said = call("export", there / "fixed.onnx", *again)
+    assert code == 3
+    words = "layers 'lif', 'box', 'iaf': a spike resets them by 'subtract', but loihi-sim has zero."
+    assert words in said
+    assert "or compile the trained network with the other one: --reset zero." in said
+    assert call("export", path, "--reset", "zero", *again)[0] == 0

@@ -16,6 +16,7 @@ from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound, observe
+from neurocompile.quantize.resets import check_resets
 from neurocompile.simplify import simplify
 
 
@@ -134,7 +135,7 @@ def test_currents_into_a_synaptic_current_are_refused(loihi):
 def test_a_reset_that_the_chip_lacks_is_refused_by_layer(loihi):
     graph = one_layer(neuron("subtract"), np.eye(2, dtype=np.float32))
     with pytest.raises(DoesNotFit, match=r"layer 'lif': a spike resets it by 'subtract'"):
-        compiled(graph, loihi, spikes(0, 1, 60, (2,)))
+        check_resets(graph, loihi, None, 60, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))

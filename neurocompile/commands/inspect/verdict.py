@@ -13,7 +13,7 @@ from typing import Any
 from neurocompile.chip.mesh import chips_allowed
 from neurocompile.chip.record import Chip
 from neurocompile.compiler import compile_graph
-from neurocompile.errors import BadInput, DoesNotFit, NeurocompileError, Unsupported
+from neurocompile.errors import BadInput, DoesNotFit, NeurocompileError
 from neurocompile.ir.graph import Graph
 from neurocompile.place.target import Target
 
@@ -40,7 +40,7 @@ class Verdict:
             "compiles": self.error is None,
             "cores": self.cores,
             "cores_limit": None if limit is None else int(limit.value) * chips_allowed(self.chip),
-            "reasons": _reasons(self.error),
+            "reasons": [] if self.error is None else list(self.error.each),
         }
 
 
@@ -51,9 +51,3 @@ def verdict(graph: Graph, chip: Chip) -> Verdict:
     except (BadInput, DoesNotFit) as error:
         return Verdict(chip, error=error)
     return Verdict(chip, len(compiled.placed.cores))
-
-
-def _reasons(error: NeurocompileError | None) -> list[str]:
-    if isinstance(error, Unsupported) and error.reasons:
-        return list(error.reasons)
-    return [] if error is None else [str(error)]

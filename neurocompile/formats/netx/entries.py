@@ -107,7 +107,7 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
                 layers.append(_input_before(kind, entry, input_shape))
             layers.append(_READERS[kind](entry, layers[-1] if layers else None, flat))
         except BadInput as error:
-            raise type(error)(f"layer {number}: {error}") from None
+            raise error.within(f"layer {number}") from None
         flat = False
     if not layers or (layers[-1].kind == "input" and layers[-1].du is None):
         raise BadInput("it has no layer of neurons.")

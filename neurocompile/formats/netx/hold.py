@@ -66,7 +66,7 @@ def hold(graph: Graph) -> Held:
         try:
             layer = _layer(graph, stage, layers[-1])
         except Unsupported as error:
-            raise Unsupported(f"layer '{stage.name}': {error}") from None
+            raise error.within(f"layer '{stage.name}'") from None
         if stage.forward:
             layers.append(layer)
         else:

@@ -65,7 +65,7 @@ def load_net(
         tree.clear()
         return _ours(about, file.layers)
     except BadInput as error:
-        raise type(error)(f"'{path}': {error}") from None
+        raise error.within(f"'{path}'") from None
 
 
 def _ours(text: str, layers: list[NetxLayer]) -> Graph:

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import get_args
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput
 from neurocompile.formats.hdf5.read import read_hdf5
 from neurocompile.formats.nir import own
 from neurocompile.formats.nir.flat import Tree
@@ -31,10 +31,8 @@ def read_nir(path: str | Path, *, dt: float | None = None, reset: Reset | None =
     tree = read_hdf5(path)
     try:
         return from_nir(tree, dt=dt, reset=reset)
-    except Unsupported as error:
-        raise Unsupported(f"'{path}': {error}") from None
     except BadInput as error:
-        raise BadInput(f"'{path}': {error}") from None
+        raise error.within(f"'{path}'") from None
 
 
 def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None) -> Graph:

@@ -45,7 +45,7 @@ class Building:
             try:
                 shape = out_shape(node, x.shape)
             except BadInput as error:
-                raise type(error)(f"{call}: {error}") from None
+                raise error.within(call) from None
         self.left -= sum(a.size for a in vars(node).values() if isinstance(a, np.ndarray))
         if self.left < 0:
             call.refuse("the layers up to it hold far more numbers than the file. Use fewer.")
