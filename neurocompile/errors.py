@@ -13,6 +13,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
+MOST_SHOWN = 100  # things in a message; a file may hold a hundred thousand
+
 
 class NeurocompileError(Exception):
     """Base of all errors that a user can act on.
@@ -128,7 +130,10 @@ class Refusals:
         reasons = list(dict.fromkeys(words for error in self.errors for words in error.each))
         if len(reasons) == 1:
             return kind(self.errors[0])
-        lines = "\n".join(f"- {words}" for words in reasons)
+        shown = reasons[:MOST_SHOWN]
+        if len(reasons) > MOST_SHOWN:
+            shown.append(f"and {len(reasons) - MOST_SHOWN} more")
+        lines = "\n".join(f"- {words}" for words in shown)
         are = " or ".join(dict.fromkeys(kinds.values()))
         return kind(f"{len(reasons)} things in this network {are}:\n{lines}", reasons)
 

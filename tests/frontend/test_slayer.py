@@ -173,6 +173,18 @@ def test_blocks_of_other_neurons_are_refused_by_name():
         read(Blocks(rf.Dense(params, 4, 3)), 4)
 
 
+def test_every_block_that_has_no_integers_is_listed():
+    from lava.lib.dl.slayer.block import rf
+
+    params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
+    graded = cuba.Dense(neuron(graded_spike=True), 3, 3)
+    with pytest.raises(Unsupported) as refused:
+        read(Blocks(rf.Dense(params, 4, 3), cuba.Dense(neuron(), 3, 3), graded), 4)
+    first, last = refused.value.reasons
+    assert first.startswith("layer 'blocks.0' (Dense): it has no rule.")
+    assert last.startswith("layer 'blocks.2' (Dense): its neurons have graded_spike.")
+
+
 def test_a_pool_that_mixes_channels_is_refused():
     with pytest.raises(Unsupported, match=r"its kernel \(2, 2\), stride .* on \(5, 5\) let slayer"):
         read(Blocks(cuba.Pool(neuron(), 2)), 2, 5, 5)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.hdf5.read import Tree
 from neurocompile.formats.netx.layer import (
     MOST_NETX_DELAY,
@@ -86,7 +86,7 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
 
     Raises:
         BadInput: If an entry is missing or of the wrong kind.
-        Unsupported: If a layer is of a kind, or has numbers, that netx or this reader lack.
+        Unsupported: If layers are of a kind, or have numbers, that netx or this reader lack.
     """
     group = tree.get("layer")
     if not isinstance(group, dict) or set(group) != {str(i) for i in range(len(group))}:
@@ -94,9 +94,11 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
     layers: list[NetxLayer] = []
     passed: set[str] = set()
     flat = False
+    refusals = Refusals()
     for number in range(len(group)):
+        entry = group[str(number)]
         try:
-            kind, entry = _kind_of(group[str(number)])
+            kind = _kind_of(entry)
             passed |= _check_neurons(entry)
             if kind == "flatten":
                 flat = True
@@ -107,8 +109,13 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
                 layers.append(_input_before(kind, entry, input_shape))
             layers.append(_READERS[kind](entry, layers[-1] if layers else None, flat))
         except BadInput as error:
-            raise error.within(f"layer {number}") from None
+            refusals.errors.append(error.within(f"layer {number}"))
+            declared = _declared(entry)
+            if declared is None:
+                break
+            layers.append(declared)
         flat = False
+    refusals.answer()
     if not layers or (layers[-1].kind == "input" and layers[-1].du is None):
         raise BadInput("it has no layer of neurons.")
     if input_shape not in (None, layers[0].shape):
@@ -119,7 +126,15 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
     return NetxFile(layers, tuple(sorted(passed)))
 
 
-def _kind_of(entry: Any) -> tuple[str, Tree]:
+def _declared(entry: Any) -> NetxLayer | None:
+    """A layer of the shape that a refused one declares, so that those after it can be read."""
+    try:
+        return NetxLayer("dense", shape_of(entry)) if isinstance(entry, dict) else None
+    except BadInput:
+        return None
+
+
+def _kind_of(entry: Any) -> str:
     if not isinstance(entry, dict):
         raise BadInput("it is no group of entries.")
     kind = text(entry, "type")
@@ -128,7 +143,7 @@ def _kind_of(entry: Any) -> tuple[str, Tree]:
             f"its type is '{kind}', but lava-dl's netx loads only {', '.join(ENTRIES)}."
         )
     _check_known(entry, ENTRIES[kind], f"a {kind} layer")
-    return kind, entry
+    return kind
 
 
 def _check_known(entry: Tree, known: set[str], what: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.netx.entries import NetxFile
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
@@ -60,12 +60,15 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
     else:
         nodes["input"] = SpikeInput(source.shape)
         last = "input"
+    refusals = Refusals()
     for number, layer in enumerate(others, start=1):
         name = f"layer{number}"
-        _check_spiking(nodes, last)
-        for link, synapse in _forward(layer, nodes[last].shape):
-            nodes[f"{name}_{link}"] = synapse
-            edges += [(last, f"{name}_{link}"), (f"{name}_{link}", name)]
+        with refusals.gather():
+            _check_spiking(nodes, last)
+        with refusals.gather():
+            for link, synapse in _forward(name, layer, nodes[last].shape):
+                nodes[f"{name}_{link}"] = synapse
+                edges += [(last, f"{name}_{link}"), (f"{name}_{link}", name)]
         nodes[name] = _neurons(layer)
         if layer.recurrent is not None:
             loop = f"{name}_loop"
@@ -73,11 +76,13 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
             edges += [(name, loop), (loop, name)]
         last = name
     starts = {f"layer{i}": led_in(nodes[f"layer{i}"], i) for i in range(1, len(file.layers))}
-    if reset_interval == 0:
-        nodes |= {name: _started(name, nodes[name], v) for name, v in starts.items()}
-    elif not all(layer.simple for layer in file.layers):
-        for name, v in starts.items():
-            _started(name, nodes[name], v)  # else its early spikes are still on their way
+    for name, v in starts.items():
+        with refusals.gather():
+            if reset_interval == 0:
+                nodes[name] = _started(name, nodes[name], v)
+            elif not all(layer.simple for layer in file.layers):
+                _started(name, nodes[name], v)  # else its early spikes are still on their way
+    refusals.answer()
     encoder = Encoder("current" if driven else "spikes")
     assumed: list[Assumption] = []
     if reset_interval is None and any(v is None or v.any() for v in starts.values()):
@@ -135,7 +140,7 @@ def _started(name: str, node: CubaLIF, start: Array | None) -> CubaLIF:
     return replace(node, v_init=start) if start.any() else node
 
 
-def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
+def _forward(name: str, layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
     """The synapses into a layer, by the end of their names.
 
     Delays per neuron are one synapse; delays that differ between the weights of a neuron are one
@@ -158,8 +163,8 @@ def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
     used = np.unique(layer.delay[layer.weight != 0]).tolist() or [0]
     if len(used) * layer.weight.size > MAX_DELAYED:
         raise Unsupported(
-            f"a dense layer of {layer.weight.shape} has {len(used)} different delays, and each "
-            f"becomes a matrix of its own; at most {MAX_DELAYED} weights are made in all. Use "
+            f"'{name}': its weights {layer.weight.shape} have {len(used)} different delays, and "
+            f"each becomes a matrix of its own; at most {MAX_DELAYED} weights are made in all. Use "
             "fewer delays."
         )
     return [

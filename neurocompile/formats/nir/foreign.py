@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.nir.fields import NirNode
 from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
@@ -56,7 +56,11 @@ def foreign_graph(graph: Tree, dt: float | None, reset: Reset | None) -> Graph:
 def _parts(
     flat: Flat, edges: Edges, dt: float, reset: Reset, assumed: list[Assumption]
 ) -> tuple[tuple[Edge, ...], dict[str, Named]]:
-    """The edges that close loops, and our nodes for each primitive."""
+    """The edges that close loops, and our nodes for each primitive.
+
+    Raises:
+        BadInput, Unsupported: Names every layer that cannot be read.
+    """
     walked = walk(edges, flat.input)
     closing, order = walked.back, walked.order
     lost = next((name for name in flat.nodes if name not in set(order)), None)
@@ -68,6 +72,8 @@ def _parts(
     back = set(closing)
     shape: dict[str, Shape] = {}
     parts: dict[str, Named] = {}
+    refusals = Refusals()
+    guessed: set[str] = set()  # what follows a refusal, where no shape is sure
     for name in order:
         fields = flat.nodes[name]
         if name == flat.input:
@@ -79,16 +85,29 @@ def _parts(
         before = next(a for a in edges.before[name] if (a, name) not in back)
         takes = _takes(flat, edges.after.get(name, []))
         site = NirNode(name, fields, shape[before], dt, reset, takes, assumed)
-        parts[name] = nodes_of(site)
-        shape[name] = shape[before]
-        node = parts[name][-1][1]
-        if isinstance(node, LinearMap):
-            try:
-                shape[name] = out_shape(node, shape[before])
-            except BadInput as error:
-                raise site.wrong(str(error)) from None
+        try:
+            parts[name] = nodes_of(site)
+            shape[name] = _leaving(site, parts[name][-1][1])
+        except BadInput as error:
+            if before not in guessed or isinstance(error, Unsupported):
+                refusals.errors.append(error)
+            shape[name] = shape[before]
+            guessed.add(name)
+        if before in guessed:
+            guessed.add(name)
+    refusals.answer()
     _check_outputs(flat, shape, dt)
     return closing, parts
+
+
+def _leaving(site: NirNode, node: Any) -> Shape:
+    """The shape after a layer."""
+    if not isinstance(node, LinearMap):
+        return site.shape
+    try:
+        return out_shape(node, site.shape)
+    except BadInput as error:
+        raise site.wrong(str(error)) from None
 
 
 def _check_outputs(flat: Flat, shape: dict[str, Shape], dt: float) -> None:

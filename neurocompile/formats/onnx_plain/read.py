@@ -1,7 +1,8 @@
 """Read a plain feed-forward ONNX file: standard operators, and neurons that are nodes of ours.
 
 In:  an ONNX model without our metadata, made by anyone with any tool.
-Out: a FLOAT graph, or one sentence that names the node, its operator and what to use instead.
+Out: a FLOAT graph, or a sentence for each node that no rule reads: its operator, and what to use
+     instead.
 Axis 0 is the batch; axis 1 is the time where the input leaves its size open, else there is none
 and the file says what happens in one step. docs/onnx.md says what a file may hold.
 """
@@ -12,17 +13,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.onnx.neurons import float_function
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
 from neurocompile.formats.onnx.tensors import ByteRange, stored
 from neurocompile.formats.onnx_plain import joins, rules, shapes
 from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal, Value
-from neurocompile.formats.onnx_plain.constants import BUDGET, Budget, folded
+from neurocompile.formats.onnx_plain.constants import BUDGET, FOLDS, Budget, folded
 from neurocompile.formats.onnx_plain.graph import Building
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES, check_functions, neuron
 from neurocompile.ir.graph import Graph
@@ -90,26 +91,43 @@ def read_plain(
     uses.update(output.name for output in model.graph.output)
     budget = Budget(BUDGET + sum(array.size for array in values.values()))
     known: dict[str, Value] = {**values, name: _entry(graph)}
+    refusals = Refusals()
+    unread: set[str] = set()  # what refused nodes make, and those after them
     for node in model.graph.node:
         inputs = [known.get(i) if i else None for i in node.input]
-        unknown = [i for i in node.input if i and i not in known]
         call = Call(node, graph.unique(node.name or "".join(node.output[:1])), inputs, opset)
-        if unknown:
-            call.refuse(f"it takes '{unknown[0][:60]}', but no node before it makes that.")
-        if not node.output or not node.output[0] or any(o in known for o in node.output if o):
-            call.refuse("it has no output, or one of the name of another value. Rename it.")
-        made = _value(call, graph, budget)
-        if isinstance(made, PlainSignal):
-            through = made.layer == call.name or all(
-                value.alone for value in inputs if isinstance(value, PlainSignal)
-            )
-            made = replace(made, alone=through and uses[node.output[0]] == 1)
-            for potential in filter(None, node.output[1:]):
-                known[potential] = replace(made, recorded=True)
-        known[node.output[0]] = made
+        with refusals.gather():
+            _check_domain(call)
+            if unread.intersection(node.input):
+                _check_operator(call)
+            else:
+                known |= _made(call, known, graph, budget, uses)
+        unread.update(output for output in node.output if output not in known)
+    refusals.answer()
     _check_outputs(model, known, graph)
     network = Graph(graph.nodes, tuple(graph.edges), _settings(model, graph, dt))
     return verify(network, "float")
+
+
+def _made(
+    call: Call, known: Mapping[str, Value], graph: Building, budget: Budget, uses: Counter[str]
+) -> dict[str, Value]:
+    """What a node adds to the values that are known, by name."""
+    node = call.node
+    unknown = [i for i in node.input if i and i not in known]
+    if unknown:
+        call.refuse(f"it takes '{unknown[0][:60]}', but no node before it makes that.")
+    if not node.output or not node.output[0] or any(o in known for o in node.output if o):
+        call.refuse("it has no output, or one of the name of another value. Rename it.")
+    made = _value(call, graph, budget)
+    if not isinstance(made, PlainSignal):
+        return {node.output[0]: made}
+    through = made.layer == call.name or all(
+        value.alone for value in call.inputs if isinstance(value, PlainSignal)
+    )
+    made = replace(made, alone=through and uses[node.output[0]] == 1)
+    potentials = {name: replace(made, recorded=True) for name in node.output[1:] if name}
+    return {**potentials, node.output[0]: made}
 
 
 def with_functions(model: ModelProto) -> ModelProto:
@@ -151,13 +169,6 @@ def _opset(model: ModelProto) -> int:
         raise BadInput(f"it has {len(model.graph.node)} nodes, at most {10 * MAX_NODES} are read.")
     if len(model.graph.sparse_initializer):
         raise Unsupported("it holds sparse initializers. Store them as dense ones.")
-    for node in model.graph.node:
-        if node.domain not in ("", "ai.onnx", DOMAIN):
-            raise Unsupported(
-                f"node '{node.name[:80]}' is a {node.op_type[:40]} of the domain "
-                f"'{node.domain[:60]}', allowed are standard ONNX and {DOMAIN}. Inline functions "
-                "of other domains."
-            )
     versions = {entry.domain: entry.version for entry in model.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
     if not OPSETS[0] <= version <= OPSETS[1]:
@@ -226,13 +237,35 @@ def _value(call: Call, graph: Building, budget: Budget) -> PlainSignal | Any:
     call.one_output()
     if op == "Shape" or not signals:
         return folded(call, budget)
-    rule = RULES.get(op)
-    if rule is None:
-        instead = INSTEAD.get(op, f"Between layers, use {', '.join(RULES)}, or neurons of {DOMAIN}")
-        call.refuse(f"no rule reads this operator. {instead.rstrip('.')}.")
-    made = rule(call, graph)
+    if op not in RULES:
+        _refuse_operator(call)
+    made = RULES[op](call, graph)
     call.done()
     return made
+
+
+def _check_domain(call: Call) -> None:
+    """Refuse an operator of other programs."""
+    if call.node.domain not in ("", "ai.onnx", DOMAIN):
+        call.refuse(
+            f"it is of the domain '{call.node.domain[:60]}', allowed are standard ONNX and "
+            f"{DOMAIN}. Inline functions of other domains."
+        )
+
+
+def _check_operator(call: Call) -> None:
+    """All that can be said of a node whose input was refused: whether any rule reads it."""
+    op = call.node.op_type
+    if call.node.domain != DOMAIN and op not in RULES and op not in FOLDS:
+        _refuse_operator(call)
+
+
+def _refuse_operator(call: Call) -> NoReturn:
+    """Refuse an operator between layers that no rule reads."""
+    instead = INSTEAD.get(
+        call.node.op_type, f"Between layers, use {', '.join(RULES)}, or neurons of {DOMAIN}"
+    )
+    call.refuse(f"no rule reads this operator. {instead.rstrip('.')}.")
 
 
 def _check_outputs(model: ModelProto, known: dict[str, Value], graph: Building) -> None:

@@ -24,7 +24,7 @@ from lava.lib.dl.slayer.axon import Delay
 from lava.lib.dl.slayer.block import base, cuba
 from torch import Tensor, nn
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Refusals
 from neurocompile.formats.netx.entries import NetxFile
 from neurocompile.formats.netx.graph import foreign
 from neurocompile.formats.netx.layer import Geometry, NetxLayer
@@ -86,16 +86,19 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
     ran = _run(model, torch.zeros(example[:1].shape))
     layers = [NetxLayer("input", tuple(example.shape[1:-1]))]
     paths, shifts, spread = ["input"], [0], np.zeros(1)
+    refusals = Refusals()
     for each in ran:
-        found = layer_of(each.block, each.site)
-        if found is not None:
-            if np.any(spread):
-                found = _with_delays(found, spread, each)
-            layers.append(found)
-            paths.append(each.path)
-            shifts.append(0)
+        with refusals.gather():
+            found = layer_of(each.block, each.site)
+            if found is not None:
+                if np.any(spread):
+                    found = _with_delays(found, spread, each)
+                layers.append(found)
+                paths.append(each.path)
+                shifts.append(0)
         shifts[-1] += int(getattr(each.block, "delay_shift", False))
         spread = _delays(each, spread)
+    refusals.answer()
     graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
     own = replace(settings or Settings(), packages={PACKAGE: version(PACKAGE)})
     graph = verify(replace(graph, settings=own), "fixed")
@@ -105,14 +108,17 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
 
 def _check_drawn(model: nn.Module) -> None:
     """Refuse blocks whose delays or decays slayer draws when they first run."""
+    refusals = Refusals()
     for path, block in model.named_modules():
         delay, neuron = getattr(block, "delay", None), getattr(block, "neuron", None)
         undrawn = isinstance(delay, Delay) and not delay.init
         if undrawn or hasattr(neuron, "current_decay_min"):
             what = "delays" if undrawn else "decays"
-            raise Site(path, (), ()).refuse(
+            refused = Site(path, (), ()).refuse(
                 block, f"its {what} have no values yet. Run the model once before saving it."
             )
+            refusals.errors.append(refused)
+    refusals.answer()
 
 
 @singledispatch

@@ -228,6 +228,35 @@ def test_resonate_and_fire_neurons_are_refused_by_their_name_not_by_their_weight
         load_net(plain)
 
 
+def test_every_layer_that_cannot_be_read_is_listed_with_the_file_before_the_list(tmp_path):
+    """A refused layer still has the shape that it declares, so those after it are read on."""
+    path = convolution(tmp_path)
+    put(path, "layer/0/neuron/type", b"RF")
+    with h5py.File(path, "a") as file:
+        file.copy("layer/0", file, "layer/1")
+        file.copy("layer/0", file, "layer/2")
+    put(path, "layer/1/neuron/type", b"CUBA")
+    put(path, "layer/2/neuron/type", b"CUBA")
+    put(path, "layer/2/delay", np.array([3, 0]))
+    with pytest.raises(Unsupported) as refused:
+        load_net(path, input_shape=(3, 4, 5))
+    first, second, third = refused.value.reasons
+    assert first.startswith("layer 0: its neurons are 'RF', resonate-and-fire neurons")
+    assert second == "layer 1: it was given the shape (2, 4, 5), but takes (3, ...) with 3 axes."
+    assert third == "layer 2: its convolution has a delay, which netx ignores."
+    assert str(refused.value).startswith(f"'{path}': 3 things in this network ")
+
+
+def test_early_spikes_of_every_layer_are_one_answer(plain):
+    with h5py.File(plain, "a") as file:
+        file.copy("layer/1", file, "layer/2")
+    for number in (1, 2):
+        put(plain, f"layer/{number}/bias", np.array([500, 0]))
+    with pytest.raises(Unsupported) as refused:
+        load_net(plain, reset_interval=0)
+    assert [reason[:8] for reason in refused.value.reasons] == ["'layer1'", "'layer2'"]
+
+
 def test_options_of_net_files_are_for_net_files_only(tmp_path):
     from click.testing import CliRunner
 

@@ -436,3 +436,36 @@ def test_an_inner_graph_with_two_inputs_is_refused_by_name():
 def test_a_step_is_longer_than_nothing(dt):
     with pytest.raises(BadInput, match="A step must be longer than 0 s"):
         read(lif(), (2,), dt=dt)
+
+
+def test_every_primitive_that_cannot_be_read_is_listed_and_nothing_that_only_follows_it():
+    """After a primitive that NIR lacks no shape is sure: of the matrix after it nothing is said."""
+    nodes = {
+        "in": nir.Input(np.array([2])),
+        "wide": nir.Affine(np.ones((3, 4)), np.zeros(3)),
+        "odd": {"type": "Spatial"},
+        "fits": nir.Linear(np.ones((3, 7))),
+        "step": nir.Threshold(vector(1.0, 3)),
+        "out": {"type": "Output"},
+    }
+    with pytest.raises(Unsupported) as refused:
+        from_nir(tree(nodes, list(pairwise(nodes))), dt=DT)
+    wide, odd, step = refused.value.reasons
+    assert wide.startswith("layer 'wide' (Affine): ")
+    assert odd.startswith("layer 'odd' (Spatial): NIR 1.0.8 has no such primitive.")
+    assert step.startswith("layer 'step' (Threshold): it keeps no state")
+    assert "3 things in this network are wrong or are not supported:\n- layer 'wide'" in str(
+        refused.value
+    )
+
+
+def test_without_a_refusal_before_it_each_wrong_field_is_listed():
+    nodes = {
+        "in": nir.Input(np.array([2])),
+        "a": lif(3),
+        "b": lif(4),
+        "out": {"type": "Output"},
+    }
+    with pytest.raises(BadInput, match=r"^layer 'a' \(LIF\): its ") as refused:
+        from_nir(tree(nodes, list(pairwise(nodes))), dt=DT)
+    assert refused.value.reasons == ()  # 'b' follows 'a', of which no shape is sure

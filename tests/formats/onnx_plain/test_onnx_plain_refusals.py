@@ -232,3 +232,22 @@ def test_weights_that_are_not_finite_are_refused_by_layer():
     nodes = [node("Div", ["x", "zero"], "y")]
     with pytest.raises(BadInput, match=r"layer 'y' \(BatchNorm\): its weight holds NaN"):
         from_onnx(plain(nodes, [*TIMED, 3], ["y"], zero=FLOAT(0)))
+
+
+def test_every_node_that_no_rule_reads_is_listed_and_nothing_that_only_follows_one():
+    """After the pool no shape is known: of the Gemm after it, which it does not fit, nothing."""
+    nodes = [
+        node("Conv", ["x", "k"], "conv", odd=1),
+        node("MaxPool", ["conv"], "pool", kernel_shape=[2]),
+        node("Odd", ["pool"], "custom", domain="com.example"),
+        node("Gemm", ["custom", "w"], "gemm"),
+        node("Softmax", ["gemm"], "y"),
+    ]
+    with pytest.raises(Unsupported) as refused:
+        from_onnx(plain(nodes, [*ONE_STEP, 1, 9], ["y"], k=K, w=W))
+    conv, pool, custom, softmax = refused.value.reasons
+    assert conv == "node 'conv' (Conv): its attribute 'odd' has no meaning here. Remove it."
+    assert pool.startswith("node 'pool' (MaxPool): no rule reads this operator. Use AveragePool")
+    assert custom.startswith("node 'custom' (Odd): it is of the domain 'com.example'")
+    assert softmax.startswith("node 'y' (Softmax): no rule reads this operator. Between layers")
+    assert "4 things in this network are not supported:" in str(refused.value)
