@@ -282,7 +282,8 @@ option that a rule does not know is refused by the layer's name.
   step later.
 - A signal that your own module hands back in its state passes through a Delay as well.
 - A subclass without a forward of its own is read as its parent.
-- Norse's Lift of one of these is the same over all steps at once.
+- Norse's Lift of one of these, or of a Sequential of layers without a state, is the same over all
+  steps at once.
 - Traced into: {containers}, and modules of your own.
 - The columns of snnTorch, SpikingJelly and Sinabs show what their own modules become; their options
   are those that docs/peers.md allows. Containers that run other layers are read as these:

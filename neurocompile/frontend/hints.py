@@ -104,7 +104,8 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     ),
     (
         (norse.Lift,),
-        "Lift takes one supported module here: lift each layer, or trace the lifted module.",
+        "Lift takes one supported layer here, or an nn.Sequential of layers without a state. Use "
+        "norse.torch.LIF, IAF, LI or LIFRecurrent for its cells, or trace the lifted module.",
     ),
     ((SNN, SNNCell), f"{NO_FIXED_MODEL} Use norse.torch.{NEURONS}."),
     (

@@ -225,15 +225,24 @@ class Interpreter:
     def _layer(
         self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], lifted: bool = False
     ) -> Any:
-        """A layer, or the layers of a neighbour's container, one behind the other."""
+        """A layer, or the layers of a container, one behind the other.
+
+        Containers are a neighbour's, and a Sequential that Norse's Lift repeats.
+        """
         module = self.root.get_submodule(target)
         calling, expansion = calling_of(module), expansion_of(module)
         if calling is not None:
             return self._stateful(target, calling, args, kwargs, lifted)
         args, kwargs = self._present(args), self._present(kwargs)
+        if isinstance(module, norse.Lift) and type(module.lifted_module) is nn.Sequential:
+            expansion = "over time"
         if expansion is None and not (lifted and type(module) is nn.Sequential):
             return self._module(target, args, kwargs, lifted)
         (x,) = (*args, *kwargs.values())
+        if module._forward_hooks or module._forward_pre_hooks:
+            path = self._path(target, module)
+            check_signal(x, self.step, f"layer '{path}' ({type(module).__name__})")
+            check_hooks_of(module, path, x.value.flatten(0, 1) if lifted else x.value)
         for name, _ in module.named_children():
             x = self._layer(f"{target}.{name}", (x,), {}, lifted or expansion == "over time")
         return x

@@ -179,10 +179,17 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
     if leads == 2 and isinstance(inner, CELLS) and not lifted:
         raise Unsupported(
             f"layer '{path}' ({kind}) does a single step, but other layers take all steps at "
-            f"once. Use norse.torch.Lift({kind}(...))."
+            f"once. Use {_over_time(kind)}norse.torch.Lift({kind}(...)) in a forward of your own, "
+            "for it returns (output, state), which SequentialState would hand on."
         )
     if lifted and isinstance(inner, NEURON_MODULES) and not isinstance(inner, CELLS):
         raise Unsupported(f"layer '{path}' ({kind}) runs over time already. Do not lift it.")
+
+
+def _over_time(kind: str) -> str:
+    """The layer of Norse that takes all steps where a cell takes one, where there is one."""
+    name = kind.removesuffix("Cell")
+    return f"norse.torch.{name}, or " if hasattr(norse, name) else ""
 
 
 def check_hooks(module: nn.Module, path: str, x: Tensor) -> None:

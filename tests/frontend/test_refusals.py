@@ -257,7 +257,26 @@ def test_a_pair_in_the_place_of_a_tensor_is_refused():
 
 def test_a_cell_among_layers_over_time_is_refused_and_lifting_is_named():
     net = norse.SequentialState(norse.LIF(), norse.LIFCell())
-    assert "Use norse.torch.Lift(LIFCell(...))." in refusal(net, 4, 1, 3)
+    words = "Use norse.torch.LIF, or norse.torch.Lift(LIFCell(...)) in a forward of your own"
+    assert words in refusal(net, 4, 1, 3)
+    net = norse.SequentialState(norse.LIF(), norse.LIFBoxCell())
+    assert "Use norse.torch.Lift(LIFBoxCell(...)) in a forward of your own" in refusal(net, 4, 1, 3)
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.box, self.last = (
+                norse.LIF(),
+                norse.Lift(norse.LIFBoxCell()),
+                norse.LI(),
+            )
+
+        def forward(self, x):
+            x, _ = self.first(x)
+            x, _ = self.box(x)
+            return self.last(x)[0]
+
+    assert list(trace(Own(), torch.zeros(4, 1, 3)).nodes) == ["input", "first", "box", "last"]
 
 
 def test_lifting_a_layer_over_time_is_refused():
@@ -265,9 +284,20 @@ def test_lifting_a_layer_over_time_is_refused():
     assert "layer '1' (LIFBox) runs over time already. Do not lift it." in refusal(net, 4, 1, 3)
 
 
-def test_lifting_more_than_one_layer_inside_a_network_is_refused():
-    net = nn.Sequential(nn.Linear(3, 3), norse.Lift(nn.Sequential(nn.Linear(3, 3))))
-    assert "Lift takes one supported module here" in refusal(net, 4, 1, 3)
+def test_lifting_cells_inside_a_network_is_refused_and_lifting_each_is_read():
+    cells = norse.SequentialState(nn.Linear(3, 3), norse.LIFCell())
+    net = norse.SequentialState(nn.Linear(3, 3), norse.Lift(cells), norse.LI())
+    assert "Lift takes one supported layer here, or an nn.Sequential of" in refusal(net, 4, 1, 3)
+    each = norse.SequentialState(nn.Linear(3, 3), norse.Lift(cells[0]), norse.LIF(), norse.LI())
+    assert list(trace(each, torch.zeros(4, 1, 3)).nodes) == ["input", "0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("hooked", ["1", "1.lifted_module", "1.lifted_module.0"])
+def test_a_hook_on_a_lifted_sequential_or_its_layers_is_refused_by_name(hooked):
+    lifted = norse.Lift(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)))
+    net = norse.SequentialState(nn.Linear(3, 3), lifted, norse.LIF())
+    net.get_submodule(hooked).register_forward_hook(lambda m, i, o: o + 1)
+    assert refusal(net, 4, 1, 3).startswith(f"layer '{hooked}' (")
 
 
 def test_a_hook_that_changes_an_output_is_refused():

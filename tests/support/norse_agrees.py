@@ -6,6 +6,7 @@ Out: what differs, layer by layer, and how much there was to compare.
 
 from typing import NamedTuple
 
+import norse.torch as norse
 import numpy as np
 import torch
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -35,13 +36,18 @@ class Comparison(NamedTuple):
     kinds: set[str]
 
 
+def takes_all_steps(model):
+    """Whether a model is called once, with all steps."""
+    return any(isinstance(m, (*OVER_TIME, norse.Lift)) for m in model.modules())
+
+
 def run_in_norse(model, x):
     """Output of every neuron layer, (steps, *shape), watched by hooks."""
-    over_time = any(isinstance(m, OVER_TIME) for m in model.modules())
+    over_time = takes_all_steps(model)
     seen, hooks = {}, []
     for name, module in model.named_modules():
         if isinstance(module, (SNNCell, SNNRecurrentCell, *OVER_TIME)):
-            outs = seen[name] = []
+            outs = seen[name.removeprefix("lifted_module.")] = []
 
             def keep(module, given, out, outs=outs):
                 outs.append(out[0].detach().numpy().copy())
@@ -57,7 +63,7 @@ def run_in_norse(model, x):
                 _, state = model(now, state)
     for hook in hooks:
         hook.remove()
-    if over_time:
+    if any(isinstance(m, OVER_TIME) for m in model.modules()):
         return {name: outs[0][:, 0] for name, outs in seen.items()}
     return {name: np.stack(outs)[:, 0] for name, outs in seen.items()}
 
@@ -65,7 +71,7 @@ def run_in_norse(model, x):
 def compare(model, x):
     """Norse against our reference, on the traced and the simplified graph, and our engine."""
     theirs = run_in_norse(model, x)
-    over_time = any(isinstance(m, OVER_TIME) for m in model.modules())
+    over_time = takes_all_steps(model)
     example = torch.zeros(2, 1, *x.shape[1:]) if over_time else torch.zeros(1, *x.shape[1:])
     graph = verify(trace(model, example), "float")
     simple = verify(simplify(graph), "float")

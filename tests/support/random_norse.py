@@ -33,17 +33,17 @@ class Residual(nn.Module):
 
 
 class Joined(nn.Module):
-    """Two bodies side by side, of the same input."""
+    """Two bodies side by side, of the same input, joined on this axis."""
 
-    def __init__(self, left, right):
+    def __init__(self, left, right, axis):
         super().__init__()
-        self.left, self.right = left, right
+        self.left, self.right, self.axis = left, right, axis
 
     def forward(self, x, state=None):
         left, right = (None, None) if state is None else state
         a, left = self.left(x, left)
         b, right = self.right(x, right)
-        return torch.cat([a, b, x], 1), (left, right)
+        return torch.cat([a, b, x], self.axis), (left, right)
 
 
 class FedBack(nn.Module):
@@ -59,15 +59,35 @@ class FedBack(nn.Module):
         return z, (z, state)
 
 
-class Maker:
-    """Draws modules; `shape` is that of a sample after what it has drawn so far."""
+STATEFUL = (norse.module.snn.SNN, norse.module.snn.SNNRecurrent, Residual, Joined)
 
-    def __init__(self, seed):
+
+class Reduced(nn.Module):
+    """A network over time of which one value per neuron is returned."""
+
+    def __init__(self, network, how):
+        super().__init__()
+        self.network, self.how = network, how
+
+    def forward(self, x):
+        steps, _ = self.network(x)
+        return steps[-1] if self.how == "last" else getattr(steps, self.how)(0)
+
+
+class Maker:
+    """Draws modules; `shape` is that of a sample after what it has drawn so far.
+
+    With `over_time` its layers take all steps at once, by Norse's LIF, IAF, LI, LIFRecurrent and
+    Lift; without, a step; None draws which.
+    """
+
+    def __init__(self, seed, over_time=None):
         self.rng = np.random.default_rng(seed)
         torch.manual_seed(seed)
         self.recurrent = self.rng.random() < 0.5
         self.dt = EXACT_DT if self.recurrent else float(self.rng.choice([1e-3, 5e-4]))
-        self.over_time = self.rng.random() < 0.2
+        drawn = self.rng.random() < 0.2
+        self.over_time = drawn if over_time is None else over_time
 
     def one_of(self, *choices):
         return choices[int(self.rng.integers(len(choices)))]
@@ -210,19 +230,26 @@ class Maker:
     def body(self, shape):
         """A few layers, and neurons, that keep the shape."""
         last = self.one_of(self.keeping(shape), self.neuron(shape), self.batch_norm(shape))
-        return norse.SequentialState(self.keeping(shape), self.neuron(shape), last)
+        layers = (self.keeping(shape), self.neuron(shape), last)
+        return norse.SequentialState(*map(self.over_steps, layers))
 
     def joint(self, shape):
         """A module with its own joins."""
-        kinds = ["residual", "joined"] + ["fed back", "around"] * self.recurrent
+        loops = self.recurrent and not self.over_time
+        kinds = ["residual", "joined"] + ["fed back", "around"] * loops
         kind = self.one_of(*kinds)
         if kind == "residual":
             return Residual(self.body(shape))
         if kind == "joined":
-            return Joined(self.body(shape), self.body(shape))
+            return Joined(self.body(shape), self.body(shape), 2 if self.over_time else 1)
         if kind == "fed back":
             return FedBack(self.lifbox(shape), self.keeping(shape))
         return norse.RecurrentSequential(self.keeping(shape), self.lifbox(shape))
+
+    def over_steps(self, *layers):
+        """Layers as a network over time takes them: what keeps no state is lifted."""
+        layer = layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+        return norse.Lift(layer) if self.over_time and not isinstance(layer, STATEFUL) else layer
 
     def network(self):
         """A model, and the shape of its sample."""
@@ -231,14 +258,17 @@ class Maker:
 
         def add(layer):
             nonlocal shape
-            stateless = not isinstance(layer, norse.module.snn.SNN | norse.module.snn.SNNRecurrent)
-            layers.append(norse.Lift(layer) if self.over_time and stateless else layer)
+            layers.append(self.over_steps(layer))
             shape = shape_behind(layer, shape, self.over_time)
 
         for _ in range(int(self.rng.integers(1, 4))):
+            first_linear = len(layers)
             for _ in range(int(self.rng.integers(0, 3))):
                 add(self.linear(shape))
-            if not self.over_time and self.odds(0.4):
+            if self.over_time and len(layers) > first_linear and self.odds(0.5):
+                lifted = [layer.lifted_module for layer in layers[first_linear:]]
+                layers[first_linear:] = [self.over_steps(*lifted)]
+            if self.odds(0.4):
                 add(self.joint(shape))
             add(self.neuron(shape))
         if len(shape) > 1:
@@ -261,17 +291,16 @@ class Maker:
 
 def shape_behind(layer, shape, over_time):
     """Of one sample in one step; what runs over time is given a single step."""
-    kinds = (norse.module.snn.SNN, norse.module.snn.SNNRecurrent)
-    leads = (1, 1) if over_time and isinstance(layer, kinds) else (1,)
+    leads = (1, 1) if over_time and isinstance(layer, STATEFUL) else (1,)
     with torch.no_grad():
         out = layer.double().eval()(torch.zeros(*leads, *shape, dtype=torch.float64))
     out = out[0] if isinstance(out, tuple) else out
     return tuple(out.shape[len(leads) :])
 
 
-def random_network(seed):
+def random_network(seed, over_time=None):
     """A model in float64 and its input, (STEPS, *shape) float64 of 0 and 1."""
-    make = Maker(seed)
+    make = Maker(seed, over_time)
     model, shape = make.network()
     model = model.double().eval()
     with torch.no_grad():
@@ -279,3 +308,19 @@ def random_network(seed):
             weight.copy_(make.on_grid(weight * 3))
     rate = make.one_of(0.2, 0.5, 0.8)
     return model, (make.rng.random((STEPS, *shape)) < rate).astype(np.float64)
+
+
+def random_network_over_time(seed):
+    """A model that takes all steps in one call, and its input, as `random_network`.
+
+    Of its layers, or of the cells of one step that Norse's Lift repeats; some return one value per
+    neuron.
+    """
+    draw = np.random.default_rng(seed)
+    if draw.random() < 0.25:
+        model, x = random_network(seed, over_time=False)
+        return norse.Lift(model), x
+    model, x = random_network(seed, over_time=True)
+    hows = (None, None, "last", "sum", "mean")
+    how = hows[int(draw.integers(len(hows)))]
+    return (model if how is None else Reduced(model, how)), x
