@@ -40,7 +40,8 @@ def main() -> int:
 
 def filled(page: str, found: dict[str, Any]) -> str:
     """The page with its tables."""
-    for mark, table in (("terms", terms(found)), ("totals", totals(found))):
+    made = {"terms": terms, "totals": totals, "static": static, "ann": without_spikes}
+    for mark, table in ((mark, make(found)) for mark, make in made.items()):
         pattern = rf"(<!-- begin {mark} -->\n).*?(<!-- end {mark} -->)"
         page, n = re.subn(pattern, lambda m, t=table: m[1] + t + m[2], page, flags=re.DOTALL)
         assert n == 1, mark
@@ -62,25 +63,67 @@ def terms(found: dict[str, Any]) -> str:
 
 def totals(found: dict[str, Any]) -> str:
     """What a sample costs by each model, and what is listed beside it."""
-    samples, ann = found["samples"], found["ann"]
+    samples, ann, energy = found["samples"], found["ann"], found["energy"]
     lines = ["| per sample | joules | what it is |", "|---|--:|---|"]
     for model in found["energy"]["models"]:
         mark = "nominal" if model["name"] == found["nominal"] else "another complete model"
         lines.append(f"| {model['name']} | {joules(model['total_j'] / samples)} | {mark} |")
-    for row in found["energy"]["static"]["times"]:
+    lines += [
+        f"| beside them | {error['part']:.0%} | error of {error['of']} that the authors of "
+        f"{error['model']} state; {error['where']} |"
+        for error in energy["errors"]
+    ]
+    low, high = (joules(energy["per_sample_j"][key]) for key in ("low_j", "high_j"))
+    lines.append(f"| `low_j`, `high_j` | {low}, {high} | the nominal total with that error |")
+    for row in energy["static"]["times"]:
         low, high = (joules(row[key] / samples) for key in ("low_j", "high_j"))
         how = f"static power, {row['mode']}" + (
             f", times of {row['model']}" if row["model"] else ""
         )
         lines.append(f"| beside it | {low} to {high} | {how} |")
     lines.append(
-        f"| without spikes | {joules(ann['per_sample_j'])} | {ann['terms'][0]['count']:,} int8 "
-        f"multiply-accumulates only, {ann['activation_bits']}-bit activations, no memory |"
+        f"| without spikes | {joules(ann['per_sample_j'])} | one pass: arithmetic "
+        f"{joules(ann['arithmetic_j'])}, memory {joules(ann['memory_j'])} |"
     )
     for row in found["keras_spiking"]:
         if row["device"] == "loihi":
             total = joules(row["total_j"] / samples)
             lines.append(f"| keras-spiking, loihi | {total} | its own rule, comparison only |")
+    return "\n".join(lines) + "\n"
+
+
+def static(found: dict[str, Any]) -> str:
+    """The static share of one chip: watts by name, and joules over each modelled time."""
+    rows = found["energy"]["static"]
+    names = [power["name"] for power in rows["powers"]]
+    head = ("power of one chip", "mW", "source", "kind", "where")
+    lines = ["| " + " | ".join(head) + " |", "|---|--:|---|---|---|"]
+    lines += [
+        f"| `{p['name']}` | {exact(p['chip_w'], -3)} | {p['source']} | {p['kind']} | {p['where']} |"
+        for p in rows["powers"]
+    ]
+    lines += ["", f"| time of all {found['samples']} samples | us | "
+              + " | ".join(f"{name}, uJ" for name in names) + " |"]  # fmt: skip
+    lines.append("|---" + "|--:" * (1 + len(names)) + "|")
+    for row in rows["times"]:
+        how = row["mode"] + (f", times of {row['model']}" if row["model"] else "")
+        spent = (exact(power["chip_w"] * row["time_s"], -6) for power in rows["powers"])
+        lines.append(f"| {how} | {exact(row['time_s'], -6)} | {' | '.join(spent)} |")
+    return "\n".join(lines) + "\n"
+
+
+def without_spikes(found: dict[str, Any]) -> str:
+    """Every term of the network without spikes, per sample."""
+    ann = found["ann"]
+    places = {f"{one['holds'][:-1]}_bit": one["in"] for one in ann["memory"]}
+    lines = ["| event | count | x pJ | = nJ | where |", "|---|--:|--:|--:|---|"]
+    lines += [
+        f"| {t['quantity']} | {t['count']:,} | {exact(t['price_j'], -12)} | "
+        f"{exact(t['energy_j'], -9)} | {places.get(t['quantity'], 'arithmetic of 8 bits')}, "
+        f"{t['source']}, {t['kind']} |"
+        for t in ann["terms"]
+    ]
+    lines.append(f"| total | | | {exact(ann['per_sample_j'], -9)} | |")
     return "\n".join(lines) + "\n"
 
 

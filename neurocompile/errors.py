@@ -138,6 +138,10 @@ class Refusals:
         return kind(f"{len(reasons)} things in this network {are}:\n{lines}", reasons)
 
 
+class Doubtful(UserWarning):
+    """A warning: something that is used as it is, but is probably a mistake."""
+
+
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 

@@ -3,13 +3,14 @@
 In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
 Out: the chip with those prices, each marked as set by the user.
 Only existing prices can be replaced. Where no source states a price, it can be added: for
-messages from one chip to another, and for a network without spikes. A value has a unit and is
-not negative.
+messages from one chip to another, for a reset between samples, and for a network without spikes.
+A value has a unit and is not negative; one that is far from the usual is a warning.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,7 +21,8 @@ from typing import Any
 from neurocompile.chip.mesh import chips_allowed
 from neurocompile.chip.read import MAX_VALUE
 from neurocompile.chip.record import UNITS, Chip, Prices, Quantity
-from neurocompile.errors import BadInput
+from neurocompile.chip.usual import unusual
+from neurocompile.errors import BadInput, Doubtful
 
 USER = "set by the user"
 ANN = ("ann.mac", "ann.weight_bit", "ann.activation_bit")
@@ -57,15 +59,16 @@ def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
     """By key, its dimension (energy, time, power) and the present price.
 
     An energy price is MODEL.EVENT; others are latency.MODEL.EVENT, barrier.MODEL.TILES and
-    power.static_low or power.static_high, as in the chip's file. They are followed by those
-    without a price there: MODEL.off_chip_message and the keys of ANN.
+    power.NAME, as in the chip's file. They are followed by those without a price there:
+    MODEL.off_chip_message, MODEL.chip_reset and the keys of ANN.
     """
     stated: dict[str, tuple[str, Quantity | None]] = {}
     for key, quantity in chip.quantities():
         section, _, rest = key.partition(".")
         if section in DIMENSIONS:
             stated[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
-    unpriced = [key for m in chip.energy if (key := f"{m}.off_chip_message") not in stated]
+    extra = (f"{m}.{event}" for m in chip.energy for event in ("off_chip_message", "chip_reset"))
+    unpriced = [key for key in extra if key not in stated]
     return {**stated, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
 
 
@@ -95,15 +98,12 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
             raise BadInput(f"--set {text}: '{key}' is set twice. Set it once.")
         dimension, was = keys[key]
         changes[key] = Change(key, _quantity(text, value, dimension), was)
+        _doubt(text, changes[key])
     return changes
 
 
 def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
-    """The chip with the prices that were set.
-
-    Raises:
-        BadInput: If the lower static power would be above the higher one.
-    """
+    """The chip with the prices that were set."""
     prices = {
         section: {model: dict(events) for model, events in getattr(chip, section).items()}
         for section in ("energy", "latency")
@@ -122,11 +122,6 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
             times[model][int(event)] = change.now
         else:
             prices["latency" if section == "latency" else "energy"][model][event] = change.now
-    if power and power["static_low"].si > power["static_high"].si:
-        raise BadInput(
-            f"--set: power.static_low ({power['static_low'].si:g} W) is above power.static_high "
-            f"({power['static_high'].si:g} W). Set both."
-        )
     return replace(
         chip,
         power=None if chip.power is None else replace(chip.power, **power),
@@ -144,6 +139,23 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
 
 def _frozen(prices: Mapping[str, Mapping[str, Quantity]]) -> Mapping[str, Prices]:
     return MappingProxyType({model: MappingProxyType(dict(one)) for model, one in prices.items()})
+
+
+def with_reset(chip: Chip) -> Chip:
+    """The chip whose models charge each reset between samples, at the price that a source states.
+
+    A price that a model has already, because a user set it, stays.
+
+    Raises:
+        BadInput: If no source states a price for this chip.
+    """
+    if chip.reset is None or not chip.energy:
+        raise BadInput(
+            f"--charge-reset: no source states the energy of a reset of {chip.name}. Give a price "
+            "of your own: --set MODEL.chip_reset=5uJ."
+        )
+    price = {"chip_reset": chip.reset.chip}
+    return replace(chip, energy=_frozen({m: price | dict(p) for m, p in chip.energy.items()}))
 
 
 def with_cores(chip: Chip, cores: int) -> Chip:
@@ -192,6 +204,14 @@ def _quantity(text: str, value: str, dimension: str) -> Quantity:
     return Quantity(plain, unit, USER, f"--set {text}", "assumed", power=units[unit])
 
 
+def _doubt(text: str, change: Change) -> None:
+    """Warn if a price of the user's own is far from the usual."""
+    key, stem = change.key, change.key.partition(".")[0]
+    section = "reset" if key.endswith(".chip_reset") else stem if stem in DIMENSIONS else "energy"
+    if why := unusual(key if section == stem else f"{section}.{key}", change.now):
+        warnings.warn(f"--set {text}: {why}", Doubtful, stacklevel=3)
+
+
 def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
     near = get_close_matches(key, keys, n=4, cutoff=0.5)
     if near:
@@ -199,6 +219,6 @@ def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
     models = ", ".join(chip.energy) or "none"
     return (
         f"Keys are MODEL.EVENT (models: {models}), latency.MODEL.EVENT, barrier.MODEL.TILES, "
-        f"power.static_low, power.static_high, {', '.join(ANN)}; "
+        f"power.NAME, {', '.join(ANN)}; "
         f"`neurocompile targets {chip.name}` lists them."
     )

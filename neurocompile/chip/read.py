@@ -3,12 +3,13 @@
 In:  the name of a target (`chip/find.py`), a target.toml or its folder.
 Out: a frozen Chip; every number in it is a Quantity that names its source.
 A file is refused if it has an unknown key, a number without unit or source, a limit of 0, or a
-number format that the integer step does not have.
+number format that the integer step does not have. A price that is far from the usual is a warning.
 """
 
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from neurocompile.chip.record import (
     UNITS,
     Barrier,
     Chip,
+    Errors,
     Formats,
     Limits,
     Memory,
@@ -32,9 +34,11 @@ from neurocompile.chip.record import (
     Power,
     Prices,
     Quantity,
+    Reset,
     dimensions,
 )
-from neurocompile.errors import BadInput, path_of
+from neurocompile.chip.usual import unusual
+from neurocompile.errors import BadInput, Doubtful, path_of
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
@@ -50,10 +54,18 @@ def load_chip(name_or_path: str | Path) -> Chip:
 
     Raises:
         BadInput: If there is no such chip, or its file breaks a rule of this module.
+
+    Warns:
+        Doubtful: If a price, time or power is far from the usual.
     """
     path_of(name_or_path, "the chip")
     path = find_target(name_or_path)
-    chip = _Reader(path).chip()
+    reader = _Reader(path)
+    chip = reader.chip()
+    for key, quantity in chip.quantities():
+        if why := unusual(key, quantity):
+            place = reader.place(tuple(key.split(".")))
+            warnings.warn(f"{place}: {why}", Doubtful, stacklevel=2)
     if str(name_or_path) in chip_names() and chip.name != str(name_or_path):
         raise BadInput(
             f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_path}', the name under which "
@@ -79,26 +91,27 @@ class _Reader:
             raise BadInput(f"{path}: this is not valid TOML: {error}.") from None
 
     def chip(self) -> Chip:
-        data, optional = self.data, ("memory", "mesh", "power", "energy", "latency", "barrier")
-        self._keys((), data, ("chip", "sources", "formats"), ("limits", *optional))
-        self._keys(("chip",), data["chip"], ("name", "title"), ("nominal", "range"))
+        data, sections = self.data, {"memory": Memory, "mesh": Mesh, "power": Power, "reset": Reset}
+        optional = ("limits", *sections, "energy", "latency", "barrier", "errors")
+        self._keys((), data, ("chip", "sources", "formats"), optional)
+        self._keys(("chip",), data["chip"], ("name", "title"), ("nominal",))
         for key in ("name", "title", "nominal"):
             self._text(("chip", key), data["chip"].get(key, "none"))
         self._sources()
         parts = {
-            name: self._part((name,), kind) if name in data else None
-            for name, kind in (("memory", Memory), ("mesh", Mesh), ("power", Power))
+            name: self._part((name,), data[name], kind) if name in data else None
+            for name, kind in sections.items()
         }
         chip = Chip(
             name=data["chip"]["name"],
             title=data["chip"]["title"],
-            formats=self._part(("formats",), Formats),
-            limits=self._part(("limits",), Limits) if "limits" in data else Limits(),
+            formats=self._part(("formats",), data["formats"], Formats),
+            limits=self._part(("limits",), data.get("limits", {}), Limits),
             energy=self._models("energy", "energy"),
             latency=self._models("latency", "time"),
             barrier=self._barriers(),
+            errors=self._errors(),
             nominal=data["chip"].get("nominal", ""),
-            range=tuple(self._names(("chip", "range"), data["chip"].get("range", []))),
             sources=MappingProxyType(data["sources"]),
             **parts,
         )
@@ -107,17 +120,16 @@ class _Reader:
 
     def _check(self, chip: Chip) -> None:
         """Check the rules that involve several sections."""
-        for model in filter(None, (chip.nominal, *chip.range)):
-            if model not in chip.energy:
-                key = ("chip", "nominal" if model == chip.nominal else "range")
-                self._refuse(key, f"{model!r} is not a model of [energy]", f"{_list(chip.energy)}")
-        if chip.power and chip.power.static_low.si > chip.power.static_high.si:
-            most = chip.power.static_high
-            self._refuse(
-                ("power", "static_low"),
-                f"{chip.power.static_low.si:g} W, above static_high",
-                f"up to {most.value} {most.unit}",
-            )
+        if chip.nominal and chip.nominal not in chip.energy:
+            found = f"{chip.nominal!r} is not a model of [energy]"
+            self._refuse(("chip", "nominal"), found, _list(chip.energy))
+        if chip.power and not chip.power.running:
+            allowed = "at least one power beside idle_before"
+            self._refuse(("power",), "no power of a chip that has run a network", allowed)
+        priced = {*chip.energy, *chip.latency}
+        for name in chip.errors:
+            if name not in priced:
+                self._refuse(("errors", name), "not a model of this file", _list(sorted(priced)))
         for name, (low, high) in STEP_ALLOWS.items():
             value = getattr(chip.formats, name).value
             if not low <= value <= high:
@@ -151,9 +163,8 @@ class _Reader:
             for name, value in source.items():
                 self._text(("sources", key, name), value)
 
-    def _part(self, at: tuple[str, ...], kind: Any) -> Any:
+    def _part(self, at: tuple[str, ...], table: Any, kind: Any) -> Any:
         """A section whose keys are the fields of a dataclass."""
-        table = self.data[at[0]]
         needed = tuple(f.name for f in fields(kind) if f.default is MISSING)
         self._keys(at, table, needed, tuple(f.name for f in fields(kind)))
         dimension = dimensions(kind)
@@ -169,6 +180,13 @@ class _Reader:
             prices = {k: self._quantity((*at, k), v, dimension) for k, v in table.items()}
             models[model] = MappingProxyType(prices)
         return MappingProxyType(models)
+
+    def _errors(self) -> Mapping[str, Errors]:
+        """What the authors of each model say of its error."""
+        table = self.data.get("errors", {})
+        self._keys(("errors",), table, (), None)
+        errors = {m: self._part(("errors", m), one, Errors) for m, one in table.items()}
+        return MappingProxyType(errors)
 
     def _barriers(self) -> Mapping[str, Barrier]:
         """The models of the barrier: times by number of tiles, and the rule in between."""
@@ -224,6 +242,9 @@ class _Reader:
         elif dimension in ("count", "width"):
             good = whole and 0 < value <= MAX_WHOLE
             allowed = f"a whole number above 0, at most {MAX_WHOLE}"
+        elif dimension == "part":
+            good = (whole or isinstance(value, float)) and 0 <= value < 100
+            allowed = "a number from 0 to below 100"
         else:
             good = (whole or isinstance(value, float)) and 0 <= value <= MAX_VALUE
             allowed = f"a number from 0 to {MAX_VALUE:g}"
@@ -257,9 +278,13 @@ class _Reader:
                 self._refuse((*at, key), "an unknown key", _list((*needed, *more)))
 
     def _refuse(self, at: tuple[str, ...], found: str, allowed: str) -> NoReturn:
+        key = ".".join(at) or "the file"
+        raise BadInput(f"{self.place(at)}: {key}: {found}. Allowed: {allowed}.")
+
+    def place(self, at: tuple[str, ...]) -> str:
+        """The file, and the line of a key if it has one."""
         line = self._line(at)
-        where = f"{self.path}, line {line}" if line else f"{self.path}"
-        raise BadInput(f"{where}: {'.'.join(at) or 'the file'}: {found}. Allowed: {allowed}.")
+        return f"{self.path}, line {line}" if line else f"{self.path}"
 
     def _line(self, at: tuple[str, ...]) -> int:
         """Number of the line that matches a key best, or 0 (tomllib keeps no positions)."""

@@ -32,6 +32,7 @@ UNITS: dict[str, dict[str, int]] = {
     "energy": {"fJ": -15, "pJ": -12, "nJ": -9, "uJ": -6, "mJ": -3, "J": 0},
     "time": {"ps": -12, "ns": -9, "us": -6, "ms": -3, "s": 0},
     "power": {"uW": -6, "mW": -3, "W": 0},
+    "part": {"%": -2},
     "width": {"bit": 0},
     "widths": {"bit": 0},
     "number": {"1": 0},
@@ -71,6 +72,7 @@ EVENTS = (
     "hop_north_south",
     "off_chip_message",
     "synaptic_update",
+    "chip_reset",
 )
 
 # Values that the integer step of `ir`, its weights and its delays support; a file that states
@@ -119,7 +121,7 @@ class Quantity:
 
     @property
     def si(self) -> float:
-        """The value in SI units, joules, seconds or watts: rounded once, 21.6 pJ is 2.16e-11."""
+        """The value in SI units, rounded once: 21.6 pJ is 2.16e-11 J; 12 % is a part of 0.12."""
         return float(Decimal(str(self.value)).scaleb(self.power))
 
 
@@ -131,6 +133,8 @@ Count = Annotated[Quantity, "count"]
 Names = Annotated[Quantity, "names"]
 Flag = Annotated[Quantity, "flag"]
 Watts = Annotated[Quantity, "power"]
+Joules = Annotated[Quantity, "energy"]
+Part = Annotated[Quantity, "part"]
 Prices = Mapping[str, Quantity]
 
 
@@ -201,10 +205,56 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Power:
-    """Static power of one chip, as a range."""
+    """Static power of one chip, by what was measured; None where no source states it.
 
-    static_low: Watts
-    static_high: Watts
+    Attributes:
+        idle_before: Power of a chip on which no network has run since it was switched on.
+        idle_after: Power of a chip that waits after a network ran.
+        leakage: Power that flows whatever the chip does.
+        static_low, static_high: Lowest and highest power that measurements of running networks
+            call static, without saying which of the above it is.
+    """
+
+    idle_before: Watts | None = None
+    idle_after: Watts | None = None
+    leakage: Watts | None = None
+    static_low: Watts | None = None
+    static_high: Watts | None = None
+
+    @property
+    def stated(self) -> dict[str, Quantity]:
+        """Every power that a source states, by name."""
+        return {name: power for name, power in vars(self).items() if power is not None}
+
+    @property
+    def running(self) -> dict[str, Quantity]:
+        """Those of a chip that has run a network, the lowest first; idle_before is none of them."""
+        ran = {name: power for name, power in self.stated.items() if name != "idle_before"}
+        return dict(sorted(ran.items(), key=lambda item: item[1].si))
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What it takes to clear the state of a chip between two samples.
+
+    Attributes:
+        chip: Energy of a reset of one chip. No model charges it unless a user asks for it.
+    """
+
+    chip: Joules
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far the authors of a model say that it is from what they measured.
+
+    Attributes:
+        energy: Of an energy, as a part of it.
+        time: Of a time, as a part of it.
+    """
+
+    energy: Part | None = None
+    time: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -228,12 +278,12 @@ class Chip:
     Attributes:
         name: Name of the target.
         title: Description for people.
-        formats, limits, memory, mesh, power: See their classes; None if the chip has none.
+        formats, limits, memory, mesh, power, reset: See their classes; None if the chip has none.
         energy: By model, the price of each event (see EVENTS).
         latency: By model, the time of each event.
         barrier: By model, the time of the barrier that closes a step.
+        errors: By model, the errors that its authors state.
         nominal: Name of the energy model of the nominal total, or "".
-        range: Names of the models whose totals are compared for low and high.
         sources: By key, title and link of a source.
     """
 
@@ -244,20 +294,18 @@ class Chip:
     memory: Memory | None
     mesh: Mesh | None
     power: Power | None
+    reset: Reset | None
     energy: Mapping[str, Prices]
     latency: Mapping[str, Prices]
     barrier: Mapping[str, Barrier]
+    errors: Mapping[str, Errors]
     nominal: str
-    range: tuple[str, ...]
     sources: Mapping[str, Mapping[str, str]]
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Every number of the chip with its key in the file."""
-        for section in ("formats", "limits", "memory", "mesh", "power"):
-            part = getattr(self, section)
-            for f in fields(part) if part is not None else ():
-                if getattr(part, f.name) is not None:
-                    yield f"{section}.{f.name}", getattr(part, f.name)
+        for section in ("formats", "limits", "memory", "mesh", "power", "reset"):
+            yield from _stated(section, getattr(self, section))
         for section in ("energy", "latency"):
             for model, prices in getattr(self, section).items():
                 for event, quantity in prices.items():
@@ -265,6 +313,15 @@ class Chip:
         for model, barrier in self.barrier.items():
             for tiles, quantity in barrier.times.items():
                 yield f"barrier.{model}.{tiles}", quantity
+        for model, errors in self.errors.items():
+            yield from _stated(f"errors.{model}", errors)
+
+
+def _stated(key: str, part: Any) -> Iterator[tuple[str, Quantity]]:
+    """The numbers of a section, without those that it does not state."""
+    for f in fields(part) if part is not None else ():
+        if getattr(part, f.name) is not None:
+            yield f"{key}.{f.name}", getattr(part, f.name)
 
 
 def dimensions(section: type) -> dict[str, str]:

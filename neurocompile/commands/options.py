@@ -8,6 +8,7 @@ Every command that takes data, engines or --json uses these decorators.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -17,7 +18,7 @@ import click
 
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
-from neurocompile.errors import NeurocompileError
+from neurocompile.errors import Doubtful, NeurocompileError
 from neurocompile.ir.settings import Encoder, EncoderKind
 
 ENGINE = click.Choice(ENGINES)
@@ -67,7 +68,10 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("default", Doubtful)
+                warnings.showwarning = _show_warning
+                command(*args, **kwargs)
         except NeurocompileError as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(error.exit_code)
@@ -76,6 +80,21 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(INTERRUPTED)
 
     return run
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning on stderr: ours as one sentence, others as Python does."""
+    if issubclass(category, Doubtful):
+        click.echo(f"Warning: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True)
 
 
 def data_options(

@@ -1,21 +1,23 @@
 """A quantized network without spikes, of the same architecture: the comparison for the spikes.
 
-In:  the FIXED graph, Counts, prices of arithmetic and, if a user sets them, of memory.
+In:  the FIXED graph, Counts, prices of arithmetic and memory.
 Out: counts, joules per sample, and the firing rate at which the spiking network costs as much.
 Activations have ceil(log2(T + 1)) bits, enough to count the spikes of T steps (Yan 2024, arXiv
-2409.08290). We know of no published price of memory for this model, so memory traffic is counted
-and priced only if a user sets its price. Otherwise the joules are of arithmetic only, a lower
-bound of such a network.
+2409.08290). In a pass each weight is read once and kept while it is used; an activation is written
+once and read once by each layer after it. Weights lie in the smallest memory with a published price
+that holds them all, activations in the smallest one that holds the input and output of any layer.
+A chip that reads anything twice, or moves it further, takes more: this is a lower bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import fsum
-from typing import Any
+from typing import Any, Literal
 
 from neurocompile.chip.record import Quantity
-from neurocompile.energy.comparators import MACS
+from neurocompile.energy.comparators import MACS, store_for
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import ModelEnergy
 from neurocompile.energy.prices import priced
@@ -25,66 +27,113 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Syna
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
-NAME = "quantized network without spikes, same architecture, one pass per sample"
+Passes = Literal["sample", "step"]
+NAME = "quantized network without spikes, same architecture, one pass per "
+MEMORY = ("weight_bit", "activation_bit")
 NOT_MODELLED = (
-    "reading weights and activations from memory: counted, not priced (--set ann.weight_bit=..., "
-    "ann.activation_bit=...)",
     "biases, activation functions and pooling; control, clock and leakage",
+    "reading a weight more than once per pass",
 )
 
 
-def baseline(graph: Graph, counts: Counts, prices: Mapping[str, Quantity]) -> dict[str, Any] | None:
+@dataclass
+class Pass:
+    """What one pass does and holds.
+
+    Attributes:
+        macs: Multiply-accumulates.
+        weight_bits: Bits of all weights.
+        moved: Activations written or read.
+        held: Activations of the input and output of the layer with the most.
+        widest: Bits of the widest factor of a product; an input value has 8.
+    """
+
+    macs: int = 0
+    weight_bits: int = 0
+    moved: int = 0
+    held: int = 0
+    widest: int = 8
+
+
+def baseline(
+    graph: Graph,
+    counts: Counts,
+    prices: Mapping[str, Quantity],
+    passes: Passes = "sample",
+) -> dict[str, Any] | None:
     """Counts and joules per sample; None for a network with delays, which one pass cannot compute.
 
     Args:
         graph: FIXED graph.
         counts: Counts of the run; the steps per sample decide the bits of an activation.
         prices: Prices that a user set, by key of chip.change.ANN.
+        passes: Whether the network runs once per sample, or once per step as the spiking one does.
     """
     if any(synapse.longest_delay for _, synapse in graph.of(Synapse)):
         return None
-    weights = activations = macs = 0
-    widths = [8]
+    one = _one_pass(graph, counts)
+    bits = counts.steps.bit_length()  # ceil(log2(T + 1))
+    width = next((w for w in MACS if w >= max(one.widest, bits)), max(MACS))
+    many = counts.steps if passes == "step" else 1
+    stores = {"weights": one.weight_bits, "activations": bits * one.held}
+    charged: tuple[tuple[str, int, str, Quantity], ...] = (
+        ("multiply_accumulate", one.macs, "ann.mac", MACS[width]),
+        ("weight_bit", one.weight_bits, "ann.weight_bit", store_for(stores["weights"]).bit),
+        ("activation_bit", bits * one.moved, "ann.activation_bit",
+         store_for(stores["activations"]).bit),
+    )  # fmt: skip
+    terms = [
+        priced(quantity, many * count, prices.get(key, usual))
+        for quantity, count, key, usual in charged
+    ]
+    memory = fsum(term["energy_j"] for term in terms if term["quantity"] in MEMORY)
+    return {
+        "name": NAME + passes,
+        "passes_per_sample": many,
+        "activation_bits": bits,
+        "arithmetic_bits": width,
+        "terms": terms,
+        "memory": [
+            {"holds": what, "bits": held, "in": store_for(held).name}
+            for what, held in stores.items()
+        ],
+        "arithmetic_j": terms[0]["energy_j"],
+        "memory_j": memory,
+        "per_sample_j": fsum(term["energy_j"] for term in terms),
+        "arithmetic_alone": not memory,
+        "not_modelled": list(NOT_MODELLED),
+    }
+
+
+def _one_pass(graph: Graph, counts: Counts) -> Pass:
+    """Everything that one pass of the layers computes, reads and writes."""
+    one = Pass()
     for name, synapse in graph.of(Synapse):
         (source,) = graph.before(name)
         if isinstance(graph.nodes[source], AlwaysOn):
             continue  # a bias
-        weights += synapse.bits * synapse.op.weights.size
-        macs += counts.synapses[name].synapses
-        activations += size(synapse.in_shape)  # read once by each layer after it
-        widths.append(synapse.bits)
+        one.weight_bits += synapse.bits * synapse.op.weights.size
+        one.macs += counts.synapses[name].synapses
+        one.moved += size(synapse.in_shape)  # read once by each layer after it
+        one.held = max(one.held, size(synapse.in_shape) + size(synapse.out_shape))
+        one.widest = max(one.widest, synapse.bits)
     for _, node in graph.of(BiasInput):
         if node.host is not None:
-            macs += entries(node.host, node.in_shape).rows.size
-            activations += size(node.in_shape)
-            weights += max(widths) * node.host.weights.size
-    activations += sum(
+            one.macs += entries(node.host, node.in_shape).rows.size
+            one.moved += size(node.in_shape)
+            one.held = max(one.held, size(node.in_shape) + size(node.shape))
+            one.weight_bits += one.widest * node.host.weights.size
+    one.moved += sum(
         size(node.shape) for name, node in graph.of(CubaLIF) if not _input(graph, name)
     )  # written once
-    bits = counts.steps.bit_length()  # ceil(log2(T + 1))
-    width = next((w for w in MACS if w >= max(*widths, bits)), max(MACS))
-    terms = [
-        priced("multiply_accumulate", macs, prices.get("ann.mac", MACS[width])),
-        priced("weight_bit", weights, prices.get("ann.weight_bit")),
-        priced("activation_bit", activations * bits, prices.get("ann.activation_bit")),
-    ]
-    known = [term["energy_j"] for term in terms if term["energy_j"] is not None]
-    return {
-        "name": NAME,
-        "activation_bits": bits,
-        "arithmetic_bits": width,
-        "terms": terms,
-        "per_sample_j": fsum(known),
-        "arithmetic_alone": len(known) == 1,
-        "not_modelled": list(NOT_MODELLED if len(known) < len(terms) else NOT_MODELLED[1:]),
-    }
+    return one
 
 
 def break_even(model: ModelEnergy, counts: Counts, ann_j: float) -> dict[str, Any] | None:
     """Spikes per neuron and sample at which a model's total equals the network without spikes.
 
-    Neuron steps keep their cost; each spike costs its mean. `rate` is None if the neuron steps
-    already cost more: then no firing rate is low enough.
+    Neuron steps, and resets where they are charged, keep their cost; each spike costs its mean.
+    `rate` is None if these already cost more: then no firing rate is low enough.
     """
     split = parts(model)
     spiking = [layer for layer in counts.layers.values() if layer.kind == "neurons"]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from neurocompile.chip.record import Quantity
-from neurocompile.energy.ann import baseline, break_even
+from neurocompile.energy.ann import Passes, baseline, break_even
 from neurocompile.energy.comparators import keras_spiking
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import Energy
@@ -28,6 +28,7 @@ def beside(
     energy: Energy,
     nominal: str,
     prices: Mapping[str, Quantity] = NONE,
+    passes: Passes = "sample",
 ) -> dict[str, Any]:
     """The `comparison` of report.json.
 
@@ -37,8 +38,9 @@ def beside(
         energy: Energy of the run.
         nominal: Name of the model whose total is compared with the network without spikes.
         prices: Prices that a user set, by key of chip.change.ANN.
+        passes: How often the network without spikes runs.
     """
-    ann = baseline(graph, counts, prices)
+    ann = baseline(graph, counts, prices, passes)
     model = next((one for one in energy.models if one.name == nominal), None)
     even = None
     if ann is not None and model is not None:

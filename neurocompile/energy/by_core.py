@@ -1,7 +1,7 @@
 """Joules of each core: its events times the prices of each model.
 
 In:  counts; placement; the prices and times of a chip.
-Out: JSON-ready rows by core, and what belongs to no core: hops, and messages between chips.
+Out: JSON-ready rows by core, and what belongs to no core: hops, messages between chips, resets.
 An event belongs to the core that performs it: operations and incoming messages to the receiver,
 spikes and outgoing messages to the sender. The cores and what belongs to none add up to the total
 of a model.
@@ -24,7 +24,7 @@ from neurocompile.energy.steps import Mode, event_times, sending
 from neurocompile.ir.arrays import Array
 from neurocompile.place.placed import Placed
 
-NO_CORE = ("hop_east_west", "hop_north_south", "off_chip_message")
+NO_CORE = ("hop_east_west", "hop_north_south", "off_chip_message", "chip_reset")
 HOW = (
     "neuron updates are known only by population and are shared evenly among its neurons; busy is "
     "the time a core spends on sending and on receiving in all steps, divided by the modelled "

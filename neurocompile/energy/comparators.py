@@ -1,4 +1,4 @@
-"""Prices of other devices and of plain arithmetic: shown for comparison, never in a chip's total.
+"""Prices of other devices, arithmetic and memory: shown for comparison, never in a chip's total.
 
 In:  Counts.
 Out: joules by device, each a sum of count times price.
@@ -25,8 +25,10 @@ SOURCES: dict[str, dict[str, str]] = {
         "link": "https://github.com/nengo/keras-spiking",
     },
     "horowitz2014": {
-        "title": "Horowitz, Computing's energy problem, ISSCC 2014: arithmetic alone at 45 nm, "
-        "without memory; as SpikingJelly quotes it, paper not read",
+        "title": "Horowitz, Computing's energy problem, ISSCC 2014: 45 nm. Arithmetic as "
+        "SpikingJelly quotes it; SRAM as LEAT-EDGE/qualia-plugin-snn quotes it at 03c6353 "
+        "(EnergyEstimationMetric._e_ram), and its width of 64 bits as Table 3 of PMC8934428 does; "
+        "DRAM as a public gist does (V0XNIHILI/2b6fa61e). Paper not read",
         "link": "https://doi.org/10.1109/ISSCC.2014.6757323",
     },
 }
@@ -77,10 +79,50 @@ MACS: Mapping[int, Quantity] = {
 }
 
 
+@dataclass(frozen=True)
+class Store:
+    """A memory whose access has a published price.
+
+    Attributes:
+        name: Its name for people.
+        holds: Its size in bytes; None has no limit.
+        bit: Price of reading or writing one bit, a 64th of that of a word of 64 bits.
+    """
+
+    name: str
+    holds: int | None
+    bit: Quantity
+
+
+def _sram(name: str, holds: int, word_pj: float) -> Store:
+    """A memory with the price of a word of 64 bits in pJ."""
+    where = f"cache of {name}, {word_pj:g} pJ per 64 bits, a 64th of it per bit"
+    return Store(f"SRAM of {name}", holds, _pj(word_pj / 64, "horowitz2014", where, "derived"))
+
+
+DRAM = "DRAM, 1.3 to 2.6 nJ: the lower, taken to be per 64 bits as of the caches"
+STORES = (
+    _sram("8 KB", 8 << 10, 10),
+    _sram("32 KB", 32 << 10, 20),
+    _sram("1 MB", 1 << 20, 100),
+    Store("DRAM", None, _pj(1300 / 64, "horowitz2014", DRAM, "assumed")),
+)  # the smallest first
+
+
+def store_for(bits: int) -> Store:
+    """The smallest memory that holds so many bits."""
+    return next(s for s in STORES if s.holds is None or bits <= 8 * s.holds)
+
+
+SPIKING = "synapses reached by spikes, and every neuron in every step"
+DENSE = "every synapse and every neuron in every step, whether anything spikes or not"
+
+
 def keras_spiking(counts: Counts) -> list[dict[str, Any]]:
     """Joules of all samples of the same run by keras-spiking's rule, one row per device.
 
     A neuron's step is charged for every neuron on the chip and every step of the network's time.
+    `counted` says in words what a device is charged for. None is charged for memory by itself.
     """
     steps = counts.samples * counts.steps
     neurons = sum(layer.neurons for layer in counts.layers.values() if layer.on_chip) * steps
@@ -93,5 +135,7 @@ def keras_spiking(counts: Counts) -> list[dict[str, Any]]:
             priced("neuron step", neurons, device.neuron),
         ]
         total = fsum(term["energy_j"] for term in terms)
-        rows.append({"device": name, "spiking": device.spiking, "terms": terms, "total_j": total})
+        counted = {"counted": SPIKING if device.spiking else DENSE, "steps": counts.steps}
+        row = {"device": name, "spiking": device.spiking, **counted}
+        rows.append({**row, "terms": terms, "total_j": total})
     return rows

@@ -1,35 +1,39 @@
 """Turn counts into joules: counts times prices that name their source.
 
 In:  Counts, Placed, a chip with energy models.
-Out: Energy: every model complete, term by term; low, nominal and high are totals of models.
+Out: Energy: every model complete, term by term; nominal is the total of one model, low and high
+     are that total with the error that the model's authors state.
 The result is modelled neurocore event energy, not the energy of a system. Models are never
 mixed. A model has no total if a count or a price of one of its terms is unknown. Static power
-is listed separately and never added to a total.
+is listed separately and never added to a total. A reset of the chip between samples is a term only
+where a user gives it a price.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
 from neurocompile.chip.mesh import chips_used
-from neurocompile.chip.record import Chip, Prices
+from neurocompile.chip.record import Chip, Prices, Quantity
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.latency import latency_table, run_time
 from neurocompile.energy.prices import lacks, price_of
 from neurocompile.energy.steps import MODES, Mode
 from neurocompile.place.placed import Placed
 
-MODEL_VERSION = "1.0"  # raised whenever a change of a price or a formula changes any joule
+MODEL_VERSION = "1.1"  # raised whenever a change of a price or a formula changes any joule
 NAME = "modelled neurocore event energy"
 OFF_CHIP = "off_chip_message"  # its price covers the whole distance between the two cores
+CHIP_RESET = "chip_reset"  # clearing the state of a whole chip after a sample
+WHOLE_CHIP = "(chip)"  # what stands in place of a layer for an event of no layer
 
 NOT_MODELLED = (
     "the chip's x86 management cores, and the host computer with its reads and register writes",
     "the transport of input spikes from the host to the cores (their synaptic operations count)",
-    "loading weights and configuration, and resetting the state between samples",
+    "loading weights and configuration",
     "waiting and congestion on the mesh",
 )
 
@@ -64,7 +68,13 @@ class ModelEnergy:
 
 @dataclass(frozen=True)
 class Range:
-    """Totals of the chip's models, in joules for all samples; None if one is unknown."""
+    """The total of the chip's nominal model, in joules for all samples; None if it is unknown.
+
+    Attributes:
+        low_j, high_j: The total with the error that the authors of the model state; None if they
+            state none.
+        nominal_j: The total.
+    """
 
     low_j: float | None
     nominal_j: float | None
@@ -85,6 +95,7 @@ class Energy:
         models: Energy by each energy model of the chip.
         ranges: By mode, the totals.
         steps_charged: By mode, number of chip steps charged for all samples.
+        errors: Rows of `_errors`.
         static: Static power and modelled times, see `_static`.
         latency: Rows of `latency_table`.
         not_modelled: What the joules do not include.
@@ -95,13 +106,14 @@ class Energy:
     models: tuple[ModelEnergy, ...]
     ranges: Mapping[Mode, Range]
     steps_charged: Mapping[Mode, int]
+    errors: tuple[Mapping[str, Any], ...]
     static: Mapping[str, Any] | None
     latency: tuple[Mapping[str, Any], ...]
     not_modelled: tuple[str, ...]
 
     @property
     def total(self) -> Range:
-        """Joules of all samples: low, nominal and high, each the total of one complete model."""
+        """Joules of all samples by the nominal model, and with its authors' error."""
         return self.ranges[self.mode]
 
     @property
@@ -126,6 +138,7 @@ class Energy:
                 {"name": m.name, "total_j": m.total_j, "terms": [dict(vars(t)) for t in m.terms]}
                 for m in self.models
             ],
+            "errors": [dict(row) for row in self.errors],
             "static": None if self.static is None else dict(self.static),
             "not_modelled": list(self.not_modelled),
         }
@@ -143,31 +156,40 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
             as idle: what a layer does in its lead-in and tail is not counted.
     """
     charged = {m: counts.steps_charged(m) for m in MODES}
+    used = chips_used(chip, len(placed.cores))
+    resets = {m: counts.samples * used if m == "reset" else 0 for m in MODES}
     totals = {
-        m: {name: _model(name, p, counts, charged[m]) for name, p in chip.energy.items()}
+        m: {
+            name: _model(name, prices, [*_events(counts, charged[m]), _reset(resets[m])])
+            for name, prices in chip.energy.items()
+        }
         for m in MODES
     }
     hops = [s.hops_east_west for s in counts.synapses.values() if not s.host]
     left_out: tuple[str, ...] = NOT_MODELLED
     if None in hops:
         left_out += ("hops of messages: the chip has no mesh here",)
-    left_out += _between_chips(counts, placed, chip)
+    left_out += _between_chips(counts, placed, chip) + _unpriced_resets(chip)
     return Energy(
         mode,
         counts.samples,
         tuple(totals[mode].values()),
         {m: _range(chip, totals[m]) for m in MODES},
         charged,
+        tuple(_errors(chip)),
         _static(counts, placed, chip, mode),
         tuple(latency_table(counts, placed, chip)),
         left_out,
     )
 
 
-def _model(name: str, prices: Prices, counts: Counts, steps_charged: int) -> ModelEnergy:
+Event = tuple[str, str, int | None]  # layer, name, count
+
+
+def _model(name: str, prices: Prices, events: Iterable[Event]) -> ModelEnergy:
     """All terms of one model and their sum."""
     terms = []
-    for layer, event, n in _events(counts, steps_charged):
+    for layer, event, n in events:
         price = price_of(prices, event)
         if n == 0 or (price is None and not lacks(prices, event)):
             continue
@@ -182,8 +204,13 @@ def _model(name: str, prices: Prices, counts: Counts, steps_charged: int) -> Mod
     return ModelEnergy(name, total, tuple(terms))
 
 
-def _events(counts: Counts, steps_charged: int) -> Iterator[tuple[str, str, int | None]]:
-    """(layer, event, count) for everything that a model may price."""
+def _reset(resets: int) -> Event:
+    """Resets of chips: those after every sample, of every chip that holds a part of the network."""
+    return WHOLE_CHIP, CHIP_RESET, resets
+
+
+def _events(counts: Counts, steps_charged: int) -> Iterator[Event]:
+    """Everything of a layer that a model may price."""
     for synapse in counts.synapses.values():
         yield synapse.name, f"synaptic_operation_{synapse.format}", synapse.synops
         yield synapse.name, "message_in", synapse.messages
@@ -223,26 +250,55 @@ def _between_chips(counts: Counts, placed: Placed, chip: Chip) -> tuple[str, ...
     return tuple(left_out)
 
 
+def _unpriced_resets(chip: Chip) -> tuple[str, ...]:
+    """That a reset between samples is in no total, and what a user can do about it."""
+    if any(CHIP_RESET in prices for prices in chip.energy.values()):
+        return ()
+    state = "resetting the state of the chip between samples"
+    if chip.reset is None:
+        return (state,)
+    price = chip.reset.chip
+    return (
+        f"{state}: {price.value:g} {price.unit} per chip and sample by {price.source}; "
+        "energy DIR --charge-reset adds it",
+    )
+
+
 def _range(chip: Chip, models: Mapping[str, ModelEnergy]) -> Range:
-    """Low and high over the chip's range of models; nominal from its nominal model."""
+    """The nominal model's total, and that total with its authors' error."""
     nominal = models[chip.nominal].total_j if chip.nominal else None
-    totals = [models[name].total_j for name in chip.range]
-    known = [t for t in totals if t is not None]
-    if not totals or len(known) < len(totals):
+    errors = chip.errors.get(chip.nominal)
+    if nominal is None or errors is None or errors.energy is None:
         return Range(None, nominal, None)
-    return Range(min(known), nominal, max(known))
+    part = errors.energy.si
+    return Range(nominal * (1 - part), nominal, nominal * (1 + part))
+
+
+def _errors(chip: Chip) -> Iterator[dict[str, Any]]:
+    """What the authors of each model say of its error: a part of its energies or of its times."""
+    for model, errors in chip.errors.items():
+        for of, quantity in (("energy", errors.energy), ("time", errors.time)):
+            if quantity is not None:
+                yield {"model": model, "of": of, "part": quantity.si, **_origin(quantity)}
+
+
+def _origin(quantity: Quantity) -> dict[str, str]:
+    return {"source": quantity.source, "where": quantity.where, "kind": quantity.kind}
 
 
 def _static(counts: Counts, placed: Placed, chip: Chip, follow: Mode) -> dict[str, Any] | None:
     """Static power of the chips, and its joules over each modelled time.
 
-    A row of `times` has a mode ("as fast as possible", by latency model, or "real time", with
-    steps of dt), the seconds of all samples, and the joules at low and at high static power.
+    `powers` has the watts of one chip by name. `low_w` and `high_w` are the lowest and highest of a
+    chip that has run a network, for all chips. A row of `times` has a mode ("as fast as possible",
+    by latency model, or "real time", with steps of dt), the seconds of all samples, and the joules
+    at low and at high static power.
     """
     if chip.power is None:
         return None
     chips = chips_used(chip, len(placed.cores))
-    low, high = chip.power.static_low, chip.power.static_high
+    running = [*chip.power.running.items()]
+    (low_name, low), (high_name, high) = running[0], running[-1]
     times: list[tuple[str, str | None, float | None]] = [
         ("as fast as possible", model, run_time(counts, placed, chip, model, follow))
         for model in chip.latency
@@ -253,7 +309,13 @@ def _static(counts: Counts, placed: Placed, chip: Chip, follow: Mode) -> dict[st
         "chips": chips,
         "low_w": chips * low.si,
         "high_w": chips * high.si,
-        "sources": [{"source": p.source, "where": p.where, "kind": p.kind} for p in (low, high)],
+        "low_is": low_name,
+        "high_is": high_name,
+        "sources": [_origin(low), _origin(high)],
+        "powers": [
+            {"name": name, "chip_w": power.si, **_origin(power)}
+            for name, power in chip.power.stated.items()
+        ],
         "times": [
             {
                 "mode": mode,

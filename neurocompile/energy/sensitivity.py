@@ -4,7 +4,8 @@ In:  the terms of one model.
 Out: JSON-ready rows.
 A total is a sum of count times price, so it is linear in every price and these numbers are
 exact. Spikes are different: with other spikes other neurons would be updated, but the sweep keeps
-the updates as they were counted. It is an extrapolation, and labelled as one.
+the updates as they were counted, and resets of the chip. It is an extrapolation, and labelled as
+one.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from neurocompile.energy.prices import price_key
 FACTORS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 SWEEP = (
     "modelled extrapolation: terms of spikes (operations, messages, hops, spikes out) are "
-    "multiplied by the factor, neuron steps stay as they were counted"
+    "multiplied by the factor, neuron steps and resets stay as they were counted"
 )
-NEURON_STEPS = ("neuron_access", "neuron_update", "neuron_active", "neuron_inactive")
+NO_SPIKES = ("neuron_access", "neuron_update", "neuron_active", "neuron_inactive", "chip_reset")
 
 
 def sensitivity(model: ModelEnergy, prices: Prices) -> list[dict[str, Any]]:
@@ -53,11 +54,11 @@ def sensitivity(model: ModelEnergy, prices: Prices) -> list[dict[str, Any]]:
 
 
 def parts(model: ModelEnergy) -> tuple[float, float] | None:
-    """Joules of neuron steps, and of everything that spikes cause; None if there is no total."""
+    """Joules of neuron steps and resets, and of what spikes cause; None if there is no total."""
     if model.total_j is None:
         return None
-    steps = _sum(t for t in model.terms if t.quantity in NEURON_STEPS)
-    return steps, _sum(t for t in model.terms if t.quantity not in NEURON_STEPS)
+    steps = _sum(t for t in model.terms if t.quantity in NO_SPIKES)
+    return steps, _sum(t for t in model.terms if t.quantity not in NO_SPIKES)
 
 
 def sweep(model: ModelEnergy, samples: int) -> dict[str, Any] | None:

@@ -133,8 +133,10 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("energy per sample", "unknown: nothing was run"))
     else:
         rows.append(("energy per sample", _totals(energy)))
+        rows += [("", text) for text in _beside_the_total(energy)]
         rows.append(("", f"({energy['name']}, model {energy['model_version']})"))
         rows += _static(energy, report["latency"])
+        rows += _without_spikes(report)
     rows.append(("fits the chip", _fit(report["fit"])))
     rows.append(("scales", report["provenance"]["calibration"]))
     if report.get("not_stock"):  # which older reports do not have
@@ -153,11 +155,14 @@ def _not_stock(rows: list[dict[str, Any]]) -> str:
 
 
 def _totals(energy: Mapping[str, Any]) -> str:
-    """The low, nominal and high totals if the chip names models for them; else why not."""
+    """The total of the chip's nominal model, with its authors' error; without one, why not."""
     per_sample = energy["per_sample_j"]
-    if set(per_sample.values()) != {None}:
-        low, nominal, high = (joules(per_sample[key]) for key in ("low_j", "nominal_j", "high_j"))
-        return f"low {low}, nominal {nominal}, high {high}"
+    if per_sample["nominal_j"] is not None:
+        nominal = f"{joules(per_sample['nominal_j'])} by {_nominal(energy)['name']}"
+        if per_sample["low_j"] is None:
+            return f"{nominal}, whose error is not known"
+        low, high = (joules(per_sample[key]) for key in ("low_j", "high_j"))
+        return f"{nominal}; {low} to {high} with the error that its authors state"
     models = [
         f"{model['name']} {joules(None if total is None else total / energy['samples'])}"
         for model in energy["models"]
@@ -172,6 +177,43 @@ def _totals(energy: Mapping[str, Any]) -> str:
     return f"no total: the target has no prices of its own; {', '.join(models)}"
 
 
+def _beside_the_total(energy: Mapping[str, Any]) -> list[str]:
+    """The totals of the other complete models."""
+    if energy["nominal_j"] is None:
+        return []
+    name, samples = _nominal(energy)["name"], energy["samples"]
+    return [
+        f"{joules(None if m['total_j'] is None else m['total_j'] / samples)} by {m['name']}, "
+        "another complete model"
+        for m in energy["models"]
+        if m["name"] != name
+    ]
+
+
+def _without_spikes(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the same layers take without spikes, and why the spiking network takes more or less."""
+    ann = (report.get("comparison") or {}).get("ann")
+    if ann is None or "memory_j" not in ann:  # which older reports do not have
+        return []
+    arithmetic, memory = joules(ann["arithmetic_j"]), joules(ann["memory_j"])
+    text = f"{joules(ann['per_sample_j'])} per sample in one pass: {arithmetic} of arithmetic, "
+    text += f"{memory} of memory (45 nm)."
+    energy = report["energy"]
+    nominal, samples = energy["per_sample_j"]["nominal_j"], energy["samples"]
+    if nominal is None or not ann["per_sample_j"]:
+        return [("without spikes", text)]
+    times = nominal / ann["per_sample_j"]
+    much = f"{times:.3g} times as much" if times >= 1 else f"1/{1 / times:.3g} as much"
+    synops = sum(row["synops"] for row in report["synapses"])
+    visits = sum((row["updated"] or 0) + (row["idle"] or 0) for row in report["layers"])
+    text += (
+        f" With spikes it is {much}: {_mean(synops, samples)} synaptic operations and "
+        f"{_mean(visits, samples)} neuron steps, each priced with its own memory, stand against "
+        f"{ann['terms'][0]['count']:,} multiply-accumulates and one reading of each weight."
+    )
+    return [("without spikes", text)]
+
+
 def _static(energy: Mapping[str, Any], latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Static power is listed beside the energy of events and never added to it."""
     if energy["static"] is None or latency is None:
@@ -184,7 +226,17 @@ def _static(energy: Mapping[str, Any], latency: Mapping[str, Any] | None) -> lis
         low, high = (joules(row[key] / energy["samples"]) for key in ("low_j", "high_j"))
         time = prefixed(now["time_s"], "s")
         rows.append(("static, beside it", f"{low} to {high} in {time} ({row['mode']}{model})"))
+    if rows and "powers" in energy["static"]:  # which older reports do not have
+        rows.append(("", _powers(energy["static"])))
     return rows
+
+
+def _powers(static: Mapping[str, Any]) -> str:
+    """The powers of one chip that static joules are between, and the others that sources state."""
+    named = {p["name"]: f"{p['name']} {prefixed(p['chip_w'], 'W')}" for p in static["powers"]}
+    ends = list(dict.fromkeys((static["low_is"], static["high_is"])))
+    taken = " to ".join(named.pop(name) for name in ends)
+    return "; not taken: ".join([f"per chip {taken}", *filter(None, [", ".join(named.values())])])
 
 
 def _mean(count: int | None, samples: int) -> str:

@@ -3,9 +3,9 @@
 import pytest
 from hand_counted import LOIHI, PJ, SMALL, energy, model
 
-from neurocompile.chip.change import USER, parse, with_changes, with_chips, with_cores
+from neurocompile.chip.change import USER, parse, with_changes, with_chips, with_cores, with_reset
 from neurocompile.chip.read import load_chip
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Doubtful
 
 
 def changed(*assignments):
@@ -28,6 +28,7 @@ def changed(*assignments):
         ("barrier.boyle2025.29=2ms", "barrier", ("boyle2025", 29), 2e-3),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore::neurocompile.errors.Doubtful")
 def test_a_price_is_read_with_its_unit_and_marked_as_the_users(text, section, where, si):
     model, event = where
     of_model = getattr(changed(text), section)[model]
@@ -37,8 +38,61 @@ def test_a_price_is_read_with_its_unit_and_marked_as_the_users(text, section, wh
 
 
 def test_static_power_can_be_set():
-    power = changed("power.static_low=20mW", "power.static_high=0.05W").power
-    assert (power.static_low.si, power.static_high.si) == (0.02, 0.05)
+    power = changed("power.idle_before=20mW", "power.leakage=0.05W").power
+    assert (power.idle_before.si, power.leakage.si) == (0.02, 0.05)
+    # the lowest of a chip that has run is now the leakage; idle_before is not of such a chip
+    assert list(power.running) == ["leakage", "idle_after"]
+
+
+@pytest.mark.parametrize(
+    ("text", "usual"),
+    [
+        ("boyle2025.spike_out=5J", "5 J is unusual. For an event, 10 fJ to 1 uJ is usual."),
+        ("boyle2025.spike_out=1e-3fJ", "10 fJ to 1 uJ"),
+        ("boyle2025.chip_reset=5J", "For a reset of a chip, 1 nJ to 1 mJ is usual."),
+        ("ann.mac=5J", "10 fJ to 1 uJ"),
+        ("latency.boyle2025.spike_out=5s", "5 s is unusual. For an event, 10 ps to 10 us"),
+        ("barrier.boyle2025.29=5s", "For a barrier, 1 ns to 1 ms"),
+        ("power.leakage=50W", "For a chip at rest, 0.1 mW to 10 W"),
+    ],
+)
+def test_a_price_far_from_the_usual_is_taken_with_a_warning_that_names_the_usual(text, usual):
+    with pytest.warns(Doubtful) as warned:
+        changed(text)
+    assert [usual in str(one.message) and text in str(one.message) for one in warned] == [True]
+
+
+def test_resets_cost_what_the_source_says_where_a_user_asks_for_them():
+    before, after = (
+        energy(samples=3, mode="reset"),
+        energy(with_reset(LOIHI), samples=3, mode="reset"),
+    )
+    for name in ("davies2018", "boyle2025"):
+        new = [t for t in model(after, name).terms if t not in model(before, name).terms]
+        # one chip, three samples
+        assert [(t.layer, t.quantity, t.count, t.price_j, t.source) for t in new] == [
+            ("(chip)", "chip_reset", 3, 5.9e-6, "frady2020")
+        ]
+        more = model(after, name).total_j - model(before, name).total_j
+        assert more == pytest.approx(3 * 5.9e-6)
+    assert any("--charge-reset" in line for line in before.not_modelled)
+    assert not any("reset" in line for line in after.not_modelled)
+
+
+def test_nothing_is_reset_where_samples_follow_each_other():
+    assert energy(with_reset(SMALL)).models == energy().models
+
+
+def test_a_price_of_the_users_own_for_a_reset_comes_before_the_sources():
+    mine = with_reset(changed("boyle2025.chip_reset=2uJ"))
+    prices = {m: p["chip_reset"].si for m, p in mine.energy.items()}
+    assert prices == {"davies2018": 5.9e-6, "boyle2025": 2e-6}
+
+
+@pytest.mark.parametrize("name", ["ideal", "loihi2-sim"])
+def test_a_reset_without_a_source_is_refused_with_what_to_set(name):
+    with pytest.raises(BadInput, match=r"no source states .* --set MODEL\.chip_reset"):
+        with_reset(load_chip(name))
 
 
 def test_only_terms_of_the_price_change_and_say_who_set_it():
@@ -68,7 +122,7 @@ def test_a_change_says_what_it_replaces():
         ("davies2018.synaptic_operation=-1pJ", ["-1 is negative"]),
         ("davies2018.synaptic_operation=3ns", ["'ns' is not a unit of energy", "pJ"]),
         ("latency.boyle2025.message_in=3pJ", ["'pJ' is not a unit of time", "ns"]),
-        ("power.static_low=3pJ", ["'pJ' is not a unit of power", "mW"]),
+        ("power.idle_after=3pJ", ["'pJ' is not a unit of power", "mW"]),
         ("davies2018.synaptic_operation=3cal", ["'cal' is not a unit"]),
         ("davies2018.synaptic_operation=nanpJ", ["'nanpJ' is not a number"]),
         ("davies2018.synaptic_operation=infJ", ["'infJ' is not a number"]),
@@ -80,7 +134,7 @@ def test_a_change_says_what_it_replaces():
         ("barrier.boyle2025.30=1us", ["no price", "barrier.boyle2025.29"]),
         ("limits.cores=1pJ", ["no price"]),
         ("q=1pJ", ["no price 'q'", "davies2018, boyle2025", "targets loihi-sim"]),
-        ("power.static_low=1W", ["1 W) is above power.static_high (0.104 W)"]),
+        ("power.static_low=1W", ["no price 'power.static_low'"]),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_what_can(text, words):
@@ -127,14 +181,13 @@ def test_with_a_price_of_the_users_own_messages_between_chips_have_joules_that_s
     assert more == pytest.approx(1280 * 10 * PJ, rel=1e-9)
     off_chip = [t for t in model(two, "boyle2025").terms if t.quantity == "off_chip_message"]
     assert {t.source for t in off_chip} == {USER}
-    # the other model has no price still: no low and no high, for they would be of one model alone
+    # the other model has no price still
     assert model(two, "davies2018").total_j is None
     ranges = two.ranges["pipelined"]
-    assert (ranges.low_j, ranges.high_j) == (None, None)
     assert ranges.nominal_j == model(two, "boyle2025").total_j
+    assert ranges.low_j == pytest.approx(0.88 * ranges.nominal_j)
     both = parse([f"{m}.off_chip_message=10pJ" for m in ("davies2018", "boyle2025")], chip)
     priced = energy(with_changes(chip, both))
-    assert priced.ranges["pipelined"].low_j == model(priced, "davies2018").total_j
     assert not any("a price" in line for line in priced.not_modelled)
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from neurocompile.chip.read import MAX_BYTES, chip_names, load_chip
 from neurocompile.chip.record import KINDS, STEP_ALLOWS, Formats
-from neurocompile.errors import BadInput
+from neurocompile.chip.usual import unusual
+from neurocompile.energy.comparators import DEVICES, MACS, STORES
+from neurocompile.errors import BadInput, Doubtful
 
 TARGETS = Path(__file__).resolve().parents[2] / "targets"
 PACKAGE = TARGETS.parent / "neurocompile"
@@ -142,8 +144,12 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
         (PRICE, "synaptic_operation = 23.6", ["line ", "23.6 without unit and source", "unit ="]),
         (PRICE, 'synaptic_operation = "23.6 pJ"', ["'23.6 pJ' without unit", "source ="]),
         ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = ""', ["''", "non-empty"]),
-        ('static_low = { value = 29', 'static_low = { value = 290',
-         ["power.static_low", "0.29 W, above static_high", "up to 104 mW"]),
+        ("idle_after = { value", "idle_later = { value",
+         ["power.idle_later", "unknown key", "idle_before, idle_after, leakage"]),
+        ("[errors.boyle2025]", "[errors.boyle]", ["errors.boyle", "not a model", "boyle2025"]),
+        ('value = 12, unit = "%"', 'value = 120, unit = "%"', ["energy.value: 120", "below 100"]),
+        ('value = 5.9, unit = "uJ"', 'value = 5.9, unit = "mW"', ["reset.chip.unit: 'mW'", "uJ"]),
+        ('{ value = 23.6, unit = "pJ"', '{ unit = "pJ"', ["synaptic_operation: no 'value'"]),
         ('value = 23.6, unit = "pJ"', 'value = nan, unit = "pJ"', ["nan", "from 0"]),
         ('value = 23.6, unit = "pJ"', 'value = true, unit = "pJ"', ["True", "from 0"]),
         ('value = 23.6, unit = "pJ"', f'value = 1{"0" * 400}, unit = "pJ"', ["from 0"]),
@@ -190,7 +196,7 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
         ('source = "abr"', 'source = "abc"', ["'abc'", "davies2018"]),
-        ('where = "idle power of one chip"', 'where = " "', ["non-empty"]),
+        ('where = "block.py, MAX_COMPARTMENTS"', 'where = " "', ["non-empty"]),
     ],
 )
 def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):
@@ -211,7 +217,7 @@ def test_a_bad_limit_format_or_provenance_is_refused(tmp_path, old, new, words):
         ("cores", "value = 128", "value = 0"),
         ("synapse_memory_per_core", "value = 1048576", "value = 0"),
         ("tiles_east_west", "value = 8", "value = 0"),
-        ("static_low", "value = 29", "value = -29"),
+        ("idle_after", "value = 99.6", "value = -99.6"),
     ],
 )
 def test_whatever_is_wrong_the_message_names_the_line(tmp_path, starts, old, new):
@@ -285,3 +291,65 @@ def test_an_unknown_chip_is_refused_with_the_names_there_are(tmp_path):
     for nothing in (tmp_path, tmp_path / "target.toml", tmp_path / "mine.toml"):
         with pytest.raises(BadInput, match="no target"):
             load_chip(nothing)
+
+
+def test_a_power_section_without_a_chip_that_has_run_is_refused(tmp_path):
+    lines = [row for row in LOIHI.splitlines() if not row.startswith(("idle_after", "leakage"))]
+    with pytest.raises(BadInput, match="power: no power of a chip that has run a network"):
+        load_chip(folder_with(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('value = 23.6, unit = "pJ"', 'value = 5, unit = "J"',
+         ["energy.davies2018.synaptic_operation: 5 J is unusual", "10 fJ to 1 uJ is usual"]),
+        ('idle_after = { value = 99.6, unit = "mW"', 'idle_after = { value = 99.6, unit = "W"',
+         ["power.idle_after: 99.6 W is unusual", "0.1 mW to 10 W"]),
+        ('value = 3.5, unit = "ns"', 'value = 3.5, unit = "ms"',
+         ["latency.davies2018.synaptic_operation: 3.5 ms", "10 ps to 10 us"]),
+        ('value = 113, unit = "ns"', 'value = 113, unit = "ms"', ["barrier.davies2018.1: 113 ms"]),
+        ('value = 5.9, unit = "uJ"', 'value = 5.9, unit = "J"', ["reset.chip: 5.9 J is unusual"]),
+    ],
+)  # fmt: skip
+def test_a_number_far_from_the_usual_is_used_with_a_warning_that_names_its_line(
+    tmp_path, old, new, words
+):
+    text = LOIHI.replace(old, new, 1)
+    line = next(i for i, row in enumerate(text.splitlines(), 1) if new in row)
+    with pytest.warns(Doubtful) as warned:
+        load_chip(folder_with(tmp_path, text))
+    (message,) = (str(one.message) for one in warned)
+    for word in [f"target.toml, line {line}: ", *words]:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_nothing_that_ships_is_far_from_the_usual(name):
+    assert [key for key, number in load_chip(name).quantities() if unusual(key, number)] == []
+    others = [*(s.bit for s in STORES), *MACS.values(), *(d.synop for d in DEVICES.values())]
+    assert not any(unusual("energy.beside", price) for price in others)
+
+
+def test_what_is_fitted_to_measurements_is_derived_and_not_measured():
+    chip, model = load_chip("loihi-sim"), "boyle2025"
+    numbers = [*chip.energy[model].items(), *chip.latency[model].items()]
+    kinds = {key: (q.source, q.kind) for key, q in numbers if key != "hop_north_south"}
+    assert kinds.pop("hop_east_west") == ("davies2018", "simulated")
+    assert set(kinds.values()) == {(model, "derived")}
+    hop = {s: getattr(chip, s)[model]["hop_north_south"] for s in ("energy", "latency")}
+    assert (hop["energy"].source, hop["energy"].kind) == (model, "assumed")
+    assert (hop["latency"].source, hop["latency"].kind) == ("davies2018", "simulated")
+    assert {time.kind for time in chip.barrier[model].times.values()} == {"derived"}
+
+
+def test_the_times_that_were_changed_after_the_paper_say_when_and_what_they_were():
+    times = load_chip("loihi-sim")
+    for key, before in (("message_in", "20 ns"), ("synaptic_operation_dense", "4.0 ns")):
+        where = times.latency["boyle2025"][key].where
+        assert "2025-06-03" in where
+        assert "c1a091e" in where
+        assert before in where
+    for entry in times.barrier["boyle2025"].times.values():
+        assert "2025-06-04" in entry.where
+        assert "housekeeping" in entry.where

@@ -267,3 +267,69 @@ def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil, words, co
     code, _, stderr = call(command, copy)
     assert code == 2
     assert f"manifest.json is broken: {words}. Export the model again" in stderr
+
+
+def test_a_reset_of_the_chip_is_a_term_only_where_it_is_asked_for(exported, call):
+    out, report = exported
+    assert not any(
+        t["quantity"] == "chip_reset" for m in report["energy"]["models"] for t in m["terms"]
+    )
+    code, text, _ = call("energy", out, "--charge-reset", "--json")
+    assert code == 0
+    found = json.loads(text)["energy"]
+    # 12 samples on one chip, 5.9 uJ each
+    assert found["nominal_j"] - report["energy"]["nominal_j"] == pytest.approx(12 * 5.9e-6)
+    assert re.search(
+        r"^\(chip\) +chip_reset +12 +5,900,000 +70,800 +[a-z]$",
+        call("energy", out, "--charge-reset")[1],
+        re.MULTILINE,
+    )
+
+
+def test_the_network_without_spikes_runs_once_per_sample_or_once_per_step(exported, call):
+    out, report = exported
+    once, steps = (
+        json.loads(call("energy", out, "--passes", passes, "--json")[1])["ann"]
+        for passes in ("sample", "step")
+    )
+    assert once == report["comparison"]["ann"]
+    assert steps["per_sample_j"] == pytest.approx(8 * once["per_sample_j"])  # 8 steps per sample
+    text = " ".join(call("energy", out, "--passes", "step")[1].split())
+    assert " in 8 passes: arithmetic " in text
+    assert "weights in SRAM of 8 KB" in text
+
+
+def test_every_comparison_says_what_it_counts(exported, call):
+    text = " ".join(call("energy", exported[0])[1].split())
+    rows = re.findall(r"by keras-spiking, per sample (.*?); comparison only", text)
+    assert [re.findall(r"([a-z]+\d?) [\d.]+ [mun]?J", row) for row in rows] == [
+        ["loihi", "spinnaker", "spinnaker2"], ["cpu", "gpu", "arm"]
+    ]  # fmt: skip
+    assert "synapses reached by spikes" in rows[0]
+    assert "whether anything spikes or not" in rows[1]
+
+
+def test_the_errors_of_a_model_stand_beside_its_total_with_their_doubt(exported, call):
+    text = " ".join(call("energy", exported[0])[1].split())
+    assert "+-12% of energy" in text
+    assert "+-25% of time: abstract: within 25 % on three applications; perhaps of older" in text
+
+
+def test_a_static_share_is_chips_times_the_power_of_one_times_the_time(exported):
+    report = exported[1]
+    static = report["energy"]["static"]
+    power = {p["name"]: p["chip_w"] for p in static["powers"]}
+    for row in static["times"]:
+        for end in ("low", "high"):
+            by_hand = static["chips"] * power[static[f"{end}_is"]] * row["time_s"]
+            assert row[f"{end}_j"] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_a_price_far_from_the_usual_is_used_with_a_warning_on_stderr(exported, call):
+    code, text, stderr = call("energy", exported[0], "--set", "boyle2025.spike_out=5J", "--json")
+    assert code == 0
+    assert stderr.startswith(
+        "Warning: --set boyle2025.spike_out=5J: energy.boyle2025.spike_out: 5 J"
+    )
+    assert "10 fJ to 1 uJ is usual" in stderr
+    assert json.loads(text)["set"][0]["value"] == 5

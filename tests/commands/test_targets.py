@@ -82,7 +82,7 @@ def test_every_target_compiles_a_network_and_prices_it_or_says_that_it_cannot(
     energy = report["energy"]
     assert [model["name"] for model in energy["models"]] == list(chip.energy)
     assert (energy["nominal_j"] is None) == (not chip.nominal)
-    assert (energy["low_j"] is None) == (not chip.range)
+    assert (energy["low_j"] is None) == (chip.nominal not in chip.errors)
     code, text, _ = call("export", model, *arguments, "--out", tmp_path / "out", "--force")
     assert code == 0
     if not chip.nominal:
@@ -114,7 +114,7 @@ def test_loihi_2_has_limits_with_sources_and_no_price_of_its_own():
     assert chip.limits.output_axons_per_core is None
     assert chip.power is None
     assert not chip.latency
-    assert (chip.nominal, chip.range) == ("", ())
+    assert (chip.nominal, dict(chip.errors)) == ("", {})
     (proxy,) = chip.energy.items()
     assert proxy[0] == "loihi1-proxy"
     assert {quantity.kind for quantity in proxy[1].values()} == {"assumed"}
@@ -126,3 +126,44 @@ def test_the_formats_of_loihi_2_are_those_that_lava_simulates():
     mine, lava = (load_chip(name).formats for name in ("loihi2-sim", "loihi-sim"))
     differ = {k for k in vars(mine) if getattr(mine, k).value != getattr(lava, k).value}
     assert differ == {"graded_spikes", "resets"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = "ns"', ["'ns'. Allowed: fJ, pJ, nJ"]),
+        (
+            'value = 23.6, unit = "pJ"',
+            'value = -23.6, unit = "pJ"',
+            ["-23.6. Allowed: a number"],
+        ),
+        ('value = 23.6, unit = "pJ"', 'unit = "pJ"', ["no 'value'. Allowed: value, unit"]),
+        ("value = 1024", "value = -1024", ["-1024. Allowed: a whole number above 0"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["targets", "export"])
+def test_a_bad_number_in_a_target_file_is_one_sentence_and_exit_code_2(
+    tmp_path, call, model, command, old, new, words
+):
+    (tmp_path / "target.toml").write_text(OURS.replace(old, new, 1))
+    arguments = {
+        "targets": (tmp_path,),
+        "export": (model, "--target", tmp_path, "--out", tmp_path / "out"),
+    }
+    code, text, stderr = call(command, *arguments[command])
+    assert (code, text) == (2, "")
+    assert len(stderr.splitlines()) == 1
+    for word in ["target.toml, line ", *words]:
+        assert word in stderr
+
+
+def test_a_price_of_5_joules_in_a_target_file_is_a_warning_with_the_usual_range(tmp_path, call):
+    text = OURS.replace('value = 23.6, unit = "pJ"', 'value = 5, unit = "J"', 1)
+    (tmp_path / "target.toml").write_text(text)
+    code, out, stderr = call("targets", tmp_path)
+    assert code == 0
+    assert "synaptic_operation" in out
+    (line,) = stderr.splitlines()
+    assert line.startswith("Warning: ")
+    assert "energy.davies2018.synaptic_operation: 5 J is unusual" in line
+    assert "10 fJ to 1 uJ is usual" in line

@@ -11,7 +11,7 @@ from neurocompile.chip.change import parse, with_changes
 from neurocompile.chip.record import KINDS
 from neurocompile.energy.ann import baseline, break_even
 from neurocompile.energy.beside import beside
-from neurocompile.energy.comparators import DEVICES, MACS, SOURCES, keras_spiking
+from neurocompile.energy.comparators import DEVICES, MACS, SOURCES, STORES, keras_spiking, store_for
 from neurocompile.energy.sensitivity import sensitivity, sweep
 from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import BiasInput, Synapse
@@ -102,7 +102,11 @@ def test_a_comparison_is_in_no_total_of_the_chip():
 
 
 def test_every_price_of_a_comparison_names_its_source():
-    prices = [*MACS.values(), *(q for d in DEVICES.values() for q in (d.synop, d.neuron))]
+    prices = [
+        *MACS.values(),
+        *(store.bit for store in STORES),
+        *(q for d in DEVICES.values() for q in (d.synop, d.neuron)),
+    ]
     for price in prices:
         assert price.source in SOURCES
         assert price.where
@@ -123,10 +127,61 @@ def test_the_network_without_spikes_is_counted_by_hand():
     assert terms["weight_bit"]["count"] == 8 * macs  # each weight read once
     # the 64 are the input: read; 128 written and read; 10 written; 7 bits count 100 spikes
     assert terms["activation_bit"]["count"] == 7 * (64 + 128 + 128 + 10)
-    assert found["per_sample_j"] == pytest.approx(macs * 0.23 * PJ)
+    # 9,472 bytes of weights need 32 KB, 20 pJ per 64 bits; 192 activations of 7 bits 8 KB, 10 pJ
+    assert terms["weight_bit"]["energy_j"] == pytest.approx(8 * macs / 64 * 20 * PJ)
+    assert terms["activation_bit"]["energy_j"] == pytest.approx(7 * 330 / 64 * 10 * PJ)
+    assert found["memory"] == [
+        {"holds": "weights", "bits": 8 * macs, "in": "SRAM of 32 KB"},
+        {"holds": "activations", "bits": 7 * 192, "in": "SRAM of 8 KB"},
+    ]
+    assert found["arithmetic_j"] == pytest.approx(macs * 0.23 * PJ)
+    memory = (8 * macs * 20 + 7 * 330 * 10) / 64
+    assert found["memory_j"] == pytest.approx(memory * PJ)
+    assert found["per_sample_j"] == pytest.approx((macs * 0.23 + memory) * PJ)
+    assert not found["arithmetic_alone"]
+
+
+@pytest.mark.parametrize(
+    ("held", "name", "word_pj"),
+    [
+        (8 * 8192, "SRAM of 8 KB", 10),
+        (8 * 8192 + 1, "SRAM of 32 KB", 20),
+        (8 * 32768 + 1, "SRAM of 1 MB", 100),
+        (8 * 1048576 + 1, "DRAM", 1300),
+    ],
+)
+def test_the_price_of_memory_is_that_of_the_smallest_that_holds_the_bits(held, name, word_pj):
+    store = store_for(held)
+    assert store.name == name
+    assert store.bit.si == pytest.approx(word_pj / 64 * PJ)
+    assert store.bit.source == "horowitz2014"
+
+
+def test_one_pass_per_step_is_as_many_times_everything():
+    once = baseline(GRAPH, counted()[1], {})
+    steps = baseline(GRAPH, counted()[1], {}, "step")
+    assert (once["passes_per_sample"], steps["passes_per_sample"]) == (1, 100)
+    assert steps["name"].endswith("one pass per step")
+    for one, many in zip(once["terms"], steps["terms"], strict=True):
+        assert many["count"] == 100 * one["count"]
+    assert steps["memory"] == once["memory"]
+    assert steps["per_sample_j"] == pytest.approx(100 * once["per_sample_j"])
+
+
+def test_memory_that_a_user_says_is_free_leaves_arithmetic_alone():
+    set_ = parse(["ann.weight_bit=0pJ", "ann.activation_bit=0pJ"], LOIHI)
+    found = baseline(GRAPH, counted()[1], {key: c.now for key, c in set_.items()})
     assert found["arithmetic_alone"]
-    assert terms["weight_bit"]["energy_j"] is None
-    assert any("--set ann.weight_bit" in line for line in found["not_modelled"])
+    assert found["per_sample_j"] == found["arithmetic_j"]
+
+
+def test_a_row_of_another_device_says_what_it_is_charged_for():
+    rows = {row["device"]: row for row in keras_spiking(counted()[1])}
+    spiking = {d for d, row in rows.items() if "reached by spikes" in row["counted"]}
+    assert spiking == {"loihi", "spinnaker", "spinnaker2"}
+    for device in ("cpu", "gpu", "arm"):
+        assert "every synapse and every neuron in every step" in rows[device]["counted"]
+        assert rows[device]["steps"] == 100
 
 
 def test_a_kernel_is_read_once_and_multiplied_at_every_place():

@@ -60,11 +60,17 @@ def test_both_modes_are_printed_whichever_is_asked_for():
         assert rows["reset"]["nominal_j"] == pytest.approx(BOYLE_RESET)
 
 
-def test_low_and_high_are_whole_totals_and_nominal_is_boyle():
+def test_low_and_high_are_the_nominal_total_with_the_error_that_its_authors_state():
     report = energy().to_dict()
-    assert report["low_j"] == pytest.approx(DAVIES)
     assert report["nominal_j"] == pytest.approx(BOYLE)
-    assert report["high_j"] == pytest.approx(BOYLE)
+    assert report["low_j"] == pytest.approx(0.88 * BOYLE)
+    assert report["high_j"] == pytest.approx(1.12 * BOYLE)
+    said = [(row["model"], row["of"], row["part"], row["source"]) for row in report["errors"]]
+    assert said == [
+        ("boyle2025", "energy", 0.12, "boyle2025"), ("boyle2025", "time", 0.25, "boyle2025")
+    ]  # fmt: skip
+    # that the error of times may be of older ones is said beside it
+    assert "perhaps of older times" in report["errors"][1]["where"]
     assert report["model_version"] == MODEL_VERSION
 
 
@@ -73,12 +79,18 @@ def test_joules_are_given_for_one_sample_too():
     assert report["per_sample_j"]["nominal_j"] == report["nominal_j"] / 4
 
 
+def test_a_model_whose_authors_state_no_error_has_no_low_and_no_high():
+    report = energy(replace(LOIHI, errors={})).to_dict()
+    assert (report["low_j"], report["high_j"], report["errors"]) == (None, None, [])
+    assert report["nominal_j"] == pytest.approx(BOYLE)
+
+
 def test_each_term_is_its_count_times_its_price_and_names_its_source():
     for model in energy().models:
         for term in model.terms:
             assert term.energy_j == term.count * term.price_j
             assert term.source == model.name
-            assert term.kind in ("simulated", "measured")
+            assert term.kind == {"davies2018": "simulated", "boyle2025": "derived"}[model.name]
         assert model.total_j == pytest.approx(sum(t.energy_j for t in model.terms))
 
 
@@ -154,7 +166,8 @@ def test_a_price_that_is_missing_leaves_no_total(event):
     assert total(result, "davies2018") == pytest.approx(DAVIES)
     unpriced = [t for m in result.models for t in m.terms if t.price_j is None]
     assert unpriced
-    assert result.to_dict()["low_j"] is None
+    report = result.to_dict()
+    assert (report["low_j"], report["nominal_j"], report["high_j"]) == (None, None, None)
 
 
 def test_a_chip_without_prices_gives_no_joules():
@@ -170,8 +183,15 @@ def test_static_power_stands_beside_as_a_range_in_two_modes():
     rows = {(row["mode"], row["model"]): row for row in result.static["times"]}
     real = rows["real time", None]
     assert real["time_s"] == pytest.approx(0.1)  # 100 steps of 1 ms
-    assert real["low_j"] == pytest.approx(0.029 * 0.1)
+    # those of a chip that has run a network; idle_before is listed and not taken
+    assert (result.static["low_is"], result.static["high_is"]) == ("idle_after", "leakage")
+    assert real["low_j"] == pytest.approx(0.0996 * 0.1)
     assert real["high_j"] == pytest.approx(0.104 * 0.1)
+    assert {p["name"]: (p["chip_w"], p["source"], p["kind"]) for p in result.static["powers"]} == {
+        "idle_before": (0.0296, "abr", "measured"),
+        "idle_after": (0.0996, "abr", "derived"),
+        "leakage": (0.104, "frady2020", "derived"),
+    }
     # The busiest core is that of the 128: 81,920 operations of 3.8 ns and 640 messages in of 16,
     # longer than it sends meanwhile; and 100 barriers of 0.6 us on one tile.
     fast = rows["as fast as possible", "boyle2025"]

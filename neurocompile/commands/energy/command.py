@@ -35,6 +35,17 @@ from neurocompile.data.sampling import Sampling
     metavar="N",
     help="Place it again on chips of N cores.",
 )
+@click.option(
+    "--charge-reset",
+    is_flag=True,
+    help="Charge every model for resetting the chip after each sample, at the target's price.",
+)
+@click.option(
+    "--passes",
+    type=click.Choice(["sample", "step"]),
+    default="sample",
+    help="How often the network without spikes runs: once per sample, or once per step. [sample]",
+)
 @place_option("the export's own")
 @data_options(
     what="Run again and count:",
@@ -49,6 +60,8 @@ def energy(
     model: str | None,
     assignments: tuple[str, ...],
     cores_per_chip: int | None,
+    charge_reset: bool,
+    passes: Any,
     fewest_of: Any,
     sampling: Sampling,
     cores: bool,
@@ -65,7 +78,7 @@ def energy(
     from neurocompile.commands.energy.tables import print_energy
     from neurocompile.terminal.screen import Screen
 
-    what_if = WhatIf(assignments, cores_per_chip, fewest_of)
+    what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
     with Screen(quiet=as_json) as screen:
         pricing = reprice(directory, sampling, what_if, model=model, teller=screen)
 

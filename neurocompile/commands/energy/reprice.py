@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile import installed
-from neurocompile.chip.change import parse, with_changes, with_cores
+from neurocompile.chip.change import parse, with_changes, with_cores, with_reset
 from neurocompile.chip.mesh import chips_used
 from neurocompile.chip.record import Chip
 from neurocompile.commands.exported import Exported, read_exported
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import Stimulus, load_stimulus
+from neurocompile.energy.ann import Passes
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.comparators import SOURCES
@@ -49,11 +50,15 @@ class WhatIf:
         assignments: Prices in the form of `--set`: "davies2018.synaptic_operation=20pJ".
         cores: Number of cores of one chip; None is the target's own number.
         fewest_of: What the placement minimizes; None is the export's own choice.
+        charge_reset: Whether every model charges the reset of the chip between samples.
+        passes: How often the network without spikes runs: once per sample, or per step.
     """
 
     assignments: tuple[str, ...] = ()
     cores: int | None = None
     fewest_of: Objective | None = None
+    charge_reset: bool = False
+    passes: Passes = "sample"
 
 
 def reprice(
@@ -81,6 +86,8 @@ def reprice(
     changes = parse(what_if.assignments, exported.chip)
     shown = _shown(exported.chip, model)
     chip = with_changes(exported.chip, changes)
+    if what_if.charge_reset:
+        chip = with_reset(chip)
     if what_if.cores is not None:
         chip = with_cores(chip, what_if.cores)
     graph = exported.graph
@@ -90,6 +97,7 @@ def reprice(
     counts, origin = _counts(exported, placed, sampling, moved, teller)
     energy = estimate(counts, placed, chip)
     every = {one.name: one for one in energy.models}
+    own = {key: change.now for key, change in changes.items()}
     return {
         "artifact": str(directory),
         "target": chip.name,
@@ -109,7 +117,7 @@ def reprice(
         "cores": by_core(counts, placed, chip, energy.models, energy.mode),
         "sensitivity": {name: sensitivity(one, chip.energy[name]) for name, one in every.items()},
         "sweep": sweep(every[shown], counts.samples) if shown else None,
-        **beside(graph, counts, energy, chip.nominal, {k: c.now for k, c in changes.items()}),
+        **beside(graph, counts, energy, chip.nominal, own, what_if.passes),
     }
 
 

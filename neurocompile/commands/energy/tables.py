@@ -100,18 +100,29 @@ def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:
                 per_sample + (f" ({', '.join(marks)})" if marks else ""),
             )
         )
-    if energy["models"]:
-        low, high = (joules(energy["per_sample_j"][key]) for key in ("low_j", "high_j"))
-        rows.append(("low and high, per sample", f"{low}, {high}: totals of models"))
+    rows += [(f"error of {row['model']}", stated(row, energy)) for row in energy["errors"]]
     rows.append(("", f"({energy['name']}, model {energy['model_version']}, {energy['mode']})"))
     placed = f"placed for {fewest(pricing['fewest_of'])}"
     rows.append(("cores", f"{pricing['cores_used']}; chips: {pricing['chips']}; {placed}"))
     return rows
 
 
+def stated(error: Mapping[str, Any], energy: Mapping[str, Any]) -> str:
+    """What the authors of a model say of its error, and for energies the total with it."""
+    low, high = (energy["per_sample_j"][key] for key in ("low_j", "high_j"))
+    between = "" if error["of"] != "energy" or low is None else f", {joules(low)} to {joules(high)}"
+    return f"+-{error['part']:.0%} of {error['of']}{between}: {error['where']}"
+
+
 def _times(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
     static = pricing["energy"]["static"]
+    if static:
+        powers = ", ".join(
+            f"{power['name']} {prefixed(power['chip_w'], 'W')} ({power['source']}, {power['kind']})"
+            for power in static["powers"]
+        )
+        rows.append(("static power of a chip", f"{powers}; beside the totals: {span(static)}"))
     for row in static["times"] if static else ():
         if row["time_s"] is not None:
             low, high = (joules(row[key] / pricing["samples"]) for key in ("low_j", "high_j"))
@@ -136,6 +147,11 @@ def _times(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def span(static: Mapping[str, Any]) -> str:
+    """The powers of a running chip that static joules are between."""
+    return " to ".join(dict.fromkeys((static["low_is"], static["high_is"])))
+
+
 def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     """Comparisons, each with what it omits."""
     rows = []
@@ -143,15 +159,7 @@ def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     if ann is None:
         rows.append(("without spikes", "none: a network with delays is not a single pass"))
     else:
-        alone = ", arithmetic only, a lower bound" if ann["arithmetic_alone"] else ""
-        counted = ", ".join(f"{t['count']:,} {t['quantity']}" for t in ann["terms"])
-        rows.append(
-            (
-                "without spikes, per sample",
-                f"{joules(ann['per_sample_j'])}{alone}; {ann['activation_bits']}-bit activations; "
-                f"{counted}",
-            )
-        )
+        rows.append(("without spikes, per sample", without_spikes(ann)))
     if even is not None:
         now = f"now {even['rate_now']:.4g} spikes per neuron and sample"
         rate = (
@@ -160,11 +168,13 @@ def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
             else (f"{even['rate']:.4g} spikes per neuron and sample")
         )
         rows.append((f"break-even of {even['model']}", f"{rate}; {now}"))
-    listed = ", ".join(
-        f"{row['device']} {joules(row['total_j'] / pricing['samples'])}"
-        for row in pricing["keras_spiking"]
-    )
-    rows.append(("by keras-spiking, per sample", f"{listed} (comparison only)"))
+    for counted in dict.fromkeys(row["counted"] for row in pricing["keras_spiking"]):
+        listed = ", ".join(
+            f"{row['device']} {joules(row['total_j'] / pricing['samples'])}"
+            for row in pricing["keras_spiking"]
+            if row["counted"] == counted
+        )
+        rows.append(("by keras-spiking, per sample", f"{listed}: {counted}; comparison only"))
     bench = pricing["neurobench"]
     operations = bench["SynapticOperations"]
     rows.append(
@@ -177,6 +187,24 @@ def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
         )
     )
     return rows
+
+
+def without_spikes(ann: Mapping[str, Any]) -> str:
+    """Joules of the network without spikes, and what they are of."""
+    passes = ann["passes_per_sample"]
+    kept = ", ".join(f"{one['holds']} in {one['in']}" for one in ann["memory"])
+    memory = (
+        "arithmetic only, without memory, a lower bound"
+        if ann["arithmetic_alone"]
+        else f"arithmetic {joules(ann['arithmetic_j'])}, memory {joules(ann['memory_j'])} ({kept})"
+    )
+    counted = ", ".join(
+        f"{t['count']:,} {t['quantity']} of {exact(t['price_j'], -12)} pJ" for t in ann["terms"]
+    )
+    return (
+        f"{joules(ann['per_sample_j'])} in {passes:,} pass{'' if passes == 1 else 'es'}: {memory}; "
+        f"{ann['activation_bits']}-bit activations; {counted}"
+    )
 
 
 def _sparsity(part: float | None) -> str:

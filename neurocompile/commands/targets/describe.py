@@ -41,7 +41,6 @@ def describe_target(name: str) -> dict[str, Any]:
         "name": chip.name,
         "title": chip.title,
         "nominal": chip.nominal or None,
-        "range": list(chip.range),
         # without a number of chips a network may use only one, which is a limit
         "no_limit": [
             f.name

@@ -40,9 +40,7 @@ def print_target(target: dict[str, Any]) -> None:
             table.add(name, _value(row), row["kind"], note=source)
         page.show(table)
     nominal = target["nominal"] or "none, so a report has no nominal total"
-    between = " and ".join(target["range"]) or "none, so a report has no low and no high"
-    chosen = [("nominal energy model", nominal), ("energy range from the models", between)]
-    page.show(Facts(chosen))
+    page.show(Facts([("nominal energy model", nominal)]))
     page.sources(target["sources"])
 
 
