@@ -299,6 +299,8 @@ is written. `network.net` is tried with scales from `--netx`. Everything linear 
 becomes one synapse, so that a pool or an upsampling is a sparse matrix, multiplied into the layer
 after it.
 
+docs/targets.md has a table per chip of what is known of it, assumed and not known.
+
 {stages()}
 
 ## Read from NIR
