@@ -63,6 +63,26 @@ def test_the_rows_that_the_page_redoes_by_hand_are_in_its_table(page):
     assert arrive == 100 * counts["lif2", "spike_out"]
 
 
+def test_the_page_has_what_memory_and_one_chip_at_rest_take_to_redo_by_hand(page):
+    text = page[1]
+    memory = re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d.]+) \| ([\d,.]+) \| [A-Za-z]", text, re.M)
+    assert [event for event, *_ in memory] == [
+        "multiply_accumulate", "weight_bit", "activation_bit"
+    ]  # fmt: skip
+    for _, count, price, product in memory:
+        assert number(count) * number(price) == 1000 * number(product)
+    watts = [number(mw) for mw in re.findall(r"^\| `\w+` \| ([\d.]+) \| \w+ \| \w+ \|", text, re.M)]
+    assert watts == [Decimal("29.6"), Decimal("99.6"), Decimal(104)]
+    times = re.findall(
+        r"^\| [a-z][^|]+ \| ([\d,.]+) \| ([\d,.]+) \| ([\d,.]+) \| ([\d,.]+) \|$", text, re.M
+    )
+    assert len(times) == 3
+    for microseconds, *microjoules in times:
+        for milliwatts, spent in zip(watts, microjoules, strict=True):
+            by_hand = milliwatts * number(microseconds) / 1000
+            assert float(number(spent)) == pytest.approx(float(by_hand), rel=1e-9)
+
+
 def test_every_command_of_the_page_runs(shipped, page, call):
     lines = re.findall(r"^    neurocompile (energy .*)$", page[1], flags=re.MULTILINE)
     assert len(lines) >= 5
@@ -284,6 +304,15 @@ def test_a_reset_of_the_chip_is_a_term_only_where_it_is_asked_for(exported, call
         call("energy", out, "--charge-reset")[1],
         re.MULTILINE,
     )
+
+
+def test_cores_and_what_belongs_to_none_add_up_with_resets_too(exported, call):
+    found = json.loads(call("energy", exported[0], "--charge-reset", "--json")[1])
+    for model in found["energy"]["models"]:
+        name = model["name"]
+        cores = sum(row["energy_j"][name] for row in found["cores"]["rows"])
+        total = cores + found["cores"]["no_core_j"][name]
+        assert total == pytest.approx(model["total_j"], rel=1e-9)
 
 
 def test_the_network_without_spikes_runs_once_per_sample_or_once_per_step(exported, call):

