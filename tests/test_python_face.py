@@ -235,6 +235,19 @@ def test_energy_is_of_all_samples_and_of_one(compiled):
     assert compiled.report["energy"]["nominal_j"] == energy.total.nominal_j
 
 
+def test_energy_is_printed_as_one_line_with_the_joules_of_a_sample_first(compiled, path):
+    energy = compiled.energy
+    text, one = str(energy), energy.per_sample
+    assert text.startswith(f"<Energy per sample nominal {one.nominal_j:.4g} J (low {one.low_j:.4g}")
+    assert f"; 12 samples together nominal {energy.total.nominal_j:.4g} J (" in text
+    assert len(text) < 250
+    bare = nc.compile(path, "loihi2-sim", data=nc.Sampling(samples=2))
+    assert str(bare.energy).startswith("<Energy per sample without a total; 2 samples together")
+    shown = " ".join(str(bare).split())
+    assert "loihi1-proxy" in shown
+    assert "every price is assumed, for this chip has none of its own" in shown
+
+
 def test_own_samples_are_run_like_those_of_a_data_set(compiled):
     digits = nc.load_data("digits", samples=4)
     mine = nc.Data("mine", "x", digits.values)

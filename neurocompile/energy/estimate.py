@@ -80,14 +80,25 @@ class Range:
     nominal_j: float | None
     high_j: float | None
 
+    def in_words(self) -> str:
+        """The totals as a line of text."""
+        if self.nominal_j is None:
+            return "without a total"
+        known = [
+            f"{name} {value:.4g} J"
+            for name, value in (("low", self.low_j), ("high", self.high_j))
+            if value is not None
+        ]
+        return f"nominal {self.nominal_j:.4g} J" + (f" ({', '.join(known)})" if known else "")
+
     def over(self, samples: int) -> Range:
         """The same per sample, for so many samples."""
         return Range(**{k: None if v is None else v / samples for k, v in vars(self).items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Energy:
-    """What a run costs.
+    """What a run costs. Printed, it is one line with the joules of a sample first.
 
     Attributes:
         mode: How samples follow each other; the terms of `models` are for this mode.
@@ -120,6 +131,12 @@ class Energy:
     def per_sample(self) -> Range:
         """Joules per sample, as a mean."""
         return self.total.over(self.samples)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Energy per sample {self.per_sample.in_words()}; {self.samples} samples together "
+            f"{self.total.in_words()}; {NAME}>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The `energy` of report.json."""

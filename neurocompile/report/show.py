@@ -13,7 +13,7 @@ from statistics import mode
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Part, Table
-from neurocompile.terminal.words import exactness, fewest, joules, number_of, prefixed
+from neurocompile.terminal.words import ALL_ASSUMED, exactness, fewest, joules, number_of, prefixed
 
 KIB = 8 * 1024  # bits
 TEXT_WIDTH = 100  # columns of plain text
@@ -174,7 +174,9 @@ def _totals(energy: Mapping[str, Any]) -> str:
     if unpriced:
         which = " and ".join(f"'{quantity}'" for quantity in sorted(unpriced))
         return f"no total: {which} has no price; energy.not_modelled in report.json says more"
-    return f"no total: the target has no prices of its own; {', '.join(models)}"
+    kinds = {t["kind"] for m in energy["models"] for t in m["terms"] if t["price_j"] is not None}
+    guess = f" ({ALL_ASSUMED})" if kinds == {"assumed"} else ""
+    return f"no total: the target has no prices of its own; {', '.join(models)}{guess}"
 
 
 def _beside_the_total(energy: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,21 @@ Out: short texts whose unit has a prefix.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+# Of an energy model with no price of the chip itself.
+ALL_ASSUMED = (
+    "every price is assumed, for this chip has none of its own: an order of magnitude, no claim"
+)
+MADE = {  # parts of names that no user wrote
+    "+": "a+b: the layers a and b, which became one synapse",
+    ".input_weights": "a.input_weights: the weights that layer a has of its own",
+    ".gain": "a.gain: the factor that layer a puts on its input",
+    ".recurrent_": "a.recurrent_weights, a.recurrent_gain: from the spikes of layer a back to it",
+    ".drop_": "a.drop_1, a.drop_2: what a spike of layer a takes off beside its threshold, as a "
+    "synapse back to it, 1 or 2 steps later",
+}
 
 UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 
@@ -47,3 +61,9 @@ def exactness(agreement: dict[str, Any]) -> str:
 def whole(value: int | None) -> str:
     """A whole number with commas; "-" for None."""
     return "-" if value is None else f"{value:,}"
+
+
+def made_names(names: Iterable[str]) -> list[tuple[str, str]]:
+    """What the parts of names mean that this compiler made, where one of the names has them."""
+    held = tuple(names)
+    return [(part, words) for part, words in MADE.items() if any(part in name for name in held)]

@@ -167,3 +167,12 @@ def test_a_price_of_5_joules_in_a_target_file_is_a_warning_with_the_usual_range(
     assert line.startswith("Warning: ")
     assert "energy.davies2018.synaptic_operation: 5 J is unusual" in line
     assert "10 fJ to 1 uJ is usual" in line
+
+
+def test_a_model_without_a_price_of_its_own_says_what_its_prices_are(call):
+    code, text, _ = call("targets", "loihi2-sim")
+    assert code == 0
+    assert "loihi1-proxy: every price is assumed, for this chip has none of its own" in " ".join(
+        text.split()
+    )
+    assert "every price is assumed" not in call("targets", "loihi-sim")[1]

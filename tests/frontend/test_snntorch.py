@@ -22,7 +22,7 @@ from neurocompile.frontend.save import save  # noqa: E402
 from neurocompile.frontend.torch import trace  # noqa: E402
 from neurocompile.ir.neurons import IAF, LIBox, LIFBox  # noqa: E402
 from neurocompile.ir.reference import run_float  # noqa: E402
-from neurocompile.ir.settings import Decoder, Settings  # noqa: E402
+from neurocompile.ir.settings import Decoder, Encoder, Settings  # noqa: E402
 
 
 def neuron(kind=None, beta=0.9, **options):
@@ -425,7 +425,7 @@ def test_states_that_come_back_to_another_layer_are_refused_by_name():
             spk, mem1, mem2 = super().forward(x, mem1, mem2)
             return spk, mem2, mem1
 
-    with pytest.raises(Unsupported, match=r"layer 'lif1' \(Leaky\) goes on from the state of lay"):
+    with pytest.raises(Unsupported, match=r"layer 'lif1' \(Leaky\) goes on from the membrane pot"):
         trace(Crossed(), torch.zeros(1, 20))
 
 
@@ -510,3 +510,18 @@ def test_membranes_as_the_output_are_refused_by_name_with_two_cures_that_work(gi
 
     rate = Settings(decoder=Decoder("rate"))
     assert trace(Membranes(spikes_first, neuron()), example, rate).settings.decoder.kind == "rate"
+
+
+def test_the_names_that_its_energy_table_explains_are_those_that_a_network_gets(tmp_path, call):
+    model = nn.Sequential(nn.Linear(3, 5), neuron(init_hidden=True))
+    settings = Settings(1e-3, 6, Encoder("bernoulli"), Decoder("rate"))
+    graph = save(model, tmp_path / "net.pt", torch.zeros(1, 3), settings=settings)
+    data = nc.Data("mine", "x", np.full((2, 3), 0.9))
+    compile(graph, "loihi2-sim", data=data).export(tmp_path / "out")
+    code, text, _ = call("energy", tmp_path / "out", "--model", "loihi1-proxy")
+    assert code == 0
+    assert "0+1.gain" in text
+    shown = " ".join(text.split())
+    assert "a+b: the layers a and b, which became one synapse" in shown
+    assert "a.gain: the factor that layer a puts on its input" in shown
+    assert ("1.drop_1" in text) is ("a.drop_1, a.drop_2: what a spike" in shown)

@@ -16,7 +16,7 @@ from typing import Any
 from neurocompile.chip.change import USER
 from neurocompile.energy.latency import BOUND
 from neurocompile.terminal.tables import Facts, Page, Table
-from neurocompile.terminal.words import fewest, joules, prefixed
+from neurocompile.terminal.words import fewest, joules, made_names, prefixed
 
 
 def print_energy(pricing: dict[str, Any]) -> None:
@@ -32,6 +32,9 @@ def print_energy(pricing: dict[str, Any]) -> None:
         origins = _origins(model)
         letters = [(mark, f"{source}, {kind}") for (source, kind), mark in origins.items()]
         page.show(_terms(pricing, model, origins), Facts(letters))
+        names = made_names(term["layer"] for term in model["terms"])
+        if names:
+            page.show(Facts([("", words) for _, words in names], title="names"))
     page.show(Facts([*_totals(pricing), *_times(pricing), *_others(pricing)]))
     if model is not None and pricing["sensitivity"][model["name"]]:
         page.show(_sensitivity(pricing, model), _sweep(pricing["sweep"]))

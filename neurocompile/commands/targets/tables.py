@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Page, Table
+from neurocompile.terminal.words import ALL_ASSUMED
 
 BETWEEN = {
     "below": "between two numbers of tiles: the entry below",
@@ -32,10 +33,11 @@ def print_target(target: dict[str, Any]) -> None:
     page = Page()
     page.say(f"{target['name']}: {target['title']}")
     for section, rows in groupby(target["numbers"], lambda row: row["key"].rpartition(".")[0]):
+        held = list(rows)
         table = Table(
-            (section, "value", "kind"), texts=("kind",), caption=_caption(section, target)
+            (section, "value", "kind"), texts=("kind",), caption=_caption(section, target, held)
         )
-        for row in rows:
+        for row in held:
             name, source = row["key"].rpartition(".")[2], f"{row['source']}: {row['where']}"
             table.add(name, _value(row), row["kind"], note=source)
         page.show(table)
@@ -44,11 +46,13 @@ def print_target(target: dict[str, Any]) -> None:
     page.sources(target["sources"])
 
 
-def _caption(section: str, target: dict[str, Any]) -> str:
+def _caption(section: str, target: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """The note below the numbers of a section."""
     kind, _, model = section.partition(".")
     if kind == "barrier":
         return BETWEEN[target["barriers"][model]]
+    if kind == "energy" and all(row["kind"] == "assumed" for row in rows):
+        return f"{model}: {ALL_ASSUMED}"
     if section == "limits" and target["no_limit"]:
         return f"without a number: {', '.join(target['no_limit'])}"
     return ""
