@@ -138,14 +138,15 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     if data.kind == "x" and encoder.kind == "spikes":
         raise BadInput(
             f"data '{data.name}' holds real values, but this network takes spikes and has no "
-            "encoder. Export it with --encoder bernoulli (a value is the probability of a spike) "
-            "or --encoder current (a constant current), and --gain G as a factor; or give spikes "
-            "(n, steps, ...) under the key 'spikes'."
+            "encoder. Compile it with Settings(encoder=Encoder('bernoulli', gain)) (--encoder "
+            "bernoulli --gain G), where gain times a value is the probability of a spike, or with "
+            "Encoder('current', gain) (--encoder current --gain G), a constant current; or give "
+            "spikes (n, steps, ...) under the key 'spikes'."
         )
     if data.kind == "spikes" and data.values.shape[1] < steps:
         raise BadInput(
             f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are needed. "
-            f"Use --steps {data.values.shape[1]} or less."
+            f"Use steps={data.values.shape[1]} or less (--steps)."
         )
 
 

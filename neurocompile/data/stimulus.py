@@ -106,7 +106,8 @@ def load_stimulus(asked: Sampling, own: Declared, samples: int | None = None) ->
     data = load_samples(asked, own.source, samples)
     if data is None:
         raise BadInput(
-            "this model names no data. Choose some: --data mnist5k, digits, idx:DIR or a file."
+            "this model names no data. Choose some, data= (--data): mnist5k, digits, idx:DIR or a "
+            "file."
         )
     seed = own.seed if asked.seed is None else asked.seed
     return Stimulus(data, asked.steps or own.steps, seed)

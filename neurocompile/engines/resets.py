@@ -47,7 +47,7 @@ class ResetLoss:
     def sentence(self) -> str:
         """The comparison as one line of text."""
         words = (
-            f"on {self.samples} samples --reset {self.reset} gives {self.other_spikes:,} spikes "
+            f"on {self.samples} samples the reset {self.reset} gives {self.other_spikes:,} spikes "
             f"instead of {self.spikes:,}; {self.different:,} differ"
         )
         if self.accuracy is not None and self.other_accuracy is not None:

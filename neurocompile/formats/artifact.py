@@ -80,13 +80,15 @@ def check_target(out: Path, force: bool) -> None:
     if not os.path.exists(out):
         return
     if not out.is_dir():
-        raise BadInput(f"{out} is a file, which is never replaced. Choose another --out.")
+        raise BadInput(f"{out} is a file, which is never replaced. Choose another (--out).")
     if not force:
-        raise BadInput(f"{out} exists. Choose another --out, or replace it with --force.")
+        raise BadInput(
+            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
+        )
     if os.path.ismount(out) or _is_current(out):
         what = "a mount point" if os.path.ismount(out) else "the current directory"
         raise BadInput(
-            f"{out} is {what}, which cannot be replaced as a whole. Choose another --out, for "
+            f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
             f"example {out / 'export'}."
         )
     _refuse_foreign(out, out)
@@ -237,13 +239,13 @@ def _refuse_foreign(folder: Path, out: Path) -> None:
             if entry.name not in written or not entry.is_file(follow_symlinks=False)
         )
     except OSError as error:
-        raise BadInput(f"{out} cannot be read: {error.strerror}. Choose another --out.") from None
+        raise BadInput(f"{out} cannot be read: {error.strerror}. Choose another (--out).") from None
     if foreign:
         more = f" and {len(foreign) - LISTED} more" if len(foreign) > LISTED else ""
         raise BadInput(
-            f"{out} holds what no export wrote: {', '.join(foreign[:LISTED])}{more}. --force "
-            "replaces only the files of an earlier export. Move these away, or choose another "
-            "--out."
+            f"{out} holds what no export wrote: {', '.join(foreign[:LISTED])}{more}. "
+            "force=True (--force) replaces only the files of an earlier export. Move these away, "
+            "or choose another directory (--out)."
         )
 
 

@@ -62,8 +62,8 @@ def load(
         graph = _read_net(path, dt, input_shape, reset_interval)
     elif input_shape is not None or reset_interval is not None:
         raise BadInput(
-            f"'{path}' is no .net file, and --input-shape and --reset-interval are for those only. "
-            "Leave them out."
+            f"'{path}' is no .net file, and input_shape= (--input-shape) and reset_interval= "
+            "(--reset-interval) are for those only. Leave them out."
         )
     else:
         graph = _read(path, allow_pickle, dt, reset)
@@ -71,7 +71,7 @@ def load(
         if graph.fixed:
             raise BadInput(
                 f"'{path}' holds a chip's integers, compiled for the resets that it has. Leave out "
-                "--reset, or compile the trained network with it."
+                "reset= (--reset), or compile the trained network with it."
             )
         graph = as_asked(graph, reset)
     return replace(graph, settings=graph.settings.given(steps))
@@ -87,12 +87,13 @@ def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
     if own.kind != "spikes":
         raise BadInput(
             f"'{path}' names its encoder itself: {own.kind}, gain {own.gain:g}. Leave out "
-            "--encoder and --gain."
+            "the encoder (--encoder, --gain)."
         )
     if graph.fixed and encoder.kind == "current":
         raise BadInput(
             f"'{path}' holds a chip's integers whose input are spikes, so no current can enter. "
-            "Use --encoder bernoulli, or compile the trained network with --encoder current."
+            "Use Encoder('bernoulli') (--encoder bernoulli), or compile the trained network with "
+            "Encoder('current') (--encoder current)."
         )
     return replace(graph, settings=replace(graph.settings, encoder=encoder))
 

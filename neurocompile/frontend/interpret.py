@@ -8,7 +8,6 @@ and what follows them sees a pattern of 0 and 1.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -61,6 +60,7 @@ from neurocompile.frontend.signals import (
     check_time,
     pattern_like,
 )
+from neurocompile.frontend.site import plain_name
 from neurocompile.frontend.stateful import Calling, calling_of, expansion_of, versions
 from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.graph import Edge, Graph
@@ -535,7 +535,7 @@ class Interpreter:
 
     def _free(self, wanted: str) -> str:
         """A name that is not taken, in letters that every file format can hold."""
-        base = re.sub(r"[^A-Za-z0-9_.\-]", "_", wanted)
+        base = plain_name(wanted)
         name, count = base, 1
         while name in self.nodes:
             count += 1

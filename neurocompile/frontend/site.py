@@ -6,6 +6,7 @@ Out: plain numbers for a node, or a refusal that names the layer and its kind.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,11 @@ class Site:
     def refuse(self, module: nn.Module, why: str) -> Unsupported:
         """An error that names the layer and its kind."""
         return Unsupported(f"layer '{self.name}' ({type(module).__name__}): {why}")
+
+
+def plain_name(path: str) -> str:
+    """The name of a node for a path in the user's model, in letters that every format can hold."""
+    return re.sub(r"[^A-Za-z0-9_.\-]", "_", path)
 
 
 def scale_and_shift(module: Any, site: Site) -> tuple[Array, Array]:

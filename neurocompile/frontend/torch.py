@@ -34,10 +34,12 @@ from neurocompile.frontend.record import ROOT, ends_here
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
 from neurocompile.frontend.shown import as_given, one_step, shown
+from neurocompile.frontend.site import plain_name
 from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import (
+    Assumption,
     Decoder,
     Encoder,
     Settings,
@@ -78,8 +80,21 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
         return trace(module.lifted_module, example_input[0], settings)
     graph = _graph_of(module, example_input, settings)
-    said = _with_dt_said(graph.settings, module)
-    return replace(graph, settings=replace(said, packages=packages_of(module)))
+    settings = _with_dt_said(graph.settings, module)
+    said = (*settings.assumed, *_names_said(graph, module))
+    own = replace(settings, assumed=said, packages=packages_of(module))
+    return replace(graph, settings=own)
+
+
+def _names_said(graph: Graph, module: nn.Module) -> tuple[Assumption, ...]:
+    """The line on layers whose names in the graph are not those of the user's module."""
+    inner = module.layers if isinstance(module, SpikingNetwork) else module
+    paths = [path for path, _ in inner.named_modules() if plain_name(path) != path]
+    changed = [f"'{p}' is '{plain_name(p)}'" for p in paths if plain_name(p) in graph.nodes]
+    if not changed:
+        return ()
+    words = f"layers are named in letters, digits, '_', '.' and '-': {', '.join(changed)}."
+    return (Assumption("names", words),)
 
 
 def _with_dt_said(settings: Settings, module: nn.Module) -> Settings:

@@ -52,7 +52,7 @@ def as_asked(graph: Graph, reset: Reset) -> Graph:
         return graph
     named = f"layer '{others[0]}'" + (f" and {len(others) - 1} more" if len(others) > 1 else "")
     sentence = (
-        f"--reset {reset} was asked for, but by the file the neurons of {named} "
+        f"the reset {reset} was asked for, but by the file the neurons of {named} "
         f"{WORDS[other_reset(reset)]}: it is not the network that was trained."
     )
     assumed = (*graph.settings.assumed, Assumption("reset", sentence))

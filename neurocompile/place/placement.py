@@ -88,11 +88,15 @@ def require_fit(placed: Placed) -> None:
         return
     used, allowed = len(placed.cores), chips_allowed(chip)
     have = allowed * chip.limits.cores.value
-    remedy = f"Use --chips {chips_used(chip, used)}"
+    enough = chips_used(chip, used)
+    remedy = f"Use Target(chips={enough}) (--chips {enough})"
     if placed.objective != "cores" and max(least_cores(placed.graph, chip).values()) <= have:
         fewest = place(placed.graph, chip, "cores")
         if fewest.fits:
-            remedy += f", or --place cores, which needs only {len(fewest.cores)} cores"
+            remedy += (
+                ", or Target(fewest_of='cores') (--place cores), which needs only "
+                f"{len(fewest.cores)} cores"
+            )
     cores_of: dict[str, int] = {}
     for core in placed.cores:
         for name in core.held:

@@ -118,10 +118,11 @@ class _Search:
     ) -> None:
         if calibrated.stimulus is None or graph.settings.decoder.task != "reconstruction":
             raise BadInput(
-                "--max-error-increase limits the reconstruction error on training data, but "
+                "Narrowest (--max-error-increase) limits the reconstruction error on training "
+                "data, but "
                 + ("no training data are known." if calibrated.stimulus is None else
                    "this network does not reconstruct its input.")
-                + " Use --bits."
+                + " Use bits= (--bits)."
             )  # fmt: skip
         self.graph, self.chip, self.calibrated, self.tell = graph, chip, calibrated, tell
         self.trials = Trials(graph, calibrated)

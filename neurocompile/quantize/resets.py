@@ -73,5 +73,6 @@ def _refused(graph: Graph, chip: Chip, own: Reset, layers: list[str], loss: str)
     return DoesNotFit(
         f"{layer} {named}: a spike resets {them} by '{own}', but {chip.name} has "
         f"{', '.join(chip.formats.resets.value)}.{loss} Choose a target with this reset "
-        f"(loihi2-sim), {again}: --reset {other_reset(own)}."
+        f"(loihi2-sim), {again}: load(..., reset='{other_reset(own)}') "
+        f"(--reset {other_reset(own)})."
     )

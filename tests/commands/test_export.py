@@ -168,7 +168,10 @@ def test_an_existing_directory_is_kept_unless_force_is_given_and_it_is_ours(
     arguments = ("export", model, "--target", "loihi-sim", "--engine", "fixed", "--samples", 12)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     code, _, stderr = call(*arguments, "--out", out)
-    assert (code, "exists. Choose another --out, or replace it with --force" in stderr) == (2, True)
+    assert (code, "exists. Choose another (--out), or replace it with" in stderr) == (
+        2,
+        True,
+    )
     assert call(*arguments, "--out", out, "--force")[0] == 0
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     theirs = tmp_path / "photos"

@@ -101,7 +101,7 @@ def test_fewest_cores_are_offered_where_they_fit_one_chip(model, call, tmp_path)
     arguments = ("--target", target, "--out", tmp_path / "out", "--engine", "fixed")
     code, _, said = call("export", model, *arguments, "--samples", 2, "--place", "messages")
     assert code == 3
-    assert "needs 6 cores, but tiny has 5. Use --chips 2, or --place cores" in said
+    assert "needs 6 cores, but tiny has 5. Use Target(chips=2) (--chips 2), or Target(" in said
     assert call("export", model, *arguments, "--samples", 2, "--place", "cores")[0] == 0
 
 
@@ -120,7 +120,7 @@ def test_a_network_too_large_for_a_chip_is_refused_with_the_chips_that_would_do(
     # 192 neurons in cores of 41 are 5 cores and 2 chips at least
     said = export(code=3)
     assert "but tiny has 3" in said
-    assert "Use --chips 2" in said
+    assert "Use Target(chips=2) (--chips 2)" in said
     assert export("--chips", 1, code=3) == said
 
 

@@ -65,7 +65,7 @@ def test_loihi1_refuses_it_with_the_loss_that_the_other_reset_would_bring(model,
     assert code == 3
     words = "layers 'lif', 'box', 'iaf': a spike resets them by 'subtract', but loihi-sim has zero."
     assert words in said
-    assert "Measured: on 3 samples --reset zero gives " in said
+    assert "Measured: on 3 samples the reset zero gives " in said
     assert not (tmp_path / "out").exists()
 
 
@@ -113,7 +113,7 @@ def test_without_data_the_refusal_has_no_measurement(model, tmp_path):
     code, _, said = call("export", path, "--target", "loihi-sim", "--out", tmp_path / "out")
     assert code == 3
     assert "Measured" not in said
-    assert "run it with the other one anyway: --reset zero" in said
+    assert "run it with the other one anyway: load(..., reset='zero') (--reset zero)" in said
 
 
 def test_a_reset_against_the_file_runs_and_is_said_wherever_the_network_goes(model, tmp_path):
@@ -124,7 +124,9 @@ def test_a_reset_against_the_file_runs_and_is_said_wherever_the_network_goes(mod
         "--reset", "zero",
     )  # fmt: skip
     assert code == 0, said
-    words = "--reset zero was asked for, but by the file the neurons of layer 'lif' and 2 more lose"
+    words = (
+        "the reset zero was asked for, but by the file the neurons of layer 'lif' and 2 more lose"
+    )
     assert words in said
     assert words in " ".join(text.split())
     report = json.loads((out / "report.json").read_text())

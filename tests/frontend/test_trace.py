@@ -222,3 +222,19 @@ def test_functions_are_the_modules_of_the_same_name():
     assert graph.nodes["adaptive_avg_pool2d"].kernel == (2, 1)
     assert graph.nodes["unflatten"].shape == (1, 2, 2, 4)
     assert graph.nodes["flatten"].shape == (2, 2, 4)
+
+
+def test_a_layer_whose_name_no_file_can_hold_is_said_to_have_another():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add_module("a[red]b", nn.Linear(4, 3))
+            self.lif = norse.LIFBoxCell()
+
+        def forward(self, x, state=None):
+            return self.lif(self.get_submodule("a[red]b")(x), state)
+
+    graph = trace(Named(), torch.zeros(1, 4))
+    assert list(graph.nodes) == ["input", "a_red_b", "lif"]
+    (said,) = [a.sentence for a in graph.settings.assumed if a.key == "names"]
+    assert said == "layers are named in letters, digits, '_', '.' and '-': 'a[red]b' is 'a_red_b'."

@@ -275,7 +275,7 @@ def test_the_refusal_names_the_chips_that_would_do(rng, allowed):
     graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 50), "hid": neurons(50)})
     limits = {"neurons_per_core": 10, "cores": 2}
     have = "loihi-sim has 2" if allowed == 1 else "2 chips of loihi-sim have 4"
-    with pytest.raises(DoesNotFit, match=rf"needs 5 cores, but {have}\. Use --chips 3\."):
+    with pytest.raises(DoesNotFit, match=rf"needs 5 cores, but {have}\. Use Target\(chips=3\)"):
         require_fit(place(graph, several(allowed, **limits)))
     require_fit(place(graph, several(3, **limits)))
 
@@ -290,7 +290,7 @@ def test_the_refusal_says_where_fewer_cores_would_fit_the_chip():
             break
     assert few < many
     placed = place(graph, limited(**limits, cores=few), "messages")
-    with pytest.raises(DoesNotFit, match=f"or --place cores, which needs only {few} cores"):
+    with pytest.raises(DoesNotFit, match=rf"\(--place cores\), which needs only {few} cores"):
         require_fit(placed)
     assert place(graph, limited(**limits, cores=few), "cores").fits
 

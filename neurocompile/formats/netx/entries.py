@@ -120,8 +120,8 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
         raise BadInput("it has no layer of neurons.")
     if input_shape not in (None, layers[0].shape):
         raise BadInput(
-            f"its input layer has the shape {layers[0].shape}, but --input-shape says "
-            f"{input_shape}. Leave it out."
+            f"its input layer has the shape {layers[0].shape}, but input_shape= "
+            f"(--input-shape) says {input_shape}. Leave it out."
         )
     return NetxFile(layers, tuple(sorted(passed)))
 
@@ -186,7 +186,7 @@ def _input_before(kind: str, entry: Tree, shape: Shape | None) -> NetxLayer:
     if kind == "conv":
         raise Unsupported(
             "it is a convolution without an input layer before it, so the height and width that "
-            "it takes are not known. Give --input-shape C,H,W."
+            "it takes are not known. Give input_shape= (--input-shape C,H,W)."
         )
     rows, weight = prod(shape_of(entry)), narrow(entry, "weight", NETX_WEIGHTS)
     return NetxLayer("input", (weight.size // rows,))

@@ -88,8 +88,9 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
     if reset_interval is None and any(v is None or v.any() for v in starts.values()):
         sentence = (
             "a reset before each sample: the biases act before the first input arrives, and the "
-            "tests and tutorials of lava-dl clear each layer then. Give --reset-interval 0 where "
-            "netx runs without, --reset-interval STEPS where it clears after each sample's steps."
+            "tests and tutorials of lava-dl clear each layer then. Give reset_interval= "
+            "(--reset-interval): 0 where netx runs without, the steps of a sample where it clears "
+            "after each."
         )
         assumed.append(Assumption("reset_interval", sentence))
     if file.passed:
@@ -135,7 +136,7 @@ def _started(name: str, node: CubaLIF, start: Array | None) -> CubaLIF:
         raise Unsupported(
             f"'{name}': its bias alone makes it spike while netx waits for the first input to "
             "arrive, which is outside the network's own time. Use a smaller bias, or run it with "
-            "a reset (--reset-interval STEPS) and without delays and loops."
+            "a reset, reset_interval= (--reset-interval STEPS), and without delays and loops."
         )
     return replace(node, v_init=start) if start.any() else node
 

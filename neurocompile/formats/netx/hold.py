@@ -32,7 +32,7 @@ from neurocompile.ir.nodes import Conv, Linear, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS
 
 Start = Literal["reset", "plain"]
-NARROW = "Export with --netx, which chooses scales that the file can hold"
+NARROW = "Export with Target(netx=True) (--netx), which chooses scales that the file can hold"
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,8 +58,8 @@ def load_net(
             return verify(foreign(file, dt, reset_interval), "fixed")
         if dt is not None or reset_interval is not None:
             raise BadInput(
-                "it says the length of its step and its resets itself. Leave out --dt and "
-                "--reset-interval."
+                "it says the length of its step and its resets itself. Leave out dt= (--dt) "
+                "and reset_interval= (--reset-interval)."
             )
         about = str(tree[ABOUT])
         tree.clear()

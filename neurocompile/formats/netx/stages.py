@@ -39,7 +39,7 @@ def stages_of(graph: Graph) -> tuple[str, list[NetxStage]]:
         raise Unsupported(
             f"layer '{graph.after(synapse)[0]}': its bias comes through '{name}', an axon that "
             "spikes in every step, and a .net layer has only bias registers. Use a neuron "
-            "without synaptic current, or no bias; where few bits made the bias large, more --bits."
+            "without synaptic current, or no bias; where few bits made the bias large, more bits."
         )
     ((last, source),) = graph.of(SpikeInput, BiasInput)
     first, stages = last, []

@@ -124,7 +124,7 @@ def check_equal(written: Tree, held: Tree, where: str = "") -> None:
             raise BadInput(
                 f"its metadata '{KEY}' do not fit its field '{here}': another program changed the "
                 f"one or the other. Remove '{KEY}' from the graph's metadata to read the file as "
-                "any other NIR file, and give --dt."
+                "any other NIR file, and give dt= (--dt)."
             )
 
 

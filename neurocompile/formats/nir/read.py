@@ -66,6 +66,6 @@ def from_nir(tree: Tree, *, dt: float | None = None, reset: Reset | None = None)
     if dt not in (None, network.settings.dt):
         raise BadInput(
             f"dt = {dt:g} s was asked for, but the file itself says {network.settings.dt:g} s. "
-            "Leave out --dt."
+            "Leave out dt= (--dt)."
         )
     return network if reset is None else as_asked(network, reset)

@@ -53,7 +53,7 @@ def reset_of(graph: Tree, flat: Flat, dt: float, assumed: list[Assumption]) -> R
     named = f"layer '{layers[0]}'" + (f" and {len(layers) - 1} more" if len(layers) > 1 else "")
     sentence = (
         f"reset {reset}: at a spike of {named} {WORDS[reset]}: {why}. The other reset gives other "
-        "spikes: give --reset zero or --reset subtract, as the network was trained."
+        "spikes: give reset='zero' or reset='subtract' (--reset), as the network was trained."
     )
     assumed.append(Assumption("reset", sentence))
     return reset

@@ -305,6 +305,6 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
     if not said and any(hasattr(node, "spiking") for node in graph.nodes.values()):
         raise BadInput(
             "nothing says how long a step is. Give the neurons their input dt in seconds, the file "
-            f'a metadata entry {SETTINGS_KEY} = {{"dt": 0.001}}, or the command --dt SECONDS.'
+            f'a metadata entry {SETTINGS_KEY} = {{"dt": 0.001}}, or give dt= (--dt SECONDS).'
         )
     return settings.given(dt=next(iter(said.values()))) if said else settings

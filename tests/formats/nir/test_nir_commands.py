@@ -51,7 +51,7 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
     step, reset = report["provenance"]["assumed"]
     assert step.startswith("a step takes 0.0001 s: NIR files do not hold it.")
     assert reset.startswith("reset zero: at a spike of layer '1' and 1 more v goes to v_reset: the")
-    words = "the other reset: on 2 samples --reset subtract gives "
+    words = "the other reset: on 2 samples the reset subtract gives "
     assert words in " ".join(progress.split())
     assert report["exactness"]["mismatches"] == 0
     code, text, _ = call("inspect", out, "--json")
@@ -181,7 +181,7 @@ def test_images_for_a_file_without_an_encoder_are_refused_before_anything_long_r
         "--data", images, "--samples", 3, "--engine", "fixed",
     )  # fmt: skip
     assert code == 2
-    assert "Export it with --encoder bernoulli" in stderr
+    assert "(--encoder bernoulli --gain G)" in stderr
     assert "composing synapses" not in stderr  # the first stage of compiling
 
 

@@ -31,7 +31,9 @@ def test_a_reset_that_nobody_says_is_zero_and_said(node):
     assert sentence.startswith(
         "reset zero: at a spike of layer 'x' v goes to v_reset: the file does not say it"
     )
-    assert sentence.endswith("give --reset zero or --reset subtract, as the network was trained.")
+    assert sentence.endswith(
+        "reset='zero' or reset='subtract' (--reset), as the network was trained."
+    )
 
 
 @pytest.mark.parametrize("reset", ["zero", "subtract"])

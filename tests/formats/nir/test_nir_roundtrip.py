@@ -221,5 +221,5 @@ def test_our_file_knows_its_dt_and_resets_and_another_is_refused():
     other = from_nir(tree, reset="subtract")
     assert {node.reset for _, node in other.of(LIFBox)} == {"subtract"}
     (said,) = other.settings.assumed
-    assert said.sentence.startswith("--reset subtract was asked for, but by the file the neurons")
+    assert said.sentence.startswith("the reset subtract was asked for, but by the file the neurons")
     assert same(from_nir(tree, reset="zero"), from_nir(tree))
