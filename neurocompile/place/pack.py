@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from neurocompile.errors import Refusals
 from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.level import levelled
@@ -34,12 +35,16 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
         objective: What there should be fewest of; the other quantity comes second.
 
     Raises:
-        DoesNotFit: If a single neuron is too much for a core.
+        DoesNotFit: If a single neuron is too much for a core; names every such layer.
     """
     ways: dict[str, list[Cut]] = {}
+    refusals = Refusals()
     for layer in _backwards(layers):
-        ways[layer.name] = cuts(layer)
-        _announce(layers, layer, ways[layer.name][0].blocks)
+        with refusals.gather():
+            ways[layer.name] = cuts(layer)
+            _announce(layers, layer, ways[layer.name][0].blocks)
+    refusals.errors.reverse()  # into the order of the network
+    refusals.answer()
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
     tried += [_pour(layers, ways, part) for part in SMALLEST]
     best = min(tried, key=lambda loads: cost(len(loads), _messages(loads), objective))

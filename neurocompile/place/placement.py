@@ -28,7 +28,7 @@ from neurocompile.chip.mesh import (
     positions,
 )
 from neurocompile.chip.record import Chip
-from neurocompile.errors import DoesNotFit
+from neurocompile.errors import DoesNotFit, Refusals
 from neurocompile.ir.arrays import Array, frozen
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
@@ -64,7 +64,7 @@ def place(
 
     Raises:
         DoesNotFit: If a single neuron is too much for a core, or spikes wait longer than an axon
-            holds them; names the layer.
+            holds them; names every such layer.
     """
     maps = _maps(graph, chip)
     layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(CubaLIF)]
@@ -114,13 +114,16 @@ def _maps(graph: Graph, chip: Chip) -> dict[str, Listed]:
     """By synapse, its map in the shape in which its target is cut."""
     depth = depths(graph)
     maps: dict[str, Listed] = {}
+    refusals = Refusals()
     for name, population in graph.of(CubaLIF):
         before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
         for synapse in before:
             wait = longest_wait(graph, depth, synapse)
-            _check_wait(graph, chip, synapse, wait)
-            maps[synapse] = map_of(graph.nodes[synapse], shape, wait)
+            with refusals.gather():
+                _check_wait(graph, chip, synapse, wait)
+                maps[synapse] = map_of(graph.nodes[synapse], shape, wait)
+    refusals.answer()
     return maps
 
 

@@ -1,6 +1,8 @@
 """What refuses a network in several layers is one answer, of `export` as of `inspect --target`."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LIF, LIFBox
 from neurocompile.ir.nodes import Delay, Input, Linear
 from neurocompile.ir.settings import Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 def box(rate, reset="zero"):
@@ -33,11 +37,11 @@ def write(tmp_path):
 def ask(call, tmp_path):
     """The exit code and the reasons of `inspect`, held against what `export` says."""
 
-    def run(path):
-        code, text, _ = call("inspect", path, "--target", "loihi-sim", "--json")
+    def run(path, target="loihi-sim"):
+        code, text, _ = call("inspect", path, "--target", target, "--json")
         reasons = json.loads(text)["target"]["reasons"]
         out = tmp_path / "out"
-        again, _, said = call("export", path, "--target", "loihi-sim", "--out", out)
+        again, _, said = call("export", path, "--target", target, "--out", out)
         assert again == code
         assert not out.exists()
         assert all(" ".join(reason.split()) in " ".join(said.split()) for reason in reasons)
@@ -76,6 +80,26 @@ def test_registers_and_resets_of_all_layers_are_one_answer(write, ask):
     assert "Keep tau_mem between 0.001 s and 4.096 s" in membrane
     assert "good" not in said
     assert "DoesNotFit: 4 things in this network do not fit the target:" in said
+
+
+def test_a_reset_and_layers_that_fit_on_no_core_are_one_answer(write, ask, tmp_path):
+    text = (ROOT / "targets/loihi-sim/target.toml").read_text().replace('"loihi-sim"', '"narrow"')
+    axons = re.sub(r"(?m)^(input_axons_per_core = {) value = \d+", r"\1 value = 4", text)
+    (tmp_path / "narrow").mkdir()
+    (tmp_path / "narrow/target.toml").write_text(axons)
+    layers = {
+        "in": Input((5,)),
+        "fc1": Linear(np.ones((6, 5))),
+        "a": box(100.0, "subtract"),
+        "fc2": Linear(np.ones((2, 6))),
+        "b": box(100.0, "subtract"),
+    }
+    code, reasons, _ = ask(write(layers), tmp_path / "narrow")
+    assert code == 3
+    reset, first, second = reasons
+    assert "layers 'a', 'b': a spike resets them by 'subtract', but narrow has zero." in reset
+    assert "layer 'a': neuron 0 needs 5 input axons, but a core of narrow has only 4." in first
+    assert "layer 'b': neuron 0 needs 6 input axons, but a core of narrow has only 4." in second
 
 
 def test_the_cures_of_such_an_answer_make_the_network_compile(write, call):

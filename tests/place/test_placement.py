@@ -222,6 +222,27 @@ def test_a_fan_in_above_the_axons_of_a_core_is_refused_by_layer():
         assert word in str(error.value)
 
 
+def test_every_layer_that_no_core_can_hold_is_listed_in_the_order_of_the_network():
+    wide, back, good = (
+        Synapse(Linear(np.full((rows, columns), 2)), (columns,), (rows,))
+        for rows, columns in ((10, 20), (30, 10), (10, 5))
+    )
+    nodes = {
+        "in": SpikeInput((20,)), "s1": wide, "first": neurons(10),
+        "s2": back, "second": neurons(30),
+        "s3": Synapse(Linear(np.full((5, 30), 2)), (30,), (5,)), "third": neurons(5),
+        "s4": good, "fourth": neurons(10),
+    }  # fmt: skip
+    with pytest.raises(DoesNotFit) as error:
+        place(chain(nodes), limited(input_axons_per_core=12))
+    first, third = error.value.reasons
+    assert first.startswith("layer 'first': neuron 0 needs 20 input axons")
+    assert third.startswith("layer 'third': neuron 0 needs 30 input axons")
+    assert "a core of loihi-sim has only 12" in third
+    assert "Let a neuron see fewer inputs" in third
+    assert len(place(chain(nodes), limited(input_axons_per_core=30)).cores) >= 1
+
+
 def test_the_same_network_with_a_stride_fits(rng):
     graph = chain({"in": SpikeInput((1568,)), "s": dense(rng, 1568, 64), "latent": neurons(64)})
     placed = place(graph, LOIHI)  # 1,568 axons of 576 bits: 903,168 of 1,048,576

@@ -80,6 +80,18 @@ def test_a_wait_beyond_what_an_axon_holds_is_refused_by_layer_and_a_shorter_skip
     assert place(skip_over(63), LOIHI).fits
 
 
+def test_every_layer_with_a_wait_that_is_too_long_is_listed():
+    graph = skip_over(70)
+    nodes = {**graph.nodes, "again": dense(np.random.default_rng(1), 2, 2)}
+    edges = (*graph.edges, ("p1", "again"), ("again", "p69"))
+    with pytest.raises(DoesNotFit) as error:
+        place(Graph(nodes, edges), LOIHI)
+    assert [reason.split(" on the chip")[0] for reason in error.value.reasons] == [
+        "layer 'p69': spikes of 'p1' wait 67 steps",
+        "layer 'p70': spikes of 'p0' wait 69 steps",
+    ]
+
+
 def test_a_target_may_hold_spikes_for_fewer_steps(tmp_path):
     text = find_target("loihi-sim").read_text()
     changed = re.sub(r"(delay_max = \{ value = )63", r"\g<1>62", text)
