@@ -177,7 +177,7 @@ class Synapse:
         bits: Width of a weight on the grid above, sign included.
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
         late: Further steps until spikes arrive at each target neuron, (n_target,) int64; only for
-            a Linear outside of loops. None where the delay is the same for all.
+            a Linear. None where the delay is the same for all.
     """
 
     op: Weighted

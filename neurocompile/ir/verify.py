@@ -145,7 +145,6 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_fixed.synapses_fit_their_populations,
         verify_fixed.weights_are_on_the_grid,
         verify_fixed.exponents_and_delays_are_a_chips,
-        verify_fixed.a_delay_per_neuron_is_outside_of_loops,
         verify_fixed.registers_are_in_range,
         verify_fixed.what_the_host_writes_fits,
     ),

@@ -21,7 +21,6 @@ from neurocompile.ir.checks import (
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, bias_of, size
-from neurocompile.ir.order import components
 from neurocompile.ir.registers import (
     MOST_AXON_DELAY,
     REGISTERS,
@@ -153,17 +152,6 @@ def exponents_and_delays_are_a_chips(graph: Graph) -> None:
             _check_between("delay", node.delay, (0, 0 if on else MOST_AXON_DELAY))
             if node.late is not None:
                 _check_late(node, on)
-
-
-def a_delay_per_neuron_is_outside_of_loops(graph: Graph) -> None:
-    """A synapse in a loop has the same delay for all neurons."""
-    late = {name for name, node in graph.of(Synapse) if node.late is not None}
-    for group in components(graph) if late else ():
-        for name in late.intersection(group.names) if group.loop else ():
-            with naming_layer(name, graph.nodes[name]):
-                raise BadInput(
-                    "it has a delay per neuron and is in a loop, allowed is one delay for all."
-                )
 
 
 def registers_are_in_range(graph: Graph) -> None:

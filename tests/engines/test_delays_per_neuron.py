@@ -12,14 +12,14 @@ from neurocompile.energy.counts import count
 from neurocompile.engines import fixed, lava, onnx
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.fixed.torch_path import run_torch
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain, fixed_to_plain
 from neurocompile.formats.load_onnx import from_onnx
 from neurocompile.formats.netx.read import load_net
 from neurocompile.formats.netx.write import to_bytes
 from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.ir.digest import graph_digest
-from neurocompile.ir.fixed import SpikeInput, Synapse
+from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.nodes import Conv, Linear
 from neurocompile.ir.reference import run_fixed
@@ -65,23 +65,29 @@ def test_each_neuron_gets_a_spike_after_its_own_delay_by_hand():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_every_path_gives_what_the_reference_gives(seed):
-    graph, encoded = network(seed)
+    agree(*network(seed))
+
+
+def agree(graph, encoded):
+    """Every engine but Lava, and the reference, have the same spikes, potentials and counts."""
+    names = [name for name, _ in graph.of(CubaLIF)]
     ours, by_torch = fixed.run(graph, encoded), run_torch(graph, encoded)
     ran = onnx.run(graph, encoded)
     for sample in range(2):
         fired, potentials = run_fixed(graph, {"in": encoded.values["in"][sample]}, STEPS)
-        for name in ("a", "b"):
+        for name in names:
             for found in (ours.recording, by_torch.recording, ran):
                 np.testing.assert_array_equal(found.membrane[name][sample], potentials[name])
                 np.testing.assert_array_equal(found.spikes[name][sample], fired[name])
     counted = activity_of(graph, encoded, ours.recording)
-    for name in ("a", "b"):
+    for name in names:
         updated = {run.activity[name].updated for run in (ours, by_torch)}
         assert updated == {counted[name].updated}
 
 
 def test_lava_gives_the_same_bits():
-    graph, encoded = network(4)
+    """Of a loop, with such delays on the way there and back."""
+    graph, encoded = loop(4)
     ours, theirs = fixed.run(graph, encoded).recording, lava.run(graph, encoded)
     for name in ("a", "b"):
         np.testing.assert_array_equal(theirs.membrane[name], ours.membrane[name])
@@ -161,14 +167,67 @@ def test_what_no_engine_runs_is_refused_by_layer(changed, sentence):
         verify(chain(nodes), "fixed")
 
 
-def test_in_a_loop_it_is_refused():
-    rng = np.random.default_rng(0)
+def loop(seed):
+    """Neurons that feed back to themselves, or over other neurons, each after its own delay."""
+    rng = np.random.default_rng(seed)
+    n, m, k = (int(each) for each in rng.integers(2, 9, 3))
+    shift = int(rng.integers(-2, 2))
     nodes = {
-        "in": SpikeInput((2,)),
-        "s": dense(rng, 2, 2),
-        "a": lif((2,)),
-        "back": dense(rng, 2, 2, delay=1, late=[0, 1]),
+        "in": SpikeInput((n,)),
+        "s": dense(rng, n, m),
+        "a": lif((m,), du=int(rng.choice([900, 4095])), mant=rng.integers(-5, 9, m), exp=2),
+    }
+    edges = [("in", "s"), ("s", "a"), ("back", "a")]
+    if seed % 2:
+        nodes["back"] = dense(rng, m, m, shift, delay=1, late=rng.integers(0, 4, m))
+        edges.append(("a", "back"))
+    else:
+        nodes["t"] = dense(rng, m, k, late=rng.integers(0, 4, k))
+        nodes["b"] = lif((k,))
+        nodes["back"] = dense(rng, k, m, shift, delay=2, late=rng.integers(0, 2, m))
+        edges += [("a", "t"), ("t", "b"), ("b", "back")]
+    graph = verify(Graph(nodes, tuple(edges)), "fixed")
+    return graph, Encoded({"in": spikes(seed, 2, STEPS, (n,), rate=0.4)}, STEPS)
+
+
+def test_each_neuron_feeds_back_after_its_own_delay_by_hand():
+    """A spike in step 1 makes both neurons spike; they spike again 1 and 3 steps later, for ever.
+
+    Each weight of 4 x 2^6 is above the threshold of 3 x 2^6, and a reset leaves nothing.
+    """
+    own = Synapse(Linear(np.array([[4, 0], [0, 4]])), (2,), (2,), delay=1, late=[0, 2])
+    nodes = {
+        "in": SpikeInput((1,)),
+        "s": Synapse(Linear(np.array([[4], [4]])), (1,), (2,)),
+        "a": lif((2,), dv=0, vth=3),
+        "back": own,
     }
     edges = (("in", "s"), ("s", "a"), ("a", "back"), ("back", "a"))
-    with pytest.raises(BadInput, match=r"layer 'back' \(Synapse\): it has a delay per neuron and"):
-        verify(Graph(nodes, edges), "fixed")
+    graph = verify(Graph(nodes, edges), "fixed")
+    x = np.zeros((1, 8, 1), np.uint8)
+    x[0, 0] = 1
+    found = fixed.run(graph, Encoded({"in": x}, 8)).recording.spikes["a"][0]
+    assert found.T.tolist() == [[1] * 8, [1, 0, 0, 1, 0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_in_a_loop_every_path_gives_what_the_reference_gives(seed):
+    agree(*loop(seed))
+
+
+def test_a_loop_is_placed_and_comes_back_from_files_but_not_from_a_net_file():
+    graph, _ = loop(4)
+    assert same(from_onnx(to_onnx(graph)), graph)
+    assert same(fixed_from_plain(fixed_to_plain(graph), graph.settings), graph)
+    assert place(graph, load_chip("loihi-sim")).fits
+    rng = np.random.default_rng(0)
+    nodes = {"in": SpikeInput((2,)), "s": dense(rng, 2, 2), "a": lif((2,))}
+    edges = (("in", "s"), ("s", "a"), ("a", "back"), ("back", "a"))
+
+    def back(late):
+        own = {"back": dense(rng, 2, 2, delay=1, late=late)}
+        return verify(Graph({**nodes, **own}, edges), "fixed")
+
+    with pytest.raises(Unsupported, match="layer 'a': its spikes lead back to it, and netx has"):
+        to_bytes(back([0, 1]))
+    to_bytes(back([0, 0]))

@@ -168,7 +168,8 @@ def _overlap(matrices: list[Array]) -> bool:
 def _recurrent(layer: NetxLayer, synapses: list[Synapse]) -> NetxLayer:
     """A layer that its own spikes reach one step later."""
     (synapse, *others) = synapses
-    if others or synapse.delay != 1 or not isinstance(synapse.op, Linear):
+    one_step = synapse.delay == synapse.longest_delay == 1
+    if others or not one_step or not isinstance(synapse.op, Linear):
         raise Unsupported(
             "its spikes lead back to it, and netx has one dense matrix with a delay of one step "
             "for that."

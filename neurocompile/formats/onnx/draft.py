@@ -87,6 +87,27 @@ class Draft:
         """
         return held_back(nodes, self.values[source], delay, len(self.shapes[source]))
 
+    def staggered(self, nodes: NodeList, name: str, sums: str, late: Array) -> str:
+        """What arrives, (batch, steps, n), later at each neuron by its own number of steps.
+
+        Args:
+            nodes: List to which the nodes are appended.
+            name: Name of the synapse, whose `late` is stored.
+            sums: Name of the value.
+            late: Further steps of each neuron, (n,).
+        """
+        total = ""
+        for steps in np.unique(late).tolist():
+            due = self.earlier(nodes, name, sums, steps, late) if steps else sums
+            these = nodes.add("Equal", f"{name}.late", nodes.constant(steps, np.int64))
+            due = nodes.add("Where", these, due, nodes.constant(0, np.int64))
+            total = nodes.add("Add", total, due) if total else due
+        return total
+
+    def earlier(self, nodes: NodeList, name: str, sums: str, steps: int, late: Array) -> str:
+        """The sums of a synapse, (batch, steps, n), some steps ago."""
+        return held_back(nodes, sums, steps, axes=1)
+
     def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
         """Declare an input, with batch and steps as its first axes."""
         self.inputs.append(_info(name, elem_type, shape))

@@ -15,12 +15,11 @@ import numpy as np
 from onnx import TensorProto
 
 from neurocompile.errors import Unsupported
-from neurocompile.formats.onnx.draft import Draft, held_back
+from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Emission, emit
 from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
 from neurocompile.formats.onnx.ops import NodeList, tensor
-from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
@@ -86,28 +85,10 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     y = nodes.cast(emit(node.op, emission), np.int64)
     y = _shifted(nodes, y, node.weight_exp)
     if node.late is not None:
-        y = _staggered(nodes, emission.shape_as(y, node.late.shape), node.late, f"{name}.late")
+        y = draft.staggered(nodes, name, emission.shape_as(y, node.late.shape), node.late)
     if not isinstance(node.op, Conv | ConvTranspose):
         y = emission.shape_as(y, draft.shapes[target])
     draft.values[name] = y
-
-
-def _staggered(nodes: NodeList, y: str, late: Array, stored: str) -> str:
-    """What arrives, (batch, steps, n), later at each neuron by its own number of steps.
-
-    Args:
-        nodes: List to which the nodes are appended.
-        y: Name of the value.
-        late: Further steps of each neuron, (n,).
-        stored: Name of the initializer that holds them.
-    """
-    total = ""
-    for steps in np.unique(late).tolist():
-        due = held_back(nodes, y, steps, axes=1) if steps else y
-        these = nodes.add("Equal", stored, nodes.constant(steps, np.int64))
-        due = nodes.add("Where", these, due, nodes.constant(0, np.int64))
-        total = nodes.add("Add", total, due) if total else due
-    return total
 
 
 def _shifted(nodes: NodeList, y: str, weight_exp: int) -> str:

@@ -18,6 +18,7 @@ from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
 from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.formats.onnx.ops import LoopState, NodeList, Scanned, scan, tensor
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
@@ -120,6 +121,18 @@ class Loop(Draft):
             return state.name
         start, end, axis = (nodes.constant([n], np.int64) for n in (0, 1, 1))
         return nodes.add("Slice", state.name, start, end, axis)
+
+    def earlier(self, nodes: NodeList, name: str, sums: str, steps: int, late: Array) -> str:
+        """The sums of a synapse some steps ago, from those that it keeps: the oldest come first."""
+        longest, kept = int(late.max()), f"{name}/sums"
+        if kept not in self.values:
+            state = self.keep(kept, self.zeros((longest, late.size), np.int64), np.int64)
+            self._late.append((state.name, state.after, kept, longest))
+            self.values[kept] = sums  # no layer has a slash in its name
+        if longest == 1:
+            return kept
+        ends = (nodes.constant([n], np.int64) for n in (longest - steps, longest - steps + 1, 1))
+        return nodes.add("Slice", kept, *ends)
 
     def finish(self) -> None:
         """Append the Scan to the draft outside, and record what leaves the loop."""
