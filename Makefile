@@ -94,10 +94,12 @@ paper: $(READY)
 # The simulators that we are timed against, each in an environment of its own (2 GB in all)
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))
 
-# Our joules and seconds against SANA-FE's for the same spikes; make crosscheck UPDATE=1 keeps them
-crosscheck: $(READY) build/peers/sanafe/.ready
+# Our joules and seconds against SANA-FE's for the same spikes, and our bits of synapse memory
+# against nengo-loihi's; make crosscheck UPDATE=1 keeps them
+crosscheck: $(READY) build/peers/sanafe/.ready build/peers/nengo-loihi/.ready
 	$(BIN)/python tests/crosscheck/crosscheck.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
 	$(BIN)/python tests/crosscheck/shared_axons.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
+	PYTHONPATH=tests/support $(BIN)/python tests/crosscheck/memory_bits.py build/peers/nengo-loihi/bin/python $(if $(UPDATE),--update)
 
 build/peers/%/.ready: bench/peers/%.txt
 	$(PYTHON) -m venv build/peers/$*

@@ -1,7 +1,7 @@
-"""Write the tables of docs/targets.md: every target that ships, and what is known of each chip.
+"""Write the tables of docs/targets.md: every target, what is known of each, what a file may state.
 
-In:  targets/*/target.toml.
-Out: the text between the marks `targets` and `known` in docs/targets.md.
+In:  targets/*/target.toml; STEP_ALLOWS of chip/record.py.
+Out: the text between the marks `targets`, `known` and `formats` in docs/targets.md.
 What is known, assumed and unknown follows from the kind of each number, and from what a file could
 state and does not.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import (
+    STEP_ALLOWS,
     UNITS,
     Chip,
     Errors,
@@ -44,7 +45,7 @@ def main() -> int:
 
 def filled(page: str) -> str:
     """The page with its tables."""
-    for mark, text in (("targets", table()), ("known", known())):
+    for mark, text in (("targets", table()), ("known", known()), ("formats", formats())):
         block = re.compile(rf"(<!-- begin {mark} -->\n).*?(<!-- end {mark} -->)", flags=re.DOTALL)
         page, times = block.subn(lambda found, t=text: found[1] + t + found[2], page)
         assert times == 1, mark
@@ -125,6 +126,14 @@ def shown(quantity: Quantity) -> str:
         text = "yes" if value else "no"
     bare = quantity.unit in ("1", "name", "flag", *UNITS["count"])
     return text if bare else f"{text} {quantity.unit}"
+
+
+def formats() -> str:
+    """One row per number of [formats]: what a file may state."""
+    lines = ["| `[formats]` | a target may state |", "|---|---|"]
+    for name, (low, high) in STEP_ALLOWS.items():
+        lines.append(f"| `{name}` | {f'only {low}' if low == high else f'{low} to {high}'} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

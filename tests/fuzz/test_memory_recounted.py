@@ -8,7 +8,7 @@ from place_networks import limited
 
 from neurocompile.place import place
 
-SEEDS = int(os.environ.get("FUZZ_N", "8"))
+SEEDS = int(os.environ.get("FUZZ_N", "5"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -36,10 +36,10 @@ def bits_on(graph, held, waits):
 
 def _bits_of(synapse, numbers, start, wait):
     """Bits of one synapse's lists onto neurons that begin at `start` of the core."""
-    lists = _lists(synapse, numbers, start)
+    lists = lists_of(synapse, numbers, start)
     if not lists:
         return 0
-    based, stored = "conv" in _kind(synapse), set()
+    based, stored = "conv" in kind_of(synapse), set()
     entries, most = [], 0
     for neurons_, values in lists:
         base = neurons_[0] % 256 if based else 0
@@ -49,12 +49,12 @@ def _bits_of(synapse, numbers, start, wait):
             entries.append(len(indices))
         stored.add((indices, values))
     follow = all(ns == list(range(ns[0], ns[0] + len(ns))) and ns[0] < 256 for ns, _ in lists)
-    index = 0 if _kind(synapse) == "dense" and follow else _width(most, INDEX_BITS)
+    index = 0 if kind_of(synapse) == "dense" and follow else _width(most, INDEX_BITS)
     one = index + next(w for w in WEIGHT_BITS if w >= synapse.bits) + _width(wait, range(8))
     return sum(_words(min(64, n - at), one) for n in entries for at in range(0, n, 64))
 
 
-def _lists(synapse, numbers, start):
+def lists_of(synapse, numbers, start):
     """Of each source with synapses on these neurons, their numbers on the core and the weights."""
     rows = sp.csr_array(connections(synapse))
     lists = {}
@@ -66,7 +66,7 @@ def _lists(synapse, numbers, start):
     return [(neurons_, tuple(values)) for neurons_, values in lists.values()]
 
 
-def _kind(synapse):
+def kind_of(synapse):
     return {Linear: "dense", Conv: "conv", ConvTranspose: "conv"}.get(type(synapse.op), "sparse")
 
 
