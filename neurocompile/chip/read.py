@@ -21,6 +21,7 @@ from neurocompile.chip.record import (
     BETWEEN,
     EVENTS,
     KINDS,
+    LAYOUTS,
     RESETS,
     STEP_ALLOWS,
     UNITS,
@@ -35,6 +36,7 @@ from neurocompile.chip.record import (
     Prices,
     Quantity,
     Reset,
+    Words,
     dimensions,
 )
 from neurocompile.chip.usual import unusual
@@ -91,8 +93,8 @@ class _Reader:
             raise BadInput(f"{path}: this is not valid TOML: {error}.") from None
 
     def chip(self) -> Chip:
-        data, sections = self.data, {"memory": Memory, "mesh": Mesh, "power": Power, "reset": Reset}
-        optional = ("limits", *sections, "energy", "latency", "barrier", "errors")
+        data, sections = self.data, {"mesh": Mesh, "power": Power, "reset": Reset}
+        optional = ("limits", "memory", *sections, "energy", "latency", "barrier", "errors")
         self._keys((), data, ("chip", "sources", "formats"), optional)
         self._keys(("chip",), data["chip"], ("name", "title"), ("nominal",))
         for key in ("name", "title", "nominal"):
@@ -107,6 +109,7 @@ class _Reader:
             title=data["chip"]["title"],
             formats=self._part(("formats",), data["formats"], Formats),
             limits=self._part(("limits",), data.get("limits", {}), Limits),
+            memory=self._memory() if "memory" in data else None,
             energy=self._models("energy", "energy"),
             latency=self._models("latency", "time"),
             barrier=self._barriers(),
@@ -162,6 +165,16 @@ class _Reader:
             self._keys(("sources", key), source, ("title",), ("link",))
             for name, value in source.items():
                 self._text(("sources", key, name), value)
+
+    def _memory(self) -> Memory | Words:
+        """How synapses are stored, by one of the layouts."""
+        self._keys(("memory",), self.data["memory"], (), None)
+        table = dict(self.data["memory"])
+        layout = table.pop("layout", "lists")
+        if not isinstance(layout, str) or layout not in LAYOUTS:
+            self._refuse(("memory", "layout"), f"{layout!r}", _list(LAYOUTS))
+        memory: Memory | Words = self._part(("memory",), table, LAYOUTS[layout])
+        return memory
 
     def _part(self, at: tuple[str, ...], table: Any, kind: Any) -> Any:
         """A section whose keys are the fields of a dataclass."""

@@ -195,6 +195,19 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Words:
+    """Layout of lists that start at whole words, as on Loihi 2; place/words.py has the formula."""
+
+    word_bits: Width
+    header_bits: Width
+    index_bits: Width
+    weight_widths: Widths
+
+
+LAYOUTS = {"lists": Memory, "words": Words}  # by the `layout` of [memory]; without one, "lists"
+
+
+@dataclass(frozen=True)
 class Mesh:
     """Where cores are: a rectangle of tiles with a few cores each."""
 
@@ -291,7 +304,7 @@ class Chip:
     title: str
     formats: Formats
     limits: Limits
-    memory: Memory | None
+    memory: Memory | Words | None
     mesh: Mesh | None
     power: Power | None
     reset: Reset | None

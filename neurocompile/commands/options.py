@@ -183,9 +183,9 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """--place: what the placement minimizes."""
     return click.option(
-        "--place", "fewest_of", type=click.Choice(["cores", "messages", "both"]),
-        help="Minimize the cores, the messages between cores, or the product of both. "
-        f"[{default}]",
+        "--place", "fewest_of", type=click.Choice(["cores", "messages", "both", "halves"]),
+        help="Minimize the cores, the messages between cores, or the product of both; or cut "
+        f"layers in halves, as the compiler of Loihi 2 does. [{default}]",
     )  # fmt: skip
 
 

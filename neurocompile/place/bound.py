@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurocompile.chip.record import Chip, Memory
+from neurocompile.chip.record import Chip, Memory, Words
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
@@ -20,7 +20,8 @@ from neurocompile.ir.time import depths, longest_wait
 from neurocompile.place.boxes import Box
 from neurocompile.place.limits import limit_of, slots_for
 from neurocompile.place.maps import map_of
-from neurocompile.place.memory import format_of, least_bits
+from neurocompile.place.memory import format_of
+from neurocompile.place.storage import least_bits
 
 
 def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
@@ -56,7 +57,7 @@ def _of_sources(synapse: Synapse) -> Array:
     return map_of(synapse, shape).reach(Box(shape, tuple((0, n) for n in shape)))
 
 
-def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | None) -> int:
+def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | Words | None) -> int:
     """Smallest number of bits that any placement stores."""
     if memory is None:
         return 0

@@ -26,8 +26,9 @@ from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.maps import Listed
-from neurocompile.place.memory import Lists, addressable, format_of
+from neurocompile.place.memory import Lists, format_of
 from neurocompile.place.placed import RESOURCES
+from neurocompile.place.storage import addressable, stored
 
 ADVICE = {
     "input_axons": "Let a neuron see fewer inputs: a stride or a pooling before this layer, a "
@@ -165,6 +166,10 @@ class PopulationToPlace:
             f"{ADVICE.get(over.resource, '')}".rstrip()
         )
 
+    def limit(self, resource: str) -> int | None:
+        """How much of a resource a core has; None means no limit."""
+        return self._limits[resource]
+
     def _whence(self, block: Box, over: Over) -> str:
         """The sources of input axons, if there are several."""
         if over.resource != "input_axons" or len(self.maps) < 2:
@@ -184,7 +189,8 @@ class PopulationToPlace:
         assert self.chip.memory is not None
         key = block.box, base
         if key not in self._stored:
-            self._stored[key] = [m.stored(block, self.chip.memory, base) for _, m in self.maps]
+            memory = self.chip.memory
+            self._stored[key] = [stored(onto, block, memory, base) for _, onto in self.maps]
         return self._stored[key]
 
 

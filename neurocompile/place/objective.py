@@ -1,5 +1,7 @@
 """What a placement should have fewest of: cores, messages between cores, or both.
 
+With "halves" nothing is compared: populations are cut as the compiler of Loihi 2 cuts them.
+
 In:  cores and messages of a placement, the objective (`--place`).
 Out: what is compared to choose one placement of several.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Objective = Literal["both", "cores", "messages"]
+Objective = Literal["both", "cores", "messages", "halves"]
 
 
 def cost(cores: int, messages: int, objective: Objective) -> tuple[int, int]:

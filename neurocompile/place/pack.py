@@ -18,6 +18,7 @@ import numpy as np
 from neurocompile.errors import Refusals
 from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
+from neurocompile.place.halves import halved
 from neurocompile.place.level import levelled
 from neurocompile.place.limits import Load, Over, PopulationToPlace
 from neurocompile.place.objective import Objective, cost
@@ -37,6 +38,8 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
     Raises:
         DoesNotFit: If a single neuron is too much for a core; names every such layer.
     """
+    if objective == "halves":
+        return _halves(layers)
     ways: dict[str, list[Cut]] = {}
     refusals = Refusals()
     for layer in _backwards(layers):
@@ -80,6 +83,16 @@ def _announce(
             if name in sources:
                 axons = sources[name].output_axons
                 axons += (onto.reach(block) > 0).reshape(axons.shape)
+
+
+def _halves(layers: Sequence[PopulationToPlace]) -> list[Load]:
+    """Every population by itself, cut in halves: no core holds two populations."""
+    loads: list[Load] = []
+    for layer in _backwards(layers):
+        cut = halved(layer)
+        _announce(layers, layer, [block for load in cut for block in load.blocks.values()])
+        loads += cut
+    return loads
 
 
 def _pack(

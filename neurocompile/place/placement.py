@@ -58,7 +58,8 @@ def place(
         graph: FIXED graph.
         chip: Chip with its limits.
         objective: What the placement should have fewest of: "cores", "messages", or "both", the
-            smallest product of the two. How far messages travel is decided last.
+            smallest product of the two; or "halves" (`halves.py`). How far messages travel is
+            decided last.
         spikes: By population, (shape) number of spikes of each neuron, which weighs the distance
             that its messages travel; without it all neurons weigh the same.
 

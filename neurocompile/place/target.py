@@ -34,7 +34,7 @@ class Target:
         chip: Name of a target, folder with a target.toml, or a chip from `load_chip`.
         chips: Largest number of chips that the network may use; None takes the target's own.
         fewest_of: What a placement should have fewest of: "cores", "messages" between cores, or
-            "both", the smallest product of the two.
+            "both", the smallest product of the two; or "halves", cut as Loihi 2's compiler cuts.
         netx: Whether scales are chosen among those that lava-dl's network.net can hold.
     """
 

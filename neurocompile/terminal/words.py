@@ -40,6 +40,8 @@ def prefixed(value: float, unit: str) -> str:
 
 def fewest(of: str) -> str:
     """What a placement has fewest of, by the value of --place."""
+    if of == "halves":
+        return "cuts in halves, as by Loihi 2's compiler"
     return "fewest " + ("cores times messages" if of == "both" else of)
 
 

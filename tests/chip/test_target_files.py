@@ -353,3 +353,20 @@ def test_the_times_that_were_changed_after_the_paper_say_when_and_what_they_were
     for entry in times.barrier["boyle2025"].times.values():
         assert "2025-06-04" in entry.where
         assert "housekeeping" in entry.where
+
+
+@pytest.mark.parametrize("layout", ["'pages'", "['words']", "2"])
+def test_a_layout_of_memory_that_no_rule_knows_is_refused(tmp_path, layout):
+    text = LOIHI.replace("[memory]", f"[memory]\nlayout = {layout}", 1)
+    words = rf"memory\.layout: {re.escape(layout)}\. Allowed: lists, words\."
+    with pytest.raises(BadInput, match=words):
+        load_chip(folder_with(tmp_path, text))
+
+
+def test_each_layout_of_memory_has_keys_of_its_own(tmp_path):
+    text = LOIHI.replace("[memory]", '[memory]\nlayout = "words"', 1)
+    with pytest.raises(
+        BadInput, match=r"memory: no 'header_bits'\. Allowed: word_bits, header_bits"
+    ):
+        load_chip(folder_with(tmp_path, text))
+    assert load_chip(folder_with(tmp_path, LOIHI)).memory.entry_synapses.value == 64

@@ -107,19 +107,30 @@ def test_a_target_is_read_whole_in_eighty_columns(target, call, monkeypatch):
 def test_loihi_2_has_limits_with_sources_and_no_price_of_its_own():
     chip = load_chip("loihi2-sim")
     assert chip.formats.graded_spikes.value is True
-    assert (chip.limits.cores.value, chip.limits.neurons_per_core.value) == (128, 8192)
-    assert chip.limits.synapse_memory_per_core.value == 128 * 1024 * 8
+    assert (chip.limits.cores.value, chip.limits.neurons_per_core.value) == (128, 4095)
+    assert chip.limits.synapse_memory_per_core.value == 12_000 * 64
     # not found in anything that was read: left out
     assert chip.limits.input_axons_per_core is None
     assert chip.limits.output_axons_per_core is None
-    assert chip.power is None
-    assert not chip.latency
     assert (chip.nominal, dict(chip.errors)) == ("", {})
     (proxy,) = chip.energy.items()
     assert proxy[0] == "loihi1-proxy"
     assert {quantity.kind for quantity in proxy[1].values()} == {"assumed"}
     loihi = load_chip("loihi-sim").energy["boyle2025"]
     assert {k: q.si for k, q in proxy[1].items()} == {k: q.si for k, q in loihi.items()}
+
+
+def test_times_of_loihi_2_are_those_of_loihi_1_by_intels_factors_and_say_that_it_is_assumed():
+    ((name, times),) = load_chip("loihi2-sim").latency.items()
+    assert name == "loihi1-scaled"
+    assert {quantity.kind for quantity in times.values()} == {"assumed"}
+    loihi = load_chip("loihi-sim").latency["boyle2025"]
+    factors = {"synaptic": 5, "neuron": 2, "spike": 10, "message": 1}
+    assert {k: q.si for k, q in times.items()} == {
+        k: pytest.approx(q.si / factors[k.split("_")[0]])
+        for k, q in loihi.items()
+        if k.split("_")[0] in factors
+    }
 
 
 def test_the_formats_of_loihi_2_are_those_that_lava_simulates():
