@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck paper clean
+.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -100,6 +100,10 @@ crosscheck: $(READY) build/peers/sanafe/.ready build/peers/nengo-loihi/.ready
 	$(BIN)/python tests/crosscheck/crosscheck.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
 	$(BIN)/python tests/crosscheck/shared_axons.py build/peers/sanafe/bin/python $(if $(UPDATE),--update)
 	PYTHONPATH=tests/support $(BIN)/python tests/crosscheck/memory_bits.py build/peers/nengo-loihi/bin/python $(if $(UPDATE),--update)
+
+# PilotNet LIF beside its run on a Loihi 2; LAVA_DL is a checkout of lava-nc/lava-dl at d825ac5
+crosscheck-pilotnet: $(READY)
+	$(BIN)/python tests/crosscheck/pilotnet.py $(or $(LAVA_DL),../lava-dl) $(if $(UPDATE),--update)
 
 build/peers/%/.ready: bench/peers/%.txt
 	$(PYTHON) -m venv build/peers/$*

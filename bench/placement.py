@@ -105,7 +105,8 @@ def shipped(path: Path) -> dict[str, Any]:
     # Scales from the weights: a calibration changes numbers, not what a core must hold.
     graph = compile_graph(load(path), chip).fixed_graph
     least = max(least_cores(graph, chip).values())
-    by_objective = {few: place(graph, chip, few) for few in get_args(Objective)}
+    wanted = [few for few in get_args(Objective) if few != "halves"]  # which compares nothing
+    by_objective = {few: place(graph, chip, few) for few in wanted}
     return {
         "model": path.name,
         "least_cores": least,

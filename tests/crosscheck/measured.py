@@ -120,9 +120,9 @@ def rows() -> list[Row]:
         ),
         Row(
             "PilotNet LIF, Loihi 2, 74 cores",
-            "1660 uJ, of which 1090 uJ dynamic",
-            "lava-dl, benchmark.ipynb of netx/pilotnet_snn; not reread for this table",
-            "none: no energy of an operation of Loihi 2 is published",
+            "1661 uJ, of which 1094 uJ dynamic",
+            "lava-dl at d825ac5, benchmark.ipynb of netx/pilotnet_snn",
+            "its own section above, with prices of Loihi 1: none of Loihi 2 is published",
         ),
     ]
 

@@ -39,6 +39,7 @@ def print_energy(pricing: dict[str, Any]) -> None:
     if model is not None and pricing["sensitivity"][model["name"]]:
         page.show(_sensitivity(pricing, model), _sweep(pricing["sweep"]))
     page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
+    page.show(Facts([("", energy["evidence"])], title="against silicon"))
     used = {term["source"] for m in energy["models"] for term in m["terms"]} - {None}
     keys = [*sorted(used), "keras_spiking", "horowitz2014"]
     page.sources({key: pricing["sources"][key] for key in keys})
