@@ -4,7 +4,8 @@ In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
 Out: the chip with those prices, each marked as set by the user.
 Only existing prices can be replaced. Where no source states a price, it can be added: for
 messages from one chip to another, for a reset between samples, and for a network without spikes.
-A value has a unit and is not negative; one that is far from the usual is a warning.
+A value has a unit and is not negative, or is a positive factor of the sourced price, such as x2.
+A price that is far from the usual is a warning.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from neurocompile.errors import BadInput, Doubtful
 
 USER = "set by the user"
 ANN = ("ann.mac", "ann.weight_bit", "ann.activation_bit")
-VALUE = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[A-Za-z]*)")
+NUMBER = r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+VALUE = re.compile(NUMBER + r"\s*(?P<unit>[A-Za-z]*)", re.ASCII)
+FACTOR = re.compile(r"x\s*" + NUMBER, re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class Change:
         key: Key of the price, as in `settable`.
         now: New price.
         was: Price that it replaces; None if there was none.
+        factor: The new price as a multiple of the old one, as text; None if it was given by itself.
     """
 
     key: str
     now: Quantity
     was: Quantity | None
+    factor: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -52,7 +57,13 @@ class Change:
             "unit": self.now.unit,
             "was": was,
             "was_source": None if self.was is None else self.was.source,
+            "how": None if self.factor is None else multiple(self.factor),
         }
+
+
+def multiple(factor: str) -> str:
+    """How a price is named that is a multiple of the target's own, such as "2 x sourced price"."""
+    return f"{factor} x sourced price"
 
 
 def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
@@ -89,7 +100,10 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
         key, equals, value = (part.strip() for part in text.partition("="))
         key = key.removeprefix("energy.")
         if not equals:
-            raise BadInput(f"--set {text}: no '='. Write it as KEY=VALUE, with a unit: KEY=20pJ.")
+            raise BadInput(
+                f"--set {text}: no '='. Write it as KEY=VALUE, with a unit: KEY=20pJ; or as a "
+                "multiple of the sourced price: KEY=x2."
+            )
         if key not in keys:
             raise BadInput(
                 f"--set {text}: {chip.name} has no price '{key}'. {_nearest(key, keys, chip)}"
@@ -97,7 +111,12 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
         if key in changes:
             raise BadInput(f"--set {text}: '{key}' is set twice. Set it once.")
         dimension, was = keys[key]
-        changes[key] = Change(key, _quantity(text, value, dimension), was)
+        factor = FACTOR.fullmatch(value)
+        changes[key] = (
+            Change(key, _quantity(text, value, dimension), was)
+            if factor is None
+            else _multiplied(text, key, factor["number"], dimension, was)
+        )
         _doubt(text, changes[key])
     return changes
 
@@ -181,12 +200,66 @@ def with_chips(chip: Chip, chips: int | None) -> Chip:
 
 
 def _source(changes: Mapping[str, Change]) -> dict[str, dict[str, str]]:
-    return {USER: {"title": "an option of the command line"}} if changes else {}
+    option = "an option of the command line"
+    return {
+        change.now.source: {
+            "title": option
+            if change.factor is None
+            else f"{option}, which multiplies the price that the target states with its source"
+        }
+        for change in changes.values()
+    }
+
+
+def _multiplied(text: str, key: str, number: str, dimension: str, was: Quantity | None) -> Change:
+    """The sourced price times a factor.
+
+    Raises:
+        BadInput: If there is no sourced price, or the factor is not above 0 or is too large.
+    """
+    if was is None:
+        raise BadInput(
+            f"--set {text}: the target states no price '{key}' to multiply. Give a price with a "
+            f"unit: {key}={EXAMPLES[dimension]}."
+        )
+    factor = Decimal(number)
+    if factor <= 0:
+        raise BadInput(
+            f"--set {text}: the factor {number} is not above 0. Write x2 or x0.5; a price of 0 is "
+            f"{key}=0{was.unit}."
+        )
+    if not 1 / Decimal(MAX_VALUE) <= factor <= Decimal(MAX_VALUE):
+        raise BadInput(
+            f"--set {text}: the factor {number} is not from {1 / MAX_VALUE:g} to {MAX_VALUE:g}. "
+            f"Give a price with a unit: {key}={EXAMPLES[dimension]}."
+        )
+    product = factor * Decimal(str(was.value))
+    if product > Decimal(MAX_VALUE):
+        raise BadInput(
+            f"--set {text}: {number} x {was.value} {was.unit} is above {MAX_VALUE:g}. Give a price "
+            f"with a unit: {key}={EXAMPLES[dimension]}."
+        )
+    named = f"{factor.normalize():f}"
+    now = replace(
+        was,
+        value=_plain(product),
+        source=f"{USER}, {multiple(named)}",
+        where=f"--set {text}: {named} x {was.value} {was.unit} of {was.source}",
+        kind="assumed",
+    )
+    return Change(key, now, was, named)
+
+
+def _plain(number: Decimal) -> int | float:
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _quantity(text: str, value: str, dimension: str) -> Quantity:
     units = UNITS[dimension]
-    allowed = f"Give a number of at least 0 and one of {', '.join(units)}: {EXAMPLES[dimension]}."
+    allowed = (
+        f"Give a number of at least 0 and one of {', '.join(units)}: {EXAMPLES[dimension]}; or a "
+        "multiple of the sourced price: x2."
+    )
     match = VALUE.fullmatch(value)
     if match is None:
         raise BadInput(f"--set {text}: '{value}' is not a number with a unit. {allowed}")
@@ -200,8 +273,7 @@ def _quantity(text: str, value: str, dimension: str) -> Quantity:
         raise BadInput(f"--set {text}: {number} is negative. {allowed}")
     if exact > Decimal(MAX_VALUE):
         raise BadInput(f"--set {text}: {number} is above {MAX_VALUE:g}. {allowed}")
-    plain = int(exact) if exact == exact.to_integral_value() else float(exact)
-    return Quantity(plain, unit, USER, f"--set {text}", "assumed", power=units[unit])
+    return Quantity(_plain(exact), unit, USER, f"--set {text}", "assumed", power=units[unit])
 
 
 def _doubt(text: str, change: Change) -> None:

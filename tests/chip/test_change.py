@@ -111,8 +111,43 @@ def test_a_change_says_what_it_replaces():
     (change,) = parse(["davies2018.synaptic_operation=20pJ"], LOIHI).values()
     assert change.to_dict() == {
         "key": "davies2018.synaptic_operation", "value": 20, "unit": "pJ",
-        "was": "23.6 pJ", "was_source": "davies2018",
+        "was": "23.6 pJ", "was_source": "davies2018", "how": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "how", "si"),
+    [
+        ("davies2018.synaptic_operation=x2", 47.2, "2 x sourced price", 4.72e-11),
+        ("davies2018.synaptic_operation = x 0.5", 11.8, "0.5 x sourced price", 1.18e-11),
+        ("davies2018.synaptic_operation=x1e1", 236, "10 x sourced price", 2.36e-10),
+        ("davies2018.synaptic_operation=x1.50", 35.4, "1.5 x sourced price", 3.54e-11),
+    ],
+)
+def test_a_price_may_be_a_multiple_of_the_sourced_price(text, value, how, si):
+    (change,) = parse([text], LOIHI).values()
+    said = change.to_dict()
+    assert (said["value"], said["unit"], said["how"]) == (value, "pJ", how)
+    assert (said["was"], said["was_source"]) == ("23.6 pJ", "davies2018")
+    chip = with_changes(LOIHI, {change.key: change})
+    price = chip.energy["davies2018"]["synaptic_operation"]
+    assert (price.si, price.source, price.kind) == (si, f"{USER}, {how}", "assumed")
+    assert price.where.endswith("x 23.6 pJ of davies2018")
+    assert "multiplies" in chip.sources[price.source]["title"]
+
+
+def test_a_time_and_a_power_may_be_multiples_too():
+    chip = changed("latency.boyle2025.message_in=x3", "power.idle_after=x0.5")
+    assert chip.latency["boyle2025"]["message_in"].si == 48e-9
+    assert chip.power.idle_after.si == LOIHI.power.idle_after.si / 2
+
+
+def test_a_multiple_of_a_price_multiplies_its_terms_and_no_others():
+    before, after = energy(), energy(changed("boyle2025.spike_out=x2"))
+    for old, new in zip(
+        model(before, "boyle2025").terms, model(after, "boyle2025").terms, strict=True
+    ):
+        assert new.energy_j == (2 if old.quantity == "spike_out" else 1) * old.energy_j
 
 
 @pytest.mark.parametrize(
@@ -135,6 +170,14 @@ def test_a_change_says_what_it_replaces():
         ("limits.cores=1pJ", ["no price"]),
         ("q=1pJ", ["no price 'q'", "davies2018, boyle2025", "targets loihi-sim"]),
         ("power.static_low=1W", ["no price 'power.static_low'"]),
+        ("boyle2025.spike_out=x0", ["factor 0 is not above 0", "boyle2025.spike_out=0pJ"]),
+        ("boyle2025.spike_out=x-2", ["factor -2 is not above 0"]),
+        ("boyle2025.spike_out=x", ["'x' is not a number"]),
+        ("boyle2025.spike_out=x2pJ", ["'x2pJ' is not a number"]),
+        ("boyle2025.spike_out=xnan", ["'xnan' is not a number"]),
+        ("boyle2025.spike_out=x1e999999999", ["not from 1e-09 to 1e+09"]),
+        ("boyle2025.spike_out=x1e8", ["1e8 x 69.3 pJ is above 1e+09"]),
+        ("boyle2025.off_chip_message=x2", ["the target states no price", "off_chip_message=20pJ"]),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_what_can(text, words):
