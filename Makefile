@@ -20,6 +20,7 @@ $(READY): pyproject.toml neurocompile/pins.txt neurocompile/commands/doctor.py
 	$(BIN)/neurocompile doctor --install train --yes
 	$(BIN)/neurocompile doctor --install lava --yes
 	$(BIN)/neurocompile doctor --install neighbours --yes
+	$(BIN)/neurocompile doctor --install tables --yes
 	@touch $@
 
 demo: $(READY)

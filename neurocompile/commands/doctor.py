@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("loguru", "tqdm"),
         ("--no-deps", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench"),
     ),
+    "tables": (("pyarrow",),),
     # aeon is never imported: only its data files are read, and its metadata excludes this numba.
     "paper": (("--no-deps", "aeon", "constriction"),),
 }
@@ -52,7 +53,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 PACKAGES = (
     "click", "jsonschema", "numpy", "onnx", "onnxruntime", "rich",
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
-    "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow",
+    "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow", "pyarrow",
     "loguru", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench",
 )  # fmt: skip
 
@@ -61,7 +62,7 @@ PACKAGES = (
 @click.option(
     "--install",
     "group",
-    type=click.Choice(["lava", "train", "neighbours", "paper"]),
+    type=click.Choice(["lava", "train", "neighbours", "tables", "paper"]),
     help="Group of packages to install.",
 )
 @click.option("--yes", is_flag=True, help="Install without asking.")

@@ -7,6 +7,7 @@ Every command that takes data, engines or --json uses these decorators.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from neurocompile.ir.settings import Encoder, EncoderKind
 ENGINE = click.Choice(ENGINES)
 PATH = click.Path(path_type=Path)
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
+RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
@@ -45,6 +47,24 @@ class Percent(click.ParamType):
         if not text.endswith("%") or not 0 <= part < float("inf"):
             self.fail(f"{text!r} is not a percentage. Write it as 2% or 0.5%.", param, ctx)
         return part
+
+
+class Rate(click.ParamType):
+    """A number of samples per second, such as 100/s or 100 Hz; converted to 100.0."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return samples per second, or fail with a usage error."""
+        if isinstance(value, float):
+            return value
+        match = RATE.fullmatch(str(value).strip())
+        rate = float(match["number"]) if match else 0.0
+        if not 0 < rate < float("inf"):
+            self.fail(
+                f"{str(value)!r} is not a rate above 0. Write it as 100/s or 100 Hz.", param, ctx
+            )
+        return rate
 
 
 class ShapeOf(click.ParamType):

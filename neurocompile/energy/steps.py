@@ -10,7 +10,7 @@ times, and a lower bound for others, with which another core may be the slowest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -26,6 +26,7 @@ from neurocompile.place.placed import Placed
 
 Mode = Literal["reset", "pipelined"]
 MODES: tuple[Mode, ...] = ("reset", "pipelined")
+Watch = Callable[[Mode, Mapping[str, Array]], None]
 SENDING = (
     "neuron_access", "neuron_inactive", "neuron_active", "neuron_update", "spike_out", "message_out"
 )  # fmt: skip
@@ -109,9 +110,18 @@ class StepWork:
         lag: By population, number of chip steps by which it lags the input; None takes its
             depth. A spike arrives in the chip step in which it is sent. An axon that is always
             on may be one step ahead: its first spike waits at its target.
+        watch: Function that receives every mode with its events, (n, steps, cores) by event, part
+            of a batch by part.
     """
 
-    def __init__(self, placed: Placed, steps: int, lag: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        placed: Placed,
+        steps: int,
+        lag: Mapping[str, int] | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.watch = watch
         graph = placed.graph
         self.placed, self.steps = placed, steps
         lag = depths(graph) if lag is None else lag
@@ -150,7 +160,10 @@ class StepWork:
             part = slice(first, min(first + at_once, samples))
             events = self._events(spikes, updated, part, samples)
             for mode in MODES:
-                self._take(mode, self._cut(events) if mode == "reset" else self._folded(events))
+                by_step = self._cut(events) if mode == "reset" else self._folded(events)
+                self._take(mode, by_step)
+                if self.watch is not None:
+                    self.watch(mode, by_step)
 
     def slowest_cores(self) -> dict[tuple[Mode, str], Slowest]:
         """The slowest cores by mode and latency model; {} if no time is known."""

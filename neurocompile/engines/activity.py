@@ -1,7 +1,8 @@
 """Derive activity from only spikes and potentials, for engines that do not count it.
 
 In:  FIXED graph, encoded input, the recording of an engine such as onnx.
-Out: Activity by population, equal to what the fixed engine counts during a run.
+Out: Activity by population, equal to what the fixed engine counts during a run; its updates also
+     step by step.
 Needs only numpy. A current is replayed only if some neuron might be at rest. Saturations and wraps
 cannot be seen in a recording and stay 0.
 """
@@ -31,9 +32,20 @@ def activity_of(graph: Graph, encoded: Encoded, recording: Recording) -> dict[st
     activity = {}
     for name, node in graph.of(SpikeInput, CubaLIF):
         spikes = np.asarray(recording.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
-        updated = _updated(graph, name, encoded, recording) if isinstance(node, CubaLIF) else None
+        updated = None
+        if isinstance(node, CubaLIF):
+            updated = int(_updated(graph, name, encoded, recording).sum())
         activity[name] = Activity(spikes, updated)
     return activity
+
+
+def updates_by_step(graph: Graph, encoded: Encoded, recording: Recording) -> dict[str, Array]:
+    """By CubaLIF, (n, steps) int64, number of neurons updated in each sample and step."""
+    updates = {}
+    for name, node in graph.of(CubaLIF):
+        neurons = tuple(range(2, 2 + len(node.shape)))
+        updates[name] = _updated(graph, name, encoded, recording).sum(axis=neurons, dtype=np.int64)
+    return updates
 
 
 def counted(batch: Batch[Encoded, Recording], graph: Graph) -> Mapping[str, Activity]:
@@ -42,8 +54,8 @@ def counted(batch: Batch[Encoded, Recording], graph: Graph) -> Mapping[str, Acti
     return activity_of(graph, batch.entered, batch.did) if activity is None else activity
 
 
-def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) -> int:
-    """Number of neuron steps with input, or with nonzero u, v or bias at their start."""
+def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) -> Array:
+    """(n, steps, *shape) bool, whether input arrived, or u, v or bias was nonzero at the start."""
     node: CubaLIF = graph.nodes[name]
     v = recording.membrane[name]
     start = np.broadcast_to(node.v_init, (len(v), 1, *node.shape))
@@ -58,7 +70,7 @@ def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) ->
     busy |= (bias != 0)[:, None]
     if synapses and not busy.all():
         busy |= _reached_or_charged(graph, synapses, node, recording, v.shape)
-    return int(busy.sum())
+    return busy
 
 
 def _reached_or_charged(

@@ -71,6 +71,11 @@ COMMANDS = {
         *("energy", folder / "out", "--model", "davies2018", "--cores"),
         *("--set", "davies2018.synaptic_operation=20pJ"),
     ),
+    "energy with all asked": lambda folder: (
+        *("energy", folder / "out", "--rate", "100/s", "--by-step", folder / "steps.csv"),
+        *("--map", folder / "map.json", "--set", "boyle2025.neuron_access=x2"),
+    ),
+    "two designs": lambda folder: ("energy", folder / "out", folder / "out", "--rate", "100/s"),
     "compare": lambda folder: ("compare", folder / "out"),
     "check": lambda folder: ("check", folder / "out", "--baseline", folder / "base.json"),
     "targets": lambda folder: ("targets",),
@@ -90,6 +95,9 @@ def names(command, folder, call):
         events = {t["quantity"] for m in found["energy"]["models"] for t in m["terms"]
                   if m["name"] == found["model"]}  # fmt: skip
         return (*LAYERS, *prices, *events)
+    if command == "two designs":
+        found = json.loads(call(*COMMANDS[command](folder), "--json")[1])["side_by_side"]["tables"]
+        return (*LAYERS, *(row["name"] for rows in found.values() for row in rows))
     if command.startswith("targets"):
         return ("loihi-sim", "davies2018", "boyle2025") if command == "targets" else keys()
     if command == "check":

@@ -13,6 +13,7 @@ import click
 
 from neurocompile.commands.options import (
     PATH,
+    Rate,
     data_options,
     json_option,
     place_option,
@@ -24,10 +25,12 @@ from neurocompile.data.sampling import Sampling
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=PATH)
+@click.argument("other", metavar="[DIR2]", type=PATH, required=False)
 @click.option("--model", metavar="NAME", help="Energy model to show in full. [the nominal one]")
 @click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True,
-    help="Your own price, such as davies2018.synaptic_operation=20pJ. May be given more than once.",
+    help="Your own price, such as davies2018.synaptic_operation=20pJ, or a multiple of the sourced "
+    "one, such as boyle2025.spike_out=x2. May be given more than once.",
 )  # fmt: skip
 @click.option(
     "--cores-per-chip",
@@ -53,10 +56,30 @@ from neurocompile.data.sampling import Sampling
     samples="as many as the export ran",
 )
 @click.option("--cores", is_flag=True, help="Also show what each core does and costs.")
+@click.option(
+    "--rate",
+    type=Rate(),
+    metavar="N/s",
+    help="Also show the power at so many samples per second, such as 100/s or 100 Hz.",
+)
+@click.option(
+    "--by-step",
+    type=PATH,
+    metavar="FILE",
+    help="Run again, and write events, joules and time of every sample and step: .csv or .parquet.",
+)
+@click.option(
+    "--map",
+    "map_to",
+    type=PATH,
+    metavar="FILE",
+    help="Write which core holds which neuron, as JSON.",
+)
 @json_option
 @user_errors
 def energy(
     directory: Path,
+    other: Path | None,
     model: str | None,
     assignments: tuple[str, ...],
     cores_per_chip: int | None,
@@ -65,22 +88,42 @@ def energy(
     fewest_of: Any,
     sampling: Sampling,
     cores: bool,
+    rate: float | None,
+    by_step: Path | None,
+    map_to: Path | None,
     as_json: bool,
 ) -> None:
     """Show an exported network's energy: every count, price and product.
 
-    Prices, cores and data may differ from those of the export.
+    Prices, cores and data may differ from those of the export. With a second export, show both
+    side by side.
 
     Example: neurocompile energy build/mnist --set davies2018.synaptic_operation=20pJ
     """
+    from neurocompile.commands.energy.asks import Asks
     from neurocompile.commands.energy.cores import print_cores
+    from neurocompile.commands.energy.designs import compare_designs
+    from neurocompile.commands.energy.designs_tables import print_designs
     from neurocompile.commands.energy.reprice import WhatIf, reprice
     from neurocompile.commands.energy.tables import print_energy
     from neurocompile.terminal.screen import Screen
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
+    asks = Asks(rate, by_step, map_to)
     with Screen(quiet=as_json) as screen:
-        pricing = reprice(directory, sampling, what_if, model=model, teller=screen)
+        if other is not None:
+            if cores or by_step or map_to:
+                raise click.UsageError(
+                    "--cores, --by-step and --map are of one DIR. Give only one."
+                )
+            both = compare_designs(
+                (directory, other),
+                model,
+                lambda one, by: reprice(one, sampling, what_if, asks, model=by, teller=screen),
+            )
+            show(both, as_json, lambda: print_designs(both))
+            return
+        pricing = reprice(directory, sampling, what_if, asks, model=model, teller=screen)
 
     def print_it() -> None:
         print_energy(pricing)

@@ -16,18 +16,20 @@ from neurocompile import installed
 from neurocompile.chip.change import parse, with_changes, with_cores, with_reset
 from neurocompile.chip.mesh import chips_used
 from neurocompile.chip.record import Chip
+from neurocompile.commands.energy.asks import NOTHING, Asks, answers
 from neurocompile.commands.exported import Exported, read_exported
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import Stimulus, load_stimulus
 from neurocompile.energy.ann import Passes
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
+from neurocompile.energy.by_step import ByStep
 from neurocompile.energy.comparators import SOURCES
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import estimate
 from neurocompile.energy.sensitivity import sensitivity, sweep
 from neurocompile.energy.steps import StepWork
-from neurocompile.engines.activity import counted
+from neurocompile.engines.activity import counted, updates_by_step
 from neurocompile.engines.agree import Engine
 from neurocompile.engines.batches import batches
 from neurocompile.engines.progress import Progress
@@ -65,6 +67,7 @@ def reprice(
     directory: Path,
     sampling: Sampling,
     what_if: WhatIf = WhatIf(),
+    asks: Asks = NOTHING,
     *,
     model: str | None = None,
     teller: Teller,
@@ -76,12 +79,16 @@ def reprice(
         sampling: Data to run. With neither source nor samples, the counts of the export are used
             if they are still valid.
         what_if: What differs from the export.
+        asks: What else is asked for.
         model: Energy model to show in full; None is the chip's nominal model.
         teller: Receives why the network runs again, and how far the run is.
 
     Raises:
-        BadInput: If the directory, a key, a unit or a model cannot be used.
+        BadInput: If the directory, a key, a unit, a model or a file cannot be used.
+        DoesNotFit: If the chip cannot keep the rate that is asked for.
+        NotInstalled: If a file that is asked for needs a package that is missing.
     """
+    asks.check()
     exported = read_exported(directory)
     changes = parse(what_if.assignments, exported.chip)
     shown = _shown(exported.chip, model)
@@ -94,8 +101,11 @@ def reprice(
     placed = place(graph, chip, what_if.fewest_of or exported.target.fewest_of)
     other = placed.objective != exported.target.fewest_of
     moved = "--cores-per-chip" if what_if.cores is not None else "--place" if other else ""
-    counts, origin = _counts(exported, placed, sampling, moved, teller)
+    counts, origin, steps = _counts(
+        exported, placed, sampling, _Again(moved, asks.by_step is not None), teller
+    )
     energy = estimate(counts, placed, chip)
+    cores = by_core(counts, placed, chip, energy.models, energy.mode)
     every = {one.name: one for one in energy.models}
     own = {key: change.now for key, change in changes.items()}
     return {
@@ -114,10 +124,11 @@ def reprice(
         "sources": _sources(chip),
         "energy": energy.to_dict(),
         "latency": [dict(row) for row in energy.latency],
-        "cores": by_core(counts, placed, chip, energy.models, energy.mode),
+        "cores": cores,
         "sensitivity": {name: sensitivity(one, chip.energy[name]) for name, one in every.items()},
         "sweep": sweep(every[shown], counts.samples) if shown else None,
         **beside(graph, counts, energy, chip.nominal, own, what_if.passes),
+        **answers(asks, counts, placed, energy, cores, steps),
     }
 
 
@@ -141,16 +152,35 @@ def _shown(chip: Chip, model: str | None) -> str | None:
     return model
 
 
+@dataclass(frozen=True)
+class _Again:
+    """Why a network runs again although its counts are recorded.
+
+    Attributes:
+        moved: Option that places it again, or "".
+        steps: Whether what happens in each step is asked for, which no report has.
+    """
+
+    moved: str
+    steps: bool
+
+    @property
+    def why(self) -> str:
+        """The reason, or ""."""
+        if self.moved:
+            return f"{self.moved} places the network again"
+        return "--by-step asks for every step" if self.steps else ""
+
+
 def _counts(
-    exported: Exported, placed: Placed, sampling: Sampling, moved: str, teller: Teller
-) -> tuple[Counts, str]:
-    """Counts, and their origin; `moved` is the option that places again, if one was given."""
-    own = exported.declared
-    why = f"{moved} places the network again" if moved else ""
-    if not moved and sampling == Sampling():
+    exported: Exported, placed: Placed, sampling: Sampling, again: _Again, teller: Teller
+) -> tuple[Counts, str, ByStep | None]:
+    """Counts, their origin, and what happened step by step if that is asked for."""
+    own, why = exported.declared, again.why
+    if not why and sampling == Sampling():
         report = read_report(exported.artifact.file("report.json"))
         try:
-            return recorded(report, placed, own.steps), RECORDED
+            return recorded(report, placed, own.steps), RECORDED, None
         except BadInput as error:
             if not own.source or not own.samples:
                 raise BadInput(
@@ -161,20 +191,25 @@ def _counts(
     engine = "fixed" if not _missing("engine fixed") else "onnx"
     teller.tell(f"running the network again on {engine}" + (f": {why}" if why else ""))
     origin = f"a run of {len(stimulus)} samples of {stimulus.data.name} on the engine {engine}"
-    return _counted_anew(placed, stimulus, engine, teller.progress), origin
+    steps = ByStep(placed, stimulus.steps) if again.steps else None
+    return _counted_anew(placed, stimulus, engine, steps, teller.progress), origin, steps
 
 
-def _counted_anew(placed: Placed, stimulus: Stimulus, engine: str, progress: Progress) -> Counts:
-    """Run the network and count."""
+def _counted_anew(
+    placed: Placed, stimulus: Stimulus, engine: str, steps: ByStep | None, progress: Progress
+) -> Counts:
+    """Run the network and count, also into `steps` if there is one."""
     graph = placed.graph
     activity: dict[str, Activity] = {}
-    work = StepWork(placed, stimulus.steps)
+    work = StepWork(placed, stimulus.steps, watch=None if steps is None else steps.watch)
     run = Engine(engine, graph, len(stimulus), progress)
     for batch in batches(graph, stimulus, run):
         in_batch = counted(batch, graph)
         add_up(activity, in_batch)
         spikes = {**batch.entered.values, **batch.did.spikes}
         work.add(spikes, {name: layer.updated for name, layer in in_batch.items()})
+        if steps is not None:
+            steps.add(spikes, updates_by_step(graph, batch.entered, batch.did))
     return count(placed, activity, len(stimulus), stimulus.steps, work.slowest_cores())
 
 

@@ -14,6 +14,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from neurocompile.chip.change import USER
+from neurocompile.commands.energy.asks_tables import asked_parts, streaming_rows
 from neurocompile.energy.latency import BOUND
 from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import fewest, joules, made_names, prefixed
@@ -24,7 +25,8 @@ def print_energy(pricing: dict[str, Any]) -> None:
     page, energy = Page(), pricing["energy"]
     for change in pricing["set"]:
         was = "no price" if change["was"] is None else f"{change['was']}, {change['was_source']}"
-        page.say(f"{USER}: {change['key']} = {change['value']} {change['unit']} (was {was})")
+        how = "" if change["how"] is None else f"{change['how']}; "
+        page.say(f"{USER}: {change['key']} = {change['value']} {change['unit']} ({how}was {was})")
     model = next((m for m in energy["models"] if m["name"] == pricing["model"]), None)
     if model is None:
         page.say(f"{pricing['target']} has no prices, so there are counts but no joules.")
@@ -35,7 +37,8 @@ def print_energy(pricing: dict[str, Any]) -> None:
         names = made_names(term["layer"] for term in model["terms"])
         if names:
             page.show(Facts([("", words) for _, words in names], title="names"))
-    page.show(Facts([*_totals(pricing), *_times(pricing), *_others(pricing)]))
+    rows = [*_totals(pricing), *_times(pricing), *streaming_rows(pricing), *_others(pricing)]
+    page.show(Facts(rows), *asked_parts(pricing))
     if model is not None and pricing["sensitivity"][model["name"]]:
         page.show(_sensitivity(pricing, model), _sweep(pricing["sweep"]))
     page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
@@ -96,7 +99,7 @@ def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:
         total = model["total_j"]
         per_sample = joules(None if total is None else total / samples)
         marks = ["nominal"] if model["name"] == pricing["nominal"] else []
-        if any(term["source"] == USER for term in model["terms"]):
+        if any((term["source"] or "").startswith(USER) for term in model["terms"]):
             marks.append(f"prices {USER}")
         rows.append(
             (

@@ -1,0 +1,117 @@
+"""What else `neurocompile energy` answers: power at a rate, each step, where each neuron is.
+
+In:  counts, placement and energy of a run; which answers and files are asked for.
+Out: JSON-ready answers; files that are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurocompile.energy.by_step import FOLLOW, ByStep
+from neurocompile.energy.counts import Counts
+from neurocompile.energy.estimate import Energy
+from neurocompile.energy.rate import at_rate
+from neurocompile.energy.streaming import streaming
+from neurocompile.errors import DoesNotFit
+from neurocompile.formats.columns import check_table_file, write_columns
+from neurocompile.formats.json_files import json_bytes
+from neurocompile.formats.whole import write_file
+from neurocompile.place.placed import Placed
+from neurocompile.report.core_map import core_map
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What else is asked for.
+
+    Attributes:
+        rate: Samples per second for which to show the power; None for no rate.
+        by_step: File of events, joules and time of every step; None for none.
+        map: File of the map from neurons to cores; None for none.
+    """
+
+    rate: float | None = None
+    by_step: Path | None = None
+    map: Path | None = None
+
+    def check(self) -> None:
+        """Refuse files that cannot be written, before the network runs.
+
+        Raises:
+            BadInput: If the name of a file ends wrongly.
+            NotInstalled: If a Parquet file is asked for and pyarrow is missing.
+        """
+        if self.by_step is not None:
+            check_table_file(self.by_step)
+
+
+NOTHING = Asks()
+
+
+def answers(
+    asks: Asks,
+    counts: Counts,
+    placed: Placed,
+    energy: Energy,
+    cores: dict[str, Any] | None,
+    steps: ByStep | None,
+) -> dict[str, Any]:
+    """The answers, by key of the document that `--json` prints; None for what was not asked.
+
+    Args:
+        asks: What is asked for.
+        counts: Counts of the run.
+        placed: Placed network that ran, on the chip whose prices count.
+        energy: Energy of the run.
+        cores: Result of `by_core`.
+        steps: What happened step by step, if a file of steps is asked for.
+
+    Raises:
+        BadInput: If a file cannot be written.
+        DoesNotFit: As in `power_at`.
+    """
+    found: dict[str, Any] = {
+        "streaming": streaming(counts, placed.graph.settings.dt),
+        "rate": None if asks.rate is None else power_at(asks.rate, counts, placed),
+        "by_step": None,
+        "map": None,
+    }
+    if asks.by_step is not None and steps is not None:
+        table = steps.table(counts, energy)
+        columns = table.columns()
+        write_columns(asks.by_step, columns)
+        found["by_step"] = {
+            "file": str(asks.by_step),
+            "samples_follow": FOLLOW,
+            "rows": table.samples * table.steps,
+            "columns": list(columns),
+            "steps": table.summed(),
+        }
+    if asks.map is not None:
+        found["map"] = core_map(placed, cores, counts.samples)
+        write_file(asks.map, json_bytes(found["map"]))
+    return found
+
+
+def power_at(rate: float, counts: Counts, placed: Placed) -> dict[str, Any]:
+    """Result of `at_rate` for a chip that can keep the rate by some model.
+
+    Raises:
+        DoesNotFit: If no modelled time is short enough for the rate.
+    """
+    found = at_rate(rate, counts, placed, placed.chip)
+    rows = found["rows"]
+    if rows and all(row["keeps"] is False for row in rows):
+        most = max(row["most_per_s"] for row in rows)
+        each = ", ".join(
+            f"{row['samples_follow']}, {row['model']}: {row['most_per_s']:.4g}" for row in rows
+        )
+        raise DoesNotFit(
+            f"--rate {rate:g}/s: by its modelled times {placed.chip.name} takes at most {most:.4g} "
+            f"samples per second of this network ({each}). Choose a lower rate, or fewer steps per "
+            "sample."
+        )
+    return found
