@@ -118,10 +118,10 @@ def export(
             compiled = compiled.run(engines=engines, progress=screen.progress)
         screen.tell(f"writing {out}")
         report = compiled.export(out, force=force)
-    show(report, as_json, lambda: _print(report, out))
+    show(report, as_json, lambda: print_export(report, out))
 
 
-def _print(report: dict[str, Any], out: Path) -> None:
+def print_export(report: dict[str, Any], out: Path) -> None:
     """What a user sees at the end."""
     from neurocompile.report.show import parts
     from neurocompile.terminal.tables import Page

@@ -46,8 +46,9 @@ def long_names(tmp_path_factory):
     graph = chain(dict(zip(("input", *LAYERS), nodes, strict=True)), settings)
     (folder / "model.onnx").write_bytes(to_bytes(graph))
     out = folder / "out"
-    done = CliRunner().invoke(main, [*map(str, export(folder))])
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*map(str, export(folder))])
     assert done.exit_code == 0, done.output
+    (folder / "printed.txt").write_text(done.stdout)
     check = ["check", out, "--baseline", folder / "base.json", "--update"]
     assert CliRunner().invoke(main, [*map(str, check)]).exit_code == 0
     return folder
@@ -61,7 +62,6 @@ def export(folder):
 
 
 COMMANDS = {
-    "export": export,
     "simulate": lambda folder: ("simulate", folder / "out", "--engine", "fixed"),
     "inspect": lambda folder: ("inspect", folder / "out"),
     "inspect float": lambda folder: ("inspect", folder / "model.onnx"),
@@ -112,6 +112,20 @@ def keys():
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_what_export_prints_fits_the_terminal(width, long_names, capsys, monkeypatch):
+    """Printed anew from the report of one export, which takes seconds."""
+    from neurocompile.commands.export import print_export
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_export(json.loads((long_names / "out/report.json").read_text()), long_names / "out")
+    text = capsys.readouterr().out
+    assert (text == (long_names / "printed.txt").read_text()) == (width == 80)
+    assert_fits(text, width)
+    for name in POPULATIONS:
+        assert_whole(name, text)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_line_is_longer_than_the_terminal_and_no_name_is_cut(
     command, width, long_names, call, monkeypatch
@@ -119,13 +133,21 @@ def test_no_line_is_longer_than_the_terminal_and_no_name_is_cut(
     monkeypatch.setenv("COLUMNS", str(width))
     code, text, stderr = call(*COMMANDS[command](long_names))
     assert code == 0, stderr
+    assert_fits(text, width)
+    for name in names(command, long_names, call):
+        assert_whole(name, text)
+
+
+def assert_fits(text, width):
     lines = text.splitlines()
     assert len(lines) > 5
     links = [line for line in lines if line.startswith("  https://")]  # whole, to be followed
     assert [line for line in lines if len(line) > width and line not in links] == []
     assert "…" not in text
-    for name in names(command, long_names, call):
-        assert re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text), name
+
+
+def assert_whole(name, text):
+    assert re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text), name
 
 
 def test_joules_beside_the_terms_are_per_sample(long_names, call):
