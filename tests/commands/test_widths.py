@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from neurocompile.energy.estimate import MODEL_VERSION
+
 WIDTHS = (60, 80, 120)
 LONG = "hidden_layer_of_the_encoder"  # names as people give them
 LAYERS = ("pixels", f"{LONG}_weights", LONG, "decoder_weights", "reconstruction")
@@ -101,7 +103,7 @@ def names(command, folder, call):
     if command.startswith("targets"):
         return ("loihi-sim", "davies2018", "boyle2025") if command == "targets" else keys()
     if command == "check":
-        return ("reconstruction error", "spikes", "synops", "joules (boyle2025 1.0)")
+        return ("reconstruction error", "spikes", "synops", f"joules (boyle2025 {MODEL_VERSION})")
     return ("lava-nc", "scikit-learn", "engine onnx") if command == "doctor" else POPULATIONS
 
 
