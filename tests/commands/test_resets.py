@@ -155,5 +155,5 @@ def test_integers_of_a_chip_with_another_reset_are_refused_until_compiled_again(
     assert code == 3
     words = "layers 'lif', 'box', 'iaf': a spike resets them by 'subtract', but loihi-sim has zero."
     assert words in said
-    assert "or compile the trained network with the other one: --reset zero." in said
+    assert "or compile the trained network with the other one: load(..., reset='zero')" in said
     assert call("export", path, "--reset", "zero", *again)[0] == 0
