@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv, Linear, size
 from neurocompile.place.placed import Placed
@@ -104,6 +104,24 @@ KERNEL_LISTS = (
     ("yolo_kp", 5, 256, 21),
     ("yolo_kp", 6, 48, 6),
 )
+
+# Cores of dense networks: lowest and highest weight, sources, neurons, cores as printed. Ours are
+# equal but for the first layer of oxford, which takes 2.
+DENSE_CORES = {
+    "oxford": ((-178, 192, 200, 256, 3), (-98, 124, 256, 200, 2)),
+    "mnist": ((-98, 130, 784, 128, 3), (-166, 254, 128, 64, 1), (-88, 254, 64, 10, 1)),
+}
+
+
+def dense_network(name: str) -> Graph:
+    """One of DENSE_CORES, without its weights."""
+    rows = DENSE_CORES[name]
+    nodes: dict[str, object] = {"in": SpikeInput((rows[0][2],))}
+    for k, (low, high, sources, neurons, _) in enumerate(rows):
+        weight = weights_between((neurons, sources), low, high)
+        nodes[f"synapse{k}"] = Synapse(Linear(weight), (sources,), (neurons,))
+        nodes[f"layer{k}"] = _neurons((neurons,))
+    return chain(nodes)
 
 
 def pilotnet_without_weights() -> Graph:

@@ -6,9 +6,11 @@ from itertools import product
 import numpy as np
 import pytest
 from loihi2_tables import (
+    DENSE_CORES,
     DENSE_LISTS,
     KERNEL_LISTS,
     PILOTNET,
+    dense_network,
     pilotnet_without_weights,
     rows_of,
     weights_between,
@@ -40,6 +42,18 @@ def test_pilotnet_takes_the_74_cores_that_it_took_on_silicon(placed):
 def test_every_row_of_the_compilers_table_of_pilotnet_is_met(placed):
     known = [row._replace(axon_mem=-1) for row in PILOTNET]  # no rule for it is known
     assert rows_of(placed) == known
+
+
+@pytest.mark.parametrize(("network", "cores"), [("oxford", [2, 2]), ("mnist", [3, 1, 1])])
+def test_dense_networks_take_the_cores_that_the_compiler_printed_but_for_one(network, cores):
+    placed = place(dense_network(network), LOIHI2, "halves")
+    found = [
+        sum(f"layer{k}" in core.held for core in placed.cores)
+        for k in range(len(DENSE_CORES[network]))
+    ]
+    assert found == cores
+    missed = [row[-1] - n for row, n in zip(DENSE_CORES[network], found, strict=True)]
+    assert missed == ([1, 0] if network == "oxford" else [0, 0, 0])  # a rule not known
 
 
 @pytest.mark.parametrize(("network", "low", "high", "neurons", "words"), DENSE_LISTS)

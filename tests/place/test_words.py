@@ -14,7 +14,7 @@ from neurocompile.ir.graph import chain
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear
 from neurocompile.ir.time import depths, longest_wait
-from neurocompile.place import place
+from neurocompile.place import least_cores, place
 from neurocompile.place.boxes import Box
 from neurocompile.place.maps import map_of
 from neurocompile.place.words import powers_of_two, stored, weight_bits
@@ -80,6 +80,21 @@ def test_a_layer_that_no_core_holds_is_refused_by_its_name():
         place(graph, LOIHI2, "halves")
 
 
+def test_without_limits_every_population_has_one_core_of_its_own():
+    graph = random_network(0)
+    placed = place(graph, load_chip("ideal"), "halves")
+    assert [set(core.held) for core in placed.cores] == [{"conv"}, {"back"}, {"out"}]
+
+
+def test_halves_obey_the_output_axons_of_loihi_1():
+    chip = load_chip("loihi-sim")
+    few = replace(chip.limits.output_axons_per_core, value=60)
+    chip = replace(chip, limits=replace(chip.limits, output_axons_per_core=few))
+    placed = place(random_network(1), chip, "halves")
+    assert len(placed.cores) > 3
+    assert placed.used("output_axons").max() <= 60
+
+
 def test_where_one_column_is_too_much_rows_are_halved_and_then_channels():
     tall = Synapse(
         Conv(np.full((8, 1, 1, 1), 2), None, (1, 1), (0, 0), (1, 1), 1), (1, 1000, 3), (8, 1000, 3)
@@ -125,7 +140,7 @@ def test_what_every_core_stores_is_that_counted_list_by_list(seed, few):
     chip = replace(LOIHI2, limits=replace(LOIHI2.limits, **limits))
     graph = random_network(seed)
     placed = place(graph, chip, few)
-    assert len(placed.cores) > 2
+    assert 2 < max(least_cores(graph, chip).values()) <= len(placed.cores)
     for core in placed.cores:
         bits = sum(
             counted(graph.nodes[name], held, longest_wait(graph, depths(graph), name))
