@@ -23,6 +23,7 @@ from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.nodes import Conv, Linear
 from neurocompile.ir.reference import run_fixed
+from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 from neurocompile.place.placement import place
 
@@ -113,7 +114,7 @@ def test_it_comes_back_from_every_file(tmp_path):
 def test_a_network_without_such_delays_keeps_its_bytes_and_digest():
     """The SHA-256 of this network before synapses could have a delay per neuron."""
     nodes = {"in": SpikeInput((1,)), "s": Synapse(Linear(np.array([[2]])), (1,), (1,))}
-    graph = chain({**nodes, "a": lif((1,))})
+    graph = chain({**nodes, "a": lif((1,))}, Settings(dt=1e-3, steps=100))
     assert graph_digest(graph) == DIGEST
     described = {entry.key: entry.value for entry in to_onnx(graph).metadata_props}
     assert "late" not in described["neurocompile.graph"]
