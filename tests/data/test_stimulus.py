@@ -40,5 +40,5 @@ def test_a_number_that_was_asked_for_is_refused_where_there_are_fewer(three):
 
 
 def test_without_any_source_the_option_that_names_one_is_named():
-    with pytest.raises(BadInput, match=r"names no data\. Choose some: --data mnist5k"):
+    with pytest.raises(BadInput, match=r"names no data\. Choose some, data= \(--data\): mnist5k"):
         load_stimulus(NOTHING, Declared("", 0, 16, 0))

@@ -265,7 +265,7 @@ def test_options_of_net_files_are_for_net_files_only(tmp_path):
     model = Path(__file__).parents[3] / "examples/models/mnist_autoencoder.pt"
     done = CliRunner().invoke(main, ["inspect", str(model), "--reset-interval", "16"])
     assert done.exit_code == 2
-    assert "is no .net file, and --input-shape and --reset-interval are for those" in done.stderr
+    assert "is no .net file, and input_shape= (--input-shape) and reset_interval=" in done.stderr
     path = convolution(tmp_path)
     done = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "3,4,5", "--json"])
     assert done.exit_code == 0
