@@ -66,7 +66,11 @@ def test_a_folder_with_the_manifest_of_another_program_is_refused_with_its_files
     (out / ".git" / "HEAD").write_text("ref: refs/heads/main")
     (out / "manifest.json").write_text('{"manifest_version": 3, "files": {"code.js": ""}}')
     (out / "code.js").write_text("work")
-    refused(out, "no export wrote: .git/, code.js, manifest.json.", "choose another --out")
+    refused(
+        out,
+        "no export wrote: .git/, code.js, manifest.json.",
+        "or choose another directory (--out)",
+    )
 
 
 def test_notes_beside_an_export_are_refused_by_name_the_first_few(tmp_path):
