@@ -21,7 +21,7 @@ import numpy as np
 import torch.nn.functional as F
 from support_networks import Row, rows
 from support_peers import LIBRARIES as PEERS
-from support_peers import layer_of, sites
+from support_peers import layer_of, sites, slayer_blocks, why_no_block
 from torch import nn
 
 from neurocompile.chip.read import chip_names, load_chip
@@ -163,10 +163,23 @@ def refused_modules() -> str:
                     warnings.simplefilter("ignore")  # of PyTorch's, about kinds that it gives up
                     said = str(refusal(kind.__new__(kind), name))
                 hint = said.split("which is not supported. ")[1]
-                if hint != hints.OTHERWISE:  # a whole network of the library: traced into
+                if hint != hints.OTHERWISE:
                     found.setdefault(hint, []).append(prefix + name)
+                elif prefix:  # of others it is a whole network of the library: traced into
+                    unknown = f"No rule knows what it does. {hint}"
+                    found.setdefault(unknown, []).append(prefix + name)
     lines = [(", ".join(sorted(set(names))), hint) for hint, names in found.items()]
     return table(["module", "instead"], sorted(lines))
+
+
+def slayer() -> str:
+    """Blocks of lava-dl, read or refused."""
+    found: dict[str, list[str]] = {}
+    for name, kind in slayer_blocks().items():
+        said = "read" if kind in layer_of.registry else f"refused: {why_no_block(kind)}"
+        found.setdefault(said, []).append(name)
+    lines = ((", ".join(sorted(names)), said) for said, names in sorted(found.items()))
+    return table(["block", "here"], lines)
 
 
 def refused_calls() -> str:
@@ -263,7 +276,6 @@ def from_onnx_files() -> str:
 def page() -> str:
     """The whole page."""
     containers = ", ".join(sorted({kind.__name__ for kind in CONTAINERS}))
-    slayer = ", ".join(sorted({k.__name__ for k in layer_of.registry if k is not object}))
     inside = {kind.__name__ for kind in expansion_of.registry if kind is not object}
     expanded = ", ".join(sorted(inside))
     return f"""# What is supported
@@ -285,6 +297,7 @@ option that a rule does not know is refused by the layer's name.
 - Norse's Lift of one of these, or of a Sequential of layers without a state, is the same over all
   steps at once.
 - Traced into: {containers}, and modules of your own.
+- lava-dl's blocks are integers already: they have a table of their own below.
 - The columns of snnTorch, SpikingJelly and Sinabs show what their own modules become; their options
   are those that docs/peers.md allows. Containers that run other layers are read as these:
   {expanded}.
@@ -323,7 +336,10 @@ docs/netx.md says which numbers they may have.
 
 ## lava-dl's slayer blocks
 
-Read by `neurocompile.save` into FIXED, as docs/peers.md says: {slayer}.
+Integers already, which `neurocompile.save` reads into FIXED as docs/peers.md says; no FLOAT node
+stands between.
+
+{slayer()}
 
 ## Refused by name
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +26,9 @@ from neurocompile.frontend.site import Site
 meet_peers()
 # slayer imports OpenCV and torchvision for a part of it that no block uses.
 sys.modules.setdefault("lava.lib.dl.slayer.object_detection", ModuleType("not_installed"))
-layer_of = import_module("neurocompile.frontend.peers.slayer").layer_of
+SLAYER = import_module("neurocompile.frontend.peers.slayer")
+layer_of, why_no_block = SLAYER.layer_of, SLAYER.why_not
+BLOCKS = import_module("lava.lib.dl.slayer.block")
 
 FEATURES = 2
 LIBRARIES: dict[str, tuple[Any, ...]] = {
@@ -67,3 +70,17 @@ def sites() -> Iterator[tuple[str, nn.Module, Site]]:
     for name, modules in examples().items():
         for module in modules:
             yield name, module, Site("x", (FEATURES,), (FEATURES,))
+
+
+def slayer_blocks() -> dict[str, type]:
+    """Every block of slayer by the name of its neurons and its own, as `cuba.Dense`."""
+    families = {info.name for info in iter_modules(BLOCKS.__path__)} - {"base"}
+    modules = {name: import_module(f"{BLOCKS.__name__}.{name}") for name in sorted(families)}
+    return {
+        f"{family}.{name}": kind
+        for family, module in modules.items()
+        for name, kind in vars(module).items()
+        if isinstance(kind, type)
+        and kind.__module__ == module.__name__
+        and not name.startswith("Abstract")
+    }

@@ -62,3 +62,36 @@ def test_every_module_is_read_or_refused_and_never_both():
     assert not ruled & refused
     for kind in (nn.ReLU, nn.MaxPool2d, nn.LSTM, norse.LSNNCell, norse.LIFRefracCell):
         assert kind.__name__ in refused - read
+
+
+@pytest.mark.parametrize("package", ["snntorch", "spikingjelly", "sinabs"])
+def test_every_module_of_a_neighbour_is_on_the_page(package, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    peers, made = (importlib.import_module(name) for name in ("support_peers", "make_support"))
+    listed = {word.strip(".") for word in re.findall(r"[\w.]+", PAGE)}
+    for library in peers.LIBRARIES[package]:
+        for name, kind in made.kinds_of(library).items():
+            # "A subclass without a forward of its own is read as its parent", says the page.
+            parents = {each.__name__ for each in kind.__mro__[1:] if hasattr(each, "forward")}
+            inherits = any(kind.forward is getattr(each, "forward", 0) for each in kind.__mro__[1:])
+            names = {name, f"{package}.{name}"} | (parents if inherits else set())
+            assert kind is nn.Module or names & listed, name
+
+
+def test_every_refused_module_of_a_neighbour_has_a_reason_before_its_cure():
+    refused = PAGE.split("## Refused by name")[1].split("A call in")[0].splitlines()
+    rows = [line.split("|")[1:3] for line in refused if re.match(r"\| \w+\.\w+", line)]
+    assert len(rows) > 15
+    for names, said in rows:
+        assert not said.strip().startswith("Use "), names
+
+
+def test_every_block_of_slayer_is_on_the_page_with_what_becomes_of_it():
+    rows = PAGE.split("## lava-dl's slayer blocks")[1].split("## Refused")[0]
+    assert (
+        "| cuba.Conv, cuba.Dense, cuba.Flatten, cuba.Input, cuba.Pool, cuba.Recurrent | read |"
+        in rows
+    )
+    for name in ("cuba.Affine", "cuba.KWTA", "rf.Dense", "alif.Dense", "sigma_delta.Output"):
+        (line,) = [line for line in rows.splitlines() if name in re.findall(r"[\w.]+", line)]
+        assert "| refused: " in line

@@ -7,7 +7,9 @@ The first entry whose kinds a module is one of counts, so special kinds stand fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import singledispatch
+from typing import Any
 
 from norse import torch as norse
 from norse.torch.module import encode, exp_filter
@@ -231,6 +233,14 @@ OTHERWISE = (
 def instead_of(module: nn.Module) -> str:
     """What could replace a module; the neighbours' files of rules add what they say of theirs."""
     return next((hint for kinds, hint in MODULES if isinstance(module, kinds)), OTHERWISE)
+
+
+def say_why(whys: Mapping[tuple[str, ...], str], *libraries: Any) -> None:
+    """Let `instead_of` say a sentence of kinds by their names, where a version has them."""
+    for names, why in whys.items():
+        for kind in (getattr(library, name, None) for library in libraries for name in names):
+            if kind is not None:
+                instead_of.register(kind, lambda module, why=why: why)
 
 
 def instead_of_operation(name: str) -> str:

@@ -127,7 +127,7 @@ class Skipped(Blocks):
         ),
         (
             lambda: Blocks(cuba.Affine(neuron(), 4, 3)),
-            r"layer 'blocks.0' \(Affine\): it has no rule",
+            r"layer 'blocks.0' \(Affine\): it has weights, and no neurons that could spike.",
         ),
         (with_norm, r"\(Dense\): its neurons have norm. Use norm=None"),
         (
@@ -169,7 +169,7 @@ def test_blocks_of_other_neurons_are_refused_by_name():
     from lava.lib.dl.slayer.block import rf
 
     params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
-    with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has no rule. Leave it"):
+    with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has resonate-and-fire"):
         read(Blocks(rf.Dense(params, 4, 3)), 4)
 
 
@@ -181,7 +181,7 @@ def test_every_block_that_has_no_integers_is_listed():
     with pytest.raises(Unsupported) as refused:
         read(Blocks(rf.Dense(params, 4, 3), cuba.Dense(neuron(), 3, 3), graded), 4)
     first, last = refused.value.reasons
-    assert first.startswith("layer 'blocks.0' (Dense): it has no rule.")
+    assert first.startswith("layer 'blocks.0' (Dense): it has resonate-and-fire")
     assert last.startswith("layer 'blocks.2' (Dense): its neurons have graded_spike.")
 
 

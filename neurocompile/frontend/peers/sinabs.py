@@ -20,7 +20,7 @@ from sinabs.activation import MembraneReset, MembraneSubtract
 from sinabs.network import Network
 from torch import Tensor, nn
 
-from neurocompile.frontend.hints import instead_of
+from neurocompile.frontend.hints import MAXIMUM, say_why
 from neurocompile.frontend.numbers import constants
 from neurocompile.frontend.rules import has_rule, node_of
 from neurocompile.frontend.site import Site
@@ -54,12 +54,24 @@ for stateful in (*SPIKING, sl.ExpLeak, sl.ExpLeakSqueeze):
     calling_of.register(stateful, _calling)
 
 
-@instead_of.register(sl.StatefulLayer)
-def _(module: nn.Module) -> str:
-    return (
-        "Use sinabs.layers.LIF, IAF or ExpLeak, or their Squeeze or Recurrent forms, with "
-        "spike_fn=SingleSpike."
-    )
+CURE = (
+    "Use sinabs.layers.LIF, IAF or ExpLeak, or their Squeeze or Recurrent forms, with "
+    "spike_fn=SingleSpike."
+)
+WHY: dict[tuple[str, ...], str] = {
+    ("StatefulLayer",): f"No rule knows its step. {CURE}",
+    ("ALIF", "ALIFRecurrent"): f"Its threshold adapts. {CURE}",
+    (
+        "NeuromorphicReLU",
+        "QuantizeLayer",
+    ): f"It sends whole numbers; an axon carries 0 or 1. {CURE}",
+    ("Img2SpikeLayer", "Sig2SpikeLayer"): (
+        "It makes spikes of samples: use it outside of the network, and give the spikes as data."
+    ),
+    ("SpikingMaxPooling2dLayer",): MAXIMUM,
+    ("Merge",): "It adds two signals: write their sum, x + y, in the forward.",
+}
+say_why(WHY, sl)
 
 
 @expansion_of.register(sl.Repeat)

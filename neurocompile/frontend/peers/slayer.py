@@ -25,7 +25,7 @@ from lava.lib.dl.slayer.block import base, cuba
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, Refusals
-from neurocompile.formats.netx.entries import NetxFile
+from neurocompile.formats.netx.entries import OTHER_NEURONS, NetxFile
 from neurocompile.formats.netx.graph import foreign
 from neurocompile.formats.netx.layer import Geometry, NetxLayer
 from neurocompile.frontend.site import Site
@@ -42,6 +42,18 @@ PACKAGE = "lava-dl"
 PROOF_STEPS, PROOF_RATE = 16, 0.4
 BLOCK = tuple(kind for kind in vars(base).values() if isinstance(kind, type))
 CURE = "Leave it out, or write the network with export_hdf5 and read the .net file."
+
+WHY = {
+    "Affine": "it has weights, and no neurons that could spike. Use a Dense block.",
+    "Average": "it averages the spikes of groups of neurons. Use a Dense block with one neuron per "
+    "class, and Settings(decoder=Decoder('rate')).",
+    "ConvT": "a .net file has no transposed convolution. Use a Conv or Dense block.",
+    "KWTA": "no rule knows the weights by which its neurons hold each other back. Use a Recurrent "
+    "block.",
+    "TimeDecimation": "it sends the spikes of several steps as one number, and an axon carries 0 "
+    "or 1. Leave it out.",
+    "Unpool": "a .net file has no transposed convolution. Use a Conv or Dense block.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +136,16 @@ def _check_drawn(model: nn.Module) -> None:
 @singledispatch
 def layer_of(block: nn.Module, site: Site) -> NetxLayer | None:
     """A block as a layer of integers; None for one without neurons."""
-    raise site.refuse(block, f"it has no rule. {CURE}")
+    raise site.refuse(block, why_not(type(block)))
+
+
+def why_not(kind: type) -> str:
+    """Why a kind of block has no integers here, and what to do."""
+    family = kind.__module__.removeprefix(base.__name__.removesuffix("base"))
+    if family != "cuba":
+        neurons = next((w for n, w in OTHER_NEURONS.items() if family.upper().startswith(n)), "")
+        return f"it has {neurons or 'other neurons than CUBA'}. Use the block of slayer.block.cuba."
+    return WHY.get(kind.__name__, "no rule knows what it does. Use Dense, Conv, Pool or Recurrent.")
 
 
 @layer_of.register

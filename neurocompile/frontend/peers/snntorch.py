@@ -20,7 +20,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from neurocompile.frontend.hints import instead_of
+from neurocompile.frontend.hints import instead_of, say_why
 from neurocompile.frontend.numbers import constants, weights
 from neurocompile.frontend.rules import node_of
 from neurocompile.frontend.site import Site
@@ -115,9 +115,19 @@ def _(module: Any, site: Site) -> Parts:
     return _proved(module, site, Parts(neuron, scaling(1 / mem, site.in_shape)))
 
 
-@instead_of.register(snn.SpikingNeuron)
-def _(module: nn.Module) -> str:
-    return "Use snntorch.Leaky, Lapicque, Synaptic, RLeaky or RSynaptic."
+NEURONS = "Use snntorch.Leaky, Lapicque, Synaptic, RLeaky or RSynaptic."
+WHY: dict[tuple[str, ...], str] = {
+    ("SpikingNeuron", "LIF"): f"No rule knows its step. {NEURONS}",
+    ("AssociativeLeaky",): f"Its state is a product of signals, which no synapse makes. {NEURONS}",
+    ("DeltaLeaky",): f"It fires where its potential changes, not above a threshold. {NEURONS}",
+    ("LeakyParallel", "LinearLeaky", "StateLeaky"): (
+        f"It makes all steps at once and never resets. {NEURONS}"
+    ),
+    ("SConv2dLSTM", "SLSTM"): f"Its gates multiply signals, which no synapse does. {NEURONS}",
+    ("GradedSpikes",): "It scales spikes; an axon carries 0 or 1. Put its weights into the layer "
+    "after it.",
+}
+say_why(WHY, snn)
 
 
 @instead_of.register(snn.Alpha)

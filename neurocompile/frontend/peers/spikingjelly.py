@@ -18,7 +18,7 @@ import torch
 from spikingjelly.activation_based import base, layer, neuron
 from torch import Tensor, nn
 
-from neurocompile.frontend.hints import MAXIMUM, instead_of
+from neurocompile.frontend.hints import MAXIMUM, instead_of, say_why
 from neurocompile.frontend.numbers import constants, weights
 from neurocompile.frontend.rules import has_rule, node_of
 from neurocompile.frontend.site import Site
@@ -78,11 +78,40 @@ def _(module: Any) -> str:
     return "over time" if module.step_mode == "m" else "a step"
 
 
-@instead_of.register(neuron.SimpleBaseNode)
-@instead_of.register(neuron.BaseNode)
-@instead_of.register(neuron.NonSpikingBaseNode)
-def _(module: nn.Module) -> str:
-    return "Use IFNode, LIFNode, ParametricLIFNode or CUBALIFNode of spikingjelly."
+NODES = "Use IFNode, LIFNode, ParametricLIFNode or CUBALIFNode of spikingjelly."
+PRODUCT = "It multiplies signals with each other, which no synapse does. Use layers with neurons."
+TRAINING = "It is part of the training, not of the network: leave it out of the forward."
+WHY: dict[tuple[str, ...], str] = {
+    ("BaseNode", "MPBNBaseNode"): f"No rule knows its step. {NODES}",
+    ("AdaptBaseNode", "IzhikevichNode"): f"A second state adapts it. {NODES}",
+    ("ComplementaryLIFNode",): f"Its reset depends on a second state. {NODES}",
+    ("EIFNode", "QIFNode"): f"Its leak is not linear. {NODES}",
+    ("GatedLIFNode",): f"Gates mix two kinds of leak, of input and of reset. {NODES}",
+    ("HalfThresholdIFNode",): f"It starts at half of its threshold, not at rest. {NODES}",
+    ("KLIFNode",): f"It scales and rectifies its potential before it fires. {NODES}",
+    ("MPBNLIFNode",): f"It normalizes its potential in every step. {NODES}",
+    ("PSN", "MaskedPSN", "SlidingPSN"): f"It mixes steps by weights over time. {NODES}",
+    ("RAFNode",): f"It resonates: two states turn into each other. {NODES}",
+    (
+        "SimpleBaseNode",
+        "SimpleIFNode",
+        "SimpleLIFNode",
+    ): f"It is a short form to learn from. {NODES}",
+    ("TernaryIFNode", "TernaryLIFNode"): f"It also sends -1; an axon carries 0 or 1. {NODES}",
+    (
+        *("NonSpikingBaseNode", "NonSpikingIFNode", "NonSpikingLIFNode"),
+        *("NoisyNonSpikingBaseNode", "NoisyNonSpikingIFNode"),
+    ): f"It sends its potential, and an axon carries spikes. {NODES}",
+    ("NoisyBaseNode", "NoisyCUBALIFNode"): f"It adds noise to its step. {NODES}",
+    (
+        *("ChannelQKAttention", "MultiDimensionalAttention", "QKAttention", "TokenQKAttention"),
+        *("SpikeDrivenSelfAttention", "SpikingSelfAttention", "TemporalWiseAttention"),
+    ): PRODUCT,
+    ("DropConnectLinear", "GradwithTrace", "OTTTSequential", "SpikeTraceOp"): TRAINING,
+    ("PrintShapeModule",): "It only prints: leave it out.",
+    ("SynapseFilter",): f"It sends a real number that decays, and an axon carries spikes. {NODES}",
+}
+say_why(WHY, neuron, layer)
 
 
 @instead_of.register(layer.MaxPool1d)
