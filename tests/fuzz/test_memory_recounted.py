@@ -19,6 +19,7 @@ def test_every_core_holds_the_bits_that_its_lists_take(seed):
         input_axons_per_core=int(rng.integers(1500, 4096)),
         synapse_memory_per_core=int(rng.integers(400_000, 1_048_577)),
     )
-    cores = place(graph, chip, ("both", "cores", "messages")[seed % 3])
-    assert [core.use["synapse_memory"] for core in cores.cores] == bits_by_core(cores)
-    assert max(bits_by_core(cores)) <= chip.limits.synapse_memory_per_core.value
+    placed = place(graph, chip, ("both", "cores", "messages")[seed % 3])
+    bits = bits_by_core(placed)
+    assert [core.use["synapse_memory"] for core in placed.cores] == bits
+    assert max(bits) <= chip.limits.synapse_memory_per_core.value
