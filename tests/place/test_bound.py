@@ -1,9 +1,11 @@
 """The counting bound by hand, and how near the shipped networks come to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from place_networks import dense, limited, neurons, random_network, weights
 
 import neurocompile as nc
@@ -11,6 +13,7 @@ from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile_graph
 from neurocompile.ir.fixed import SpikeInput, Synapse
 from neurocompile.ir.graph import chain
+from neurocompile.ir.linear import sparse_op
 from neurocompile.ir.nodes import Conv
 from neurocompile.place import least_cores, place
 
@@ -53,6 +56,16 @@ def test_kernels_and_axons_without_synapses_count_nothing(rng):
     assert (found["input_axons"], found["synapse_memory"], found["neurons"]) == (4, 0, 1)
 
 
+def test_a_sparse_list_of_the_first_neuron_of_a_core_counts_no_index():
+    # a core per neuron: each list is a weight of 8 bits behind a header of 10, in words of 1 bit
+    op = sparse_op(sp.csr_array(2 * np.eye(8, dtype=np.int64)), (8,), (8,), None)
+    graph = chain({"in": SpikeInput((8,)), "s": Synapse(op, (8,), (8,)), "a": neurons(8)})
+    chip = limited(neurons_per_core=1, synapse_memory_per_core=18)
+    word = replace(chip.memory.word_bits, value=1)
+    chip = replace(chip, memory=replace(chip.memory, word_bits=word))
+    assert len(place(graph, chip).cores) == 8 == least_cores(graph, chip)["synapse_memory"]
+
+
 def test_a_chip_without_limits_has_no_bound(rng):
     assert least_cores(random_network(0), load_chip("ideal")) == {}
 
@@ -67,6 +80,7 @@ def test_no_placement_goes_below_the_bound(seed):
         output_axons_per_core=int(rng.integers(100, 600)),
         synapse_memory_per_core=int(rng.integers(40_000, 400_000)),
         threshold_configurations_per_core=int(rng.integers(1, 5)),
+        dendritic_accumulators_per_core=int(rng.integers(40, 800)),  # a spike of `few` waits a step
     )
     assert len(place(graph, chip, "cores").cores) >= max(least_cores(graph, chip).values())
 
