@@ -37,6 +37,7 @@ from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES
 from neurocompile.formats.onnx_plain.read import RULES
 from neurocompile.frontend import functions, hints, joins
+from neurocompile.frontend.maxima import CALLS, POOLS
 from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.stateful import calling_of, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
@@ -278,6 +279,8 @@ def page() -> str:
     containers = ", ".join(sorted({kind.__name__ for kind in CONTAINERS}))
     inside = {kind.__name__ for kind in expansion_of.registry if kind is not object}
     expanded = ", ".join(sorted(inside))
+    pools = [*(kind.__name__ for kind in POOLS), *map(called, CALLS)]
+    maxima = ", ".join(sorted(pools))
     return f"""# What is supported
 
 <!-- written by docs/make_support.py; change that -->
@@ -298,6 +301,9 @@ option that a rule does not know is refused by the layer's name.
   steps at once.
 - Traced into: {containers}, and modules of your own.
 - lava-dl's blocks are integers already: they have a table of their own below.
+- A maximum pool is refused, as below. With `max_pool="neurons"` (`--max-pool neurons`) one of
+  spikes becomes a SumPool (with dilation, a Conv) and IAF neurons that fire in the same step at any
+  spike, as docs/quick-start.md says: {maxima}.
 - The columns of snnTorch, SpikingJelly and Sinabs show what their own modules become; their options
   are those that docs/peers.md allows. Containers that run other layers are read as these:
   {expanded}.

@@ -41,6 +41,7 @@ from neurocompile.formats.netx.write import NetworkNet, network_net
 from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.installed import require_engines
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 from neurocompile.place.placed import Placed
@@ -71,6 +72,7 @@ def compile(
     data: str | PathLike[str] | Data | Sampling | None = None,
     calibration: str | PathLike[str] | Data | Sampling | None = None,
     bits: int | Narrowest = WIDEST,
+    max_pool: MaxPool | None = None,
 ) -> Compiled:
     """Compile a trained network for a chip, run it, and estimate its energy.
 
@@ -96,6 +98,8 @@ def compile(
             neither has any, scales come from the weights, and the report says so.
         bits: Width of the weights in bits, 2..8, or `Narrowest(0.02)`: for each layer the narrowest
             width for which the error grows by at most that part of the float network's.
+        max_pool: "neurons" to read a maximum pool of spikes as neurons that fire at any spike of
+            its window: exact, for as many neurons as it has outputs. By default it is refused.
 
     Returns:
         The network at every stage. With data, it has run on the engine `fixed`.
@@ -109,7 +113,7 @@ def compile(
     require_engines(["fixed"])
     wanted, sampling = Target.of(target), sampling_of(data)
     wanted.load()  # a missing target is refused before anything is read
-    graph, model_digest = _read(model, example_input, settings)
+    graph, model_digest = _read(model, example_input, settings, max_pool)
     own = graph.settings.data
     samples = None if data is None else load_samples(sampling, own)
     compiled = compile_graph(
@@ -418,19 +422,25 @@ def _read(
     model: str | PathLike[str] | Graph | nn.Module,
     example_input: Tensor | None,
     settings: Settings | None,
+    max_pool: MaxPool | None,
 ) -> tuple[Graph, str | None]:
     """The graph of a file, a graph or a module, and the SHA-256 of the file if there is one."""
     if not isinstance(model, str | PathLike | Graph):
-        return frontend.from_module(model, example_input, settings), None
+        return frontend.from_module(model, example_input, settings, max_pool), None
     if example_input is not None or settings is not None:
         raise BadInput(
             "example_input and settings belong to a live module; a file or a graph brings its own "
             "settings. Leave them out, or compile dataclasses.replace(graph, settings=...)."
         )
     if isinstance(model, Graph):
+        if max_pool is not None:
+            raise BadInput(
+                "max_pool belongs to a file or a module; a graph has no maximum pool any more. "
+                "Leave it out, or give it to load."
+            )
         return model, None
     path = Path(model)
-    return frontend.load(path), digest(path.read_bytes())
+    return frontend.load(path, max_pool=max_pool), digest(path.read_bytes())
 
 
 def scale_samples(

@@ -22,6 +22,8 @@ BOUND = ("self", "cls", "ctx")  # ctx is what torch.autograd.Function hands to f
 
 # Functions that may be larger, each with its reason.
 MANY_PARAMETERS = {
+    "compiler.compile": "a user chooses each of them by name",
+    "frontend.__init__.load": "a user chooses each of them by name",
     "nn.autoencoder.SpikingAutoencoder.__init__": "a user chooses each of them by name",
 }
 MANY_LINES: dict[str, str] = {}

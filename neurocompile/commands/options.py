@@ -164,12 +164,17 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:
         if gain is not None and encoder is None:
             raise click.UsageError("--gain needs --encoder, whose factor it is. Give both.")
-        plain = ("dt", "reset", "input_shape", "reset_interval")
+        plain = ("dt", "reset", "input_shape", "reset_interval", "max_pool")
         load_options = {name: kwargs.pop(name) for name in plain}
         chosen = None if encoder is None else Encoder(encoder, 1.0 if gain is None else gain)
         command(*args, load_options=load_options, encoder=chosen, **kwargs)
 
     for option in (
+        click.option(
+            "--max-pool", type=click.Choice(["neurons"]),
+            help="Read a maximum pool of spikes as neurons that fire at any spike of their window: "
+            "exact, one neuron per output of the pool. [refuse it]",
+        ),
         click.option(
             "--reset-interval", type=click.IntRange(0), metavar="STEPS",
             help=".net only: steps after which netx resets its layers; 0 is never. "

@@ -24,21 +24,23 @@ from neurocompile.formats.onnx.tensors import ByteRange
 from neurocompile.formats.onnx.write import FORMAT_KEY, GRAPH_KEY, LARGEST_FILE, STAGE_KEY
 from neurocompile.formats.onnx_plain.read import read_plain
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.pools import MaxPool
 
 
-def load_onnx(path: str | Path, dt: float | None = None) -> Graph:
+def load_onnx(path: str | Path, dt: float | None = None, max_pool: MaxPool | None = None) -> Graph:
     """The graph in an ONNX file: one of ours, or a plain one (docs/onnx.md).
 
     Args:
         path: Path of the file.
         dt: Length of a step in seconds, for a plain file that does not specify it.
+        max_pool: What becomes of a MaxPool of spikes in a plain file; see `frontend.load`.
 
     Raises:
         BadInput: Whatever is wrong with the file; the message names the file and the node.
     """
     with _opened(path) as file:
         data, in_file = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
-        return _from(parse(data, str(path)), in_file, str(path), dt)
+        return _from(parse(data, str(path)), in_file, str(path), dt, max_pool)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -74,28 +76,38 @@ def parse(data: bytes, file: str) -> ModelProto:
     return model
 
 
-def from_onnx(model: ModelProto, file: str = "this ONNX model", dt: float | None = None) -> Graph:
+def from_onnx(
+    model: ModelProto,
+    file: str = "this ONNX model",
+    dt: float | None = None,
+    max_pool: MaxPool | None = None,
+) -> Graph:
     """The graph that an ONNX model of ours was written from, or that a plain one describes.
 
     Args:
         model: Model, which is read and never executed.
         file: Name of the model, for messages.
         dt: Length of a step in seconds, for a plain model that does not specify it.
+        max_pool: What becomes of a MaxPool of spikes in a plain model; see `frontend.load`.
 
     Raises:
         BadInput: If it is of another version, damaged, or edited so that what it executes is
             not what its metadata describes.
         Unsupported: If it is plain and holds a node that no rule reads.
     """
-    return _from(model, {}, file, dt)
+    return _from(model, {}, file, dt, max_pool)
 
 
 def _from(
-    model: ModelProto, in_file: Mapping[int, ByteRange], file: str, dt: float | None
+    model: ModelProto,
+    in_file: Mapping[int, ByteRange],
+    file: str,
+    dt: float | None,
+    max_pool: MaxPool | None,
 ) -> Graph:
     """`from_onnx` for a model whose large initializers are still in a file."""
     try:
-        return _read(model, in_file, dt)
+        return _read(model, in_file, dt, max_pool)
     except BadInput as error:
         raise error.within(file) from None
     except UnicodeDecodeError:  # some versions of protobuf raise this at damaged text
@@ -104,12 +116,22 @@ def _from(
         raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
 
 
-def _read(model: ModelProto, in_file: Mapping[int, ByteRange], dt: float | None) -> Graph:
+def _read(
+    model: ModelProto,
+    in_file: Mapping[int, ByteRange],
+    dt: float | None,
+    max_pool: MaxPool | None,
+) -> Graph:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
         raise BadInput(NOT_TEXT)  # other versions return bytes instead
     if not metadata.keys() & {FORMAT_KEY, STAGE_KEY, GRAPH_KEY}:
         if not model.graph.node:
             raise BadInput(f"it holds no nodes, so neurocompile did not write it. {REBUILD}.")
-        return read_plain(model, dt, in_file)
+        return read_plain(model, dt, in_file, max_pool)
+    if max_pool is not None:
+        raise BadInput(
+            "neurocompile wrote it, and what it writes has no maximum pool. Leave out max_pool= "
+            "(--max-pool), or give it where the trained network is read."
+        )
     return read_own(model, metadata, in_file, dt)

@@ -16,6 +16,7 @@ from neurocompile.errors import BadInput, NotInstalled, path_of
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape
+from neurocompile.ir.pools import MaxPool, check_choice, check_input
 from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.step_length import with_dt
@@ -32,6 +33,7 @@ def load(
     steps: int | None = None,
     input_shape: Shape | None = None,
     reset_interval: int | None = None,
+    max_pool: MaxPool | None = None,
 ) -> Graph:
     """The graph out of a file.
 
@@ -49,16 +51,20 @@ def load(
         input_shape: (n,) or (C, H, W), for a `.net` file without an input layer.
         reset_interval: Steps after which netx clears the layers of a `.net` file, 0 for never; see
             `formats.netx.read`.
+        max_pool: "neurons" to read a maximum pool of spikes as neurons that fire at any spike of
+            its window, in a plain `.onnx` file and a pickled `.pt` file.
 
     Raises:
         BadInput: If the file is missing, damaged or of another kind.
         Unsupported: If there is no rule for a layer.
         NotInstalled: If the reader's packages are absent.
     """
+    check_choice(max_pool)
     path = path_of(path, "the model")
     if dt is not None and (isinstance(dt, bool) or not isinstance(dt, int | float)):
         raise BadInput(f"dt is {dt!r}. Use a number of seconds above 0, such as 1e-3.")
     if path.suffix.lower() == ".net":
+        _check_pools(path, max_pool)
         graph = _read_net(path, dt, input_shape, reset_interval)
     elif input_shape is not None or reset_interval is not None:
         raise BadInput(
@@ -66,7 +72,7 @@ def load(
             "(--reset-interval) are for those only. Leave them out."
         )
     else:
-        graph = _read(path, allow_pickle, dt, reset)
+        graph = _read(path, allow_pickle, max_pool, dt, reset)
     if reset is not None:
         if graph.fixed:
             raise BadInput(
@@ -95,13 +101,18 @@ def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
             "Use Encoder('bernoulli') (--encoder bernoulli), or compile the trained network with "
             "Encoder('current') (--encoder current)."
         )
-    return replace(graph, settings=replace(graph.settings, encoder=encoder))
+    return check_input(replace(graph, settings=replace(graph.settings, encoder=encoder)))
 
 
-def from_module(model: Any, example_input: Any, settings: Settings | None = None) -> Graph:
+def from_module(
+    model: Any,
+    example_input: Any,
+    settings: Settings | None = None,
+    max_pool: MaxPool | None = None,
+) -> Graph:
     """The graph of a live torch module; see `frontend.module.graph_of`."""
     graph: Graph = _needs("neurocompile.frontend.module", "train").graph_of(
-        model, example_input, settings
+        model, example_input, settings, max_pool
     )
     return graph
 
@@ -124,22 +135,44 @@ def _check_file(path: Path) -> None:
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
 
 
-def _read(path: Path, allow_pickle: bool, dt: float | None, reset: Reset | None) -> Graph:
+def _check_pools(path: Path, max_pool: MaxPool | None) -> None:
+    """Refuse the option for a file whose networks have no maximum pools."""
+    if max_pool is not None:
+        raise BadInput(
+            f"'{path}' holds no maximum pool: a .nir or .net file and what neurocompile wrote have "
+            "none. Leave out max_pool= (--max-pool), or give it to neurocompile.save, which reads "
+            "the module."
+        )
+
+
+def _read(
+    path: Path,
+    allow_pickle: bool,
+    max_pool: MaxPool | None,
+    dt: float | None,
+    reset: Reset | None,
+) -> Graph:
     """The graph out of a file of another kind; reset is for one that does not say it."""
     suffix = path.suffix.lower()
     _check_file(path)
     if suffix == ".nir":
+        _check_pools(path, max_pool)
         found: Graph = _needs("neurocompile.formats.nir.read", "train").read_nir(
             path, dt=dt, reset=reset
         )
         return found
     if suffix == ".onnx":
-        said = {} if dt is None else {"dt": dt}
-        graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(path, **said)
+        graph: Graph = _needs("neurocompile.formats.load_onnx", "onnx").load_onnx(
+            path, dt, max_pool
+        )
         return graph
     if suffix != ".pt":
         raise BadInput(f"'{path}' has the suffix '{suffix}', but a model is one of {SUFFIXES}.")
-    found = _load_pickled(path) if allow_pickle and _is_pickled(path) else _load_pt(path)
+    if allow_pickle and _is_pickled(path):
+        found = _load_pickled(path, max_pool)
+    else:
+        _check_pools(path, max_pool)
+        found = _load_pt(path)
     if dt is None:
         return found
     if not found.settings.assumes("dt"):
@@ -164,9 +197,11 @@ def _is_pickled(path: Path) -> bool:
     return False
 
 
-def _load_pickled(path: Path) -> Graph:
+def _load_pickled(path: Path, max_pool: MaxPool | None) -> Graph:
     model, example = _needs("neurocompile.formats.checkpoint.read", "train").load_pickled(path)
-    graph: Graph = _needs("neurocompile.frontend.torch", "train").trace(model, example)
+    graph: Graph = _needs("neurocompile.frontend.torch", "train").trace(
+        model, example, max_pool=max_pool
+    )
     return graph
 
 

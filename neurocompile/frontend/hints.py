@@ -43,11 +43,15 @@ ENCODING = (
     "ConstantCurrentLIFEncoder are read where the forward gives their steps to its layers."
 )
 MAXIMUM = "A maximum is not a synapse: use AvgPool2d, LPPool2d(1, ...) or a strided convolution."
+NEURONS_BY_OPTION = (
+    "Of spikes of 0 and 1, max_pool='neurons' of save and compile (--max-pool neurons of a "
+    "command) reads it as neurons that fire in the same step at any spike of their window: exact, "
+    "one more neuron per output of the pool."
+)
 MAXIMUM_OF_SPIKES = (
-    "Of spikes of 0 and 1, without padding, the exact form is their sum, "
+    f"{NEURONS_BY_OPTION} Written by hand, without padding, it is their sum, "
     "torch.nn.LPPool{}(1, kernel, stride), and then "
-    "norse.torch.IAFCell(norse.torch.IAFParameters(v_th=0.5)), which fires in the same step if any "
-    "of them did and keeps nothing: one more neuron per output of the pool."
+    "norse.torch.IAFCell(norse.torch.IAFParameters(v_th=0.5))."
 )
 THREE_AXES = "A layer has up to two axes beside its channels: use {} or its form for two."
 ACTIVATIONS = (

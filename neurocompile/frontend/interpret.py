@@ -21,6 +21,7 @@ from neurocompile.errors import BadInput, NeurocompileError, Refusals, Unsupport
 from neurocompile.frontend import functions, joins
 from neurocompile.frontend.hints import instead_of_operation
 from neurocompile.frontend.lines import Line
+from neurocompile.frontend.maxima import is_maximum, neurons_of, pool_of
 from neurocompile.frontend.numbers import weights
 from neurocompile.frontend.record import (
     ROOT,
@@ -77,7 +78,8 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
-from neurocompile.ir.settings import DT
+from neurocompile.ir.pools import CARRIERS, MaxPool, cost, graded
+from neurocompile.ir.settings import DT, Assumption
 from neurocompile.ir.shapes import out_shape
 
 INPUT = "input"
@@ -87,7 +89,14 @@ KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 class Interpreter:
     """Walks the record once, step after step."""
 
-    def __init__(self, root: nn.Module, example: Tensor, leads: int, dt: float = DT):
+    def __init__(
+        self,
+        root: nn.Module,
+        example: Tensor,
+        leads: int,
+        dt: float = DT,
+        max_pool: MaxPool | None = None,
+    ):
         """Hold what all steps share.
 
         Args:
@@ -95,8 +104,11 @@ class Interpreter:
             example: (N, ...) or (T, N, ...).
             leads: Axes before those of a sample: 1 or 2.
             dt: Length of a step for layers that have none of their own, seconds.
+            max_pool: "neurons" where a maximum pool of spikes becomes neurons; None refuses it.
         """
         self.dt = dt
+        self.max_pool = max_pool
+        self.said: dict[str, Assumption] = {}  # what maximum pools became, by node
         self.root = root
         self.example = example
         self.leads = leads
@@ -153,6 +165,7 @@ class Interpreter:
         self.before = self.nodes
         self.nodes, self.edges, self.dts = {INPUT: Input(shape)}, [], {}
         self.in_place, self.late, self.encoders, self.lines = [], {}, set(), {}
+        self.said = {}
 
     @property
     def _seen(self) -> str:
@@ -191,7 +204,8 @@ class Interpreter:
         nodes = {n: node for n, node in nodes.items() if n in needed | {INPUT}}
         kept = tuple(e for e in edges if e[0] in nodes and e[1] in nodes)
         late = frozenset(self.late.values())
-        return Traced(Graph(nodes, kept), self.dts, output.source, late, dict(self.lines))
+        lines, said = dict(self.lines), tuple(v for n, v in self.said.items() if n in nodes)
+        return Traced(Graph(nodes, kept), self.dts, output.source, late, lines, said)
 
     def _read(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What a call gives; one that is refused gives a signal like its own, to read on with."""
@@ -256,7 +270,7 @@ class Interpreter:
         inner = module.lifted_module if isinstance(module, norse.Lift) else module
         if isinstance(inner, nn.ReLU) and args:
             return self._rectified(args[0], path, f"layer '{path}' (ReLU)")
-        if not has_rule(inner):
+        if not has_rule(inner) and not (self.max_pool and is_maximum(inner)):
             is_container = next(inner.children(), None) is not None
             raise refusal(module if is_container else inner, path)
         if any(is_lazy(p) for p in (*inner.parameters(), *inner.buffers())):
@@ -406,6 +420,8 @@ class Interpreter:
             if functions.keeps_values(target, x.value, args[1:], kwargs):
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
+            if module is None and self.max_pool:
+                module = pool_of(target, args[1:], kwargs)
             if module is not None:
                 return self._add(name, module, x, run_layer(module, name, x.value, self._seen))
             if target in functions.RESHAPES:
@@ -437,9 +453,24 @@ class Interpreter:
         name = self._free(wanted)
         before, after = (tuple(v.shape[self.leads :]) for v in (x.value, out))
         check_leads(name, x.value, out, self.leads)
+        if is_maximum(module):
+            return self._maximum(module, Site(name, before, after), x, out)
         node = Reshape(after) if module is None else node_of(module, Site(name, before, after))
         check_behind(name, node, before, after)
         return TracedSignal(out, self._put(name, node, x.source), self.step)
+
+    def _maximum(self, module: Any, site: Site, x: TracedSignal, out: Tensor) -> TracedSignal:
+        """A maximum pool of spikes: their sum, and neurons that fire at any."""
+        nodes, edges = {**self.before, **self.nodes}, [*self.edges, *self.late.items()]
+        found = None
+        if not self.refused:  # else the signal stands for that of a refused layer
+            found = graded(x.source, nodes, edges, (*CARRIERS, Rectified, Silent))
+        words = None if found is None else f"layer '{found}' ({type(nodes[found]).__name__})"
+        total, neurons = neurons_of(module, site, words)
+        check_behind(site.name, total, site.in_shape, site.out_shape)
+        source = self._put(f"{site.name}.sum", total, x.source)
+        self.said[site.name] = cost(site.name, site.out_shape)
+        return TracedSignal(out, self._put(site.name, neurons, source), self.step)
 
     def _put(self, wanted: str, node: Any, *sources: str) -> str:
         """A node of this name, or of one like it that is free, behind its sources."""

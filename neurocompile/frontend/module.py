@@ -15,13 +15,17 @@ from neurocompile.errors import BadInput
 from neurocompile.frontend.peers import integers_of
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid import GridNetwork
 
 
 def graph_of(
-    model: nn.Module, example_input: Tensor | None, settings: Settings | None = None
+    model: nn.Module,
+    example_input: Tensor | None,
+    settings: Settings | None = None,
+    max_pool: MaxPool | None = None,
 ) -> Graph:
     """The graph of a network: FLOAT, or FIXED of a `GridNetwork` or of slayer's blocks.
 
@@ -31,6 +35,7 @@ def graph_of(
             steps at once, (N, ..., T) for slayer. Only its shape matters.
         settings: Time, input and output; by default those of a SpikingNetwork, else the defaults
             with the layers' dt.
+        max_pool: What becomes of maximum pools; see `frontend.torch.trace`.
 
     Raises:
         BadInput: If it is no module, or the example does not fit it.
@@ -56,7 +61,7 @@ def graph_of(
     integers = integers_of(model)
     if integers is not None:
         return integers(model, example_input, settings)
-    return verify(trace(model, example_input, settings), "float")
+    return verify(trace(model, example_input, settings, max_pool), "float")
 
 
 def _integers(model: GridNetwork, example_input: Tensor, settings: Settings | None) -> Graph:

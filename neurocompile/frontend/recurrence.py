@@ -22,6 +22,7 @@ from neurocompile.ir.arrays import same_fields
 from neurocompile.ir.graph import Edge, Graph, same
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Delay, LinearMap, Shape, bias_of
+from neurocompile.ir.settings import Assumption
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Traced:
         output: Name of the node that the network returns.
         late: Names of the Delays whose source is of the step before.
         lines: Of the user's forward, by node.
+        said: What its maximum pools became.
     """
 
     graph: Graph
@@ -63,6 +65,7 @@ class Traced:
     output: str
     late: frozenset[str] = frozenset()
     lines: Mapping[str, Line] = field(default_factory=dict)
+    said: tuple[Assumption, ...] = ()
 
 
 def is_silent(value: Any) -> bool:

@@ -16,6 +16,7 @@ from neurocompile.formats.checkpoint.write import write_checkpoint
 from neurocompile.frontend.given import module_of
 from neurocompile.frontend.module import graph_of
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
 
 
@@ -25,6 +26,7 @@ def save(
     example_input: Tensor,
     *,
     settings: Settings | None = None,
+    max_pool: MaxPool | None = None,
 ) -> Graph:
     """Trace a network and write its checkpoint.
 
@@ -36,6 +38,8 @@ def save(
             steps at once, (N, ..., T) for slayer. Only its shape matters.
         settings: Time, input and output; by default those of a SpikingNetwork, else the defaults
             with the layers' dt.
+        max_pool: "neurons" to read a maximum pool of spikes as neurons that fire at any spike of
+            its window: exact, for as many neurons as it has outputs. By default it is refused.
 
     Returns:
         The graph that was written: FLOAT, or FIXED where the model is a `GridNetwork` or made of
@@ -46,6 +50,6 @@ def save(
         BadInput: If a parameter or a setting cannot be stored, or the file cannot be written.
     """
     model = module_of(model)
-    graph = graph_of(model, example_input, settings)
+    graph = graph_of(model, example_input, settings, max_pool)
     write_checkpoint(graph, path, model.state_dict())
     return graph

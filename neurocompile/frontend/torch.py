@@ -38,6 +38,7 @@ from neurocompile.frontend.site import plain_name
 from neurocompile.frontend.stateful import calling_of, takes_all_steps
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.pools import MaxPool, check_choice, check_input
 from neurocompile.ir.settings import (
     Assumption,
     Decoder,
@@ -48,7 +49,12 @@ from neurocompile.ir.settings import (
 from neurocompile.nn.network import SpikingNetwork
 
 
-def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = None) -> Graph:
+def trace(
+    module: nn.Module,
+    example_input: Tensor,
+    settings: Settings | None = None,
+    max_pool: MaxPool | None = None,
+) -> Graph:
     """The FLOAT graph of a network.
 
     Args:
@@ -59,6 +65,8 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
             what `forward` takes where it loops, and for a SpikingNetwork. Only its shape matters.
         settings: Time, input and output. By default those of a SpikingNetwork, or what a loop
             shows (steps, encoder, decoder), else the defaults with the layers' dt.
+        max_pool: "neurons" to read a maximum pool of spikes as neurons that fire at any spike of
+            its window: exact, for as many neurons as it has outputs. By default it is refused.
 
     Returns:
         One Input node "input" with the shape of a sample, then the layers in order of execution.
@@ -67,6 +75,7 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
         Unsupported: If the network holds what no rule covers.
         BadInput: If a parameter is not finite, dt differs between layers, or shapes do not fit.
     """
+    check_choice(max_pool)
     module = module_of(module)
     _check_example(example_input)
     if example_input.is_meta:
@@ -78,8 +87,8 @@ def trace(module: nn.Module, example_input: Tensor, settings: Settings | None = 
             "of a chip already. Use neurocompile.save, which reads them as they are."
         )
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
-        return trace(module.lifted_module, example_input[0], settings)
-    graph = _graph_of(module, example_input, settings)
+        return trace(module.lifted_module, example_input[0], settings, max_pool)
+    graph = check_input(_graph_of(module, example_input, settings, max_pool))
     settings = _with_dt_said(graph.settings, module)
     said = (*settings.assumed, *_names_said(graph, module))
     own = replace(settings, assumed=said, packages=packages_of(module))
@@ -110,23 +119,28 @@ def _with_dt_said(settings: Settings, module: nn.Module) -> Settings:
     return replace(settings, assumed=(*settings.without("dt"), dt_assumed(settings.dt, why)))
 
 
-def _graph_of(module: nn.Module, example_input: Tensor, settings: Settings | None) -> Graph:
+def _graph_of(
+    module: nn.Module,
+    example_input: Tensor,
+    settings: Settings | None,
+    max_pool: MaxPool | None,
+) -> Graph:
     """The graph, by the way in which the module takes time."""
     given = settings or Settings()
     with _undisturbed(module), torch.no_grad():
         if isinstance(module, SpikingNetwork):
             spikes = module.settings.encoder.kind == "spikes"
             one_step = example_input[:, 0] if spikes else example_input
-            traced = _trace(module.layers, one_step, 1, given.dt)
+            traced = _trace(module.layers, one_step, 1, given.dt, max_pool)
             own = module.settings
             return _with_settings(traced, own if settings is None else settings.over(own))
         if any(isinstance(m, TIME_FIRST) or takes_all_steps(m) for m in module.modules()):
             _check_fed_back(module)
-            return _over_time(module, example_input, given)
+            return _over_time(module, example_input, given, max_pool)
         loop = _loop(module, example_input)
         if loop is not None:
-            return _of_loop(loop, module, example_input, given)
-        return _with_settings(_trace(module, example_input, 3, given.dt), given)
+            return _of_loop(loop, module, example_input, given, max_pool)
+        return _with_settings(_trace(module, example_input, 3, given.dt, max_pool), given)
 
 
 def _check_fed_back(module: nn.Module) -> None:
@@ -161,7 +175,9 @@ def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
     return Unrolled(record, root, tracer, example).read(), root
 
 
-def _over_time(module: nn.Module, example: Tensor, settings: Settings) -> Graph:
+def _over_time(
+    module: nn.Module, example: Tensor, settings: Settings, max_pool: MaxPool | None
+) -> Graph:
     """The graph of a network whose layers take all steps in one call."""
     example = _as_held(example, module)
     tracer = Tracer(example)
@@ -183,7 +199,7 @@ def _over_time(module: nn.Module, example: Tensor, settings: Settings) -> Graph:
 
     reading = over_time(record, layer, tracer.example_of, refuse)
     ends_here(record, [value.node for value in reading.values])
-    (traced,) = Interpreter(root, example, leads=2, dt=settings.dt).run(record)
+    (traced,) = Interpreter(root, example, 2, settings.dt, max_pool).run(record)
     graph = _with_settings(traced, settings)
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
@@ -208,14 +224,16 @@ def _check_axes(example: Tensor, leads: int) -> None:
         )
 
 
-def _trace(module: nn.Module, example: Tensor, steps: int, dt: float) -> Traced:
+def _trace(
+    module: nn.Module, example: Tensor, steps: int, dt: float, max_pool: MaxPool | None
+) -> Traced:
     """The one graph of all recorded steps."""
     _check_axes(example, leads=1)
     example = _as_held(example, module)
     tracer = Tracer(example)
     root = _Steps(module, steps, tracer)
     record = _record(tracer, root, module)
-    return one_of(Interpreter(root, example, 1, dt).run(record), type(module).__name__)
+    return one_of(Interpreter(root, example, 1, dt, max_pool).run(record), type(module).__name__)
 
 
 def _as_held(example: Tensor, module: nn.Module) -> Tensor:
@@ -315,11 +333,15 @@ def _tables(module: nn.Module) -> dict[str, dict[Any, Any]]:
 
 
 def _of_loop(
-    looped: tuple[Loop, nn.Module], module: nn.Module, example: Tensor, settings: Settings
+    looped: tuple[Loop, nn.Module],
+    module: nn.Module,
+    example: Tensor,
+    settings: Settings,
+    max_pool: MaxPool | None,
 ) -> Graph:
     """The graph of a forward over time, proved on the module itself."""
     loop, root = looped
-    steps = Interpreter(root, loop.example, leads=1, dt=settings.dt).run(loop.record)
+    steps = Interpreter(root, loop.example, 1, settings.dt, max_pool).run(loop.record)
     traced = one_of(steps, type(module).__name__, loop.advice)
     graph = _with_settings(traced, settings)
     (last,) = graph.outputs()
@@ -351,4 +373,5 @@ def _with_settings(traced: Traced, settings: Settings) -> Graph:
                 f"the settings have dt = {settings.dt} s, but layer '{first}' has {dt} s. "
                 "Use one dt."
             )
+    settings = replace(settings, assumed=(*settings.assumed, *traced.said))
     return with_readout(replace(traced.graph, settings=settings))

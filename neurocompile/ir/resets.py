@@ -14,6 +14,7 @@ import numpy as np
 
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset, leak
+from neurocompile.ir.pools import pools
 from neurocompile.ir.settings import Assumption
 
 WORDS = {"zero": "go to v_reset at a spike", "subtract": "lose their threshold at a spike"}
@@ -28,15 +29,23 @@ def reset_shows(neuron: Neuron, dt: float) -> bool:
 
 
 def resetting(graph: Graph) -> dict[str, Reset]:
-    """The reset of each layer in which it has an effect, by name."""
+    """The reset of each layer in which it has an effect, by name; that of a pool is its own."""
+    own = pools(graph)
     return {
-        name: node.reset for name, node in graph.of(Neuron) if reset_shows(node, graph.settings.dt)
+        name: node.reset
+        for name, node in graph.of(Neuron)
+        if name not in own and reset_shows(node, graph.settings.dt)
     }
 
 
 def with_reset(graph: Graph, reset: Reset) -> Graph:
-    """The graph with one reset in every layer that spikes."""
-    changed = {name: replace(node, reset=reset) for name, node in graph.of(Neuron) if node.spiking}
+    """The graph with one reset in every layer that spikes, but for those of a maximum pool."""
+    own = pools(graph)
+    changed = {
+        name: replace(node, reset=reset)
+        for name, node in graph.of(Neuron)
+        if node.spiking and name not in own
+    }
     return graph.with_nodes(**changed)
 
 

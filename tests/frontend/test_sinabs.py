@@ -41,6 +41,13 @@ def agree(model, x, squeezed=False):
     return found
 
 
+def test_maximum_pools_become_neurons_by_option_with_sinabs_spikes():
+    fires = {"batch_size": 1, "spike_fn": Single}
+    parts = [nn.Conv2d(1, 3, 3, bias=False), sl.IAFSqueeze(**fires), nn.MaxPool2d(2)]
+    parts += [nn.Flatten(), nn.Linear(27, 4, bias=False), sl.IAFSqueeze(**fires)]
+    agree(nn.Sequential(*parts), drawn(1, 8, 8), squeezed=True)
+
+
 def test_the_convolutional_network_of_squeezed_layers_gives_sinabs_spikes():
     def neurons():
         return sl.IAFSqueeze(batch_size=1, spike_fn=Single)

@@ -161,6 +161,28 @@ def test_the_network_of_the_tutorials_gives_snntorchs_spikes(options):
     agree(model, drawn(20), given_back(model))
 
 
+class Pooled(nn.Module):
+    """A convolution, neurons, a maximum pool of their spikes by a call, and neurons after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv2d(1, 3, 3), neuron()
+        self.fc, self.lif2 = nn.Linear(27, 4), neuron()
+
+    def forward(self, x, mem1=None, mem2=None):
+        mem1 = self.lif1.init_leaky() if mem1 is None else mem1
+        spk1, mem1 = self.lif1(4 * self.conv(x), mem1)
+        pooled = torch.nn.functional.max_pool2d(spk1, 2)
+        spk2, mem2 = self.lif2(self.fc(pooled.flatten(1)), mem2)
+        return spk2, mem1, mem2
+
+
+def test_maximum_pools_become_neurons_by_option_with_snntorchs_spikes():
+    torch.manual_seed(4)
+    model = Pooled().double()
+    agree(model, drawn(1, 8, 8), given_back(model))
+
+
 def test_a_sequential_with_hidden_states_gives_snntorchs_spikes():
     model = sequential(
         *(nn.Conv2d(1, 4, 5), nn.AvgPool2d(2), neuron(init_hidden=True)),

@@ -238,8 +238,26 @@ def test_a_maximum_pool_is_refused_with_what_to_use():
     model = nn.Sequential(layer.Conv2d(1, 2, 3), neuron.IFNode(), layer.MaxPool2d(2))
     with pytest.raises(Unsupported, match=r"layer '2' is a MaxPool2d.*use AvgPool2d, LPPool2d"):
         trace(model, torch.zeros(1, 1, 6, 6))
+    with pytest.raises(Unsupported, match="max_pool='neurons' of save and compile"):
+        trace(model, torch.zeros(1, 1, 6, 6))
     with pytest.raises(Unsupported, match=r"layer\.AvgPool2d\(.*IFNode\(v_threshold=0\.5 / n\)"):
         trace(model, torch.zeros(1, 1, 6, 6))
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_maximum_pools_become_neurons_by_option_with_spikingjellys_spikes(mode):
+    model = nn.Sequential(
+        layer.Conv2d(1, 3, 3, step_mode=mode),
+        lif(step_mode=mode),
+        layer.MaxPool2d(3, 2, padding=1, step_mode=mode),
+        layer.Conv2d(3, 3, 2, step_mode=mode),
+        lif(step_mode=mode),
+        layer.MaxPool2d(2, step_mode=mode),
+        layer.Flatten(step_mode=mode),
+        layer.Linear(3, 4, step_mode=mode),
+        lif(step_mode=mode),
+    )
+    agree(model, drawn(1, 8, 8), over_time=mode == "m")
 
 
 @pytest.mark.parametrize("mode", ["s", "m"])

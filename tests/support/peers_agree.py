@@ -72,7 +72,7 @@ def compare(model, x, theirs, example, settings=None):
         example: Example of its input, for the trace.
         settings: Settings of the trace.
     """
-    graph = verify(trace(model, example, settings), "float")
+    graph = verify(trace(model, example, settings, max_pool="neurons"), "float")
     simple = verify(simplify(graph), "float")
     runs = {
         "traced": reference.run_float(graph, x)[0],

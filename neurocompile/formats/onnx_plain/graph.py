@@ -14,6 +14,8 @@ import numpy as np
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.ir.nodes import Identity, LinearMap, Shape
+from neurocompile.ir.pools import MaxPool
+from neurocompile.ir.settings import Assumption
 from neurocompile.ir.shapes import out_shape
 
 
@@ -28,6 +30,8 @@ class Building:
         dts: Length of a step in seconds, by the neurons that name it.
         left: Numbers that layers may still hold: they may share those of the file, which are
             then copied.
+        max_pool: What becomes of a MaxPool of spikes; None refuses it.
+        said: What those became.
     """
 
     def __init__(self, timed: bool, batch: int | None, left: int) -> None:
@@ -37,6 +41,8 @@ class Building:
         self.batch = batch
         self.dts: dict[str, float] = {}
         self.left = left
+        self.max_pool: MaxPool | None = None
+        self.said: list[Assumption] = []
 
     def behind(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
         """Add a layer after a signal."""

@@ -25,9 +25,12 @@ from neurocompile.formats.onnx_plain import joins, rules, shapes
 from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal, Value
 from neurocompile.formats.onnx_plain.constants import BUDGET, FOLDS, Budget, folded
 from neurocompile.formats.onnx_plain.graph import Building
+from neurocompile.formats.onnx_plain.maxima import check_asked
+from neurocompile.formats.onnx_plain.maxima import max_pool as max_pool_rule
 from neurocompile.formats.onnx_plain.neurons import EXAMPLES, check_functions, neuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
+from neurocompile.ir.pools import MaxPool, check_input
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import MAX_NODES, verify
 
@@ -50,6 +53,7 @@ RULES: dict[str, Callable[[Call, Building], PlainSignal]] = {
     "GlobalAveragePool": rules.global_average_pool,
     "Identity": rules.unchanged,
     "MatMul": rules.matmul,
+    "MaxPool": max_pool_rule,
     "Mul": joins.scaled,
     "Reshape": shapes.reshape,
     "Resize": rules.resize,
@@ -60,7 +64,6 @@ RULES: dict[str, Callable[[Call, Building], PlainSignal]] = {
     "Upsample": rules.resize,
 }
 INSTEAD = {
-    "MaxPool": "Use AveragePool: a synapse adds, it does not compare.",
     "Pad": "Give the pads to the Conv or AveragePool after it.",
     "Transpose": "Keep the order (batch, steps, channels, ...), or permute the weights.",
     "Scan": f"Use a neuron of {DOMAIN}; a loop over time is its own.",
@@ -69,7 +72,10 @@ INSTEAD = {
 
 
 def read_plain(
-    model: ModelProto, dt: float | None = None, places: Mapping[int, ByteRange] | None = None
+    model: ModelProto,
+    dt: float | None = None,
+    places: Mapping[int, ByteRange] | None = None,
+    max_pool: MaxPool | None = None,
 ) -> Graph:
     """The FLOAT graph that a plain ONNX model describes.
 
@@ -77,6 +83,7 @@ def read_plain(
         model: Read, never executed.
         dt: Length of a step in seconds, for a file in which neither neurons nor metadata say it.
         places: Where the bytes of an initializer stand in the file, by its number.
+        max_pool: "neurons" to read a MaxPool of spikes; None refuses it.
 
     Raises:
         BadInput: If the file is damaged or contradicts itself.
@@ -86,6 +93,7 @@ def read_plain(
     opset = _opset(model)
     values = _initializers(model, places or {})
     name, graph = _started(model, values)
+    graph.max_pool = max_pool
     check_functions(model, graph.timed)
     uses = Counter(name for node in model.graph.node for name in node.input)
     uses.update(output.name for output in model.graph.output)
@@ -99,14 +107,14 @@ def read_plain(
         with refusals.gather():
             _check_domain(call)
             if unread.intersection(node.input):
-                _check_operator(call)
+                _check_operator(call, graph)
             else:
                 known |= _made(call, known, graph, budget, uses)
         unread.update(output for output in node.output if output not in known)
     refusals.answer()
     _check_outputs(model, known, graph)
     network = Graph(graph.nodes, tuple(graph.edges), _settings(model, graph, dt))
-    return verify(network, "float")
+    return check_input(verify(network, "float"))
 
 
 def _made(
@@ -253,11 +261,13 @@ def _check_domain(call: Call) -> None:
         )
 
 
-def _check_operator(call: Call) -> None:
+def _check_operator(call: Call, graph: Building) -> None:
     """All that can be said of a node whose input was refused: whether any rule reads it."""
     op = call.node.op_type
     if call.node.domain != DOMAIN and op not in RULES and op not in FOLDS:
         _refuse_operator(call)
+    if op == "MaxPool":
+        check_asked(call, graph)
 
 
 def _refuse_operator(call: Call) -> NoReturn:
@@ -295,6 +305,7 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
         raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not a JSON object.")
     said = dict(graph.dts)
     settings = Settings.from_dict(given)
+    settings = replace(settings, assumed=(*settings.assumed, *graph.said))
     if "dt" in given:
         said["the metadata"] = settings.dt
     if dt is not None:

@@ -55,7 +55,7 @@ def conv(call: Call, graph: Building) -> PlainSignal:
         weight,
         bias,
         stride=call.wholes("strides", (1,) * axes),
-        padding=_same_pads(call, axes),
+        padding=same_pads(call, axes),
         dilation=call.wholes("dilations", (1,) * axes),
         groups=call.whole("group", 1),
     )
@@ -95,7 +95,7 @@ def average_pool(call: Call, graph: Building) -> PlainSignal:
     op = AvgPool(
         kernel,
         stride=call.wholes("strides", (1,) * axes),
-        padding=_same_pads(call, axes),
+        padding=same_pads(call, axes),
         count_include_pad=bool(call.whole("count_include_pad", 0)),
     )
     return graph.behind(call, op, call.one_step())
@@ -205,7 +205,8 @@ def _pads(call: Call, axes: int) -> tuple[Shape, Shape]:
     return pads[:axes], pads[axes:]
 
 
-def _same_pads(call: Call, axes: int) -> Shape:
+def same_pads(call: Call, axes: int) -> Shape:
+    """Padding of each axis, which is the same at both of its ends."""
     begin, end = _pads(call, axes)
     if begin != end:
         call.refuse(f"its pads are {begin} before and {end} after, allowed are equal ones.")

@@ -18,7 +18,8 @@ import torch
 from spikingjelly.activation_based import base, layer, neuron
 from torch import Tensor, nn
 
-from neurocompile.frontend.hints import MAXIMUM, instead_of, say_why
+from neurocompile.frontend.hints import MAXIMUM, NEURONS_BY_OPTION, instead_of, say_why
+from neurocompile.frontend.maxima import FORWARDS
 from neurocompile.frontend.numbers import constants, weights
 from neurocompile.frontend.rules import has_rule, node_of
 from neurocompile.frontend.site import Site
@@ -49,6 +50,8 @@ WRAPPED = (
 )
 NEURONS = (neuron.IFNode, neuron.LIFNode, neuron.ParametricLIFNode, neuron.CUBALIFNode)
 CONTAINERS = (layer.LinearRecurrentContainer, layer.ElementWiseRecurrentContainer)
+
+FORWARDS.update((layer.MaxPool1d.forward, layer.MaxPool2d.forward))
 
 for wrapped in WRAPPED:
     node_of.register(wrapped, node_of.dispatch(wrapped.__mro__[1]))
@@ -119,10 +122,9 @@ say_why(WHY, neuron, layer)
 def _(module: nn.Module) -> str:
     axes = "2d" if isinstance(module, layer.MaxPool2d) else "1d"
     return (
-        f"{MAXIMUM} Of spikes of 0 and 1, without padding, the exact form is "
+        f"{MAXIMUM} {NEURONS_BY_OPTION} Written by hand, without padding, it is "
         f"layer.AvgPool{axes}(kernel, stride) and then neuron.IFNode(v_threshold=0.5 / n), where n "
-        "is the number of inputs of a window. It fires in the same step if any of them did and "
-        "keeps nothing: one more neuron per output of the pool."
+        "is the number of inputs of a window."
     )
 
 

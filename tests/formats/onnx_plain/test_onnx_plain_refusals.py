@@ -22,7 +22,7 @@ K = np.ones((1, 1, 3), FLOAT)
     ("nodes", "axes", "arrays", "message"),
     [
         ([node("Relu", ["x"], "y")], [3], {}, r"node 'y' \(Relu\): no rule .* use Add, .*Gemm"),
-        ([node("MaxPool", ["x"], "y")], [1, 4], {}, r"\(MaxPool\): .* Use AveragePool"),
+        ([node("MaxPool", ["x"], "y")], [1, 4], {}, r"\(MaxPool\): .*--max-pool neu"),
         ([node("MatMul", ["w", "x"], "y")], [3], {"w": W}, "its input 2, the weight, must be a"),
         ([node("MatMul", ["x", "w"], "y")], [4], {"w": W}, r"node 'y' \(MatMul\): .*\(\.\.\., 3\)"),
         ([node("Gemm", ["x", "w"], "y", transA=1)], [3], {"w": W}, "its transA is '1'"),
@@ -247,7 +247,7 @@ def test_every_node_that_no_rule_reads_is_listed_and_nothing_that_only_follows_o
         from_onnx(plain(nodes, [*ONE_STEP, 1, 9], ["y"], k=K, w=W))
     conv, pool, custom, softmax = refused.value.reasons
     assert conv == "node 'conv' (Conv): its attribute 'odd' has no meaning here. Remove it."
-    assert pool.startswith("node 'pool' (MaxPool): no rule reads this operator. Use AveragePool")
+    assert pool.startswith("node 'pool' (MaxPool): a maximum is not a synapse. Of spikes")
     assert custom.startswith("node 'custom' (Odd): it is of the domain 'com.example'")
     assert softmax.startswith("node 'y' (Softmax): no rule reads this operator. Between layers")
     assert "4 things in this network are not supported:" in str(refused.value)
