@@ -49,7 +49,7 @@ from neurocompile.place.placement import place, require_fit
 from neurocompile.place.target import Target, remembered
 from neurocompile.quantize.calibrate import calibrate
 from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
-from neurocompile.quantize.resets import check_resets
+from neurocompile.quantize.resets import check_neurons, check_resets
 from neurocompile.quantize.search import Quantized, best
 from neurocompile.report.build import build_report, provenance
 from neurocompile.report.notes import notes, notes_on_run
@@ -161,6 +161,8 @@ def compile_graph(
     samples = sampling.source if isinstance(sampling.source, Data) else None
     steps, seed = sampling.steps or graph.settings.steps, sampling.seed or 0
     refusals = Refusals()
+    with refusals.gather():
+        check_neurons(graph, chip)
     with refusals.gather():
         for sentence in check_resets(graph, chip, samples, steps, seed):
             tell(sentence)

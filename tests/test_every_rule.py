@@ -28,7 +28,8 @@ import neurocompile.ir
 from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx import loops
 from neurocompile.formats.onnx.layers import write_layer
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
+from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import FIXED_NODES
 from neurocompile.ir.neurons import LIF, NEURONS, Integrator, LIFBox, Neuron
 from neurocompile.ir.nodes import (
@@ -66,11 +67,17 @@ def subclasses(base):
 
 
 @pytest.mark.parametrize(
-    ("listed", "base"), [(NEURONS, Neuron), (LINEAR_OPS, LinearMap), (WEIGHTED, Weighted)]
+    ("listed", "base"),
+    [
+        (NEURONS, Neuron),
+        (CHIP_NEURONS, ChipNeuron),
+        (LINEAR_OPS, LinearMap),
+        (WEIGHTED, Weighted),
+    ],
 )
 def test_the_vocabulary_is_every_class_of_its_kind(listed, base):
     assert set(listed) == subclasses(base)
-    assert set(listed) <= set(FLOAT_NODES)
+    assert set(listed) <= {*FLOAT_NODES, *FIXED_NODES}
     assert len(set(listed)) == len(listed)
 
 
@@ -85,7 +92,7 @@ def test_every_node_can_stand_in_an_onnx_file(kind):
     assert write_layer.dispatch(kind) is not write_layer.dispatch(object)
 
 
-@pytest.mark.parametrize("kind", [*NEURONS, CubaLIF])
+@pytest.mark.parametrize("kind", [*NEURONS, *CHIP_NEURONS])
 def test_a_neuron_states_its_equation_and_takes_its_own_step(kind):
     assert "<-" in kind.__doc__
     assert "step" in vars(kind)

@@ -41,6 +41,7 @@ from neurocompile.chip.record import (
 )
 from neurocompile.chip.usual import unusual
 from neurocompile.errors import BadInput, Doubtful, path_of
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
@@ -139,9 +140,12 @@ class _Reader:
                 allowed = f"{low}" if low == high else f"{low} to {high}"
                 why = "no other value is implemented for the steps, weights and delays of neurons"
                 self._refuse(("formats", name, "value"), f"{value}", f"{allowed}; {why}")
-        unknown = [name for name in chip.formats.resets.value if name not in RESETS]
-        if unknown or not chip.formats.resets.value:
-            self._refuse(("formats", "resets", "value"), f"{unknown or 'none'}", _list(RESETS))
+        neurons = tuple(kind.__name__ for kind in CHIP_NEURONS)
+        for field, known in (("resets", RESETS), ("neurons", neurons)):
+            names = getattr(chip.formats, field).value
+            unknown = [name for name in names if name not in known]
+            if unknown or not names:
+                self._refuse(("formats", field, "value"), f"{unknown or 'none'}", _list(known))
         if chip.limits.synapse_memory_per_core and chip.memory is None:
             self._refuse(
                 ("limits", "synapse_memory_per_core"),

@@ -163,6 +163,7 @@ class Formats:
     delay_max: Count
     graded_spikes: Flag
     resets: Names
+    neurons: Names
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from neurocompile.energy.estimate import ModelEnergy
 from neurocompile.energy.prices import priced
 from neurocompile.energy.sensitivity import parts
 from neurocompile.ir.entries import entries
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
@@ -124,7 +124,7 @@ def _one_pass(graph: Graph, counts: Counts) -> Pass:
             one.held = max(one.held, size(node.in_shape) + size(node.shape))
             one.weight_bits += one.widest * node.host.weights.size
     one.moved += sum(
-        size(node.shape) for name, node in graph.of(CubaLIF) if not _input(graph, name)
+        size(node.shape) for name, node in graph.of(ChipNeuron) if not _input(graph, name)
     )  # written once
     return one
 

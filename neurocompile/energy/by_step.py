@@ -24,7 +24,7 @@ from neurocompile.energy.latency import busiest
 from neurocompile.energy.prices import price_of
 from neurocompile.energy.steps import Mode, event_times, sending
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed, Route
@@ -92,7 +92,7 @@ class ByStep:
         self.lag = depths(placed.graph)
         self.span = steps + max(self.lag.values(), default=0)
         self.causes: dict[str, list[tuple[str, Array]]] = {
-            name: [] for name, _ in placed.graph.of(SpikeInput, AlwaysOn, CubaLIF)
+            name: [] for name, _ in placed.graph.of(SpikeInput, AlwaysOn, ChipNeuron)
         }
         self.unknown: set[str] = set()
         for route in placed.routes.values():
@@ -122,14 +122,14 @@ class ByStep:
         """Add a batch.
 
         Args:
-            spikes: By SpikeInput and CubaLIF, (n, steps, *shape) of 0 and 1.
-            updates: By CubaLIF, (n, steps) number of its neurons updated.
+            spikes: By SpikeInput and ChipNeuron, (n, steps, *shape) of 0 and 1.
+            updates: By ChipNeuron, (n, steps) number of its neurons updated.
         """
         samples = len(next(iter(spikes.values())))
         self.samples += samples
         rows = samples * self.steps
         found: dict[str, Array] = {}
-        for name, node in self.placed.graph.of(SpikeInput, AlwaysOn, CubaLIF):
+        for name, node in self.placed.graph.of(SpikeInput, AlwaysOn, ChipNeuron):
             neurons = size(node.shape)
             fired = np.ones((rows, neurons), np.uint8)
             if not isinstance(node, AlwaysOn):
@@ -139,7 +139,7 @@ class ByStep:
                 # Weights are whole and sums below 2^53: float64 is exact.
                 here = np.bincount(row, per_spike[neuron], rows).astype(np.int64)
                 self._put(found, event, name, here)
-            if isinstance(node, CubaLIF):
+            if isinstance(node, ChipNeuron):
                 self._put(found, "spike_out", name, np.bincount(row, minlength=rows))
                 self._put(found, "neuron_update", name, np.asarray(updates[name]))
                 into = found.setdefault("neuron_access", self._none(samples))

@@ -19,7 +19,7 @@ from neurocompile.energy.steps import Mode, Slowest
 from neurocompile.engines.recording import Activity
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import entries
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
@@ -150,7 +150,7 @@ def count(
 
     Args:
         placed: The network on its chip.
-        activities: Activity by SpikeInput and CubaLIF; an AlwaysOn needs none, it always spikes.
+        activities: Activity by SpikeInput and ChipNeuron; an AlwaysOn needs none, it always spikes.
         samples: Number of samples that ran.
         steps: Steps of the network's time per sample.
         slowest: Slowest cores from a StepWork, if one watched the run.
@@ -158,7 +158,7 @@ def count(
     graph = placed.graph
     runs = samples * steps
     every = {name: Activity(np.full(node.shape, runs)) for name, node in graph.of(AlwaysOn)}
-    every.update({name: activities[name] for name, _ in graph.of(SpikeInput, CubaLIF)})
+    every.update({name: activities[name] for name, _ in graph.of(SpikeInput, ChipNeuron)})
     for name, activity in every.items():
         if activity.spikes.shape != graph.nodes[name].shape:
             raise ValueError(f"'{name}': spikes of shape {activity.spikes.shape}")
@@ -168,7 +168,7 @@ def count(
         for name, route in placed.routes.items()
     }
     layers = {}
-    for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
+    for name, node in graph.of(SpikeInput, AlwaysOn, ChipNeuron):
         spikes = int(fired[name].sum())
         neurons = size(node.shape)
         layers[name] = LayerCounts(
@@ -178,7 +178,7 @@ def count(
             spikes,
             spikes / (neurons * runs),
             sum(s.synops for s in synapses.values() if s.target == name),
-            every[name].updated if isinstance(node, CubaLIF) else None,
+            every[name].updated if isinstance(node, ChipNeuron) else None,
             every[name].saturations,
             every[name].wraps,
         )
@@ -195,8 +195,8 @@ def count(
     )
 
 
-def _kind(node: SpikeInput | AlwaysOn | CubaLIF) -> str:
-    if isinstance(node, CubaLIF):
+def _kind(node: SpikeInput | AlwaysOn | ChipNeuron) -> str:
+    if isinstance(node, ChipNeuron):
         return "readout" if node.readout else "neurons"
     return "input" if isinstance(node, SpikeInput) else "always_on"
 

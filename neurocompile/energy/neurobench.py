@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.energy.counts import Counts
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
@@ -32,7 +32,7 @@ def neurobench(graph: Graph, counts: Counts) -> dict[str, Any]:
     weights = [_weights(synapse) for name, synapse in graph.of(Synapse) if not _bias(graph, name)]
     biases = [
         size(node.shape)
-        for name, node in graph.of(CubaLIF)
+        for name, node in graph.of(ChipNeuron)
         if np.any(node.bias_mant) or any(_bias(graph, b) for b in graph.before(name))
     ]
     layers = [layer for layer in counts.layers.values() if layer.kind == "neurons"]

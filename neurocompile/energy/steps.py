@@ -18,8 +18,9 @@ import numpy as np
 
 from neurocompile.chip.record import Prices
 from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.step_events import add_events
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed
@@ -128,7 +129,7 @@ class StepWork:
         self.ahead = max(0, -min(lag.values(), default=0))  # chip steps before the first
         self.start = {name: self.ahead + steps_late for name, steps_late in lag.items()}
         self.span = steps + max(self.start.values(), default=0)
-        self.nodes = dict(graph.of(SpikeInput, AlwaysOn, CubaLIF))
+        self.nodes = dict(graph.of(SpikeInput, AlwaysOn, ChipNeuron))
         cores = len(placed.cores)
         sizes = {name: size(node.shape) for name, node in self.nodes.items()}
         caused = {name: list(_caused(placed, name, n)) for name, n in sizes.items()}
@@ -145,9 +146,9 @@ class StepWork:
         """Add a batch.
 
         Args:
-            spikes: By SpikeInput and CubaLIF, (n, steps, *shape) of 0 and 1.
-            updated: By CubaLIF, (n, steps, *shape) whether each neuron was updated; or the number
-                of updates in the batch, which is shared evenly among neurons, samples and steps;
+            spikes: By SpikeInput and ChipNeuron, (n, steps, *shape) of 0 and 1.
+            updated: By ChipNeuron, (n, steps, *shape) whether each neuron was updated; or the
+                number of updates in the batch, shared evenly among neurons, samples and steps;
                 None if unknown.
         """
         if any(updated.get(name) is None for name in self.placed.core_of):
@@ -183,8 +184,6 @@ class StepWork:
         self, spikes: Mapping[str, Array], updated: Mapping[str, Any], part: slice, samples: int
     ) -> dict[str, Array]:
         """By event, (n, chip steps from the earliest on, cores) counts, for some samples."""
-        from neurocompile.energy.step_events import add_events  # numba, for a run only
-
         count, cores = part.stop - part.start, len(self.placed.cores)
         shape = (count, self.span, cores)
         spiking = np.zeros((count, self.span, len(self.events) * cores), np.int64)

@@ -18,31 +18,30 @@ from neurocompile.engines.batches import Batch
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Columns, rows_of
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse, by_delay
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse, by_delay
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.ops import NumpyOps, shift
-from neurocompile.ir.registers import ALIGN_BITS
 
 OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: about 100 MB
 
 
 def activity_of(graph: Graph, encoded: Encoded, recording: Recording) -> dict[str, Activity]:
-    """Activity of every SpikeInput and CubaLIF; all layers must have been recorded."""
+    """Activity of every SpikeInput and ChipNeuron; all layers must have been recorded."""
     activity = {}
-    for name, node in graph.of(SpikeInput, CubaLIF):
+    for name, node in graph.of(SpikeInput, ChipNeuron):
         spikes = np.asarray(recording.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
         updated = None
-        if isinstance(node, CubaLIF):
+        if isinstance(node, ChipNeuron):
             updated = int(_updated(graph, name, encoded, recording).sum())
         activity[name] = Activity(spikes, updated)
     return activity
 
 
 def updates_by_step(graph: Graph, encoded: Encoded, recording: Recording) -> dict[str, Array]:
-    """By CubaLIF, (n, steps) int64, number of neurons updated in each sample and step."""
+    """By ChipNeuron, (n, steps) int64, number of neurons updated in each sample and step."""
     updates = {}
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         neurons = tuple(range(2, 2 + len(node.shape)))
         updates[name] = _updated(graph, name, encoded, recording).sum(axis=neurons, dtype=np.int64)
     return updates
@@ -55,8 +54,8 @@ def counted(batch: Batch[Encoded, Recording], graph: Graph) -> Mapping[str, Acti
 
 
 def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) -> Array:
-    """(n, steps, *shape) bool, whether input arrived, or u, v or bias was nonzero at the start."""
-    node: CubaLIF = graph.nodes[name]
+    """(n, steps, *shape) bool, whether input arrived, or a state or bias was not at rest."""
+    node: ChipNeuron = graph.nodes[name]
     v = recording.membrane[name]
     start = np.broadcast_to(node.v_init, (len(v), 1, *node.shape))
     busy = np.concatenate([start, v[:, :-1]], axis=1) != 0
@@ -64,19 +63,24 @@ def _updated(graph: Graph, name: str, encoded: Encoded, recording: Recording) ->
     synapses = []
     for before in graph.before(name):
         if isinstance(graph.nodes[before], BiasInput):
-            bias = np.asarray(encoded.values[before])
+            bias = np.asarray(encoded.values[before]).astype(np.int64) << node.bias_exp
         elif isinstance(graph.nodes[before], Synapse):
             synapses.append(before)
     busy |= (bias != 0)[:, None]
-    if synapses and not busy.all():
-        busy |= _reached_or_charged(graph, synapses, node, recording, v.shape)
+    if not busy.all():
+        busy |= _reached_or_moving(graph, synapses, node, bias, recording, v.shape)
     return busy
 
 
-def _reached_or_charged(
-    graph: Graph, synapses: list[str], node: CubaLIF, recording: Recording, shape: tuple[int, ...]
+def _reached_or_moving(
+    graph: Graph,
+    synapses: list[str],
+    node: ChipNeuron,
+    bias: Array,
+    recording: Recording,
+    shape: tuple[int, ...],
 ) -> Array:
-    """(n, steps, *shape) bool, whether a spike arrived or u was nonzero at the start of a step."""
+    """(n, steps, *shape) bool, whether a spike arrived or a state was not at rest before a step."""
     total = np.zeros(shape, np.int64)
     busy = np.zeros(shape, bool)
     for name in synapses:
@@ -87,11 +91,14 @@ def _reached_or_charged(
             arrived = shift(sums, part.weight_exp).reshape(*shape[:2], -1)
             total.reshape(*shape[:2], -1)[..., rows] += arrived
             busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
-    keep, ops = node.constants().keep_u, NumpyOps()
-    u = np.zeros((len(total), *node.shape), np.int64)
+    p = node.constants()._replace(bias=bias)
+    rest = node.start(p, 0, 0)
+    zero = np.zeros((len(total), *node.shape), np.int64)
+    state = tuple(zero + start for start in node.start(p, node.v_init, 0))
     for step in range(shape[1]):
-        busy[:, step] |= u != 0
-        u = ops.wrap(ops.decay(u, keep) + (total[:, step] << ALIGN_BITS))
+        for each, resting in zip(state, rest, strict=True):
+            busy[:, step] |= each != resting
+        state = node.step(NumpyOps(), state, total[:, step], p).state
     return busy
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Decoder
 
@@ -47,7 +47,7 @@ def result_of(graph: Graph, did: Recorded) -> Array | None:
     name = last_layer(graph)
     spikes, membrane = did.spikes.get(name), did.membrane.get(name)
     if graph.fixed:
-        node: CubaLIF = graph.nodes[name]
+        node: ChipNeuron = graph.nodes[name]
         spikes = None if node.readout else spikes  # a readout never spikes: nothing to count
         membrane = None if membrane is None else potentials(graph, name, membrane)
     return decode(decoder, spikes, membrane)
@@ -81,7 +81,7 @@ def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Ar
 
 def potentials(graph: Graph, name: str, membrane: Array) -> Array:
     """Integer potentials of a population in float membrane units: integer * scale + offset."""
-    node: CubaLIF = graph.nodes[name]
+    node: ChipNeuron = graph.nodes[name]
     return np.asarray(membrane * node.scale + node.offset)
 
 

@@ -20,7 +20,7 @@ from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.load_onnx import from_onnx, parse, read_bytes
 from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
 
@@ -84,7 +84,7 @@ def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
     feeds = {name: _feed(name, node, encoded) for name, node in graph.of(SpikeInput, BiasInput)}
     outputs = _execute(data, feeds, encoded.samples, encoded.steps)
     inputs = {name: feeds[name] for name, _ in graph.of(SpikeInput)}
-    populations = [name for name, _ in graph.of(CubaLIF)]
+    populations = [name for name, _ in graph.of(ChipNeuron)]
     return Recording(
         spikes=inputs | {name: outputs[f"{name}.spikes"] for name in populations},
         membrane={name: outputs[f"{name}.membrane"] for name in populations},

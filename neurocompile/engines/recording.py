@@ -51,8 +51,8 @@ class Recording:
     """What every population did, step by step.
 
     Attributes:
-        spikes: By population (SpikeInput and CubaLIF), (n, steps, *shape) uint8.
-        membrane: By CubaLIF, (n, steps, *shape) int32 potentials after the reset.
+        spikes: By population (SpikeInput and ChipNeuron), (n, steps, *shape) uint8.
+        membrane: By ChipNeuron, (n, steps, *shape) int32 potentials after the reset.
         activity: Activity by population, which only the fixed engine counts; None from the others.
     """
 

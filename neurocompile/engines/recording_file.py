@@ -16,7 +16,7 @@ from typing import Any
 
 from neurocompile.engines.recording import Recording
 from neurocompile.formats.whole import whole_file
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 
 RECORDED = ("spikes", "membrane")
@@ -43,12 +43,12 @@ def recording_file(
     with whole_file(path) as building, h5py.File(building, "w") as file:
         file.attrs["format"] = "neurocompile-recording"
         file.attrs["version"] = "1.0"
-        for name, node in graph.of(SpikeInput, CubaLIF):
+        for name, node in graph.of(SpikeInput, ChipNeuron):
             group = file.create_group(name)
             shape = (samples, steps, *node.shape)
             if "spikes" in what:
                 _dataset(group, "spikes", shape, "uint8")
-            if "membrane" in what and isinstance(node, CubaLIF):
+            if "membrane" in what and isinstance(node, ChipNeuron):
                 _dataset(group, "membrane", shape, "int32")
                 group.attrs["scale"] = node.scale
                 group.attrs["offset"] = node.offset

@@ -1,8 +1,9 @@
 """The FIXED vocabulary: what a chip has. Populations of neurons, and synapses between them.
 
 In:  integers that the chip stores, and the shapes of its populations.
-Out: the frozen nodes of a FIXED graph, and the step of `CubaLIF`.
-That step is the only definition of the chip's arithmetic here; Lava's own process confirms it.
+Out: the frozen nodes of a FIXED graph, and the step of `CubaLIF`; further neurons are in
+     `chip_neurons.py`.
+A neuron's step is the only definition of its arithmetic; Lava's own process confirms it.
 
 Source of the rules: lava-nc 0.10.0, lava/proc/lif/models.py (AbstractPyLifModelFixed),
 lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
@@ -10,7 +11,7 @@ lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 from neurocompile.ir.arrays import LATER, Array, freeze_fields
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Linear, Shape, Weighted
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
+from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +69,120 @@ class FixedStep(NamedTuple):
     """Result of one integer step.
 
     Attributes:
-        state: (u, v) after the step, v after the reset.
+        state: States after the step, in the order of `state_names`, after the reset.
         out: Spikes of the step.
-        current: u before it wraps.
+        current: Current before it wraps.
         potential: v before it saturates.
+        unclipped: Further states that nothing clips or wraps; beyond 24 bits they are an error.
     """
 
-    state: tuple[Any, Any]
+    state: tuple[Any, ...]
     out: Any
     current: Any
     potential: Any
+    unclipped: tuple[Any, ...] = ()
+
+
+class ChipNeuron:
+    """Base of every neuron of the FIXED vocabulary: registers, states, and its own integer step.
+
+    A subclass is a frozen dataclass with the fields below and one for each register. Engines, files
+    and checks read its class variables and its step, so that none of them knows a neuron by name.
+
+    Attributes:
+        shape: Shape of the population.
+        bias_mant, bias_exp, v_init: Registers that every neuron has.
+        readout: Whether this is a readout, in which a spike is an error.
+        scale, offset: float value of a potential = integer * scale + offset.
+        registers: Names of the registers; their ranges are in `registers.REGISTERS`.
+        state_names: Names of the states; "v" is the potential, which is recorded.
+        rest: By state, the constant that it starts from and rests at; others rest at 0. A neuron
+            is updated if a spike arrives, its bias is not 0 or a state is not at rest.
+        parts: Names of the constants that are parts in 4096 of a state.
+        Constants: NamedTuple of the numbers that a step reads; `bias` and `keep_u`, the part of the
+            current that remains, are two of them.
+    """
+
+    shape: Shape
+    bias_mant: Array
+    bias_exp: Array
+    v_init: Array
+    readout: bool
+    scale: Array
+    offset: Array
+
+    registers: ClassVar[tuple[str, ...]]
+    state_names: ClassVar[tuple[str, ...]]
+    rest: ClassVar[Mapping[str, str]] = {}
+    parts: ClassVar[tuple[str, ...]]
+    Constants: ClassVar[type[Any]]
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, np.int64, *self.registers)
+        freeze_fields(self, np.float64, "scale", "offset")
+
+    @property
+    def bias(self) -> Array:
+        """Amount that the bias adds to v per step, () or shape."""
+        return np.left_shift(self.bias_mant, self.bias_exp)
+
+    @property
+    def function(self) -> str:
+        """Name of the step for files: the class, and what of its words is not the default."""
+        return type(self).__name__
+
+    @property
+    def threshold(self) -> Array:
+        """The threshold register, () or shape; different ones take a configuration each."""
+        raise NotImplementedError
+
+    @property
+    def decays(self) -> Array:
+        """All decay registers as one number, () or shape; different ones take a configuration."""
+        raise NotImplementedError
+
+    def constants(self) -> Any:
+        """The constants that a step reads, as int64 arrays of shape () or shape."""
+        values = {name: getattr(self, name) for name in self.registers}
+        constants = self.constants_of(values, self.bias)
+        return self.Constants(*(np.asarray(number) for number in constants))
+
+    @classmethod
+    def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> Any:
+        """The constants that a step reads, from registers of anything that has + - and *."""
+        raise NotImplementedError
+
+    @classmethod
+    def start(cls, constants: Any, v: Any, zero: Any) -> tuple[Any, ...]:
+        """The states before the first step, in the order of `state_names`.
+
+        Args:
+            constants: Constants of the population.
+            v: The potential.
+            zero: What every other state without a `rest` is.
+        """
+        fixed = {name: getattr(constants, at) for name, at in cls.rest.items()}
+        return tuple(v if name == "v" else fixed.get(name, zero) for name in cls.state_names)
+
+    def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: Any) -> FixedStep:
+        """One step; a is the weighted sum of the spikes that arrive, p the constants."""
+        raise NotImplementedError
+
+    def fits_32_bits(self) -> bool:
+        """Whether no number of a step leaves 32 bits if the current does not; False if unproved."""
+        return False
+
+    def step_back(self, v: Array) -> Array | None:
+        """The potential from which a step without input leads to v; None if nothing does.
+
+        Args:
+            v: (shape) int64 potentials; the other states are at rest.
+        """
+        return None
 
 
 class FixedConstants(NamedTuple):
-    """Constants that an integer step reads, in the number type of one `ops`."""
+    """Constants that a step of `CubaLIF` reads, in the number type of one `ops`."""
 
     keep_u: Any
     keep_v: Any
@@ -90,7 +191,7 @@ class FixedConstants(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class CubaLIF:
+class CubaLIF(ChipNeuron):
     """A population of Loihi's current-based LIF neurons, in integers.
 
     In a step, a is the weighted sum of spikes and / cuts the fraction off:
@@ -126,29 +227,36 @@ class CubaLIF:
     offset: Array = field(default_factory=lambda: np.array(0.0))
 
     registers: ClassVar[tuple[str, ...]] = ("du", "dv", "vth", "bias_mant", "bias_exp", "v_init")
-
-    def __post_init__(self) -> None:
-        freeze_fields(self, np.int64, *self.registers)
-        freeze_fields(self, np.float64, "scale", "offset")
+    state_names: ClassVar[tuple[str, ...]] = ("u", "v")
+    parts: ClassVar[tuple[str, ...]] = ("keep_u", "keep_v")
+    Constants: ClassVar[type[Any]] = FixedConstants
 
     @property
-    def bias(self) -> Array:
-        """Amount that the bias adds to v per step, () or shape."""
-        return np.left_shift(self.bias_mant, self.bias_exp)
+    def function(self) -> str:
+        """Name of the step for files: the class, and its reset if not "zero"."""
+        return type(self).__name__ + ("" if self.reset == "zero" else self.reset.capitalize())
 
-    def constants(self) -> FixedConstants:
-        """The constants that a step reads, as int64 arrays."""
-        constants = self.constants_of(self.du, self.dv, self.vth, self.bias)
-        return FixedConstants(*(np.asarray(number) for number in constants))
+    @property
+    def threshold(self) -> Array:
+        """The threshold register."""
+        return self.vth
 
-    @staticmethod
-    def constants_of(du: Any, dv: Any, vth: Any, bias: Any) -> FixedConstants:
-        """The constants that a step reads, from anything that has + - and *."""
+    @property
+    def decays(self) -> Array:
+        """Both decay registers as one number."""
+        return joined(self.du + 1, self.dv)
+
+    @classmethod
+    def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> FixedConstants:
+        """The constants that a step reads."""
         return FixedConstants(
-            keep_u=UNITY - (du + 1), keep_v=UNITY - dv, bias=bias, threshold=vth * (1 << ALIGN_BITS)
+            keep_u=UNITY - (registers["du"] + 1),
+            keep_v=UNITY - registers["dv"],
+            bias=bias,
+            threshold=registers["vth"] * (1 << ALIGN_BITS),
         )
 
-    def step(self, ops: Any, state: tuple[Any, Any], a: Any, p: FixedConstants) -> FixedStep:
+    def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: FixedConstants) -> FixedStep:
         """One step; a is the weighted sum of the spikes that arrive."""
         u, v = state
         current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
@@ -158,6 +266,22 @@ class CubaLIF:
         spikes = v > p.threshold
         after = 0 if self.reset == "zero" else v - p.threshold
         return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
+
+    def fits_32_bits(self) -> bool:
+        """Whether no number of a step leaves 32 bits if the current does not."""
+        p, (lowest, highest) = self.constants(), BIAS_EXPONENTS
+        return bool(
+            np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
+            and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
+            and np.all(np.abs(p.bias) <= STATE_LIMIT)
+            and np.all((self.bias_exp >= lowest) & (self.bias_exp <= highest))
+            and np.all(np.abs(p.threshold) <= 2 * STATE_LIMIT)
+            and np.all(np.abs(self.v_init) <= STATE_LIMIT)
+        )
+
+    def step_back(self, v: Array) -> Array | None:
+        """The potential from which a step without input leads to v; None if nothing does."""
+        return undecay(v - self.bias, UNITY - self.dv)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +321,26 @@ class Synapse:
         return self.delay + (0 if self.late is None else int(self.late.max()))
 
 
+def joined(*decays: Array) -> Array:
+    """Decays of 0..4096 each as one number, to tell different combinations apart."""
+    total = np.zeros((), np.int64)
+    for decay in decays:
+        total = total * (UNITY << 1) + decay
+    return total
+
+
+def undecay(v: Array, keep: Array) -> Array | None:
+    """The number nearest to 0 of which a decay leaves v; None if it leaves v of none.
+
+    Args:
+        v: int64 potentials.
+        keep: Parts in 4096 that remain.
+    """
+    if np.any((keep == 0) & (v != 0)):
+        return None
+    return np.asarray(np.sign(v) * -(-np.abs(v) * UNITY // np.maximum(keep, 1)))
+
+
 def by_delay(synapse: Synapse) -> Iterator[tuple[Array | slice, Synapse]]:
     """A synapse split into several with one delay each; before each, the targets of that part.
 
@@ -220,4 +364,4 @@ def by_delay(synapse: Synapse) -> Iterator[tuple[Array | slice, Synapse]]:
         )
 
 
-POPULATIONS = (SpikeInput, AlwaysOn, CubaLIF)
+POPULATIONS = (SpikeInput, AlwaysOn, ChipNeuron)

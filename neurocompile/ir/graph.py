@@ -15,11 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from neurocompile.ir.arrays import same_fields
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.settings import Settings
 
-FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, CubaLIF, Synapse)
+FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, *CHIP_NEURONS, Synapse)
 Edge = tuple[str, str]
 
 
@@ -78,7 +79,7 @@ class Graph:
         """
         position = {name: i for i, name in enumerate(self.nodes)}
         onward: set[str] = set()  # nodes that lead to later neurons
-        pending = [name for name, _ in self.of(Neuron, CubaLIF)]
+        pending = [name for name, _ in self.of(Neuron, ChipNeuron)]
         while pending:
             name = pending.pop()
             earlier = {b for b in self.before(name) if position[b] < position[name]} - onward
@@ -90,7 +91,7 @@ class Graph:
             if not self.after(name)
             or (
                 name not in onward
-                and isinstance(node, (Neuron, CubaLIF))
+                and isinstance(node, (Neuron, ChipNeuron))
                 and _reached(name, self.after) <= _reached(name, self.before)
             )
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
@@ -85,8 +85,8 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
         steps: Steps of the network's own time.
 
     Returns:
-        Spikes (bool) of SpikeInput and CubaLIF populations and potentials after the reset of
-        CubaLIF populations, in the network's own time, each (steps, *shape).
+        Spikes (bool) of SpikeInput and ChipNeuron populations and potentials after the reset of
+        ChipNeuron populations, in the network's own time, each (steps, *shape).
     """
     depth = depths(graph)
     start = lead_in(graph)
@@ -103,15 +103,15 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
             queue[0] = shift(maps[name].sum(axis=1), graph.nodes[name].weight_exp)
     p: dict[str, Any] = {}
     states: dict[str, Any] = {}
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         p[name] = node.constants()
         for before in graph.before(name):
             if isinstance(graph.nodes[before], BiasInput):
                 written = inputs[before].astype(np.int64)
                 p[name] = p[name]._replace(bias=written << node.bias_exp)
-        states[name] = (np.zeros(node.shape, dtype=np.int64), start[name])
-    spikes: dict[str, list[Array]] = {n: [] for n, _ in graph.of(SpikeInput, CubaLIF)}
-    potentials: dict[str, list[Array]] = {n: [] for n, _ in graph.of(CubaLIF)}
+        states[name] = node.start(p[name], start[name], np.zeros(node.shape, dtype=np.int64))
+    spikes: dict[str, list[Array]] = {n: [] for n, _ in graph.of(SpikeInput, ChipNeuron)}
+    potentials: dict[str, list[Array]] = {n: [] for n, _ in graph.of(ChipNeuron)}
     for tick in range(steps + max(depth.values())):
         fired: dict[str, Array] = {}
         for name, node in graph.nodes.items():
@@ -129,7 +129,7 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
                 states[name] = after.state
                 fired[name] = after.out
                 if 0 <= t < steps:
-                    potentials[name].append(after.state[1])
+                    potentials[name].append(after.state[node.state_names.index("v")])
             if name in spikes and 0 <= t < steps:
                 spikes[name].append(fired[name].astype(bool))
         for name, queue in held.items():

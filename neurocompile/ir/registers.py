@@ -33,10 +33,15 @@ LARGEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
 MANTISSA_BITS = 13  # mantissa of a bias, signed
 MANTISSAS: Bounds = (-(1 << (MANTISSA_BITS - 1)), (1 << (MANTISSA_BITS - 1)) - 1)
 BIAS_EXPONENTS: Bounds = (0, 7)
-REGISTERS: dict[str, Bounds] = {  # fields of a CubaLIF
+SMALL_THRESHOLDS: Bounds = (0, (1 << 12) - 1)  # those of an adaptive neuron
+REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "du": (-1, KEEPS_NO_CURRENT),
     "dv": (0, UNITY),
+    "dtheta": (0, UNITY),
+    "dr": (0, UNITY),
     "vth": (0, LARGEST_THRESHOLD),
+    "theta_0": SMALL_THRESHOLDS,
+    "theta_step": SMALL_THRESHOLDS,
     "bias_mant": MANTISSAS,
     "bias_exp": BIAS_EXPONENTS,
     "v_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, Synapse
+from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.ops import NumpyOps
 from neurocompile.ir.registers import STATE_LIMIT, UNITY
@@ -87,7 +87,7 @@ def _refuse_fast_loop(
 
 
 def lead_in(graph: Graph) -> dict[str, Array]:
-    """The v at which each CubaLIF starts in chip time, so that v_init is exact at its step 1.
+    """The v at which each ChipNeuron starts in chip time, so that v_init is exact at its step 1.
 
     Returns:
         int64 arrays (*shape) by name of the population; v_init itself at depth 0.
@@ -104,14 +104,14 @@ def lead_in(graph: Graph) -> dict[str, Array]:
                 f"paths back to the layer make it start {depth[target]} steps late. Give each "
                 "synapse into it one more step of delay."
             )
-    return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(CubaLIF)}
+    return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(ChipNeuron)}
 
 
 def without_lead_in(graph: Graph) -> frozenset[str]:
     """Names of the layers whose bias and depth allow no start; `lead_in` says why."""
     names = set()
     depth = depths(graph)
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         try:
             _pre_image(name, node, depth[name])
         except DoesNotFit:
@@ -119,20 +119,19 @@ def without_lead_in(graph: Graph) -> frozenset[str]:
     return frozenset(names)
 
 
-def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
+def _pre_image(name: str, node: ChipNeuron, steps: int) -> Array:
     v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
-    bias = np.broadcast_to(node.bias, node.shape)
-    keep = np.broadcast_to(UNITY - node.dv, node.shape)
     v = v_init
     for step in range(steps):
-        w = v - bias
-        if np.any((keep == 0) & (w != 0)):
+        earlier = node.step_back(v)
+        if earlier is None:
+            bias = np.broadcast_to(node.bias, node.shape)
             raise DoesNotFit(
                 f"layer '{name}': a leak of {UNITY}/{UNITY} forgets its start, so v(0) = "
                 f"{_worst(v_init)} with bias {_worst(bias)} cannot be reached {steps - step} steps "
                 "deep in the network. Use v_leak = v_reset, or a longer tau_mem."
             )
-        v = np.sign(w) * -(-np.abs(w) * UNITY // np.maximum(keep, 1))
+        v = earlier
         if np.any(np.abs(v) >= STATE_LIMIT):
             raise DoesNotFit(
                 f"layer '{name}': starting {steps} steps early so that v(0) is exact needs "
@@ -143,11 +142,13 @@ def _pre_image(name: str, node: CubaLIF, steps: int) -> Array:
     return v
 
 
-def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
+def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int) -> None:
     """Simulate the input-free steps; they must not spike and must end at v_init."""
-    state = (np.zeros(node.shape, dtype=np.int64), v)
+    p = node.constants()
+    state = node.start(p, v, np.zeros(node.shape, dtype=np.int64))
+    at = node.state_names.index("v")
     for step in range(1, steps + 1):
-        after = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), node.constants())
+        after = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), p)
         state = after.state
         if np.any(after.out):
             raise DoesNotFit(
@@ -156,7 +157,7 @@ def _check_lead_in(name: str, node: CubaLIF, v: Array, steps: int) -> None:
                 "Train with v_leak and bias below the threshold: changed after training, they make "
                 "another network."
             )
-    if np.any(state[1] != node.v_init):
+    if np.any(state[at] != node.v_init):
         raise DoesNotFit(
             f"layer '{name}': no 24-bit start leads to v(0) = {_worst(node.v_init)} in {steps} "
             "steps. Use v_leak = v_reset, or a longer tau_mem."

@@ -18,7 +18,7 @@ from neurocompile.ir.checks import (
     expect,
     naming_layer,
 )
-from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, bias_of, size
 from neurocompile.ir.registers import (
@@ -43,7 +43,7 @@ def one_input(graph: Graph) -> None:
             f"the graph has {len(names)} inputs ({', '.join(names[:3]) or 'none'}), allowed is one "
             "SpikeInput or BiasInput."
         )
-    has_population = any(True for _ in graph.of(CubaLIF))
+    has_population = any(True for _ in graph.of(ChipNeuron))
     expect(has_population, "the graph has no population (CubaLIF) after its input. Add one.")
 
 
@@ -57,7 +57,7 @@ def inputs_have_no_source(graph: Graph) -> None:
 
 def populations_are_fed_by_synapses(graph: Graph) -> None:
     """Only weighted spikes and written biases reach a neuron."""
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         with naming_layer(name, node):
             for before in graph.before(name):
                 source = graph.nodes[before]
@@ -79,22 +79,22 @@ def synapses_join_two_populations(graph: Graph) -> None:
             )
             source, target = graph.nodes[before[0]], graph.nodes[after[0]]
             expect(
-                isinstance(source, POPULATIONS) and isinstance(target, CubaLIF),
+                isinstance(source, POPULATIONS) and isinstance(target, ChipNeuron),
                 f"it joins a {type(source).__name__} to a {type(target).__name__}, allowed is "
-                "SpikeInput, AlwaysOn or CubaLIF to CubaLIF.",
+                "SpikeInput, AlwaysOn or a neuron to a neuron.",
             )
 
 
 def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
     """The host writes the registers of one population; an always-on axon biases one."""
-    for kind, allowed in ((BiasInput, CubaLIF), (AlwaysOn, Synapse)):
+    for kind, allowed in ((BiasInput, ChipNeuron), (AlwaysOn, Synapse)):
         for name, node in graph.of(kind):
             with naming_layer(name, node):
                 after = [graph.nodes[n] for n in graph.after(name)]
                 expect(
                     len(after) == 1 and isinstance(after[0], allowed),
                     f"it leads to {', '.join(type(n).__name__ for n in after[:3]) or 'nothing'}, "
-                    f"allowed is one {allowed.__name__}.",
+                    f"allowed is one {'population' if allowed is ChipNeuron else 'Synapse'}.",
                 )
 
 
@@ -156,7 +156,7 @@ def exponents_and_delays_are_a_chips(graph: Graph) -> None:
 
 def registers_are_in_range(graph: Graph) -> None:
     """Every register of a population has one value or one per neuron, and holds it."""
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         with naming_layer(name, node):
             for what, values in arrays(node):
                 check_one_or_each(values, what, node.shape)

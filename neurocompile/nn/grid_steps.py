@@ -101,7 +101,8 @@ class PopulationSequence(torch.autograd.Function):
         samples = len(bias) if arriving is None else arriving.shape[1]
         shape = (steps, samples, *node.shape)
         sums = None if arriving is None else arriving.reshape(shape)
-        p = node.constants_of(_number(node.du), _number(node.dv), vth, bias)
+        registers = {"du": _number(node.du), "dv": _number(node.dv), "vth": vth}
+        p = node.constants_of(registers, bias)
         u = torch.zeros(shape[1:], dtype=torch.float64)
         state = (u, u + torch.from_numpy(node.v_init.astype("float64")))
         spikes, before = torch.empty(shape), torch.empty(shape)

@@ -13,7 +13,7 @@ import numpy as np
 
 from neurocompile.chip.record import Chip, Memory, Words
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths, longest_wait
@@ -34,7 +34,7 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
     """
     synapses = {name: _of_sources(synapse) for name, synapse in graph.of(Synapse)}
     axons = {name: int(np.count_nonzero(counts)) for name, counts in synapses.items()}
-    populations = dict(graph.of(CubaLIF))
+    populations = dict(graph.of(ChipNeuron))
     from_cores = [name for name in axons if graph.before(name)[0] in populations]
     need = {
         "neurons": sum(size(node.shape) for node in populations.values()),
@@ -42,10 +42,8 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
         "output_axons": sum(axons[name] for name in from_cores),
         "dendritic_accumulators": _accumulators(graph),
         "synapse_memory": _bits(graph, synapses, chip.memory),
-        "threshold_configurations": _different([node.vth for node in populations.values()]),
-        "neuron_configurations": _different(
-            [(node.du + 1) * (1 << 13) + node.dv for node in populations.values()]
-        ),
+        "threshold_configurations": _different([n.threshold for n in populations.values()]),
+        "neuron_configurations": _different([n.decays for n in populations.values()]),
     }
     limits = {resource: limit_of(chip, resource) for resource in need}
     return {r: -(-need[r] // limit) for r, limit in limits.items() if limit is not None}
@@ -72,7 +70,7 @@ def _bits(graph: Graph, synapses: Mapping[str, Array], memory: Memory | Words | 
 def _accumulators(graph: Graph) -> int:
     """Dendritic accumulators, as if no neuron shared a core with one whose spikes wait longer."""
     depth, total = depths(graph), 0
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         onto = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         wait = max((longest_wait(graph, depth, b) for b in onto), default=0)
         total += size(node.shape) * slots_for(wait)

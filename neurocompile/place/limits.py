@@ -22,7 +22,7 @@ import numpy as np
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.nodes import Shape
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.maps import Listed
@@ -98,7 +98,7 @@ class PopulationToPlace:
     def __init__(
         self,
         name: str,
-        population: CubaLIF,
+        population: ChipNeuron,
         shape: Shape,
         maps: list[tuple[str, Listed]],
         chip: Chip,
@@ -108,10 +108,9 @@ class PopulationToPlace:
         self.dense = any(format_of(onto.synapse) == "dense" for _, onto in maps)
         self.output_axons = np.zeros(shape, np.int64)
         self.earlier_axons = np.zeros(shape, np.int64)
-        decays = (population.du + 1) * (1 << 13) + population.dv  # dv needs 13 bits
         self._threshold, self._decay = (
             values if values.ndim == 0 else values.reshape(shape)
-            for values in (population.vth, decays)
+            for values in (population.threshold, population.decays)
         )
         self._stored: dict[tuple[tuple[Span, ...], int], list[Lists]] = {}
         self._limits = {r: limit_of(chip, r) for r in RESOURCES}

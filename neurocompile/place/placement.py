@@ -30,7 +30,7 @@ from neurocompile.chip.mesh import (
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Refusals
 from neurocompile.ir.arrays import Array, frozen
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths, longest_wait
@@ -68,7 +68,7 @@ def place(
             holds them; names every such layer.
     """
     maps = _maps(graph, chip)
-    layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(CubaLIF)]
+    layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(ChipNeuron)]
     while True:  # in a loop of synapses, until no core sends to more than it has output axons
         loads = _in_order(layers, packed(layers, objective))
         fans, core_of = _fans(graph, layers, loads, maps)
@@ -116,7 +116,7 @@ def _maps(graph: Graph, chip: Chip) -> dict[str, Listed]:
     depth = depths(graph)
     maps: dict[str, Listed] = {}
     refusals = Refusals()
-    for name, population in graph.of(CubaLIF):
+    for name, population in graph.of(ChipNeuron):
         before = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         shape = cut_shape(population.shape, [graph.nodes[b] for b in before])
         for synapse in before:

@@ -11,10 +11,29 @@ from neurocompile.chip.record import Chip
 from neurocompile.data.samples import Data
 from neurocompile.engines.resets import compare_resets
 from neurocompile.errors import DoesNotFit
-from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
 from neurocompile.ir.resets import other_reset, resetting
+
+
+def check_neurons(graph: Graph, chip: Chip) -> None:
+    """Refuse neurons of the FIXED vocabulary that the chip does not have.
+
+    Raises:
+        DoesNotFit: Names all such layers, their neurons and those of the chip.
+    """
+    allowed = chip.formats.neurons.value
+    refused: dict[str, list[str]] = {}
+    for name, node in graph.of(ChipNeuron):
+        if type(node).__name__ not in allowed:
+            refused.setdefault(type(node).__name__, []).append(f"'{name}'")
+    for kind, names in refused.items():
+        raise DoesNotFit(
+            f"layer{'s' if len(names) > 1 else ''} {', '.join(names)}: the neurons are {kind}, but "
+            f"{chip.name} has {', '.join(allowed)}. Choose a target with them (loihi2-sim), or "
+            "train the network with other neurons."
+        )
 
 
 def check_resets(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from neurocompile.data.samples import Data
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.terminal.words import number_of
 
@@ -33,7 +33,7 @@ def notes(graph: Graph) -> list[str]:
     said = [each.sentence for each in graph.settings.assumed if each.overrides]
     decoder, ends = graph.settings.decoder, graph.outputs()
     last = graph.nodes[ends[0]]
-    if decoder.kind in POTENTIALS and isinstance(last, CubaLIF) and not last.readout:
+    if decoder.kind in POTENTIALS and isinstance(last, ChipNeuron) and not last.readout:
         said.append(
             f"the decoder '{decoder.kind}' reads the potential of layer '{ends[0]}', which a spike "
             f"resets: {POTENTIALS[decoder.kind]}. Decoder('rate') reads its spikes per step."
@@ -62,7 +62,7 @@ def notes_on_run(
         said.append(f"a sample took {steps} steps, as was asked for; the model's own are {own}.")
     silent = [
         name
-        for name, node in graph.of(SpikeInput, CubaLIF)
+        for name, node in graph.of(SpikeInput, ChipNeuron)
         if not getattr(node, "readout", False) and spikes[name] == 0
     ]
     said += [_never_spiked(graph, name, len(data), steps, float_spikes) for name in silent]

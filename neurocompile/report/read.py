@@ -21,7 +21,7 @@ from neurocompile.energy.steps import Mode, Slowest
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import Schema, fault_in, open_to_more, read_json, schema
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed
 from neurocompile.place.utilisation import core_table
@@ -65,7 +65,7 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
         raise BadInput("report.json is of another placement")
     layers = [_row(LayerCounts, row) for row in report["layers"]]
     synapses = [_row(SynapseCounts, row) for row in report["synapses"]]
-    populations = [name for name, _ in placed.graph.of(SpikeInput, AlwaysOn, CubaLIF)]
+    populations = [name for name, _ in placed.graph.of(SpikeInput, AlwaysOn, ChipNeuron)]
     if [r.name for r in layers] != populations or [r.name for r in synapses] != [*placed.routes]:
         raise BadInput("report.json is of another network")
     samples = report["energy"]["samples"]

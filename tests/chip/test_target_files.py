@@ -101,6 +101,7 @@ def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
     assert {k: q.value for k, q in vars(ideal.formats).items()} == {
         **formats,
         "resets": ("zero", "subtract"),
+        "neurons": ("CubaLIF", "ATRLIF"),
     }
 
 
@@ -192,6 +193,7 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ('value = ["zero"]', 'value = ["half"]', ["formats.resets.value", "half"]),
         ("value = 24, unit", "value = 16, unit", ["state_bits.value: 16", "Allowed: 24"]),
         ("value = 17, unit", "value = 20, unit", ["threshold_bits.value: 20", "1 to 17"]),
+        ('value = ["CubaLIF"]', 'value = ["Izhi"]', ["formats.neurons.value", "CubaLIF, ATRLIF"]),
         ('value = ["zero"]', "value = 3", ["formats.resets.value", "list of names"]),
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
@@ -250,11 +252,16 @@ def test_a_format_that_the_compiler_does_not_have_is_refused_and_never_compiled_
 
 def test_no_number_of_the_formats_is_read_and_then_neither_obeyed_nor_refused():
     # spikes that carry integers are a chip's ability that this compiler leaves unused
-    assert {field.name for field in fields(Formats)} == {*STEP_ALLOWS, "resets", "graded_spikes"}
+    assert {field.name for field in fields(Formats)} == {
+        *STEP_ALLOWS,
+        "resets",
+        "neurons",
+        "graded_spikes",
+    }
     wide = {name for name, (low, high) in STEP_ALLOWS.items() if low != high}
     obey = [path for folder in ("quantize", "place") for path in (PACKAGE / folder).glob("*.py")]
     source = "".join(path.read_text() for path in obey)
-    assert all(f"formats.{name}.value" in source for name in [*wide, "resets"])
+    assert all(f"formats.{name}.value" in source for name in [*wide, "resets", "neurons"])
 
 
 def test_a_message_names_the_line(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, LOIHI, SMALL, counted, dense, neurons
 
-from neurocompile.energy import estimate
+from neurocompile.energy import estimate, step_events
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.steps import StepWork
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, SpikeInput, Synapse
@@ -127,3 +127,20 @@ def test_the_first_spike_of_an_axon_that_is_a_step_ahead_waits_for_the_first_ste
     assert seconds(by["reset", "boyle2025"]) == pytest.approx((3 * 19.8 + 6) * 1e-9)
     assert by["reset", "boyle2025"].steps.sum() == 3
     assert seconds(by["pipelined", "boyle2025"]) == pytest.approx(3 * 19.8e-9)
+
+
+def test_events_are_the_same_with_numba_and_without():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 4, 9)
+    first = np.concatenate([[0], np.cumsum(lengths)])
+    counter = rng.integers(0, 5, first[-1]).astype(np.int32)
+    number = rng.integers(1, 100, first[-1])
+    fired = (rng.random((3, 6, 9)) < 0.4).astype(np.uint8)
+    by_hand = np.zeros((3, 8, 5), np.int64)
+    for sample, step, neuron in np.argwhere(fired):
+        for entry in range(first[neuron], first[neuron + 1]):
+            by_hand[sample, step + 2, counter[entry]] += number[entry]
+    for add in (step_events.by_numpy, step_events.compiled()):
+        counters = np.zeros_like(by_hand)
+        add(fired, 2, first, counter, number, counters)
+        np.testing.assert_array_equal(counters, by_hand)

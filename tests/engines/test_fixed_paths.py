@@ -224,12 +224,14 @@ def test_a_generated_step_is_the_step_it_was_made_from(wide, keep, reset):
     constants = p.constants()
     expected = p.step(NumpyOps(), (u, v), a, constants)
     kind = {0: "none", 4096: "all"}.get(keep, "same" if keep % 2 else "some")
-    run = step_source.step_function(step_source.Variant(reset, wide, kind, kind, True))
+    run = step_source.step_function(
+        step_source.Variant(CubaLIF, (("reset", reset),), wide, (kind, kind), True)
+    )
     registers = [np.full(n, c, number) for c in constants]
     state = u.astype(number)[None], v.astype(number)[None]
     fired, spikes = np.zeros((1, 1, n), np.uint8), np.zeros(n, np.int32)
     empty = np.empty((0, 0, 0), np.int32)
-    _, saturated, wrapped, stopped, _ = run(
+    _, saturated, wrapped, stopped, _, _ = run(
         a.astype(np.int32)[None, None], 0, 0, 0, 0, *state, registers[0], registers[1],
         registers[2][None], registers[3], fired, spikes, empty, empty.astype(np.uint8), 3 << 23,
     )  # fmt: skip

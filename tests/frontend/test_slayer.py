@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import random_slayer
 import torch
-from random_slayer import Blocks, cuba
+from random_slayer import Blocks, alif, cuba
 from torch import nn
 
 import neurocompile as nc
@@ -41,7 +41,8 @@ def test_ten_random_networks_give_slayers_spikes():
         assert found.wrong == [], seed
         kinds |= found.kinds
         spikes += found.spikes
-    assert kinds >= {"Dense", "Conv", "Pool", "Flatten", "Recurrent", "Input"}
+    both = {f"{kind}.{block}" for kind in ("cuba", "alif") for block in ("Dense", "Recurrent")}
+    assert kinds >= {*both, "cuba.Conv", "cuba.Pool", "cuba.Flatten", "cuba.Input"}
     assert spikes > 2000
 
 
@@ -163,6 +164,14 @@ class Skipped(Blocks):
 def test_what_is_no_chain_of_spiking_blocks_is_refused_by_name(made, words):
     with pytest.raises(Unsupported, match=words):
         read(made(), 4)
+
+
+def test_an_adaptive_block_keeps_its_own_registers():
+    params = {**neuron(), "threshold_step": 0.5, "threshold_decay": 0.25, "refractory_decay": 0.5}
+    node = read(Blocks(alif.Dense(params, 4, 3)), 4).nodes["blocks.0"]
+    plain = read(Blocks(cuba.Dense(neuron(), 4, 3)), 4).nodes["blocks.0"]
+    assert (int(node.dtheta), int(node.dr), int(node.theta_step)) == (1024, 2048, 32)  # 64 a unit
+    assert (node.theta_0, node.du, node.dv) == (plain.vth, plain.du, plain.dv)
 
 
 def test_blocks_of_other_neurons_are_refused_by_name():

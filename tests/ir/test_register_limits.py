@@ -15,7 +15,11 @@ def test_a_register_holds_what_its_bits_hold():
     assert REGISTERS == {
         "du": (-1, 4095),  # 12 bits, one less than the decay
         "dv": (0, 4096),
+        "dtheta": (0, 4096),
+        "dr": (0, 4096),
         "vth": (0, 131071),  # 17 bits
+        "theta_0": (0, 4095),  # 12 bits
+        "theta_step": (0, 4095),
         "bias_mant": (-4096, 4095),  # 13 bits, signed
         "bias_exp": (0, 7),
         "v_init": (-8388607, 8388607),  # 24 bits, the lowest left out

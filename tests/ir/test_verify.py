@@ -306,7 +306,7 @@ def test_a_float_graph_stands_behind_one_input(nodes, edges, words):
         ),
         (
             Graph({**written().nodes, "idle": population()}, (("in", "pop"), ("in", "idle"))),
-            "layer 'in' (BiasInput): it leads to CubaLIF, CubaLIF, allowed is one CubaLIF",
+            "layer 'in' (BiasInput): it leads to CubaLIF, CubaLIF, allowed is one population",
         ),
         (
             Graph({"on": AlwaysOn(), **fixed().nodes}, fixed().edges),

@@ -3,11 +3,12 @@
 In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
 `fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
-`joined_float_graph` have loops, paths of unequal length, joins and delays.
+`joined_float_graph` have loops, paths of unequal length, joins and delays; `adaptive_graph` has
+neurons of Loihi 2.
 """
 
 import numpy as np
-from random_parts import float_map, integer_weights, neuron, population, settings, synapse
+from random_parts import adaptive, float_map, integer_weights, neuron, population, settings, synapse
 
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -190,6 +191,31 @@ def _joining(rng, source, target, delays=(0,)):
     return _bounded(Synapse(op, in_shape, out, int(rng.integers(-3, 6)), bits, delay))
 
 
+def adaptive_graph(seed):
+    """Adaptive neurons, some in a loop, before adaptive or plain ones; some with written biases."""
+    rng = np.random.default_rng(seed)
+    before, middle, last = ((int(n),) for n in rng.integers(1, 9, 3))
+    plain = population(rng, last)
+    plain = CubaLIF(**{**vars(plain), "bias_mant": 0, "v_init": 0, "readout": False})
+    written = rng.random() < 0.3
+    nodes = {"in": BiasInput(middle, middle, 40.0) if written else SpikeInput(before)}
+    links = [] if written else [("in", before, "a", middle, 0)]
+    nodes |= {"a": adaptive(rng, middle), "b": adaptive(rng, last) if rng.random() < 0.6 else plain}
+    links.append(("a", middle, "b", last, 0))
+    if rng.random() < 0.4:
+        links.append(("a", middle, "a", middle, 1))
+    edges = [("in", "a")] if written else []
+    for source, wide, target, narrow, delay in links:
+        values, bits = integer_weights(rng)
+        weight = Linear(values(*narrow, *wide))
+        name, exponent = f"{source}_{target}", int(rng.integers(-2, 3))
+        nodes[name] = Synapse(weight, wide, narrow, exponent, bits, delay)
+        edges += [(source, name), (name, target)]
+    order = ["in", "in_a", "a", "a_a", "a_b", "b"]
+    ordered = {name: nodes[name] for name in order if name in nodes}
+    return Graph(ordered, tuple(edges), settings(rng))
+
+
 def fixed_input(graph, seed, n=3, steps=25):
     """Input by node: spikes, or bias mantissas of a sample."""
     rng = np.random.default_rng(seed)
@@ -255,4 +281,4 @@ def joined_float_graph(seed):
     return Graph(nodes, tuple(edges), settings(rng))
 
 
-MAKERS = (fixed_graph, looped_fixed_graph, float_graph, joined_float_graph)
+MAKERS = (fixed_graph, looped_fixed_graph, adaptive_graph, float_graph, joined_float_graph)

@@ -4,6 +4,7 @@ In:  a generator of random numbers, and the shape that a part takes.
 Out: a sound part; over some tens of draws every parameter occurs.
 """
 
+from neurocompile.ir.chip_neurons import ATRLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
 from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
@@ -106,6 +107,29 @@ def population(rng, shape):
         readout=bool(rng.random() < 0.2),
         scale=rng.normal(size=() if rng.random() < 0.5 else shape),
         offset=rng.normal(),
+    )
+
+
+def adaptive(rng, shape):
+    """An adaptive population that starts at 0, with a value per layer or per neuron each."""
+
+    def register(low, high):
+        return rng.integers(low, high, shape if rng.random() < 0.4 else ())
+
+    def decay():
+        return rng.choice([0, 4096]) if rng.random() < 0.2 else register(0, 1500)
+
+    return ATRLIF(
+        shape,
+        du=decay() - 1,
+        dv=decay(),
+        dtheta=decay(),
+        dr=decay(),
+        theta_0=register(0, 400),
+        theta_step=rng.integers(0, 100),  # Lava's process has one per population
+        bias_mant=register(-20, 60),
+        bias_exp=register(0, 5),
+        v_init=0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Random networks of lava-dl's CUBA blocks over every block that has a rule.
+"""Random networks of lava-dl's CUBA and ALIF blocks over every block that has a rule.
 
 In:  a seed.
 Out: a model, and spikes (steps, *shape) to run it on.
@@ -15,7 +15,7 @@ from torch import nn
 
 # slayer imports OpenCV and torchvision for a part of it that no block uses.
 sys.modules.setdefault("lava.lib.dl.slayer.object_detection", types.ModuleType("not_installed"))
-from lava.lib.dl.slayer.block import cuba  # noqa: E402
+from lava.lib.dl.slayer.block import alif, cuba  # noqa: E402
 
 from neurocompile.data.inputs import Encoded  # noqa: E402
 from neurocompile.engines import fixed  # noqa: E402
@@ -49,6 +49,17 @@ class Maker:
     def odds(self, chance):
         return bool(self.rng.random() < chance)
 
+    def family(self):
+        """The blocks of one kind of neuron, and a function that draws its parameters."""
+        if self.odds(0.7):
+            return cuba, self.neuron
+        return alif, lambda image=False: {
+            **self.neuron(image),
+            "threshold_step": float(self.rng.uniform(0, 0.6)),
+            "threshold_decay": float(self.rng.uniform(0, 0.6)),
+            "refractory_decay": float(self.rng.uniform(0.05, 1.0)),
+        }
+
     def neuron(self, image=False):
         own = self.odds(0.3) and not image  # a decay for each neuron: slayer fails on images
         return {
@@ -73,25 +84,25 @@ class Maker:
         if image:
             for _ in range(int(self.rng.integers(1, 3))):
                 kernel, options = int(self.rng.choice([1, 3])), self.options(delay=False)
+                kind, neuron = self.family()
                 blocks.append(
-                    cuba.Conv(
-                        self.neuron(True), shape[0], 3, kernel, padding=kernel // 2, **options
-                    )
+                    kind.Conv(neuron(True), shape[0], 3, kernel, padding=kernel // 2, **options)
                 )
                 shape = (3, *shape[1:])
                 if self.odds(0.5):
-                    blocks.append(
-                        cuba.Pool(self.neuron(True), 2, weight_scale=float(self.rng.uniform(1, 3)))
-                    )
+                    kind, neuron = self.family()
+                    scale = float(self.rng.uniform(1, 3))
+                    blocks.append(kind.Pool(neuron(True), 2, weight_scale=scale))
                     shape = (3, shape[1] // 2, shape[2] // 2)
             blocks.append(cuba.Flatten())
             shape = (int(np.prod(shape)),)
         for _ in range(int(self.rng.integers(1, 4))):
-            kind, rows = cuba.Dense, int(self.rng.integers(4, 10))
+            family, neuron = self.family()
+            kind, rows = family.Dense, int(self.rng.integers(4, 10))
             options = self.options()
             if self.odds(0.3):
-                kind, options["weight_norm"] = cuba.Recurrent, False
-            blocks.append(kind(self.neuron(), *shape, rows, **options))
+                kind, options["weight_norm"] = family.Recurrent, False
+            blocks.append(kind(neuron(), *shape, rows, **options))
             shape = (rows,)
         spikes = self.rng.random((STEPS, *given)) < self.rng.uniform(0.2, 0.7)
         model = Blocks(*blocks)
@@ -113,9 +124,11 @@ def make(seed):
 def rest(model):
     """Let the neurons of recurrent blocks, which keep their state, forget it."""
     for module in model.modules():
-        for name in ("current_state", "voltage_state", "spike_state"):
+        for name in ("current_state", "voltage_state", "spike_state", "refractory_state"):
             if name in module._buffers:
                 module._buffers[name] = torch.zeros(1)
+        if "threshold_state" in module._buffers:
+            module._buffers["threshold_state"] = torch.tensor([module.threshold])
 
 
 def spikes_of(model, x):
@@ -150,4 +163,9 @@ def compared(seed):
         differ = int(np.sum(ours != (out > 0)))
         wrong += [f"{differ} spikes of {name}"] if differ else []
         spikes, places = spikes + int((out > 0).sum()), places + out.size
-    return Agreement(wrong, spikes, places, {type(m).__name__ for m in model.modules()})
+    return Agreement(
+        wrong,
+        spikes,
+        places,
+        {f"{type(m).__module__.rpartition('.')[2]}.{type(m).__name__}" for m in model.modules()},
+    )

@@ -26,7 +26,7 @@ from neurocompile.engines.progress import Progress
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.engines.score import Score, wanted
 from neurocompile.errors import BadInput, NotInstalled
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.place.placement import place
 
@@ -107,7 +107,7 @@ def measure(
     placed = place(graph, subject.chip, subject.target.fewest_of)
     counts = count(placed, activity, samples, stimulus.steps)
     models = {m.name: m.total_j for m in estimate(counts, placed, subject.chip).models}
-    spikes = {n: int(activity[n].spikes.sum()) for n, _ in graph.of(SpikeInput, CubaLIF)}
+    spikes = {n: int(activity[n].spikes.sum()) for n, _ in graph.of(SpikeInput, ChipNeuron)}
     metrics: dict[str, float | int | None] = {
         "reconstruction_error": score.mse,
         "accuracy": score.accuracy,

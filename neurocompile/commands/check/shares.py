@@ -14,7 +14,7 @@ from typing import Any
 from neurocompile.commands.check.digests import describe
 from neurocompile.errors import BadInput, NeurocompileError
 from neurocompile.formats.load_onnx import load_onnx
-from neurocompile.ir.fixed import AlwaysOn, CubaLIF
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.verify import verify
 
@@ -51,7 +51,7 @@ def shares(
     """
     errors: dict[str, float | None] = {}
     for name in populations(now, changed):
-        if not isinstance(old.nodes.get(name), CubaLIF):
+        if not isinstance(old.nodes.get(name), ChipNeuron):
             continue
         try:
             errors[name] = error_of(verify(_mixed(old, now, name), "fixed"))
@@ -63,7 +63,7 @@ def shares(
 def populations(graph: Graph, changed: Iterable[str]) -> list[str]:
     """The populations that nodes belong to, in the order of the graph."""
     names = set(changed)
-    return [name for name, _ in graph.of(CubaLIF) if names & _group(graph, name)]
+    return [name for name, _ in graph.of(ChipNeuron) if names & _group(graph, name)]
 
 
 def _group(graph: Graph, name: str) -> set[str]:

@@ -21,7 +21,7 @@ from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
 from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
 
@@ -38,7 +38,7 @@ class Departures:
         self.graph = graph
         self.incoming = incoming
         self.steps = steps
-        shape = {name: node.shape for name, node in graph.of(CubaLIF)}
+        shape = {name: node.shape for name, node in graph.of(ChipNeuron)}
         spiking = {n: s for n, s in shape.items() if incoming[n].neuron.spiking}
         self.chip = Apart(shape, steps)
         self.alone = Apart(spiking, steps)

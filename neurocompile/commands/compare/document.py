@@ -18,7 +18,7 @@ from neurocompile.commands.compare.departures import BURSTING_RATE, Departures, 
 from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation
 from neurocompile.commands.compare.sentences import CAUSES, summary
 from neurocompile.engines.score import Score
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
@@ -57,7 +57,7 @@ def document(
         scores: Score of each run over all samples, the float network's under "float".
         parted: The first spike that differs, or None.
     """
-    layers = [_layer(n, kinds[n], exact[n], chip[n], departures) for n, _ in graph.of(CubaLIF)]
+    layers = [_layer(n, kinds[n], exact[n], chip[n], departures) for n, _ in graph.of(ChipNeuron)]
     names = [row["name"] for row in layers]
     runs = {**departures.runs, "fixed": departures.chip}
     first = None if parted is None else _first(graph, names, parted)

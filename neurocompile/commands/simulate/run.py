@@ -34,7 +34,7 @@ from neurocompile.engines.score import Score, wanted
 from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.formats.load_onnx import load_onnx
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.report.notes import notes, notes_on_run
@@ -151,7 +151,7 @@ class Totals:
     """Spikes, saturations and wraps of every layer, over all samples."""
 
     def __init__(self, graph: Graph) -> None:
-        self.neurons = {n: size(node.shape) for n, node in graph.of(SpikeInput, CubaLIF)}
+        self.neurons = {n: size(node.shape) for n, node in graph.of(SpikeInput, ChipNeuron)}
         self.spikes = dict.fromkeys(self.neurons, 0)
         self.saturations: dict[str, int] = {}
         self.wraps: dict[str, int] = {}

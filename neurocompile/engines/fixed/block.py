@@ -19,10 +19,10 @@ import numpy as np
 from neurocompile.engines.fixed.dense import Dense
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
-from neurocompile.engines.fixed.result import beyond_one_wrap
+from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
@@ -71,14 +71,14 @@ class State:
     Attributes:
         first: Number of the first sample.
         fired: By population, (samples, history + chunk, n) uint8 spikes, history before the chunk.
-        uv: By CubaLIF, u and v, (samples, n) each, changed by every step.
-        bias: By CubaLIF, (1 or samples, n) biases.
+        states: By population, its states, (samples, n) each, changed by every step.
+        bias: By population, (1 or samples, n) biases.
         sums: Activity so far, by population.
     """
 
     first: int
     fired: Mapping[str, Array]
-    uv: Mapping[str, tuple[Array, Array]]
+    states: Mapping[str, tuple[Array, ...]]
     bias: Mapping[str, Array]
     sums: Mapping[str, ActivitySums]
 
@@ -123,22 +123,22 @@ class SampleBlock:
 
     def _start(self, first: int, last: int, chunk: int) -> State:
         samples = last - first
-        fired, uv, bias = {}, {}, {}
+        fired, states, bias = {}, {}, {}
         for name, place in self.plan.order.items():
             always = isinstance(self.graph.nodes[name], AlwaysOn)
             shape = (samples, self.plan.history[name] + chunk, len(place))
             fired[name] = self.scratch.take(f"fired {name}", shape, np.uint8)
             fired[name][:, : shape[1] if always else self.plan.history[name]] = always
         for name, ready in self.plan.populations.items():
-            v = np.tile(ready.v_init, (samples, 1))
-            uv[name] = (np.zeros_like(v), v)
+            starts = ready.kind.start(ready.p, ready.v_init, np.zeros_like(ready.v_init))
+            states[name] = tuple(np.tile(start, (samples, 1)) for start in starts)
             bias[name] = ready.p.bias[None]
             if ready.written:
                 written = self.inputs[ready.written][first:last].reshape(samples, -1)
                 mantissas = written[:, self.plan.order[name]].astype(np.int64)
                 bias[name] = (mantissas << ready.bias_exp).astype(ready.number)
         sums = {name: ActivitySums(len(place)) for name, place in self.plan.order.items()}
-        return State(first, fired, uv, bias, sums)
+        return State(first, fired, states, bias, sums)
 
     def _pass(self, state: State, name: str, done: int, begin: int, count: int) -> None:
         """Take a population through the steps [begin, begin + count) of the chunk."""
@@ -151,7 +151,7 @@ class SampleBlock:
         if isinstance(node, SpikeInput):
             rows = self.inputs[name][here, then].reshape(samples, count, -1)
             take(rows, fired, now.start, state.sums[name].spikes)
-        elif isinstance(node, CubaLIF):
+        elif isinstance(node, ChipNeuron):
             self._neurons(state, name, done, begin, count)
             if name in self.recording.spikes:
                 recorded = self.recording.spikes[name].reshape(-1, self.steps, len(place))
@@ -174,16 +174,16 @@ class SampleBlock:
             membrane = np.empty((0, 0, 0), dtype=np.int32)
             if name in self.recording.membrane:
                 membrane = self.scratch.take("membrane", total.shape, np.int32)
-            u, v = state.uv[name]
             bias = state.bias[name]
-            *counted, stopped, current = ready.advance(
+            constants = ready.p._replace(bias=bias[part] if ready.written else bias)
+            *counted, stopped, current, most = ready.advance(
                 total, left, right, self.plan.history[name] + begin, done + begin,
-                u[part], v[part], ready.p.keep_u, ready.p.keep_v,
-                bias[part] if ready.written else bias, ready.p.threshold,
+                *(each[part] for each in state.states[name]), *constants,
                 state.fired[name][part], spikes, membrane, reached, CURRENT_WRAP_LIMIT,
             )  # fmt: skip
-            if stopped:
+            if stopped and current >= CURRENT_WRAP_LIMIT:
                 raise beyond_one_wrap(name, stopped, current)
+            refuse_beyond(name, stopped, [most])
             sums = state.sums[name]
             sums.updated += counted[0] if reached.size else total.size
             sums.saturations += counted[1]

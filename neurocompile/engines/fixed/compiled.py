@@ -22,7 +22,7 @@ from neurocompile.engines.fixed.result import FixedRun, readout_spiked, spikes_i
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 
 ROWS = 256  # samples x steps of a block: matrix products with fewer rows are slower
@@ -42,13 +42,13 @@ def run_compiled(
     plan = plan_of(graph)
     shape = (encoded.samples, encoded.steps)
     fired: dict[str, Array] = {}
-    for name, node in graph.of(SpikeInput, CubaLIF):
+    for name, node in graph.of(SpikeInput, ChipNeuron):
         if spikes is None or name in spikes:
-            own = isinstance(node, CubaLIF)
+            own = isinstance(node, ChipNeuron)
             fired[name] = np.empty((*shape, *node.shape), np.uint8) if own else inputs[name]
     potentials = {
         name: np.empty((*shape, *node.shape), np.int32)
-        for name, node in graph.of(CubaLIF)
+        for name, node in graph.of(ChipNeuron)
         if membrane is None or name in membrane
     }
     sums = {name: ActivitySums(len(place)) for name, place in plan.order.items()}
@@ -60,14 +60,14 @@ def run_compiled(
             for name, of_block in block_sums.items():
                 sums[name].add(of_block)
     activity = {name: _activity(plan, name, node, sums[name]) for name, node in _counted(graph)}
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         if node.readout and (times := int(activity[name].spikes.sum())):
             raise readout_spiked(name, times)
     return FixedRun(Recording(fired, potentials), activity)
 
 
 def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:
-    return graph.of(SpikeInput, CubaLIF)
+    return graph.of(SpikeInput, ChipNeuron)
 
 
 def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:

@@ -24,8 +24,7 @@ from neurocompile.ir.fixed import (
     POPULATIONS,
     AlwaysOn,
     BiasInput,
-    CubaLIF,
-    FixedConstants,
+    ChipNeuron,
     Synapse,
     by_delay,
 )
@@ -33,7 +32,8 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group
-from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
+from neurocompile.ir.schema import fields_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,8 @@ class Population:
     Attributes:
         links: Incoming synapses.
         written: Name of the BiasInput before it, or "".
-        p: Registers, (n,) each.
+        kind: Class of the neurons.
+        p: Constants of a step, (n,) each.
         bias_exp: (n,) int64, exponents of written biases.
         v_init: (n,) potentials at the start of a sample.
         number: Type of state and registers.
@@ -77,7 +78,8 @@ class Population:
 
     links: tuple[Link, ...]
     written: str
-    p: FixedConstants
+    kind: type[ChipNeuron]
+    p: Any
     bias_exp: Array
     v_init: Array
     number: Any
@@ -98,7 +100,7 @@ class FixedPlan:
         parts: Populations in order; those of a loop together.
         order: By population, the C index of the neuron at each position of the engine's order.
         history: By population, the longest delay of a synapse that starts there.
-        populations: CubaLIF populations by name.
+        populations: Populations of neurons by name.
     """
 
     parts: tuple[Group, ...]
@@ -118,7 +120,7 @@ def plan_of(graph: Graph) -> FixedPlan:
             name: max((_longest(graph, s) for s in graph.after(name)), default=0) for name in order
         }
         plan = FixedPlan(tuple(schedule(graph)), order, history)
-        for name, node in graph.of(CubaLIF):
+        for name, node in graph.of(ChipNeuron):
             plan.populations[name] = _population(graph, name, node, order)
         _plans[graph] = plan
     return _plans[graph]
@@ -130,7 +132,7 @@ def _order(graph: Graph, name: str, node: Any) -> Array:
     Input stays in C order: reordering it would cost more than it gains.
     """
     around = [(before, "out_shape") for before in graph.before(name)]
-    if isinstance(node, CubaLIF):
+    if isinstance(node, ChipNeuron):
         around += [(after, "in_shape") for after in graph.after(name)]
     for synapse, side in around:
         neighbour = graph.nodes[synapse]
@@ -146,7 +148,7 @@ def _longest(graph: Graph, synapse: str) -> int:
     return 0 if always else int(graph.nodes[synapse].longest_delay)
 
 
-def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array]) -> Population:
+def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Array]) -> Population:
     links, written, bound = [], "", 0
     for before in graph.before(name):
         synapse = graph.nodes[before]
@@ -182,37 +184,25 @@ def _population(graph: Graph, name: str, node: CubaLIF, order: dict[str, Array])
 
     constants = node.constants()
     reach = (bound << ALIGN_BITS) + (STATE_LIMIT if np.any(constants.keep_u) else 0)
-    narrow = reach < 1 << 31 and _registers_fit(node, constants)
+    narrow = reach < 1 << 31 and node.fits_32_bits()
     number = np.int32 if narrow else np.int64
     variant = Variant(
-        node.reset,
+        type(node),
+        tuple((f.name, getattr(node, f.name)) for f in fields_of(type(node)) if f.holds == "word"),
         not narrow,
-        _kind(constants.keep_u),
-        _kind(constants.keep_v),
+        tuple(_kind(getattr(constants, part)) for part in node.parts),
         reach >= STATE_LIMIT,
     )
     return Population(
         tuple(links),
         written,
-        FixedConstants(*(ordered(c, number) for c in constants)),
+        type(node),
+        node.Constants(*(ordered(c, number) for c in constants)),
         ordered(node.bias_exp, np.int64),
         ordered(node.v_init, number),
         number,
         variant,
         np.int32 if bound < 1 << 31 else np.int64,
-    )
-
-
-def _registers_fit(node: CubaLIF, p: FixedConstants) -> bool:
-    """Whether a step with these registers stays in 32 bits if the current does."""
-    lowest, highest = BIAS_EXPONENTS
-    return bool(
-        np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
-        and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
-        and np.all(np.abs(p.bias) <= STATE_LIMIT)
-        and np.all((node.bias_exp >= lowest) & (node.bias_exp <= highest))
-        and np.all(np.abs(p.threshold) <= 2 * STATE_LIMIT)
-        and np.all(np.abs(node.v_init) <= STATE_LIMIT)
     )
 
 

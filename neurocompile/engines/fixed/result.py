@@ -6,6 +6,7 @@ Out: a FixedRun; the populations in an order in which a batch can pass through t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.order import Group, components
-from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
+from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
 EXACT_FLOAT32 = 1 << 24  # float32 holds every integer up to this
 
@@ -33,7 +34,7 @@ class FixedRun:
 
     Attributes:
         recording: Spikes and potentials of the requested layers.
-        activity: Activity by SpikeInput and CubaLIF population, summed over samples and steps.
+        activity: Activity by population, summed over samples and steps.
     """
 
     recording: Recording
@@ -76,6 +77,22 @@ def beyond_one_wrap(name: str, step: int, current: int) -> DoesNotFit:
         f"wrap, but one wrap brings only currents up to {CURRENT_WRAP_LIMIT - 1} back into "
         "range. Lower the weights or the exponent of the synapses before this layer."
     )
+
+
+def refuse_beyond(name: str, step: int, largest: Sequence[float]) -> None:
+    """Raise DoesNotFit if a state that nothing clips leaves 24 bits.
+
+    Args:
+        name, step: Layer, and step of the network's own time.
+        largest: Largest size of each such state.
+    """
+    worst = max(largest, default=0)
+    if worst >= STATE_LIMIT:
+        raise DoesNotFit(
+            f"layer '{name}', step {step}: a state that the chip does not clip reaches "
+            f"{int(worst)}, but its register holds up to {STATE_LIMIT - 1}. Lower the threshold "
+            "and its step, or let them decay faster."
+        )
 
 
 def readout_spiked(name: str, times: int) -> DoesNotFit:

@@ -1,6 +1,6 @@
-"""Generate the loop over neurons by replaying the step of `ir.fixed.CubaLIF` with symbols.
+"""Generate the loop over neurons by replaying the step of a `ir.fixed.ChipNeuron` with symbols.
 
-In:  the step itself, and which of its registers are trivial.
+In:  the step itself, and which of its constants are trivial.
 Out: a compiled function that takes a block of samples through its steps.
 The step is not written here: its `+ - * >` and the operations of `ir.ops.Ops` append lines of
 Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text is in the user's cache
@@ -23,48 +23,48 @@ import numpy as np
 from neurocompile.engines.fixed import loops
 from neurocompile.errors import BadInput
 from neurocompile.formats.whole import write_file
-from neurocompile.ir.fixed import CubaLIF, FixedConstants
+from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.ops import decayed, wrap_once
-from neurocompile.ir.registers import DECAY_BITS, UNITY
+from neurocompile.ir.registers import DECAY_BITS, STATE_LIMIT, UNITY
 
 TRIVIAL = {"none": 0, "all": UNITY}
 LOW_BITS = UNITY - 1
 
 FRAME = '''
-def advance(a, left, right, begin, start, u, v, keep_u, keep_v, bias, threshold,
+def advance(a, left, right, begin, start, {states}, {constants},
             fired, spikes, membrane, reached, limit):
-    """Updated, saturations, wraps, 1 + the step that went beyond the limit or 0, its current."""
+    """Updated, saturations, wraps, 1 + the step that went beyond a limit or 0, current, state."""
     samples, steps, neurons = a.shape
     updated, saturations, wraps = 0, 0, 0
-    every_keep_u, every_keep_v = keep_u[0], keep_v[0]
+{every}
     for sample in range(samples):
-        us, vs, bs = u[sample], v[sample], bias[min(sample, len(bias) - 1)]
+        biases = bias[min(sample, len(bias) - 1)]
+{rows}
         for step in range(steps):
             row = a[sample, step]
             out = fired[sample, begin + step]
             if reached.size:
                 touched = reached[sample, step]
                 for j in range(neurons):
-                    updated += (bs[j] != 0) | (us[j] != 0) | (vs[j] != 0) | (touched[j] != 0)
-            saturated, wrapped, peak = I(0), I(0), I(0)
+                    updated += {moving} | (touched[j] != 0)
+            saturated, wrapped, peak, most = I(0), I(0), I(0), I(0)
             for j in range(neurons):
                 x = I(I(I(row[j]) << left) >> right)
 {body}
-                us[j] = {u}
-                vs[j] = {v}
+{after}
                 out[j] = {out}
                 spikes[j] += {out}
                 saturated = I(saturated + ({potential} != {clipped}))
 {watch}
             saturations += saturated
             wraps += wrapped
-            if peak >= limit:
-                return updated, saturations, wraps, start + step + 1, peak
+            if peak >= limit or most >= {most}:
+                return updated, saturations, wraps, start + step + 1, peak, most
             if membrane.size:
-                membrane[sample, step] = vs
-    return updated, saturations, wraps, 0, 0
+                membrane[sample, step] = v_row
+    return updated, saturations, wraps, 0, 0, 0
 '''
-WATCH = """                wrapped = I(wrapped + ({current} != {u}))
+WATCH = """                wrapped = I(wrapped + ({current} != {wrapped}))
                 peak = max(peak, I(abs({current})))"""
 
 
@@ -72,17 +72,18 @@ class Variant(NamedTuple):
     """What makes one loop different from another.
 
     Attributes:
-        reset: Reset of the population.
+        kind: Class of the population.
+        words: Its fields that hold a word, such as its reset, by name.
         wide: Whether numbers are int64; otherwise each fits int32, which the caller must prove.
-        keep_u, keep_v: "none" if all of them are 0, "all" if all are 4096, "same" if all are the
-            same other number, otherwise "some".
+        parts: For each of its constants that are parts in 4096: "none" if all of them are 0, "all"
+            if all are 4096, "same" if all are the same other number, otherwise "some".
         wraps: Whether a current may exceed 24 bits.
     """
 
-    reset: str
+    kind: type[ChipNeuron]
+    words: tuple[tuple[str, str], ...]
     wide: bool
-    keep_u: str
-    keep_v: str
+    parts: tuple[str, ...]
     wraps: bool
 
 
@@ -129,6 +130,7 @@ class SourceOps:
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
         self.clipped: Symbol | None = None
+        self.wrapped: Any = None
 
     def divide_toward_zero(self, x: Symbol, power: int) -> Symbol:
         """x / 2**power, truncated toward 0: a negative x rounds up."""
@@ -145,7 +147,8 @@ class SourceOps:
 
     def wrap(self, x: Symbol) -> Any:
         """x wrapped at most once by 2^24 into (-2^23, 2^23]; x itself if it cannot leave it."""
-        return wrap_once(self, x) if self.variant.wraps else x
+        self.wrapped = wrap_once(self, x) if self.variant.wraps else x
+        return self.wrapped
 
     def decay(self, x: Symbol, keep: Any) -> Any:
         """x keep / 4096, truncated toward 0.
@@ -168,10 +171,10 @@ class SourceOps:
 def step_function(variant: Variant) -> Any:
     """The compiled loop of a variant; see FRAME for its arguments.
 
-    a (samples, steps, n) whole numbers, to be shifted by left and right; u, v (samples, n) the
-    state, changed; keep_u, keep_v, threshold (n,); bias (1 or samples, n); fired (samples,
-    more steps, n), written from step `begin` on; spikes (n,) added to; membrane and reached like
-    a, or of size 0 if not wanted; start is the network's step before the first one here.
+    a (samples, steps, n) whole numbers, to be shifted by left and right; the states (samples, n),
+    changed; the constants (n,), but bias (1 or samples, n); fired (samples, more steps, n),
+    written from step `begin` on; spikes (n,) added to; membrane and reached like a, or of size 0
+    if not wanted; start is the network's step before the first one here.
     """
     text = source(variant)
     code = text + Path(loops.__file__).read_text(encoding="utf-8")
@@ -188,28 +191,48 @@ def step_function(variant: Variant) -> Any:
 def source(variant: Variant) -> str:
     """The loop as Python text."""
     lines: list[str] = []
+    kind = variant.kind
+    parts = dict(zip(kind.parts, variant.parts, strict=True))
 
     def value(text: str) -> Symbol:
         return Symbol(lines, "x")._emit(text)
 
-    keep = {
-        name: TRIVIAL[kind]
-        if kind in TRIVIAL
-        else value(f"every_{name}" if kind == "same" else f"{name}[j]")
-        for name, kind in (("keep_u", variant.keep_u), ("keep_v", variant.keep_v))
-    }
-    p = FixedConstants(**keep, bias=value("bs[j]"), threshold=value("threshold[j]"))
+    def constant(name: str) -> Any:
+        how = parts.get(name, "some")
+        if how in TRIVIAL:
+            return TRIVIAL[how]
+        if how == "same":
+            return value(f"every_{name}")
+        return value("biases[j]" if name == "bias" else f"{name}[j]")
+
+    names = kind.Constants._fields
+    p = kind.Constants(**{name: constant(name) for name in names})
     ops = SourceOps(variant)
-    node = CubaLIF((1,), 0, 0, 1, 0, 0, 0, reset=variant.reset)  # type: ignore[arg-type]
-    step = node.step(ops, (value("us[j]"), value("vs[j]")), Symbol(lines, "x"), p)
-    u, v = step.state
-    names = {"u": u.name, "v": v.name, "out": step.out.name, "potential": step.potential.name}
+    node: Any = kind((1,), **dict.fromkeys(kind.registers, 0), **dict(variant.words))  # type: ignore[call-arg]
+    state = tuple(value(f"{name}_row[j]") for name in kind.state_names)
+    step = node.step(ops, state, Symbol(lines, "x"), p)
     assert ops.clipped is not None
+    watch = WATCH.format(current=step.current.name, wrapped=ops.wrapped.name)
+    watched = [watch] if variant.wraps else []
+    watched += [f"                most = max(most, I(abs({x.name})))" for x in step.unclipped]
+    moving = ["(biases[j] != 0)"]
+    for name in kind.state_names:
+        at = f"{kind.rest[name]}[j]" if name in kind.rest else "0"
+        moving.append(f"({name}_row[j] != {at})")
+    after = zip(kind.state_names, step.state, strict=True)
     return FRAME.format(
+        states=", ".join(kind.state_names),
+        constants=", ".join(names),
+        every="\n".join(f"    every_{name} = {name}[0]" for name in kind.parts),
+        rows="\n".join(f"        {name}_row = {name}[sample]" for name in kind.state_names),
+        moving=" | ".join(moving),
         body="\n".join(" " * 16 + line for line in lines),
-        watch=WATCH.format(current=step.current.name, u=u.name) if variant.wraps else "",
+        after="\n".join(f"                {name}_row[j] = {x.name}" for name, x in after),
+        out=step.out.name,
+        potential=step.potential.name,
         clipped=ops.clipped.name,
-        **names,
+        watch="\n".join(watched),
+        most=STATE_LIMIT,
     )
 
 

@@ -22,6 +22,7 @@ from neurocompile.engines.fixed.result import (
     beyond_one_wrap,
     largest_sum,
     readout_spiked,
+    refuse_beyond,
     schedule,
     spikes_in,
 )
@@ -31,8 +32,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     AlwaysOn,
     BiasInput,
-    CubaLIF,
-    FixedConstants,
+    ChipNeuron,
     SpikeInput,
     Synapse,
     by_delay,
@@ -59,7 +59,7 @@ def run_torch(
     with one_thread(), torch.inference_mode():
         fired: dict[str, torch.Tensor] = {}
         layers: dict[str, _TorchPopulation] = {}
-        for name, node in graph.of(SpikeInput, AlwaysOn, CubaLIF):
+        for name, node in graph.of(SpikeInput, AlwaysOn, ChipNeuron):
             if isinstance(node, SpikeInput):
                 rows = torch.from_numpy(spikes_in(name, encoded)).transpose(0, 1)
                 fired[name] = rows.contiguous().to(device)
@@ -68,7 +68,7 @@ def run_torch(
             make = torch.ones if isinstance(node, AlwaysOn) else torch.zeros
             shape = (encoded.steps, encoded.samples, *node.shape)
             fired[name] = make(shape, dtype=torch.uint8, device=device)
-        for name, _ in graph.of(CubaLIF):
+        for name, _ in graph.of(ChipNeuron):
             keep = membrane is None or name in membrane
             layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
         for names, loop in schedule(graph):
@@ -77,7 +77,7 @@ def run_torch(
             for begin in range(0, encoded.steps, width):
                 for layer in neurons:
                     layer.advance(begin, begin + width)
-        for name, _ in graph.of(SpikeInput, CubaLIF):
+        for name, _ in graph.of(SpikeInput, ChipNeuron):
             if name in layers:
                 activity[name] = layers[name].activity()
                 if layers[name].keep:
@@ -97,7 +97,8 @@ class _TorchPopulation:
         self.fired = fired[name]
         device = self.fired.device
         self.synapses: list[tuple[Targets, Synapse, torch.Tensor]] = []
-        self.p = FixedConstants(*(_number(a, device) for a in self.node.constants()))
+        self.at = self.node.state_names.index("v")
+        self.p = self.node.Constants(*(_number(a, device) for a in self.node.constants()))
         for before in graph.before(name):
             synapse = graph.nodes[before]
             if isinstance(synapse, BiasInput):
@@ -111,11 +112,15 @@ class _TorchPopulation:
             for rows, part in by_delay(synapse):
                 self.synapses.append((_targets(rows, device), part, fired[source]))
         v = np.broadcast_to(self.node.v_init, self.node.shape).astype(np.float64)
-        u = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
-        self.state = (u, torch.from_numpy(v).to(device).expand_as(u))
+        zero = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
+        starts = self.node.start(self.p, torch.from_numpy(v).to(device), zero)
+        self.state = tuple(
+            torch.as_tensor(start, dtype=zero.dtype, device=device).expand_as(zero)
+            for start in starts
+        )
         kept = self.fired.shape if keep else (0,)
         self.potentials = torch.empty(kept, dtype=torch.int32, device=device)
-        self.touched = _Touched(self.p.bias)
+        self.touched = _Touched(self.p.bias, self.node.start(self.p, 0.0, 0.0))
         self.wraps = self.saturations = 0
 
     def advance(self, begin: int, end: int) -> None:
@@ -135,10 +140,11 @@ class _TorchPopulation:
             done = self.node.step(ops, self.state, arriving[t - begin], self.p)
             self.wraps += _wraps(done.current, self.name, t + 1)
             self.saturations += _outside(done.potential, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+            refuse_beyond(self.name, t + 1, [float(x.abs().max()) for x in done.unclipped])
             self.state = done.state
             self.fired[t] = done.out
             if self.keep:
-                self.potentials[t] = self.state[1]
+                self.potentials[t] = self.state[self.at]
 
     def activity(self) -> Activity:
         """What the population did."""
@@ -176,9 +182,15 @@ def weighted_sum(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
 
 
 class _Touched:
-    """Counts updated neurons per step: input arrived, or u, v or the bias is not 0."""
+    """Counts updated neurons per step: input arrived, a state is not at rest, or there is a bias.
 
-    def __init__(self, bias: Any) -> None:
+    Args:
+        bias: Bias of the population.
+        rest: Value at which each state rests.
+    """
+
+    def __init__(self, bias: Any, rest: tuple[Any, ...]) -> None:
+        self.rest = rest
         self.by_bias = torch.as_tensor(bias != 0)
         self.all_by_bias = bool(self.by_bias.all())
         self.total = 0
@@ -186,13 +198,15 @@ class _Touched:
     def count(
         self,
         sources: list[tuple[Targets, Synapse, torch.Tensor]],
-        state: tuple[torch.Tensor, torch.Tensor],
+        state: tuple[torch.Tensor, ...],
     ) -> None:
-        """Add the updated neurons of a step that starts with the state (u, v)."""
+        """Add the updated neurons of a step that starts with a state."""
         if self.all_by_bias:
             self.total += state[0].numel()
             return
-        touched = self.by_bias.to(state[0].device) | (state[0] != 0) | (state[1] != 0)
+        touched = self.by_bias.to(state[0].device)
+        for each, rest in zip(state, self.rest, strict=True):
+            touched = touched | (each != rest)
         flat = touched.view(len(touched), -1)
         for targets, synapse, spikes in sources:
             flat[:, targets] |= arrived(synapse, spikes)

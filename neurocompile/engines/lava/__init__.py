@@ -26,7 +26,7 @@ from neurocompile.engines.lava.repairs import require_lava
 from neurocompile.engines.lava.supervise import EngineFailed, default_timeout, run_child
 from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
 from neurocompile.engines.recording import Recording
-from neurocompile.ir.fixed import CubaLIF, SpikeInput
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 
 __all__ = ["RESET_FRESH", "RESET_LIFRESET", "EngineFailed", "reset_mode", "run"]
@@ -48,7 +48,7 @@ def run(
         progress: Called with the samples done and all samples.
 
     Returns:
-        Spikes of every SpikeInput and CubaLIF, potentials of every CubaLIF.
+        Spikes of every SpikeInput and every population, potentials of every population.
 
     Raises:
         NotInstalled: If lava-nc 0.10.0 is not installed.
@@ -77,7 +77,7 @@ def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) 
     membrane = {}
     for population in plan.populations:
         name = population.name
-        node: CubaLIF = graph.nodes[name]
+        node: ChipNeuron = graph.nodes[name]
         shape = (plan.samples, plan.steps, *node.shape)
         spikes[name] = np.load(workspace.file("spikes", population.index)).reshape(shape)
         membrane[name] = np.load(workspace.file("membrane", population.index)).reshape(shape)

@@ -16,13 +16,14 @@ grid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.atrlif.process import ATRLIF
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.lif.process import LIF, LIFReset
 from lava.proc.sparse.process import DelaySparse, Sparse
@@ -40,9 +41,10 @@ from neurocompile.engines.lava.plan import (
 from neurocompile.engines.lava.processes.neurons import SubtractLIF
 from neurocompile.engines.lava.processes.recorder import Recorder
 from neurocompile.engines.lava.processes.source import SpikeSource
-from neurocompile.engines.lava.workspace import REGISTERS, Workspace
+from neurocompile.engines.lava.workspace import Workspace
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.ops import shift
+from neurocompile.ir.registers import UNITY
 
 PICK_COLUMNS = 0  # num_message_bits: sum the columns of the sources that spike
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
@@ -130,28 +132,43 @@ class Network:
         )
 
     def _population(self, population: PopulationPlan) -> Any:
-        registers = {name: self._register(population, name) for name in REGISTERS}
-        if population.biases is not None:
-            registers["bias_mant"] = self._biases(population, self.first)
         common = {
             "shape": (population.size,),
             "v": self.arrays[f"{population.index}/v"],
             "name": f"population{population.index}",
-            **registers,
+            **self._registers(population, "bias_mant", "bias_exp"),
         }
+        if population.biases is not None:
+            common["bias_mant"] = self._biases(population, self.first)
+        return PROCESSES[population.function](self, population, common)
+
+    def _cuba_lif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's LIF, or the one that it clears between samples."""
+        common |= self._registers(population, "du", "dv", "vth")
+        subtract = population.function == "CubaLIFSubtract"
         fresh = self.plan.reset == RESET_FRESH
-        if fresh and not population.subtract:
+        if fresh and not subtract:
             return LIF(**common)
         # Sample b of a population at depth d begins at chip step b T + d + 1.
         interval, offset = self.plan.steps, (population.depth + 1) % self.plan.steps
         if fresh:  # an interval beyond the end: never
             interval, offset = self.plan.steps + self.plan.last_depth + 1, 0
-        kind = SubtractLIF if population.subtract else LIFReset
+        kind = SubtractLIF if subtract else LIFReset
         return kind(reset_interval=interval, reset_offset=offset, **common)
 
-    def _register(self, population: PopulationPlan, name: str) -> Any:
-        array = self.arrays[f"{population.index}/{name}"]
-        return array.astype(np.int32) if array.ndim else int(array)
+    def _atrlif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's neuron with adaptive threshold: it multiplies its decays by 4096."""
+        decays = {"delta_i": "du", "delta_v": "dv", "delta_theta": "dtheta", "delta_r": "dr"}
+        registers = self._registers(population, *decays.values())
+        fractions = {theirs: registers[ours] / UNITY for theirs, ours in decays.items()}
+        theta_0 = self._registers(population, "theta_0")
+        theta_step = int(self.arrays[f"{population.index}/theta_step"].max())  # all are equal
+        return ATRLIF(**fractions, **theta_0, theta_step=theta_step, **common)
+
+    def _registers(self, population: PopulationPlan, *names: str) -> dict[str, Any]:
+        """Registers by name, as Lava takes them."""
+        arrays = {name: self.arrays[f"{population.index}/{name}"] for name in names}
+        return {n: a.astype(np.int32) if a.ndim else int(a) for n, a in arrays.items()}
 
     def _biases(self, population: PopulationPlan, sample: int) -> Array:
         assert population.biases is not None
@@ -210,3 +227,11 @@ class Network:
         self._name(recorder, f"recorder of layer '{population.name}'")
         self.nodes[population.index].s_out.connect(recorder.s_in)
         recorder.v_ref.connect_var(self.nodes[population.index].v)
+
+
+# By the name of a population's step, what builds its process: Lava's rule for each neuron.
+PROCESSES: Mapping[str, Callable[[Network, PopulationPlan, dict[str, Any]], Any]] = {
+    "CubaLIF": Network._cuba_lif,
+    "CubaLIFSubtract": Network._cuba_lif,
+    "ATRLIF": Network._atrlif,
+}

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from neurocompile.data.inputs import Encoded, check_encoded
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
 from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
+ONE_VALUE = {"ATRLIF": ("theta_step",)}  # registers that Lava's process has once per population
 MOST_PROCESS_DELAY = 63  # longest delay of Lava's DelayDense and DelaySparse, chip steps: 6 bits
 
 
@@ -41,11 +44,11 @@ class SourcePlan:
 
 @dataclass(frozen=True)
 class PopulationPlan:
-    """A CubaLIF; its registers are in the workspace.
+    """A population of neurons; its registers are in the workspace.
 
     Attributes:
         index, name, size, depth: See SourcePlan.
-        subtract: Whether a spike subtracts the threshold.
+        function: Name of its step, which decides on Lava's process.
         biases: Number of the BiasInput that writes the bias register, or None.
     """
 
@@ -53,7 +56,7 @@ class PopulationPlan:
     name: str
     size: int
     depth: int
-    subtract: bool
+    function: str
     biases: int | None
 
 
@@ -123,9 +126,11 @@ def reset_mode(graph: Graph) -> str:
 
     LIFReset clears u and v in the first step of each sample. That is exact if every v_init is 0
     and no synapse has a delay, through which the last spikes of a sample would reach the next.
-    Otherwise each sample gets its own network.
+    Otherwise, and for neurons that Lava clears in no step, each sample gets its own network.
     """
-    starts_at_zero = all(not node.v_init.any() for _, node in graph.of(CubaLIF))
+    starts_at_zero = all(
+        isinstance(node, CubaLIF) and not node.v_init.any() for _, node in graph.of(ChipNeuron)
+    )
     in_step = all(node.longest_delay == 0 for _, node in graph.of(Synapse))
     return RESET_LIFRESET if starts_at_zero and in_step else RESET_FRESH
 
@@ -134,12 +139,14 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
     """Describe a run of a FIXED graph.
 
     Raises:
-        Unsupported: If a synapse has a delay that Lava does not have.
+        Unsupported: If a synapse or a neuron needs what Lava's process does not have.
         BadInput: If the input does not fit the graph.
     """
     index = {name: i for i, name in enumerate(graph.nodes)}
     depth = depths(graph)
     check_encoded(graph, encoded)
+    for name, node in graph.of(ChipNeuron):
+        _check_one_value(name, node)
     if not encoded.samples:
         raise BadInput("no samples were given, but a run of Lava needs 1 or more.")
     return LavaPlan(
@@ -156,15 +163,25 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
                 name,
                 size(node.shape),
                 depth[name],
-                node.reset == "subtract",
+                node.function,
                 next((index[b] for b, _ in _bias_inputs(graph, name)), None),
             )
-            for name, node in graph.of(CubaLIF)
+            for name, node in graph.of(ChipNeuron)
         ),
         synapses=tuple(
             _synapse_plan(graph, index, depth, name, node) for name, node in graph.of(Synapse)
         ),
     )
+
+
+def _check_one_value(name: str, node: ChipNeuron) -> None:
+    for register in ONE_VALUE.get(node.function, ()):
+        if np.ptp(getattr(node, register)):
+            raise Unsupported(
+                f"layer '{name}': its {register} differs between neurons, but Lava's "
+                f"{node.function} has one per population. Use one value, or the engines fixed and "
+                "onnx, which take one per neuron."
+            )
 
 
 def _bias_inputs(graph: Graph, name: str) -> list[tuple[str, BiasInput]]:

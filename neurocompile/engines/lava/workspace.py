@@ -24,14 +24,13 @@ from neurocompile.engines.lava.plan import (
     is_dense,
 )
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Linear
 from neurocompile.ir.time import lead_in
 
 NOT_WRITTEN = 255  # value in a spike file before it is written
-REGISTERS = ("du", "dv", "vth", "bias_mant", "bias_exp")
 
 
 class Workspace:
@@ -95,8 +94,8 @@ def _arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
     starts = lead_in(graph) if plan.reset == RESET_FRESH else {}
     arrays: dict[str, Array] = {}
     for i, (name, node) in enumerate(graph.nodes.items()):
-        if isinstance(node, CubaLIF):
-            for register in REGISTERS:
+        if isinstance(node, ChipNeuron):
+            for register in node.registers:
                 array = getattr(node, register)
                 arrays[f"{i}/{register}"] = array.ravel() if array.ndim else array
             arrays[f"{i}/v"] = starts.get(name, np.zeros(node.shape)).ravel().astype(np.int32)

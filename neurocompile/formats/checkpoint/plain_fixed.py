@@ -25,7 +25,7 @@ from neurocompile.formats.checkpoint.plain import (
     whole_of,
 )
 from neurocompile.ir.arrays import Array, stored_fields
-from neurocompile.ir.fixed import CubaLIF
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.nodes import Weighted, size
 from neurocompile.ir.registers import WEIGHT_WIDTHS, Grid
@@ -33,7 +33,7 @@ from neurocompile.ir.schema import MAX_NUMBERS, Field
 from neurocompile.ir.settings import Settings
 
 FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
-WHOLE = {*CubaLIF.registers, "indices", "indptr", "late"}
+WHOLE = {"indices", "indptr", "late"}.union(*(kind.registers for kind in CHIP_NEURONS))
 NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
 
 

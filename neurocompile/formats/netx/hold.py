@@ -26,7 +26,7 @@ from neurocompile.formats.netx.layer import (
 )
 from neurocompile.formats.netx.stages import NetxStage, stages_of
 from neurocompile.ir.arrays import Array, pieces
-from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS
@@ -207,8 +207,12 @@ def _integers(synapse: Synapse) -> Array:
     return shifted(weight, exponent)
 
 
-def _with_neurons(layer: NetxLayer, node: CubaLIF) -> NetxLayer:
+def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     """The registers of a layer."""
+    if not isinstance(node, CubaLIF):
+        raise Unsupported(
+            f"its neurons are {type(node).__name__}, and netx reads those of a .net file as CUBA."
+        )
     if node.reset != "zero":
         raise Unsupported("its neurons reset by subtraction, and those of a .net file to 0.")
     unit = 1 << BIAS_EXP

@@ -19,7 +19,7 @@ from neurocompile.formats.onnx.fields import encode, halved
 from neurocompile.formats.onnx.ops import DOMAIN, TYPES, NodeList, tensor
 from neurocompile.formats.onnx.tensors import chunks
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
 
@@ -191,9 +191,9 @@ class Draft:
     def _only_for_readers(self, name: str, path: str) -> bool:
         """Whether the file keeps an array without computing with it."""
         node = self.graph.nodes[name]
-        if isinstance(node, CubaLIF):
+        if isinstance(node, ChipNeuron):
             replaced = path == "bias_mant" and self.host_bias(name)
-            return replaced or path not in CubaLIF.registers
+            return replaced or path not in node.registers
         return isinstance(node, BiasInput)
 
 

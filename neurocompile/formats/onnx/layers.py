@@ -18,9 +18,9 @@ from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Emission, emit
-from neurocompile.formats.onnx.neurons import REGISTERS, fixed_op, float_op, parameter_names
+from neurocompile.formats.onnx.neurons import fixed_op, float_op, parameter_names
 from neurocompile.formats.onnx.ops import NodeList, tensor
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
 
@@ -102,7 +102,7 @@ def _shifted(nodes: NodeList, y: str, weight_exp: int) -> str:
 
 
 @write_layer.register
-def _(node: CubaLIF, name: str, draft: Draft) -> None:
+def _(node: ChipNeuron, name: str, draft: Draft) -> None:
     carried = draft.describe(name)
     a, registers = arrivals(node, name, draft, draft.node_list(name))
     outputs = [
@@ -114,9 +114,9 @@ def _(node: CubaLIF, name: str, draft: Draft) -> None:
     draft.values[name] = outputs[0]
 
 
-def arrivals(node: CubaLIF, name: str, draft: Draft, nodes: NodeList) -> tuple[str, list[str]]:
+def arrivals(node: ChipNeuron, name: str, draft: Draft, nodes: NodeList) -> tuple[str, list[str]]:
     """The sum of what synapses bring to a population, and its registers, some from the host."""
-    registers = {register: f"{name}.{register}" for register in REGISTERS}
+    registers = {register: f"{name}.{register}" for register in node.registers}
     sums = []
     for before in draft.graph.before(name):
         if isinstance(draft.graph.nodes[before], BiasInput):

@@ -19,7 +19,7 @@ from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
 from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.formats.onnx.ops import LoopState, NodeList, Scanned, scan, tensor
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
 
@@ -176,22 +176,30 @@ def step_layer(node: Any, name: str, loop: Loop) -> None:
 
 
 @step_layer.register
-def _(node: CubaLIF, name: str, loop: Loop) -> None:
+def _(node: ChipNeuron, name: str, loop: Loop) -> None:
     carried = loop.describe(name)
     nodes = loop.node_list(name)
     a, registers = arrivals(node, name, loop, nodes)
-    u = loop.keep(f"{name}/u", loop.zeros((1, *node.shape), np.int64), np.int64)
-    v = loop.keep(f"{name}/v", loop.start(f"{name}.v_init", node.shape), np.int64)
+    starts = {"v": f"{name}.v_init"}
+    for state, constant in node.rest.items():
+        value = getattr(node.constants(), constant)
+        starts[state] = loop.lasting(nodes).constant(value, np.int64)
+    states = {}
+    for state in node.state_names:
+        at = starts.get(state)
+        start = loop.start(at, node.shape) if at else loop.zeros((1, *node.shape), np.int64)
+        states[state] = loop.keep(f"{name}/{state}", start, np.int64)
     spikes = f"{name}/spikes"
     op = fixed_op(node, loop.host_bias(name)) + ONE_STEP
-    inputs = [u.name, v.name, a, *registers]
-    loop.call(op, inputs, [u.after, v.after, spikes], name, **carried)
+    inputs = [*(state.name for state in states.values()), a, *registers]
+    outputs = [*(state.after for state in states.values()), spikes]
+    loop.call(op, inputs, outputs, name, **carried)
     loop.values[name] = spikes
     outside = loop.outside
     outside.values[name] = outside.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape)
     loop.record(spikes, outside.values[name], np.uint8)
     membrane = outside.add_output(f"{name}.membrane", TensorProto.INT32, node.shape)
-    loop.record(nodes.cast(v.after, np.int32), membrane, np.int32)
+    loop.record(nodes.cast(states["v"].after, np.int32), membrane, np.int32)
 
 
 @step_layer.register

@@ -25,14 +25,11 @@ from neurocompile.formats.onnx.ops import (
     Scanned,
     scan,
 )
-from neurocompile.ir.fixed import CubaLIF, FixedConstants, FixedStep
+from neurocompile.ir.fixed import ChipNeuron, FixedStep
 from neurocompile.ir.neurons import Neuron, Step, StepParameters
 from neurocompile.ir.schema import fields_of
 
-# The registers of a population that its function takes, in the order of its inputs.
-REGISTERS = CubaLIF.registers
 ONE_STEP = "Step"  # end of the name of a function that takes one step
-STATE = ("u", "v")  # names of a population's state
 _LEAKS = {"tau_mem_inv": "mem_leak", "tau_syn_inv": "syn_leak"}
 
 
@@ -42,9 +39,9 @@ def float_op(neuron: Neuron) -> str:
     return type(neuron).__name__ + _reset_suffix(neuron.reset) + drop
 
 
-def fixed_op(node: CubaLIF, host_bias: bool) -> str:
+def fixed_op(node: ChipNeuron, host_bias: bool) -> str:
     """Name of the function that runs a population."""
-    return type(node).__name__ + _reset_suffix(node.reset) + ("HostBias" if host_bias else "")
+    return node.function + ("HostBias" if host_bias else "")
 
 
 def _reset_suffix(reset: str) -> str:
@@ -123,7 +120,7 @@ def _float_step(neuron: Neuron, nodes: NodeList, x: str, values: dict[str, str])
     return neuron.step(OnnxOps(), state, OnnxValue(nodes, x, np.float32), StepParameters(**numbers))
 
 
-def fixed_function(node: CubaLIF, host_bias: bool, attributes: Sequence[str]) -> FunctionProto:
+def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str]) -> FunctionProto:
     """The function of a population, in int64.
 
     Inputs: a (batch, steps, *shape) int64, the sum from the synapses; the registers, int64,
@@ -131,25 +128,26 @@ def fixed_function(node: CubaLIF, host_bias: bool, attributes: Sequence[str]) ->
     Outputs: spikes (batch, steps, *shape) uint8; membrane int32, after the reset.
 
     Args:
-        node: Population whose reset the function does at a spike.
+        node: Population whose step the function takes.
         host_bias: Whether the host writes the bias mantissas.
         attributes: Names of the tensors that its nodes carry for the reader.
     """
     outer, body = NodeList("value"), NodeList("step")
     constants = _fixed_constants(node, outer, body, "bias_now" if host_bias else None)
     state_shape = _state_shape(outer, "a")
-    initial = [
-        outer.add("Expand", outer.constant(0, np.int64), state_shape),
-        outer.add("Expand", "v_init", state_shape),
-    ]
+    v, zero = (OnnxValue(outer, name, np.int64) for name in ("v_init", _zero(outer)))
+    starts = node.start(constants, v, zero)
+    initial = [outer.add("Expand", start.name, state_shape) for start in starts]
 
     after_step = _fixed_step(node, body, "a_now", constants)
     spikes = body.cast(after_step.out.name, np.uint8, out="spikes_now")
-    membrane = body.cast(after_step.state[1].name, np.int32, out="membrane_now")
+    v_now = after_step.state[node.state_names.index("v")]
+    membrane = body.cast(v_now.name, np.int32, out="membrane_now")
     scanned = [Scanned("a_now", "a", np.int64)]
     if host_bias:
         scanned.append(Scanned("bias_now", "bias_mant", np.int32))
-    states = zip(STATE, initial, _named_after(body, STATE, after_step.state), strict=True)
+    names = node.state_names
+    states = zip(names, initial, _named_after(body, names, after_step.state), strict=True)
     scan(
         outer,
         body,
@@ -162,43 +160,50 @@ def fixed_function(node: CubaLIF, host_bias: bool, attributes: Sequence[str]) ->
         ],
     )
     name = fixed_op(node, host_bias)
-    return _function(name, ["a", *REGISTERS], ["spikes", "membrane"], outer, attributes)
+    return _function(name, ["a", *node.registers], ["spikes", "membrane"], outer, attributes)
 
 
-def fixed_step_function(node: CubaLIF, host_bias: bool, attributes: Sequence[str]) -> FunctionProto:
+def fixed_step_function(
+    node: ChipNeuron, host_bias: bool, attributes: Sequence[str]
+) -> FunctionProto:
     """The function of one step of a population, in int64.
 
-    Inputs: u, v and a (batch, 1, *shape); the registers as in `fixed_function`, of which
-    bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: u, v, spikes as uint8.
+    Inputs: its states and a, (batch, 1, *shape); the registers as in `fixed_function`, of which
+    bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: its states, spikes as uint8.
     """
     nodes = NodeList("value")
     constants = _fixed_constants(node, nodes, nodes, "bias_mant" if host_bias else None)
     after_step = _fixed_step(node, nodes, "a", constants)
-    outputs = _named_after(nodes, STATE, after_step.state)
+    names = node.state_names
+    outputs = _named_after(nodes, names, after_step.state)
     outputs.append(nodes.cast(after_step.out.name, np.uint8, out="spikes"))
     name = fixed_op(node, host_bias) + ONE_STEP
-    return _function(name, [*STATE, "a", *REGISTERS], outputs, nodes, attributes)
+    return _function(name, [*names, "a", *node.registers], outputs, nodes, attributes)
 
 
 def _fixed_constants(
-    node: CubaLIF, outer: NodeList, body: NodeList, bias_now: str | None
-) -> FixedConstants:
+    node: ChipNeuron, outer: NodeList, body: NodeList, bias_now: str | None
+) -> Any:
     """The constants of a step; bias_now names the mantissas that the host wrote, in the body."""
-    du, dv, vth = (OnnxValue(outer, name, np.int64) for name in ("du", "dv", "vth"))
+    registers = {name: OnnxValue(outer, name, np.int64) for name in node.registers}
     # Powers are looked up, because ONNX shifts only unsigned integers.
     power = outer.add("Gather", outer.constant(1 << np.arange(8), np.int64), "bias_exp")
     if bias_now:
         mantissa = OnnxValue(body, body.cast(bias_now, np.int64), np.int64)
         bias = mantissa * OnnxValue(body, power, np.int64)
     else:
-        bias = OnnxValue(outer, "bias_mant", np.int64) * OnnxValue(outer, power, np.int64)
-    return node.constants_of(du, dv, vth, bias)
+        bias = registers["bias_mant"] * OnnxValue(outer, power, np.int64)
+    return node.constants_of(registers, bias)
 
 
-def _fixed_step(node: CubaLIF, nodes: NodeList, a: str, constants: FixedConstants) -> FixedStep:
-    inside = FixedConstants(*(OnnxValue(nodes, c.name, np.int64) for c in constants))
-    u, v = (OnnxValue(nodes, name, np.int64) for name in STATE)
-    return node.step(OnnxOps(), (u, v), OnnxValue(nodes, a, np.int64), inside)
+def _fixed_step(node: ChipNeuron, nodes: NodeList, a: str, constants: Any) -> FixedStep:
+    inside = node.Constants(*(OnnxValue(nodes, c.name, np.int64) for c in constants))
+    state = tuple(OnnxValue(nodes, name, np.int64) for name in node.state_names)
+    return node.step(OnnxOps(), state, OnnxValue(nodes, a, np.int64), inside)
+
+
+def _zero(nodes: NodeList) -> str:
+    return nodes.constant(0, np.int64)
 
 
 def _named_after(nodes: NodeList, names: Sequence[str], state: Sequence[OnnxValue]) -> list[str]:

@@ -37,7 +37,7 @@ from neurocompile.formats.onnx.ops import (
     OPSET,
 )
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF
+from neurocompile.ir.fixed import BiasInput, ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.order import components
@@ -140,7 +140,7 @@ def _functions(graph: Graph, draft: Draft) -> list[Any]:
         make = float_step_function if name in draft.looped else float_function
         function = make(neuron)
         functions[function.name] = function
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         looped, host_bias = name in draft.looped, draft.host_bias(name)
         op = fixed_op(node, host_bias) + (ONE_STEP if looped else "")
         make_fixed = fixed_step_function if looped else fixed_function

@@ -1,6 +1,6 @@
 """Networks of lava-dl's slayer blocks: integers already, so a FIXED graph.
 
-In:  a module that runs CUBA blocks one after the other, and an example of its input.
+In:  a module that runs CUBA or ALIF blocks one after the other, and an example of its input.
 Out: the graph of the very integers that slayer simulates: weights on its 8-bit grid, decays of 12
      bits, a step of delay behind each block that has `delay_shift`.
 Blocks are found by running a copy of the model: what each is given must be what the one before it
@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 from lava.lib.dl.slayer.axon import Delay
-from lava.lib.dl.slayer.block import base, cuba
+from lava.lib.dl.slayer.block import alif, base, cuba
+from lava.lib.dl.slayer.neuron import alif as alif_neuron
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, Refusals
@@ -32,7 +33,8 @@ from neurocompile.frontend.site import Site
 from neurocompile.frontend.stateful import copy_of, versions
 from neurocompile.ir import reference
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.chip_neurons import ATRLIF
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.settings import Settings
@@ -112,6 +114,13 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
         spread = _delays(each, spread)
     refusals.answer()
     graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
+    graph = graph.with_nodes(
+        **{
+            each.path: _adaptive(graph.nodes[each.path], each.block.neuron)
+            for each in ran
+            if each.path in paths and isinstance(each.block.neuron, alif_neuron.Neuron)
+        }
+    )
     own = replace(settings or Settings(), packages={PACKAGE: version(PACKAGE)})
     graph = verify(replace(graph, settings=own), "fixed")
     _prove(model, graph, example, ran)
@@ -142,14 +151,15 @@ def layer_of(block: nn.Module, site: Site) -> NetxLayer | None:
 def why_not(kind: type) -> str:
     """Why a kind of block has no integers here, and what to do."""
     family = kind.__module__.removeprefix(base.__name__.removesuffix("base"))
-    if family != "cuba":
+    if family not in ("cuba", "alif"):
         neurons = next((w for n, w in OTHER_NEURONS.items() if family.upper().startswith(n)), "")
         return f"it has {neurons or 'other neurons than CUBA'}. Use the block of slayer.block.cuba."
     return WHY.get(kind.__name__, "no rule knows what it does. Use Dense, Conv, Pool or Recurrent.")
 
 
-@layer_of.register
-def _(block: cuba.Input, site: Site) -> None:
+@layer_of.register(cuba.Input)
+@layer_of.register(alif.Input)
+def _(block: Any, site: Site) -> None:
     if block.neuron is not None:
         raise site.refuse(
             block,
@@ -158,21 +168,24 @@ def _(block: cuba.Input, site: Site) -> None:
         )
 
 
-@layer_of.register
-def _(block: cuba.Flatten, site: Site) -> None:
+@layer_of.register(cuba.Flatten)
+@layer_of.register(alif.Flatten)
+def _(block: Any, site: Site) -> None:
     return None
 
 
-@layer_of.register
-def _(block: cuba.Dense, site: Site) -> NetxLayer:
+@layer_of.register(cuba.Dense)
+@layer_of.register(alif.Dense)
+def _(block: Any, site: Site) -> NetxLayer:
     weight = _weights(block, block.synapse, site)
     rows = len(weight)
     layer = NetxLayer("dense", (rows,), len(site.in_shape) > 1, weight=weight.reshape(rows, -1))
     return _with_neurons(layer, block, site)
 
 
-@layer_of.register
-def _(block: cuba.Recurrent, site: Site) -> NetxLayer:
+@layer_of.register(cuba.Recurrent)
+@layer_of.register(alif.Recurrent)
+def _(block: Any, site: Site) -> NetxLayer:
     weight, back = (
         _weights(block, synapse, site) for synapse in (block.input_synapse, block.recurrent_synapse)
     )
@@ -189,8 +202,9 @@ def _(block: cuba.Recurrent, site: Site) -> NetxLayer:
     return _with_neurons(layer, block, site)
 
 
-@layer_of.register
-def _(block: cuba.Conv, site: Site) -> NetxLayer:
+@layer_of.register(cuba.Conv)
+@layer_of.register(alif.Conv)
+def _(block: Any, site: Site) -> NetxLayer:
     found = block.synapse
     stride, padding, dilation = (
         tuple(map(int, p[:2])) for p in (found.stride, found.padding, found.dilation)
@@ -202,8 +216,9 @@ def _(block: cuba.Conv, site: Site) -> NetxLayer:
     )
 
 
-@layer_of.register
-def _(block: cuba.Pool, site: Site) -> NetxLayer:
+@layer_of.register(cuba.Pool)
+@layer_of.register(alif.Pool)
+def _(block: Any, site: Site) -> NetxLayer:
     found = block.synapse
     kernel, stride, padding, dilation = (
         tuple(map(int, p[:2]))
@@ -262,6 +277,20 @@ def _with_neurons(layer: NetxLayer, block: Any, site: Site) -> NetxLayer:
     return replace(layer, du=current - 1, dv=voltage, vth=threshold, bias=np.array(0))
 
 
+def _adaptive(node: CubaLIF, neuron: Any) -> ATRLIF:
+    """The population of an ALIF block, which has more registers than a `.net` layer."""
+    more: dict[str, Any] = {
+        "dtheta": _register(neuron.cx_threshold_decay, node.shape),
+        "dr": _register(neuron.cx_refractory_decay, node.shape),
+        "theta_0": node.vth,
+        "theta_step": np.array(int(neuron.v_th_step)),
+    }
+    common: dict[str, Any] = {
+        name: getattr(node, name) for name in ATRLIF.registers if name not in more
+    }
+    return ATRLIF(shape=node.shape, **more, **common)
+
+
 def _register(values: Any, shape: Shape) -> Array:
     """One value, or one per channel as one per neuron; int64."""
     found: Array = np.asarray(values, dtype=np.int64)
@@ -274,7 +303,7 @@ def _delays(each: Ran, before: Array) -> Array:
     """Steps by which each neuron's spikes wait behind a block, beside `delay_shift`: its shape."""
     delay = getattr(each.block, "delay", None)
     shape = each.site.out_shape
-    if isinstance(each.block, cuba.Flatten):
+    if isinstance(each.block, base.AbstractFlatten):
         return before.ravel() if before.size > 1 else before
     if delay is None:
         return np.zeros(1)
@@ -356,9 +385,11 @@ def _fresh(model: nn.Module) -> Any:
     own = copy_of(model).eval()
     for block in own.modules():
         block.count_log = getattr(block, "count_log", False)
-        for name in ("current_state", "voltage_state", "spike_state"):
+        for name in ("current_state", "voltage_state", "spike_state", "refractory_state"):
             if name in getattr(block, "_buffers", {}):
                 block._buffers[name] = torch.zeros(1)
+        if "threshold_state" in getattr(block, "_buffers", {}):
+            block._buffers["threshold_state"] = torch.tensor([block.threshold])
         if hasattr(block, "delay_buffer"):
             block.delay_buffer = None
     return own
@@ -375,7 +406,7 @@ def _prove(model: nn.Module, graph: Graph, example: Tensor, ran: list[Ran]) -> N
     own = _fresh(model)
     seen: dict[str, list[Tensor]] = {}
     for path, block in own.named_modules():
-        if path in graph.nodes and isinstance(graph.nodes[path], CubaLIF):
+        if path in graph.nodes and isinstance(graph.nodes[path], ChipNeuron):
             _watch(block, path, seen)
     with torch.no_grad():
         own(torch.from_numpy(np.moveaxis(x, 0, -1).astype(np.float32))[None])

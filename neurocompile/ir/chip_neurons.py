@@ -1,0 +1,128 @@
+"""Neurons of Loihi 2 beside the LIF of Loihi 1: each a class with its registers and its step.
+
+In:  integers that the chip stores.
+Out: frozen nodes of a FIXED graph. `CHIP_NEURONS` lists the whole family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF, FixedStep, joined, undecay
+from neurocompile.ir.nodes import Shape
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
+
+
+class AdaptiveConstants(NamedTuple):
+    """Constants that a step of `ATRLIF` reads, in the number type of one `ops`."""
+
+    keep_u: Any
+    keep_v: Any
+    keep_theta: Any
+    keep_r: Any
+    bias: Any
+    base: Any
+    rise: Any
+
+
+@dataclass(frozen=True, eq=False)
+class ATRLIF(ChipNeuron):
+    """A population of LIF neurons with adaptive threshold and refractory state, in integers.
+
+    In a step, a is the weighted sum of spikes and / cuts the fraction off:
+    u <- u (4096 - (du + 1)) / 4096 + a 2^6, brought once by 2^24 into (-2^23, 2^23];
+    v <- v (4096 - dv) / 4096 + u + bias_mant 2^bias_exp, saturating at +-(2^23 - 1);
+    theta <- (theta - theta_0 2^6) (4096 - dtheta) / 4096 + theta_0 2^6;
+    r <- r (4096 - dr) / 4096;  a spike where v - r >= theta;  then there
+    r <- r + 2 theta, theta <- theta + theta_step 2^6. A spike leaves v as it is.
+
+    Lava neither clips nor wraps theta and r: beyond 24 bits they are refused here.
+
+    Every array has the shape () for one value per population, or `shape` for one per neuron.
+
+    Source: lava-nc 0.10.0, lava/proc/atrlif/models.py (PyATRLIFModelFixed). It multiplies each
+    decay by 4096, so its decays are fractions, here du / 4096 and so on.
+
+    Attributes:
+        shape: Shape of the population.
+        du: -1..4095; 4095 keeps no current, -1 keeps all of it.
+        dv, dtheta, dr: 0..4096; parts in 4096 that v, theta's excess and r lose per step.
+        theta_0: Threshold of a neuron that has not spiked, 12 bits.
+        theta_step: Amount that a spike adds to the threshold, 12 bits.
+        bias_mant: Mantissa of the bias, 13 bits, signed.
+        bias_exp: Exponent of the bias, 0..7.
+        v_init: Value of v before the network's step 1.
+        readout: Whether this is a readout, in which a spike is an error.
+        scale, offset: float value of a potential = integer * scale + offset.
+    """
+
+    shape: Shape
+    du: Array
+    dv: Array
+    dtheta: Array
+    dr: Array
+    theta_0: Array
+    theta_step: Array
+    bias_mant: Array
+    bias_exp: Array
+    v_init: Array
+    readout: bool = False
+    scale: Array = field(default_factory=lambda: np.array(1.0))
+    offset: Array = field(default_factory=lambda: np.array(0.0))
+
+    registers: ClassVar[tuple[str, ...]] = (
+        *("du", "dv", "dtheta", "dr", "theta_0", "theta_step"),
+        *("bias_mant", "bias_exp", "v_init"),
+    )
+    state_names: ClassVar[tuple[str, ...]] = ("u", "v", "theta", "r")
+    rest: ClassVar[Mapping[str, str]] = {"theta": "base"}
+    parts: ClassVar[tuple[str, ...]] = ("keep_u", "keep_v", "keep_theta", "keep_r")
+    Constants: ClassVar[type[Any]] = AdaptiveConstants
+
+    @property
+    def threshold(self) -> Array:
+        """The threshold register of a neuron that has not spiked."""
+        return self.theta_0
+
+    @property
+    def decays(self) -> Array:
+        """All decay registers as one number."""
+        return joined(self.du + 1, self.dv, self.dtheta, self.dr)
+
+    @classmethod
+    def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> AdaptiveConstants:
+        """The constants that a step reads."""
+        return AdaptiveConstants(
+            keep_u=UNITY - (registers["du"] + 1),
+            keep_v=UNITY - registers["dv"],
+            keep_theta=UNITY - registers["dtheta"],
+            keep_r=UNITY - registers["dr"],
+            bias=bias,
+            base=registers["theta_0"] * (1 << ALIGN_BITS),
+            rise=registers["theta_step"] * (1 << ALIGN_BITS),
+        )
+
+    def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: AdaptiveConstants) -> FixedStep:
+        """One step; a is the weighted sum of the spikes that arrive."""
+        u, v, theta, r = state
+        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
+        u = ops.wrap(current)
+        potential = ops.decay(v, p.keep_v) + u + p.bias
+        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        theta = ops.decay(theta - p.base, p.keep_theta) + p.base
+        r = ops.decay(r, p.keep_r)
+        spikes = (v - r) > (theta - 1)
+        r, theta = ops.where(spikes, r + theta * 2, r), ops.where(spikes, theta + p.rise, theta)
+        return FixedStep((u, v, theta, r), spikes, current, potential, (theta, r))
+
+    def step_back(self, v: Array) -> Array | None:
+        """The potential from which a step without input leads to v; None if nothing does."""
+        return undecay(v - self.bias, UNITY - self.dv)
+
+
+CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (CubaLIF, ATRLIF)
