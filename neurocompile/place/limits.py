@@ -13,22 +13,23 @@ synapse takes, and a wait of up to 2^b - 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurocompile.chip.record import Chip
+from neurocompile.chip.record import Chip, Memory
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.nodes import Shape
-from neurocompile.place.boxes import Box, Span
+from neurocompile.place.boxes import Box
 from neurocompile.place.maps import Listed
 from neurocompile.place.memory import Lists, format_of
 from neurocompile.place.placed import RESOURCES
-from neurocompile.place.storage import addressable, stored
+from neurocompile.place.storage import addressable, least_bits, stored
 
 ADVICE = {
     "input_axons": "Let a neuron see fewer inputs: a stride or a pooling before this layer, a "
@@ -112,7 +113,7 @@ class PopulationToPlace:
             values if values.ndim == 0 else values.reshape(shape)
             for values in (population.threshold, population.decays)
         )
-        self._stored: dict[tuple[tuple[Span, ...], int], list[Lists]] = {}
+        self._stored: dict[tuple[Hashable, int], list[Lists]] = {}
         self._limits = {r: limit_of(chip, r) for r in RESOURCES}
 
     def most(self) -> int | None:
@@ -123,23 +124,51 @@ class PopulationToPlace:
         bounds.append(None if accumulators is None else accumulators // self.slots)
         return min((b for b in bounds if b is not None), default=None)
 
+    def least_blocks(self, messages: Array) -> Array:
+        """Fewest blocks that hold the axons and lists of so many messages, whatever their shape."""
+        least = np.ones_like(messages)
+        need: dict[str, Any] = {"input_axons": messages, "output_axons": np.sum(self.output_axons)}
+        memory = self.chip.memory
+        if isinstance(memory, Memory):
+            need["synapse_memory"] = self._bits + messages * memory.entry_header_bits.value
+        elif memory is not None:
+            need["synapse_memory"] = np.array(self._bits)
+        for resource, total in need.items():
+            limit = self._limits[resource]
+            if limit:
+                least = np.maximum(least, -(-total // limit))
+        return least
+
+    @cached_property
+    def _bits(self) -> int:
+        """Fewest bits of all lists that are not shared, without their headers."""
+        memory, whole = self.chip.memory, Box(self.shape, tuple((0, n) for n in self.shape))
+        assert memory is not None
+        return sum(
+            least_bits(onto.synapse, onto.reach(whole), memory, onto.wait)
+            for _, onto in self.maps
+            if format_of(onto.synapse) != "conv"
+        )
+
     def onto(self, load: Load, block: Box) -> Load | Over:
         """What a core holds with one more block, or what runs out; memory is checked last."""
         layers = {**load.layers, self.name: self}
         sums = dict(load.sums)
         sums["neurons"] += block.size
+        slots = max(layer.slots for layer in layers.values())
+        sums["dendritic_accumulators"] = sums["neurons"] * slots
+        over, most = self._over(sums), self.most()
+        if over is None and most is not None and sums["neurons"] > most:  # than indices reach
+            over = Over("neurons", sums["neurons"])
+        if over is not None:
+            return over
         sums["input_axons"] += sum(onto.axons(block) for _, onto in self.maps)
         sums["output_axons"] += int(
             np.maximum(self.output_axons[block.slices], self.earlier_axons[block.slices]).sum()
         )
-        slots = max(layer.slots for layer in layers.values())
-        sums["dendritic_accumulators"] = sums["neurons"] * slots
         over = self._over(sums)
         if over is not None:
             return over
-        most = self.most()
-        if most is not None and sums["neurons"] > most:  # than indices reach
-            return Over("neurons", sums["neurons"])
         blocks = _in_order(layers, {**load.blocks, self.name: block})
         kinds: dict[str, frozenset[Any]] = {
             "threshold_configurations": _values(self._threshold, block),
@@ -184,9 +213,12 @@ class PopulationToPlace:
         return None
 
     def lists(self, block: Box, base: int) -> list[Lists]:
-        """The lists of each synapse onto a block that starts at this number, computed once."""
+        """The lists of each synapse onto a block that starts at this number, computed once.
+
+        Blocks that are alike share them.
+        """
         assert self.chip.memory is not None
-        key = block.box, base
+        key = tuple(onto.alike(block) for _, onto in self.maps), base
         if key not in self._stored:
             memory = self.chip.memory
             self._stored[key] = [stored(onto, block, memory, base) for _, onto in self.maps]

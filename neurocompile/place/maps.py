@@ -8,6 +8,7 @@ connection is listed; tests compare them with the connection map of `ir.entries`
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from functools import cached_property, reduce
 from itertools import product
 from math import prod
@@ -31,6 +32,8 @@ from neurocompile.place.memory import (
     reach_of,
     top_index,
 )
+
+MARKS = 1 << 28  # largest number of marks, one byte each, instead of which keys are sorted
 
 
 class _BlockLists(NamedTuple):
@@ -66,6 +69,10 @@ class Listed:
         """(source neurons,) int64, number of synapses that each has on a block."""
         return np.bincount(self.rows.take(block.neurons()).indices, minlength=self.rows.width)
 
+    def alike(self, block: Box) -> Hashable:
+        """What the lists of a block depend on: with the same value and base they are the same."""
+        return block.box
+
     def axons(self, block: Box) -> int:
         """Number of source neurons that have a synapse on a block."""
         return self._listed(block).lengths.size
@@ -83,19 +90,33 @@ class Listed:
     def _listed(self, block: Box) -> _BlockLists:
         """The lists of a block, computed once."""
         if block.box not in self._lists_of:
-            columns = self.rows.take(block.neurons()).columns(0, block.size)
-            lengths = np.diff(columns.indptr)
+            rows = self.rows.take(block.neurons())
+            row = np.repeat(np.arange(block.size), np.diff(rows.indptr))
+            lengths = np.bincount(rows.indices, minlength=rows.width)
+            first, last = np.zeros((2, rows.width), np.int64)
+            last[rows.indices] = row  # of several numbers for one source the last one stays
+            first[rows.indices[::-1]] = row[::-1]
             (used,) = np.nonzero(lengths)
-            lengths, starts = lengths[used], columns.indptr[:-1][used]
-            reach = reach_of(
-                columns.indices[starts], columns.indices[starts + lengths - 1], lengths
-            )
-            self._lists_of[block.box] = _BlockLists(lengths, reach)
+            reach = reach_of(first[used], last[used], lengths[used])
+            self._lists_of[block.box] = _BlockLists(lengths[used], reach)
         return self._lists_of[block.box]
 
-    def messages(self, axis: int, length: int, shape: Shape) -> int:
-        """Factor of the number of messages if an axis is cut into pieces of this length."""
-        return -(-shape[axis] // length)
+    def messages(self, shape: Shape, lengths: Sequence[Array]) -> Array:
+        """As `messages_of`, for this map: pairs of a source and a block that it reaches.
+
+        Of each source the pieces of every axis that it reaches are multiplied. This is exact where
+        its targets form a box, and otherwise an upper bound, as is the number of synapses.
+        """
+        targets = np.repeat(np.arange(size(shape)), np.diff(self.rows.indptr))
+        at = np.unravel_index(targets, shape)
+        reached = []
+        for axis, ell in enumerate(lengths):
+            pairs = _once(self.rows.indices.astype(np.int64) * shape[axis] + at[axis],
+                          self.rows.width * shape[axis])  # fmt: skip
+            source, index = pairs // shape[axis], pairs % shape[axis]
+            reached.append(np.stack([_pieces(source, index // n, self.rows.width) for n in ell]))
+        product_of_axes = _summed(reached, np.ones(self.rows.width)).astype(np.int64)
+        return np.minimum(product_of_axes, self.rows.indices.size)
 
 
 class DenseMap(Listed):
@@ -105,6 +126,10 @@ class DenseMap(Listed):
         """Every source has a synapse on every neuron of the block."""
         return np.full(size(self.synapse.in_shape), block.size, np.int64)
 
+    def alike(self, block: Box) -> Hashable:
+        """The number of its neurons."""
+        return block.size
+
     def axons(self, block: Box) -> int:
         """Every source."""
         return size(self.synapse.in_shape)
@@ -113,6 +138,11 @@ class DenseMap(Listed):
         """One list per source, each onto the whole block."""
         top = top_index(self.synapse, Reach(base, base + block.size - 1, gaps=False), memory)
         return priced(self.synapse, self.reach(block), top, memory, self.wait)
+
+    def messages(self, shape: Shape, lengths: Sequence[Array]) -> Array:
+        """Every source reaches every block."""
+        pieces = [-(-n // ell) for n, ell in zip(shape, lengths, strict=True)]
+        return size(self.synapse.in_shape) * _outer(pieces)
 
 
 class Windows(Listed):
@@ -153,6 +183,13 @@ class Windows(Listed):
             synapses = np.multiply.outer(synapses, axis.within(span).synapses)
         return synapses.ravel()
 
+    def alike(self, block: Box) -> Hashable:
+        """Its channels and sides, and what each axis looks like, wherever the block lies."""
+        kinds = [
+            axis.within(span).kind for axis, span in zip(self.axes, block.box[1:], strict=True)
+        ]
+        return block.box[0], block.sides, tuple(kinds)
+
     def axons(self, block: Box) -> int:
         """The product over the axes of the source positions with synapses."""
         sources = int(np.count_nonzero(self._channels(block.box[0])))
@@ -160,12 +197,16 @@ class Windows(Listed):
             sources *= axis.within(span).reached
         return sources
 
-    def messages(self, axis: int, length: int, shape: Shape) -> int:
-        """Pairs of a source index and a piece that it reaches."""
-        if axis:
-            return self.axes[axis - 1].messages(length)
+    def messages(self, shape: Shape, lengths: Sequence[Array]) -> Array:
+        """The product over the axes of the pairs of a source index and a piece that it reaches."""
         channels = np.arange(shape[0])
-        return np.unique(channels // self.outs * shape[0] + channels // length).size * self.ins
+        groups = channels // self.outs * shape[0]
+        pairs = [np.unique(groups + channels // n).size * self.ins for n in lengths[0]]
+        along = [
+            [axis.messages(int(n)) for n in ell]
+            for axis, ell in zip(self.axes, lengths[1:], strict=True)
+        ]
+        return _outer([np.array(each, np.int64) for each in (pairs, *along)])
 
     def stored(self, block: Box, memory: Memory, base: int) -> Lists:
         """The same as `lists` of the connections; a list is looked at once per starting point."""
@@ -242,12 +283,14 @@ class _Within(NamedTuple):
         reached: Number of source positions with synapses.
         patterns: Different patterns of their synapses.
         starts: By pattern, the first target of each source position, counted within the range.
+        kind: Number of these patterns and starts; ranges in the middle of an image share it.
     """
 
     synapses: Array
     reached: int
     patterns: tuple[_Pattern, ...]
     starts: tuple[Array, ...]
+    kind: int
 
 
 class _Axis:
@@ -266,6 +309,7 @@ class _Axis:
         self.source, self.target, self.tap = source[order], target[order], tap[order]
         self.sources, self.targets = (large, small) if forward else (small, large)
         self._within: dict[Span, _Within] = {}
+        self._kinds: dict[Hashable, int] = {}
 
     def messages(self, length: int) -> int:
         """Pairs of a source position and a piece that it reaches, for pieces of this length."""
@@ -288,7 +332,10 @@ class _Axis:
             offsets = tuple((target[a:b] - target[a]).tolist())
             pattern = _Pattern(offsets, tuple(tap[a:b].tolist()))
             starts.setdefault(pattern, []).append(int(target[a]) - start)
-        return _Within(synapses, ends.size, tuple(starts), tuple(map(np.array, starts.values())))
+        look = tuple((pattern, *first) for pattern, first in starts.items())
+        kind = self._kinds.setdefault(look, len(self._kinds))
+        firsts_of = tuple(map(np.array, starts.values()))
+        return _Within(synapses, ends.size, tuple(starts), firsts_of, kind)
 
 
 def _different(numbers: Array) -> Array:
@@ -318,7 +365,7 @@ def cut_shape(shape: Shape, incoming: list[Synapse]) -> Shape:
     return shape if shape in windows or not windows else windows[0]
 
 
-def messages_of(maps: list[Listed], shape: Shape, lengths: list[Array]) -> Array:
+def messages_of(maps: Sequence[Listed], shape: Shape, lengths: Sequence[Array]) -> Array:
     """Number of messages when every source spikes once, by the lengths of the pieces.
 
     Args:
@@ -328,14 +375,38 @@ def messages_of(maps: list[Listed], shape: Shape, lengths: list[Array]) -> Array
 
     Returns:
         int64, one axis per axis of the population. Exact for a convolution and a dense map; for
-        any other map an upper bound, as if every source reached every piece.
+        any other map an upper bound, see `Listed.messages`.
     """
     total = np.zeros([ell.size for ell in lengths], np.int64)
     for onto in maps:
-        factors = [
-            np.array([onto.messages(axis, int(n), shape) for n in ell], dtype=np.int64)
-            for axis, ell in enumerate(lengths)
-        ]
-        once = 1 if isinstance(onto, Windows) else size(onto.synapse.in_shape)
-        total += once * reduce(np.multiply.outer, factors)
+        total += onto.messages(shape, lengths)
     return total
+
+
+def _outer(factors: Sequence[Array]) -> Array:
+    """The outer product of one array per axis."""
+    return reduce(np.multiply.outer, factors)
+
+
+def _once(keys: Array, limit: int) -> Array:
+    """Keys below a limit in ascending order, each once."""
+    if limit > MARKS:
+        return np.unique(keys)
+    marked = np.zeros(limit, bool)
+    marked[keys] = True
+    return np.flatnonzero(marked)
+
+
+def _pieces(source: Array, piece: Array, sources: int) -> Array:
+    """(sources,) float64, number of different pieces of each, from pairs in ascending order."""
+    new = np.ones(source.size, bool)
+    new[1:] = (source[1:] != source[:-1]) | (piece[1:] != piece[:-1])
+    return np.bincount(source[new], minlength=sources).astype(float)
+
+
+def _summed(factors: Sequence[Array], weight: Array) -> Array:
+    """Sums over all sources of the product of one factor per axis, for every choice of factors."""
+    first, *rest = factors
+    if not rest:
+        return first @ weight
+    return np.stack([_summed(rest, weight * each) for each in first])

@@ -12,6 +12,7 @@ cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from neurocompile.place.objective import Objective, cost
 OPEN = 6  # number of cores with room that are tried for a block
 CHOICES = 6  # number of ways to cut a population that are poured
 SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is at least the largest one divided by this
+POURED_FOR: tuple[Objective, ...] = ("cores", "both")  # what each population is poured for
 
 
 def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Load]:
@@ -49,7 +51,7 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
     refusals.errors.reverse()  # into the order of the network
     refusals.answer()
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
-    tried += [_pour(layers, ways, part) for part in SMALLEST]
+    tried += [_pour(layers, ways, *how) for how in product(SMALLEST, POURED_FOR)]
     best = min(tried, key=lambda loads: cost(len(loads), _messages(loads), objective))
     for layer in _backwards(layers):
         _announce(layers, layer, _blocks(best, layer))
@@ -138,13 +140,18 @@ def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list
     return sorted(cores, key=lambda at: -loads[at].share)
 
 
-def _pour(layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int) -> list[Load]:
-    """Populations one after another, each into the gaps that the earlier ones left."""
+def _pour(
+    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int, each: Objective
+) -> list[Load]:
+    """Populations one after another, each into the gaps that the earlier ones left.
+
+    `each` says which way to cut a population is taken.
+    """
     loads: list[Load] = []
     for layer in _backwards(layers):
         tried = _poured(layer, ways[layer.name], loads, part)
         tried = tried or _poured(layer, cuts(layer), loads, part)  # it sends more than when cut
-        loads = min(tried, key=lambda poured: (len(poured), _messages(poured)))
+        loads = min(tried, key=lambda poured: cost(len(poured), _messages(poured), each))
         _announce(layers, layer, _blocks(loads, layer))
     return loads
 

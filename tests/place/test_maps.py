@@ -1,5 +1,8 @@
 """Counts by axis and block equal those of the connection map, connection by connection."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -105,6 +108,55 @@ def test_messages_of_a_grid_of_blocks_equal_the_sum_over_its_blocks(seed):
         )
         total += fast.axons(Box(synapse.out_shape, box))
     assert messages_of([fast], synapse.out_shape, lengths).ravel().tolist() == [total]
+
+
+def blocks_of(shape, sides):
+    """The grid of blocks with these sides."""
+    spans = [
+        [(a, min(n, a + s)) for a in range(0, n, s)] for n, s in zip(shape, sides, strict=True)
+    ]
+    return [Box(shape, box) for box in product(*spans)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_messages_of_a_convolution_that_is_stored_as_a_matrix_are_exact(seed):
+    # A source of a convolution without groups reaches a box, so its pieces multiply
+    rng, synapse = random_conv(2 * seed)
+    synapse = replace(synapse, op=replace(synapse.op, groups=1, weight=2 * rng.integers(
+        1, 9, (len(synapse.op.weight), synapse.in_shape[0], *synapse.op.weight.shape[2:])
+    )))  # fmt: skip
+    shape = synapse.out_shape
+    op = sparse_op(sp.csr_array(connections(synapse)), synapse.in_shape, shape, None)
+    slow = map_of(replace(synapse, op=op), shape)
+    assert type(slow) is Listed
+    lengths = [np.array(sorted({1, n // 2 or 1, n})) for n in shape]
+    counted = messages_of([slow], shape, lengths)
+    for at in np.ndindex(*counted.shape):
+        sides = [int(ell[k]) for ell, k in zip(lengths, at, strict=True)]
+        assert counted[at] == sum(slow.axons(block) for block in blocks_of(shape, sides))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_messages_of_any_other_matrix_are_a_bound(seed):
+    rng = np.random.default_rng(seed)
+    full = sp.csr_array(2 * rng.integers(1, 9, (60, 40)) * (rng.random((60, 40)) < 0.1))
+    slow = map_of(Synapse(sparse_op(full, (40,), (60,), None), (40,), (60,)), (3, 4, 5))
+    for sides in [(1, 1, 1), (3, 2, 5), (2, 4, 3), (3, 4, 5)]:
+        (most,) = messages_of([slow], (3, 4, 5), [np.array([s]) for s in sides]).ravel()
+        least = sum(slow.axons(block) for block in blocks_of((3, 4, 5), sides))
+        assert least <= most <= full.nnz
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_blocks_that_are_alike_have_the_same_lists(seed):
+    _, synapse = random_conv(seed)
+    fast, full, seen = map_of(synapse, synapse.out_shape), connections(synapse), {}
+    sides = [max(2, n // 3) for n in synapse.out_shape]
+    for block in blocks_of(synapse.out_shape, sides):
+        stored = sp.csc_array(full[block.neurons()])
+        stored.sort_indices()
+        found = lists(synapse, stored, MEMORY, 300)
+        assert seen.setdefault(fast.alike(block), found) == found
 
 
 def test_a_block_lies_on_its_core_in_the_order_of_its_axes():

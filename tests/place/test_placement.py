@@ -172,6 +172,16 @@ def test_a_convolution_is_split_by_places_where_that_saves_input_axons(rng):
     assert places in halves or set(range(64)) - places in halves
 
 
+def test_a_convolution_that_is_stored_as_a_matrix_is_split_by_places_too(rng):
+    # the same network, as a pooling before the convolution leaves it: every connection in a list
+    conv = Conv(weights(rng, 8, 8, 3, 3), None, (1, 1), (1, 1), (1, 1), 1)
+    full = sp.csr_array(connections(Synapse(conv, (8, 8, 8), (8, 8, 8))))
+    synapse = Synapse(sparse_op(full, (8, 8, 8), (8, 8, 8), None), (8, 8, 8), (8, 8, 8))
+    graph = chain({"in": SpikeInput((8, 8, 8)), "s": synapse, "hid": neurons(8, 8, 8)})
+    placed = place(graph, limited(neurons_per_core=256))
+    assert [c.use["input_axons"] for c in placed.cores] == [320, 320]
+
+
 def test_a_convolution_is_split_by_space_and_channel_into_blocks(rng):
     # 4 x 16 x 16 from 4 channels in groups, 64 neurons a core: 16 cores whatever the shape. A
     # block of 1 channel and 8 x 8 places sees 9 x 9 axons at a corner of the image; four rows of
