@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Annotated, Any, get_type_hints
 
+import numpy as np
+
 from neurocompile.ir.registers import (
     ALIGN_BITS,
     BIAS_EXPONENTS,
@@ -283,6 +285,13 @@ class Barrier:
 
     between: str
     times: Mapping[int, Quantity]
+
+    def seconds(self, tiles: int) -> float:
+        """Seconds of the barrier that closes a step on so many mapped tiles."""
+        known = sorted(self.times)
+        if self.between == "below":
+            return self.times[max((n for n in known if n <= tiles), default=known[0])].si
+        return float(np.interp(tiles, known, [self.times[n].si for n in known]))
 
 
 @dataclass(frozen=True)

@@ -208,9 +208,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """--place: what the placement minimizes."""
     return click.option(
-        "--place", "fewest_of", type=click.Choice(["cores", "messages", "both", "halves"]),
-        help="Minimize the cores, the messages between cores, or the product of both; or cut "
-        f"layers in halves, as the compiler of Loihi 2 does. [{default}]",
+        "--place", "fewest_of",
+        type=click.Choice(["cores", "messages", "both", "time", "halves"]),
+        help="Minimize the cores, the messages between cores, the product of both, or the "
+        "modelled time of a step; or cut layers in halves, as the compiler of Loihi 2 does. "
+        f"[{default}]",
     )  # fmt: skip
 
 

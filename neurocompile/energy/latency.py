@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.chip.mesh import chips_used, tiles_used
-from neurocompile.chip.record import Barrier, Chip, Prices
+from neurocompile.chip.record import Chip, Prices
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.steps import MODES, Mode, event_times, sending
 from neurocompile.ir.arrays import Array
@@ -71,7 +71,7 @@ def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) 
     work = _whole_run(counts, placed, times, mode)
     if work is None:
         return None
-    closing = barrier_time(barrier, tiles_used(chip, len(placed.cores)))
+    closing = barrier.seconds(tiles_used(chip, len(placed.cores)))
     if not work.size:
         return Busiest(None, 0.0, closing, True)
     core, least = int(work.argmax()), float(work.max())
@@ -168,11 +168,3 @@ def _times(counts: Counts, charged: int, step: float | None) -> dict[str, float 
         "sample_s": None if step is None else step * whole,
         "samples_per_s": None if not step else counts.samples / (charged * step),
     }
-
-
-def barrier_time(barrier: Barrier, tiles: int) -> float:
-    """Seconds of the barrier that closes a step on so many mapped tiles."""
-    known = sorted(barrier.times)
-    if barrier.between == "below":
-        return barrier.times[max((n for n in known if n <= tiles), default=known[0])].si
-    return float(np.interp(tiles, known, [barrier.times[n].si for n in known]))

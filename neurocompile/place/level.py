@@ -2,8 +2,9 @@
 
 In:  what each core holds.
 Out: the same blocks on as many cores; some have moved from busy cores to idle ones.
-A block's work is its number of synapses: its operations when every source spikes once. Blocks
-move to another core or are exchanged, so the numbers of cores and messages do not change.
+A block's work is its number of synapses, its operations when every source spikes once; or, where
+a placement should be fast, its time for sending and for receiving. Blocks move to another core or
+are exchanged, so the numbers of cores and messages do not change.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from neurocompile.place.boxes import Box, Span
-from neurocompile.place.limits import Load, PopulationToPlace
+from neurocompile.place.limits import Load, PopulationToPlace, WorkOf
 
 OTHERS = 16  # number of cores, the idlest first, that a block of a busy core may move to
 TRIES = 1000  # largest number of changes that are checked
 RELIEF = 32  # a change takes at least one part in this many off the busier of two cores
 
 Blocks = dict[str, Box]
-Work = Mapping[tuple[str, tuple[Span, ...]], int]  # synapses by population and box of a block
+Work = Mapping[tuple[str, tuple[Span, ...]], tuple[int, ...]]  # by population and box of a block
 
 
-def levelled(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list[Load]:
+def synapses(layer: PopulationToPlace, block: Box) -> tuple[int]:
+    """Number of synapses onto a block."""
+    return (sum(int(onto.reach(block).sum()) for _, onto in layer.maps),)
+
+
+def levelled(
+    layers: Sequence[PopulationToPlace], loads: Sequence[Load], work_of: WorkOf = synapses
+) -> list[Load]:
     """Cores after moves and exchanges of blocks, each of which relieves the busier of two cores.
 
     Which core is really the busiest depends on the spikes, so every core is relieved where
@@ -30,10 +38,11 @@ def levelled(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list
     Args:
         layers: Populations whose output axons are known.
         loads: Blocks that each core holds.
+        work_of: Work of a block by side; a core works on all its sides at once.
     """
     by_name = {layer.name: layer for layer in layers}
     work = {
-        (name, block.box): sum(int(onto.reach(block).sum()) for _, onto in by_name[name].maps)
+        (name, block.box): work_of(by_name[name], block)
         for load in loads
         for name, block in load.blocks.items()
     }
@@ -60,7 +69,8 @@ def levelled(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> list
 
 
 def _total(work: Work, blocks: Iterable[tuple[str, Box]]) -> int:
-    return sum(work[name, block.box] for name, block in blocks)
+    sides = zip(*(work[name, block.box] for name, block in blocks), strict=True)
+    return max(map(sum, sides), default=0)
 
 
 def _changes(

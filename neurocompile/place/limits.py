@@ -13,7 +13,7 @@ synapse takes, and a wait of up to 2^b - 2.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -41,6 +41,7 @@ ADVICE = {
     "synapse_configurations": "Join synapses into this layer, or give them one weight exponent.",
 }
 SUMS = ("neurons", "input_axons", "output_axons", "dendritic_accumulators", "synapse_memory")
+WORK = ("sending", "receiving")  # picoseconds of a step, limited only by `PopulationToPlace.hurry`
 SETS = ("threshold_configurations", "neuron_configurations", "synapse_configurations")
 
 
@@ -59,14 +60,14 @@ class Load:
         blocks: Blocks by population, in their order on the core.
         layers: The populations of these blocks, by name.
         sums: Numbers of neurons, input axons, output axons, dendritic accumulators and bits of
-            memory.
+            memory; where the work of cores is limited, picoseconds of a step, else 0.
         sets: By key of SETS, the different configurations.
         share: Used part of the resource that is closest to its limit, 0 to 1.
     """
 
     blocks: Mapping[str, Box] = field(default_factory=dict)
     layers: Mapping[str, PopulationToPlace] = field(default_factory=dict)
-    sums: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SUMS, 0))
+    sums: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((*SUMS, *WORK), 0))
     sets: Mapping[str, frozenset[Any]] = field(
         default_factory=lambda: dict.fromkeys(SETS, frozenset())
     )
@@ -114,7 +115,13 @@ class PopulationToPlace:
             for values in (population.threshold, population.decays)
         )
         self._stored: dict[tuple[Hashable, int], list[Lists]] = {}
-        self._limits = {r: limit_of(chip, r) for r in RESOURCES}
+        self._work: WorkOf | None = None
+        self._limits = {r: limit_of(chip, r) for r in RESOURCES} | dict.fromkeys(WORK)
+
+    def hurry(self, work: WorkOf | None, most: int | None) -> None:
+        """Limit what a core sends and what it receives in a step, each in picoseconds."""
+        self._work = work
+        self._limits |= dict.fromkeys(WORK, most)
 
     def most(self) -> int | None:
         """Largest number of neurons that a core can hold, whatever they are."""
@@ -166,6 +173,9 @@ class PopulationToPlace:
         sums["output_axons"] += int(
             np.maximum(self.output_axons[block.slices], self.earlier_axons[block.slices]).sum()
         )
+        if self._work is not None:
+            for side, time in zip(WORK, self._work(self, block), strict=True):
+                sums[side] += time
         over = self._over(sums)
         if over is not None:
             return over
@@ -223,6 +233,9 @@ class PopulationToPlace:
             memory = self.chip.memory
             self._stored[key] = [stored(onto, block, memory, base) for _, onto in self.maps]
         return self._stored[key]
+
+
+WorkOf = Callable[[PopulationToPlace, Box], tuple[int, ...]]  # sending, receiving
 
 
 def _in_order(layers: Mapping[str, PopulationToPlace], blocks: Mapping[str, Box]) -> dict[str, Box]:

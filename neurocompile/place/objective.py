@@ -1,4 +1,4 @@
-"""What a placement should have fewest of: cores, messages between cores, or both.
+"""What a placement should have fewest of: cores, messages between cores, both, or time.
 
 With "halves" nothing is compared: populations are cut as the compiler of Loihi 2 cuts them.
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-Objective = Literal["both", "cores", "messages", "halves"]
+Counted = Literal["both", "cores", "messages"]
+Objective = Literal["both", "cores", "messages", "time", "halves"]
 
 
-def cost(cores: int, messages: int, objective: Objective) -> tuple[int, int]:
+def cost(cores: int, messages: int, objective: Counted) -> tuple[int, int]:
     """The number that is compared first, and the one that is compared second.
 
     "both" means the smallest product: one more core must save its share of messages.

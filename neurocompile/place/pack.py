@@ -22,15 +22,15 @@ from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.halves import halved
 from neurocompile.place.level import levelled
 from neurocompile.place.limits import Load, Over, PopulationToPlace
-from neurocompile.place.objective import Objective, cost
+from neurocompile.place.objective import Counted, cost
 
 OPEN = 6  # number of cores with room that are tried for a block
 CHOICES = 6  # number of ways to cut a population that are poured
 SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is at least the largest one divided by this
-POURED_FOR: tuple[Objective, ...] = ("cores", "both")  # what each population is poured for
+POURED_FOR: tuple[Counted, ...] = ("cores", "both")  # what each population is poured for
 
 
-def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Load]:
+def packed(layers: Sequence[PopulationToPlace], objective: Counted) -> list[Load]:
     """The cores of a network.
 
     Args:
@@ -40,8 +40,13 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
     Raises:
         DoesNotFit: If a single neuron is too much for a core; names every such layer.
     """
-    if objective == "halves":
-        return _halves(layers)
+    best = min(packings(layers), key=lambda loads: cost(len(loads), _messages(loads), objective))
+    announce_all(layers, best)
+    return levelled(layers, best)
+
+
+def packings(layers: Sequence[PopulationToPlace], *, pour: bool = True) -> list[list[Load]]:
+    """Placements by each method; without pouring only those of equal blocks."""
     ways: dict[str, list[Cut]] = {}
     refusals = Refusals()
     for layer in _backwards(layers):
@@ -51,11 +56,15 @@ def packed(layers: Sequence[PopulationToPlace], objective: Objective) -> list[Lo
     refusals.errors.reverse()  # into the order of the network
     refusals.answer()
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
-    tried += [_pour(layers, ways, *how) for how in product(SMALLEST, POURED_FOR)]
-    best = min(tried, key=lambda loads: cost(len(loads), _messages(loads), objective))
+    if pour:
+        tried += [_pour(layers, ways, *how) for how in product(SMALLEST, POURED_FOR)]
+    return tried
+
+
+def announce_all(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> None:
+    """Set the output axons of all populations to those that these cores need."""
     for layer in _backwards(layers):
-        _announce(layers, layer, _blocks(best, layer))
-    return levelled(layers, best)
+        _announce(layers, layer, _blocks(loads, layer))
 
 
 def _messages(loads: Iterable[Load]) -> int:
@@ -87,7 +96,7 @@ def _announce(
                 axons += (onto.reach(block) > 0).reshape(axons.shape)
 
 
-def _halves(layers: Sequence[PopulationToPlace]) -> list[Load]:
+def in_halves(layers: Sequence[PopulationToPlace]) -> list[Load]:
     """Every population by itself, cut in halves: no core holds two populations."""
     loads: list[Load] = []
     for layer in _backwards(layers):
@@ -98,7 +107,7 @@ def _halves(layers: Sequence[PopulationToPlace]) -> list[Load]:
 
 
 def _pack(
-    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], objective: Objective
+    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], objective: Counted
 ) -> list[Load]:
     """Equal blocks of each population, best fit decreasing."""
     waiting: list[tuple[float, PopulationToPlace, Box]] = []
@@ -124,7 +133,7 @@ def _pack(
     return loads
 
 
-def _best(ways: Sequence[Cut], objective: Objective) -> Cut:
+def _best(ways: Sequence[Cut], objective: Counted) -> Cut:
     return min(ways, key=lambda way: cost(len(way.blocks), way.messages, objective))
 
 
@@ -141,7 +150,7 @@ def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list
 
 
 def _pour(
-    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int, each: Objective
+    layers: Sequence[PopulationToPlace], ways: dict[str, list[Cut]], part: int, each: Counted
 ) -> list[Load]:
     """Populations one after another, each into the gaps that the earlier ones left.
 

@@ -35,11 +35,13 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths, longest_wait
 from neurocompile.place.bound import least_cores
+from neurocompile.place.fastest import fastest
 from neurocompile.place.limits import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
 from neurocompile.place.memory import format_of
 from neurocompile.place.objective import Objective
-from neurocompile.place.pack import packed
+from neurocompile.place.pace import Pace
+from neurocompile.place.pack import in_halves, packed
 from neurocompile.place.placed import Core, Fan, Placed, Route
 
 
@@ -57,20 +59,25 @@ def place(
     Args:
         graph: FIXED graph.
         chip: Chip with its limits.
-        objective: What the placement should have fewest of: "cores", "messages", or "both", the
-            smallest product of the two; or "halves" (`halves.py`). How far messages travel is
-            decided last.
-        spikes: By population, (shape) number of spikes of each neuron, which weighs the distance
-            that its messages travel; without it all neurons weigh the same.
+        objective: What the placement should have fewest of: "cores", "messages", "both", the
+            smallest product of the two, or "time" of a step; or "halves" (`halves.py`). How far
+            messages travel is decided last.
+        spikes: By population, (shape) mean spikes of each neuron per step, which weigh the distance
+            that its messages travel, and the time of its core. Without them all neurons are alike.
 
     Raises:
+        BadInput: If time is the objective and the chip states no times.
         DoesNotFit: If a single neuron is too much for a core, or spikes wait longer than an axon
             holds them; names every such layer.
     """
     maps = _maps(graph, chip)
     layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(ChipNeuron)]
     while True:  # in a loop of synapses, until no core sends to more than it has output axons
-        loads = _in_order(layers, packed(layers, objective))
+        if objective == "time":
+            loads = fastest(layers, Pace(graph, chip, spikes or {}))
+        else:
+            loads = in_halves(layers) if objective == "halves" else packed(layers, objective)
+        loads = _in_order(layers, loads)
         fans, core_of = _fans(graph, layers, loads, maps)
         if not _send_too_much(graph, chip, layers, loads, fans):
             break

@@ -33,8 +33,9 @@ class Target:
     Attributes:
         chip: Name of a target, folder with a target.toml, or a chip from `load_chip`.
         chips: Largest number of chips that the network may use; None takes the target's own.
-        fewest_of: What a placement should have fewest of: "cores", "messages" between cores, or
-            "both", the smallest product of the two; or "halves", cut as Loihi 2's compiler cuts.
+        fewest_of: What a placement should have fewest of: "cores", "messages" between cores,
+            "both", the smallest product of the two, or "time", the modelled time of a step; or
+            "halves", cut as Loihi 2's compiler cuts.
         netx: Whether scales are chosen among those that lava-dl's network.net can hold.
     """
 

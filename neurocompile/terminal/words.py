@@ -42,6 +42,8 @@ def fewest(of: str) -> str:
     """What a placement has fewest of, by the value of --place."""
     if of == "halves":
         return "cuts in halves, as by Loihi 2's compiler"
+    if of == "time":
+        return "least time per step"
     return "fewest " + ("cores times messages" if of == "both" else of)
 
 

@@ -57,7 +57,7 @@ def joules(report):
     return {m["name"]: m["total_j"] for m in report["energy"]["models"]}
 
 
-@pytest.mark.parametrize("place", ["cores", "messages", "both"])
+@pytest.mark.parametrize("place", ["cores", "messages", "both", "time"])
 def test_energy_and_check_place_an_export_as_it_was_placed(export, call, tmp_path, place):
     out, report = export("--place", place, "--chips", 9)
     manifest = json.loads((out / "manifest.json").read_text())

@@ -12,7 +12,6 @@ from hand_counted import ACTIVITIES, LOIHI, PJ, dense, energy, neurons
 
 from neurocompile.chip.read import load_chip
 from neurocompile.energy import MODEL_VERSION
-from neurocompile.energy.latency import barrier_time
 from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import BiasInput, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
@@ -205,20 +204,20 @@ def test_static_power_stands_beside_as_a_range_in_two_modes():
     ("tiles", "seconds"), [(1, 0.6e-6), (2, 1.0e-6), (3, 1.0e-6), (28, 1.4e-6), (32, 1.8e-6)]
 )
 def test_a_barrier_of_a_table_is_its_entry_of_no_more_tiles(tiles, seconds):
-    assert barrier_time(LOIHI.barrier["boyle2025"], tiles) == seconds
+    assert LOIHI.barrier["boyle2025"].seconds(tiles) == seconds
 
 
 def test_a_barrier_lies_on_the_line_between_the_two_published_tile_counts():
     # 113 ns for 1 tile, 465 for 32: 10 of 31 parts of the way
-    found = barrier_time(LOIHI.barrier["davies2018"], 11)
+    found = LOIHI.barrier["davies2018"].seconds(11)
     assert found == pytest.approx((113 + 352 * 10 / 31) * 1e-9)
 
 
 def test_how_a_barrier_goes_on_between_entries_is_the_targets_to_say_and_no_models():
     table, line = LOIHI.barrier["boyle2025"], LOIHI.barrier["davies2018"]
-    assert barrier_time(replace(line, between="below"), 11) == 113e-9
+    assert replace(line, between="below").seconds(11) == 113e-9
     # 1.0 us for 2 tiles, 1.4 for 4
-    assert barrier_time(replace(table, between="line"), 3) == pytest.approx(1.2e-6)
+    assert replace(table, between="line").seconds(3) == pytest.approx(1.2e-6)
 
 
 def test_the_report_is_plain_json_and_says_what_is_left_out():

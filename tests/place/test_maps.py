@@ -155,7 +155,7 @@ def test_blocks_that_are_alike_have_the_same_lists(seed):
     for block in blocks_of(synapse.out_shape, sides):
         stored = sp.csc_array(full[block.neurons()])
         stored.sort_indices()
-        found = lists(synapse, stored, MEMORY, 300)
+        found = lists(synapse, stored, MEMORY, 0, 300)
         assert seen.setdefault(fast.alike(block), found) == found
 
 
