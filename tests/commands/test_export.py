@@ -178,7 +178,7 @@ def test_an_existing_directory_is_kept_unless_force_is_given_and_it_is_ours(
     theirs.mkdir()
     (theirs / "cat.jpg").write_text("cat")
     code, _, stderr = call(*arguments, "--out", theirs, "--force")
-    assert (code, "holds what no export wrote: cat.jpg. --force" in stderr) == (2, True)
+    assert (code, "holds what no export wrote: cat.jpg. force=True" in stderr) == (2, True)
     assert (theirs / "cat.jpg").read_text() == "cat"
 
 
