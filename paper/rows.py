@@ -73,8 +73,16 @@ def regularized(setting: str) -> set[str]:
 
 
 def chip_digest(name: str) -> str:
-    """Of every number of a chip: formats, limits, prices, times."""
-    numbers = [(key, q.value, q.unit) for key, q in load_chip(name).quantities()]
+    """Of the numbers of a chip that decide an answer: formats, limits, prices, times.
+
+    Not what a chip allows by name, its power and the errors of its models: no answer reads them.
+    """
+    decides = ("formats.", "limits.", "memory.", "mesh.", "energy.", "latency.", "barrier.")
+    numbers = [
+        (key, q.value, q.unit)
+        for key, q in load_chip(name).quantities()
+        if key.startswith(decides) and q.unit != "name"
+    ]
     return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
 
 

@@ -30,7 +30,7 @@ def texts(tree):
 def one_sided(text):
     """The options of a text that stand outside of brackets and of a whole command."""
     outside = re.sub(r"\([^()]*--[^()]*\)", "", text)
-    outside = re.sub(r"neurocompile (doctor|export)\b.*", "", outside)
+    outside = re.sub(r"neurocompile (doctor|energy|export)\b.*", "", outside)
     return OPTION.findall(outside)
 
 

@@ -123,7 +123,8 @@ def model_of(chip: Chip) -> str:
     complete = [model for model in chip.latency if model in chip.barrier]
     if not complete:
         raise BadInput(
-            f"--place time needs the times of {chip.name}, but its target.toml has no model with "
-            "[latency.NAME] and [barrier.NAME]. Use --place both, cores or messages."
+            f"placing for time (--place time) needs the times of {chip.name}, but its target.toml "
+            "has no model with [latency.NAME] and [barrier.NAME]. Use fewest_of='both', 'cores' or "
+            "'messages' (--place)."
         )
     return chip.nominal if chip.nominal in complete else complete[0]

@@ -92,6 +92,6 @@ def test_a_chip_without_times_is_refused_and_takes_another_objective():
     graph = chain({"in": SpikeInput((3,)), "s": dense(np.random.default_rng(0), 3, 2),
                    "hid": neurons(2)})  # fmt: skip
     ideal = load_chip("ideal")
-    with pytest.raises(BadInput, match=r"needs the times of ideal.*Use --place both"):
+    with pytest.raises(BadInput, match=r"needs the times of ideal.*Use fewest_of='both'"):
         place(graph, ideal, "time")
     assert len(place(graph, ideal, "both").cores) == 1

@@ -18,14 +18,14 @@ def check_asked(call: Call, graph: Building) -> None:
     """Refuse the pool where nobody asked for neurons."""
     if graph.max_pool is None:
         call.refuse(
-            "a maximum is not a synapse. Of spikes of 0 and 1, --max-pool neurons (max_pool="
-            "'neurons' of load) makes it neurons that fire at any spike of their window: exact, "
+            "a maximum is not a synapse. Of spikes of 0 and 1, max_pool='neurons' (--max-pool "
+            "neurons) makes it neurons that fire at any spike of their window: exact, "
             "one neuron per output of the pool. Otherwise use AveragePool."
         )
 
 
 def max_pool(call: Call, graph: Building) -> PlainSignal:
-    """Of spikes, with --max-pool neurons: a SumPool, and an IAF that fires at any spike."""
+    """Of spikes, with the option max_pool: a SumPool, and an IAF that fires at any spike."""
     check_asked(call, graph)
     call.at_most(1)
     kernel = call.wholes("kernel_shape", ())
