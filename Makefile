@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full check fuzz golden lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -47,6 +47,10 @@ check: $(READY)
 # make fuzz N=1000 ENGINES=fixed,onnx: random networks, engine against engine; damaged files
 fuzz: $(READY)
 	FUZZ_N=$(or $(N),1000) FUZZ_ENGINES=$(or $(ENGINES),$(DEFAULT_ENGINES)) $(BIN)/python -m pytest tests/fuzz
+
+# What Lava's stock processes compute, recorded anew in tests/golden; make golden CHECK=1 compares
+golden: $(READY)
+	$(BIN)/python tests/golden/record.py $(if $(CHECK),--check all)
 
 lint: $(READY)
 	$(BIN)/ruff check .
