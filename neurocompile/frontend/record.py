@@ -92,7 +92,7 @@ def check_leads(name: str, x: Tensor, out: Tensor, leads: int) -> None:
         )
 
 
-def check_behind(name: str, node: Any, before: Shape, after: Shape) -> None:
+def check_shape(name: str, node: Any, before: Shape, after: Shape) -> None:
     """A linear node makes the shape that PyTorch made."""
     if isinstance(node, LinearMap):
         with naming_layer(name, node):
