@@ -2,8 +2,8 @@
 
 In:  torch.fx's record of the whole forward, with all of its rounds.
 Out: a record in which every call has its step, for the interpreter; how the result is read.
-A neuron layer's calls count the steps: the call that takes no state is of step 0, the one that
-takes what that returned is of step 1. Any other call is of the latest step among its arguments.
+A neuron layer's calls count the steps (`loop_calls`). Any other call is of the latest step among
+its arguments.
 What is computed from the whole input, before the loop, is computed in every step anew. That the
 rounds are then one and the same is not assumed here: `recurrence` compares them.
 """
@@ -11,7 +11,6 @@ rounds are then one and the same is not assumed here: `recurrence` compares them
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,19 +19,17 @@ from norse import torch as norse
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
-from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions, joins
-from neurocompile.frontend.lines import line_text
+from neurocompile.frontend.loop_calls import Call, calls, one_step, state_of
 from neurocompile.frontend.loop_input import InputPart, moved, moves
+from neurocompile.frontend.loop_record import StepRecord
 from neurocompile.frontend.loop_result import Reading, Result
 from neurocompile.frontend.loop_values import At, Behind, Constant, Each, Filling, Series
-from neurocompile.frontend.record import ROOT, attribute, ends_here
+from neurocompile.frontend.record import attribute, ends_here
 from neurocompile.frontend.recurrence import is_silent
-from neurocompile.frontend.rules import NEURON_MODULES, lengthens, returns_state
-from neurocompile.frontend.stateful import calling_of
+from neurocompile.frontend.rules import lengthens
 from neurocompile.frontend.tracer import Tracer
 
-STATE_NAMES = ("state", "hx", "spk", "syn", "mem")
 EACH_LAYER = (nn.Linear, nn.Identity, nn.Dropout, nn.ReLU)
 EACH_FUNCTION = frozenset(
     {*functions.PRODUCTS, *functions.QUOTIENTS, *functions.RELUS, *joins.ADDITIONS}
@@ -65,74 +62,6 @@ class Loop:
     advice: str
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of a neuron layer.
-
-    Attributes:
-        layer: Its path in the user's module.
-        name: Of its neurons: a cell that is called with two states is two layers of neurons.
-        step: Counts the calls.
-    """
-
-    layer: str
-    name: str
-    step: int
-
-
-def calls(record: fx.Graph, root: nn.Module) -> dict[fx.Node, Call]:
-    """The calls of neuron layers in a record, each with its step."""
-    numbered: dict[fx.Node, Call] = {}
-    hidden: dict[str, Call] = {}  # layers that keep their states themselves
-    names: dict[str, int] = {}
-    for node in record.nodes:
-        module: Any = root.get_submodule(str(node.target)) if node.op == "call_module" else None
-        calling = calling_of(module) if isinstance(module, nn.Module) else None
-        if calling is None and not isinstance(
-            getattr(module, "lifted_module", module), NEURON_MODULES
-        ):
-            continue
-        path = str(node.target).removeprefix(ROOT).lstrip(".")
-        own = returns_state(module) if calling is None else _state_of(node) is not None
-        before = numbered.get(_origin(_state_of(node))) if own else hidden.get(path)
-        if before is None:
-            names[path] = names.get(path, 0) + 1
-            base = path or type(module).__name__.lower()
-            name = base if names[path] == 1 else f"{base}_{names[path]}"
-            numbered[node] = Call(path, name, 0)
-        else:
-            numbered[node] = Call(path, before.name, before.step + 1)
-        hidden[path] = numbered[node]
-    return numbered
-
-
-def loops(record: fx.Graph, root: nn.Module) -> bool:
-    """Whether a record holds more than one step."""
-    modules = [root.get_submodule(str(n.target)) for n in record.nodes if n.op == "call_module"]
-    numbered = calls(record, root)
-    started = Counter((c.layer, n.meta["line"]) for n, c in numbered.items() if c.step == 0)
-    again = [node for node, c in numbered.items() if started[c.layer, node.meta["line"]] > 2]
-    if again:  # SequentialState has several calls on one line, but each of another layer
-        raise Unsupported(
-            f"{line_text(again[0].meta['line'])}: layer '{numbered[again[0]].layer}' is called in "
-            "every round without the state that it returned, and starts anew each time. Hand the "
-            "state on: z, s = self.lif(x, s), with s = None before the loop."
-        )
-    return any(c.step > 0 for c in numbered.values()) or any(lengthens(m) for m in modules)
-
-
-def _state_of(call: fx.Node) -> Any:
-    """The state that a neuron layer is called with."""
-    given = [call.kwargs[name] for name in STATE_NAMES if name in call.kwargs]
-    return call.args[1] if len(call.args) > 1 else next(iter(given), None)
-
-
-def _origin(state: Any) -> Any:
-    """The call that returned a state."""
-    picked = isinstance(state, fx.Node) and functions.picks(state.target)
-    return state.args[0] if picked else None
-
-
 class Unrolled:
     """Walks the record of all rounds once."""
 
@@ -151,13 +80,9 @@ class Unrolled:
         for node in record.nodes:
             module: Any = root.get_submodule(str(node.target)) if node.op == "call_module" else None
             self.steps = max(self.steps, module.seq_length if lengthens(module) else 0)
-        self.new = fx.Graph()
-        self.inputs = tuple(self.new.placeholder(f"x{step}") for step in range(self.steps))
-        self.values: dict[fx.Node, Any] = {}
-        # Shapes of what is in the record of steps.
-        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
-        self.axis: int | None = None
-        self.whole: fx.Node | None = None  # where the input was used with all its steps at once
+        self.record = StepRecord(tracer, example, self.steps, one_step(self.calls.values()))
+        self.refuse = self.record.refuse
+        self.values = self.record.values
         self.begun: dict[str, int] = {}  # calls of layers whose first call got zeros
         self.rate: float | None = None
         self.result = Result(
@@ -165,8 +90,8 @@ class Unrolled:
             self.steps,
             self._module,
             tracer.example_of,
-            self._applied,
-            self._alike,
+            self.record.applied,
+            self.record.alike,
             self.refuse,
         )
 
@@ -186,79 +111,21 @@ class Unrolled:
                 result = self.result.reading(node.args[0])
             else:
                 self.values[node] = self._value(node)
-        if self.axis is not None and self.whole is not None:
-            raise self.refuse(self.whole, "the input is used with all of its steps at once")
+        if self.record.axis is not None and self.record.whole is not None:
+            raise self.refuse(self.record.whole, "the input is used with all of its steps at once")
         assert result is not None  # every record ends in its output
-        ends_here(self.new, [value.node for value in result.values])
-        example = self.example if self.axis is None else self.example.select(self.axis, 0)
+        ends_here(self.record.graph, [value.node for value in result.values])
+        axis = self.record.axis
+        example = self.example if axis is None else self.example.select(axis, 0)
         return Loop(
-            self.new,
+            self.record.graph,
             example,
             self.steps,
-            self.axis,
+            axis,
             result,
             self.rate,
             tuple(self.calls.values()),
-            self.one_step(),
-        )
-
-    def refuse(self, node: fx.Node | None, found: str) -> Unsupported:
-        """An error that names a line of the forward and shows the form of one step."""
-        where = "" if node is None else f"{line_text(node.meta['line'])}: "
-        return Unsupported(f"{where}{found}. {self.one_step()}")
-
-    def one_step(self) -> str:
-        """The lines of code of the form in which every network can be read."""
-        layers = {call.name: call.layer for call in self.calls.values()} or {"lif": "lif"}
-        if len(layers) == 1:
-            (layer,) = layers.values()
-            body = f"        z, state = self.{layer}(..., state)\n        return z, state"
-        else:
-            names = [f"s{i}" for i in range(len(layers))]
-            body = f"        {', '.join(names)} = state or [None] * {len(names)}\n"
-            for name, layer in zip(names, layers.values(), strict=True):
-                body += f"        z, {name} = self.{layer}(..., {name})\n"
-            body += f"        return z, ({', '.join(names)})"
-        return (
-            "Write what one round does as a forward of one step, and give save an example of one "
-            "step:\n"
-            "    def forward(self, x, state=None):  # x: (N, ...)\n"
-            f"{body}"
-        )
-
-    def _alike(self, last: At) -> tuple[At, ...]:
-        """A value of the last step, with those of the other steps that are computed like it."""
-        like: list[list[fx.Node]] = [[] for _ in range(self.steps)]
-        for node in self.new.nodes:
-            if (node.op, node.target) == (last.node.op, last.node.target):
-                like[node.meta["step"]].append(node)
-        place = like[last.step].index(last.node)
-        nodes = [of_step[min(place, len(of_step) - 1)] for of_step in like if of_step]
-        if len(nodes) == self.steps:
-            return tuple(At(node, step) for step, node in enumerate(nodes))
-        # What is only done to the last step is done to each.
-        given = [n for n in last.node.all_input_nodes if n.meta.get("step") == last.step]
-        others = {n: self._alike(At(n, last.step)) for n in given}
-        copies = []
-        for step in range(self.steps):
-
-            def argument(value: Any, step: int = step) -> Any:
-                known = others.get(value) if isinstance(value, fx.Node) else None
-                return value if known is None else known[step].node
-
-            arguments: Any = (last.node.args, last.node.kwargs)
-            args, kwargs = map_aggregate(arguments, argument)
-            shape = self.shapes[last.node]
-            copy = self._put(last.node, last.node.op, last.node.target, args, kwargs, step, shape)
-            copies.append(At(copy, step))
-        return tuple(copies)
-
-    def _applied(self, node: fx.Node, values: tuple[At, ...]) -> tuple[At, ...]:
-        """What a layer behind the loop makes of the value of each step."""
-        shape = getattr(self.tracer.example_of(node), "shape", ())
-        return tuple(
-            At(self._put(node, node.op, node.target, (at.node,), {}, at.step, shape), at.step)
-            for at in values
+            self.record.advice,
         )
 
     def _check_lengths(self) -> None:
@@ -289,7 +156,7 @@ class Unrolled:
             x = Series(x.values, x.axis)
         if node.op == "get_attr":
             value = attribute(self.root, str(node.target))
-            return Constant(self._copy(node, 0), is_silent(value))
+            return Constant(self.record.copy(node, 0), is_silent(value))
         if node.op == "call_module" and lengthens(self._module(node)):
             return self._encoded(node, x)
         if isinstance(x, InputPart) and moves(node.target, others):
@@ -349,22 +216,14 @@ class Unrolled:
             flat = part.ids.reshape(-1)
             for at in x.values:
                 if torch.equal(flat, ids.select(x.axis, at.step).reshape(-1)):
-                    return self._reshaped(node, at, tuple(part.ids.shape))
+                    return self.record.reshaped(node, at, tuple(part.ids.shape))
         for axis, length in enumerate(part.ids.shape):
             steps = [(part.ids.select(axis, s), ids.select(x.axis, s)) for s in range(self.steps)
                      ] if length == self.steps else []  # fmt: skip
             if steps and all(torch.equal(a.reshape(-1), b.reshape(-1)) for a, b in steps):
                 shape = tuple(steps[0][0].shape)
-                return Series(tuple(self._reshaped(node, at, shape) for at in x.values), axis)
+                return Series(tuple(self.record.reshaped(node, at, shape) for at in x.values), axis)
         return None
-
-    def _reshaped(self, node: fx.Node, at: At, shape: tuple[int, ...]) -> At:
-        """A value of a step in a shape."""
-        if self.shapes[at.node] == shape:
-            return at
-        args = (at.node, shape)
-        reshaped = self._put(node, "call_function", torch.reshape, args, {}, at.step, shape)
-        return At(reshaped, at.step)
 
     def _of_all_series(self, node: fx.Node, args: list[Any]) -> Series | None:
         """A call on all steps at once that does the same to each; None where it may not."""
@@ -389,20 +248,20 @@ class Unrolled:
             return None
         values = []
         for step in range(self.steps):
-            args_, kwargs_ = self._arguments(node, (call_args, call_kwargs), step)
+            args_, kwargs_ = self.record.arguments(node, (call_args, call_kwargs), step)
             shape = list(self.tracer.example_of(node).shape)
             del shape[axis]
-            copy = self._put(node, node.op, node.target, args_, kwargs_, step, shape)
+            copy = self.record.put(node, node.op, node.target, args_, kwargs_, step, shape)
             values.append(At(copy, step))
         return Series(tuple(values), axis)
 
     def _in_a_step(self, node: fx.Node, args: list[Any]) -> Any:
         """A call inside of a round, or before the loop."""
-        ats = [self._as_step(node, a) for a in args if isinstance(a, At | Each | InputPart)]
+        ats = [self.record.as_step(node, a) for a in args if isinstance(a, At | Each | InputPart)]
         latest = max((a.step for a in ats if isinstance(a, At)), default=None)
         call = self.calls.get(node)
         if call is not None:
-            given = _state_of(node)
+            given = state_of(node)
             state = self.values.get(given) if isinstance(given, fx.Node) else None
             if isinstance(state, At) and state.step != call.step - 1:
                 raise self.refuse(node, "the state is not that of the step before")
@@ -412,84 +271,19 @@ class Unrolled:
                     f"call {call.step + 1} of this layer is given a value of step {latest + 1}. "
                     "Every round takes its own step",
                 )
-            return At(self._copy(node, call.step), call.step)
+            return At(self.record.copy(node, call.step), call.step)
         if latest is not None:
             target = str(node.target)
             if node.op == "call_module" and target in self.begun:
                 self.begun[target] += 1
                 latest = max(latest, self.begun[target])
-            return At(self._copy(node, latest), latest)
+            return At(self.record.copy(node, latest), latest)
         if ats:
-            return Each(tuple(self._copy(node, step) for step in range(self.steps)))
+            return Each(tuple(self.record.copy(node, step) for step in range(self.steps)))
         if node.op == "call_module":
             step = self.begun[str(node.target)] = self.begun.get(str(node.target), -1) + 1
-            return At(self._copy(node, step), step)
-        return Constant(self._copy(node, 0), False)
-
-    def _copy(self, node: fx.Node, step: int) -> fx.Node:
-        """The call in the record of steps."""
-        args, kwargs = self._arguments(node, (node.args, node.kwargs), step)
-        shape = getattr(self.tracer.example_of(node), "shape", ())
-        return self._put(node, node.op, node.target, args, kwargs, step, shape)
-
-    def _arguments(self, node: fx.Node, arguments: Any, step: int) -> Any:
-        """The arguments of a call in the record of steps."""
-
-        def argument(value: Any) -> Any:
-            if not isinstance(value, fx.Node):
-                return value
-            copied = self.values[value]
-            copied = (
-                copied.values[step] if isinstance(copied, Series) else self._as_step(node, copied)
-            )
-            return copied.nodes[step] if isinstance(copied, Each) else copied.node
-
-        return map_aggregate(arguments, argument)
-
-    def _put(
-        self, node: fx.Node, op: str, target: Any, args: Any, kwargs: Any, step: int, shape: Any
-    ) -> fx.Node:
-        """A call in the record of steps, with what is known of the one that it stands for."""
-        copy = self.new.create_node(op, target, args, kwargs)
-        copy.meta.update(node.meta)
-        copy.meta["step"] = step
-        self.shapes[copy] = tuple(shape)
-        return copy
-
-    def _as_step(self, node: fx.Node, value: Any) -> Any:
-        """A part of the input as a value of its step, or of each where it is all of the input."""
-        if not isinstance(value, InputPart):
-            if not isinstance(value, At | Each | Constant):
-                raise self.refuse(node, "this is no call inside of a round")
-            return value
-        place = value.place(self.example.shape)
-        if place is None:
-            raise self.refuse(
-                node, "this takes neither one step of the input nor all of it in its order"
-            )
-        axis, step = place
-        shape = tuple(value.ids.shape)
-        if axis is None:
-            self.whole = self.whole or node
-            before = tuple(self.example.shape)
-            return Each(
-                tuple(self._shaped(node, step, before, shape) for step in range(self.steps))
-            )
-        if self.axis not in (None, axis):
-            raise self.refuse(node, f"this takes axis {axis} for time, others axis {self.axis}")
-        self.axis = axis
-        if step >= self.steps:
-            raise self.refuse(node, f"this takes step {step + 1} of {self.steps} steps")
-        before = tuple(self.example.select(axis, 0).shape)
-        return At(self._shaped(node, step, before, shape), step)
-
-    def _shaped(
-        self, node: fx.Node, step: int, before: tuple[int, ...], shape: tuple[int, ...]
-    ) -> fx.Node:
-        """The input of a step in the shape in which a call takes it."""
-        x = self.inputs[step]
-        self.shapes[x] = before
-        return self._reshaped(node, At(x, step), shape).node
+            return At(self.record.copy(node, step), step)
+        return Constant(self.record.copy(node, 0), False)
 
     def _module(self, node: fx.Node) -> nn.Module:
         return self.root.get_submodule(str(node.target))
@@ -503,22 +297,22 @@ class Unrolled:
             raise self.refuse(
                 node, f"this encodes {module.seq_length} steps, the loop has {self.steps}"
             )
-        each = self._as_step(node, x)
+        each = self.record.as_step(node, x)
         if not isinstance(each, Each):
             raise self.refuse(node, "this encodes one step of an input over time")
         nodes, shape = each.nodes, self.tracer.example_of(node).shape[1:]
         if isinstance(module, norse.PoissonEncoder):
             self.rate = module.dt * module.f_max
-            self.shapes.update((x, tuple(self.example.shape)) for x in self.inputs)
+            self.record.shapes.update((x, tuple(self.example.shape)) for x in self.record.inputs)
         else:
             nodes = tuple(
-                self._put(node, node.op, node.target, (nodes[step],), {}, step, shape)
+                self.record.put(node, node.op, node.target, (nodes[step],), {}, step, shape)
                 for step in range(self.steps)
             )
         return Series(tuple(At(n, step) for step, n in enumerate(nodes)), 0)
 
     def _written(self, node: fx.Node, x: Any, index: Any, value: Any) -> Filling:
-        """A tensor of the forward behind the write of a step into it."""
+        """A tensor of the forward after a step was written into it."""
         shape = self.tracer.example_of(node).shape
         marked = torch.zeros(shape, dtype=torch.bool)
         marked[index] = True

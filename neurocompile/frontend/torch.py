@@ -9,28 +9,26 @@ The module is left as it was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from norse import torch as norse
 from torch import Tensor, fx, nn
-from torch.fx.node import map_aggregate
 
-from neurocompile.errors import BadInput, NeurocompileError, Unsupported, first_line
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.given import module_of
 from neurocompile.frontend.interpret import Interpreter
-from neurocompile.frontend.lines import line_text, users_line_of
+from neurocompile.frontend.lines import line_text
+from neurocompile.frontend.loop_calls import loops
 from neurocompile.frontend.loop_input import without_repetition
 from neurocompile.frontend.loop_result import over_time
-from neurocompile.frontend.loops import Loop, Unrolled, loops
+from neurocompile.frontend.loops import Loop, Unrolled
 from neurocompile.frontend.peers import integers_of, meet_peers, packages_of
 from neurocompile.frontend.proof import prove
 from neurocompile.frontend.readout import with_readout
-from neurocompile.frontend.record import ROOT, ends_here
+from neurocompile.frontend.record import ends_here
+from neurocompile.frontend.recorder import Once, Steps, as_held, record_of, undisturbed
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
 from neurocompile.frontend.shown import as_given, one_step, shown
@@ -127,7 +125,7 @@ def _graph_of(
 ) -> Graph:
     """The graph, by the way in which the module takes time."""
     given = settings or Settings()
-    with _undisturbed(module), torch.no_grad():
+    with undisturbed(module), torch.no_grad():
         if isinstance(module, SpikingNetwork):
             spikes = module.settings.encoder.kind == "spikes"
             one_step = example_input[:, 0] if spikes else example_input
@@ -166,10 +164,10 @@ def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
     """A forward that loops over time, with the root of its record; None if it does one step."""
     if example.dim() < 2 or example.numel() == 0:
         return None
-    example = _as_held(example, module)
+    example = as_held(example, module)
     tracer = Tracer(example)
-    root = _Once(module)
-    record = _record(tracer, root, module)
+    root = Once(module)
+    record = record_of(tracer, root, module)
     if not loops(record, root):
         return None
     return Unrolled(record, root, tracer, example).read(), root
@@ -179,10 +177,10 @@ def _over_time(
     module: nn.Module, example: Tensor, settings: Settings, max_pool: MaxPool | None
 ) -> Graph:
     """The graph of a network whose layers take all steps in one call."""
-    example = _as_held(example, module)
+    example = as_held(example, module)
     tracer = Tracer(example)
-    root = _Once(module)
-    record = _record(tracer, root, module)
+    root = Once(module)
+    record = record_of(tracer, root, module)
     still = without_repetition(record, example)
     example = example if still is None else still
     _check_axes(example, leads=2)
@@ -229,107 +227,11 @@ def _trace(
 ) -> Traced:
     """The one graph of all recorded steps."""
     _check_axes(example, leads=1)
-    example = _as_held(example, module)
+    example = as_held(example, module)
     tracer = Tracer(example)
-    root = _Steps(module, steps, tracer)
-    record = _record(tracer, root, module)
+    root = Steps(module, steps, tracer)
+    record = record_of(tracer, root, module)
     return one_of(Interpreter(root, example, 1, dt, max_pool).run(record), type(module).__name__)
-
-
-def _as_held(example: Tensor, module: nn.Module) -> Tensor:
-    """The example as the module holds its weights: their device and type."""
-    held = (*module.parameters(), *module.buffers())
-    weight = next((p for p in held if p.is_floating_point()), torch.zeros(()))
-    return example.detach().to(device=weight.device, dtype=weight.dtype)
-
-
-def _record(tracer: Tracer, root: nn.Module, module: nn.Module) -> fx.Graph:
-    """The record of a forward, or a refusal that names its line."""
-    try:
-        return tracer.record(root)
-    except NeurocompileError:
-        raise
-    except Exception as error:  # whatever a user's forward raises when its input has no values
-        line = users_line_of(error)
-        where = f" in {line_text(line)}" if line is not None else ""
-        raise Unsupported(
-            f"the forward of {type(module).__name__} cannot be traced{where} "
-            f"({type(error).__name__}: {first_line(error)}). It must not branch or loop on values "
-            "of its input, and must be forward(x) or forward(x, state=None) -> (output, state)."
-        ) from error
-
-
-class _Once(nn.Module):
-    """Calls a module once, with all steps."""
-
-    def __init__(self, module: nn.Module):
-        super().__init__()
-        self.add_module(ROOT, module)
-
-    def forward(self, x: Tensor) -> Any:
-        """Whatever the module returns."""
-        return self.get_submodule(ROOT)(x)
-
-
-class _Steps(nn.Module):
-    """Repeats a step, each with the state that the one before returned."""
-
-    def __init__(self, module: nn.Module, count: int, tracer: Tracer):
-        super().__init__()
-        self.add_module(ROOT, module)
-        self.count = count
-        self.tracer = tracer
-        self.takes_back = _taken_back(module)
-
-    def forward(self, first: Tensor, second: Tensor, third: Tensor) -> tuple[Any, ...]:
-        """Outputs of all steps, each of an input of its own."""
-        results: list[Any] = []
-        state: list[Any] = []
-        for step, x in enumerate((first, second, third)[: self.count]):
-            self.tracer.step = step
-            result = self.get_submodule(ROOT)(x, *state)
-            output, *state = result if isinstance(result, tuple) and result else (result,)
-            state = state[: self.takes_back]
-            # A copy, for SequentialState reuses lists.
-            results.append(map_aggregate(output, _recorded))
-        return tuple(results)
-
-
-def _taken_back(module: nn.Module) -> int | None:
-    """How many states a forward takes beside its input; None for any number."""
-    parameters = signature(module.forward).parameters.values()
-    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
-        return None
-    named = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in named for p in parameters) - 1
-
-
-def _recorded(value: Any) -> Any:
-    """The value; an attribute that was read of a proxy is recorded when its node is asked for."""
-    return value if not isinstance(value, fx.Proxy) else fx.Proxy(value.node, value.tracer)
-
-
-@contextmanager
-def _undisturbed(module: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards every attribute of every module is what it was."""
-    before = [(m, dict(m.__dict__), _tables(m)) for m in module.modules()]
-    try:
-        module.eval()
-        for m in module.modules():
-            m._compiled_call_impl = None  # what module.compile() made of it cannot be recorded
-        yield
-    finally:
-        for m, attributes, tables in before:
-            m.__dict__.clear()
-            m.__dict__.update(attributes)
-            for name, content in tables.items():
-                m.__dict__[name].clear()
-                m.__dict__[name].update(content)
-
-
-def _tables(module: nn.Module) -> dict[str, dict[Any, Any]]:
-    """Content of a module's dicts: its buffers, among which neighbours keep states, and others."""
-    return {name: dict(held) for name, held in module.__dict__.items() if isinstance(held, dict)}
 
 
 def _of_loop(
@@ -352,7 +254,7 @@ def _of_loop(
         encoder = Encoder("bernoulli", loop.rate)
     own = shown(loop.steps, encoder, decoder, said)
     bare = replace(graph, settings=replace(own, dt=graph.settings.dt))
-    prove(module, bare, loop, _as_held(example, module))
+    prove(module, bare, loop, as_held(example, module))
     return as_given(graph, own)
 
 
