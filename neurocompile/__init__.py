@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 # Public name -> module that holds it.
 _LAZY = {
     "compile": "neurocompile.compiler",
-    "Compiled": "neurocompile.compiler",
+    "Compiled": "neurocompile.compiled",
     "Target": "neurocompile.place.target",
     "Narrowest": "neurocompile.quantize.narrow",
     "load": "neurocompile.frontend",

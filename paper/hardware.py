@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Compiled, compile_graph
+from neurocompile.compiled import Compiled
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import load_data
 from neurocompile.data.sampling import Sampling
 from neurocompile.errors import DoesNotFit

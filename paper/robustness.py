@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neurocompile.compiler import Compiled, compile_graph
+from neurocompile.compiled import Compiled
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data, load_data
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines.results import results

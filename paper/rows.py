@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Result
+from neurocompile.compiled import Result
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph

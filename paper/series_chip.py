@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from neurocompile.chip.read import load_chip
-from neurocompile.compiler import Compiled, compile_graph
+from neurocompile.compiled import Compiled
+from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.energy.counts import Counts, count

@@ -304,8 +304,8 @@ def test_an_engine_or_a_folder_is_refused_before_any_work(compiled, tmp_path, mo
     def work(*_, **__):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(compiler, "evaluate", work)
-    monkeypatch.setattr(compiler, "build_report", work)
+    monkeypatch.setattr("neurocompile.compiled.evaluate", work)
+    monkeypatch.setattr("neurocompile.compiled.build_report", work)
     with pytest.raises(BadInput, match=r"there is no engine 'loihi'\. Use onnx, fixed, lava"):
         compiled.run(engines="loihi")
     with pytest.raises(BadInput, match="there is no engine ''"):
