@@ -21,6 +21,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import Rows, rows_of
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, size
+from neurocompile.place.axes import Axis, Pattern
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.memory import (
     Lists,
@@ -163,7 +164,7 @@ class Windows(Listed):
             kernel = op.weight.reshape(op.groups, self.ins, self.outs, *taps)
         self.kernel = kernel
         self.axes = [
-            _Axis(*((n, m) if forward else (m, n)), k, s, p, d, forward)
+            Axis(*((n, m) if forward else (m, n)), k, s, p, d, forward)
             for n, m, k, s, p, d in zip(
                 synapse.in_shape[1:],
                 synapse.out_shape[1:],
@@ -252,7 +253,7 @@ class Windows(Listed):
         group: int,
         start: int,
         stop: int,
-        patterns: tuple[_Pattern, ...],
+        patterns: tuple[Pattern, ...],
         strides: tuple[int, ...],
     ) -> tuple[Array, int]:
         """A hash of each source channel's list in a group, and the largest offset in a list."""
@@ -266,76 +267,6 @@ class Windows(Listed):
             hashes = words.reshape(self.ins, -1).sum(axis=1, dtype=np.uint64)
             self._hashes[key] = hashes, int(offset.max())
         return self._hashes[key]
-
-
-class _Pattern(NamedTuple):
-    """Along one axis: the targets of a source, counted from its first, and the tap to each."""
-
-    offsets: tuple[int, ...]
-    taps: tuple[int, ...]
-
-
-class _Within(NamedTuple):
-    """One axis of a convolution, restricted to a range of targets.
-
-    Attributes:
-        synapses: (source positions,) int64, number of synapses of each.
-        reached: Number of source positions with synapses.
-        patterns: Different patterns of their synapses.
-        starts: By pattern, the first target of each source position, counted within the range.
-        kind: Number of these patterns and starts; ranges in the middle of an image share it.
-    """
-
-    synapses: Array
-    reached: int
-    patterns: tuple[_Pattern, ...]
-    starts: tuple[Array, ...]
-    kind: int
-
-
-class _Axis:
-    """One axis of a convolution: which source position a tap joins to which target."""
-
-    def __init__(
-        self, large: int, small: int, taps: int, stride: int, padding: int, dilation: int,
-        forward: bool,
-    ) -> None:  # fmt: skip
-        out, tap = (grid.ravel() for grid in np.mgrid[:small, :taps])
-        at = out * stride - padding + tap * dilation
-        inside = (at >= 0) & (at < large)
-        out, tap, at = out[inside], tap[inside], at[inside]
-        source, target = (at, out) if forward else (out, at)
-        order = np.lexsort((target, source))
-        self.source, self.target, self.tap = source[order], target[order], tap[order]
-        self.sources, self.targets = (large, small) if forward else (small, large)
-        self._within: dict[Span, _Within] = {}
-        self._kinds: dict[Hashable, int] = {}
-
-    def messages(self, length: int) -> int:
-        """Pairs of a source position and a piece that it reaches, for pieces of this length."""
-        return int(np.unique(self.source * self.targets + self.target // length).size)
-
-    def within(self, span: Span) -> _Within:
-        """The part of the axis that ends on a range of targets."""
-        if span not in self._within:
-            self._within[span] = self._cut(*span)
-        return self._within[span]
-
-    def _cut(self, start: int, stop: int) -> _Within:
-        inside = (self.target >= start) & (self.target < stop)
-        target, tap = self.target[inside], self.tap[inside]
-        synapses = np.bincount(self.source[inside], minlength=self.sources)
-        ends = np.cumsum(synapses[synapses > 0])
-        firsts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: ends.size]
-        starts: dict[_Pattern, list[int]] = {}
-        for a, b in zip(firsts.tolist(), ends.tolist(), strict=True):
-            offsets = tuple((target[a:b] - target[a]).tolist())
-            pattern = _Pattern(offsets, tuple(tap[a:b].tolist()))
-            starts.setdefault(pattern, []).append(int(target[a]) - start)
-        look = tuple((pattern, *first) for pattern, first in starts.items())
-        kind = self._kinds.setdefault(look, len(self._kinds))
-        firsts_of = tuple(map(np.array, starts.values()))
-        return _Within(synapses, ends.size, tuple(starts), firsts_of, kind)
 
 
 def _different(numbers: Array) -> Array:
