@@ -75,7 +75,7 @@ def equivalent(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
     Args:
         target: What is called; a string for a method.
-        args, kwargs: Arguments behind the signal.
+        args, kwargs: Arguments after the signal.
     """
     make = None if isinstance(target, str) else MODULES.get(target)
     return None if make is None else make(*args, **kwargs)
@@ -122,7 +122,7 @@ def _upsample(*args: Any, antialias: bool = False, **kwargs: Any) -> nn.Module |
     return None if antialias else nn.Upsample(*args, **kwargs)
 
 
-# Called with the arguments behind the input, in which F's signatures are those of the modules.
+# Called with the arguments after the input, in which F's signatures are those of the modules.
 MODULES: dict[Any, Callable[..., nn.Module | None]] = {
     F.avg_pool1d: nn.AvgPool1d,
     F.avg_pool2d: nn.AvgPool2d,

@@ -125,7 +125,7 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     (ENCODERS, ENCODING),
     (
         (norse.SpikesToTimesDecoder,),
-        "Results are read behind the network: leave it out, and use "
+        "Results are read after the network: leave it out, and use "
         "Settings(decoder=Decoder('rate' or 'last')), or the recorded spikes.",
     ),
     (
@@ -172,7 +172,7 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     ),
     ((_ConvNd,), THREE_AXES.format("Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d")),
     ((_DropoutNd,), "Use Dropout, Dropout1d or Dropout2d."),
-    (PADDING, "Use zeros, by the option padding= of the convolution or pool behind it."),
+    (PADDING, "Use zeros, by the option padding= of the convolution or pool after it."),
     (
         (nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle),
         "Use a ConvTranspose2d or Conv2d with a stride, whose fixed weights of 0 and 1 can do the "
@@ -181,7 +181,7 @@ MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     ((nn.Fold, nn.Unfold), "Use a Conv2d, which reads the same windows."),
     (
         (nn.Embedding, nn.EmbeddingBag),
-        "Use a Linear without bias behind spikes, one input for each entry of the table.",
+        "Use a Linear without bias after spikes, one input for each entry of the table.",
     ),
     (
         (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict),

@@ -288,7 +288,7 @@ class Interpreter:
         return target.removeprefix(ROOT).lstrip(".") or type(module).__name__.lower()
 
     def _check_once(self, path: str, module: nn.Module) -> None:
-        """A layer with a state does one step a step."""
+        """A layer with a state does one step per step."""
         if path in self.graph.dts:
             raise Unsupported(
                 f"layer '{path}' ({type(module).__name__}) is called twice in a step, but it "

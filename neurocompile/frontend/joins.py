@@ -45,13 +45,13 @@ class Join:
 def join_of(
     target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leads: int, where: str
 ) -> Join | None:
-    """The addition or concatenation that a call is, or None if it is none of signals alone.
+    """The addition or concatenation that a call is, or None if it is none of signals only.
 
     Args:
         target: What is called; a string for a method.
         args, kwargs: Its arguments, with signals among them.
         leads: Axes before those of a sample.
-        where: The forward that the call stands in, for the message.
+        where: The forward that the call is in, for the message.
 
     Raises:
         Unsupported: If it scales, broadcasts, or concatenates along another axis.

@@ -69,7 +69,7 @@ def moves(target: Any, args: Any) -> bool:
 
     Args:
         target: What is called; a string for a method.
-        args: Its arguments behind the first.
+        args: Its arguments after the first.
     """
     is_view = target is getattr and args[0] in ("T", "mT")
     passes = target in functions.CASTS or target in functions.PASSES

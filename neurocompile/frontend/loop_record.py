@@ -146,7 +146,7 @@ class StepRecord:
         return tuple(copies)
 
     def applied(self, node: fx.Node, values: tuple[At, ...]) -> tuple[At, ...]:
-        """What a layer behind the loop makes of the value of each step."""
+        """What a layer after the loop makes of the value of each step."""
         shape = getattr(self.tracer.example_of(node), "shape", ())
         return tuple(
             At(self.put(node, node.op, node.target, (at.node,), {}, at.step, shape), at.step)

@@ -2,7 +2,7 @@
 
 In:  the value that the forward returns, in torch.fx's record.
 Out: the values that it is made of, one for each step, and how they are read: a decoder.
-A softmax behind them is left out, and said: it changes no order. Anything else is refused.
+A softmax after them is left out, and said: it changes no order. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.fx.node import map_aggregate
 
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions, joins
-from neurocompile.frontend.loop_values import At, Behind, Constant, Filling, Series
+from neurocompile.frontend.loop_values import AfterLoop, At, Constant, Filling, Series
 from neurocompile.ir.settings import Assumption, Decoder, DecoderKind, Task
 
 Kind = Literal["all", "last", "sum", "mean", "max"]
@@ -83,7 +83,7 @@ class Result:
         example: A tensor of the shape of a call's result.
         apply: What a layer of the forward makes of the values of steps; None where it may not.
         alike: A value of the last step, with those of the others that are computed like it.
-        refuse: An error that names the line of a call and what was found there.
+        refuse: An error that names the line of a call and what is wrong there.
     """
 
     values: Mapping[fx.Node, Any]
@@ -130,7 +130,7 @@ class Result:
         return None
 
     def _through(self, node: fx.Node, x: Any) -> Reading | None:
-        """A linear layer behind a mean: the mean of what it makes of each step; None if it is not.
+        """A linear layer after a mean: the mean of what it makes of each step; None if it is not.
 
         A sum has its bias once, and each step would have it again.
         """
@@ -287,16 +287,16 @@ def over_time(
     values: dict[fx.Node, Any] = {}
     (output,) = (node for node in record.nodes if node.op == "output")
     for node in record.nodes:
-        behind = node.target in SUMS | MEANS | MAXIMA | SOFTMAXES or (
+        after = node.target in SUMS | MEANS | MAXIMA | SOFTMAXES or (
             node.op == "call_module" and type(layer(node)) in SOFTMAX_LAYERS
         )
         picked = functions.picks(node.target) and isinstance(example(node.args[0]), Tensor)
-        behind = (
-            behind
+        after = (
+            after
             or picked
-            or any(isinstance(values.get(before), Behind) for before in node.all_input_nodes)
+            or any(isinstance(values.get(before), AfterLoop) for before in node.all_input_nodes)
         )
-        values[node] = Behind() if behind else Series((At(node, 0),), 0)
+        values[node] = AfterLoop() if after else Series((At(node, 0),), 0)
     result = Result(
         values, 1, layer, example, lambda node, values: None, lambda last: (last,), refuse
     )

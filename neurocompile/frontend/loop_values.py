@@ -77,5 +77,5 @@ class Filling:
 
 
 @dataclass(frozen=True, eq=False)
-class Behind:
-    """What is computed from the values of all steps, behind the loop."""
+class AfterLoop:
+    """What is computed from the values of all steps, after the loop."""

@@ -24,7 +24,7 @@ from neurocompile.frontend.loop_calls import Call, calls, one_step, state_of
 from neurocompile.frontend.loop_input import InputPart, moved, moves
 from neurocompile.frontend.loop_record import StepRecord
 from neurocompile.frontend.loop_result import Reading, Result
-from neurocompile.frontend.loop_values import At, Behind, Constant, Each, Filling, Series
+from neurocompile.frontend.loop_values import AfterLoop, At, Constant, Each, Filling, Series
 from neurocompile.frontend.record import attribute, ends_here
 from neurocompile.frontend.recurrence import is_silent
 from neurocompile.frontend.rules import lengthens
@@ -171,8 +171,8 @@ class Unrolled:
                 return series
         if isinstance(x, Series):
             return self._of_series(node, x, args, others, known_kwargs)
-        if any(isinstance(a, Series | Filling | Behind) for a in args):
-            return self._of_all_series(node, args) or Behind()
+        if any(isinstance(a, Series | Filling | AfterLoop) for a in args):
+            return self._of_all_series(node, args) or AfterLoop()
         return self._in_a_step(node, args)
 
     def _put_together(self, node: fx.Node, x: Any, others: list[Any], kwargs: Any) -> Series | None:
@@ -208,7 +208,7 @@ class Unrolled:
             values = [self._moved(node, x, ids, part) for part in ([result] if single else result)]
             if all(value is not None for value in values):
                 return values[0] if single else tuple(values)
-        return self._of_all_series(node, args) or Behind()
+        return self._of_all_series(node, args) or AfterLoop()
 
     def _moved(self, node: fx.Node, x: Series, ids: Tensor, part: InputPart) -> Any:
         """A step of a series, or all steps in another shape; None where it is neither."""
@@ -232,7 +232,7 @@ class Unrolled:
         layer = self._module(node) if node.op == "call_module" else None
         same = isinstance(layer, EACH_LAYER) or node.target in EACH_FUNCTION
         joined = node.target in joins.CONCATENATIONS
-        plain = all(not isinstance(a, At | Filling | Behind) for a in args)
+        plain = all(not isinstance(a, At | Filling | AfterLoop) for a in args)
         if not (same or joined) or len(axes) != 1 or not plain:
             return None
         (axis,) = axes

@@ -1,7 +1,7 @@
 """Maximum pools of a module: of spikes they become neurons, where their user asked for that.
 
-In:  a pool of PyTorch or of a library that inherits from it, and where it stands.
-Out: the sum over its windows and the neurons behind it, or a refusal.
+In:  a pool of PyTorch or of a library that inherits from it, and where it is.
+Out: the sum over its windows and the neurons after it, or a refusal.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def pool_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Mo
 
     Args:
         target: What is called.
-        args, kwargs: Arguments behind the signal.
+        args, kwargs: Arguments after the signal.
     """
     kind = None if isinstance(target, str) else CALLS.get(target)
     if kind is None:
@@ -54,7 +54,7 @@ def neurons_of(module: Any, site: Site, graded: str | None) -> tuple[LinearMap, 
 
     Args:
         module: The pool.
-        site: Where it stands.
+        site: Where it is.
         graded: The layer whose values come to it and are not spikes, in words; None if all are.
 
     Raises:
@@ -64,7 +64,7 @@ def neurons_of(module: Any, site: Site, graded: str | None) -> tuple[LinearMap, 
         raise site.refuse(
             module,
             f"it takes the maximum of what {graded} gives, which is not spikes of 0 and 1. "
-            "Neurons can hold a maximum of spikes only: put the pool behind the spiking layer and "
+            "Neurons can hold a maximum of spikes only: put the pool after the spiking layer and "
             "train again, or use an average pool.",
         )
     if module.return_indices:

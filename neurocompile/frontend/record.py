@@ -1,4 +1,4 @@
-"""Reading torch.fx's record: attributes, states among arguments, where a call stands, shapes.
+"""Reading torch.fx's record: attributes, states among arguments, where a call is, shapes.
 
 In:  fx nodes, and the modules and arguments that they name.
 Out: plain values, or a refusal that names the layer.
@@ -35,7 +35,7 @@ def attribute(root: nn.Module, target: str) -> Any:
 
 
 def ends_here(record: fx.Graph, results: list[fx.Node]) -> None:
-    """Make a record end in these results, one a step, without what leads to none of them."""
+    """Make a record end in these results, one per step, without what leads to none of them."""
     for node in [n for n in record.nodes if n.op == "output"]:
         record.erase_node(node)
     record.output(tuple(results))
@@ -71,7 +71,7 @@ def time_step(module: Any, path: str) -> float:
 
 
 def forward_of(n: fx.Node) -> str:
-    """The forward that a call stands in."""
+    """The forward that a call is in."""
     stack = n.meta.get("nn_module_stack") or {}
     inside = [(path, kind) for path, kind in stack.values() if path]
     if not inside:
@@ -83,12 +83,12 @@ def forward_of(n: fx.Node) -> str:
 
 
 def check_leads(name: str, x: Tensor, out: Tensor, leads: int) -> None:
-    """A layer leaves the batch alone, and time where all steps come at once."""
+    """A layer keeps the batch as it is, and time where all steps come at once."""
     if out.shape[:leads] != x.shape[:leads]:
         axes = "the batch" if leads == 1 else "time and the batch"
         raise BadInput(
             f"layer '{name}' turns shape {tuple(x.shape)} into {tuple(out.shape)}, which changes "
-            f"{axes}. Leave the first {leads} axes alone, as in Flatten({leads})."
+            f"{axes}. Keep the first {leads} axes as they are, as in Flatten({leads})."
         )
 
 

@@ -27,7 +27,7 @@ from neurocompile.ir.settings import Assumption
 
 @dataclass(frozen=True)
 class Silent:
-    """Zeros in the place of what comes back, in the first step alone.
+    """Zeros in the place of what comes back, in the first step only.
 
     Attributes:
         shape: Of one sample in one step.
@@ -41,7 +41,7 @@ class Rectified:
     """A relu whose input may be negative: nothing only where it goes to neurons that are alike.
 
     Attributes:
-        where: The forward that it stands in.
+        where: The forward that it is in.
     """
 
     where: str
@@ -76,7 +76,7 @@ def is_silent(value: Any) -> bool:
 def in_order(
     nodes: dict[str, Any], edges: list[Edge], late: dict[str, str]
 ) -> tuple[dict[str, Any], list[Edge]]:
-    """Nodes and edges with each Delay behind its source.
+    """Nodes and edges with each Delay after its source.
 
     Args:
         nodes: Of one step.
@@ -145,7 +145,7 @@ def _where(one: Traced, other: Traced) -> str:
 
 
 def _is_lost(traced: Traced, name: str) -> bool:
-    """Whether a Delay has lost its source: the layer was there in the step before alone."""
+    """Whether a Delay has lost its source: the layer was there in the step before only."""
     return isinstance(traced.graph.nodes[name], Delay) and not traced.graph.before(name)
 
 

@@ -1,6 +1,6 @@
 """One rule for each kind of PyTorch and Norse module: what it is in the FLOAT vocabulary.
 
-In:  a module in eval mode, and where it stands in the network.
+In:  a module in eval mode, and where it is in the network.
 Out: one FLOAT node.
 A kind without a rule falls to the default, which is the error message.
 """

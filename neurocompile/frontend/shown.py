@@ -21,8 +21,7 @@ def shown(
     ways = {
         "current": "each step of the forward gets the same input, so a sample enters as a constant "
         "current",
-        "bernoulli": "Norse's PoissonEncoder stands in the forward, so a sample enters as random "
-        "spikes",
+        "bernoulli": "the forward has Norse's PoissonEncoder, so a sample enters as random spikes",
     }
     if encoder.kind in ways:
         words = f"{ways[encoder.kind]}: the encoder is '{encoder.kind}', gain {encoder.gain:g}."

@@ -92,7 +92,7 @@ def check_signal(x: Any, step: int, where: str) -> None:
     if x.step != step:
         raise Unsupported(
             f"{where} is given the output of layer '{x.source}' of {step - x.step} steps before. "
-            "A state hands a signal on to the next step alone: hand it on once a step, and start "
+            "A state hands a signal on to the next step only: hand it on once per step, and start "
             "with zeros."
         )
 
@@ -109,7 +109,7 @@ def check_output(output: Any) -> None:
     if not isinstance(output, TracedSignal):
         raise Unsupported(
             f"the network returns {_short(output)} as its output, but one tensor is expected. "
-            "Return (output, state), or the output alone."
+            "Return (output, state), or only the output."
         )
 
 
@@ -224,7 +224,7 @@ def _check_equal(path: str, module: nn.Module, plain: Tensor, hooked: Tensor) ->
         raise Unsupported(
             f"layer '{path}' ({type(module).__name__}) has a forward hook that changes its input "
             "or output, which no file holds. Do its work in a layer of its own, or fold it into "
-            "the weights, and check the network before saving it: without the hook alone it is "
+            "the weights, and check the network before saving it: without the hook it is "
             "another network."
         )
 

@@ -1,4 +1,4 @@
-"""Where a module stands in a network, and what rules ask of its options and geometry.
+"""Where a module is in a network, and what rules ask of its options and geometry.
 
 In:  a module in eval mode, its site.
 Out: plain numbers for a node, or a refusal that names the layer and its kind.
@@ -24,7 +24,7 @@ from neurocompile.ir.settings import DT
 
 @dataclass(frozen=True)
 class Site:
-    """Where a module stands in a network.
+    """Where a module is in a network.
 
     Attributes:
         name: Its path in the user's model, which names the node.

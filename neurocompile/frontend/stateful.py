@@ -58,7 +58,7 @@ def calling_of(module: nn.Module) -> Calling | None:
 def expansion_of(module: nn.Module) -> str | None:
     """How a container of a neighbour runs its layers; None for what is none.
 
-    "a step" or "over time", one behind the other; "traced" where its forward is read.
+    "a step" or "over time", one after the other; "traced" where its forward is read.
     """
     return None
 
@@ -94,12 +94,12 @@ class Parts:
     def laid_out(
         self, path: str, source: str, put: Callable[..., str], join: Callable[[str, str], None]
     ) -> str:
-        """Put the nodes behind a source; returns the name of the neuron.
+        """Put the nodes after a source; returns the name of the neuron.
 
         Args:
             path: Name of the layer.
             source: Name of the node before it.
-            put: Adds a node of a name behind sources and returns the name it got.
+            put: Adds a node of a name after its sources and returns the name it got.
             join: Adds an edge.
         """
         if self.entering is not None:
@@ -144,7 +144,7 @@ def prove(
     Args:
         module: The layer.
         parts: What its rule made of it.
-        site: Where it stands.
+        site: Where it is.
         run: The layer on (steps, *shape) float64 from its start: its spikes, or its potential.
         package: Whose layer it is.
 

@@ -82,7 +82,7 @@ class Windows:
 
 
 def any_spike(windows: Windows, channels: int) -> tuple[LinearMap, IAF]:
-    """The sum over windows, and the neurons behind it that fire at any spike."""
+    """The sum over windows, and the neurons after it that fire at any spike."""
     neurons = IAF(np.array(LEVEL), np.array(0.0))
     geometry = (windows.kernel, windows.stride, windows.padding)
     if all(d == 1 for d in windows.dilation):

@@ -211,7 +211,7 @@ def test_a_maximum_that_no_neurons_hold_is_refused_by_name(layers, shape, words)
 def test_a_pool_behind_the_spiking_layer_as_the_refusal_says_is_read():
     before = norse.SequentialState(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), norse.LIFCell())
     behind = norse.SequentialState(nn.Conv2d(1, 2, 3), norse.LIFCell(), nn.MaxPool2d(2))
-    with pytest.raises(Unsupported, match="put the pool behind the spiking layer and train again"):
+    with pytest.raises(Unsupported, match="put the pool after the spiking layer and train again"):
         trace(before, IMAGE, max_pool="neurons")
     assert len(dict(trace(behind, IMAGE, max_pool="neurons").of(Neuron))) == 2
 

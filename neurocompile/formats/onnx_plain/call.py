@@ -55,7 +55,7 @@ class Call:
     Attributes:
         node: The node in the file.
         name: Name of the layer that it becomes, unique in the graph.
-        inputs: What stands before it.
+        inputs: What comes before it.
         opset: Version of standard ONNX in the file.
     """
 

@@ -44,7 +44,7 @@ class Building:
         self.max_pool: MaxPool | None = None
         self.said: list[Assumption] = []
 
-    def behind(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
+    def add(self, call: Call, node: Any, x: PlainSignal) -> PlainSignal:
         """Add a layer after a signal."""
         shape = x.shape
         if isinstance(node, LinearMap):

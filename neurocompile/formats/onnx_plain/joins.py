@@ -48,7 +48,7 @@ def subtract(call: Call, graph: Building) -> PlainSignal:
         return _biased(call, graph, call.signal(), -call.constant(1, "what it subtracts"))
     x = call.signal(1)
     bias = _channels(call, x, call.constant(0, "what it subtracts from"))
-    return graph.behind(call, BatchNorm(-np.ones_like(bias), bias), x)
+    return graph.add(call, BatchNorm(-np.ones_like(bias), bias), x)
 
 
 def scaled(call: Call, graph: Building) -> PlainSignal:
@@ -64,7 +64,7 @@ def scaled(call: Call, graph: Building) -> PlainSignal:
     if call.node.op_type == "Div":
         with np.errstate(all="ignore"):  # what is not finite is refused by layer
             weight = 1 / weight
-    return graph.behind(call, BatchNorm(weight), x)
+    return graph.add(call, BatchNorm(weight), x)
 
 
 def concat(call: Call, graph: Building) -> PlainSignal:
@@ -80,7 +80,7 @@ def concat(call: Call, graph: Building) -> PlainSignal:
     for other in parts[1:]:
         if other.lead != first.lead or other.shape[1:] != first.shape[1:]:
             call.refuse(
-                f"it joins signals of the axes {list(first.dims)} and {list(other.dims)}. Behind "
+                f"it joins signals of the axes {list(first.dims)} and {list(other.dims)}. After "
                 "the channels they must be equal."
             )
     if len(parts) == 1:
@@ -99,7 +99,7 @@ def _biased(call: Call, graph: Building, x: PlainSignal, constant: Array) -> Pla
             graph.nodes[x.layer] = replace(layer, bias=bias)
             return x
     bias = _channels(call, x, constant)
-    return graph.behind(call, BatchNorm(np.ones_like(bias), bias), x)
+    return graph.add(call, BatchNorm(np.ones_like(bias), bias), x)
 
 
 def _channels(call: Call, x: PlainSignal, constant: Array) -> Array:

@@ -57,4 +57,4 @@ def max_pool(call: Call, graph: Building) -> PlainSignal:
     graph.nodes[before] = total
     graph.edges.append((x.layer, before))
     graph.said.append(cost(call.name, shape))
-    return graph.behind(call, neurons, PlainSignal(before, shape, x.lead))
+    return graph.add(call, neurons, PlainSignal(before, shape, x.lead))

@@ -67,7 +67,7 @@ def neuron(call: Call, graph: Building) -> PlainSignal:
             call.refuse(f"its dt is {dt.dtype} of shape {dt.shape}, allowed is one real number.")
         graph.dts[call.name] = float(str(dt.ravel()[0]))  # 1e-3, not the float32 next to it
     arrays = {n: _one_or_each(call, i, n, x) for i, n in enumerate(names, start=2)}
-    return graph.behind(call, replace(example, **arrays), x)
+    return graph.add(call, replace(example, **arrays), x)
 
 
 def _one_or_each(call: Call, index: int, name: str, x: PlainSignal) -> Array:

@@ -209,7 +209,7 @@ def _started(model: ModelProto, values: dict[str, Any]) -> tuple[str, Building]:
     if not shape or None in shape:
         raise Unsupported(
             f"its input '{entry.name[:80]}' has the axes {['?' if n is None else n for n in dims]}"
-            ", allowed are (batch, steps, ...) with open steps, or (batch, ...). Behind those, "
+            ", allowed are (batch, steps, ...) with open steps, or (batch, ...). After those, "
             "every axis needs a number."
         )
     held = sum(array.size for array in values.values())

@@ -38,14 +38,14 @@ def gemm(call: Call, graph: Building) -> PlainSignal:
     x = call.one_step()
     if bias is not None:
         bias = _times(_each(call, bias, weight.shape[0], "bias"), beta)
-    return graph.behind(call, Linear(weight, bias), x)
+    return graph.add(call, Linear(weight, bias), x)
 
 
 def matmul(call: Call, graph: Building) -> PlainSignal:
     """X W with W last: a Linear; an Add of a constant after it is its bias."""
     call.at_most(2)
     weight = _matrix(call, call.constant(1, "the weight"))
-    return graph.behind(call, Linear(weight.T), call.signal())
+    return graph.add(call, Linear(weight.T), call.signal())
 
 
 def conv(call: Call, graph: Building) -> PlainSignal:
@@ -59,7 +59,7 @@ def conv(call: Call, graph: Building) -> PlainSignal:
         dilation=call.wholes("dilations", (1,) * axes),
         groups=call.whole("group", 1),
     )
-    return graph.behind(call, op, call.one_step())
+    return graph.add(call, op, call.one_step())
 
 
 def conv_transpose(call: Call, graph: Building) -> PlainSignal:
@@ -82,7 +82,7 @@ def conv_transpose(call: Call, graph: Building) -> PlainSignal:
     )
     if bias is not None:
         op = replace(op, bias=bias)
-    return graph.behind(call, op, call.one_step())
+    return graph.add(call, op, call.one_step())
 
 
 def average_pool(call: Call, graph: Building) -> PlainSignal:
@@ -98,7 +98,7 @@ def average_pool(call: Call, graph: Building) -> PlainSignal:
         padding=same_pads(call, axes),
         count_include_pad=bool(call.whole("count_include_pad", 0)),
     )
-    return graph.behind(call, op, call.one_step())
+    return graph.add(call, op, call.one_step())
 
 
 def global_average_pool(call: Call, graph: Building) -> PlainSignal:
@@ -106,7 +106,7 @@ def global_average_pool(call: Call, graph: Building) -> PlainSignal:
     call.at_most(1)
     x = call.one_step()
     kernel = x.shape[1:]
-    return graph.behind(call, AvgPool(kernel, kernel, (0,) * len(kernel)), x)
+    return graph.add(call, AvgPool(kernel, kernel, (0,) * len(kernel)), x)
 
 
 def resize(call: Call, graph: Building) -> PlainSignal:
@@ -140,7 +140,7 @@ def resize(call: Call, graph: Building) -> PlainSignal:
             f"its scales are {scale}, allowed is 1 for the batch, 1 for the channels and a whole "
             "number for each axis of the image."
         )
-    return graph.behind(call, Upsample(scale[2:]), x)
+    return graph.add(call, Upsample(scale[2:]), x)
 
 
 def batch_normalization(call: Call, graph: Building) -> PlainSignal:
@@ -162,7 +162,7 @@ def batch_normalization(call: Call, graph: Building) -> PlainSignal:
     with np.errstate(all="ignore"):  # what is not finite is refused by layer
         weight = gamma / np.sqrt(var + epsilon)
         bias = beta - mean * weight
-    return graph.behind(call, BatchNorm(weight, bias), x)
+    return graph.add(call, BatchNorm(weight, bias), x)
 
 
 def unchanged(call: Call, graph: Building) -> PlainSignal:
@@ -180,7 +180,7 @@ def unchanged(call: Call, graph: Building) -> PlainSignal:
     if op == "Cast":
         call.only("to", call.whole("to", 0), 1, 11)  # float and double
         call.whole("saturate", 1)
-    return graph.behind(call, Identity(), call.signal())
+    return graph.add(call, Identity(), call.signal())
 
 
 def _kernel(call: Call) -> tuple[Array, Array | None, int]:

@@ -69,7 +69,7 @@ def _into(call: Call, graph: Building, x: PlainSignal, entries: tuple[Any, ...])
             continue
         if lead != x.lead and shape == x.shape:
             return replace(x, lead=lead)  # only batch and steps were folded or unfolded
-        return replace(graph.behind(call, Reshape(shape), x), lead=lead)
+        return replace(graph.add(call, Reshape(shape), x), lead=lead)
     call.refuse(
         f"it makes {list(entries)[:8]} of {list(x.dims)}, which would mix samples or steps. "
         "Keep batch and steps in front: 0 keeps an axis, [-1, ...] folds both for a Conv."

@@ -1,6 +1,6 @@
 """Rules of Sinabs: its layers of neurons as ours.
 
-In:  a layer of Sinabs, over time or squeezed, and where it stands.
+In:  a layer of Sinabs, over time or squeezed, and where it is.
 Out: the nodes that fire when it fires.
 
 It fires where v >= threshold, ours where v > v_th: v_th is the float64 just below. Its current

@@ -47,7 +47,7 @@ class Ran:
 
     @property
     def site(self) -> Site:
-        """Where it stands."""
+        """Where it is."""
         return Site(self.path, tuple(self.given.shape[1:-1]), tuple(self.gave.shape[1:-1]))
 
 

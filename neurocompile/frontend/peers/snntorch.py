@@ -1,6 +1,6 @@
 """Rules of snnTorch: its neurons as ours, spike for spike.
 
-In:  a neuron of snnTorch, and where it stands.
+In:  a neuron of snnTorch, and where it is.
 Out: the nodes that fire when it fires.
 
 snnTorch resets at the start of the step after a spike: U' = beta U + x - S U_thr. That is a

@@ -1,6 +1,6 @@
 """Rules of SpikingJelly (activation_based): its neurons, layers and containers as ours.
 
-In:  a module of SpikingJelly in single-step or multi-step mode, and where it stands.
+In:  a module of SpikingJelly in single-step or multi-step mode, and where it is.
 Out: the nodes that fire when it fires.
 
 It fires where v >= v_threshold, ours where v > v_th: v_th is the float64 just below. With
