@@ -94,6 +94,40 @@ def check_target(out: Path, force: bool) -> None:
     _refuse_foreign(out, out)
 
 
+def check_file(path: Path, option: str, force: bool) -> None:
+    """Refuse a file beside which a sibling cannot be written now, or that must not be replaced.
+
+    Nothing is created, missing folders included, and what is there is not touched.
+
+    Args:
+        path: File that will be written later.
+        option: Option that names it, for messages.
+        force: Whether an existing file may be replaced; a file of an export never is.
+
+    Raises:
+        BadInput: If it is a folder, exists, belongs to an export, or cannot be written.
+    """
+    final = followed(path)
+    choose = f"Choose another {option}"
+    if os.path.exists(final) and not os.path.isfile(final):
+        raise BadInput(f"{path} is a folder or a device. {choose}, the name of a file.")
+    for place in (final, followed(path.parent) / path.name):  # the file, and a link to it
+        if place.name in _written_by_export(place.parent):
+            raise BadInput(
+                f"{path} is a file of the export in {place.parent}, which no option replaces. "
+                f"{choose}."
+            )
+    if os.path.exists(final) and not force:
+        raise BadInput(f"{path} exists. {choose}, or replace it with --force.")
+    if not os.path.isdir(final.parent):
+        raise BadInput(
+            f"{path} cannot be written: {final.parent} is not a folder. Create it, or choose "
+            f"another {option}."
+        )
+    with beside(final) as trial:
+        trial.open("xb").close()
+
+
 def write_artifact(
     out: Path, files: Mapping[str, bytes], about: Mapping[str, Any], *, force: bool = False
 ) -> Artifact:

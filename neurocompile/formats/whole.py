@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurocompile.errors import BadInput
@@ -44,10 +44,11 @@ def beside(path: Path) -> Iterator[Path]:
             raise
         raise cannot_write(path, refusal) from None
     finally:
-        if building.is_dir():
+        if os.path.isdir(building):
             shutil.rmtree(building, ignore_errors=True)
         else:
-            building.unlink(missing_ok=True)
+            with suppress(OSError):  # never made: the name is too long, or the folder is missing
+                building.unlink()
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         BadInput: As in `beside`, or if `path` is a folder or a device; an older file then stays.
     """
     path = followed(path)
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise BadInput(f"{path} is a folder or a device. Choose the name of a file.")
     with beside(path) as building:
         building.open("xb").close()

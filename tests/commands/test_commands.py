@@ -60,6 +60,14 @@ def test_a_recording_does_not_replace_a_file_unless_told_to(exported, tmp_path, 
     assert call("simulate", out, *arguments, "--force")[0] == 0
 
 
+def test_a_recording_replaces_no_file_of_an_export(exported, call):
+    file = exported[0] / "fixed.onnx"
+    before = file.read_bytes()
+    code, _, stderr = call("simulate", exported[0], "--record", "spikes", "--to", file, "--force")
+    assert (code, file.read_bytes()) == (2, before)
+    assert f"is a file of the export in {exported[0]}" in stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

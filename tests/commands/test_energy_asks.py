@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -242,6 +243,83 @@ def test_designs_that_cannot_be_compared_are_refused_before_anything_runs(export
     assert (code, out) == (2, "")
     assert error.count("\n") == 1
     assert "cannot be compared" in error
+
+
+ASKED = [("--by-step", "steps.csv"), ("--map", "map.json")]
+
+
+def refused_before_the_run(call, *arguments):
+    """The one sentence of a call that ends before the network runs."""
+    code, out, error = call("energy", *arguments)
+    assert (code, out) == (2, "")
+    assert "running" not in error
+    return error
+
+
+@pytest.mark.parametrize(("option", "name"), ASKED)
+def test_a_file_that_exists_is_replaced_only_with_force(option, name, exported, tmp_path, call):
+    file = tmp_path / name
+    file.write_text("mine")
+    said = refused_before_the_run(call, exported[0], option, file)
+    assert f"{file} exists. Choose another {option}, or replace it with --force." in said
+    assert file.read_text() == "mine"
+    assert call("energy", exported[0], option, file, "--force")[0] == 0
+    starts = {".csv": "sample,step,", ".json": "{"}
+    assert file.read_text().startswith(starts[file.suffix])
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_file_of_an_export_is_never_replaced(linked, exported, tmp_path, call):
+    file = exported[0] / "report.json"
+    before = file.read_bytes()
+    if linked:
+        file = tmp_path / "link.json"
+        file.symlink_to(exported[0] / "report.json")
+    said = refused_before_the_run(call, exported[0], "--map", file, "--force")
+    assert f"is a file of the export in {exported[0]}, which no option replaces" in said
+    assert (exported[0] / "report.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("links", [None, "symlink_to", "hardlink_to"])
+def test_one_path_for_two_files_is_refused(links, exported, tmp_path, call):
+    steps, table = tmp_path / "a.csv", tmp_path / "a.json"
+    if links is None:
+        table = steps
+    else:
+        table.write_text("")
+        getattr(steps, links)(table)
+    said = refused_before_the_run(
+        call, exported[0], "--by-step", steps, "--map", table, "--force"
+    )  # fmt: skip
+    assert "are one file. Give each its own." in said
+
+
+def test_a_map_is_a_json_file(exported, tmp_path, call):
+    said = refused_before_the_run(call, exported[0], "--map", tmp_path / "map.txt")
+    assert "a map of neurons is a .json file" in said
+
+
+@pytest.mark.parametrize(("option", "name"), ASKED)
+def test_a_path_that_cannot_be_written_is_refused_before_the_run(
+    option, name, exported, tmp_path, call
+):
+    (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("")
+    for path, words in (
+        (tmp_path / name, "is a folder or a device"),
+        (tmp_path / "no" / name, f"{tmp_path / 'no'} is not a folder. Create it"),
+        (tmp_path / "file" / name, "is not a folder"),
+        (tmp_path / (300 * "n" + name), "was not written: File name too long"),
+    ):
+        assert words in refused_before_the_run(call, exported[0], option, path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "file"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write in every folder")
+def test_a_folder_without_permission_is_refused_before_the_run(exported, tmp_path, call):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    said = refused_before_the_run(call, exported[0], "--map", tmp_path / "locked" / "map.json")
+    assert "Permission denied" in said
 
 
 @pytest.mark.parametrize("option", [("--cores",), ("--by-step", "x.csv"), ("--map", "x.json")])

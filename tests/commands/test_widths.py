@@ -75,7 +75,7 @@ COMMANDS = {
     ),
     "energy with all asked": lambda folder: (
         *("energy", folder / "out", "--rate", "100/s", "--by-step", folder / "steps.csv"),
-        *("--map", folder / "map.json", "--set", "boyle2025.neuron_access=x2"),
+        *("--map", folder / "map.json", "--set", "boyle2025.neuron_access=x2", "--force"),
     ),
     "two designs": lambda folder: ("energy", folder / "out", folder / "out", "--rate", "100/s"),
     "compare": lambda folder: ("compare", folder / "out"),

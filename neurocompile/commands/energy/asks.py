@@ -6,6 +6,7 @@ Out: JSON-ready answers; files that are written whole or not at all.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import Energy
 from neurocompile.energy.rate import at_rate
 from neurocompile.energy.streaming import streaming
-from neurocompile.errors import DoesNotFit
+from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.formats.artifact import check_file
 from neurocompile.formats.columns import check_table_file, write_columns
 from neurocompile.formats.json_files import json_bytes
-from neurocompile.formats.whole import write_file
+from neurocompile.formats.whole import followed, write_file
 from neurocompile.place.placed import Placed
 from neurocompile.report.core_map import core_map
 
@@ -31,24 +33,41 @@ class Asks:
         rate: Samples per second for which to show the power; None for no rate.
         by_step: File of events, joules and time of every step; None for none.
         map: File of the map from neurons to cores; None for none.
+        force: Whether existing files may be replaced.
     """
 
     rate: float | None = None
     by_step: Path | None = None
     map: Path | None = None
+    force: bool = False
 
     def check(self) -> None:
         """Refuse files that cannot be written, before the network runs.
 
         Raises:
-            BadInput: If the name of a file ends wrongly.
+            BadInput: If the name of a file ends wrongly, both are one file, or as in `check_file`.
             NotInstalled: If a Parquet file is asked for and pyarrow is missing.
         """
+        if self.by_step is not None and self.map is not None and _one_file(self.by_step, self.map):
+            raise BadInput(
+                f"--by-step {self.by_step} and --map {self.map} are one file. Give each its own."
+            )
         if self.by_step is not None:
             check_table_file(self.by_step)
+            check_file(self.by_step, "--by-step", self.force)
+        if self.map is not None:
+            if self.map.suffix != ".json":
+                raise BadInput(f"{self.map}: a map of neurons is a .json file. Rename it.")
+            check_file(self.map, "--map", self.force)
 
 
 NOTHING = Asks()
+
+
+def _one_file(a: Path, b: Path) -> bool:
+    """Whether two paths lead to one file, by symbolic or hard links included."""
+    there = os.path.exists(a) and os.path.exists(b)
+    return followed(a) == followed(b) or (there and os.path.samefile(a, b))
 
 
 def answers(

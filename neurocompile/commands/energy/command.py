@@ -75,6 +75,7 @@ from neurocompile.data.sampling import Sampling
     metavar="FILE",
     help="Write which core holds which neuron, as JSON.",
 )
+@click.option("--force", is_flag=True, help="Replace existing files of --by-step and --map.")
 @json_option
 @user_errors
 def energy(
@@ -91,6 +92,7 @@ def energy(
     rate: float | None,
     by_step: Path | None,
     map_to: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Show an exported network's energy: every count, price and product.
@@ -109,7 +111,7 @@ def energy(
     from neurocompile.terminal.screen import Screen
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
-    asks = Asks(rate, by_step, map_to)
+    asks = Asks(rate, by_step, map_to, force)
     with Screen(quiet=as_json) as screen:
         if other is not None:
             if cores or by_step or map_to:

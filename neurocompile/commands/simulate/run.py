@@ -32,7 +32,7 @@ from neurocompile.engines.recording_file import (
 )
 from neurocompile.engines.score import Score, wanted
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import read_artifact
+from neurocompile.formats.artifact import check_file, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -63,7 +63,7 @@ class Keep:
         """Refuse before the run what cannot be written.
 
         Raises:
-            BadInput: If only one of --record and --to is given, or the file exists.
+            BadInput: If only one of --record and --to is given, or as in `check_file`.
         """
         if (self.record is None) != (self.to is None):
             raise BadInput(
@@ -73,8 +73,7 @@ class Keep:
             return
         if not set(self.what) <= set(RECORDED) or not self.what:
             raise BadInput(f"--record {self.record}: choose spikes, membrane or spikes,membrane.")
-        if self.to.exists() and not self.force:
-            raise BadInput(f"{self.to} exists. Choose another --to, or replace it with --force.")
+        check_file(self.to, "--to", self.force)
         installed.require("recordings .h5")
 
     def opened(self, graph: Graph, stimulus: Stimulus) -> AbstractContextManager[KeepBatch]:
