@@ -58,12 +58,13 @@ class Rate(click.ParamType):
         """Return samples per second, or fail with a usage error."""
         if isinstance(value, float):
             return value
-        match = RATE.fullmatch(str(value).strip())
+        text = str(value).strip()
+        if RATE.fullmatch(f"{text}/s") and 0 < float(text) < float("inf"):
+            self.fail(f"{text} has no unit. Write {text}/s or {text} Hz.", param, ctx)
+        match = RATE.fullmatch(text)
         rate = float(match["number"]) if match else 0.0
         if not 0 < rate < float("inf"):
-            self.fail(
-                f"{str(value)!r} is not a rate above 0. Write it as 100/s or 100 Hz.", param, ctx
-            )
+            self.fail(f"{text!r} is not a rate above 0. Write it as 100/s or 100 Hz.", param, ctx)
         return rate
 
 

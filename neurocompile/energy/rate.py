@@ -2,7 +2,9 @@
 
 In:  counts, a chip with its prices and times; the rate.
 Out: JSON-ready rows: dynamic watts by energy model and by how samples follow each other, each
-     judged by the modelled time of the same model; each static power by its name.
+     judged by modelled time; each static power by its name.
+An energy model is judged by the latency model of its name. Without one it is judged by all latency
+models of the chip, and a rate is kept if one of them allows it.
 Dynamic watts are joules per sample times the rate. Static watts do not depend on the rate, and are
 listed separately: they are in no sum.
 """
@@ -30,8 +32,9 @@ def at_rate(rate: float, counts: Counts, placed: Placed, chip: Chip) -> dict[str
 
     Returns:
         per_s; rows: samples_follow, model, per_sample_j, dynamic_w (None without a total, or if
-        the rate is not kept), most_per_s (None if no time is known), keeps (None likewise);
-        static: name, chips, power_w, source, where and kind of each static power.
+        the rate is not kept), times_of (latency models it is judged by), most_per_s (by the
+        fastest of them; None if no time is known), keeps (None likewise); static: name, chips,
+        power_w, source, where and kind of each static power.
     """
     rows = [
         _row(rate, energy, model)
@@ -43,22 +46,22 @@ def at_rate(rate: float, counts: Counts, placed: Placed, chip: Chip) -> dict[str
 
 
 def _row(rate: float, energy: Energy, model: ModelEnergy) -> dict[str, Any]:
-    """One energy model, with the latency model of the same name."""
+    """One energy model, and how many samples per second its modelled times allow."""
     spent = None if model.total_j is None else model.total_j / energy.samples
-    most = next(
-        (
-            row["samples_per_s"]
-            for row in energy.latency
-            if (row["samples_follow"], row["model"]) == (energy.mode, model.name)
-        ),
-        None,
-    )
+    allowed = {
+        row["model"]: row["samples_per_s"]
+        for row in energy.latency
+        if row["samples_follow"] == energy.mode and row["model"] is not None
+    }
+    times_of = [model.name] if model.name in allowed else list(allowed)
+    most = max((allowed[n] for n in times_of if allowed[n] is not None), default=None)
     keeps = None if most is None else rate <= most
     return {
         "samples_follow": energy.mode,
         "model": model.name,
         "per_sample_j": spent,
         "dynamic_w": None if spent is None or keeps is False else spent * rate,
+        "times_of": times_of,
         "most_per_s": most,
         "keeps": keeps,
     }

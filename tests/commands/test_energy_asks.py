@@ -13,8 +13,9 @@ from hand_counted import SMALL, counted
 
 import neurocompile as nc
 from neurocompile.chip.read import load_chip
-from neurocompile.commands.energy.asks import power_at
+from neurocompile.commands.energy.asks import refuse_rate
 from neurocompile.commands.energy.designs import shared_models, side_by_side
+from neurocompile.energy.rate import at_rate
 from neurocompile.errors import BadInput, DoesNotFit
 
 LOIHI = load_chip("loihi-sim")
@@ -114,9 +115,14 @@ def one_model():
     return counts, placed
 
 
+def at(rate):
+    counts, placed = one_model()
+    return at_rate(rate, counts, placed, placed.chip)
+
+
 def test_a_rate_that_no_model_can_keep_is_refused_with_the_most_of_each():
     with pytest.raises(DoesNotFit) as error:
-        power_at(2_700.0, *one_model())
+        refuse_rate({"loihi-sim": at(2_700.0)})
     said = str(error.value)
     assert "--rate 2700/s" in said
     assert "pipelined, boyle2025: 2621" in said
@@ -125,8 +131,95 @@ def test_a_rate_that_no_model_can_keep_is_refused_with_the_most_of_each():
 
 
 def test_a_lower_rate_is_a_cure():
-    kept = {row["samples_follow"]: row["keeps"] for row in power_at(2_620.0, *one_model())["rows"]}
+    found = at(2_620.0)
+    kept = {row["samples_follow"]: row["keeps"] for row in found["rows"]}
     assert kept == {"reset": False, "pipelined": True}
+    refuse_rate({"loihi-sim": found})
+
+
+@pytest.fixture(scope="module")
+def second_generation(exported, tmp_path_factory):
+    """The same network in the files of an export for loihi2-sim; its counts are its own."""
+    return for_target("loihi2-sim", exported[0], tmp_path_factory.mktemp("second") / "export")
+
+
+def for_target(name, export, folder):
+    """A copy of an export whose manifest names another target."""
+    shutil.copytree(export, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "target": name}))
+    return folder
+
+
+def test_prices_and_times_of_other_names_are_held_against_each_other(second_generation, call):
+    found = json.loads(call("energy", second_generation, "--rate", "1/s", "--json")[1])
+    allowed = {
+        row["samples_follow"]: row["samples_per_s"]
+        for row in found["latency"]
+        if row["model"] == "loihi1-scaled"
+    }
+    rows = found["rate"]["rows"]
+    assert {row["samples_follow"]: row["most_per_s"] for row in rows} == allowed
+    assert {(row["model"], *row["times_of"]) for row in rows} == {("loihi1-proxy", "loihi1-scaled")}
+    too_much = f"--rate={1.01 * max(allowed.values()):.0f}/s"
+    code, out, error = call("energy", second_generation, too_much)
+    assert (code, out) == (3, "")
+    assert "loihi2-sim takes at most" in error
+    assert "loihi1-proxy by times of loihi1-scaled" in error
+
+
+def test_a_rate_that_one_of_two_designs_keeps_is_marked_in_the_other(
+    exported, second_generation, call
+):
+    most = []
+    for out in (exported[0], second_generation):
+        rows = json.loads(call("energy", out, "--rate", "1/s", "--json")[1])["rate"]["rows"]
+        most.append({row["most_per_s"] for row in rows})
+    found = call("energy", exported[0], second_generation, "--rate", "1/s", "--json")[1]
+    rates = json.loads(found)["side_by_side"]["tables"]["rates"]
+    assert {row["a"] for row in rates} - {None} == most[0]
+    assert {row["b"] for row in rates} - {None} == most[1]
+    between = f"{(max(most[0]) + min(most[1])) / 2:.6g}/s"
+    assert max(most[0]) < min(most[1])
+    assert call("energy", exported[0], exported[0], "--rate", between)[0] == 3
+    assert call("energy", exported[0], second_generation, "--rate", between)[0] == 0
+    # between the two rates of the first design, some rows of it are refused
+    some = f"{(min(most[0]) + max(most[0])) / 2:.6g}"
+    code, text, _ = call("energy", exported[0], exported[0], "--rate", f"{some}/s")
+    assert code == 0
+    assert re.search(r"^dynamic, \S+ \S+ +refused +refused +- +-$", text, re.MULTILINE)
+    note = f"A: {some}/s is more than its modelled time allows; B: {some}/s is more"
+    assert note in " ".join(text.split())
+
+
+def test_a_rate_that_neither_design_keeps_is_refused_with_both_names(
+    exported, second_generation, call
+):
+    code, out, error = call("energy", exported[0], second_generation, "--rate", "1e6/s")
+    assert (code, out) == (3, "")
+    assert f"A ({exported[0]}, loihi-sim) takes at most" in error
+    assert f"B ({second_generation}, loihi2-sim) takes at most" in error
+
+
+def test_designs_without_a_common_model_are_compared_without_joules(
+    exported, second_generation, call
+):
+    code, text, _ = call("energy", exported[0], second_generation)
+    assert code == 0
+    why = (
+        "No joules side by side: A is priced by davies2018 and boyle2025 (target loihi-sim), and B "
+        "is priced by loihi1-proxy (target loihi2-sim)."
+    )
+    assert why in " ".join(text.split())
+    found = json.loads(call("energy", exported[0], second_generation, "--json")[1])
+    tables = found["side_by_side"]["tables"]
+    assert (tables["totals"], tables["layers"], tables["events"]) == ([], [], [])
+    counts = {row["name"]: row for row in tables["counts"]}
+    assert counts["spike_out"]["a"] == counts["spike_out"]["b"] > 0  # the same integers
+    assert all(row["ratio"] == 1 for row in tables["streaming"] if row["name"] != "messages")
+    assert [row["name"] for row in tables["counts"] if row["ratio"] is None] == []
+    assert [row["name"] for row in tables["design"] if row["ratio"] is None] == []
+    assert any("loihi1-scaled" in row["name"] and row["b"] for row in tables["times"])
 
 
 @pytest.mark.parametrize("text", ["100/s", "100 Hz", "100Hz", "1e2/s", "100 / s", "100.0/s"])
@@ -137,12 +230,21 @@ def test_a_rate_is_read_with_its_unit(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["100", "0/s", "-1/s", "1e999/s", "nan Hz", "100/ms", "100 hz", "Hz", "100/s/s"]
+    "text", ["0", "0/s", "-1/s", "1e999/s", "nan Hz", "100/ms", "100 hz", "Hz", "100/s/s"]
 )
-def test_a_rate_without_its_unit_or_not_above_0_is_refused(text, exported, call):
+def test_a_rate_of_another_unit_or_not_above_0_is_refused(text, exported, call):
     code, out, error = call("energy", exported[0], f"--rate={text}")
     assert (code, out) == (2, "")
     assert "is not a rate above 0. Write it as 100/s or 100 Hz" in " ".join(error.split())
+
+
+@pytest.mark.parametrize("text", ["100", "1e2", " 0.5"])
+def test_a_rate_without_a_unit_is_told_which_there_are(text, exported, call):
+    code, out, error = call("energy", exported[0], f"--rate={text}")
+    assert (code, out) == (2, "")
+    said = f"{text.strip()} has no unit. Write {text.strip()}/s or {text.strip()} Hz."
+    assert said in " ".join(error.split())
+    assert call("energy", exported[0], f"--rate={text.strip()} Hz")[0] == 0
 
 
 def test_a_multiple_of_a_price_is_named_wherever_it_is_used(exported, call):
@@ -209,11 +311,11 @@ def without(chip, event):
 @pytest.mark.parametrize(
     ("chips", "model", "words"),
     [
-        ((LOIHI, load_chip("ideal")), None, "build/b is priced by no model (target ideal)"),
+        ((LOIHI, load_chip("ideal")), "boyle2025", "build/b is priced by no model (target ideal)"),
         ((LOIHI, without(LOIHI, "spike_out")), None, "the model boyle2025 prices spike_out on"),
         (
             (LOIHI, replace(LOIHI, energy={"mine": LOIHI.energy["boyle2025"]})),
-            None,
+            "boyle2025",
             "build/a is priced by davies2018 and boyle2025",
         ),
         ((LOIHI, LOIHI), "davies", "cannot be compared by davies"),
@@ -232,14 +334,14 @@ def test_designs_are_compared_by_the_models_that_they_share():
     assert shared_models(A, B, (LOIHI, only), None) == ["davies2018"]
     assert shared_models(A, B, (LOIHI, LOIHI), None) == ["boyle2025", "davies2018"]
     assert shared_models(A, B, (load_chip("ideal"), load_chip("ideal")), None) == []
+    assert shared_models(A, B, (LOIHI, load_chip("loihi2-sim")), None) == []
 
 
 def test_designs_that_cannot_be_compared_are_refused_before_anything_runs(exported, tmp_path, call):
-    other = tmp_path / "ideal"
-    shutil.copytree(exported[0], other)
-    manifest = json.loads((other / "manifest.json").read_text())
-    (other / "manifest.json").write_text(json.dumps({**manifest, "target": "ideal"}))
-    code, out, error = call("energy", exported[0], other, "--samples", 3)
+    other = for_target("ideal", exported[0], tmp_path / "ideal")
+    code, out, error = call(
+        *("energy", exported[0], other, "--samples", 3, "--model", "boyle2025")
+    )  # fmt: skip
     assert (code, out) == (2, "")
     assert error.count("\n") == 1
     assert "cannot be compared" in error

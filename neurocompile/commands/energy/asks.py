@@ -34,12 +34,14 @@ class Asks:
         by_step: File of events, joules and time of every step; None for none.
         map: File of the map from neurons to cores; None for none.
         force: Whether existing files may be replaced.
+        refuse: Whether a rate that no modelled time allows is refused; otherwise only marked.
     """
 
     rate: float | None = None
     by_step: Path | None = None
     map: Path | None = None
     force: bool = False
+    refuse: bool = True
 
     def check(self) -> None:
         """Refuse files that cannot be written, before the network runs.
@@ -90,14 +92,16 @@ def answers(
 
     Raises:
         BadInput: If a file cannot be written.
-        DoesNotFit: As in `power_at`.
+        DoesNotFit: As in `refuse_rate`, if `asks` says so.
     """
     found: dict[str, Any] = {
         "streaming": streaming(counts, placed.graph.settings.dt),
-        "rate": None if asks.rate is None else power_at(asks.rate, counts, placed),
+        "rate": None if asks.rate is None else at_rate(asks.rate, counts, placed, placed.chip),
         "by_step": None,
         "map": None,
     }
+    if asks.refuse and found["rate"] is not None:
+        refuse_rate({placed.chip.name: found["rate"]})
     if asks.by_step is not None and steps is not None:
         table = steps.table(counts, energy)
         columns = table.columns()
@@ -115,22 +119,38 @@ def answers(
     return found
 
 
-def power_at(rate: float, counts: Counts, placed: Placed) -> dict[str, Any]:
-    """Result of `at_rate` for a chip that can keep the rate by some model.
+def refuse_rate(by_design: dict[str, dict[str, Any]]) -> None:
+    """Refuse a rate that no modelled time of any design allows.
+
+    Args:
+        by_design: By name for the message, the result of `at_rate` of one design at the same rate.
 
     Raises:
-        DoesNotFit: If no modelled time is short enough for the rate.
+        DoesNotFit: If every row of every design is refused; names the most that each allows.
     """
-    found = at_rate(rate, counts, placed, placed.chip)
-    rows = found["rows"]
-    if rows and all(row["keeps"] is False for row in rows):
-        most = max(row["most_per_s"] for row in rows)
-        each = ", ".join(
-            f"{row['samples_follow']}, {row['model']}: {row['most_per_s']:.4g}" for row in rows
-        )
-        raise DoesNotFit(
-            f"--rate {rate:g}/s: by its modelled times {placed.chip.name} takes at most {most:.4g} "
-            f"samples per second of this network ({each}). Choose a lower rate, or fewer steps per "
-            "sample."
-        )
-    return found
+    rows = [row for found in by_design.values() for row in found["rows"]]
+    if not rows or any(row["keeps"] is not False for row in rows):
+        return
+    rate = next(iter(by_design.values()))["per_s"]
+    listed = "; ".join(_most(name, f["rows"]) for name, f in by_design.items() if f["rows"])
+    raise DoesNotFit(
+        f"--rate {rate:g}/s: by its modelled times {listed}. Choose a lower rate, or fewer steps "
+        "per sample."
+    )
+
+
+def _most(name: str, rows: list[dict[str, Any]]) -> str:
+    """How many samples per second a design takes at most, as a whole and by each row."""
+    most = max(row["most_per_s"] for row in rows)
+    each = ", ".join(
+        f"{row['samples_follow']}, {judged_by(row)}: {row['most_per_s']:.4g}" for row in rows
+    )
+    return f"{name} takes at most {most:.4g} samples per second of this network ({each})"
+
+
+def judged_by(row: dict[str, Any]) -> str:
+    """An energy model, with the latency models that judge it where these have other names."""
+    model: str = row["model"]
+    if row["times_of"] == [model]:
+        return model
+    return f"{model} by times of {' and '.join(row['times_of'])}"

@@ -53,21 +53,41 @@ def _rate(rate: dict[str, Any]) -> Table:
         labels=2,
         title=f"power at {rate['per_s']:g} samples per second",
         caption="Dynamic power is joules per sample times the rate. Modelled times are lower "
-        "bounds, so the chip takes at most so many samples per second.",
+        "bounds, so the chip takes at most so many samples per second." + _judges(rate["rows"]),
     )
     for row in rate["rows"]:
-        late = row["keeps"] is False
-        power = "not known" if row["dynamic_w"] is None else prefixed(row["dynamic_w"], "W")
         most = "not known" if row["most_per_s"] is None else f"{row['most_per_s']:,.4g}/s"
         table.add(
             row["samples_follow"],
             row["model"],
             joules(row["per_sample_j"]),
-            REFUSED if late else power,
+            power_of(row),
             most,
-            note=f"{rate['per_s']:g}/s is more than its modelled time allows" if late else "",
+            note=too_fast(rate) if row["keeps"] is False else "",
         )
     return table
+
+
+def power_of(row: dict[str, Any]) -> str:
+    """The dynamic power of a row of `at_rate`, or why it has none."""
+    if row["keeps"] is False:
+        return REFUSED
+    return "not known" if row["dynamic_w"] is None else prefixed(row["dynamic_w"], "W")
+
+
+def too_fast(rate: dict[str, Any]) -> str:
+    """The note of a row that is refused."""
+    return f"{rate['per_s']:g}/s is more than its modelled time allows"
+
+
+def _judges(rows: list[dict[str, Any]]) -> str:
+    """Which latency models judge an energy model that has none of its own name; "" if all do."""
+    named = {row["model"]: row["times_of"] for row in rows if row["times_of"] != [row["model"]]}
+    return "".join(
+        f" {model} has no times of its own name: those of {' and '.join(times)} count."
+        for model, times in named.items()
+        if times
+    )
 
 
 def _static(rate: dict[str, Any]) -> Facts:

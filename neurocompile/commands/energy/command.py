@@ -121,7 +121,9 @@ def energy(
             both = compare_designs(
                 (directory, other),
                 model,
-                lambda one, by: reprice(one, sampling, what_if, asks, model=by, teller=screen),
+                lambda one, by: reprice(
+                    one, sampling, what_if, Asks(rate, refuse=False), model=by, teller=screen
+                ),
             )
             show(both, as_json, lambda: print_designs(both))
             return

@@ -2,8 +2,9 @@
 
 In:  the two documents of `reprice`.
 Out: JSON-ready rows with both values, their difference and their ratio; or a refusal.
-Joules are compared only if both designs are priced by a model of the same name that has a price
-for the same events. All joules and counts are per sample.
+Joules are compared only by a model that prices both designs, and a model of one name must price the
+same events on both. Without such a model the rows of joules are left out, and it says why. All
+joules and counts are per sample.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.chip.record import Chip
+from neurocompile.commands.energy.asks import refuse_rate
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.formats.artifact import read_artifact
 from neurocompile.place.target import exported_target
@@ -35,7 +37,7 @@ def compare_designs(
 
     Raises:
         BadInput: As in `shared_models` and `reprice`.
-        DoesNotFit: If one of them cannot keep the rate that is asked for; names it.
+        DoesNotFit: If neither can keep the rate that is asked for; names both.
     """
     a, b = directories
     one, other = (exported_target(read_artifact(d).manifest).load() for d in directories)
@@ -45,12 +47,23 @@ def compare_designs(
         try:
             found.append(price(directory, next(iter(models), None)))
         except DoesNotFit as error:
-            raise DoesNotFit(f"{directory}: {error}") from None
-    return {"designs": found, "side_by_side": side_by_side(found[0], found[1], models)}
+            raise error.within(directory) from None
+    if found[0]["rate"] is not None:
+        refuse_rate({
+            f"{letter} ({one['artifact']}, {one['target']})": one["rate"]
+            for letter, one in zip("AB", found, strict=True)
+        })  # fmt: skip
+    why = "" if models else _no_joules(one, other)
+    return {
+        "designs": found,
+        "side_by_side": {**side_by_side(found[0], found[1], models), "no_joules": why or None},
+    }
 
 
 def shared_models(a: Path, b: Path, chips: tuple[Chip, Chip], model: str | None) -> list[str]:
     """The energy models by which two designs can be compared, the one that is shown first.
+
+    Without one there are no joules to compare, but cores, counts, events and times.
 
     Args:
         a, b: The two exports, for messages.
@@ -58,18 +71,17 @@ def shared_models(a: Path, b: Path, chips: tuple[Chip, Chip], model: str | None)
         model: Model that a user asks for; None takes the nominal one of the first chip.
 
     Raises:
-        BadInput: If they have no model in common, not the one that is asked for, or one that
-            prices other events.
+        BadInput: If the model that is asked for is not common to both, or a common one prices
+            other events.
     """
     one, other = chips
-    if not one.energy and not other.energy:
-        return []
     shared = [name for name in one.energy if name in other.energy]
     wanted = model or (one.nominal if one.nominal in shared else next(iter(shared), None))
-    if wanted not in shared:
+    if model is not None and model not in shared:
         raise BadInput(
-            f"{a} and {b} cannot be compared{f' by {model}' if model else ''}: {_priced(a, one)}, "
-            f"and {_priced(b, other)}. Export both for targets with the same energy model."
+            f"{a} and {b} cannot be compared by {model}: {_priced(str(a), one)}, and "
+            f"{_priced(str(b), other)}. Export both for targets with the same energy model, or "
+            "leave out --model."
         )
     for name in shared:
         differ = sorted(set(one.energy[name]) ^ set(other.energy[name]))
@@ -91,9 +103,10 @@ def side_by_side(a: dict[str, Any], b: dict[str, Any], models: list[str]) -> dic
 
     Returns:
         a, b: the two directories; model: the first of `models`, by which layers and events are
-        compared; prices_differ: its prices that the targets do not have in common; tables: by
-        subject, rows with name, unit, a, b, difference (b - a) and ratio (b / a). A value that a
-        design lacks or that is not known is None, and so is a ratio to 0.
+        compared (None without one: then the tables of joules are empty); prices_differ: its
+        prices that the targets do not have in common; tables: by subject, rows with name, unit, a,
+        b, difference (b - a) and ratio (b / a). A value that a design lacks or that is not known
+        is None, and so is a ratio to 0.
     """
     model = models[0] if models else None
 
@@ -110,16 +123,25 @@ def side_by_side(a: dict[str, Any], b: dict[str, Any], models: list[str]) -> dic
             "totals": rows(lambda one: _totals(one, models), "J"),
             "layers": rows(lambda one: _summed(one, model, "layer", "energy_j"), "J"),
             "events": rows(lambda one: _summed(one, model, "quantity", "energy_j"), "J"),
-            "counts": rows(lambda one: _summed(one, model, "quantity", "count")),
+            "counts": rows(lambda one: _summed(one, model or one["model"], "quantity", "count")),
             "times": rows(_times, "s"),
             "streaming": rows(lambda one: one["streaming"]["per_second"], "1/s"),
+            "rates": rows(_rates, "1/s"),
             "power": rows(lambda one: _power(one, models), "W"),
         },
     }
 
 
-def _priced(path: Path, chip: Chip) -> str:
-    return f"{path} is priced by {' and '.join(chip.energy) or 'no model'} (target {chip.name})"
+def _priced(design: str, chip: Chip) -> str:
+    return f"{design} is priced by {' and '.join(chip.energy) or 'no model'} (target {chip.name})"
+
+
+def _no_joules(one: Chip, other: Chip) -> str:
+    """Why there are no joules side by side."""
+    return (
+        f"No joules side by side: {_priced('A', one)}, and {_priced('B', other)}. Prices of "
+        "different models do not compare; cores, counts and times do."
+    )
 
 
 def _paired(a: Mapping[str, Value], b: Mapping[str, Value], unit: str) -> list[dict[str, Any]]:
@@ -188,15 +210,24 @@ def _times(one: dict[str, Any]) -> dict[str, Value]:
     }
 
 
+def _rates(one: dict[str, Any]) -> dict[str, Value]:
+    """Samples per second at most, by how they follow each other and by model; {} without a rate."""
+    rows = (one["rate"] or {"rows": []})["rows"]
+    return {f"{row['samples_follow']}, {row['model']}": row["most_per_s"] for row in rows}
+
+
 def _power(one: dict[str, Any], models: list[str]) -> dict[str, Value]:
     """Dynamic power at the rate that was asked for, and each static power; {} without a rate."""
     rate = one["rate"] or {"rows": [], "static": []}
     dynamic = {
-        f"dynamic, {row['samples_follow']}, {row['model']}": row["dynamic_w"]
-        for row in rate["rows"]
-        if row["model"] in models
+        dynamic_name(row): row["dynamic_w"] for row in rate["rows"] if row["model"] in models
     }
     return {**dynamic, **{row["name"]: row["power_w"] for row in rate["static"]}}
+
+
+def dynamic_name(row: dict[str, Any]) -> str:
+    """How a row of `at_rate` is named in the table of powers."""
+    return f"dynamic, {row['samples_follow']}, {row['model']}"
 
 
 def _per(value: float | None, samples: int) -> float | None:
