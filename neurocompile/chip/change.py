@@ -21,7 +21,7 @@ from typing import Any
 
 from neurocompile.chip.mesh import chips_allowed
 from neurocompile.chip.read import MAX_VALUE
-from neurocompile.chip.record import UNITS, Chip, Prices, Quantity
+from neurocompile.chip.record import IN_NO_STEP, UNITS, Chip, Prices, Quantity
 from neurocompile.chip.usual import unusual
 from neurocompile.errors import BadInput, Doubtful
 
@@ -92,7 +92,8 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
 
     Raises:
         BadInput: If the chip does not have a key (the message names the nearest ones), a value
-            has no unit or a wrong one, is negative or too large, or a key is set twice.
+            has no unit or a wrong one, is negative or too large, a key is set twice, or it is of
+            a time or a price that nothing is computed from.
     """
     keys = settable(chip)
     changes: dict[str, Change] = {}
@@ -108,6 +109,8 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
             raise BadInput(
                 f"--set {text}: {chip.name} has no price '{key}'. {_nearest(key, keys, chip)}"
             )
+        if why := _in_no_total(key):
+            raise BadInput(f"--set {text}: this changes nothing: {why}. Leave it out.")
         if key in changes:
             raise BadInput(f"--set {text}: '{key}' is set twice. Set it once.")
         dimension, was = keys[key]
@@ -119,6 +122,16 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
         )
         _doubt(text, changes[key])
     return changes
+
+
+def _in_no_total(key: str) -> str:
+    """Why no modelled time or total depends on a number of the chip; "" if one may."""
+    section, event = key.partition(".")[0], key.rpartition(".")[2]
+    if section == "latency" and event in IN_NO_STEP:
+        return f"no modelled time contains it, since {IN_NO_STEP[event]}"
+    if section not in DIMENSIONS and event == "synaptic_update":
+        return f"it is never charged, since {IN_NO_STEP[event]}"
+    return ""
 
 
 def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
@@ -285,7 +298,8 @@ def _doubt(text: str, change: Change) -> None:
 
 
 def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
-    near = get_close_matches(key, keys, n=4, cutoff=0.5)
+    useful = [other for other in keys if not _in_no_total(other)]
+    near = get_close_matches(key, useful, n=4, cutoff=0.5)
     if near:
         return f"Nearest: {', '.join(near)}."
     models = ", ".join(chip.energy) or "none"

@@ -77,6 +77,16 @@ EVENTS = (
     "chip_reset",
 )
 
+# Events whose time is in no modelled step, with the reason; energy/latency.py has the model.
+IN_NO_STEP = {
+    "message_within_tile": "messages travel while cores work, and none waits for another",
+    "hop_east_west": "messages travel while cores work, and none waits for another",
+    "hop_north_south": "messages travel while cores work, and none waits for another",
+    "off_chip_message": "a step on several chips has no modelled time",
+    "synaptic_update": "nothing learns on the chip",
+    "chip_reset": "a reset between samples is in no step",
+}
+
 # Values that the integer step of `ir`, its weights and its delays support; a file that states
 # another value describes a chip that cannot be compiled for. By field of Formats: lowest, highest.
 WIDEST = Grid(WEIGHT_WIDTHS[1])

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from neurocompile.chip.record import Prices
+from neurocompile.chip.record import IN_NO_STEP, Prices
 from neurocompile.energy.prices import lacks, price_of
 from neurocompile.energy.step_events import add_events
 from neurocompile.ir.arrays import Array
@@ -31,7 +31,6 @@ Watch = Callable[[Mode, Mapping[str, Array]], None]
 SENDING = (
     "neuron_access", "neuron_inactive", "neuron_active", "neuron_update", "spike_out", "message_out"
 )  # fmt: skip
-TRAVELLING = "message_within_tile"  # takes time on the mesh, not on a core
 VALUES_AT_ONCE = 1 << 21  # samples x steps x cores per event: 16 MB
 
 
@@ -68,7 +67,7 @@ def event_times(times: Prices, events: Mapping[str, Any]) -> dict[str, float] | 
     missing = [e for e in events if e.startswith("synaptic_operation") and lacks(times, e)]
     if missing:
         return None
-    stated = {event: price_of(times, event) for event in events if event != TRAVELLING}
+    stated = {event: price_of(times, event) for event in events if event not in IN_NO_STEP}
     return {event: quantity.si for event, quantity in stated.items() if quantity is not None}
 
 

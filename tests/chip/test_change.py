@@ -177,6 +177,8 @@ def test_a_multiple_of_a_price_multiplies_its_terms_and_no_others():
         ("boyle2025.spike_out=xnan", ["'xnan' is not a number"]),
         ("boyle2025.spike_out=x1e999999999", ["not from 1e-09 to 1e+09"]),
         ("boyle2025.spike_out=x1e8", ["1e8 x 69.3 pJ is above 1e+09"]),
+        ("davies2018.synaptic_update=1nJ", ["changes nothing", "never charged", "learns"]),
+        ("latency.davies2018.hop_east_west=x2", ["changes nothing", "messages travel while"]),
         ("boyle2025.off_chip_message=x2", ["the target states no price", "off_chip_message=20pJ"]),
     ],
 )

@@ -14,6 +14,7 @@ from hand_counted import SMALL, counted
 import neurocompile as nc
 from neurocompile.chip.read import load_chip
 from neurocompile.commands.energy.asks import refuse_rate
+from neurocompile.commands.energy.cores import print_cores
 from neurocompile.commands.energy.designs import shared_models, side_by_side
 from neurocompile.energy.rate import at_rate
 from neurocompile.errors import BadInput, DoesNotFit
@@ -394,6 +395,16 @@ def test_one_path_for_two_files_is_refused(links, exported, tmp_path, call):
         call, exported[0], "--by-step", steps, "--map", table, "--force"
     )  # fmt: skip
     assert "are one file. Give each its own." in said
+
+
+def test_one_step_is_not_in_the_plural(exported, call, capsys):
+    found = json.loads(call("energy", exported[0], "--json")[1])
+    for row in found["cores"]["rows"]:
+        row["slowest_steps"] = dict.fromkeys(row["slowest_steps"], 1)
+    print_cores(found)
+    text = capsys.readouterr().out
+    assert re.search(r"\b1 step ", text)
+    assert "1 steps" not in text
 
 
 def test_a_map_is_a_json_file(exported, tmp_path, call):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from neurocompile.chip.read import load_chip
-from neurocompile.energy import count
+from neurocompile.commands.energy.tables import sent_by_host
+from neurocompile.energy import count, estimate
 from neurocompile.energy.effective import effective_fan_out
 from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -154,6 +155,25 @@ def test_an_always_on_axon_spikes_in_every_step():
     assert counts.layers["one"].spikes == 15
     assert counts.synapses["bias"].synops == 60
     assert counts.host.spikes_sent == 15
+
+
+def test_messages_that_the_host_sends_are_named_where_they_differ():
+    graph = Graph(
+        {
+            "in": neurons(2), "s": Synapse(Linear(np.full((4, 2), 2)), (2,), (4,)), "b": neurons(4),
+            "one": AlwaysOn(), "bias": Synapse(Linear(np.full((4, 1), 2)), (1,), (4,)),
+        },
+        (("in", "s"), ("s", "b"), ("one", "bias"), ("bias", "b")),
+    )  # fmt: skip
+    fired = {"in": Activity(np.array([3, 4]), 0), "b": Activity(np.zeros(4, np.int64), 0)}
+    placed = place(graph, LOIHI)
+    found = estimate(count(placed, fired, samples=3, steps=5), placed, LOIHI).to_dict()
+    terms = {model["name"]: model["terms"] for model in found["models"]}
+    # 3 samples of 5 steps of one axon that is always on; in sends its 7 spikes itself
+    assert " message_in is 15 more than message_out: the host" in sent_by_host(terms["boyle2025"])
+    assert sent_by_host(terms["davies2018"]) == ""  # it prices no message_in
+    own = [term for term in terms["boyle2025"] if term["layer"] != "bias"]
+    assert sent_by_host(own) == ""
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@ The busiest core is that of the 128, 100 steps pipelined: it receives for 321,53
 boyle2025, sends for less meanwhile, and waits 600 ns a step.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, GRAPH, SMALL, counted
 
+from neurocompile.chip.change import parse
 from neurocompile.chip.read import load_chip
 from neurocompile.energy.latency import latency_table
 from neurocompile.engines.recording import Activity
+from neurocompile.errors import BadInput
 from neurocompile.place import place
 
 NS = 1e-9
@@ -73,3 +77,28 @@ def test_a_chip_without_times_runs_in_real_time_alone():
         ("reset", "real time"),
         ("pipelined", "real time"),
     ]
+
+
+def slower(chip, model, event):
+    """The chip with 1 ms for one event, whatever may be set."""
+    price = replace(chip.latency[model][event], value=1, unit="ms", power=-3)
+    return replace(chip, latency={**chip.latency, model: {**chip.latency[model], event: price}})
+
+
+@pytest.mark.parametrize("target", ["loihi-sim", "loihi2-sim"])
+def test_a_time_that_no_step_contains_cannot_be_set_and_every_other_counts(target):
+    chip = load_chip(target)
+    before, counting = rows(chip), set()
+    for model, event in ((m, e) for m, times in chip.latency.items() for e in times):
+        if event in ("synaptic_operation_sparse", "synaptic_operation_conv"):
+            continue  # the network is dense
+        if rows(slower(chip, model, event)) == before:
+            with pytest.raises(BadInput, match="no modelled time contains it, since"):
+                parse([f"latency.{model}.{event}=1ms"], chip)
+        else:
+            assert parse([f"latency.{model}.{event}=1us"], chip)
+            counting.add(event)
+    counted_by_boyle = {"synaptic_operation_dense", "neuron_access", "neuron_update", "spike_out"}
+    counted_by_boyle |= {"message_out", "message_in"}
+    of_davies = {"synaptic_operation", "neuron_active", "neuron_inactive"}
+    assert counting == (counted_by_boyle | of_davies if target == "loihi-sim" else counted_by_boyle)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Part, Table
-from neurocompile.terminal.words import joules, prefixed
+from neurocompile.terminal.words import joules, number_of, prefixed
 
 REFUSED = "refused"
 
@@ -106,7 +106,7 @@ def _steps(pricing: dict[str, Any], found: dict[str, Any]) -> Table:
     samples, model = pricing["samples"], pricing["model"]
     table = Table(
         ("step", "spikes", "operations", "joules", "time"),
-        title=f"each step, means of {samples} samples"
+        title=f"each step, means of {number_of(samples, 'sample')}"
         + (f", prices of {model}" if model is not None else ""),
         caption=f"{found['file']} has {found['rows']:,} rows, one per sample and chip step "
         f"({found['samples_follow']}).",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurocompile.commands.energy.tables import exact
+from neurocompile.commands.energy.tables import all_samples, exact
 from neurocompile.terminal.tables import Page, Table
-from neurocompile.terminal.words import joules
+from neurocompile.terminal.words import joules, number_of
 
 
 def print_cores(pricing: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ def _overview(pricing: dict[str, Any], cores: dict[str, Any], model: str | None)
             _percent(share),
             _percent(busy and busy["sending"]),
             _percent(busy and busy["receiving"]),
-            "-" if slowest is None else f"{slowest:,} steps",
+            "-" if slowest is None else number_of(slowest, "step"),
             ", ".join(f"{layer} {count:,}" for layer, count in row["layers"].items()),
         )
     rest = cores["no_core_j"].get(model)
@@ -60,7 +60,7 @@ def _products(pricing: dict[str, Any], cores: dict[str, Any], model: str) -> Tab
     table = Table(
         ("core", "event", "count", "x pJ", "= nJ"),
         labels=2,
-        title=f"{model}, all {pricing['samples']} samples",
+        title=f"{model}, {all_samples(pricing['samples'])}",
     )
     for row in cores["rows"]:
         for event, count in row["events"].items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from neurocompile.commands.energy.asks_tables import power_of, too_fast
 from neurocompile.commands.energy.designs import dynamic_name
+from neurocompile.commands.energy.tables import sent_by_host
 from neurocompile.terminal.tables import Facts, Page, Table
 from neurocompile.terminal.words import prefixed
 
@@ -31,6 +32,9 @@ def print_designs(document: dict[str, Any]) -> None:
     page, found = Page(), document["side_by_side"]
     for letter, one in zip("AB", document["designs"], strict=True):
         page.say(f"{letter}: {one['artifact']}, {one['target']}; counts: {one['counts']}")
+        terms = (m["terms"] for m in one["energy"]["models"] if m["name"] == one["model"])
+        if host := "".join(map(sent_by_host, terms)):
+            page.say(f"{letter}:{host}")
     if found["no_joules"] is not None:
         page.say(found["no_joules"])
     rate = (document["designs"][0]["rate"] or {"per_s": 0})["per_s"]

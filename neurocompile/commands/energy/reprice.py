@@ -40,6 +40,7 @@ from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.read import read_report, recorded
 from neurocompile.terminal.screen import Teller
+from neurocompile.terminal.words import number_of
 
 RECORDED = "those in report.json"
 
@@ -190,7 +191,10 @@ def _counts(
     stimulus = load_stimulus(sampling, own, own.samples or None)
     engine = "fixed" if not _missing("engine fixed") else "onnx"
     teller.tell(f"running the network again on {engine}" + (f": {why}" if why else ""))
-    origin = f"a run of {len(stimulus)} samples of {stimulus.data.name} on the engine {engine}"
+    origin = (
+        f"a run of {number_of(len(stimulus), 'sample')} of {stimulus.data.name} on the engine "
+        f"{engine}"
+    )
     steps = ByStep(placed, stimulus.steps) if again.steps else None
     return _counted_anew(placed, stimulus, engine, steps, teller.progress), origin, steps
 

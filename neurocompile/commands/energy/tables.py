@@ -8,7 +8,7 @@ printed product. They are for all samples, since a count is whole; all other jou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from string import ascii_lowercase
 from typing import Any
@@ -59,6 +59,11 @@ def exact(value: float, power: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def all_samples(samples: int) -> str:
+    """What a count is of."""
+    return "1 sample" if samples == 1 else f"all {samples} samples"
+
+
 def _origins(model: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     """A letter for each source and kind of a model's prices, in the order of its terms."""
     terms = [t for t in model["terms"] if t["price_j"] is not None]
@@ -71,14 +76,13 @@ def _origins(model: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 def _terms(
     pricing: dict[str, Any], model: Mapping[str, Any], origins: Mapping[tuple[str, str], str]
 ) -> Table:
-    samples = "1 sample" if pricing["samples"] == 1 else f"all {pricing['samples']} samples"
     table = Table(
         ("layer", "event", "count", "x pJ", "= nJ", "from"),
         labels=2,
         texts=("from",),
-        title=f"{model['name']}, {samples}",
+        title=f"{model['name']}, {all_samples(pricing['samples'])}",
         caption=f"Counts: {pricing['counts']}. from: source of the price. `neurocompile targets "
-        f"{pricing['target']}` shows where in the source it is.",
+        f"{pricing['target']}` shows where in the source it is." + sent_by_host(model["terms"]),
     )
     for term in model["terms"]:
         count = "not known" if term["count"] is None else f"{term['count']:,}"
@@ -90,6 +94,20 @@ def _terms(
     table.section()
     table.add("total", "", "", "", total, "")
     return table
+
+
+def sent_by_host(terms: Sequence[Mapping[str, Any]]) -> str:
+    """Why more messages arrive than cores send; "" if they are equal."""
+    arrived, sent = (
+        sum(term["count"] or 0 for term in terms if term["quantity"] == event)
+        for event in ("message_in", "message_out")
+    )
+    if arrived <= sent:
+        return ""
+    return (
+        f" message_in is {arrived - sent:,} more than message_out: the host sends these (input "
+        "spikes, or a bias as an axon that is always on), and no core does."
+    )
 
 
 def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:

@@ -46,7 +46,7 @@ def _answer(target: dict[str, Any], stage: str | None) -> Iterator[tuple[str, st
 def _summary(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
     settings = description["settings"]
     yield "stage", description["stage"]
-    yield "time", f"{settings['steps']} steps of {settings['dt']:g} s"
+    yield "time", f"{number_of(settings['steps'], 'step')} of {settings['dt']:g} s"
     yield "encoder", _named(settings["encoder"])
     yield "decoder", _named(settings["decoder"])
     yield "data", settings["data"] or "not stated"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Page, Table
-from neurocompile.terminal.words import exactness, whole
+from neurocompile.terminal.words import exactness, number_of, whole
 
 
 def print_simulation(simulation: dict[str, Any]) -> None:
@@ -25,7 +25,8 @@ def _summary(simulation: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "engines", ", ".join(simulation["engines"])
     yield (
         "data",
-        f"{simulation['samples']} samples of {simulation['data']}, {simulation['steps']} steps",
+        f"{number_of(simulation['samples'], 'sample')} of {simulation['data']}, "
+        f"{number_of(simulation['steps'], 'step')}",
     )
     if simulation["mse_fixed"] is not None:
         yield "reconstruction error", f"{simulation['mse_fixed']:.6f} (mean squared, fixed)"
