@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
+from neurocompile.chip.needed import lacking
 from neurocompile.chip.read import load_chip
 from neurocompile.chip.record import (
     STEP_ALLOWS,
@@ -27,7 +28,6 @@ from neurocompile.chip.record import (
     Quantity,
     Reset,
 )
-from neurocompile.energy.prices import NEEDED, lacks
 
 PAGE = Path(__file__).parent / "targets.md"
 FOLDER = Path(__file__).parents[1] / "targets"
@@ -101,7 +101,7 @@ def unknown(chip: Chip) -> dict[str, list[str]]:
             names = [f.name for f in fields(kind) if getattr(part, f.name, None) is None]
             missing[section] = [name for name in names if name not in OPTIONAL]
     for model, prices in chip.energy.items():
-        missing[f"energy.{model}"] = [event for event in NEEDED if lacks(prices, event)]
+        missing[f"energy.{model}"] = lacking(prices, chip.folded_in(model))
         if model not in chip.errors:
             missing[f"errors.{model}"] = [f.name for f in fields(Errors)]
     for section in ("latency", "barrier"):

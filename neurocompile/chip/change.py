@@ -2,8 +2,9 @@
 
 In:  a chip, assignments such as davies2018.synaptic_operation=20pJ.
 Out: the chip with those prices, each marked as set by the user.
-Only existing prices can be replaced. Where no source states a price, it can be added: for
-messages from one chip to another, for a reset between samples, and for a network without spikes.
+Only existing prices can be replaced. Where no source states a price, it can be added: for an event
+that a model must price (such as a message from one chip to another), for a reset between samples,
+and for a network without spikes.
 A value has a unit and is not negative, or is a positive factor of the sourced price, such as x2.
 A price that is far from the usual is a warning.
 """
@@ -20,6 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from neurocompile.chip.mesh import chips_allowed
+from neurocompile.chip.needed import lacking
 from neurocompile.chip.read import MAX_VALUE
 from neurocompile.chip.record import IN_NO_STEP, UNITS, Chip, Prices, Quantity
 from neurocompile.chip.usual import unusual
@@ -71,14 +73,18 @@ def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
 
     An energy price is MODEL.EVENT; others are latency.MODEL.EVENT, barrier.MODEL.TILES and
     power.NAME, as in the chip's file. They are followed by those without a price there:
-    MODEL.off_chip_message, MODEL.chip_reset and the keys of ANN.
+    MODEL.EVENT of every event that the model must price, MODEL.chip_reset and the keys of ANN.
     """
     stated: dict[str, tuple[str, Quantity | None]] = {}
     for key, quantity in chip.quantities():
         section, _, rest = key.partition(".")
         if section in DIMENSIONS:
             stated[rest if section == "energy" else key] = (DIMENSIONS[section], quantity)
-    extra = (f"{m}.{event}" for m in chip.energy for event in ("off_chip_message", "chip_reset"))
+    extra = (
+        f"{model}.{event}"
+        for model, prices in chip.energy.items()
+        for event in (*lacking(prices, chip.folded_in(model)), "chip_reset")
+    )
     unpriced = [key for key in extra if key not in stated]
     return {**stated, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from neurocompile.chip.find import chip_names, find_target
+from neurocompile.chip.needed import NEEDED
 from neurocompile.chip.record import (
     BETWEEN,
     EVENTS,
@@ -28,6 +29,7 @@ from neurocompile.chip.record import (
     Barrier,
     Chip,
     Errors,
+    Folded,
     Formats,
     Limits,
     Memory,
@@ -95,7 +97,8 @@ class _Reader:
 
     def chip(self) -> Chip:
         data, sections = self.data, {"mesh": Mesh, "power": Power, "reset": Reset}
-        optional = ("limits", "memory", *sections, "energy", "latency", "barrier", "errors")
+        models = ("energy", "latency", "barrier", "errors", "folded")
+        optional = ("limits", "memory", *sections, *models)
         self._keys((), data, ("chip", "sources", "formats"), optional)
         self._keys(("chip",), data["chip"], ("name", "title"), ("nominal",))
         for key in ("name", "title", "nominal"):
@@ -114,7 +117,8 @@ class _Reader:
             energy=self._models("energy", "energy"),
             latency=self._models("latency", "time"),
             barrier=self._barriers(),
-            errors=self._errors(),
+            errors=self._of_models("errors", Errors),
+            folded=self._of_models("folded", Folded),
             nominal=data["chip"].get("nominal", ""),
             sources=MappingProxyType(data["sources"]),
             **parts,
@@ -131,9 +135,11 @@ class _Reader:
             allowed = "at least one power beside idle_before"
             self._refuse(("power",), "no power of a chip that has run a network", allowed)
         priced = {*chip.energy, *chip.latency}
-        for name in chip.errors:
-            if name not in priced:
-                self._refuse(("errors", name), "not a model of this file", _list(sorted(priced)))
+        for section in ("errors", "folded"):
+            for name in getattr(chip, section):
+                if name not in priced:
+                    self._refuse((section, name), "not a model of this file", _list(sorted(priced)))
+        self._check_folded(chip)
         for name, (low, high) in STEP_ALLOWS.items():
             value = getattr(chip.formats, name).value
             if not low <= value <= high:
@@ -161,6 +167,18 @@ class _Reader:
                         "a neuron's step is priced twice",
                         "neuron_active with neuron_inactive, or neuron_access with neuron_update",
                     )
+
+    def _check_folded(self, chip: Chip) -> None:
+        """Check that what a model folds into other prices is an event, and has no price too."""
+        for model in chip.folded:
+            at = ("folded", model, "events")
+            prices = {**chip.energy.get(model, {}), **chip.latency.get(model, {})}
+            for event in chip.folded_in(model):
+                if event not in NEEDED:
+                    self._refuse(at, f"{event!r} is not charged", _list(NEEDED))
+                if event in prices:
+                    allowed = "an event without a price or time in this model"
+                    self._refuse(at, f"{event} has one of its own", allowed)
 
     def _sources(self) -> None:
         sources = self.data["sources"]
@@ -198,12 +216,11 @@ class _Reader:
             models[model] = MappingProxyType(prices)
         return MappingProxyType(models)
 
-    def _errors(self) -> Mapping[str, Errors]:
-        """What the authors of each model say of its error."""
-        table = self.data.get("errors", {})
-        self._keys(("errors",), table, (), None)
-        errors = {m: self._part(("errors", m), one, Errors) for m, one in table.items()}
-        return MappingProxyType(errors)
+    def _of_models(self, section: str, kind: Any) -> Mapping[str, Any]:
+        """A section that says something of each model, such as its error."""
+        table = self.data.get(section, {})
+        self._keys((section,), table, (), None)
+        return MappingProxyType({m: self._part((section, m), t, kind) for m, t in table.items()})
 
     def _barriers(self) -> Mapping[str, Barrier]:
         """The models of the barrier: times by number of tiles, and the rule in between."""

@@ -284,6 +284,17 @@ class Errors:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """What a model does not price by itself.
+
+    Attributes:
+        events: Events whose energy and time other prices of the model contain.
+    """
+
+    events: Names
+
+
+@dataclass(frozen=True)
 class Barrier:
     """Time that closes a step.
 
@@ -316,6 +327,7 @@ class Chip:
         latency: By model, the time of each event.
         barrier: By model, the time of the barrier that closes a step.
         errors: By model, the errors that its authors state.
+        folded: By model, the events that its other prices contain.
         nominal: Name of the energy model of the nominal total, or "".
         sources: By key, title and link of a source.
     """
@@ -332,8 +344,13 @@ class Chip:
     latency: Mapping[str, Prices]
     barrier: Mapping[str, Barrier]
     errors: Mapping[str, Errors]
+    folded: Mapping[str, Folded]
     nominal: str
     sources: Mapping[str, Mapping[str, str]]
+
+    def folded_in(self, model: str) -> tuple[str, ...]:
+        """Events that other prices of a model contain, as the target declares them."""
+        return tuple(self.folded[model].events.value) if model in self.folded else ()
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Every number of the chip with its key in the file."""
@@ -348,6 +365,8 @@ class Chip:
                 yield f"barrier.{model}.{tiles}", quantity
         for model, errors in self.errors.items():
             yield from _stated(f"errors.{model}", errors)
+        for model, folded in self.folded.items():
+            yield from _stated(f"folded.{model}", folded)
 
 
 def _stated(key: str, part: Any) -> Iterator[tuple[str, Quantity]]:

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.chip.record import Chip, Prices
+from neurocompile.chip.needed import lacks
+from neurocompile.chip.record import Chip
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import ModelEnergy
 from neurocompile.energy.latency import busiest, core_events
-from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.prices import price_of
 from neurocompile.energy.steps import Mode, event_times, sending
 from neurocompile.ir.arrays import Array
 from neurocompile.place.placed import Placed
@@ -53,7 +54,7 @@ def by_core(
     if not counts.on_cores:
         return None
     events = core_events(counts, placed, mode)
-    joules = {m.name: _joules(chip.energy[m.name], events, m) for m in models}
+    joules = {m.name: _joules(chip, events, m) for m in models}
     busy = {name: _busy(counts, placed, chip, name, mode, events) for name in chip.latency}
     totals = {m.name: m.total_j for m in models}
     rows = []
@@ -76,13 +77,14 @@ def by_core(
     return {"mode": mode, "rows": rows, "no_core_j": _no_core(models), "how": HOW}
 
 
-def _joules(prices: Prices, events: Mapping[str, Array | None], model: ModelEnergy) -> Any:
+def _joules(chip: Chip, events: Mapping[str, Array | None], model: ModelEnergy) -> Any:
     """(cores,) joules; None if the model has no total."""
     if model.total_j is None:
         return None
+    prices, folded = chip.energy[model.name], chip.folded_in(model.name)
     known = {e: n for e, n in events.items() if n is not None}
     parts = [n * price.si for e, n in known.items() if (price := price_of(prices, e)) is not None]
-    lacking = [e for e in events if lacks(prices, e) and known.get(e, np.zeros(1)).any()]
+    lacking = [e for e in events if lacks(prices, e, folded) and known.get(e, np.zeros(1)).any()]
     return None if lacking or not parts else [fsum(core) for core in zip(*parts, strict=True)]
 
 
@@ -96,7 +98,7 @@ def _busy(
 ) -> Array | None:
     """(2, cores), parts of the modelled time that each core spends on sending and on receiving."""
     slowest = busiest(counts, placed, chip, model, mode)
-    times = event_times(chip.latency[model], events)
+    times = event_times(chip.latency[model], chip.folded_in(model), events)
     if slowest is None or times is None or any(events[e] is None for e in times):
         return None
     whole = slowest.work_s + counts.steps_charged(mode) * slowest.barrier_s

@@ -110,7 +110,7 @@ class ByStep:
         if mode != FOLLOW:
             return
         for model, prices in self.placed.chip.latency.items():
-            times = event_times(prices, events)
+            times = event_times(prices, self.placed.chip.folded_in(model), events)
             if times is None:
                 continue
             sides = np.zeros((2, *events["spike_out"].shape))

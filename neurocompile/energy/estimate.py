@@ -17,10 +17,11 @@ from math import fsum
 from typing import Any
 
 from neurocompile.chip.mesh import chips_used
-from neurocompile.chip.record import Chip, Prices, Quantity
+from neurocompile.chip.needed import lacking, lacks
+from neurocompile.chip.record import Chip, Quantity
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.latency import latency_table, run_time
-from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.prices import price_of
 from neurocompile.energy.steps import MODES, Mode
 from neurocompile.place.placed import Placed
 
@@ -185,8 +186,8 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
     resets = {m: counts.samples * used if m == "reset" else 0 for m in MODES}
     totals = {
         m: {
-            name: _model(name, prices, [*_events(counts, charged[m]), _reset(resets[m])])
-            for name, prices in chip.energy.items()
+            name: _model(chip, name, [*_events(counts, charged[m]), _reset(resets[m])])
+            for name in chip.energy
         }
         for m in MODES
     }
@@ -195,6 +196,7 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
     if None in hops:
         left_out += ("hops of messages: the chip has no mesh here",)
     left_out += _between_chips(counts, placed, chip) + _unpriced_resets(chip)
+    left_out += tuple(_without_prices(chip, totals[mode].values()))
     return Energy(
         mode,
         counts.samples,
@@ -211,12 +213,13 @@ def estimate(counts: Counts, placed: Placed, chip: Chip, mode: Mode = "reset") -
 Event = tuple[str, str, int | None]  # layer, name, count
 
 
-def _model(name: str, prices: Prices, events: Iterable[Event]) -> ModelEnergy:
+def _model(chip: Chip, name: str, events: Iterable[Event]) -> ModelEnergy:
     """All terms of one model and their sum."""
-    terms = []
+    prices = chip.energy[name]
+    unpriced, terms = lacking(prices, chip.folded_in(name)), []
     for layer, event, n in events:
         price = price_of(prices, event)
-        if n == 0 or (price is None and not lacks(prices, event)):
+        if n == 0 or (price is None and event not in unpriced):
             continue
         if price is None:
             terms.append(Term(layer, event, n, None, None, None, None))
@@ -263,7 +266,7 @@ def _between_chips(counts: Counts, placed: Placed, chip: Chip) -> tuple[str, ...
     if chips == 1:
         return ()
     messages = sum(s.off_chip_messages or 0 for s in counts.synapses.values())
-    unpriced = [m for m, prices in chip.energy.items() if lacks(prices, OFF_CHIP)]
+    unpriced = [m for m, p in chip.energy.items() if lacks(p, OFF_CHIP, chip.folded_in(m))]
     unpriced.sort(key=lambda model: model != chip.nominal)  # the nominal model comes first
     left_out = [f"the time of a step on {chips} chips: no source states the time of a message or "
                 "a barrier between chips"]  # fmt: skip
@@ -273,6 +276,18 @@ def _between_chips(counts: Counts, placed: Placed, chip: Chip) -> tuple[str, ...
             f"price of your own there is a total: energy DIR --set {unpriced[0]}.{OFF_CHIP}=..pJ"
         )
     return tuple(left_out)
+
+
+def _without_prices(chip: Chip, models: Iterable[ModelEnergy]) -> Iterator[str]:
+    """Which events happened without a price in a model, and what a user can do about it."""
+    for model in models:
+        lacked = [t.quantity for t in model.terms if t.price_j is None and t.quantity != OFF_CHIP]
+        for event in dict.fromkeys(lacked):
+            yield (
+                f"{event} by {model.name}: {chip.name} states no price, so it has no total. "
+                f"Give one in target.toml; or declare in [folded.{model.name}] that another price "
+                f"contains it; or: energy DIR --set {model.name}.{event}=..pJ"
+            )
 
 
 def _unpriced_resets(chip: Chip) -> tuple[str, ...]:

@@ -13,13 +13,15 @@ digits.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from neurocompile.chip.mesh import chips_used, tiles_used
-from neurocompile.chip.record import Chip, Prices
+from neurocompile.chip.record import Chip
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.steps import MODES, Mode, event_times, sending
 from neurocompile.ir.arrays import Array
@@ -65,9 +67,10 @@ def run_time(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode)
 
 def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) -> Busiest | None:
     """The slowest cores and the barrier; arguments and None as in `run_time`."""
-    times, barrier = chip.latency[model], chip.barrier.get(model)
+    barrier = chip.barrier.get(model)
     if barrier is None or not counts.on_cores or chips_used(chip, len(placed.cores)) > 1:
         return None  # no source states the time of a message or a barrier between chips
+    times = partial(event_times, chip.latency[model], chip.folded_in(model))
     work = _whole_run(counts, placed, times, mode)
     if work is None:
         return None
@@ -78,17 +81,22 @@ def busiest(counts: Counts, placed: Placed, chip: Chip, model: str, mode: Mode) 
     slowest = counts.slowest.get((mode, model))
     if slowest is None:
         return Busiest(core, least, closing, False)
-    now = event_times(times, slowest.events) or {}
+    now = times(slowest.events) or {}
     summed = sum(n * now.get(event, 0.0) for event, n in slowest.events.items())
     exact = now == dict(slowest.times_s)
     core = int(slowest.steps.argmax())
     return Busiest(core, summed if exact else max(summed, least), closing, exact)
 
 
-def _whole_run(counts: Counts, placed: Placed, times: Prices, mode: Mode) -> Array | None:
+def _whole_run(
+    counts: Counts,
+    placed: Placed,
+    times: Callable[[Iterable[str]], dict[str, float] | None],
+    mode: Mode,
+) -> Array | None:
     """Work of each core in all steps, (cores,) seconds; None if a count or a time is unknown."""
     events = core_events(counts, placed, mode)
-    seconds = event_times(times, events)
+    seconds = times(events)
     if seconds is None or events["neuron_update"] is None:
         return None
     sides = np.zeros((2, len(placed.cores)))

@@ -10,14 +10,15 @@ times, and a lower bound for others, with which another core may be the slowest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from neurocompile.chip.needed import lacks
 from neurocompile.chip.record import IN_NO_STEP, Prices
-from neurocompile.energy.prices import lacks, price_of
+from neurocompile.energy.prices import price_of
 from neurocompile.energy.step_events import add_events
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
@@ -62,10 +63,17 @@ def sending(event: str) -> bool:
     return event in SENDING
 
 
-def event_times(times: Prices, events: Mapping[str, Any]) -> dict[str, float] | None:
-    """Seconds of each event; None if the model lacks a time that it must have."""
-    missing = [e for e in events if e.startswith("synaptic_operation") and lacks(times, e)]
-    if missing:
+def event_times(
+    times: Prices, folded: Collection[str], events: Iterable[str]
+) -> dict[str, float] | None:
+    """Seconds of each event; None if the model lacks a time that it must have.
+
+    Args:
+        times: Times of a latency model.
+        folded: Events that other times of the model contain.
+        events: Names of the events.
+    """
+    if any(event not in IN_NO_STEP and lacks(times, event, folded) for event in events):
         return None
     stated = {event: price_of(times, event) for event in events if event not in IN_NO_STEP}
     return {event: quantity.si for event, quantity in stated.items() if quantity is not None}
@@ -172,7 +180,7 @@ class StepWork:
             return {}
         return {
             (mode, model): Slowest(
-                event_times(latency[model], sums) or {},
+                event_times(latency[model], self.placed.chip.folded_in(model), sums) or {},
                 {e: round(n) if float(n).is_integer() else round(n, 6) for e, n in sums.items()},
                 self.slowest[mode, model],
             )
@@ -240,7 +248,7 @@ class StepWork:
     def _take(self, mode: Mode, events: Mapping[str, Array]) -> None:
         """Choose the slowest core of each sample and step by each latency model, and add it up."""
         for model, prices in self.placed.chip.latency.items():
-            times = event_times(prices, events)
+            times = event_times(prices, self.placed.chip.folded_in(model), events)
             if times is None:
                 continue
             sides = [np.zeros(events["spike_out"].shape) for _ in range(2)]

@@ -377,3 +377,17 @@ def test_each_layout_of_memory_has_keys_of_its_own(tmp_path):
     ):
         load_chip(folder_with(tmp_path, text))
     assert load_chip(folder_with(tmp_path, LOIHI)).memory.entry_synapses.value == 64
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ('["message_out", "hop"]', r"'hop' is not charged"),
+        ('["message_out", "neuron_active"]', r"neuron_active has one of its own"),
+    ],
+)
+def test_what_a_model_folds_into_its_prices_is_an_event_without_a_price(tmp_path, events, words):
+    stated = '["message_in", "message_out", "spike_out"]'
+    assert stated in LOIHI
+    with pytest.raises(BadInput, match=rf"folded\.davies2018\.events: {words}"):
+        load_chip(folder_with(tmp_path, LOIHI.replace(stated, events)))

@@ -187,3 +187,10 @@ def test_a_model_without_a_price_of_its_own_says_what_its_prices_are(call):
         text.split()
     )
     assert "every price is assumed" not in call("targets", "loihi-sim")[1]
+
+
+def test_an_event_without_a_price_is_listed(tmp_path, call):
+    line = next(x for x in LOIHI.splitlines() if x.startswith("spike_out = ") and '"pJ"' in x)
+    (tmp_path / "target.toml").write_text(LOIHI.replace(line + "\n", ""))
+    said = " ".join(call("targets", tmp_path)[1].split())
+    assert "no price, so no total where it happens: spike_out, off_chip_message" in said

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hand_counted import ACTIVITIES, LOIHI, PJ, dense, energy, neurons
 
+from neurocompile.chip.change import settable
 from neurocompile.chip.read import load_chip
 from neurocompile.energy import MODEL_VERSION
 from neurocompile.engines.recording import Activity
@@ -158,15 +159,44 @@ def test_a_count_that_is_unknown_leaves_no_total():
     assert [row["time_s"] for row in times] == [None, None, pytest.approx(0.1)]
 
 
-@pytest.mark.parametrize("event", ["synaptic_operation_dense", "neuron_access", "message_out"])
-def test_a_price_that_is_missing_leaves_no_total(event):
-    result = energy(without(LOIHI, "boyle2025", event))
-    assert total(result, "boyle2025") is None
-    assert total(result, "davies2018") == pytest.approx(DAVIES)
-    unpriced = [t for m in result.models for t in m.terms if t.price_j is None]
-    assert unpriced
-    report = result.to_dict()
-    assert (report["low_j"], report["nominal_j"], report["high_j"]) == (None, None, None)
+HAPPENS = {  # every event of the network, by the model that prices it
+    "boyle2025": (
+        "synaptic_operation_dense", "neuron_access", "neuron_update", "spike_out", "message_out",
+        "message_in",
+    ),
+    "davies2018": ("synaptic_operation", "neuron_active", "neuron_inactive", "message_within_tile"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "event"), [(m, e) for m in HAPPENS for e in HAPPENS[m]])
+def test_a_price_that_is_missing_leaves_no_total_and_is_named(model, event):
+    chip = without(LOIHI, model, event)
+    result = energy(chip)
+    assert total(result, model) is None
+    whole = {"boyle2025": DAVIES, "davies2018": BOYLE}[model]
+    other = next(name for name in HAPPENS if name != model)
+    assert total(result, other) == pytest.approx(whole)
+    unpriced = {t.quantity for m in result.models for t in m.terms if t.price_j is None}
+    assert unpriced == {event + "_dense" * (event == "synaptic_operation")}
+    assert any(f"{min(unpriced)} by {model}: loihi-sim" in line for line in result.not_modelled)
+    assert f"{model}.{min(unpriced)}" in settable(chip)  # what the hint offers
+    if model == LOIHI.nominal:
+        report = result.to_dict()
+        assert (report["low_j"], report["nominal_j"], report["high_j"]) == (None, None, None)
+
+
+def test_a_time_that_is_missing_leaves_no_time():
+    times = {k: v for k, v in LOIHI.latency["boyle2025"].items() if k != "spike_out"}
+    chip = replace(LOIHI, latency={**LOIHI.latency, "boyle2025": times})
+    rows = {row["model"]: row["time_s"] for row in energy(chip).static["times"]}
+    assert rows["boyle2025"] is None
+    assert rows["davies2018"] is not None
+
+
+def test_an_event_that_no_price_has_and_the_target_does_not_fold_leaves_no_total():
+    assert LOIHI.folded_in("davies2018") == ("message_in", "message_out", "spike_out")
+    assert total(energy(replace(LOIHI, folded={})), "davies2018") is None
+    assert total(energy(replace(LOIHI, folded={})), "boyle2025") is None
 
 
 def test_a_chip_without_prices_gives_no_joules():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from neurocompile.chip.needed import lacking
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.chip.record import Limits
 
@@ -47,6 +48,9 @@ def describe_target(name: str) -> dict[str, Any]:
             for f in fields(Limits)
             if f.name != "chips" and getattr(chip.limits, f.name) is None
         ],
+        "no_price": {
+            model: lacking(prices, chip.folded_in(model)) for model, prices in chip.energy.items()
+        },
         "barriers": {model: barrier.between for model, barrier in chip.barrier.items()},
         "sources": {key: dict(source) for key, source in chip.sources.items()},
         "numbers": [

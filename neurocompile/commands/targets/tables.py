@@ -51,8 +51,12 @@ def _caption(section: str, target: dict[str, Any], rows: list[dict[str, Any]]) -
     kind, _, model = section.partition(".")
     if kind == "barrier":
         return BETWEEN[target["barriers"][model]]
-    if kind == "energy" and all(row["kind"] == "assumed" for row in rows):
-        return f"{model}: {ALL_ASSUMED}"
+    if kind == "energy":
+        assumed = all(row["kind"] == "assumed" for row in rows)
+        said = [f"{model}: {ALL_ASSUMED}"] if assumed else []
+        if lacked := target["no_price"][model]:
+            said.append(f"no price, so no total where it happens: {', '.join(lacked)}")
+        return ". ".join(said)
     if section == "limits" and target["no_limit"]:
         return f"without a number: {', '.join(target['no_limit'])}"
     return ""
