@@ -15,9 +15,8 @@ from typing import Any
 
 import neurocompile as nc
 from neurocompile.commands.energy.reprice import reprice
-from neurocompile.commands.energy.tables import exact
 from neurocompile.terminal.screen import Screen
-from neurocompile.terminal.words import joules
+from neurocompile.terminal.words import exact, joules
 
 PAGE = Path(__file__).parent / "energy.md"
 MODEL = Path(__file__).parents[1] / "examples/models/mnist_autoencoder.pt"

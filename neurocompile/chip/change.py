@@ -28,7 +28,12 @@ from neurocompile.chip.usual import unusual
 from neurocompile.errors import BadInput, Doubtful
 
 USER = "set by the user"
-ANN = ("ann.mac", "ann.weight_bit", "ann.activation_bit")
+# Keys of the network without spikes, by the name of what each prices in its table.
+ANN = {
+    "multiply_accumulate": "ann.mac",
+    "weight_bit": "ann.weight_bit",
+    "activation_bit": "ann.activation_bit",
+}
 NUMBER = r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 VALUE = re.compile(NUMBER + r"\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 FACTOR = re.compile(r"x\s*" + NUMBER, re.ASCII)
@@ -59,13 +64,15 @@ class Change:
             "unit": self.now.unit,
             "was": was,
             "was_source": None if self.was is None else self.was.source,
-            "how": None if self.factor is None else multiple(self.factor),
+            "how": None
+            if self.factor is None or self.was is None
+            else multiple(self.factor, self.was),
         }
 
 
-def multiple(factor: str) -> str:
-    """How a price is named that is a multiple of the target's own, such as "2 x sourced price"."""
-    return f"{factor} x sourced price"
+def multiple(factor: str, was: Quantity) -> str:
+    """How a price is named that is a multiple of the target's own, with what that one is."""
+    return f"{factor} x sourced price ({was.source}, {was.kind})"
 
 
 def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
@@ -86,10 +93,26 @@ def settable(chip: Chip) -> dict[str, tuple[str, Quantity | None]]:
         for event in (*lacking(prices, chip.folded_in(model)), "chip_reset")
     )
     unpriced = [key for key in extra if key not in stated]
-    return {**stated, **dict.fromkeys([*unpriced, *ANN], ("energy", None))}
+    added: dict[str, tuple[str, Quantity | None]]
+    added = dict.fromkeys([*unpriced, *ANN.values()], ("energy", None))
+    if chip.reset is not None:  # [reset] states a price that no model charges by itself
+        resets = {key: ("energy", chip.reset.chip) for key in unpriced if _of_reset(key)}
+        added.update(resets)
+    return {**stated, **added}
+
+
+def _of_reset(key: str) -> bool:
+    return key.endswith(".chip_reset")
 
 
 EXAMPLES = {"energy": "20pJ", "time": "5ns", "power": "30mW"}
+
+
+def _example(key: str, dimension: str) -> str:
+    """A value of the usual order for a key."""
+    return "5uJ" if _of_reset(key) else EXAMPLES[dimension]
+
+
 DIMENSIONS = {"energy": "energy", "latency": "time", "barrier": "time", "power": "power"}
 
 
@@ -122,7 +145,7 @@ def parse(assignments: Iterable[str], chip: Chip) -> dict[str, Change]:
         dimension, was = keys[key]
         factor = FACTOR.fullmatch(value)
         changes[key] = (
-            Change(key, _quantity(text, value, dimension), was)
+            Change(key, _quantity(text, value, dimension, _example(key, dimension)), was)
             if factor is None
             else _multiplied(text, key, factor["number"], dimension, was)
         )
@@ -149,7 +172,7 @@ def with_changes(chip: Chip, changes: Mapping[str, Change]) -> Chip:
     times = {model: dict(one.times) for model, one in chip.barrier.items()}
     power = {} if chip.power is None else dict(vars(chip.power))
     for key, change in changes.items():
-        if key in ANN:
+        if key in ANN.values():
             continue
         section, _, rest = key.partition(".")
         if section == "power":
@@ -237,10 +260,13 @@ def _multiplied(text: str, key: str, number: str, dimension: str, was: Quantity 
         BadInput: If there is no sourced price, or the factor is not above 0 or is too large.
     """
     if was is None:
-        raise BadInput(
-            f"--set {text}: the target states no price '{key}' to multiply. Give a price with a "
-            f"unit: {key}={EXAMPLES[dimension]}."
+        why = (
+            f"the price '{key}' is not the target's: it depends on the network's widths and sizes"
+            if key in ANN.values()
+            else f"the target states no price '{key}' to multiply"
         )
+        example = f"{key}={_example(key, dimension)}"
+        raise BadInput(f"--set {text}: {why}. Give a price with a unit: {example}.")
     factor = Decimal(number)
     if factor <= 0:
         raise BadInput(
@@ -250,19 +276,19 @@ def _multiplied(text: str, key: str, number: str, dimension: str, was: Quantity 
     if not 1 / Decimal(MAX_VALUE) <= factor <= Decimal(MAX_VALUE):
         raise BadInput(
             f"--set {text}: the factor {number} is not from {1 / MAX_VALUE:g} to {MAX_VALUE:g}. "
-            f"Give a price with a unit: {key}={EXAMPLES[dimension]}."
+            f"Give a price with a unit: {key}={_example(key, dimension)}."
         )
     product = factor * Decimal(str(was.value))
     if product > Decimal(MAX_VALUE):
         raise BadInput(
             f"--set {text}: {number} x {was.value} {was.unit} is above {MAX_VALUE:g}. Give a price "
-            f"with a unit: {key}={EXAMPLES[dimension]}."
+            f"with a unit: {key}={_example(key, dimension)}."
         )
     named = f"{factor.normalize():f}"
     now = replace(
         was,
         value=_plain(product),
-        source=f"{USER}, {multiple(named)}",
+        source=f"{USER}, {multiple(named, was)}",
         where=f"--set {text}: {named} x {was.value} {was.unit} of {was.source}",
         kind="assumed",
     )
@@ -273,10 +299,10 @@ def _plain(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-def _quantity(text: str, value: str, dimension: str) -> Quantity:
+def _quantity(text: str, value: str, dimension: str, example: str) -> Quantity:
     units = UNITS[dimension]
     allowed = (
-        f"Give a number of at least 0 and one of {', '.join(units)}: {EXAMPLES[dimension]}; or a "
+        f"Give a number of at least 0 and one of {', '.join(units)}: {example}; or a "
         "multiple of the sourced price: x2."
     )
     match = VALUE.fullmatch(value)
@@ -298,7 +324,7 @@ def _quantity(text: str, value: str, dimension: str) -> Quantity:
 def _doubt(text: str, change: Change) -> None:
     """Warn if a price of the user's own is far from the usual."""
     key, stem = change.key, change.key.partition(".")[0]
-    section = "reset" if key.endswith(".chip_reset") else stem if stem in DIMENSIONS else "energy"
+    section = "reset" if _of_reset(key) else stem if stem in DIMENSIONS else "energy"
     if why := unusual(key if section == stem else f"{section}.{key}", change.now):
         warnings.warn(f"--set {text}: {why}", Doubtful, stacklevel=3)
 
@@ -311,6 +337,6 @@ def _nearest(key: str, keys: Mapping[str, Any], chip: Chip) -> str:
     models = ", ".join(chip.energy) or "none"
     return (
         f"Keys are MODEL.EVENT (models: {models}), latency.MODEL.EVENT, barrier.MODEL.TILES, "
-        f"power.NAME, {', '.join(ANN)}; "
+        f"power.NAME, {', '.join(ANN.values())}; "
         f"`neurocompile targets {chip.name}` lists them."
     )

@@ -144,14 +144,16 @@ class _Reader:
             value = getattr(chip.formats, name).value
             if not low <= value <= high:
                 allowed = f"{low}" if low == high else f"{low} to {high}"
-                why = "no other value is implemented for the steps, weights and delays of neurons"
+                why = "the compiler computes neurons, weights and delays with no other value"
                 self._refuse(("formats", name, "value"), f"{value}", f"{allowed}; {why}")
         neurons = tuple(kind.__name__ for kind in CHIP_NEURONS)
         for field, known in (("resets", RESETS), ("neurons", neurons)):
             names = getattr(chip.formats, field).value
             unknown = [name for name in names if name not in known]
             if unknown or not names:
-                self._refuse(("formats", field, "value"), f"{unknown or 'none'}", _list(known))
+                self._refuse(
+                    ("formats", field, "value"), f"{unknown or 'an empty list'}", _list(known)
+                )
         if chip.limits.synapse_memory_per_core and chip.memory is None:
             self._refuse(
                 ("limits", "synapse_memory_per_core"),
@@ -257,10 +259,10 @@ class _Reader:
         ):
             if table[key] not in allowed:
                 self._refuse((*at, key), f"{table[key]!r}", _list(allowed))
-        value = self._value((*at, "value"), table["value"], dimension)
+        value = self._value((*at, "value"), table["value"], dimension, table["unit"])
         return Quantity(**{**table, "value": value}, power=UNITS[dimension][table["unit"]])
 
-    def _value(self, at: tuple[str, ...], value: Any, dimension: str) -> Any:
+    def _value(self, at: tuple[str, ...], value: Any, dimension: str, unit: str) -> Any:
         whole = isinstance(value, int) and not isinstance(value, bool)
         if dimension == "flag":
             good, allowed = isinstance(value, bool), "true or false"
@@ -278,10 +280,10 @@ class _Reader:
             allowed = f"a whole number above 0, at most {MAX_WHOLE}"
         elif dimension == "part":
             good = (whole or isinstance(value, float)) and 0 <= value < 100
-            allowed = "a number from 0 to below 100"
+            allowed = f"a number (without quotes) from 0 to below 100 {unit}"
         else:
             good = (whole or isinstance(value, float)) and 0 <= value <= MAX_VALUE
-            allowed = f"a number from 0 to {MAX_VALUE:g}"
+            allowed = f"a number (without quotes) from 0 to {MAX_VALUE:g} {unit}"
         return value if good else self._refuse(at, f"{value!r}", allowed)
 
     def _names(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
@@ -306,7 +308,7 @@ class _Reader:
             self._refuse(at, f"{table!r}", "a table")
         for key in needed:
             if key not in table:
-                self._refuse(at, f"no {key!r}", _list(needed))
+                self._refuse(at, f"is missing: {key}", _list(needed))
         for key in table:
             if more is not None and key not in needed and key not in more:
                 self._refuse((*at, key), "an unknown key", _list((*needed, *more)))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any, Literal
 
+from neurocompile.chip.change import ANN
 from neurocompile.chip.record import Quantity
 from neurocompile.energy.comparators import MACS, store_for
 from neurocompile.energy.counts import Counts
@@ -76,15 +77,14 @@ def baseline(
     width = next((w for w in MACS if w >= max(one.widest, bits)), max(MACS))
     many = counts.steps if passes == "step" else 1
     stores = {"weights": one.weight_bits, "activations": bits * one.held}
-    charged: tuple[tuple[str, int, str, Quantity], ...] = (
-        ("multiply_accumulate", one.macs, "ann.mac", MACS[width]),
-        ("weight_bit", one.weight_bits, "ann.weight_bit", store_for(stores["weights"]).bit),
-        ("activation_bit", bits * one.moved, "ann.activation_bit",
-         store_for(stores["activations"]).bit),
-    )  # fmt: skip
+    charged: tuple[tuple[str, int, Quantity], ...] = (
+        ("multiply_accumulate", one.macs, MACS[width]),
+        ("weight_bit", one.weight_bits, store_for(stores["weights"]).bit),
+        ("activation_bit", bits * one.moved, store_for(stores["activations"]).bit),
+    )
     terms = [
-        priced(quantity, many * count, prices.get(key, usual))
-        for quantity, count, key, usual in charged
+        priced(quantity, many * count, prices.get(ANN[quantity], usual))
+        for quantity, count, usual in charged
     ]
     memory = fsum(term["energy_j"] for term in terms if term["quantity"] in MEMORY)
     return {

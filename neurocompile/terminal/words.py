@@ -7,11 +7,13 @@ Out: short texts whose unit has a prefix.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 # Of an energy model with no price of the chip itself.
 ALL_ASSUMED = (
-    "every price is assumed, for this chip has none of its own: an order of magnitude, no claim"
+    "every price is assumed, for this chip has none of its own; 'against silicon' in `neurocompile "
+    "energy DIR` says what was measured"
 )
 MADE = {  # parts of names that no user wrote
     "+": "a+b: the layers a and b, which became one synapse",
@@ -28,6 +30,17 @@ UNITS = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 def joules(value: float | None) -> str:
     """Joules with a prefix and four digits; "not known" for None."""
     return "not known" if value is None else prefixed(value, "J")
+
+
+def exact(value: float, power: int) -> str:
+    """A value in units of 10**power with all its digits, without those of binary rounding.
+
+    Of the 17 digits of a sum of products, the first 15 are certain.
+    """
+    scaled = Decimal(f"{value:.14e}").scaleb(-power)
+    rounded = scaled.quantize(Decimal(1).scaleb(-9))
+    text = f"{rounded:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def prefixed(value: float, unit: str) -> str:

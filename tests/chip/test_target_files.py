@@ -150,13 +150,13 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
         ("[errors.boyle2025]", "[errors.boyle]", ["errors.boyle", "not a model", "boyle2025"]),
         ('value = 12, unit = "%"', 'value = 120, unit = "%"', ["energy.value: 120", "below 100"]),
         ('value = 5.9, unit = "uJ"', 'value = 5.9, unit = "mW"', ["reset.chip.unit: 'mW'", "uJ"]),
-        ('{ value = 23.6, unit = "pJ"', '{ unit = "pJ"', ["synaptic_operation: no 'value'"]),
+        ('{ value = 23.6, unit = "pJ"', '{ unit = "pJ"', ["synaptic_operation: is missing: value"]),
         ('value = 23.6, unit = "pJ"', 'value = nan, unit = "pJ"', ["nan", "from 0"]),
         ('value = 23.6, unit = "pJ"', 'value = true, unit = "pJ"', ["True", "from 0"]),
         ('value = 23.6, unit = "pJ"', f'value = 1{"0" * 400}, unit = "pJ"', ["from 0"]),
         ('value = 23.6, unit = "pJ", source = "davies2018", ', 'value = 23.6, unit = "pJ", ',
-         ["synaptic_operation", "no 'source'"]),
-        ('value = 23.6, unit = "pJ", ', "value = 23.6, ", ["no 'unit'"]),
+         ["synaptic_operation", "is missing: source"]),
+        ('value = 23.6, unit = "pJ", ', "value = 23.6, ", ["is missing: unit"]),
         ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = "ns"', ["'ns'", "fJ, pJ, nJ"]),
         ('value = 23.6, unit = "pJ"', 'value = 23.6, unit = "cal"', ["'cal'", "fJ, pJ, nJ"]),
         ("synaptic_operation = { value = 23.6", "synaptic_op = { value = 23.6",
@@ -166,7 +166,7 @@ def test_a_folder_or_its_file_given_by_path_is_read_like_a_shipped_chip(given, t
         ('nominal = "boyle2025" ', 'nominal = "none" ', ["'none'", "davies2018, boyle2025"]),
         ("[power]", "[powers]", ["powers", "unknown key", "power"]),
         ('between = "below"', 'between = "above"', ["boyle2025.between", "'above'", "below, line"]),
-        ('between = "below"', "", ["barrier.boyle2025", "no 'between'"]),
+        ('between = "below"', "", ["barrier.boyle2025", "is missing: between"]),
         ('29 = { value = 1.8', 'many = { value = 1.8', ["boyle2025.many", "not a number of tiles"]),
     ],
 )  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ("value = 1024", "value = -1024", ["limits.neurons_per_core.value", "-1024", "above 0"]),
         ("value = 1024", f"value = 1{'0' * 40}", ["neurons_per_core", "at most"]),
         ('value = 1024, unit = "neuron"', 'value = 1024, unit = "core2"', ["'core2'", "neuron"]),
-        ('value = 1024, unit = "neuron"', "value = 1024", ["neurons_per_core", "no 'unit'"]),
+        ('value = 1024, unit = "neuron"', "value = 1024", ["neurons_per_core", "is missing: unit"]),
         ("value = [1, 2, 3, 4, 5, 6, 8]", "value = [8, 1]", ["[8, 1]", "ascending"]),
         ("value = [1, 2, 3, 4, 5, 6, 8]", "value = []", ["weight_widths", "at least one"]),
         ('value = ["zero"]', "value = []", ["formats.resets.value", "zero, subtract"]),
@@ -373,7 +373,7 @@ def test_a_layout_of_memory_that_no_rule_knows_is_refused(tmp_path, layout):
 def test_each_layout_of_memory_has_keys_of_its_own(tmp_path):
     text = LOIHI.replace("[memory]", '[memory]\nlayout = "words"', 1)
     with pytest.raises(
-        BadInput, match=r"memory: no 'header_bits'\. Allowed: word_bits, header_bits"
+        BadInput, match=r"memory: is missing: header_bits\. Allowed: word_bits, header_bits"
     ):
         load_chip(folder_with(tmp_path, text))
     assert load_chip(folder_with(tmp_path, LOIHI)).memory.entry_synapses.value == 64
@@ -391,3 +391,20 @@ def test_what_a_model_folds_into_its_prices_is_an_event_without_a_price(tmp_path
     assert stated in LOIHI
     with pytest.raises(BadInput, match=rf"folded\.davies2018\.events: {words}"):
         load_chip(folder_with(tmp_path, LOIHI.replace(stated, events)))
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "words"),
+    [
+        ("weight_bits = ", "value = 8", "value = 9",
+         r"weight_bits\.value: 9\. Allowed: 8; the compiler computes .* with no other value"),
+        ("neurons = ", '["CubaLIF"]', "[]", r"neurons\.value: an empty list\. Allowed: CubaLIF"),
+        ("spike_out = ", "69.3", '"69.3"', r"'69\.3'. Allowed: a number \(without quotes\).* pJ"),
+        ("state_bits = ", "", None, r"formats: is missing: state_bits\. Allowed: "),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_was_found_and_in_which_unit(tmp_path, line, old, new, words):
+    whole = next(x for x in LOIHI.splitlines() if x.startswith(line))
+    text = LOIHI.replace(whole, "" if new is None else whole.replace(old, new))
+    with pytest.raises(BadInput, match=words):
+        load_chip(folder_with(tmp_path, text))

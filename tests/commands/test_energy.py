@@ -193,6 +193,22 @@ def test_a_price_of_the_users_own_is_marked_wherever_it_is_used(exported, call):
     assert before - after == pytest.approx(synops * 3.6e-12, rel=1e-9)
 
 
+def test_a_multiple_is_named_with_what_it_multiplies_and_has_no_range_of_the_authors(
+    exported, call
+):
+    text = " ".join(call("energy", exported[0], "--set", "boyle2025.spike_out=x2")[1].split())
+    assert "set by the user, 2 x sourced price (boyle2025, derived)" in text
+    assert "derived), assumed" not in text
+    assert "12% of energy, not of this total, which has prices set by the user: " in text
+
+
+def test_a_price_without_spikes_is_named_as_in_its_table_and_says_what_it_was(exported, call):
+    text = " ".join(call("energy", exported[0], "--set", "ann.mac=1pJ")[1].split())
+    said = "ann.mac (multiply_accumulate) = 1 pJ (was 0.23 pJ, horowitz2014)"
+    assert f"set by the user: {said}" in text
+    assert "multiply_accumulate of 1 pJ (ann.mac)" in text
+
+
 def test_the_cores_of_a_chip_can_be_fewer(exported, call):
     out, report = exported
     used = report["fit"]["cores_used"]

@@ -148,7 +148,7 @@ def test_the_formats_of_loihi_2_are_those_that_lava_simulates():
             'value = -23.6, unit = "pJ"',
             ["-23.6. Allowed: a number"],
         ),
-        ('value = 23.6, unit = "pJ"', 'unit = "pJ"', ["no 'value'. Allowed: value, unit"]),
+        ('value = 23.6, unit = "pJ"', 'unit = "pJ"', ["is missing: value. Allowed: value, unit"]),
         ("value = 1024", "value = -1024", ["-1024. Allowed: a whole number above 0"]),
     ],
 )

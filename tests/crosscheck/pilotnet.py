@@ -183,8 +183,8 @@ def trust(kept: dict[str, Any]) -> str:
         f"{SILICON.dynamic_j * 1e3:.3f} mJ dynamic; {SILICON.step_s * 1e6:.1f} us a step | "
         f"{sum(joules(kept).values()) * 1e3:.3f} mJ with prices of Loihi 1; "
         f"{step_s(kept) * 1e6:.1f} us with its times by Intel's factors | "
-        f"joules {found['joules']:.2f} x, time {found['time']:.2f} x: a factor of 2, on another "
-        "chip than the prices', and on another frame |",
+        f"joules {found['joules']:.2f} x, time {found['time']:.2f} x: one network, on "
+        "another chip than the prices', and on another frame |",
         f"| one more copy of 10 x 256 neurons on Loihi 1, 10 steps | {slope() * 1e6:.1f} uJ "
         f"dynamic | equal at {rates['davies2018']:.1%} (davies2018) or {rates['boyle2025']:.1%} "
         "(boyle2025) spikes per neuron and step | "

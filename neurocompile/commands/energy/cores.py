@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurocompile.commands.energy.tables import all_samples, exact
+from neurocompile.commands.energy.tables import all_samples
 from neurocompile.terminal.tables import Page, Table
-from neurocompile.terminal.words import joules, number_of
+from neurocompile.terminal.words import exact, joules, number_of
 
 
 def print_cores(pricing: dict[str, Any]) -> None:

@@ -8,19 +8,20 @@ document says which.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurocompile import installed
-from neurocompile.chip.change import parse, with_changes, with_cores, with_reset
+from neurocompile.chip.change import ANN, Change, parse, with_changes, with_cores, with_reset
 from neurocompile.chip.mesh import chips_used
 from neurocompile.chip.record import Chip
 from neurocompile.commands.energy.asks import NOTHING, Asks, answers
 from neurocompile.commands.exported import Exported, read_exported
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import Stimulus, load_stimulus
-from neurocompile.energy.ann import Passes
+from neurocompile.energy.ann import Passes, baseline
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
 from neurocompile.energy.by_step import ByStep
@@ -40,7 +41,7 @@ from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.read import read_report, recorded
 from neurocompile.terminal.screen import Teller
-from neurocompile.terminal.words import number_of
+from neurocompile.terminal.words import exact, number_of
 
 RECORDED = "those in report.json"
 
@@ -115,7 +116,7 @@ def reprice(
         "counts": origin,
         "samples": counts.samples,
         "steps": counts.steps,
-        "set": [change.to_dict() for change in changes.values()],
+        "set": _set(changes, baseline(graph, counts, {}, what_if.passes)),
         "cores_per_chip": what_if.cores,
         "cores_used": len(placed.cores),
         "chips": chips_used(chip, len(placed.cores)),
@@ -131,6 +132,22 @@ def reprice(
         **beside(graph, counts, energy, chip.nominal, own, what_if.passes),
         **answers(asks, counts, placed, energy, cores, steps),
     }
+
+
+def _set(changes: Mapping[str, Change], usual: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The prices that a user set, and what they replace.
+
+    Args:
+        changes: The changes by key.
+        usual: The network without spikes at its usual prices, which depend on the network.
+    """
+    names = {key: quantity for quantity, key in ANN.items()}
+    rows = [{**change.to_dict(), "event": names.get(key)} for key, change in changes.items()]
+    terms = {} if usual is None else {term["quantity"]: term for term in usual["terms"]}
+    for row in rows:
+        if term := terms.get(row["event"]):
+            row |= {"was": f"{exact(term['price_j'], -12)} pJ", "was_source": term["source"]}
+    return rows
 
 
 def _sources(chip: Chip) -> dict[str, dict[str, str]]:

@@ -9,15 +9,14 @@ printed product. They are for all samples, since a count is whole; all other jou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from string import ascii_lowercase
 from typing import Any
 
-from neurocompile.chip.change import USER
+from neurocompile.chip.change import ANN, USER
 from neurocompile.commands.energy.asks_tables import asked_parts, streaming_rows
 from neurocompile.energy.latency import BOUND
 from neurocompile.terminal.tables import Facts, Page, Table
-from neurocompile.terminal.words import fewest, joules, made_names, prefixed
+from neurocompile.terminal.words import exact, fewest, joules, made_names, prefixed
 
 
 def print_energy(pricing: dict[str, Any]) -> None:
@@ -26,13 +25,14 @@ def print_energy(pricing: dict[str, Any]) -> None:
     for change in pricing["set"]:
         was = "no price" if change["was"] is None else f"{change['was']}, {change['was_source']}"
         how = "" if change["how"] is None else f"{change['how']}; "
-        page.say(f"{USER}: {change['key']} = {change['value']} {change['unit']} ({how}was {was})")
+        key = change["key"] + (f" ({change['event']})" if change["event"] else "")
+        page.say(f"{USER}: {key} = {change['value']} {change['unit']} ({how}was {was})")
     model = next((m for m in energy["models"] if m["name"] == pricing["model"]), None)
     if model is None:
         page.say(f"{pricing['target']} has no prices, so there are counts but no joules.")
     else:
         origins = _origins(model)
-        letters = [(mark, f"{source}, {kind}") for (source, kind), mark in origins.items()]
+        letters = [(mark, _origin(*origin)) for origin, mark in origins.items()]
         page.show(_terms(pricing, model, origins), Facts(letters))
         names = made_names(term["layer"] for term in model["terms"])
         if names:
@@ -48,17 +48,6 @@ def print_energy(pricing: dict[str, Any]) -> None:
     page.sources({key: pricing["sources"][key] for key in keys})
 
 
-def exact(value: float, power: int) -> str:
-    """A value in units of 10**power with all its digits, without those of binary rounding.
-
-    Of the 17 digits of a sum of products, the first 15 are certain.
-    """
-    scaled = Decimal(f"{value:.14e}").scaleb(-power)
-    rounded = scaled.quantize(Decimal(1).scaleb(-9))
-    text = f"{rounded:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def all_samples(samples: int) -> str:
     """What a count is of."""
     return "1 sample" if samples == 1 else f"all {samples} samples"
@@ -71,6 +60,11 @@ def _origins(model: Mapping[str, Any]) -> dict[tuple[str, str], str]:
         origin: ascii_lowercase[i]
         for i, origin in enumerate(dict.fromkeys((t["source"], t["kind"]) for t in terms))
     }
+
+
+def _origin(source: str, kind: str) -> str:
+    """Source and kind of a price; a multiple of a sourced price names the kind of that one."""
+    return source if source.startswith(f"{USER}, ") else f"{source}, {kind}"
 
 
 def _terms(
@@ -117,7 +111,7 @@ def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:
         total = model["total_j"]
         per_sample = joules(None if total is None else total / samples)
         marks = ["nominal"] if model["name"] == pricing["nominal"] else []
-        if any((term["source"] or "").startswith(USER) for term in model["terms"]):
+        if has_own_prices(model):
             marks.append(f"prices {USER}")
         rows.append(
             (
@@ -132,10 +126,18 @@ def _totals(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def has_own_prices(model: Mapping[str, Any]) -> bool:
+    """Whether a price of a model was set by the user."""
+    return any((term["source"] or "").startswith(USER) for term in model["terms"])
+
+
 def stated(error: Mapping[str, Any], energy: Mapping[str, Any]) -> str:
     """What the authors of a model say of its error, and for energies the total with it."""
     low, high = (energy["per_sample_j"][key] for key in ("low_j", "high_j"))
     between = "" if error["of"] != "energy" or low is None else f", {joules(low)} to {joules(high)}"
+    models = {model["name"]: model for model in energy["models"]}
+    if error["of"] == "energy" and has_own_prices(models.get(error["model"], {"terms": ()})):
+        between = f", not of this total, which has prices {USER}"
     return f"+-{error['part']:.0%} of {error['of']}{between}: {error['where']}"
 
 
@@ -224,7 +226,8 @@ def without_spikes(ann: Mapping[str, Any]) -> str:
         else f"arithmetic {joules(ann['arithmetic_j'])}, memory {joules(ann['memory_j'])} ({kept})"
     )
     counted = ", ".join(
-        f"{t['count']:,} {t['quantity']} of {exact(t['price_j'], -12)} pJ" for t in ann["terms"]
+        f"{t['count']:,} {t['quantity']} of {exact(t['price_j'], -12)} pJ ({ANN[t['quantity']]})"
+        for t in ann["terms"]
     )
     return (
         f"{joules(ann['per_sample_j'])} in {passes:,} pass{'' if passes == 1 else 'es'}: {memory}; "
