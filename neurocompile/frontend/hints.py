@@ -51,7 +51,8 @@ NEURONS_BY_OPTION = (
 MAXIMUM_OF_SPIKES = (
     f"{NEURONS_BY_OPTION} Written by hand, without padding, it is their sum, "
     "torch.nn.LPPool{}(1, kernel, stride), and then "
-    "norse.torch.IAFCell(norse.torch.IAFParameters(v_th=0.5))."
+    "norse.torch.IAFCell(norse.torch.IAFParameters(v_th=0.5)); in an nn.Sequential of snnTorch "
+    "snntorch.Leaky(beta=1.0, threshold=0.5, reset_mechanism='zero', init_hidden=True)."
 )
 THREE_AXES = "A layer has up to two axes beside its channels: use {} or its form for two."
 ACTIVATIONS = (

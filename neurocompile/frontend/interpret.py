@@ -88,7 +88,9 @@ class Interpreter:
         self.dt = dt
         self.max_pool = max_pool
         self.refused = Refusals()  # what no rule covers
-        self.graph = StepGraph(-1, example, leads, self.refused)  # of the step that is read
+        self.graph = StepGraph(
+            -1, example, leads, self.refused, max_pool
+        )  # of the step that is read
 
     def run(self, record: fx.Graph) -> list[Traced]:
         """The graph of each step."""
@@ -193,7 +195,7 @@ class Interpreter:
         inner = module.lifted_module if isinstance(module, norse.Lift) else module
         if isinstance(inner, nn.ReLU) and args:
             return self.graph.rectified(args[0], path, f"layer '{path}' (ReLU)")
-        if not has_rule(inner) and not (self.max_pool and is_maximum(inner)):
+        if not has_rule(inner) and not is_maximum(inner):
             is_container = next(inner.children(), None) is not None
             raise refusal(module if is_container else inner, path)
         if any(is_lazy(p) for p in (*inner.parameters(), *inner.buffers())):
@@ -339,7 +341,7 @@ class Interpreter:
             if functions.keeps_values(target, x.value, args[1:], kwargs):
                 return x
             module = functions.equivalent(target, args[1:], kwargs)
-            if module is None and self.max_pool:
+            if module is None and (self.max_pool or self.graph.graded(x) is not None):
                 module = pool_of(target, args[1:], kwargs)
             if module is not None:
                 return self.graph.add(name, module, x, run_layer(module, name, x.value, self._seen))

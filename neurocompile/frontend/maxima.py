@@ -60,16 +60,16 @@ def neurons_of(module: Any, site: Site, graded: str | None) -> tuple[LinearMap, 
     Raises:
         Unsupported: If it takes no spikes, or its windows are no sum's.
     """
+    axes = 1 if isinstance(module, nn.MaxPool1d) else 2
     if graded is not None:
         raise site.refuse(
             module,
-            f"it takes the maximum of what {graded} gives, which is not spikes of 0 and 1. "
-            "Neurons can hold a maximum of spikes only: put the pool after the spiking layer and "
-            "train again, or use an average pool.",
+            f"it takes the maximum of what {graded} gives, which is not spikes of 0 and 1, so no "
+            "neurons can hold it. Put the pool after the spiking layer, where max_pool='neurons' "
+            f"reads it, or use AvgPool{axes}d here, and train again.",
         )
     if module.return_indices:
         raise site.refuse(module, "return_indices=True is not supported. Use False.")
-    axes = 1 if isinstance(module, nn.MaxPool1d) else 2
     windows = Windows(
         each(module.kernel_size, axes),
         each(module.stride, axes),

@@ -22,7 +22,7 @@ from neurocompile.frontend.maxima import is_maximum, neurons_of
 from neurocompile.frontend.numbers import weights
 from neurocompile.frontend.record import check_leads, check_shape
 from neurocompile.frontend.recurrence import Rectified, Silent, Traced, in_order, is_silent
-from neurocompile.frontend.rules import Site, node_of
+from neurocompile.frontend.rules import Site, node_of, refusal
 from neurocompile.frontend.signals import Stack, TracedSignal, check_output, check_signal
 from neurocompile.frontend.site import plain_name
 from neurocompile.ir.checks import naming_layer
@@ -40,7 +40,7 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
-from neurocompile.ir.pools import CARRIERS, cost, graded
+from neurocompile.ir.pools import CARRIERS, MaxPool, cost, graded
 from neurocompile.ir.settings import Assumption
 from neurocompile.ir.shapes import out_shape
 
@@ -51,7 +51,14 @@ KEEP_SIGN = (Add, AvgPool, Concat, Identity, Reshape, SumPool, Upsample)
 class StepGraph:
     """The nodes and edges of one step, in the order in which they are read."""
 
-    def __init__(self, number: int, example: Tensor, leads: int, refused: Refusals):
+    def __init__(
+        self,
+        number: int,
+        example: Tensor,
+        leads: int,
+        refused: Refusals,
+        max_pool: MaxPool | None,
+    ):
         """Begin with the input.
 
         Args:
@@ -59,7 +66,10 @@ class StepGraph:
             example: (N, ...) or (T, N, ...).
             leads: Axes before those of a sample: 1 or 2.
             refused: What no rule covers so far; after it a signal may be no layer's own.
+            max_pool: "neurons" where a maximum pool of spikes becomes neurons; None refuses it.
         """
+        self.max_pool = max_pool
+        self.pools_refused = 0  # how many of `refused` are maximum pools
         self.number, self.example, self.leads, self.refused = number, example, leads, refused
         self.nodes: dict[str, Any] = {INPUT: Input(tuple(example.shape[leads:]))}
         self.edges: list[Edge] = []
@@ -74,7 +84,7 @@ class StepGraph:
 
     def next(self) -> StepGraph:
         """The step after this one, empty."""
-        step = StepGraph(self.number + 1, self.example, self.leads, self.refused)
+        step = StepGraph(self.number + 1, self.example, self.leads, self.refused, self.max_pool)
         step.before = self.nodes
         return step
 
@@ -121,16 +131,24 @@ class StepGraph:
 
     def _maximum(self, module: Any, site: Site, x: TracedSignal, out: Tensor) -> TracedSignal:
         """A maximum pool of spikes: their sum, and neurons that fire at any."""
-        nodes, edges = {**self.before, **self.nodes}, [*self.edges, *self.late.items()]
-        counted = None
-        if not self.refused:  # else the signal stands for that of a refused layer
-            counted = graded(x.source, nodes, edges, (*CARRIERS, Rectified, Silent))
-        words = None if counted is None else f"layer '{counted}' ({type(nodes[counted]).__name__})"
+        words = self.graded(x)
+        if words is not None or self.max_pool is None:
+            self.pools_refused += 1
+        if words is None and self.max_pool is None:
+            raise refusal(module, site.name)
         total, neurons = neurons_of(module, site, words)
         check_shape(site.name, total, site.in_shape, site.out_shape)
         source = self.put(f"{site.name}.sum", total, x.source)
         self.said[site.name] = cost(site.name, site.out_shape)
         return TracedSignal(out, self.put(site.name, neurons, source), self.number)
+
+    def graded(self, x: TracedSignal) -> str | None:
+        """The layer whose values a signal carries and that are no spikes, in words; else None."""
+        if len(self.refused.errors) > self.pools_refused:
+            return None  # the signal may stand for that of a refused layer; a pool keeps its kind
+        nodes, edges = {**self.before, **self.nodes}, [*self.edges, *self.late.items()]
+        found = graded(x.source, nodes, edges, (*CARRIERS, Rectified, Silent))
+        return None if found is None else f"layer '{found}' ({type(nodes[found]).__name__})"
 
     def recurrent(self, path: str, module: Any, x: TracedSignal) -> tuple[TracedSignal, str]:
         """What a recurrent layer's neurons are given, and the node that its spikes go to late."""

@@ -155,7 +155,7 @@ def check_input(graph: Graph) -> Graph:
             raise Unsupported(
                 f"layer '{wrong[0]}' is a maximum pool of the input, whose values enter as "
                 "currents. Neurons can hold a maximum of spikes only: use "
-                "Encoder('bernoulli'), or put the pool behind a spiking layer and train again."
+                "Encoder('bernoulli'), or put the pool after a spiking layer and train again."
             )
     return graph
 

@@ -211,9 +211,32 @@ def test_a_maximum_that_no_neurons_hold_is_refused_by_name(layers, shape, words)
 def test_a_pool_behind_the_spiking_layer_as_the_refusal_says_is_read():
     before = norse.SequentialState(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), norse.LIFCell())
     behind = norse.SequentialState(nn.Conv2d(1, 2, 3), norse.LIFCell(), nn.MaxPool2d(2))
-    with pytest.raises(Unsupported, match="put the pool after the spiking layer and train again"):
+    with pytest.raises(
+        Unsupported,
+        match=r"Put the pool after the spiking layer.*use AvgPool2d here, and train again",
+    ):
         trace(before, IMAGE, max_pool="neurons")
     assert len(dict(trace(behind, IMAGE, max_pool="neurons").of(Neuron))) == 2
+
+
+def test_the_option_is_not_offered_to_pools_that_take_no_spikes():
+    image = torch.zeros(1, 1, 12, 12)
+    model = norse.SequentialState(
+        *(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), norse.LIFCell()),
+        *(nn.Conv2d(2, 2, 2), Functional(F.max_pool2d, 2), norse.LIFCell(), nn.MaxPool2d(2)),
+    )
+    with pytest.raises(Unsupported) as caught:
+        trace(model, image)
+    first, second, third = caught.value.each
+    for said, source in ((first, "'0' (Conv)"), (second, "'3' (Conv)")):
+        assert f"what layer {source} gives, which is not spikes" in said
+        assert "Put the pool after the spiking layer" in said
+        assert "--max-pool" not in said
+    assert "layer '6' is a MaxPool2d" in third
+    assert "--max-pool neurons" in third
+    with pytest.raises(Unsupported) as again:
+        trace(model, image, max_pool="neurons")
+    assert again.value.each == (first, second)
 
 
 def test_a_pool_of_the_input_needs_spikes_there(tmp_path):

@@ -183,6 +183,36 @@ def test_maximum_pools_become_neurons_by_option_with_snntorchs_spikes():
     agree(model, drawn(1, 8, 8), given_back(model))
 
 
+def test_the_forms_that_the_refusal_of_a_maximum_offers_are_read_in_a_sequential(tmp_path):
+    def tutorial(*between):
+        torch.manual_seed(3)
+        ends = (nn.Flatten(), nn.Linear(27, 10), neuron(init_hidden=True))
+        convolution = nn.Conv2d(1, 3, 3)
+        convolution.weight.data *= 4
+        return sequential(convolution, *between, *ends)
+
+    image, leaky = torch.zeros(1, 1, 8, 8), {"init_hidden": True, "beta": 0.5}
+    with pytest.raises(Unsupported, match=r"Put the pool after.*use AvgPool2d here"):
+        nc.save(tutorial(nn.MaxPool2d(2), neuron(**leaky)), tmp_path / "no.pt", image)
+    after = tutorial(neuron(**leaky), nn.MaxPool2d(2))
+    with pytest.raises(Unsupported) as caught:
+        nc.save(after, tmp_path / "no.pt", image)
+    form = "beta=1.0, threshold=0.5, reset_mechanism='zero', init_hidden=True"
+    assert f"snntorch.Leaky({form})" in str(caught.value)
+    any_spike = snn.Leaky(
+        beta=1.0, threshold=0.5, reset_mechanism="zero", init_hidden=True, spike_grad=step
+    )
+    by_hand = tutorial(neuron(**leaky), nn.LPPool2d(1, 2, 2), any_spike)
+    average = tutorial(nn.AvgPool2d(2), neuron(**leaky))
+    x = drawn(1, 8, 8)
+    for model in (after, by_hand, average):
+        agree(model.double(), x, hidden(model))
+    for model in (after, by_hand):
+        utils.reset(model)
+    for now in torch.from_numpy(x)[:, None]:
+        assert torch.equal(after(now), by_hand(now))
+
+
 def test_a_sequential_with_hidden_states_gives_snntorchs_spikes():
     model = sequential(
         *(nn.Conv2d(1, 4, 5), nn.AvgPool2d(2), neuron(init_hidden=True)),
