@@ -34,6 +34,7 @@ _LAZY = {
     "Sampling": "neurocompile.data.sampling",
     "load_chip": "neurocompile.chip.read",
     "results": "neurocompile.engines.results",
+    "run_float": "neurocompile.engines.floating",
     "read_core_map": "neurocompile.report.core_map",
     "NeurocompileError": "neurocompile.errors",
     "nn": "neurocompile",  # what models are trained with, a module

@@ -71,8 +71,9 @@ def compile(
         settings: For a module: time, encoder and decoder, as for `save`.
         data: Data to run once the network is compiled: name of a data set, path of a data file,
             samples from `load_data`, or a `Sampling`, which also sets the number of samples, the
-            steps and the seed. `Sampling()` is the model's own data. None runs nothing; see
-            `Compiled.run`.
+            steps and the seed. `Sampling()` is the model's own data. None runs nothing.
+            `Compiled.run` runs other data, and takes the engines: compile(...).run(data, engines=
+            ("lava", "fixed")).
         calibration: Training samples on which scales are chosen, never test samples. By default
             those of the data set that `data` names, else of the one that the model names. If
             neither has any, scales come from the weights, and the report says so.

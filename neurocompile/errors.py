@@ -146,6 +146,11 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
+def a_or_an(name: str) -> str:
+    """A name behind its article: "a Linear", "an IFNode"."""
+    return f"{'an' if name[:1].upper() in tuple('AEIOU') else 'a'} {name}"
+
+
 def first_line(error: BaseException) -> str:
     """The message of another library's error, without the lines that only its authors read."""
     return (str(error).splitlines() or ["no reason given"])[0]

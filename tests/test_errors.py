@@ -9,6 +9,7 @@ from neurocompile.errors import (
     NotInstalled,
     Refusals,
     Unsupported,
+    a_or_an,
 )
 
 
@@ -76,3 +77,8 @@ def test_what_is_no_refusal_of_a_network_is_not_gathered():
         raise NotInstalled("torch")
     assert not refusals
     refusals.answer()
+
+
+@pytest.mark.parametrize("said", ["an IFNode", "an Alpha", "a Leaky", "an Upsample", "a Conv2d"])
+def test_a_kind_has_the_article_that_its_first_letter_asks_for(said):
+    assert a_or_an(said.split()[1]) == said

@@ -163,7 +163,7 @@ def test_a_network_that_was_not_run_is_exported_as_the_command_does_without_data
     assert written(tmp_path / "python") == written(tmp_path / "command")
     assert compiled.report["provenance"]["engines"] == []
     assert "not run yet" in repr(compiled)
-    assert "nothing was run" in str(compiled)
+    assert "nothing was run. Give data (--data SOURCE, data=)" in " ".join(str(compiled).split())
     with pytest.raises(BadInput, match=r"nothing was run.*run\(data\)"):
         compiled.energy  # noqa: B018
     with pytest.raises(BadInput, match="names no data"):

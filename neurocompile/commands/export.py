@@ -127,7 +127,10 @@ def print_export(report: dict[str, Any], out: Path) -> None:
     from neurocompile.terminal.tables import Page
 
     page = Page()
-    if report["energy"] is None:
-        page.say("no data, so nothing was run. Give some with --data SOURCE.")
     page.show(*parts(report))
     page.say(f"written to {out}; every count, price and source: {out / 'report.json'}")
+    if report["energy"] is None:
+        page.say(
+            "nothing was run, for there are no data: no spikes, no errors, no joules. Give some "
+            "with --data SOURCE (digits, mnist5k, idx:DIR, a .npy or .npz file)."
+        )

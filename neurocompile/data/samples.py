@@ -328,7 +328,8 @@ def _file(path: Path) -> Data:
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(
             f"{path}: labels has shape {list(labels.shape)} and type {labels.dtype}, "
-            f"but must be ({len(values)},) whole numbers, one per sample."
+            f"but must be ({len(values)},) whole numbers, one per "
+            f"sample.{_swapped(arrays, keys[0])}"
         )
     kind: Literal["x", "spikes"] = "spikes" if keys[0] == "spikes" else "x"
     return Data(
@@ -336,6 +337,17 @@ def _file(path: Path) -> Data:
         kind,
         np.ascontiguousarray(values, np.float32),
         None if labels is None else labels.astype(np.int64),
+    )
+
+
+def _swapped(arrays: dict[str, NDArray], key: str) -> str:
+    """A hint, where there are as many labels as spikes have along their second axis."""
+    shape, labels = arrays[key].shape, len(np.atleast_1d(arrays["labels"]))
+    if key != "spikes" or labels != shape[1]:
+        return ""
+    return (
+        f" There are {labels} labels, and spikes has {labels} along its second axis: spikes are "
+        "(n, steps, ...). Where its first axis is time, save spikes.swapaxes(0, 1)."
     )
 
 

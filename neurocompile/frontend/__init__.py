@@ -16,7 +16,7 @@ from neurocompile.errors import BadInput, NotInstalled, path_of
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.pools import MaxPool, check_choice, check_input
+from neurocompile.ir.pools import MaxPool, check_choice, check_input, pools
 from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.step_length import with_dt
@@ -135,14 +135,22 @@ def _check_file(path: Path) -> None:
         raise BadInput(f"'{path}' is not a file. Give a model: {SUFFIXES}.")
 
 
-def _check_pools(path: Path, max_pool: MaxPool | None) -> None:
-    """Refuse the option for a file whose networks have no maximum pools."""
-    if max_pool is not None:
+def _check_pools(path: Path, max_pool: MaxPool | None, graph: Graph | None = None) -> None:
+    """Refuse the option for a file whose networks have no maximum pools, or none any more."""
+    if max_pool is None:
+        return
+    held = () if graph is None or graph.fixed else tuple(pools(graph))
+    if held:
+        layers = ", ".join(f"'{name}'" for name in held)
         raise BadInput(
-            f"'{path}' holds no maximum pool: a .nir or .net file and what neurocompile wrote have "
-            "none. Leave out max_pool= (--max-pool), or give it to neurocompile.save, which reads "
-            "the module."
+            f"in '{path}' maximum pools are already read as neurons ({layers}). Leave out "
+            "max_pool= (--max-pool)."
         )
+    raise BadInput(
+        f"'{path}' holds no maximum pool: a .nir or .net file and what neurocompile wrote have "
+        "none. Leave out max_pool= (--max-pool), or give it to neurocompile.save, which reads "
+        "the module."
+    )
 
 
 def _read(
@@ -171,8 +179,8 @@ def _read(
     if allow_pickle and _is_pickled(path):
         found = _load_pickled(path, max_pool)
     else:
-        _check_pools(path, max_pool)
         found = _load_pt(path)
+        _check_pools(path, max_pool, found)
     if dt is None:
         return found
     if not found.settings.assumes("dt"):

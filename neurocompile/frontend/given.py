@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Unsupported, a_or_an
 from neurocompile.frontend.rules import CELLS, WEIGHTED
 
 INSTEAD = "Give the module that it was made from, as your program built it."
@@ -35,7 +35,7 @@ def module_of(given: Any) -> nn.Module:
     if isinstance(given, type):
         raise BadInput(f"this is the class {given.__name__}, not a module. Give one: build it.")
     if not isinstance(given, nn.Module):
-        raise BadInput(f"this is a {type(given).__name__}. Give a torch.nn.Module.")
+        raise BadInput(f"this is {a_or_an(type(given).__name__)}. Give a torch.nn.Module.")
     module = inside_of_compiled(given)
     if isinstance(module, torch.jit.ScriptModule):
         raise Unsupported(f"this is a program of TorchScript, which has no layers. {INSTEAD}")

@@ -22,7 +22,7 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import Unsupported, a_or_an
 from neurocompile.frontend.hints import instead_of
 from neurocompile.frontend.numbers import constants, weights
 from neurocompile.frontend.site import (
@@ -71,7 +71,7 @@ def node_of(module: nn.Module, site: Site) -> Any:
         BadInput: If one of its parameters cannot be used.
     """
     raise Unsupported(
-        f"layer '{site.name}' is a {type(module).__name__}, which is not supported. "
+        f"layer '{site.name}' is {a_or_an(type(module).__name__)}, which is not supported. "
         f"{instead_of(module)}"
     )
 

@@ -17,7 +17,7 @@ from norse.torch.module.snn import SNN, SNNRecurrent
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Unsupported, a_or_an
 from neurocompile.frontend.recurrence import is_silent
 from neurocompile.frontend.rules import CELLS, NEURON_MODULES
 from neurocompile.frontend.stateful import Calling, copy_of
@@ -256,4 +256,4 @@ def _short(value: Any) -> str:
         return "no state"
     if isinstance(value, TracedState):
         return f"the {value.what} of layer '{value.layer}'"
-    return f"a {type(value).__name__}"
+    return f"{a_or_an(type(value).__name__)}"

@@ -16,7 +16,7 @@ import torch
 from norse import torch as norse
 from torch import Tensor, fx, nn
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import BadInput, Unsupported, a_or_an
 from neurocompile.frontend.given import module_of
 from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.lines import line_text
@@ -113,7 +113,7 @@ def _with_dt_said(settings: Settings, module: nn.Module) -> Settings:
         return settings.given(dt=settings.dt)
     if timeless is None:
         return settings
-    why = f"a {type(timeless).__name__} does not say how long"
+    why = f"{a_or_an(type(timeless).__name__)} does not say how long"
     return replace(settings, assumed=(*settings.without("dt"), dt_assumed(settings.dt, why)))
 
 
@@ -155,7 +155,8 @@ def _check_fed_back(module: nn.Module) -> None:
 def _check_example(example: Any) -> None:
     if not isinstance(example, Tensor):
         raise BadInput(
-            f"example_input is a {type(example).__name__}. Give a tensor: one batch of samples, "
+            f"example_input is {a_or_an(type(example).__name__)}. Give a tensor: one batch of "
+            "samples, "
             "such as torch.zeros(1, 28, 28)[None]."
         )
 

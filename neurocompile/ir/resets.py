@@ -17,7 +17,7 @@ from neurocompile.ir.neurons import Neuron, Reset, leak
 from neurocompile.ir.pools import pools
 from neurocompile.ir.settings import Assumption
 
-WORDS = {"zero": "go to v_reset at a spike", "subtract": "lose their threshold at a spike"}
+WORDS = {"zero": "go to v_reset at a spike", "subtract": "subtract their threshold at a spike"}
 
 
 def reset_shows(neuron: Neuron, dt: float) -> bool:

@@ -121,7 +121,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.dt is None:
-            self._assume("dt", DT, dt_assumed(DT, "nobody said how long"))
+            self._assume("dt", DT, dt_assumed(DT, "it was not given"))
         if self.steps is None:
             self._assume("steps", STEPS, steps_assumed(STEPS))
         _check(self)
@@ -196,13 +196,13 @@ def steps_assumed(steps: int) -> Assumption:
     """The assumption of a reader whose file does not specify the steps of a sample."""
     return Assumption(
         "steps",
-        f"a sample takes {steps} steps: nobody said how many. Give steps= (--steps) where it "
+        f"a sample takes {steps} steps: their number was not given. Give steps= (--steps) where it "
         "takes others.",
     )
 
 
 def dt_assumed(dt: float, why: str) -> Assumption:
-    """The assumption of a reader to which nobody said how long a step takes."""
+    """The assumption of a reader that was not given the length of a step."""
     return Assumption(
         "dt", f"a step takes {dt:g} s: {why}. Give dt= (--dt) where it takes another time."
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, a_or_an
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import LARGEST_FLOAT, check_shape, expect, naming_layer
 from neurocompile.ir.graph import Graph
@@ -114,7 +114,7 @@ def _holds(field: Field, value: Any) -> bool:
 def _short(value: Any) -> str:
     """A value for a message, cut if it is long; for other types, the name of the type."""
     if not isinstance(value, str | int | tuple):
-        return f"a {type(value).__name__}"
+        return f"{a_or_an(type(value).__name__)}"
     try:
         return repr(value)[:60]
     except ValueError:  # Python prints no number of more than 4300 digits

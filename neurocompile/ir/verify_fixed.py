@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, a_or_an
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.checks import (
     check_floats,
@@ -63,7 +63,8 @@ def populations_are_fed_by_synapses(graph: Graph) -> None:
                 source = graph.nodes[before]
                 expect(
                     isinstance(source, Synapse | BiasInput),
-                    f"'{before}', a {type(source).__name__}, leads to it, allowed are Synapse and "
+                    f"'{before}', {a_or_an(type(source).__name__)}, leads to it, allowed are "
+                    "Synapse and "
                     "BiasInput. Put a synapse between the two.",
                 )
 
@@ -80,8 +81,8 @@ def synapses_join_two_populations(graph: Graph) -> None:
             source, target = graph.nodes[before[0]], graph.nodes[after[0]]
             expect(
                 isinstance(source, POPULATIONS) and isinstance(target, ChipNeuron),
-                f"it joins a {type(source).__name__} to a {type(target).__name__}, allowed is "
-                "SpikeInput, AlwaysOn or a neuron to a neuron.",
+                f"it joins {a_or_an(type(source).__name__)} to {a_or_an(type(target).__name__)}, "
+                "allowed is SpikeInput, AlwaysOn or a neuron to a neuron.",
             )
 
 

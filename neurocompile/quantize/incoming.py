@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import Unsupported, a_or_an
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias
@@ -145,7 +145,8 @@ class Incoming:
             scaled = split * channels[:, 0].reshape(*split.shape[:2], 1)
             return op.with_weights(from_kernels(op, scaled))
         raise Unsupported(
-            f"layer '{self.name}': a tau_mem per neuron after a {type(op).__name__}, whose weights "
+            f"layer '{self.name}': a tau_mem per neuron after {a_or_an(type(op).__name__)}, "
+            "whose weights "
             "are shared, is not supported in this version. Use one tau_mem per channel."
         )
 

@@ -130,7 +130,9 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("exactness", exactness(report["exactness"])))
     energy = report["energy"]
     if energy is None:
-        rows.append(("energy per sample", "unknown: nothing was run"))
+        rows.append(
+            ("energy per sample", "unknown: nothing was run. Give data (--data SOURCE, data=)")
+        )
     else:
         rows.append(("energy per sample", _totals(energy)))
         rows += [("", text) for text in _beside_the_total(energy)]

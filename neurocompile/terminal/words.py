@@ -19,6 +19,7 @@ MADE = {  # parts of names that no user wrote
     "+": "a+b: the layers a and b, which became one synapse",
     ".input_weights": "a.input_weights: the weights that layer a has of its own",
     ".gain": "a.gain: the factor that layer a puts on its input",
+    ".sum": "a.sum: the sum over the windows of a maximum pool a",
     ".recurrent_": "a.recurrent_weights, a.recurrent_gain: from the spikes of layer a back to it",
     ".drop_": "a.drop_1, a.drop_2: what a spike of layer a takes off beside its threshold, as a "
     "synapse back to it, 1 or 2 steps later",

@@ -238,3 +238,16 @@ def test_a_torn_or_foreign_file_is_refused(tmp_path, name, content):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"missing\.npy: cannot be read"):
         load_data(str(tmp_path / "missing.npy"))
+
+
+def test_spikes_with_time_first_get_a_hint_beside_the_labels(tmp_path):
+    path, spikes = tmp_path / "swapped.npz", np.zeros((20, 6, 3))
+    np.savez(path, spikes=spikes, labels=np.arange(6))
+    with pytest.raises(BadInput, match=r"must be \(20,\).*save spikes\.swapaxes\(0, 1\)\."):
+        load_data(str(path))
+    np.savez(path, spikes=spikes.swapaxes(0, 1), labels=np.arange(6))
+    assert load_data(str(path)).values.shape == (6, 20, 3)
+    np.savez(path, spikes=spikes, labels=np.arange(7))
+    with pytest.raises(BadInput) as caught:
+        load_data(str(path))
+    assert "swapaxes" not in str(caught.value)

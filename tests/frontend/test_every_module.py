@@ -47,7 +47,8 @@ def test_a_module_of_norse_has_a_rule_or_a_hint_of_its_own(name):
     kind = getattr(norse, name)
     if rule_of(kind) is None:
         words = refused(kind)
-        assert words.startswith(f"layer 'here' is a {name}, which is not supported. ")
+        article = "an" if name[0] in "AEIOU" else "a"
+        assert words.startswith(f"layer 'here' is {article} {name}, which is not supported. ")
         assert OTHERWISE not in words
 
 
@@ -56,7 +57,8 @@ def test_a_module_of_pytorch_has_a_rule_or_a_hint_of_its_own(name):
     kind = getattr(nn, name)
     if rule_of(kind) is None:
         words = refused(kind)
-        assert words.startswith(f"layer 'here' is a {name}, which is not supported. ")
+        article = "an" if name[0] in "AEIOU" else "a"
+        assert words.startswith(f"layer 'here' is {article} {name}, which is not supported. ")
         assert OTHERWISE not in words
 
 

@@ -253,8 +253,11 @@ def test_a_pool_of_the_input_needs_spikes_there(tmp_path):
 
 def test_the_option_is_refused_where_nothing_can_have_a_maximum_pool(tmp_path):
     nc.save(network(), tmp_path / "pooled.pt", IMAGE, max_pool="neurons")
-    with pytest.raises(BadInput, match=r"holds no maximum pool.*Leave out max_pool="):
+    with pytest.raises(BadInput, match=r"already read as neurons \('2'\). Leave out max_pool="):
         nc.load(tmp_path / "pooled.pt", max_pool="neurons")
+    nc.save(norse.SequentialState(nn.Flatten(), nn.Linear(36, 2)), tmp_path / "plain.pt", IMAGE)
+    with pytest.raises(BadInput, match=r"holds no maximum pool.*Leave out max_pool="):
+        nc.load(tmp_path / "plain.pt", max_pool="neurons")
     with pytest.raises(BadInput, match="a graph has no maximum pool any more"):
         nc.compile(nc.load(tmp_path / "pooled.pt"), "loihi-sim", max_pool="neurons")
     with pytest.raises(BadInput, match="max_pool is 'or'"):

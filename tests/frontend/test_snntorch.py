@@ -1,6 +1,7 @@
 """Networks of snnTorch as their users write them: read directly, 0 spikes different."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -211,6 +212,18 @@ def test_the_forms_that_the_refusal_of_a_maximum_offers_are_read_in_a_sequential
         utils.reset(model)
     for now in torch.from_numpy(x)[:, None]:
         assert torch.equal(after(now), by_hand(now))
+
+
+def test_the_comparison_that_the_page_shows_ends_in_0_different(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/peers.md").read_text()
+    shown = page[page.index("    import snntorch") : page.index("A network that takes real")]
+    code = "\n".join(line[4:] for line in shown.split("\n") if line.startswith("    "))
+    held = {"numpy": np}
+    torch.manual_seed(0)
+    exec(code.replace('"net.pt"', repr(str(tmp_path / "net.pt"))), held)
+    assert held["ours"].shape == held["theirs"].shape == (5, 20, 10)
+    assert held["ours"].sum() > 20
+    assert np.array_equal(held["ours"], held["theirs"].detach().numpy())
 
 
 def test_a_sequential_with_hidden_states_gives_snntorchs_spikes():

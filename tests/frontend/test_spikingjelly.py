@@ -230,7 +230,7 @@ def test_neurons_of_one_step_among_layers_of_all_steps_are_refused_by_name():
 
 @pytest.mark.parametrize("kind", [neuron.KLIFNode, neuron.QIFNode, neuron.EIFNode])
 def test_neurons_without_a_rule_are_refused_by_name(kind):
-    with pytest.raises(Unsupported, match=rf"layer '1' is a {kind.__name__}, which is not supp"):
+    with pytest.raises(Unsupported, match=rf"layer '1' is an? {kind.__name__}, which is not supp"):
         trace(nn.Sequential(nn.Linear(4, 4), kind()), torch.zeros(1, 4))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from neurocompile.ir.settings import OVERRIDDEN
 from neurocompile.terminal.tables import Facts, Page, Part, Table
-from neurocompile.terminal.words import number_of
+from neurocompile.terminal.words import made_names, number_of
 
 
 def print_inspection(description: dict[str, Any]) -> None:
@@ -29,6 +29,9 @@ def _layers(description: dict[str, Any]) -> Iterator[Part]:
         table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
     yield table
     yield Facts(list(_summary(description)))
+    made = made_names(row["name"] for row in description["layers"])
+    if made:
+        yield Facts([("names", words) for _, words in made])
 
 
 def _answer(target: dict[str, Any], stage: str | None) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, a_or_an
 from neurocompile.ir.arrays import Array, stored_fields
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
@@ -157,5 +157,7 @@ READERS: Readers = {
 def expect_kind(value: Any, kind: type, what: str) -> Any:
     """The value, if it is exactly of this type (True is not an int)."""
     if type(value) is not kind:
-        raise BadInput(f"{what} is a {type(value).__name__}, but a {kind.__name__} is expected.")
+        raise BadInput(
+            f"{what} is {a_or_an(type(value).__name__)}, but {a_or_an(kind.__name__)} is expected."
+        )
     return value

@@ -18,7 +18,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-from neurocompile.errors import BadInput, first_line
+from neurocompile.errors import BadInput, a_or_an, first_line
 from neurocompile.formats.checkpoint.archive import check_archive
 from neurocompile.formats.checkpoint.plain import from_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain
@@ -165,7 +165,7 @@ def _settings(values: Any) -> Settings:
         raise BadInput("it has no settings.")
     for name, kind in (("data", str), ("training", dict)):
         if not isinstance(values.get(name, kind()), kind):
-            raise BadInput(f"'{name}' in its settings is not a {kind.__name__}.")
+            raise BadInput(f"'{name}' in its settings is not {a_or_an(kind.__name__)}.")
     return Settings.from_dict(values)
 
 
@@ -204,7 +204,7 @@ def _check_plain(content: Any, length: int) -> None:
         elif type(value) is Tensor:
             size += _bytes_of(value)
         elif type(value) not in PLAIN:
-            raise BadInput(f"it holds a {type(value).__name__}, which is not a plain value.")
+            raise BadInput(f"it holds {a_or_an(type(value).__name__)}, which is not a plain value.")
     if size > MAX_REUSE * length:
         raise BadInput(
             f"its tensors have {size} bytes, more than {MAX_REUSE} times the {length} of the file."

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurocompile.errors import BadInput, path_of
+from neurocompile.errors import BadInput, a_or_an, path_of
 from neurocompile.formats.checkpoint.plain import to_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_to_plain
 from neurocompile.formats.checkpoint.read import FORMAT, VERSION
@@ -53,7 +53,8 @@ def _plain_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
             raise BadInput(
-                f"'{name}' in the model's state dict is a {type(tensor).__name__}, but only dense "
+                f"'{name}' in the model's state dict is {a_or_an(type(tensor).__name__)}, but "
+                "only dense "
                 "tensors can be stored. Keep such values out of the state dict."
             )
         values = tensor.detach().as_subclass(Tensor).cpu().contiguous()

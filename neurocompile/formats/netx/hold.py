@@ -1,8 +1,8 @@
 """Which FIXED graphs a lava-dl `.net` file holds, as the layers it holds them in.
 
 In:  a FIXED graph.
-Out: its layers in order, and how netx has to start them; or Unsupported, which names the first
-     layer that the file cannot hold and why. Nothing is rounded, cut or left out to make it fit.
+Out: its layers in order, and how netx has to start them; or Unsupported, which names the layers
+     that the file cannot hold and why. Nothing is rounded, cut or left out to make it fit.
 """
 
 from __future__ import annotations
@@ -28,11 +28,20 @@ from neurocompile.formats.netx.stages import NetxStage, stages_of
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.nodes import Conv, Linear, Shape, size
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS
 
 Start = Literal["reset", "plain"]
-NARROW = "Export with Target(netx=True) (--netx), which chooses scales that the file can hold"
+MOST_NAMED = 6  # things in the way, in one answer
+NARROW = "Export with Target(netx=True) (--netx), which chooses scales that the file can hold."
+NO_LAYER: dict[type, str] = {  # synapses that no layer of netx has
+    Sparse: "a map of single connections: a pool or convolution joined with what stands next to it",
+    ConvTranspose: "a transposed convolution",
+}
+
+
+class Wide(Unsupported):
+    """Numbers that the file cannot hold, and that scales chosen for it (`NARROW`) would avoid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,21 +66,44 @@ def hold(graph: Graph) -> Held:
         graph: A verified FIXED graph.
 
     Raises:
-        Unsupported: Naming the first layer that netx cannot hold exactly, and the reason.
+        Unsupported: Naming every layer that netx cannot hold exactly, and the reasons.
     """
     name, stages = stages_of(graph)
     source = graph.nodes[name]
     layers = [NetxLayer("input", _kept(source.shape))]
+    wrong: list[Unsupported] = []
     for stage in stages:
+        node = graph.nodes[stage.name]
         try:
-            layer = _layer(graph, stage, layers[-1])
+            layer = _with_neurons(_layer(graph, stage, layers[-1]), node)
+            if not stage.forward:
+                layer = _driven(source, node, layer)
         except Unsupported as error:
-            raise error.within(f"layer '{stage.name}'") from None
-        if stage.forward:
-            layers.append(layer)
-        else:
-            layers = [_driven(stage.name, source, graph.nodes[stage.name], layer)]
+            wrong += [e.within(f"layer '{stage.name}'") for e in _each(error, node)]
+            layer = NetxLayer("dense", _kept(node.shape))  # to go on with, of what stands behind it
+        layers = [*layers, layer] if stage.forward else [layer]
+    if wrong:
+        raise _all_of(wrong)
     return Held(tuple(layers), _start(graph, stages, isinstance(source, BiasInput)))
+
+
+def _each(error: Unsupported, node: ChipNeuron) -> list[Unsupported]:
+    """An error of a layer, and what its neurons would be refused for as well."""
+    try:
+        _with_neurons(NetxLayer("dense", _kept(node.shape)), node)
+    except Unsupported as other:
+        return list({str(e): e for e in (error, other)}.values())
+    return [error]
+
+
+def _all_of(wrong: list[Unsupported]) -> Unsupported:
+    """One error of all; other scales are offered only where nothing else is in the way."""
+    sentences = [str(error) for error in wrong[:MOST_NAMED]]
+    if len(wrong) > MOST_NAMED:
+        sentences.append(f"{len(wrong) - MOST_NAMED} more things are in the way.")
+    if all(isinstance(error, Wide) for error in wrong):
+        sentences.append(NARROW)
+    return Unsupported(" ".join(sentences))
 
 
 def _kept(shape: Shape) -> Shape:
@@ -85,7 +117,7 @@ def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
     if not stage.forward:
         if stage.back:
             raise Unsupported("its neurons are driven by currents and lead to themselves as well.")
-        return _with_neurons(NetxLayer("input", _kept(node.shape)), node)
+        return NetxLayer("input", _kept(node.shape))
     synapses = [graph.nodes[s] for s in stage.forward]
     layer = _synapses(synapses[0].op, synapses, before)
     if stage.back:
@@ -93,13 +125,13 @@ def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
     if layer.kind != "conv":
         assert layer.weight is not None
         check_weights(layer.weight, layer.recurrent)
-    return _with_neurons(layer, node)
+    return layer
 
 
 @singledispatch
 def _synapses(op: Any, synapses: list[Synapse], before: NetxLayer) -> NetxLayer:
     raise Unsupported(
-        f"its synapses are a {type(op).__name__}, and a .net file has only dense and conv layers."
+        f"its synapses are {NO_LAYER[type(op)]}, and a .net file has only dense and conv layers."
     )
 
 
@@ -193,16 +225,16 @@ def _integers(synapse: Synapse) -> Array:
         )
     if exponent < 0:
         if any(np.any(piece.astype(np.int64) % (1 << -exponent)) for piece in pieces(weight)):
-            raise Unsupported(
+            raise Wide(
                 f"its weights are rounded after their sum (weight exponent {exponent}), and a "
-                f".net file has no weight exponent. {NARROW}."
+                ".net file has no weight exponent."
             )
         return shifted(weight, exponent)
     low, high = int(weight.min()) << exponent, int(weight.max()) << exponent
     if low < NETX_WEIGHTS[0] or high > NETX_WEIGHTS[1]:
-        raise Unsupported(
+        raise Wide(
             f"its weights have the exponent {exponent} and reach {max(low, high, key=abs)}; a .net "
-            f"file has no weight exponent and holds {NETX_WEIGHTS[0]}..{NETX_WEIGHTS[1]}. {NARROW}."
+            f"file has no weight exponent and holds {NETX_WEIGHTS[0]}..{NETX_WEIGHTS[1]}."
         )
     return shifted(weight, exponent)
 
@@ -218,9 +250,9 @@ def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     unit = 1 << BIAS_EXP
     bias = np.asarray(node.bias)
     if np.any(bias % unit):
-        raise Unsupported(
+        raise Wide(
             f"its bias {int(bias[bias % unit != 0].flat[0])} is no multiple of {unit}, the unit "
-            f"of a .net file (bias_exp = {BIAS_EXP}). {NARROW}."
+            f"of a .net file (bias_exp = {BIAS_EXP})."
         )
     bias = bias >> BIAS_EXP
     if np.any(bias < MANTISSAS[0]) or np.any(bias > MANTISSAS[1]):
@@ -239,27 +271,27 @@ def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     )
 
 
-def _driven(name: str, source: BiasInput, node: CubaLIF, layer: NetxLayer) -> NetxLayer:
+def _driven(source: BiasInput, node: CubaLIF, layer: NetxLayer) -> NetxLayer:
     """An input layer with neurons: what is written is weight * x + bias, both whole numbers."""
     if source.host is not None:
         raise Unsupported(
-            f"layer '{name}': the host computes its first synapse, which a .net file cannot say. "
+            "the host computes its first synapse, which a .net file cannot say. "
             "Start with neurons, or encode the input as spikes."
         )
     scale = source.scale
     if scale.ndim or scale != np.rint(scale) or abs(scale) > -NETX_WEIGHTS[0] or not scale:
         raise Unsupported(
-            f"layer '{name}': its input currents are scaled by {float(scale.flat[0]):g}, and a "
+            f"its input currents are scaled by {float(scale.flat[0]):g}, and a "
             f".net file holds one whole number in {NETX_WEIGHTS[0]}..{-NETX_WEIGHTS[0]} for that."
         )
     if np.any(node.bias_exp != BIAS_EXP):
-        raise Unsupported(
-            f"layer '{name}': the host writes its biases with the exponent "
-            f"{int(node.bias_exp.flat[0])}, and those of a .net file have {BIAS_EXP}. {NARROW}."
+        raise Wide(
+            "the host writes its biases with the exponent "
+            f"{int(node.bias_exp.flat[0])}, and those of a .net file have {BIAS_EXP}."
         )
     assert layer.bias is not None
     if np.any(layer.bias != layer.bias.flat[0]):
-        raise Unsupported(f"layer '{name}': a .net input layer has one bias for all its neurons.")
+        raise Unsupported("a .net input layer has one bias for all its neurons.")
     bias = layer.bias.ravel()[:1].reshape(())
     return replace(layer, weight=np.asarray(scale.astype(np.int64)), bias=bias)
 

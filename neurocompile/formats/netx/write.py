@@ -56,7 +56,7 @@ def to_bytes(graph: Graph) -> bytes:
     """The file of a graph.
 
     Raises:
-        Unsupported: Naming the first layer that the file cannot hold, and why.
+        Unsupported: Naming the layers that the file cannot hold, and why.
     """
     held = hold(graph)
     about = json.dumps(describe(graph, held), allow_nan=False, separators=(",", ":"))

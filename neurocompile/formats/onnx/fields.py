@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, a_or_an
 from neurocompile.formats.onnx.tensors import Stored
 from neurocompile.ir.arrays import Array, stored_fields
 from neurocompile.ir.graph import FIXED_NODES
@@ -81,7 +81,7 @@ def decode(
     schema = {field.name: field for field in fields_of(kind)}
     unknown = sorted(entry.keys() - schema.keys() - {"kind", "name"})
     if unknown and not newer:
-        raise BadInput(f"{where}: a {kind.__name__} has no field {unknown[0][:40]!r}.")
+        raise BadInput(f"{where}: {a_or_an(kind.__name__)} has no field {unknown[0][:40]!r}.")
     missing = sorted(key for key in schema if schema[key].required and key not in entry)
     if missing:
         raise BadInput(f"{where}: the field {missing[0]!r} of this {kind.__name__} is missing.")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import Unsupported, a_or_an
 from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Emission, emit
@@ -34,7 +34,7 @@ def write_layer(node: Any, name: str, draft: Draft) -> None:
     Raises:
         Unsupported: For a node without a rule here.
     """
-    raise Unsupported(f"layer '{name}' is a {type(node).__name__}, which has no ONNX form.")
+    raise Unsupported(f"layer '{name}' is {a_or_an(type(node).__name__)}, which has no ONNX form.")
 
 
 @write_layer.register

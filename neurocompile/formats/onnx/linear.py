@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import Unsupported, a_or_an
 from neurocompile.formats.onnx.ops import NodeList, tensor
 from neurocompile.ir.nodes import (
     AvgPool,
@@ -93,7 +93,9 @@ def emit(op: Any, emission: Emission) -> str:
     Raises:
         Unsupported: If the node is not a linear map.
     """
-    raise Unsupported(f"layer '{emission.name}' is a {type(op).__name__}, which has no ONNX form.")
+    raise Unsupported(
+        f"layer '{emission.name}' is {a_or_an(type(op).__name__)}, which has no ONNX form."
+    )
 
 
 @emit.register

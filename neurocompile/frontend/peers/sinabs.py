@@ -20,6 +20,7 @@ from sinabs.activation import MembraneReset, MembraneSubtract
 from sinabs.network import Network
 from torch import Tensor, nn
 
+from neurocompile.errors import a_or_an
 from neurocompile.frontend.hints import MAXIMUM, say_why
 from neurocompile.frontend.numbers import constants
 from neurocompile.frontend.rules import has_rule, node_of
@@ -192,7 +193,8 @@ def _recurrent(module: Any, site: Site) -> Any:
     if not has_rule(back) or not isinstance(back, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Identity):
         raise site.refuse(
             module,
-            f"its rec_connect is a {type(back).__name__}, allowed are Linear, Conv1d, Conv2d and "
+            f"its rec_connect is {a_or_an(type(back).__name__)}, allowed are Linear, Conv1d, "
+            "Conv2d and "
             "Identity.",
         )
     node = node_of(back, Site(f"{site.name}.rec_connect", site.in_shape, site.in_shape))

@@ -18,6 +18,7 @@ import torch
 from spikingjelly.activation_based import base, layer, neuron
 from torch import Tensor, nn
 
+from neurocompile.errors import a_or_an
 from neurocompile.frontend.hints import MAXIMUM, NEURONS_BY_OPTION, instead_of, say_why
 from neurocompile.frontend.maxima import FORWARDS
 from neurocompile.frontend.numbers import constants, weights
@@ -233,7 +234,7 @@ def _inner(module: Any, site: Site) -> Parts:
     if not isinstance(inner, NEURONS) or not has_rule(inner):
         raise site.refuse(
             module,
-            f"its sub_module is a {type(inner).__name__}, allowed is one of "
+            f"its sub_module is {a_or_an(type(inner).__name__)}, allowed is one of "
             f"{', '.join(kind.__name__ for kind in NEURONS)}. Put the other layers before it.",
         )
     found: Parts = node_of(inner, Site(f"{site.name}.sub_module", *(site.in_shape,) * 2, site.dt))
@@ -264,7 +265,8 @@ def _proved(module: Any, site: Site, kind: type, made: Any, gain: Any = None) ->
         if getattr(type(module), name, None) is not getattr(kind, name, None):
             raise site.refuse(
                 module,
-                f"it is a {kind.__name__} with a {name} of its own, which no rule knows. Use "
+                f"it is {a_or_an(kind.__name__)} with a {name} of its own, which no rule knows. "
+                "Use "
                 f"neuron.{kind.__name__}.",
             )
     return prove(module, Parts(made, gain), site, lambda x: _run(module, x), PACKAGE)

@@ -14,7 +14,7 @@ from neurocompile.formats.netx.read import load_net
 from neurocompile.formats.netx.write import ABOUT, loaded_by, to_bytes
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
-from neurocompile.ir.nodes import ConvTranspose, Linear
+from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.verify import verify
 
 
@@ -75,8 +75,31 @@ def test_a_transposed_convolution_is_refused_by_layer():
     up = Synapse(op, (1, 2, 2), (1, 4, 4))
     target = CubaLIF(**{**vars(population(16)), "shape": (1, 4, 4)})
     graph = chain({"in": SpikeInput((1, 2, 2)), "up": up, "lif": target})
-    with pytest.raises(Unsupported, match="layer 'lif': its synapses are a ConvTranspose"):
+    with pytest.raises(Unsupported, match="layer 'lif': its synapses are a transposed conv"):
         to_bytes(verify(graph, "fixed"))
+
+
+def pooled(**synapse):
+    """A dense layer, and neurons behind a map of single connections."""
+    single = Sparse(*map(np.array, ([2, 2], [0, 1], [0, 1, 2])), (2,), (2,), None)
+    first = line([[2, 4], [6, 8]], **synapse)
+    nodes = {**first.nodes, "pool": Synapse(single, (2,), (2,)), "next": population(2)}
+    return Graph(nodes, (*first.edges, ("lif", "pool"), ("pool", "next")))
+
+
+def test_all_that_is_in_the_way_of_the_file_is_named_at_once():
+    with pytest.raises(Unsupported) as refused:
+        to_bytes(verify(pooled(weight_exp=7), "fixed"))
+    said = str(refused.value)
+    assert "layer 'lif': its weights have the exponent 7" in said
+    assert "layer 'next': its synapses are a map of single connections" in said
+    assert "--netx" not in said  # other scales would not help
+    with pytest.raises(Unsupported, match=r"exponent 7.*Export with Target\(netx=True\)"):
+        to_bytes(verify(line(weight_exp=7), "fixed"))
+    both = line(weight_exp=7, target=population(1, reset="subtract"))
+    with pytest.raises(Unsupported, match=r"exponent 7.*reset by subtraction") as refused:
+        to_bytes(verify(both, "fixed"))
+    assert "--netx" not in str(refused.value)
 
 
 def test_a_bias_through_an_axon_and_a_skip_are_refused_by_layer():

@@ -59,7 +59,7 @@ def test_export_says_in_terminal_and_report_what_it_assumed(tmp_path, spikes):
 
 
 def test_steps_that_are_not_given_are_assumed_and_said(tmp_path):
-    words = "a sample takes 100 steps: nobody said how many."
+    words = "a sample takes 100 steps: their number was not given."
     told = ("--dt", "1e-4", "--reset", "zero")
     code, text, _ = call("inspect", FILES / "snntorch_leaky.nir", *told, "--json")
     (sentence,) = json.loads(text)["settings"]["assumed"]

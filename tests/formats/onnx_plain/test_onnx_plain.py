@@ -378,8 +378,8 @@ def test_a_file_that_needs_no_dt_says_which_was_assumed():
     settings = from_onnx(plain([node("Identity", ["x"], "y")], [*TIMED, 3], ["y"])).settings
     dt, steps = settings.assumed
     assert (dt.key, steps.key) == ("dt", "steps")
-    assert dt.sentence.startswith("a step takes 0.001 s: nobody said how long.")
-    assert steps.sentence.startswith("a sample takes 100 steps: nobody said how many.")
+    assert dt.sentence.startswith("a step takes 0.001 s: it was not given.")
+    assert steps.sentence.startswith("a sample takes 100 steps: their number was not given.")
 
 
 def test_the_metadata_may_hold_the_other_settings():
