@@ -69,7 +69,10 @@ class Reading:
         kinds: dict[Kind, DecoderKind] = {"last": "last", "max": "max"}
         gain = self.gain * (steps if self.kind == "sum" else 1)
         task: Task = "classification" if self.classifies else "none"
-        return Decoder(kinds.get(self.kind, mean), gain, task=task), self.said
+        decoder = Decoder(kinds.get(self.kind, mean), gain, task=task)
+        words = f"the result is read as the forward does: the decoder is '{decoder.kind}'"
+        read = Assumption("decoder", f"{words}, gain {gain:g}.")
+        return decoder, (*self.said, read)
 
 
 @dataclass(frozen=True, eq=False)
