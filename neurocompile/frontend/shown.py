@@ -30,6 +30,30 @@ def shown(
     return Settings(DT, encoder=encoder, decoder=decoder, assumed=said, **length)
 
 
+def of_example(given: Settings, example: tuple[int, ...], axis: int) -> Settings:
+    """The settings with the steps of an example, where its user gave none.
+
+    An example of one step only shows how the axes are ordered. One of another length than the
+    settings say may have its axes in another order than its user thinks, so that is said.
+
+    Args:
+        given: What its user gave.
+        example: Its shape, with time.
+        axis: Which axis is time: 0 or -1.
+    """
+    steps, form = example[axis], "(T, N, ...)" if axis == 0 else "(N, ..., T)"
+    if steps == 1:
+        return given
+    given = given.given(steps=steps)
+    if given.steps == steps:
+        return given
+    words = (
+        f"a sample takes {given.steps} steps, as the settings say; the example {example} is read as "
+        f"{form} and has {steps}."
+    )
+    return replace(given, assumed=(*given.assumed, Assumption(f"{OVERRIDDEN}steps", words)))
+
+
 def as_given(graph: Graph, own: Settings) -> Graph:
     """The graph with what its forward shows, where its user gave nothing else.
 

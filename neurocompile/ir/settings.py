@@ -20,6 +20,7 @@ Task = Literal["none", "reconstruction", "classification"]
 MAX_STEPS = 1_000_000  # a longer run is a typing error
 DT, STEPS = 1e-3, 100  # assumed where nobody gives them: seconds, and steps of a sample
 OVERRIDDEN = "overridden "  # before the key of what a user gave in the place of the model's own
+NOTED = "noted "  # before the key of what a reader knows, and a user would not expect
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Assumption:
     Attributes:
         key: Name of what was assumed: "steps", "dt", or the field of a layer; "" where an
             older file does not say. "overridden decoder" is no assumption, but what a user gave
-            in the place of the model's own.
+            in the place of the model's own; "noted late" is what the reader knows.
         sentence: Sentence for the user.
     """
 
@@ -80,13 +81,13 @@ class Assumption:
     sentence: str
 
     @property
-    def overrides(self) -> bool:
-        """Whether a user gave something in the place of the model's own."""
-        return self.key.startswith(OVERRIDDEN)
+    def is_note(self) -> bool:
+        """Whether this is no assumption, but something that was given or is known."""
+        return self.key.startswith((OVERRIDDEN, NOTED))
 
     def line(self) -> str:
         """The sentence as a command prints it."""
-        return f"{'note' if self.overrides else 'assumed'}: {self.sentence}"
+        return f"{'note' if self.is_note else 'assumed'}: {self.sentence}"
 
 
 @dataclass(frozen=True)

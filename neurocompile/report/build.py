@@ -104,7 +104,7 @@ def provenance(
         "engines": list(engines),
         "seed": seed,
         "calibration": _calibration(float_graph, calibration),
-        "assumed": [a.sentence for a in settings.assumed if not a.overrides],
+        "assumed": [a.sentence for a in settings.assumed if not a.is_note],
         "digests": {
             "model": model_digest,
             "float_graph": None if float_graph is None else graph_digest(float_graph),

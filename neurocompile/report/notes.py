@@ -25,12 +25,12 @@ STRONGER = (
 
 
 def notes(graph: Graph) -> list[str]:
-    """What holds of a network on any data: overridden settings, and how its result is read.
+    """What holds of a network on any data: overridden settings, late spikes, and how its result is read.
 
     Args:
         graph: FIXED graph.
     """
-    said = [each.sentence for each in graph.settings.assumed if each.overrides]
+    said = [each.sentence for each in graph.settings.assumed if each.is_note]
     decoder, ends = graph.settings.decoder, graph.outputs()
     last = graph.nodes[ends[0]]
     if decoder.kind in POTENTIALS and isinstance(last, ChipNeuron) and not last.readout:

@@ -219,7 +219,7 @@ def test_a_decoder_of_the_settings_is_said_to_override_what_the_forward_returns(
     found = trace(model, example, settings).settings
     assert found.decoder == Decoder("rate", 3.0)
     (said,) = found.assumed
-    assert said.overrides
+    assert said.is_note
     assert said.sentence == (
         "the decoder is 'rate', gain 3, as the settings say; the forward's own is "
         f"'{own.decoder.kind}', gain {STEPS}."

@@ -10,6 +10,10 @@ from torch import nn
 import neurocompile as nc
 from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile
+from neurocompile.data.inputs import encode
+from neurocompile.data.samples import Data
+from neurocompile.engines import fixed
+from neurocompile.engines.decode import result_of
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.peers.slayer import integers
 from neurocompile.frontend.torch import trace
@@ -60,6 +64,56 @@ def test_the_network_of_the_oxford_tutorial_gives_its_output_steps_later():
     late = np.concatenate([np.zeros((1, 10)), ours["blocks.1"][:-1]])  # its own delay_shift
     assert theirs.sum() > 20
     np.testing.assert_array_equal(late, theirs.numpy().T)
+
+
+def test_a_late_last_block_is_said_and_its_cure_counts_what_the_model_returns():
+    torch.manual_seed(1)
+    model = Blocks(
+        cuba.Dense(neuron(), 20, 24, weight_scale=4), cuba.Dense(neuron(), 24, 10, weight_scale=4)
+    )
+    x = drawn(20)
+    with torch.no_grad():
+        theirs = model(torch.from_numpy(np.moveaxis(x, 0, -1).astype(np.float32))[None])[0][0]
+    decoder = nc.Decoder("rate")
+    graph = read(model, 20, settings=Settings(decoder=decoder))
+    assert [a.line() for a in graph.settings.assumed if a.is_note] == [
+        "note: slayer returns the spikes of the last block 'blocks.1' 1 step after its neurons make "
+        "them (delay_shift, delay), and leaves out what comes after step 25. Here they are read "
+        "where they are made: the decoder 'rate' counts those of all 25 steps. Settings(steps=24) "
+        "(--steps 24) counts those that slayer returns."
+    ]
+    compiled = compile(graph, load_chip("loihi2-sim"))
+    assert compiled.report["notes"] == [graph.settings.assumed[-1].sentence]
+    assert graph.settings.steps == STEPS
+    cured = read(model, 20, settings=Settings(steps=STEPS - 1, decoder=decoder))
+    data = Data("drawn", "spikes", x[None].astype(np.float32))
+    did = fixed.run(cured, encode(cured, data, 0, 1, STEPS - 1, 0)).recording
+    assert theirs.sum() > 20
+    assert not any(a.is_note for a in cured.settings.assumed)
+    rate = result_of(cured, did)
+    np.testing.assert_allclose(rate[0] * (STEPS - 1), theirs.sum(-1).numpy(), rtol=0, atol=1e-9)
+
+
+def test_the_steps_of_the_example_are_those_of_a_sample_unless_the_settings_say_otherwise():
+    model = Blocks(cuba.Dense(neuron(), 4, 3, delay_shift=False))
+    read_so = read(model, 4).settings
+    assert (read_so.steps, [a.key for a in read_so.assumed]) == (STEPS, ["dt"])
+    (said,) = (a for a in read(model, 4, settings=Settings(1e-3, 7)).settings.assumed)
+    assert said.line() == (
+        "note: a sample takes 7 steps, as the settings say; the example (1, 4, 25) is read as "
+        "(N, ..., T) and has 25."
+    )
+
+
+def test_what_waits_in_the_last_block_is_said_by_its_range():
+    model = Blocks(cuba.Dense(neuron(), 4, 3, delay=True))
+    model(torch.zeros(1, 4, 3))
+    model.blocks[0].delay.delay.data = torch.tensor([0.5, 2.0, 3.0])
+    (said,) = (a for a in read(model, 4).settings.assumed if a.is_note)
+    assert "'blocks.0' 1 to 4 steps after" in said.sentence
+    assert "Settings(steps" not in said.sentence  # no number of steps fits each neuron
+    last = Blocks(cuba.Dense(neuron(), 4, 3, delay_shift=False))
+    assert not any(a.is_note for a in read(last, 4).settings.assumed)
 
 
 def test_weights_decays_and_delays_are_slayers_own_integers():
@@ -202,6 +256,17 @@ def test_a_pool_that_mixes_channels_is_refused():
 def test_an_example_without_steps_is_refused():
     with pytest.raises(BadInput, match=r"example_input has shape \(1, 4\), but slayer's blocks"):
         integers(Blocks(cuba.Dense(neuron(), 4, 3)), torch.zeros(1, 4), None)
+
+
+@pytest.mark.parametrize("shape", [(STEPS, 1, 4), (1, STEPS, 4)])
+def test_an_example_whose_axes_are_in_another_order_names_the_layer_and_the_order(shape):
+    model = Blocks(cuba.Input(None), cuba.Dense(neuron(), 4, 3))
+    words = (
+        rf"layer 'blocks.1' \(Dense\) cannot take the shape \(1, {shape[1]}, .*The example is read as "
+        rf"\(N, ..., T\), .*: 4 steps of samples of shape \({shape[1]},\). Put the batch first"
+    )
+    with pytest.raises(BadInput, match=words):
+        integers(model, torch.zeros(shape), None)
 
 
 def test_a_trace_points_to_save():

@@ -29,13 +29,14 @@ from neurocompile.formats.netx.entries import OTHER_NEURONS, NetxFile
 from neurocompile.formats.netx.graph import foreign
 from neurocompile.formats.netx.layer import Geometry, NetxLayer
 from neurocompile.frontend.peers.slayer_run import CURE, PACKAGE, Ran, prove, run
+from neurocompile.frontend.shown import of_example
 from neurocompile.frontend.site import Site
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.chip_neurons import ATRLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import NOTED, Assumption, Settings
 from neurocompile.ir.verify import verify
 
 WHY = {
@@ -94,6 +95,7 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
         }
     )
     own = replace(settings or Settings(), packages={PACKAGE: version(PACKAGE)})
+    own = _timed(own, tuple(example.shape), paths[-1], shifts[-1] + spread)
     graph = verify(replace(graph, settings=own), "fixed")
     prove(model, graph, example, ran)
     return graph
@@ -294,6 +296,42 @@ def _with_delays(layer: NetxLayer, delays: Array, each: Ran) -> NetxLayer:
         )
     spread = np.broadcast_to(delays.ravel(), layer.weight.shape)
     return replace(layer, delay=np.where(layer.weight == 0, 0, spread).astype(np.int16))
+
+
+def _timed(own: Settings, example: tuple[int, ...], path: str, late: Array) -> Settings:
+    """The settings with the steps of the example, and a line where the last block is late.
+
+    Args:
+        own: What its user gave.
+        example: (N, ..., T).
+        path: Name of the last block.
+        late: Steps by which slayer returns each neuron's spikes later than they are made, or one
+            for all.
+    """
+    first, last, all_steps = int(late.min()), int(late.max()), example[-1]
+    uniform = first == last
+    if uniform and last > 0 and not own.assumes("steps") and own.steps == all_steps - last:
+        return own  # these steps make the spikes that the model returns in all of the example's
+    own = of_example(own, example, -1)
+    if last == 0:
+        return own
+    steps, kept = own.steps, own.steps - last
+    words = (
+        f"slayer returns the spikes of the last block '{path}' {_steps(first, last)} after its "
+        f"neurons make them (delay_shift, delay), and leaves out what comes after step {steps}. "
+        f"Here they are read where they are made: the decoder 'rate' counts those of all {steps} "
+        "steps."
+    )
+    if uniform and kept >= 1:
+        words += f" Settings(steps={kept}) (--steps {kept}) counts those that slayer returns."
+    return replace(own, assumed=(*own.assumed, Assumption(f"{NOTED}late", words)))
+
+
+def _steps(first: int, last: int) -> str:
+    """A number of steps, or a range of them, in words."""
+    if first < last:
+        return f"{first} to {last} steps"
+    return "1 step" if last == 1 else f"{last} steps"
 
 
 def _named(graph: Graph, paths: list[str], shifts: list[int]) -> Graph:

@@ -18,6 +18,7 @@ import torch
 from lava.lib.dl.slayer.block import base
 from torch import Tensor, nn
 
+from neurocompile.errors import BadInput, first_line
 from neurocompile.frontend.site import Site
 from neurocompile.frontend.stateful import copy_of, versions
 from neurocompile.ir import reference
@@ -56,9 +57,17 @@ def run(model: nn.Module, x: Tensor) -> list[Ran]:
 
     Raises:
         Unsupported: If they are no chain from the input to the output.
+        BadInput: If one cannot take what it is given.
     """
     own = _fresh(model)
     ran: list[Ran] = []
+    begun: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+
+    def begin(path: str) -> Callable[..., None]:
+        def hook(block: nn.Module, given: tuple[Any, ...]) -> None:
+            begun.append((path, block, tuple(given[0].shape)))
+
+        return hook
 
     def keep(path: str) -> Callable[..., None]:
         def hook(block: nn.Module, given: tuple[Any, ...], gave: Any) -> None:
@@ -69,9 +78,22 @@ def run(model: nn.Module, x: Tensor) -> list[Ran]:
     block: nn.Module
     for path, block in own.named_modules():
         if isinstance(block, BLOCK):
-            block.register_forward_hook(keep(path or type(block).__name__.lower()))
-    with torch.no_grad():
-        out = own(x)
+            name = path or type(block).__name__.lower()
+            block.register_forward_pre_hook(begin(name))
+            block.register_forward_hook(keep(name))
+    try:
+        with torch.no_grad():
+            out = own(x)
+    except (RuntimeError, ValueError, IndexError) as error:
+        if len(begun) == len(ran):  # not a block, but the model's own forward
+            raise
+        path, block, shape = begun[-1]
+        raise BadInput(
+            f"layer '{path}' ({type(block).__name__}) cannot take the shape {shape}: "
+            f"{first_line(error).rstrip('.!')}. The example is read as (N, ..., T), of which one "
+            f"sample is taken, {tuple(x.shape)}: {x.shape[-1]} steps of samples of shape "
+            f"{tuple(x.shape[1:-1])}. Put the batch first and time last."
+        ) from None
     output = out[0] if isinstance(out, tuple | list) else out
     for each, before in zip(ran, [x, *(r.gave for r in ran)], strict=False):
         if each.given is not before:
