@@ -25,6 +25,7 @@ from neurocompile.engines.score import require_labels
 from neurocompile.errors import BadInput, Refusals
 from neurocompile.formats.artifact import digest
 from neurocompile.installed import require_engines
+from neurocompile.ir.decoder import check_decoder
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
@@ -142,6 +143,8 @@ def compile_graph(
     samples = sampling.source if isinstance(sampling.source, Data) else None
     steps, seed = sampling.steps or graph.settings.steps, sampling.seed or 0
     refusals = Refusals()
+    with refusals.gather():
+        check_decoder(graph)
     with refusals.gather():
         check_neurons(graph, chip)
     with refusals.gather():

@@ -14,6 +14,7 @@ from neurocompile.data.inputs import input_shape
 from neurocompile.errors import BadInput
 from neurocompile.frontend.peers import integers_of
 from neurocompile.frontend.torch import trace
+from neurocompile.ir.decoder import check_decoder
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
@@ -38,7 +39,8 @@ def graph_of(
         max_pool: What becomes of maximum pools; see `frontend.torch.trace`.
 
     Raises:
-        BadInput: If it is no module, or the example does not fit it.
+        BadInput: If it is no module, the example does not fit it, or the decoder counts spikes of
+            a readout.
         Unsupported: If the network holds what no rule covers.
     """
     if not isinstance(model, nn.Module):
@@ -56,6 +58,18 @@ def graph_of(
             f"the settings are of the type {type(settings).__name__}. Give "
             "neurocompile.Settings(steps=20, ...)."
         )
+    graph = _graph_of(model, example_input, settings, max_pool)
+    check_decoder(graph)
+    return graph
+
+
+def _graph_of(
+    model: nn.Module,
+    example_input: Tensor,
+    settings: Settings | None,
+    max_pool: MaxPool | None,
+) -> Graph:
+    """The verified graph, by what the network is made of."""
     if isinstance(model, GridNetwork):
         return _integers(model, example_input, settings)
     integers = integers_of(model)

@@ -23,6 +23,12 @@ OVERRIDDEN = "overridden "  # before the key of what a user gave in the place of
 NOTED = "noted "  # before the key of what a reader knows, and a user would not expect
 
 
+def _check_word(what: str, word: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is none of a few."""
+    if word not in choices:
+        raise BadInput(f"{what} {word!r} is unknown. Use one of: {', '.join(choices)}.")
+
+
 @dataclass(frozen=True)
 class Encoder:
     """How a sample x becomes the input of a network.
@@ -37,10 +43,16 @@ class Encoder:
         kind: One of the three above.
         gain: Factor on x: probability per unit of x, above 0; or current per unit of x, not 0;
             1 where x are spikes.
+
+    Raises:
+        BadInput: If a word is unknown.
     """
 
     kind: EncoderKind = "spikes"
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_word("encoder kind", self.kind, get_args(EncoderKind))
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,19 @@ class Decoder:
             a classification takes the largest result, so its gain is above 0.
         offset: Offset of the result, in result units.
         task: Target of the result: the sample itself or its label; "none" without one.
+
+    Raises:
+        BadInput: If a word is unknown.
     """
 
     kind: DecoderKind = "none"
     gain: float = 1.0
     offset: float = 0.0
     task: Task = "none"
+
+    def __post_init__(self) -> None:
+        _check_word("decoder kind", self.kind, get_args(DecoderKind))
+        _check_word("task", self.task, get_args(Task))
 
 
 @dataclass(frozen=True)
@@ -232,14 +251,6 @@ def _check(settings: Settings) -> None:
             f"encoder is {encoder!r} and decoder is {decoder!r}. Use an Encoder, such as "
             "Encoder('bernoulli', gain=0.5), and a Decoder, such as Decoder('last')."
         )
-    allowed: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-        ("encoder kind", encoder.kind, get_args(EncoderKind)),
-        ("decoder kind", decoder.kind, get_args(DecoderKind)),
-        ("task", decoder.task, get_args(Task)),
-    )
-    for what, word, choices in allowed:
-        if word not in choices:
-            raise BadInput(f"{what} {word!r} is unknown. Use one of: {', '.join(choices)}.")
     numbers = {
         "dt": settings.dt,
         "encoder gain": encoder.gain,

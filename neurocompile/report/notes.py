@@ -25,7 +25,7 @@ STRONGER = (
 
 
 def notes(graph: Graph) -> list[str]:
-    """What holds of a network on any data: overridden settings, late spikes, and how its result is read.
+    """What holds of a network on any data: notes of its reader, and how its result is read.
 
     Args:
         graph: FIXED graph.

@@ -2,11 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from norse import torch as norse
 from torch import nn
+
+import neurocompile as nc
+from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.write import write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,3 +99,32 @@ def test_an_unknown_target_is_refused_before_anything_is_shown(model, call):
     code, text, stderr = call("inspect", model, "--target", "nothing")
     assert (code, text) == (2, "")
     assert "nothing" in stderr
+
+
+def test_the_rate_of_a_readout_is_refused_when_saved_inspected_and_compiled(tmp_path, ask):
+    path, example = tmp_path / "net.pt", torch.zeros(1, 4)
+    hidden = nn.Linear(4, 3), norse.LIFBoxCell()
+    net = norse.SequentialState(*hidden, nn.Linear(3, 2), norse.LICell())
+    said = (
+        "layer '3' (LI): it is a readout, which gives a potential and never spikes, but the "
+        "decoder 'rate' counts spikes. Save the network with Settings(decoder=...) of "
+        "Decoder('last'), Decoder('max') or Decoder('mean'), or end it in neurons that spike."
+    )
+    rate = nc.Settings(1e-3, 5, decoder=nc.Decoder("rate"))
+    with pytest.raises(BadInput) as refused:
+        nc.save(net, path, example, settings=rate)
+    assert str(refused.value) == said
+    for kind in ("last", "max", "mean"):
+        settings = nc.Settings(1e-3, 5, decoder=nc.Decoder(kind))
+        graph = nc.save(net, path, example, settings=settings)
+        assert ask(path, "loihi-sim")[0] == 0
+    counted = replace(graph, settings=replace(graph.settings, decoder=nc.Decoder("rate")))
+    write_checkpoint(counted, path, net.state_dict())
+    code, found = ask(path, "loihi-sim")
+    assert (code, found["target"]["reasons"]) == (2, [said])
+    integers = nc.compile(graph, "loihi-sim").fixed_graph
+    for each in (counted, replace(integers, settings=counted.settings)):
+        with pytest.raises(BadInput, match="is a readout, which gives a potential"):
+            nc.compile(each, "loihi-sim")
+    nc.save(norse.SequentialState(*hidden), path, example, settings=rate)
+    assert ask(path, "loihi-sim")[0] == 0

@@ -77,10 +77,10 @@ def test_a_late_last_block_is_said_and_its_cure_counts_what_the_model_returns():
     decoder = nc.Decoder("rate")
     graph = read(model, 20, settings=Settings(decoder=decoder))
     assert [a.line() for a in graph.settings.assumed if a.is_note] == [
-        "note: slayer returns the spikes of the last block 'blocks.1' 1 step after its neurons make "
-        "them (delay_shift, delay), and leaves out what comes after step 25. Here they are read "
-        "where they are made: the decoder 'rate' counts those of all 25 steps. Settings(steps=24) "
-        "(--steps 24) counts those that slayer returns."
+        "note: slayer returns the spikes of the last block 'blocks.1' 1 step after its neurons "
+        "make them (delay_shift, delay), and leaves out what comes after step 25. Here they are "
+        "read where they are made: the decoder 'rate' counts those of all 25 steps. "
+        "Settings(steps=24) (--steps 24) counts those that slayer returns."
     ]
     compiled = compile(graph, load_chip("loihi2-sim"))
     assert compiled.report["notes"] == [graph.settings.assumed[-1].sentence]
@@ -260,10 +260,10 @@ def test_an_example_without_steps_is_refused():
 
 @pytest.mark.parametrize("shape", [(STEPS, 1, 4), (1, STEPS, 4)])
 def test_an_example_whose_axes_are_in_another_order_names_the_layer_and_the_order(shape):
-    model = Blocks(cuba.Input(None), cuba.Dense(neuron(), 4, 3))
+    model = Blocks(cuba.Input(None, delay_shift=False), cuba.Dense(neuron(), 4, 3))
     words = (
-        rf"layer 'blocks.1' \(Dense\) cannot take the shape \(1, {shape[1]}, .*The example is read as "
-        rf"\(N, ..., T\), .*: 4 steps of samples of shape \({shape[1]},\). Put the batch first"
+        rf"layer 'blocks.1' \(Dense\) cannot take the shape \(1, {shape[1]}, .* is read as "
+        rf"\(N, ..., T\): 4 steps of samples of shape \({shape[1]},\). Put the batch first"
     )
     with pytest.raises(BadInput, match=words):
         integers(model, torch.zeros(shape), None)

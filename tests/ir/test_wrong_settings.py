@@ -5,7 +5,7 @@ import pytest
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import load_samples
 from neurocompile.errors import BadInput
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.place.target import Target
 
 
@@ -20,6 +20,29 @@ from neurocompile.place.target import Target
 def test_settings_of_a_wrong_type_are_refused(values, said):
     with pytest.raises(BadInput, match=said):
         Settings(**values)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: Encoder("poisson"),
+            "encoder kind 'poisson' is unknown. Use one of: spikes, bernoulli, current.",
+        ),
+        (
+            lambda: Decoder("sum"),
+            "decoder kind 'sum' is unknown. Use one of: none, last, max, mean, rate.",
+        ),
+        (
+            lambda: Decoder("rate", task="classify"),
+            "task 'classify' is unknown. Use one of: none, reconstruction, classification.",
+        ),
+    ],
+)
+def test_an_encoder_and_a_decoder_of_an_unknown_kind_are_refused_with_the_list(make, said):
+    with pytest.raises(BadInput) as refused:
+        make()
+    assert str(refused.value) == said
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def run(model: nn.Module, x: Tensor) -> list[Ran]:
 
     Raises:
         Unsupported: If they are no chain from the input to the output.
-        BadInput: If one cannot take what it is given.
+        BadInput: If one cannot take what it is given, as where the axes are in another order.
     """
     own = _fresh(model)
     ran: list[Ran] = []
@@ -85,14 +85,14 @@ def run(model: nn.Module, x: Tensor) -> list[Ran]:
         with torch.no_grad():
             out = own(x)
     except (RuntimeError, ValueError, IndexError) as error:
-        if len(begun) == len(ran):  # not a block, but the model's own forward
-            raise
-        path, block, shape = begun[-1]
+        where, shape = f"the forward of {type(model).__name__}", tuple(x.shape)
+        if len(begun) > len(ran):
+            path, block, shape = begun[-1]
+            where = f"layer '{path}' ({type(block).__name__})"
         raise BadInput(
-            f"layer '{path}' ({type(block).__name__}) cannot take the shape {shape}: "
-            f"{first_line(error).rstrip('.!')}. The example is read as (N, ..., T), of which one "
-            f"sample is taken, {tuple(x.shape)}: {x.shape[-1]} steps of samples of shape "
-            f"{tuple(x.shape[1:-1])}. Put the batch first and time last."
+            f"{where} cannot take the shape {shape}: {first_line(error).rstrip('.!')}. One sample "
+            f"of the example, {tuple(x.shape)}, is read as (N, ..., T): {x.shape[-1]} steps of "
+            f"samples of shape {tuple(x.shape[1:-1])}. Put the batch first and time last."
         ) from None
     output = out[0] if isinstance(out, tuple | list) else out
     for each, before in zip(ran, [x, *(r.gave for r in ran)], strict=False):

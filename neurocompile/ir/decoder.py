@@ -1,0 +1,37 @@
+"""Whether a network's last layer has what its decoder reads.
+
+In:  a graph of either stage.
+Out: nothing, or a BadInput that names the layer, what it gives and the decoders that read it.
+It is asked before anything runs: when a network is saved, and when it is compiled.
+"""
+
+from __future__ import annotations
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.checks import naming_layer
+from neurocompile.ir.fixed import ChipNeuron
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Neuron
+
+
+def check_decoder(graph: Graph) -> None:
+    """Refuse to count the spikes of a readout.
+
+    Raises:
+        BadInput: If the decoder reads the rate of a layer that never spikes.
+    """
+    if graph.settings.decoder.kind != "rate":
+        return
+    for name in graph.outputs():
+        node = graph.nodes[name]
+        silent = (isinstance(node, Neuron) and not node.spiking) or (
+            isinstance(node, ChipNeuron) and node.readout
+        )
+        if silent:
+            with naming_layer(name, node):
+                raise BadInput(
+                    "it is a readout, which gives a potential and never spikes, but the decoder "
+                    "'rate' counts spikes. Save the network with Settings(decoder=...) of "
+                    "Decoder('last'), Decoder('max') or Decoder('mean'), or end it in neurons that "
+                    "spike."
+                )
