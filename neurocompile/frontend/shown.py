@@ -39,17 +39,18 @@ def of_example(given: Settings, example: tuple[int, ...], axis: int) -> Settings
     Args:
         given: What its user gave.
         example: Its shape, with time.
-        axis: Which axis is time: 0 or -1.
+        axis: Which axis is time: 0, 1 or -1.
     """
-    steps, form = example[axis], "(T, N, ...)" if axis == 0 else "(N, ..., T)"
+    steps = example[axis]
+    form = {0: "(T, N, ...)", 1: "(N, T, ...)", -1: "(N, ..., T)"}[axis]
     if steps == 1:
         return given
     given = given.given(steps=steps)
     if given.steps == steps:
         return given
     words = (
-        f"a sample takes {given.steps} steps, as the settings say; the example {example} is read as "
-        f"{form} and has {steps}."
+        f"a sample takes {given.steps} steps, as the settings say; the example {example} is read "
+        f"as {form} and has {steps}."
     )
     return replace(given, assumed=(*given.assumed, Assumption(f"{OVERRIDDEN}steps", words)))
 

@@ -40,12 +40,14 @@ class Calling:
         potential: Whether it never resets, so that its potential, the last of the states, is
             what goes on.
         over_time: Whether it takes all steps in one call.
+        batch_first: Whether time is then the second axis, (N, T, ...), and not the first.
     """
 
     states: int = 0
     own_spikes: bool = False
     potential: bool = False
     over_time: bool = False
+    batch_first: bool = False
 
 
 @singledispatch
@@ -72,6 +74,12 @@ def takes_all_steps(module: nn.Module) -> bool:
     """Whether a layer takes all steps in one call."""
     calling = calling_of(module)
     return expansion_of(module) == "over time" or (calling is not None and calling.over_time)
+
+
+def takes_batch_first(module: nn.Module) -> bool:
+    """Whether a layer takes all steps in one call, (N, T, ...)."""
+    calling = calling_of(module)
+    return calling is not None and calling.over_time and calling.batch_first
 
 
 @dataclass(frozen=True, eq=False)

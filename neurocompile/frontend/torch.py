@@ -16,7 +16,7 @@ import torch
 from norse import torch as norse
 from torch import Tensor, fx, nn
 
-from neurocompile.errors import BadInput, Unsupported, a_or_an
+from neurocompile.errors import BadInput, NeurocompileError, Unsupported, a_or_an
 from neurocompile.frontend.given import module_of
 from neurocompile.frontend.interpret import Interpreter
 from neurocompile.frontend.lines import line_text
@@ -31,9 +31,9 @@ from neurocompile.frontend.record import ends_here
 from neurocompile.frontend.recorder import Once, Steps, as_held, record_of, undisturbed
 from neurocompile.frontend.recurrence import Traced, one_of
 from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
-from neurocompile.frontend.shown import as_given, one_step, shown
+from neurocompile.frontend.shown import as_given, of_example, one_step, shown
 from neurocompile.frontend.site import plain_name
-from neurocompile.frontend.stateful import calling_of, takes_all_steps
+from neurocompile.frontend.stateful import calling_of, takes_all_steps, takes_batch_first
 from neurocompile.frontend.tracer import Tracer
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.pools import MaxPool, check_choice, check_input
@@ -138,7 +138,12 @@ def _graph_of(
         loop = _loop(module, example_input)
         if loop is not None:
             return _of_loop(loop, module, example_input, given, max_pool)
-        return _with_settings(_trace(module, example_input, 3, given.dt, max_pool), given)
+        try:
+            traced = _trace(module, example_input, 3, given.dt, max_pool)
+        except Unsupported:
+            _check_longer(module, example_input)
+            raise
+        return _with_settings(traced, given)
 
 
 def _check_fed_back(module: nn.Module) -> None:
@@ -174,6 +179,33 @@ def _loop(module: nn.Module, example: Tensor) -> tuple[Loop, nn.Module] | None:
     return Unrolled(record, root, tracer, example).read(), root
 
 
+def _check_longer(module: nn.Module, example: Tensor) -> None:
+    """Refuse an example of one step, where a forward loops over an axis that is longer.
+
+    Raises:
+        BadInput: Naming the axis.
+    """
+    for axis, length in enumerate(example.shape):
+        if length != 1:
+            continue
+        try:
+            longer = _loop(module, example.repeat_interleave(3, axis))
+        except NeurocompileError:
+            continue  # of this longer example nothing was asked
+        if longer is not None and longer[0].axis == axis:
+            place = ("first", "second", "third")[axis] if axis < 3 else f"{axis + 1}th"
+            form = "(T, N, ...)" if axis == 0 else "(N, T, ...)"
+            shape = tuple(example.shape)
+            swap = ""
+            if axis == 0 and shape[1] > 1:
+                swap = " Where the batch comes first, give example.transpose(0, 1)."
+            raise BadInput(
+                f"the {place} axis of the example {shape} is read as time and has 1 step: give "
+                f"{form} with T > 1. The forward of {type(module).__name__} loops over this axis."
+                f"{swap}"
+            ) from None
+
+
 def _over_time(
     module: nn.Module, example: Tensor, settings: Settings, max_pool: MaxPool | None
 ) -> Graph:
@@ -203,13 +235,16 @@ def _over_time(
     (last,) = graph.outputs()
     spiking = getattr(graph.nodes[last], "spiking", False)
     decoder, said = reading.decoder(len(example), spiking)
-    if len(example) == 1 < example.shape[1]:
+    axis = 1 if any(map(takes_batch_first, module.modules())) else 0
+    if axis == 0 and len(example) == 1 < example.shape[1]:
         said = (*said, one_step(tuple(example.shape)))
     if still is not None:
         return as_given(graph, shown(len(example), Encoder("current"), decoder, said))
-    # Where all steps are returned, the length of the example says nothing.
-    steps = None if decoder == Decoder() else len(example)
-    return as_given(graph, shown(steps, Encoder(), decoder, said))
+    if decoder != Decoder():  # the forward itself reads as many steps as the example has
+        return as_given(graph, shown(len(example), Encoder(), decoder, said))
+    own = of_example(graph.settings, tuple(example.shape), axis)
+    graph = replace(graph, settings=own)
+    return as_given(graph, shown(None, Encoder(), decoder, said))
 
 
 def _check_axes(example: Tensor, leads: int) -> None:

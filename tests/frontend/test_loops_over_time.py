@@ -248,3 +248,46 @@ def test_an_encoder_that_the_forward_shows_is_said_and_one_of_the_settings_is_no
 def test_a_long_loop_is_read_in_seconds():
     graph = trace(Net(lambda m, x: torch.stack(rounds(m, x))), torch.zeros(300, 1, 6))
     assert graph.settings.steps == 300
+
+
+class OverFirst(nn.Module):
+    """Loops over the first axis of its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(4, 3), norse.LIFBoxCell()
+
+    def forward(self, x):
+        state, out = None, []
+        for step in range(x.shape[0]):
+            z, state = self.lif(self.fc(x[step]), state)
+            out.append(z)
+        return torch.stack(out)
+
+
+class OverSecond(OverFirst):
+    """Loops over the second axis of its input."""
+
+    def forward(self, x):
+        return super().forward(x.transpose(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("made", "shape", "words", "cure"),
+    [
+        (
+            OverFirst,
+            (1, 1, 4),
+            "first axis .* and has 1 step: give (T, N, ...) with T > 1",
+            (7, 1, 4),
+        ),
+        (OverFirst, (1, 7, 4), "batch comes first, give example.transpose(0, 1).", (7, 1, 4)),
+        (OverSecond, (2, 1, 4), "second axis .* has 1 step: give (N, T, ...) with", (2, 7, 4)),
+    ],
+)
+def test_a_loop_over_an_axis_of_one_step_asks_for_a_longer_example(made, shape, words, cure):
+    with pytest.raises(BadInput) as refused:
+        trace(made(), torch.zeros(shape))
+    for part in words.split(" .* "):
+        assert part in str(refused.value)
+    assert trace(made(), torch.zeros(cure)).settings.steps == 7

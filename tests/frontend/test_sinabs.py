@@ -202,3 +202,9 @@ def test_a_neuron_whose_threshold_adapts_is_refused_by_name():
     model = nn.Sequential(nn.Linear(4, 4), sl.ALIF(tau_mem=5.0, tau_adapt=5.0))
     with pytest.raises(Unsupported, match=r"layer '1' is a ALIF, which is not supported"):
         trace(model, torch.zeros(1, 4))
+
+
+def test_time_is_the_second_axis_of_an_example_whose_layers_take_all_steps():
+    model = nn.Sequential(nn.Linear(4, 3), sl.IAF(spike_fn=SingleSpike))
+    own = trace(model, torch.zeros(1, 9, 4)).settings
+    assert (own.steps, [a.key for a in own.assumed]) == (9, ["dt"])

@@ -17,6 +17,7 @@ from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
 from neurocompile.ir.nodes import Linear
+from neurocompile.ir.settings import Settings
 
 
 def drawn(*shape, rate=0.5, steps=30):
@@ -311,3 +312,18 @@ def test_an_example_with_the_batch_first_where_time_is_first_is_said():
 def test_an_example_without_time_is_told_that_time_comes_first():
     with pytest.raises(BadInput, match="is expected: time comes first, then the batch, also for"):
         trace(flat("m"), torch.zeros(1, 64))
+
+
+def test_the_steps_of_the_example_are_those_of_a_sample_and_others_in_the_settings_are_said():
+    model = nn.Sequential(nn.Linear(4, 3), neuron.IFNode(step_mode="m")).eval()
+    own = trace(model, torch.zeros(8, 1, 4)).settings
+    assert (own.steps, own.assumes("steps")) == (8, False)
+    assert trace(model, torch.zeros(8, 1, 4), Settings(steps=8)).settings.assumed == own.assumed
+    given = trace(model, torch.zeros(1, 8, 4).transpose(0, 1), Settings(steps=5)).settings
+    assert given.steps == 5
+    assert [a.line() for a in given.assumed if a.is_note] == [
+        "note: a sample takes 5 steps, as the settings say; the example (8, 1, 4) is read as "
+        "(T, N, ...) and has 8."
+    ]
+    one = trace(model, torch.zeros(1, 1, 4)).settings  # shows the order of the axes, no length
+    assert (one.steps, one.assumes("steps")) == (100, True)

@@ -48,7 +48,7 @@ WITHOUT_LEAK = (sl.IAF, sl.IAFRecurrent)
 
 
 def _calling(module: nn.Module) -> Calling:
-    return Calling(over_time=not isinstance(module, SQUEEZED))
+    return Calling(over_time=not isinstance(module, SQUEEZED), batch_first=True)
 
 
 for stateful in (*SPIKING, sl.ExpLeak, sl.ExpLeakSqueeze):
