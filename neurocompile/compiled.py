@@ -189,7 +189,8 @@ class Compiled:
         if self.float_graph is not None:
             files["float.onnx"] = to_bytes(self.float_graph)
         write_artifact(out, files, {
-            "target": self.target.name, "data": vars(self._declared), "bits": self._bits(),
+            "target": self.target.name, "target_digest": self.target.digest,
+            "data": vars(self._declared), "bits": self._bits(),
             "placement": remembered(self.target.fewest_of, self.placed.chip),
             "provenance": report["provenance"],
         }, force=force)  # fmt: skip

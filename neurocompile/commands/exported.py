@@ -6,11 +6,13 @@ Out: what it declares to have run; its integers, and the chip that they are for.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from neurocompile.chip.record import Chip
 from neurocompile.data.sampling import Declared
+from neurocompile.errors import Doubtful
 from neurocompile.formats.artifact import Artifact, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
@@ -39,12 +41,22 @@ class Exported:
 def read_exported(directory: Path) -> Exported:
     """Read an exported directory whose files are unchanged.
 
+    Warns:
+        Doubtful: If the target's numbers are not those of the export.
+
     Raises:
         BadInput: If it is not an export, was changed, or its target is missing.
     """
     artifact = read_artifact(directory)
     target = exported_target(artifact.manifest)
     chip = target.load()
+    if artifact.manifest.get("target_digest", target.digest) != target.digest:
+        warnings.warn(
+            f"the target {target.name} differs from the one that {directory} was exported for: its "
+            "numbers were changed since. What follows is by its present numbers.",
+            Doubtful,
+            stacklevel=2,
+        )
     graph = load_onnx(artifact.file("fixed.onnx"))
     return Exported(artifact, graph, target, chip, declared(artifact))
 

@@ -2,8 +2,9 @@
 
 In:  files as bytes, by name.
 Out: a directory with them and manifest.json; or, when it is read, the content of the manifest.
-A directory is built as a sibling of its final path and then renamed. No dates or paths go into
-it: the same inputs, versions and machine give the same bytes.
+A directory is built as a sibling of its final path and then renamed. No dates go into
+it, and no path but that of a target of the user's own: the same inputs, versions and machine give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from neurocompile.formats.json_files import fault_in, json_bytes, read_json, sch
 from neurocompile.formats.whole import beside, cannot_write, followed, write_file
 
 FORMAT = "neurocompile-artifact"
-VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
 MANIFEST = "manifest.json"
 LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20

@@ -7,6 +7,8 @@ An exported network is always placed as the export placed it: its counts belong 
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -14,10 +16,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from neurocompile.chip.change import with_chips
+from neurocompile.chip.digest import chip_digest
 from neurocompile.chip.mesh import chips_allowed
-from neurocompile.chip.read import load_chip
+from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.chip.record import Chip
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, Doubtful
 from neurocompile.formats.netx.layer import for_netx
 from neurocompile.place.objective import Objective
 
@@ -77,8 +80,20 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What an export stores to find the chip again: a name, or the path of a folder."""
-        return self.chip.name if isinstance(self.chip, Chip) else str(self.chip)
+        """What an export stores to find the chip again: a name, or an absolute path."""
+        if isinstance(self.chip, Chip):
+            return self.chip.name
+        given = str(self.chip)
+        return given if given in chip_names() else os.path.abspath(given)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the numbers of the target itself, without the options of this class."""
+        if isinstance(self.chip, Chip):
+            return chip_digest(self.chip)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Doubtful)  # `load` has said so, or will
+            return chip_digest(load_chip(self.chip))
 
     def load(self) -> Chip:
         """The chip, with the allowed number of chips and the wanted number formats.

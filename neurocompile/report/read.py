@@ -75,6 +75,8 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
     charged = [row["steps_charged"] for row in modes if row["mode"] == "pipelined"]
     if charged != [samples * steps]:
         raise BadInput(f"report.json charges {charged} steps, but {samples} samples of {steps} ran")
+    on_cores = _core_events(report["core_events"], len(placed.cores))
+    _check_sums(report["core_events"], layers, synapses)
     return Counts(
         samples,
         steps,
@@ -82,7 +84,7 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
         {row.name: row for row in layers},
         {row.name: row for row in synapses},
         _row(HostCounts, report["host"]),
-        _core_events(report["core_events"], len(placed.cores)),
+        on_cores,
         _slowest(report.get("slowest_cores", []), len(placed.cores)),
     )
 
@@ -129,6 +131,31 @@ def _core_events(events: Mapping[str, list[int]], cores: int) -> dict[str, Array
                 f"of {cores} cores"
             )
     return {event: np.array(row, np.int64) for event, row in events.items()}
+
+
+def _check_sums(
+    events: Mapping[str, list[int]], layers: list[LayerCounts], synapses: list[SynapseCounts]
+) -> None:
+    """Refuse events by core that do not add up to those of the layers and synapses.
+
+    Raises:
+        BadInput: If an event has another sum; names both.
+    """
+    whole = {
+        "spike_out": sum(layer.spikes for layer in layers if layer.on_chip),
+        "message_in": sum(synapse.messages for synapse in synapses),
+        "message_out": sum(synapse.messages for synapse in synapses if not synapse.host),
+    }
+    for synapse in synapses:
+        event = f"synaptic_operation_{synapse.format}"
+        whole[event] = whole.get(event, 0) + synapse.synops
+    for event in {**whole, **events} if events else ():
+        found, expected = sum(events.get(event, ())), whole.get(event, 0)
+        if found != expected:
+            raise BadInput(
+                f"report.json is damaged: 'core_events.{event}' adds up to {found:,}, but the "
+                f"layers and synapses to {expected:,}"
+            )
 
 
 def _slowest(entries: list[Mapping[str, Any]], cores: int) -> dict[tuple[Mode, str], Slowest]:

@@ -21,6 +21,8 @@ MADE = {  # parts of names that no user wrote
     ".gain": "a.gain: the factor that layer a puts on its input",
     ".sum": "a.sum: the sum over the windows of a maximum pool a",
     ".recurrent_": "a.recurrent_weights, a.recurrent_gain: from the spikes of layer a back to it",
+    "_bias": "a_bias: the bias of layer a, as the weights of an axon that spikes in every step; "
+    "a_bias_axon: that axon",
     ".drop_": "a.drop_1, a.drop_2: what a spike of layer a takes off beside its threshold, as a "
     "synapse back to it, 1 or 2 steps later",
 }

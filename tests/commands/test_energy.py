@@ -252,6 +252,21 @@ def test_a_report_that_was_changed_is_refused(exported, tmp_path, call):
     assert "changed since it was exported" in stderr
 
 
+def test_a_target_that_was_edited_after_the_export_is_said(exported, tmp_path, call):
+    folder, copy = tmp_path / "own", tmp_path / "copy"
+    folder.mkdir()
+    shutil.copytree(exported[0], copy)
+    text = (ROOT / "targets/loihi-sim/target.toml").read_text()
+    (folder / "target.toml").write_text(text)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "target": str(folder)}))
+    assert "differs" not in call("energy", copy)[2]
+    (folder / "target.toml").write_text(text.replace("value = 69.3", "value = 6.93"))
+    code, _, stderr = call("energy", copy)
+    assert code == 0
+    assert f"the target {folder} differs from the one" in " ".join(stderr.split())
+
+
 def test_an_export_without_data_says_what_to_run(model, tmp_path, call):
     from dataclasses import replace
 

@@ -49,3 +49,23 @@ def test_an_export_from_before_placements_were_remembered_has_the_usual_one_on_o
 def test_a_manifest_with_another_placement_is_broken(placement):
     with pytest.raises(BadInput, match="Export the model again"):
         exported_target({"target": "ideal", "placement": placement})
+
+
+def test_a_folder_is_remembered_so_that_it_is_found_from_another_one(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "target.toml").write_text((FOLDER / "target.toml").read_text())
+    monkeypatch.chdir(tmp_path)
+    name = Target("own").name
+    monkeypatch.chdir("/")
+    assert name == str(tmp_path / "own")
+    assert exported_target({"target": name}).load() == LOIHI
+    assert Target("loihi-sim").name == "loihi-sim"
+
+
+def test_the_digest_of_a_target_is_of_its_numbers_and_of_no_comment(tmp_path):
+    text = (FOLDER / "target.toml").read_text()
+    file = tmp_path / "target.toml"
+    file.write_text(text + "# a comment\n")
+    assert Target(file).digest == Target("loihi-sim").digest == Target(LOIHI, netx=True).digest
+    file.write_text(text.replace("value = 69.3", "value = 69.4"))
+    assert Target(file).digest != Target("loihi-sim").digest

@@ -134,6 +134,9 @@ def test_a_file_that_is_no_report_is_refused_by_name(text, words, tmp_path):
         (lambda r: put(r, "other", "layers", 0, "name"), "of another network"),
         (lambda r: r["synapses"].reverse(), "of another network"),
         (lambda r: r["fit"]["cores"].pop(), "of another placement"),
+        (lambda r: put(r, r["core_events"]["spike_out"][0] + 1000, "core_events", "spike_out", 0),
+         "is damaged: 'core_events.spike_out' adds up to"),
+        (lambda r: lose(r, "core_events", "message_in"), "'core_events.message_in' adds up to 0"),
     ],
 )  # fmt: skip
 def test_a_report_that_lacks_a_count_or_is_of_another_network_is_refused(spoil, words):
