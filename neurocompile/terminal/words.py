@@ -19,7 +19,8 @@ MADE = {  # parts of names that no user wrote
     "+": "a+b: the layers a and b, which became one synapse",
     ".input_weights": "a.input_weights: the weights that layer a has of its own",
     ".gain": "a.gain: the factor that layer a puts on its input",
-    ".sum": "a.sum: the sum over the windows of a maximum pool a",
+    ".sum": "a.sum: what the neurons of a are given: the sum over the windows of a maximum pool, "
+    "or of the input and the spikes that come back to a recurrent layer",
     ".recurrent_": "a.recurrent_weights, a.recurrent_gain: from the spikes of layer a back to it",
     "_bias": "a_bias: the bias of layer a, as the weights of an axon that spikes in every step; "
     "a_bias_axon: that axon",

@@ -7,7 +7,11 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import torch
+from norse import torch as norse
+from torch import nn
 
+import neurocompile as nc
 from neurocompile import installed
 from neurocompile.commands import doctor
 from neurocompile.errors import BadInput, NotInstalled
@@ -138,6 +142,16 @@ def test_inspect_shows_both_stages(model, exported, call):
     assert code == 0
     assert "ConvTranspose synapse" in text
     assert "fixed" in text
+
+
+def test_inspect_explains_the_names_that_the_reader_made(tmp_path, call):
+    path, image = tmp_path / "pooled.pt", torch.zeros(1, 1, 4, 4)
+    nc.save(
+        norse.SequentialState(nn.MaxPool2d(2), norse.LIFCell()), path, image, max_pool="neurons"
+    )
+    _, text, _ = call("inspect", path)
+    assert "the sum over the windows of a maximum pool" in " ".join(text.split())
+    assert "a.gain" not in text
 
 
 @pytest.mark.parametrize("option", [("--dt", 1e-3), ("--reset", "zero"), ("--encoder", "current")])

@@ -134,6 +134,10 @@ def test_without_data_nothing_is_invented(model, tmp_path, call):
     assert report["reconstruction"] is None
     assert report["provenance"]["calibration"].startswith("uncalibrated")
     assert report["fit"]["fits"]
+    text = call("export", bare, *arguments[:4], "--out", tmp_path / "again")[1]
+    last = " ".join(text.splitlines()[-3:])
+    assert "nothing was run, for there are no data" in last
+    assert "--data SOURCE" in last
 
 
 @pytest.mark.parametrize(

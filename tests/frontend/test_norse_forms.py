@@ -179,5 +179,6 @@ def test_a_softmax_that_is_left_out_is_said_and_makes_it_a_classification():
     settings = trace(built(form), torch.zeros(form.shape)).settings
     assert settings.decoder.task == "classification"
     assert [each.sentence for each in settings.assumed] == [
-        "the log_softmax at the end is left out: the largest value is the same without it."
+        "the log_softmax at the end is left out: the largest value is the same without it.",
+        "the result is read as the forward does: the decoder is 'last', gain 1.",
     ]

@@ -200,7 +200,7 @@ def test_what_no_neuron_here_does_is_refused_with_a_cure_that_reads(made, words,
 
 def test_a_neuron_whose_threshold_adapts_is_refused_by_name():
     model = nn.Sequential(nn.Linear(4, 4), sl.ALIF(tau_mem=5.0, tau_adapt=5.0))
-    with pytest.raises(Unsupported, match=r"layer '1' is a ALIF, which is not supported"):
+    with pytest.raises(Unsupported, match=r"layer '1' is an ALIF, which is not supported"):
         trace(model, torch.zeros(1, 4))
 
 

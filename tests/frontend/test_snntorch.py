@@ -439,7 +439,7 @@ def test_what_no_neuron_here_does_is_refused_with_a_cure_that_reads(layer, words
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (lambda: neuron(snn.Alpha, 0.8, alpha=0.9), r"is a Alpha,.*Use snntorch.Synaptic, and"),
+        (lambda: neuron(snn.Alpha, 0.8, alpha=0.9), r"is an Alpha,.*Use snntorch.Synaptic, and"),
         (lambda: snn.SLSTM(3, 3), r"is a SLSTM,.*Use snntorch.Leaky, Lapicque"),
     ],
 )

@@ -324,7 +324,7 @@ NODE = ("graph", "nodes")
         ((*NODE, 1, "extra"), 1, "node '0' (Conv) has the unknown field 'extra'"),
         ((*NODE, 1, "name"), "a/b", "a layer is called 'a/b', allowed are 1 to 1000 printable"),
         ((*NODE, 1, "stride"), [0, 0], "layer '0' (Conv): its stride is (0, 0), allowed are 2"),
-        ((*NODE, 1, "groups"), True, "groups of node '0' is a bool, but a int is expected"),
+        ((*NODE, 1, "groups"), True, "groups of node '0' is a bool, but an int is expected"),
         ((*NODE, 1, "weight"), torch.ones(2, 1, 3, 3).half(), "float32, float64 or int64 is expec"),
         ((*NODE, 1, "weight"), torch.full((2, 1, 3, 3), torch.nan), "its weight holds NaN, infin"),
         ((*NODE, 0, "shape"), [1 << 30], "its shape is (1073741824,), allowed are 1 to 6 axes"),
