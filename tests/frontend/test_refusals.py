@@ -118,7 +118,7 @@ class Step(nn.Module):
         (lambda m, x, s: m.fc(x[:, :3]), "Signals cannot be indexed or transposed"),
         (lambda m, x, s: F.dropout(m.fc(x)), "operation 'dropout' in the forward of Step is not"),
         (lambda m, x, s: m.lif(m.fc(x))[1].v, "reads the state of layer 'lif' ('getattr')"),
-        (lambda m, x, s: [m.fc(x)], "the network returns a immutable_list as its output"),
+        (lambda m, x, s: [m.fc(x)], "the network returns an immutable_list as its output"),
         (lambda m, x, s: m.fc(x) if x.sum() > 0 else x, "must not branch or loop on values of its"),
         (lambda m, x, s: m.fc(x, x), "layer 'fc' (Linear) is called with more than its input"),
         (lambda m, x, s: m.fc(torch.zeros(1, 3)), "layer 'fc' (Linear) is not given the signal"),

@@ -340,7 +340,7 @@ NODE = ("graph", "nodes")
         (("settings", "dt"), -1.0, "dt = -1.0 s. A step must be longer than 0 s"),
         (("settings", "dt"), 10**400, "int too large to convert to float"),
         (("settings", "data"), 5, "'data' in its settings is not a str"),
-        (("settings", "training"), {"a": OrderedDict()}, "it holds a OrderedDict, which is not"),
+        (("settings", "training"), {"a": OrderedDict()}, "it holds an OrderedDict, which is not"),
         (("settings", "training"), {"a": bomb()}, "lists more than 32 deep"),
         (("settings", "training"), {"a": bomb(25)}, "it holds more than 1000000 values"),
         (("state_dict",), {"w": 1}, "its state dict holds other values than tensors"),
