@@ -43,7 +43,7 @@ def save(
 
     Returns:
         The graph that was written: FLOAT, or FIXED where the model is a `GridNetwork` or made of
-        the blocks of lava-dl's slayer.
+        the blocks of lava-dl's slayer. Print it to see its layers and what was assumed.
 
     Raises:
         Unsupported: If the network holds what no rule covers.

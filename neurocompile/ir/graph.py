@@ -22,6 +22,7 @@ from neurocompile.ir.settings import Settings
 
 FIXED_NODES = (SpikeInput, AlwaysOn, BiasInput, *CHIP_NEURONS, Synapse)
 Edge = tuple[str, str]
+MOST_SHOWN, LAST_SHOWN = 14, 4  # lines on layers of a graph that is printed, and of its last ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,25 @@ class Graph:
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", MappingProxyType(dict(self.nodes)))
         object.__setattr__(self, "edges", tuple(self.edges))
+
+    def __repr__(self) -> str:
+        own, stage = self.settings, "integers" if self.fixed else "floats"
+        width = min(40, max(map(len, self.nodes), default=0))
+        layers = [f"  {name:{width}}  {_words(node)}" for name, node in self.nodes.items()]
+        if len(layers) > MOST_SHOWN:
+            left = len(layers) - MOST_SHOWN + 1
+            layers[MOST_SHOWN - LAST_SHOWN - 1 : -LAST_SHOWN] = [f"  ... {left} more ..."]
+        return (
+            "\n".join(
+                (
+                    f"<Graph of {stage}: {own.steps} steps of {own.dt:g} s, encoder "
+                    f"'{own.encoder.kind}', decoder '{own.decoder.kind}'",
+                    *layers,
+                    *(f"  {each.line()}" for each in own.assumed),
+                )
+            )
+            + ">"
+        )
 
     @property
     def fixed(self) -> bool:
@@ -113,6 +133,17 @@ class Graph:
             else:
                 edges.append(edge)
         return Graph(nodes, tuple(edges), self.settings)
+
+
+def _words(node: Any) -> str:
+    """A node's kind and shape, or the shape of its weights; neurons take that of their input."""
+    op = getattr(node, "op", node)
+    kind = type(node).__name__ if op is node else f"{type(op).__name__} synapse"
+    weight = getattr(op, "weight", None)
+    if weight is not None:
+        return f"{kind}, weight {tuple(weight.shape)}"
+    shape = getattr(op, "out_shape", getattr(op, "shape", None))
+    return kind if shape is None else f"{kind} {tuple(shape)}"
 
 
 def _reached(name: str, step: Callable[[str], tuple[str, ...]]) -> set[str]:
