@@ -122,7 +122,7 @@ class ByStep:
         """Add a batch.
 
         Args:
-            spikes: By SpikeInput and ChipNeuron, (n, steps, *shape) of 0 and 1.
+            spikes: By SpikeInput and ChipNeuron, (n, steps, *shape) bits or payloads.
             updates: By ChipNeuron, (n, steps) number of its neurons updated.
         """
         samples = len(next(iter(spikes.values())))

@@ -1,6 +1,6 @@
 """Turn spikes into events of cores: every spike adds its row of a table.
 
-In:  spikes 0 and 1 by sample, step and neuron; for each neuron, which counters its spike adds to.
+In:  spikes by sample, step and neuron; for each neuron, which counters its spike adds to.
 Out: the counters, by sample, step and counter.
 Spikes are few, so walking over them costs less than a product with every neuron. With numba a
 compiled loop does it; without numba, numpy does, with the same counts.
@@ -23,7 +23,7 @@ def add_events(
     """Add the events of all spikes.
 
     Args:
-        fired: (samples, steps, neurons) uint8 of 0 and 1.
+        fired: (samples, steps, neurons) uint8 bits or int32 payloads; one that is not 0 is a spike.
         begin: Step of the counters that is the first of the spikes.
         first: (neurons + 1,) int64; entries first[i] to first[i + 1] are those of neuron i.
         counter: (entries,) int32, the counter that an entry adds to.

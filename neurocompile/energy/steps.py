@@ -203,7 +203,7 @@ class StepWork:
                 fired = np.ones((count, self.steps, size(node.shape)), np.uint8)
             else:
                 rows = np.asarray(spikes[name])[part].reshape(count, self.steps, -1)
-                fired = np.ascontiguousarray(rows, np.uint8)
+                fired = np.ascontiguousarray(rows)
             add_events(fired, self.start[name], *self.tables[name], spiking)
         each = dict(zip(self.events, np.split(spiking, len(self.events), axis=2), strict=True))
         events = {"spike_out": each.pop("spike_out"), "neuron_update": updates, **each}

@@ -22,6 +22,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, S
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.ops import NumpyOps, shift
+from neurocompile.ir.payloads import messages
 
 OPERATIONS_AT_ONCE = 1 << 22  # synaptic operations expanded at a time: about 100 MB
 
@@ -30,7 +31,7 @@ def activity_of(graph: Graph, encoded: Encoded, recording: Recording) -> dict[st
     """Activity of every SpikeInput and ChipNeuron; all layers must have been recorded."""
     activity = {}
     for name, node in graph.of(SpikeInput, ChipNeuron):
-        spikes = np.asarray(recording.spikes[name]).sum(axis=(0, 1), dtype=np.int64)
+        spikes = messages(np.asarray(recording.spikes[name]), axis=(0, 1))
         updated = None
         if isinstance(node, ChipNeuron):
             updated = int(_updated(graph, name, encoded, recording).sum())
@@ -121,7 +122,7 @@ def _arrivals(synapse: Synapse, spikes: Array) -> tuple[Array, Array]:
     fan_out = np.diff(by_source.indptr)
     sums = np.zeros((len(spikes), targets), np.int64)
     reached = np.zeros((len(spikes), targets), bool)
-    operations = np.cumsum(spikes @ fan_out)
+    operations = np.cumsum((spikes != 0) @ fan_out)
     first = 0
     while first < len(spikes):
         done = operations[first - 1] if first else 0
@@ -141,6 +142,8 @@ def _expand(by_source: Columns, spikes: Array, targets: int) -> tuple[Array, Arr
     at = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     place = np.repeat(row * targets, lengths) + by_source.indices[at]
     box = (len(spikes), targets)
-    # Weights are below 2^9 and operations below 2^40: float64 is exact.
-    sums = np.bincount(place, by_source.data[at], len(spikes) * targets).astype(np.int64)
+    # Weights are below 2^9, payloads below 2^24, operations at once below 2^24 or of one row:
+    # the sums onto a neuron are below 2^53, and float64 is exact.
+    sent = by_source.data[at] * np.repeat(spikes[row, source].astype(np.int64), lengths)
+    sums = np.bincount(place, sent, len(spikes) * targets).astype(np.int64)
     return sums.reshape(box), (np.bincount(place, minlength=sums.size) > 0).reshape(box)

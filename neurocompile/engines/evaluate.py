@@ -25,6 +25,7 @@ from neurocompile.engines.score import Score, require_labels, wanted
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import messages
 
 BatchWatch = Callable[[Mapping[str, Array], Mapping[str, Any]], None]  # spikes, updated neurons
 
@@ -132,4 +133,4 @@ def _add_agreement(
         row.compared += spikes.size
         row.equal += int((spikes == ours.spikes[name]).sum())
         row.float_spikes += int(spikes.sum())
-        row.fixed_spikes += int(ours.spikes[name].sum())
+        row.fixed_spikes += int(messages(ours.spikes[name]))

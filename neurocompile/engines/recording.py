@@ -17,7 +17,8 @@ class Activity:
     """What one population did, summed over samples and over the steps of the network's time.
 
     Attributes:
-        spikes: (shape of the population,) int64, number of spikes of each neuron.
+        spikes: (shape of the population,) int64, number of spikes of each neuron, each
+            one whatever its payload.
         updated: Number of neuron steps in which input arrived, or u, v or the bias was nonzero at
             the start; None if the engine did not count them. Unused for a SpikeInput.
         saturations: Number of times that v was clipped to its range.
@@ -51,7 +52,8 @@ class Recording:
     """What every population did, step by step.
 
     Attributes:
-        spikes: By population (SpikeInput and ChipNeuron), (n, steps, *shape) uint8.
+        spikes: By population (SpikeInput and ChipNeuron), (n, steps, *shape), uint8 bits
+            or int32 payloads.
         membrane: By ChipNeuron, (n, steps, *shape) int32 potentials after the reset.
         activity: Activity by population, which only the fixed engine counts; None from the others.
     """

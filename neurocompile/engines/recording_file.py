@@ -1,9 +1,10 @@
 """Write what every layer did to an HDF5 file, batch by batch.
 
 In:  recordings of consecutive samples.
-Out: one group per layer with `spikes` (n, steps, ...) uint8 and `membrane` (n, steps, ...) int32
-     after the reset, and the attributes scale and offset: float value = integer * scale + offset;
-     from the fixed engine also how often potentials saturated and currents wrapped.
+Out: one group per layer with `spikes` (n, steps, ...), uint8 bits or int32 payloads, and
+     `membrane` (n, steps, ...) int32 after the reset, and the attributes scale and offset:
+     float value = integer * scale + offset; from the fixed engine also how often potentials
+     saturated and currents wrapped.
 The file appears under its name only when it is complete.
 """
 
@@ -14,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurocompile.engines.recording import Recording
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import payload_type
 
 RECORDED = ("spikes", "membrane")
 KeepBatch = Callable[[int, Recording], None]
@@ -47,9 +51,9 @@ def recording_file(
             group = file.create_group(name)
             shape = (samples, steps, *node.shape)
             if "spikes" in what:
-                _dataset(group, "spikes", shape, "uint8")
+                _dataset(group, "spikes", shape, payload_type(node))
             if "membrane" in what and isinstance(node, ChipNeuron):
-                _dataset(group, "membrane", shape, "int32")
+                _dataset(group, "membrane", shape, np.int32)
                 group.attrs["scale"] = node.scale
                 group.attrs["offset"] = node.offset
 
@@ -66,7 +70,7 @@ def recording_file(
         yield keep
 
 
-def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: str) -> None:
+def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: Any) -> None:
     """A data set with one chunk per sample: written once, read sample by sample."""
     chunks = (1, *shape[1:])
     group.create_dataset(name, shape, kind, chunks=chunks, compression="gzip", compression_opts=1)

@@ -13,9 +13,22 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ChipNeuron, CubaLIF, FixedStep, joined, undecay
+from neurocompile.ir.fixed import (
+    ChipNeuron,
+    CubaLIF,
+    FixedStep,
+    integrates_in_32_bits,
+    joined,
+    undecay,
+)
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
+from neurocompile.ir.registers import (
+    ALIGN_BITS,
+    LARGEST_THRESHOLD,
+    STATE_LIMIT,
+    UNITY,
+    Bounds,
+)
 
 
 class AdaptiveConstants(NamedTuple):
@@ -125,4 +138,104 @@ class ATRLIF(ChipNeuron):
         return undecay(v - self.bias, UNITY - self.dv)
 
 
-CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (CubaLIF, ATRLIF)
+class TernaryConstants(NamedTuple):
+    """Constants that a step of `TernaryLIF` reads, in the number type of one `ops`."""
+
+    keep_u: Any
+    keep_v: Any
+    bias: Any
+    high: Any
+    low: Any
+
+
+@dataclass(frozen=True, eq=False)
+class TernaryLIF(ChipNeuron):
+    """A population of LIF neurons whose spikes carry 1 or -1, in integers.
+
+    In a step, a is the sum of weights times payloads and / cuts the fraction off:
+    u <- u (4096 - (du + 1)) / 4096 + a 2^6, brought once by 2^24 into (-2^23, 2^23];
+    v <- v (4096 - dv) / 4096 + u + bias_mant 2^bias_exp, saturating at +-(2^23 - 1);
+    a spike of 1 where v > vth_hi 2^6, of -1 where v < vth_lo 2^6; then v <- 0.
+
+    Every array has the shape () for one value per population, or `shape` for one per neuron.
+
+    Source: lava-nc 0.10.0, lava/proc/lif/models.py (PyTernLifModelFixed).
+
+    Attributes:
+        shape: Shape of the population.
+        du: -1..4095; 4095 keeps no current, -1 keeps all of it.
+        dv: 0..4096; parts in 4096 of v that are lost per step.
+        vth_hi: Upper threshold, 17 bits.
+        vth_lo: Lower threshold, 17 bits, negative or 0.
+        bias_mant: Mantissa of the bias, 13 bits, signed.
+        bias_exp: Exponent of the bias, 0..7.
+        v_init: Value of v before the network's step 1.
+        readout: Whether this is a readout, in which a spike is an error.
+        scale, offset: float value of a potential = integer * scale + offset.
+    """
+
+    shape: Shape
+    du: Array
+    dv: Array
+    vth_hi: Array
+    vth_lo: Array
+    bias_mant: Array
+    bias_exp: Array
+    v_init: Array
+    readout: bool = False
+    scale: Array = field(default_factory=lambda: np.array(1.0))
+    offset: Array = field(default_factory=lambda: np.array(0.0))
+
+    registers: ClassVar[tuple[str, ...]] = (
+        *("du", "dv", "vth_hi", "vth_lo"),
+        *("bias_mant", "bias_exp", "v_init"),
+    )
+    state_names: ClassVar[tuple[str, ...]] = ("u", "v")
+    parts: ClassVar[tuple[str, ...]] = ("keep_u", "keep_v")
+    payload: ClassVar[Bounds] = (-1, 1)
+    Constants: ClassVar[type[Any]] = TernaryConstants
+
+    @property
+    def threshold(self) -> Array:
+        """Both threshold registers as one number."""
+        return np.asarray(self.vth_hi * (LARGEST_THRESHOLD + 1) - self.vth_lo)
+
+    @property
+    def decays(self) -> Array:
+        """Both decay registers as one number."""
+        return joined(self.du + 1, self.dv)
+
+    @classmethod
+    def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> TernaryConstants:
+        """The constants that a step reads."""
+        return TernaryConstants(
+            keep_u=UNITY - (registers["du"] + 1),
+            keep_v=UNITY - registers["dv"],
+            bias=bias,
+            high=registers["vth_hi"] * (1 << ALIGN_BITS),
+            low=registers["vth_lo"] * (1 << ALIGN_BITS),
+        )
+
+    def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: TernaryConstants) -> FixedStep:
+        """One step; a is the sum of weights times payloads that arrive."""
+        u, v = state
+        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
+        u = ops.wrap(current)
+        potential = ops.decay(v, p.keep_v) + u + p.bias
+        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        above, below = v > p.high, (p.low - v) > 0
+        out = ops.where(above, 1, ops.where(below, -1, v * 0))
+        after = ops.where(above, 0, ops.where(below, 0, v))
+        return FixedStep((u, after), out, current, potential)
+
+    def fits_32_bits(self) -> bool:
+        """Whether no number of a step leaves 32 bits if the current does not."""
+        p = self.constants()
+        return integrates_in_32_bits(self, p.high, p.low)
+
+    def step_back(self, v: Array) -> Array | None:
+        """The potential from which a step without input leads to v; None if nothing does."""
+        return undecay(v - self.bias, UNITY - self.dv)
+
+
+CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (CubaLIF, ATRLIF, TernaryLIF)

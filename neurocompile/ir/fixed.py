@@ -20,7 +20,14 @@ import numpy as np
 from neurocompile.ir.arrays import LATER, Array, freeze_fields
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Linear, Shape, Weighted
-from neurocompile.ir.registers import ALIGN_BITS, BIAS_EXPONENTS, STATE_LIMIT, UNITY
+from neurocompile.ir.registers import (
+    ALIGN_BITS,
+    BIAS_EXPONENTS,
+    BIT,
+    STATE_LIMIT,
+    UNITY,
+    Bounds,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +77,7 @@ class FixedStep(NamedTuple):
 
     Attributes:
         state: States after the step, in the order of `state_names`, after the reset.
-        out: Spikes of the step.
+        out: Spikes of the step: whether each neuron spikes, or its payload, 0 without a spike.
         current: Current before it wraps.
         potential: v before it saturates.
         unclipped: Further states that nothing clips or wraps; beyond 24 bits they are an error.
@@ -99,6 +106,7 @@ class ChipNeuron:
         rest: By state, the constant that it starts from and rests at; others rest at 0. A neuron
             is updated if a spike arrives, its bias is not 0 or a state is not at rest.
         parts: Names of the constants that are parts in 4096 of a state.
+        payload: Smallest and largest number that a spike carries; BIT where it is only a spike.
         Constants: NamedTuple of the numbers that a step reads; `bias` and `keep_u`, the part of the
             current that remains, are two of them.
     """
@@ -115,6 +123,7 @@ class ChipNeuron:
     state_names: ClassVar[tuple[str, ...]]
     rest: ClassVar[Mapping[str, str]] = {}
     parts: ClassVar[tuple[str, ...]]
+    payload: ClassVar[Bounds] = BIT
     Constants: ClassVar[type[Any]]
 
     def __post_init__(self) -> None:
@@ -165,7 +174,7 @@ class ChipNeuron:
         return tuple(v if name == "v" else fixed.get(name, zero) for name in cls.state_names)
 
     def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: Any) -> FixedStep:
-        """One step; a is the weighted sum of the spikes that arrive, p the constants."""
+        """One step; a is the sum of weights times payloads that arrive, p the constants."""
         raise NotImplementedError
 
     def fits_32_bits(self) -> bool:
@@ -269,15 +278,7 @@ class CubaLIF(ChipNeuron):
 
     def fits_32_bits(self) -> bool:
         """Whether no number of a step leaves 32 bits if the current does not."""
-        p, (lowest, highest) = self.constants(), BIAS_EXPONENTS
-        return bool(
-            np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
-            and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
-            and np.all(np.abs(p.bias) <= STATE_LIMIT)
-            and np.all((self.bias_exp >= lowest) & (self.bias_exp <= highest))
-            and np.all(np.abs(p.threshold) <= 2 * STATE_LIMIT)
-            and np.all(np.abs(self.v_init) <= STATE_LIMIT)
-        )
+        return integrates_in_32_bits(self, self.constants().threshold)
 
     def step_back(self, v: Array) -> Array | None:
         """The potential from which a step without input leads to v; None if nothing does."""
@@ -319,6 +320,19 @@ class Synapse:
     def longest_delay(self) -> int:
         """Steps until a spike has arrived at every target neuron."""
         return self.delay + (0 if self.late is None else int(self.late.max()))
+
+
+def integrates_in_32_bits(node: ChipNeuron, *thresholds: Array) -> bool:
+    """Whether no number of a step with u, v and these thresholds leaves 32 bits."""
+    p, (lowest, highest) = node.constants(), BIAS_EXPONENTS
+    return bool(
+        np.all((p.keep_u >= 0) & (p.keep_u <= UNITY))
+        and np.all((p.keep_v >= 0) & (p.keep_v <= UNITY))
+        and np.all(np.abs(p.bias) <= STATE_LIMIT)
+        and np.all((node.bias_exp >= lowest) & (node.bias_exp <= highest))
+        and all(np.all(np.abs(threshold) <= 2 * STATE_LIMIT) for threshold in thresholds)
+        and np.all(np.abs(node.v_init) <= STATE_LIMIT)
+    )
 
 
 def joined(*decays: Array) -> Array:

@@ -19,6 +19,7 @@ from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, size
 from neurocompile.ir.ops import NumpyOps, shift
+from neurocompile.ir.payloads import graded
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import chip_delay, depths, lead_in
 
@@ -85,8 +86,8 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
         steps: Steps of the network's own time.
 
     Returns:
-        Spikes (bool) of SpikeInput and ChipNeuron populations and potentials after the reset of
-        ChipNeuron populations, in the network's own time, each (steps, *shape).
+        Spikes of SpikeInput and ChipNeuron populations, bool or int32 payloads, and potentials
+        after the reset of ChipNeuron populations, in the network's own time, each (steps, *shape).
     """
     depth = depths(graph)
     start = lead_in(graph)
@@ -131,7 +132,7 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
                 if 0 <= t < steps:
                     potentials[name].append(after.state[node.state_names.index("v")])
             if name in spikes and 0 <= t < steps:
-                spikes[name].append(fired[name].astype(bool))
+                spikes[name].append(fired[name].astype(np.int32 if graded(node) else bool))
         for name, queue in held.items():
             (origin,) = graph.before(name)
             total = maps[name] @ fired[origin].ravel().astype(np.int64)

@@ -19,6 +19,8 @@ from neurocompile.ir.arrays import Array
 
 Bounds = tuple[int, int]  # smallest and largest value, both included
 
+BIT: Bounds = (0, 1)  # what an axon carries unless its neuron sends payloads
+
 STATE_BITS = 24
 STATE_LIMIT = 1 << (STATE_BITS - 1)  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
 CURRENT_WRAP_LIMIT = 3 * STATE_LIMIT  # beyond it Lava's single wrap no longer lands in range
@@ -40,6 +42,8 @@ REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "dtheta": (0, UNITY),
     "dr": (0, UNITY),
     "vth": (0, LARGEST_THRESHOLD),
+    "vth_hi": (0, LARGEST_THRESHOLD),
+    "vth_lo": (-LARGEST_THRESHOLD, 0),
     "theta_0": SMALL_THRESHOLDS,
     "theta_step": SMALL_THRESHOLDS,
     "bias_mant": MANTISSAS,

@@ -153,7 +153,7 @@ def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int) -> None:
         if np.any(after.out):
             raise DoesNotFit(
                 f"layer '{name}': before its first input arrives, its bias and v(0) make "
-                f"{int(after.out.sum())} neurons spike in chip step {step}. "
+                f"{np.count_nonzero(after.out)} neurons spike in chip step {step}. "
                 "Train with v_leak and bias below the threshold: changed after training, they make "
                 "another network."
             )

@@ -14,6 +14,7 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.fixed import ChipNeuron, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
+from neurocompile.ir.payloads import graded
 from neurocompile.ir.resets import other_reset, resetting
 
 
@@ -33,6 +34,13 @@ def check_neurons(graph: Graph, chip: Chip) -> None:
             f"layer{'s' if len(names) > 1 else ''} {', '.join(names)}: the neurons are {kind}, but "
             f"{chip.name} has {', '.join(allowed)}. Choose a target with them (loihi2-sim), or "
             "train the network with other neurons."
+        )
+    sending = [f"'{name}'" for name, node in graph.of(ChipNeuron) if graded(node)]
+    if sending and not chip.formats.graded_spikes.value:
+        raise DoesNotFit(
+            f"layer{'s' if len(sending) > 1 else ''} {', '.join(sending)}: the spikes carry "
+            f"payloads, but those of {chip.name} carry none (formats.graded_spikes). Choose a "
+            "target whose spikes do (loihi2-sim)."
         )
 
 

@@ -13,6 +13,7 @@ from neurocompile.chip.record import KINDS, STEP_ALLOWS, Formats
 from neurocompile.chip.usual import unusual
 from neurocompile.energy.comparators import DEVICES, MACS, STORES
 from neurocompile.errors import BadInput, Doubtful
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
 
 TARGETS = Path(__file__).resolve().parents[2] / "targets"
 PACKAGE = TARGETS.parent / "neurocompile"
@@ -101,7 +102,8 @@ def test_the_ideal_chip_has_the_formats_of_loihi_and_no_limits():
     assert {k: q.value for k, q in vars(ideal.formats).items()} == {
         **formats,
         "resets": ("zero", "subtract"),
-        "neurons": ("CubaLIF", "ATRLIF"),
+        "graded_spikes": True,
+        "neurons": tuple(kind.__name__ for kind in CHIP_NEURONS),
     }
 
 

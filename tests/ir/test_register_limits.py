@@ -18,6 +18,8 @@ def test_a_register_holds_what_its_bits_hold():
         "dtheta": (0, 4096),
         "dr": (0, 4096),
         "vth": (0, 131071),  # 17 bits
+        "vth_hi": (0, 131071),
+        "vth_lo": (-131071, 0),
         "theta_0": (0, 4095),  # 12 bits
         "theta_step": (0, 4095),
         "bias_mant": (-4096, 4095),  # 13 bits, signed

@@ -4,11 +4,20 @@ In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
 `fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
 `joined_float_graph` have loops, paths of unequal length, joins and delays; `adaptive_graph` has
-neurons of Loihi 2.
+neurons of Loihi 2, `graded_graph` some whose spikes carry payloads.
 """
 
 import numpy as np
-from random_parts import adaptive, float_map, integer_weights, neuron, population, settings, synapse
+from random_parts import (
+    GRADED,
+    adaptive,
+    float_map,
+    integer_weights,
+    neuron,
+    population,
+    settings,
+    synapse,
+)
 
 from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
@@ -216,6 +225,17 @@ def adaptive_graph(seed):
     return Graph(ordered, tuple(edges), settings(rng))
 
 
+def graded_graph(seed):
+    """A network of `fixed_graph` or `looped_fixed_graph`, some of its neurons with payloads."""
+    rng = np.random.default_rng(seed)
+    graph = looped_fixed_graph(seed) if rng.random() < 0.5 else fixed_graph(seed)
+    for name, node in graph.of(CubaLIF):
+        if rng.random() < 0.7:
+            drawn = GRADED[int(rng.integers(len(GRADED)))](rng, node.shape)
+            graph = graph.with_nodes(**{name: drawn})
+    return graph
+
+
 def fixed_input(graph, seed, n=3, steps=25):
     """Input by node: spikes, or bias mantissas of a sample."""
     rng = np.random.default_rng(seed)
@@ -281,4 +301,7 @@ def joined_float_graph(seed):
     return Graph(nodes, tuple(edges), settings(rng))
 
 
-MAKERS = (fixed_graph, looped_fixed_graph, adaptive_graph, float_graph, joined_float_graph)
+MAKERS = (
+    *(fixed_graph, looped_fixed_graph, adaptive_graph, graded_graph),
+    *(float_graph, joined_float_graph),
+)

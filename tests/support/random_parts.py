@@ -4,7 +4,7 @@ In:  a generator of random numbers, and the shape that a part takes.
 Out: a sound part; over some tens of draws every parameter occurs.
 """
 
-from neurocompile.ir.chip_neurons import ATRLIF
+from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
 from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
@@ -131,6 +131,28 @@ def adaptive(rng, shape):
         bias_exp=register(0, 5),
         v_init=0,
     )
+
+
+def ternary(rng, shape):
+    """A population that sends 1, 0 and -1, with a value per layer or per neuron each."""
+
+    def register(low, high):
+        return rng.integers(low, high, shape if rng.random() < 0.4 else ())
+
+    extreme = rng.random() < 0.2  # biases that drive v into saturation
+    return TernaryLIF(
+        shape,
+        du=register(-1, 4096) if rng.random() < 0.7 else -1 + 4096 * rng.integers(0, 2),
+        dv=register(0, 1200) if rng.random() < 0.8 else register(0, 4097),
+        vth_hi=rng.integers(0, 2000),  # Lava's process has one per population
+        vth_lo=-rng.integers(0, 2000),
+        bias_mant=register(-4096, 4096) if extreme else register(-50, 50),
+        bias_exp=7 if extreme else register(0, 6),
+        v_init=register(-5000, 5000) if rng.random() < 0.4 else 0,
+    )
+
+
+GRADED = (ternary,)  # populations whose spikes carry payloads
 
 
 def synapse(rng, shape):

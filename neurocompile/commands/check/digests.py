@@ -20,6 +20,7 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import graded
 
 WHOLE = 16  # an array of at most so many values is stored whole
 SLICES = 4096  # largest number of checksums of an axis; longer axes have none
@@ -107,8 +108,10 @@ class RunDigests:
             hasher.update(np.ascontiguousarray(values, "<i2").tobytes())
         for name, spikes in recording.spikes.items():
             hasher = self._spikes.setdefault(name, hashlib.sha256())
-            flat = np.asarray(spikes, np.uint8).reshape(len(spikes), -1)
-            hasher.update(np.packbits(flat, axis=1).tobytes())
+            flat = np.asarray(spikes).reshape(len(spikes), -1)
+            bits = not graded(self._graph.nodes[name])
+            sent = np.packbits(flat.astype(np.uint8), axis=1) if bits else flat.astype("<i4")
+            hasher.update(sent.tobytes())
         self._result.update(np.ascontiguousarray(recording.membrane[self._read], "<i4").tobytes())
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neurocompile import installed
 from neurocompile.commands.exported import declared
 from neurocompile.data.sampling import DEFAULT_SAMPLES, Sampling
@@ -37,6 +35,7 @@ from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
+from neurocompile.ir.payloads import messages
 from neurocompile.report.notes import notes, notes_on_run
 
 
@@ -159,7 +158,7 @@ class Totals:
         """Count a batch; only the fixed engine counts saturations and wraps."""
         for name in self.neurons:
             if recording.activity is None:
-                self.spikes[name] += int(recording.spikes[name].sum(dtype=np.int64))
+                self.spikes[name] += int(messages(recording.spikes[name]))
                 continue
             counted = recording.activity[name]
             self.spikes[name] += int(counted.spikes.sum())

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
+from neurocompile.engines.fixed.graded import scatter_payloads
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
@@ -70,7 +71,8 @@ class State:
 
     Attributes:
         first: Number of the first sample.
-        fired: By population, (samples, history + chunk, n) uint8 spikes, history before the chunk.
+        fired: By population, (samples, history + chunk, n) bits (uint8) or payloads
+            (int32), history before the chunk.
         states: By population, its states, (samples, n) each, changed by every step.
         bias: By population, (1 or samples, n) biases.
         sums: Activity so far, by population.
@@ -127,7 +129,7 @@ class SampleBlock:
         for name, place in self.plan.order.items():
             always = isinstance(self.graph.nodes[name], AlwaysOn)
             shape = (samples, self.plan.history[name] + chunk, len(place))
-            fired[name] = self.scratch.take(f"fired {name}", shape, np.uint8)
+            fired[name] = self.scratch.take(f"fired {name}", shape, self.plan.sends[name])
             fired[name][:, : shape[1] if always else self.plan.history[name]] = always
         for name, ready in self.plan.populations.items():
             starts = ready.kind.start(ready.p, ready.v_init, np.zeros_like(ready.v_init))
@@ -239,7 +241,8 @@ class SampleBlock:
         """Compute the sums of one synapse by events; returns the number of spikes."""
         t = link.table
         events = self.scratch.take("events", (fired.shape[2],), np.int32)
-        spikes = scatter(
+        add = scatter if fired.dtype == np.uint8 else scatter_payloads
+        spikes = add(
             fired, begin, t.at, t.group, t.first, t.target, t.weight, t.length, t.weights, t.shift,
             total, events,
         )  # fmt: skip

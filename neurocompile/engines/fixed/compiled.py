@@ -24,6 +24,7 @@ from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import payload_type
 
 ROWS = 256  # samples x steps of a block: matrix products with fewer rows are slower
 BLOCK_BYTES = 1 << 27  # limit for the spikes and largest sums of a block with many neurons
@@ -45,7 +46,8 @@ def run_compiled(
     for name, node in graph.of(SpikeInput, ChipNeuron):
         if spikes is None or name in spikes:
             own = isinstance(node, ChipNeuron)
-            fired[name] = np.empty((*shape, *node.shape), np.uint8) if own else inputs[name]
+            number = payload_type(node)
+            fired[name] = np.empty((*shape, *node.shape), number) if own else inputs[name]
     potentials = {
         name: np.empty((*shape, *node.shape), np.int32)
         for name, node in graph.of(ChipNeuron)
@@ -72,8 +74,9 @@ def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:
 
 def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[int, int, int]]:
     """(first sample, last sample, steps at a time) of each block, as equal as possible."""
-    neurons = [len(place) for place in plan.order.values()]
-    row_bytes = sum(neurons) + 12 * max(neurons)
+    neurons = {name: len(place) for name, place in plan.order.items()}
+    sent_bytes = sum(n * plan.sends[name].itemsize for name, n in neurons.items())
+    row_bytes = sent_bytes + 12 * max(neurons.values())
     rows = max(1, min(ROWS, BLOCK_BYTES // row_bytes))
     chunk = min(max(encoded.steps, 1), rows)
     most = max(1, rows // chunk)

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.result import largest_sum, schedule
+from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.fixed.step_source import Variant, step_function
 from neurocompile.engines.fixed.tables import Table, channels_last, table
 from neurocompile.ir.arrays import Array
@@ -32,6 +32,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group
+from neurocompile.ir.payloads import largest_sum, payload_type
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 from neurocompile.ir.schema import fields_of
 
@@ -100,12 +101,14 @@ class FixedPlan:
         parts: Populations in order; those of a loop together.
         order: By population, the C index of the neuron at each position of the engine's order.
         history: By population, the longest delay of a synapse that starts there.
+        sends: By population, the type of what it sends.
         populations: Populations of neurons by name.
     """
 
     parts: tuple[Group, ...]
     order: dict[str, Array]
     history: dict[str, int]
+    sends: dict[str, np.dtype[Any]]
     populations: dict[str, Population] = field(default_factory=dict)
 
 
@@ -119,7 +122,8 @@ def plan_of(graph: Graph) -> FixedPlan:
         history = {
             name: max((_longest(graph, s) for s in graph.after(name)), default=0) for name in order
         }
-        plan = FixedPlan(tuple(schedule(graph)), order, history)
+        sends = {name: np.dtype(payload_type(graph.nodes[name])) for name in order}
+        plan = FixedPlan(tuple(schedule(graph)), order, history, sends)
         for name, node in graph.of(ChipNeuron):
             plan.populations[name] = _population(graph, name, node, order)
         _plans[graph] = plan
@@ -156,7 +160,7 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
             written = before
             continue
         (source,) = graph.before(before)
-        largest = largest_sum(synapse)
+        largest = largest_sum(synapse, graph.nodes[source])
         exponent = synapse.weight_exp
         bound += shift(largest, exponent) + (exponent < 0)  # a negative sum is rounded away from 0
         ends = order[source], order[name]

@@ -15,13 +15,8 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import (
-    POPULATIONS,
-    Synapse,
-)
+from neurocompile.ir.fixed import POPULATIONS
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import matrix
-from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.order import Group, components
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
@@ -48,21 +43,6 @@ def schedule(graph: Graph) -> list[Group]:
         (tuple(n for n in names if n in populations), loop) for names, loop in components(graph)
     )
     return [Group(names, loop) for names, loop in groups if names]
-
-
-def largest_sum(synapse: Synapse) -> int:
-    """The largest |sum| that any spikes can cause, before the exponent."""
-    op = synapse.op
-    if isinstance(op, Linear):
-        return max((int(np.abs(r.astype(np.int64)).sum()) for r in op.weight), default=0)
-    if isinstance(op, Sparse):
-        rows = abs(matrix(op, synapse.in_shape).astype(np.int64)).sum(axis=1)
-        return int(rows.max(initial=0))
-    absolute = np.abs(op.weights.astype(np.int64))
-    # Conv has its output channels on axis 0, ConvTranspose on axis 1.
-    outputs = 1 if isinstance(op, ConvTranspose) else 0
-    channels = absolute.sum(axis=tuple(axis for axis in range(absolute.ndim) if axis != outputs))
-    return int(channels.max(initial=0))
 
 
 def spikes_in(name: str, encoded: Encoded) -> Array:

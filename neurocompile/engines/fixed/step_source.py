@@ -25,7 +25,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.whole import write_file
 from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.ops import decayed, wrap_once
-from neurocompile.ir.registers import DECAY_BITS, STATE_LIMIT, UNITY
+from neurocompile.ir.registers import BIT, DECAY_BITS, STATE_LIMIT, UNITY
 
 TRIVIAL = {"none": 0, "all": UNITY}
 LOW_BITS = UNITY - 1
@@ -53,7 +53,7 @@ def advance(a, left, right, begin, start, {states}, {constants},
 {body}
 {after}
                 out[j] = {out}
-                spikes[j] += {out}
+                spikes[j] += {message}
                 saturated = I(saturated + ({potential} != {clipped}))
 {watch}
             saturations += saturated
@@ -229,6 +229,7 @@ def source(variant: Variant) -> str:
         body="\n".join(" " * 16 + line for line in lines),
         after="\n".join(f"                {name}_row[j] = {x.name}" for name, x in after),
         out=step.out.name,
+        message=step.out.name if kind.payload == BIT else f"({step.out.name} != 0)",
         potential=step.potential.name,
         clipped=ops.clipped.name,
         watch="\n".join(watched),

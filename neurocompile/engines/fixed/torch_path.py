@@ -20,7 +20,6 @@ from neurocompile.engines.fixed.result import (
     EXACT_FLOAT32,
     FixedRun,
     beyond_one_wrap,
-    largest_sum,
     readout_spiked,
     refuse_beyond,
     schedule,
@@ -39,6 +38,7 @@ from neurocompile.ir.fixed import (
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
+from neurocompile.ir.payloads import graded, largest_sum
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
 Targets = torch.Tensor | slice  # of a synapse: all, or the C indices of some
@@ -67,7 +67,8 @@ def run_torch(
                 continue
             make = torch.ones if isinstance(node, AlwaysOn) else torch.zeros
             shape = (encoded.steps, encoded.samples, *node.shape)
-            fired[name] = make(shape, dtype=torch.uint8, device=device)
+            sent = torch.int32 if graded(node) else torch.uint8
+            fired[name] = make(shape, dtype=sent, device=device)
         for name, _ in graph.of(ChipNeuron):
             keep = membrane is None or name in membrane
             layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
@@ -97,6 +98,7 @@ class _TorchPopulation:
         self.fired = fired[name]
         device = self.fired.device
         self.synapses: list[tuple[Targets, Synapse, torch.Tensor]] = []
+        self.largest: list[int] = []
         self.at = self.node.state_names.index("v")
         self.p = self.node.Constants(*(_number(a, device) for a in self.node.constants()))
         for before in graph.before(name):
@@ -111,6 +113,7 @@ class _TorchPopulation:
                 synapse = replace(synapse, delay=0)
             for rows, part in by_delay(synapse):
                 self.synapses.append((_targets(rows, device), part, fired[source]))
+                self.largest.append(largest_sum(part, graph.nodes[source]))
         v = np.broadcast_to(self.node.v_init, self.node.shape).astype(np.float64)
         zero = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
         starts = self.node.start(self.p, torch.from_numpy(v).to(device), zero)
@@ -128,10 +131,10 @@ class _TorchPopulation:
         shape = (end - begin, *self.fired.shape[1:])
         arriving = torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
         sources = []
-        for rows, synapse, fired in self.synapses:
+        for (rows, synapse, fired), largest in zip(self.synapses, self.largest, strict=True):
             late = _late(fired, synapse.delay, begin, end)
             sources.append((rows, synapse, late))
-            total = weighted_sum(synapse, late).reshape(*shape[:2], -1)
+            total = weighted_sum(synapse, late, largest).reshape(*shape[:2], -1)
             arriving.view(*shape[:2], -1)[..., rows] += total
         ops = TorchOps()
         for t in range(begin, end):
@@ -165,13 +168,14 @@ def _late(fired: torch.Tensor, delay: int, begin: int, end: int) -> torch.Tensor
     return late
 
 
-def weighted_sum(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
+def weighted_sum(synapse: Synapse, fired: torch.Tensor, largest: int) -> torch.Tensor:
     """What arrives through a synapse: (steps, n, *source) spikes -> (steps, n, n_target) float64.
 
-    The sums are exact whole numbers; a negative exponent drops their low bits (floor).
+    The sums are exact whole numbers, of size `largest` at most before the exponent; a negative
+    exponent drops their low bits (floor).
     """
     rows = fired.reshape(-1, *synapse.in_shape)
-    number = torch.float32 if largest_sum(synapse) < EXACT_FLOAT32 else torch.float64
+    number = torch.float32 if largest < EXACT_FLOAT32 else torch.float64
     total = apply(synapse.op, rows.to(number), synapse.in_shape)
     whole = total.round()
     if total.numel() and float((total - whole).abs().max()) > 0.25:
@@ -247,7 +251,7 @@ def _outside(values: torch.Tensor, lowest: int, highest: int) -> int:
 
 def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
     """Which targets a spike reaches, whatever its weight: (n, *source) -> (n, n_target) bool."""
-    rows = fired.reshape(-1, *synapse.in_shape).to(torch.float32)
+    rows = fired.reshape(-1, *synapse.in_shape).ne(0).to(torch.float32)
     op = synapse.op
     if isinstance(op, Linear) and size(synapse.in_shape) == op.weight.shape[1]:
         return (rows.flatten(1).amax(1) > 0)[:, None].expand(-1, size(synapse.out_shape))
@@ -257,7 +261,7 @@ def arrived(synapse: Synapse, fired: torch.Tensor) -> torch.Tensor:
 
 def _count(fired: torch.Tensor) -> Array:
     """(*shape) int64, number of spikes of each neuron."""
-    return np.asarray(fired.sum(dim=(0, 1), dtype=torch.int64).numpy(force=True))
+    return np.asarray(fired.ne(0).sum(dim=(0, 1), dtype=torch.int64).numpy(force=True))
 
 
 def _samples_first(trace: torch.Tensor) -> Array:

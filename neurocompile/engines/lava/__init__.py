@@ -81,7 +81,7 @@ def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) 
         shape = (plan.samples, plan.steps, *node.shape)
         spikes[name] = np.load(workspace.file("spikes", population.index)).reshape(shape)
         membrane[name] = np.load(workspace.file("membrane", population.index)).reshape(shape)
-        missing = int(np.count_nonzero(spikes[name] == NOT_WRITTEN))
+        missing = int(np.count_nonzero(spikes[name] == NOT_WRITTEN[population.graded]))
         if missing:
             raise EngineFailed(
                 f"layer '{name}': Lava left {missing} spike values unwritten, which never happens "

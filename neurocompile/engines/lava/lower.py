@@ -10,8 +10,8 @@ as the time of a step without anything else. Sparse compared with Conv: 1/35 on 
 convolution, 1/50 on its second (Conv loops over channel pairs in scipy, and ignores weight_exp),
 and there is no ConvTranspose. Sparse as a product (num_message_bits 1) compared with picking
 columns (0): 1/4 to 1/8. Dense picking columns (0) compared with the product (1): 1/4 to 1/10 at
-5 %, equal at 30 %. All are exact on spikes of 0 and 1: matrix entries are already on the chip's
-grid.
+5 %, equal at 30 %. All are exact on spikes of 0 and 1, products on payloads too: matrix entries
+are already on the chip's grid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.atrlif.process import ATRLIF
 from lava.proc.dense.process import DelayDense, Dense
-from lava.proc.lif.process import LIF, LIFReset
+from lava.proc.lif.process import LIF, LIFReset, TernaryLIF
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
@@ -165,6 +165,14 @@ class Network:
         theta_step = int(self.arrays[f"{population.index}/theta_step"].max())  # all are equal
         return ATRLIF(**fractions, **theta_0, theta_step=theta_step, **common)
 
+    def _ternary_lif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's neuron with two thresholds, one of each per population."""
+        thresholds = {
+            name: int(self.arrays[f"{population.index}/{name}"].max())  # all are equal
+            for name in ("vth_hi", "vth_lo")
+        }
+        return TernaryLIF(**thresholds, **self._registers(population, "du", "dv"), **common)
+
     def _registers(self, population: PopulationPlan, *names: str) -> dict[str, Any]:
         """Registers by name, as Lava takes them."""
         arrays = {name: self.arrays[f"{population.index}/{name}"] for name in names}
@@ -184,7 +192,7 @@ class Network:
     def _synapse(self, synapse: SynapsePlan) -> Any:
         weights = self._weights(synapse)
         waits = synapse.longest_delay
-        picks = synapse.dense and not waits
+        picks = synapse.dense and not waits and not synapse.graded
         common = {
             "weights": weights,
             "weight_exp": synapse.weight_exp,
@@ -234,4 +242,5 @@ PROCESSES: Mapping[str, Callable[[Network, PopulationPlan, dict[str, Any]], Any]
     "CubaLIF": Network._cuba_lif,
     "CubaLIFSubtract": Network._cuba_lif,
     "ATRLIF": Network._atrlif,
+    "TernaryLIF": Network._ternary_lif,
 }

@@ -17,11 +17,13 @@ from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
+from neurocompile.ir.payloads import graded
 from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
-ONE_VALUE = {"ATRLIF": ("theta_step",)}  # registers that Lava's process has once per population
+# Registers that Lava's process has once per population.
+ONE_VALUE = {"ATRLIF": ("theta_step",), "TernaryLIF": ("vth_hi", "vth_lo")}
 MOST_PROCESS_DELAY = 63  # longest delay of Lava's DelayDense and DelaySparse, chip steps: 6 bits
 
 
@@ -49,6 +51,7 @@ class PopulationPlan:
     Attributes:
         index, name, size, depth: See SourcePlan.
         function: Name of its step, which decides on Lava's process.
+        graded: Whether its spikes carry payloads.
         biases: Number of the BiasInput that writes the bias register, or None.
     """
 
@@ -57,6 +60,7 @@ class PopulationPlan:
     size: int
     depth: int
     function: str
+    graded: bool
     biases: int | None
 
 
@@ -73,6 +77,7 @@ class SynapsePlan:
         delay: Delay in chip steps, in addition to the one that each synapse takes.
         late: Additional delay of each target neuron in steps; None if all have the same delay.
         early: Whether the source's first spike is due one step before the chip starts.
+        graded: Whether the source's spikes carry payloads.
     """
 
     index: int
@@ -86,6 +91,7 @@ class SynapsePlan:
     delay: int
     late: tuple[int, ...] | None
     early: bool
+    graded: bool
 
     @property
     def longest_delay(self) -> int:
@@ -164,6 +170,7 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
                 size(node.shape),
                 depth[name],
                 node.function,
+                graded(node),
                 next((index[b] for b, _ in _bias_inputs(graph, name)), None),
             )
             for name, node in graph.of(ChipNeuron)
@@ -216,6 +223,7 @@ def _synapse_plan(
         delay=wait,
         late=None if node.late is None else tuple(node.late.tolist()),
         early=depth[source] < 0,
+        graded=graded(graph.nodes[source]),
     )
 
 

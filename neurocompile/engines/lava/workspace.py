@@ -30,7 +30,8 @@ from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Linear
 from neurocompile.ir.time import lead_in
 
-NOT_WRITTEN = 255  # value in a spike file before it is written
+# Value in a spike file before it is written, by whether spikes carry payloads.
+NOT_WRITTEN = {False: 255, True: -(1 << 31)}
 
 
 class Workspace:
@@ -67,7 +68,11 @@ class Workspace:
                 np.save(self.file("input", i), mantissas.astype(np.int16))
         for population in plan.populations:
             shape = (rows, population.size)
-            _room(self.file("spikes", population.index), np.uint8, shape)[:] = NOT_WRITTEN
+            sent, empty = (
+                np.int32 if population.graded else np.uint8,
+                NOT_WRITTEN[population.graded],
+            )
+            _room(self.file("spikes", population.index), sent, shape)[:] = empty
             _room(self.file("membrane", population.index), np.int32, shape)
         return sum(a.size for key, a in arrays.items() if key.endswith(("/weight", "/data")))
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx.fields import WEIGHT_TYPES
+from neurocompile.formats.onnx.payloads import largest_byte
 from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import ConvTranspose, Shape, Sparse, size
+from neurocompile.ir.payloads import graded, largest_row
 from neurocompile.ir.shapes import shapes
 
 EXACT_IN_FLOAT32 = 1 << 24
+EXACT_IN_INT32 = 1 << 32  # weights are halved in the file, so that their sums are below 2^31
 LARGEST_MATRIX = 1 << 28  # entries; a Sparse is multiplied as a dense int8 or float32 matrix
 
 
@@ -34,7 +35,8 @@ def check(graph: Graph) -> dict[str, Shape]:
             _check_map(node.op if isinstance(node, Synapse) else node)
             if isinstance(node, Synapse):
                 _check_type(node)
-                _check_exact(node)
+                (source,) = graph.before(name)
+                _check_exact(node, graph.nodes[source])
     if not graph.fixed:
         return shapes(graph)
     return {
@@ -67,13 +69,20 @@ def _check_type(synapse: Synapse) -> None:
         raise Unsupported(f"its weights are {dtype}, allowed are {', '.join(WEIGHT_TYPES)}.")
 
 
-def _check_exact(synapse: Synapse) -> None:
-    op = synapse.op
-    if isinstance(op, ConvTranspose):
-        axes = tuple(i for i in range(op.weight.ndim) if i != 1)
-        most = int(np.abs(op.weight.astype(np.int64)).sum(axis=axes).max())
-        if most >= EXACT_IN_FLOAT32:
-            raise Unsupported(
-                f"the weights of one output add up to {most}, but a transposed convolution is "
-                f"exact only below {EXACT_IN_FLOAT32}. Use a Sparse synapse."
-            )
+def _check_exact(synapse: Synapse, source: Any) -> None:
+    """Check that the sums of weights, times a byte of a payload, are exact."""
+    transposed = isinstance(synapse.op, ConvTranspose)
+    if not transposed and not graded(source):
+        return
+    most = largest_row(synapse) * (largest_byte(source) if graded(source) else 1)
+    if transposed and most >= EXACT_IN_FLOAT32:
+        raise Unsupported(
+            f"the weights of one output add up to {most}, but a transposed convolution is "
+            f"exact only below {EXACT_IN_FLOAT32}. Use a Sparse synapse."
+        )
+    if most >= EXACT_IN_INT32:
+        raise Unsupported(
+            f"the weights of one output times a byte of the payloads add up to {most}, but the "
+            f"file's integer maps are exact only below {EXACT_IN_INT32}. Let a neuron see fewer "
+            "inputs, or use the engine fixed."
+        )

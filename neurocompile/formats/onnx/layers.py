@@ -19,10 +19,12 @@ from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Emission, emit
 from neurocompile.formats.onnx.neurons import fixed_op, float_op, parameter_names
-from neurocompile.formats.onnx.ops import NodeList, tensor
+from neurocompile.formats.onnx.ops import TYPES, NodeList, tensor
+from neurocompile.formats.onnx.payloads import payload_sums
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Add, Concat, Conv, ConvTranspose, Delay, Input, LinearMap, Shape
+from neurocompile.ir.payloads import graded, payload_type
 
 DT = ".dt"  # the only number of the settings with which a file computes
 
@@ -82,8 +84,9 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     )
     if draft.shapes[source] != node.in_shape:
         emission = replace(emission, x=emission.shape_as(emission.x, node.in_shape))
-    y = nodes.cast(emit(node.op, emission), np.int64)
-    y = _shifted(nodes, y, node.weight_exp)
+    sender = draft.graph.nodes[source]
+    y = payload_sums(node, sender, emission) if graded(sender) else emit(node.op, emission)
+    y = _shifted(nodes, nodes.cast(y, np.int64), node.weight_exp)
     if node.late is not None:
         y = draft.staggered(nodes, name, emission.shape_as(y, node.late.shape), node.late)
     if not isinstance(node.op, Conv | ConvTranspose):
@@ -106,12 +109,17 @@ def _(node: ChipNeuron, name: str, draft: Draft) -> None:
     carried = draft.describe(name)
     a, registers = arrivals(node, name, draft, draft.node_list(name))
     outputs = [
-        draft.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape),
+        draft.add_output(f"{name}.spikes", payload_elements(node), node.shape),
         draft.add_output(f"{name}.membrane", TensorProto.INT32, node.shape),
     ]
     op = fixed_op(node, draft.host_bias(name))
     draft.call(op, [a, *registers], outputs, name, **carried)
     draft.values[name] = outputs[0]
+
+
+def payload_elements(node: ChipNeuron) -> int:
+    """ONNX's type of what a population sends."""
+    return TYPES[np.dtype(payload_type(node))]
 
 
 def arrivals(node: ChipNeuron, name: str, draft: Draft, nodes: NodeList) -> tuple[str, list[str]]:

@@ -15,13 +15,14 @@ import numpy as np
 from onnx import TensorProto
 
 from neurocompile.formats.onnx.draft import Draft
-from neurocompile.formats.onnx.layers import arrivals, parameters, write_layer
+from neurocompile.formats.onnx.layers import arrivals, parameters, payload_elements, write_layer
 from neurocompile.formats.onnx.neurons import ONE_STEP, fixed_op, float_op
 from neurocompile.formats.onnx.ops import LoopState, NodeList, Scanned, scan, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Delay, Shape
+from neurocompile.ir.payloads import payload_type
 
 
 def write_loop(names: tuple[str, ...], draft: Draft) -> None:
@@ -114,7 +115,8 @@ class Loop(Draft):
 
     def delayed(self, nodes: NodeList, name: str, source: str, delay: int) -> str:
         """Name of what entered a layer `delay` steps ago: the oldest value that it keeps."""
-        shape, dtype = self.shapes[source], np.uint8 if self.graph.fixed else np.float32
+        shape: Shape = self.shapes[source]
+        dtype = payload_type(self.graph.nodes[source]) if self.graph.fixed else np.float32
         state = self.keep(f"{name}/late", self.zeros((delay, *shape), dtype), dtype)
         self._late.append((state.name, state.after, source, delay))
         if delay == 1:
@@ -196,8 +198,8 @@ def _(node: ChipNeuron, name: str, loop: Loop) -> None:
     loop.call(op, inputs, outputs, name, **carried)
     loop.values[name] = spikes
     outside = loop.outside
-    outside.values[name] = outside.add_output(f"{name}.spikes", TensorProto.UINT8, node.shape)
-    loop.record(spikes, outside.values[name], np.uint8)
+    outside.values[name] = outside.add_output(f"{name}.spikes", payload_elements(node), node.shape)
+    loop.record(spikes, outside.values[name], payload_type(node))
     membrane = outside.add_output(f"{name}.membrane", TensorProto.INT32, node.shape)
     loop.record(nodes.cast(states["v"].after, np.int32), membrane, np.int32)
 

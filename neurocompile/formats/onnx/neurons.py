@@ -27,6 +27,7 @@ from neurocompile.formats.onnx.ops import (
 )
 from neurocompile.ir.fixed import ChipNeuron, FixedStep
 from neurocompile.ir.neurons import Neuron, Step, StepParameters
+from neurocompile.ir.payloads import payload_type
 from neurocompile.ir.schema import fields_of
 
 ONE_STEP = "Step"  # end of the name of a function that takes one step
@@ -125,7 +126,8 @@ def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str])
 
     Inputs: a (batch, steps, *shape) int64, the sum from the synapses; the registers, int64,
     () or shape. With host_bias, bias_mant is (batch, steps, *shape) int32 instead.
-    Outputs: spikes (batch, steps, *shape) uint8; membrane int32, after the reset.
+    Outputs: spikes (batch, steps, *shape), uint8 bits or int32 payloads; membrane int32, after
+    the reset.
 
     Args:
         node: Population whose step the function takes.
@@ -140,7 +142,8 @@ def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str])
     initial = [outer.add("Expand", start.name, state_shape) for start in starts]
 
     after_step = _fixed_step(node, body, "a_now", constants)
-    spikes = body.cast(after_step.out.name, np.uint8, out="spikes_now")
+    sent = payload_type(node)
+    spikes = body.cast(after_step.out.name, sent, out="spikes_now")
     v_now = after_step.state[node.state_names.index("v")]
     membrane = body.cast(v_now.name, np.int32, out="membrane_now")
     scanned = [Scanned("a_now", "a", np.int64)]
@@ -155,7 +158,7 @@ def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str])
         states=[LoopState(name, start, end, np.int64) for name, start, end in states],
         scanned=scanned,
         recorded=[
-            Scanned(spikes, "spikes", np.uint8),
+            Scanned(spikes, "spikes", sent),
             Scanned(membrane, "membrane", np.int32),
         ],
     )
@@ -169,14 +172,14 @@ def fixed_step_function(
     """The function of one step of a population, in int64.
 
     Inputs: its states and a, (batch, 1, *shape); the registers as in `fixed_function`, of which
-    bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: its states, spikes as uint8.
+    bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: its states, spikes.
     """
     nodes = NodeList("value")
     constants = _fixed_constants(node, nodes, nodes, "bias_mant" if host_bias else None)
     after_step = _fixed_step(node, nodes, "a", constants)
     names = node.state_names
     outputs = _named_after(nodes, names, after_step.state)
-    outputs.append(nodes.cast(after_step.out.name, np.uint8, out="spikes"))
+    outputs.append(nodes.cast(after_step.out.name, payload_type(node), out="spikes"))
     name = fixed_op(node, host_bias) + ONE_STEP
     return _function(name, [*names, "a", *node.registers], outputs, nodes, attributes)
 

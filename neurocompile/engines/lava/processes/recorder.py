@@ -24,7 +24,7 @@ class Recorder(AbstractProcess):
     """Writes the spikes and potentials of a population to files.
 
     Args:
-        spikes: Path of a .npy file, (rows, size) uint8.
+        spikes: Path of a .npy file, (rows, size) uint8 bits or int32 payloads.
         membrane: Path of a .npy file, (rows, size) int32.
         rows: (first, end), range of the rows to fill.
         depth: Number of chip steps before the first of them.
