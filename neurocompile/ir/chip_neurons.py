@@ -29,6 +29,7 @@ from neurocompile.ir.registers import (
     UNITY,
     Bounds,
 )
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
 
 class AdaptiveConstants(NamedTuple):
@@ -94,6 +95,7 @@ class ATRLIF(ChipNeuron):
     )
     state_names: ClassVar[tuple[str, ...]] = ("u", "v", "theta", "r")
     rest: ClassVar[Mapping[str, str]] = {"theta": "base"}
+    cure: ClassVar[str] = "Lower the threshold and its step, or let them decay faster."
     parts: ClassVar[tuple[str, ...]] = ("keep_u", "keep_v", "keep_theta", "keep_r")
     Constants: ClassVar[type[Any]] = AdaptiveConstants
 
@@ -238,4 +240,7 @@ class TernaryLIF(ChipNeuron):
         return undecay(v - self.bias, UNITY - self.dv)
 
 
-CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (CubaLIF, ATRLIF, TernaryLIF)
+CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (
+    *(CubaLIF, ATRLIF, TernaryLIF),
+    *(Sigma, Delta, SigmaDelta),
+)

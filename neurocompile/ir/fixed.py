@@ -78,15 +78,15 @@ class FixedStep(NamedTuple):
     Attributes:
         state: States after the step, in the order of `state_names`, after the reset.
         out: Spikes of the step: whether each neuron spikes, or its payload, 0 without a spike.
-        current: Current before it wraps.
-        potential: v before it saturates.
+        current: Current before it wraps; None if none does.
+        potential: v before it saturates; None if it does not.
         unclipped: Further states that nothing clips or wraps; beyond 24 bits they are an error.
     """
 
     state: tuple[Any, ...]
     out: Any
-    current: Any
-    potential: Any
+    current: Any = None
+    potential: Any = None
     unclipped: tuple[Any, ...] = ()
 
 
@@ -107,8 +107,10 @@ class ChipNeuron:
             is updated if a spike arrives, its bias is not 0 or a state is not at rest.
         parts: Names of the constants that are parts in 4096 of a state.
         payload: Smallest and largest number that a spike carries; BIT where it is only a spike.
-        Constants: NamedTuple of the numbers that a step reads; `bias` and `keep_u`, the part of the
-            current that remains, are two of them.
+        bounds: Bounds of fields that are not those of `registers.REGISTERS`.
+        wraps: Whether it has a current that wraps, and of which `keep_u` remains.
+        cure: What to do where a state that nothing clips leaves 24 bits.
+        Constants: NamedTuple of the numbers that a step reads; `bias` is one of them.
     """
 
     shape: Shape
@@ -124,6 +126,9 @@ class ChipNeuron:
     rest: ClassVar[Mapping[str, str]] = {}
     parts: ClassVar[tuple[str, ...]]
     payload: ClassVar[Bounds] = BIT
+    bounds: ClassVar[Mapping[str, Bounds]] = {}
+    wraps: ClassVar[bool] = True
+    cure: ClassVar[str] = ""
     Constants: ClassVar[type[Any]]
 
     def __post_init__(self) -> None:
@@ -187,6 +192,10 @@ class ChipNeuron:
         Args:
             v: (shape) int64 potentials; the other states are at rest.
         """
+        return None
+
+    def no_lead_in(self) -> str | None:
+        """Why the neurons cannot start some steps early, for a message; None if they can."""
         return None
 
 

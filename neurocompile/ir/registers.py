@@ -20,6 +20,7 @@ from neurocompile.ir.arrays import Array
 Bounds = tuple[int, int]  # smallest and largest value, both included
 
 BIT: Bounds = (0, 1)  # what an axon carries unless its neuron sends payloads
+NONE: Bounds = (0, 0)  # of a register that a neuron does not have
 
 STATE_BITS = 24
 STATE_LIMIT = 1 << (STATE_BITS - 1)  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]

@@ -76,6 +76,12 @@ def arrays_of(kind: type) -> tuple[str, ...]:
     return tuple(f.name for f in each if f.holds == "array" and not f.optional)
 
 
+def step_words(neuron: Any) -> dict[str, Any]:
+    """The fields of a neuron of a chip that its step reads beside its registers."""
+    named = [f.name for f in fields_of(type(neuron)) if f.holds in ("word", "whole", "flag")]
+    return {name: getattr(neuron, name) for name in named if name != "readout"}
+
+
 def is_whole(number: Any) -> bool:
     """Whether a value is a whole number of up to 32 bits; True and False are not."""
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)

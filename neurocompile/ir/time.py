@@ -122,6 +122,8 @@ def without_lead_in(graph: Graph) -> frozenset[str]:
 def _pre_image(name: str, node: ChipNeuron, steps: int) -> Array:
     v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
     v = v_init
+    if steps and (why := node.no_lead_in()):
+        raise DoesNotFit(f"layer '{name}', {steps} steps deep in the network: {why}")
     for step in range(steps):
         earlier = node.step_back(v)
         if earlier is None:

@@ -23,6 +23,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, bias_of, size
 from neurocompile.ir.registers import (
     MOST_AXON_DELAY,
+    NONE,
     REGISTERS,
     WEIGHT_EXPONENTS,
     WEIGHT_WIDTHS,
@@ -161,14 +162,17 @@ def registers_are_in_range(graph: Graph) -> None:
         with naming_layer(name, node):
             for what, values in arrays(node):
                 check_one_or_each(values, what, node.shape)
-                if what in REGISTERS:
-                    low, high = REGISTERS[what]
+                if what in node.registers:
+                    low, high = node.bounds.get(what, REGISTERS[what])
                     least, most = int(values.min()), int(values.max())
                     expect(
                         low <= least and most <= high,
                         f"its {what} is {least if least < low else most}, allowed are "
                         f"{low}..{high}, the range of the register.",
                     )
+            for what, allowed in node.bounds.items():
+                if what not in node.registers:
+                    _check_between(what, getattr(node, what), allowed)
 
 
 def what_the_host_writes_fits(graph: Graph) -> None:
@@ -177,6 +181,11 @@ def what_the_host_writes_fits(graph: Graph) -> None:
         with naming_layer(name, node):
             (after,) = graph.after(name)
             target = graph.nodes[after].shape
+            expect(
+                graph.nodes[after].bounds.get("bias_mant") != NONE,
+                f"it leads to '{after}', a {type(graph.nodes[after]).__name__}, which has no bias "
+                "that the host could write. Use a SpikeInput, or a SigmaDelta.",
+            )
             expect(
                 target == node.shape,
                 f"its shape is {node.shape}, but it leads to a population of {target}.",

@@ -59,6 +59,59 @@ def atrlif_cases() -> dict[str, Case]:
     return cases
 
 
+def ternary_cases() -> dict[str, Case]:
+    """One population per pair of thresholds, of which Lava has one per population."""
+    cases = {}
+    for high, low in ((0, 0), (900, -20), (131071, -131071)):
+        rng = np.random.default_rng(4 + high)
+        rows = [{k: v for k, v in row.items() if k != "vth"} for row in _lif_rows(start=True)[::4]]
+        edge = {k: v for k, v in LIF_EDGE.items() if k != "vth"}
+        case = _driven(edge, rows, rng)
+        cases[f"{high} and {low}"] = case | {"vth_hi": np.array(high), "vth_lo": np.array(low)}
+    return cases
+
+
+def sigma_cases() -> dict[str, Case]:
+    """One population without registers."""
+    return {"sums": _messaging(np.random.default_rng(5), {})}
+
+
+def delta_cases() -> dict[str, Case]:
+    """Without exponents, and with exponents and cumulated errors."""
+    return {
+        f"{low} {high} {cum}": _messaging(np.random.default_rng(6 + high), _words(low, high, cum))
+        for low, high, cum in ((0, 0, 0), (3, 2, 1))
+    }
+
+
+def sigma_delta_cases() -> dict[str, Case]:
+    """Both activations, and biases of both signs."""
+    cases = {}
+    for low, high, cum, activation in ((2, 3, 0, "relu"), (0, 1, 1, "unit")):
+        rng = np.random.default_rng(20 + high)
+        biases = {"bias_mant": rng.integers(-300, 300, 16), "bias_exp": np.arange(16) % 8}
+        words = _words(low, high, cum) | {"activation": np.array(activation)}
+        cases[f"{low} {high} {cum} {activation}"] = _messaging(rng, words) | biases
+    return cases
+
+
+def _words(low: int, high: int, cum: int) -> Case:
+    words = {"spike_exp": low, "state_exp": high, "cum_error": cum, "vth": 60}
+    return {name: np.array(value) for name, value in words.items()}
+
+
+def _messaging(rng: np.random.Generator, words: Case) -> Case:
+    """Sixteen neurons that little and much arrives at, of which the first meets its threshold."""
+    size = np.resize([1, 8], 16)[:, None]
+    fine = _on_grid(rng.integers(-256, 256, (16, FINE_AXONS)) // size)
+    fine[0] = 0
+    fine[0, 0] = 60
+    coarse = np.zeros((16, COARSE_AXONS), np.int64)
+    registers = {name: np.zeros(16, np.int64) for name in NO_BIAS}
+    weights = {"coarse": coarse.astype(np.int16), "fine": fine.astype(np.int16)}
+    return {"spikes": _train(rng), **weights, **registers, **words}
+
+
 def _lif_rows(start: bool) -> list[Row]:
     """Registers of each neuron: ends, pairs of ends, and random ones."""
     usual = {"du": 2047, "dv": 512, "vth": 3000, **NO_BIAS}

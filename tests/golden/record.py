@@ -7,8 +7,9 @@ Out: tests/golden/PROCESS.npz where an array differs from what the file holds; e
 Needs lava-nc 0.10.0. Lava's own ring buffers play and record; no process of ours is involved.
 
 A file holds, by `<case>/<array>`, what golden_cases.py gives and what Lava made of it: `s`, `u`,
-`v`, `theta`, `r` of neurons after each step, (steps, n), and `a`, what leaves a synapse at the end
-of each step, (steps, n). `about` is JSON: the process, its source and versions.
+`v`, `theta`, `r`, `act`, `residue`, `error` of neurons after each step, (steps, n), and `a`, what
+leaves a synapse at the end of each step, (steps, n). `about` is JSON: the process, its source and
+versions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from lava.proc.atrlif.process import ATRLIF  # noqa: E402
 from lava.proc.dense.process import DelayDense, Dense  # noqa: E402
 from lava.proc.io.sink import RingBuffer as Sink  # noqa: E402
 from lava.proc.io.source import RingBuffer as Source  # noqa: E402
-from lava.proc.lif.process import LIF, LIFReset  # noqa: E402
+from lava.proc.lif.process import LIF, LIFReset, TernaryLIF  # noqa: E402
+from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta  # noqa: E402
 from lava.proc.sparse.process import DelaySparse, Sparse  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 from scipy.sparse import SparseEfficiencyWarning, csr_matrix  # noqa: E402
@@ -135,7 +137,46 @@ def record_atrlif(case: Case) -> Case:
     return kept | {key: values[:, inside] for key, values in found.items()}
 
 
-def _stepped(neuron: Any, case: Case, states: tuple[str, ...]) -> Case:
+def record_ternary(case: Case) -> Case:
+    """A TernaryLIF."""
+    registers = {name: case[name].astype(np.int32) for name in LIF_REGISTERS if name != "vth"}
+    thresholds = {name: int(case[name]) for name in ("vth_hi", "vth_lo")}
+    neuron = TernaryLIF(shape=case["du"].shape, v=case["v_init"], **thresholds, **registers)
+    return case | _stepped(neuron, case, ("u", "v"), np.int32)
+
+
+def record_sigma(case: Case) -> Case:
+    """A Sigma."""
+    found = _stepped(Sigma(shape=case["v_init"].shape), case, ("sigma",), np.int32)
+    return case | {"v": found["sigma"], "s": found["s"]}
+
+
+def record_delta(case: Case) -> Case:
+    """A Delta."""
+    neuron = Delta(shape=case["v_init"].shape, **_encoding(case))
+    found = _stepped(neuron, case, ("act", "residue", "error"), np.int32)
+    found["v"] = found.pop("act")
+    return case | found
+
+
+def record_sigma_delta(case: Case) -> Case:
+    """A SigmaDelta; the bias is given as it is used, because Lava would shift it again."""
+    mode = ActivationMode[str(case["activation"]).upper()]
+    neuron = SigmaDelta(shape=case["v_init"].shape, act_mode=mode, **_encoding(case))
+    neuron.bias.init = np.left_shift(case["bias_mant"], case["bias_exp"])
+    found = _stepped(neuron, case, ("sigma", "act", "residue", "error"), np.int32)
+    found["v"] = found.pop("sigma")
+    return case | found
+
+
+def _encoding(case: Case) -> dict[str, Any]:
+    exponents = {name: int(case[name]) for name in ("vth", "spike_exp", "state_exp")}
+    return exponents | {"cum_error": bool(case["cum_error"])}
+
+
+def _stepped(
+    neuron: Any, case: Case, states: tuple[str, ...], sent: type[np.generic] = np.uint8
+) -> Case:
     """Run a neuron on what its spikes bring, and read its states after every step."""
     weights = np.hstack(
         [
@@ -156,7 +197,7 @@ def _stepped(neuron: Any, case: Case, states: tuple[str, ...]) -> Case:
     spikes = sink.data.get()
     neuron.stop()
     rows = {name: np.array(values).astype(np.int32) for name, values in found.items()}
-    return rows | {"s": spikes.T.astype(np.uint8)}
+    return rows | {"s": spikes.T.astype(sent)}
 
 
 # --- synapses ------------------------------------------------------------------------------
@@ -213,6 +254,20 @@ RECORDED: dict[str, tuple[Callable[[], dict[str, Case]], Callable[[Case], Case],
     "lif": (golden_cases.lif_cases, record_lif, "LIF", "lava/proc/lif/models.py"),
     "lif_reset": (golden_cases.reset_cases, record_lif, "LIFReset", "lava/proc/lif/models.py"),
     "atrlif": (golden_cases.atrlif_cases, record_atrlif, "ATRLIF", "lava/proc/atrlif/models.py"),
+    "ternary_lif": (
+        golden_cases.ternary_cases,
+        record_ternary,
+        "TernaryLIF",
+        "lava/proc/lif/models.py",
+    ),
+    "sigma": (golden_cases.sigma_cases, record_sigma, "Sigma", "lava/proc/sdn/models.py"),
+    "delta": (golden_cases.delta_cases, record_delta, "Delta", "lava/proc/sdn/models.py"),
+    "sigma_delta": (
+        golden_cases.sigma_delta_cases,
+        record_sigma_delta,
+        "SigmaDelta",
+        "lava/proc/sdn/models.py",
+    ),
     "dense": (golden_cases.dense_cases, record_dense, "Dense", "lava/proc/dense/models.py"),
     "sparse": (golden_cases.sparse_cases, record_sparse, "Sparse", "lava/proc/sparse/models.py"),
     "delay_dense": (

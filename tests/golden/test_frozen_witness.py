@@ -24,7 +24,7 @@ from neurocompile.engines.lava.repairs import LAVA_VERSION, require_lava
 from neurocompile.engines.recording import Recording
 from neurocompile.errors import NotInstalled
 from neurocompile.ir import reference
-from neurocompile.ir.chip_neurons import ATRLIF, CHIP_NEURONS
+from neurocompile.ir.chip_neurons import ATRLIF, CHIP_NEURONS, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, Sparse
@@ -40,12 +40,15 @@ from neurocompile.ir.registers import (
     WEIGHT_WIDTHS,
     Grid,
 )
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 from neurocompile.ir.verify import verify
 
 HERE = Path(__file__).parent
 NEURONS = {"lif": CubaLIF, "lif_reset": CubaLIF, "atrlif": ATRLIF}
+GRADED = {"ternary_lif": TernaryLIF, "sigma": Sigma, "delta": Delta, "sigma_delta": SigmaDelta}
+WORDS = ("spike_exp", "state_exp", "cum_error", "activation")  # beside registers
 SYNAPSES = ("dense", "sparse", "delay_dense", "delay_sparse")
-MOST_BYTES = 200_000
+MOST_BYTES = 260_000
 
 
 def read(file):
@@ -58,8 +61,9 @@ def read(file):
     return cases
 
 
-TRACES = {file: read(file) for file in (*NEURONS, *SYNAPSES)}
-NEURON_TRACES = [(file, case) for file in NEURONS for case in sorted(TRACES[file])]
+TRACES = {file: read(file) for file in (*NEURONS, *GRADED, *SYNAPSES)}
+KINDS = NEURONS | GRADED
+NEURON_TRACES = [(file, case) for file in KINDS for case in sorted(TRACES[file])]
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +77,10 @@ def without_lava(monkeypatch):
 
 def population(kind, trace):
     registers = {name: trace[name] for name in kind.registers}
-    return kind(trace["s"].shape[1:], **registers)
+    words = {name: trace[name].item() for name in WORDS if name in trace}
+    if "cum_error" in words:
+        words["cum_error"] = bool(words["cum_error"])
+    return kind(trace["s"].shape[1:], **registers, **words)
 
 
 def driven(kind, trace):
@@ -112,7 +119,7 @@ ENGINES = {
 
 @pytest.mark.parametrize(("file", "case"), NEURON_TRACES)
 def test_the_step_gives_every_state_of_the_recorded_neuron(file, case):
-    kind, trace = NEURONS[file], TRACES[file][case]
+    kind, trace = KINDS[file], TRACES[file][case]
     pop = population(kind, trace)
     p, zero = pop.constants(), np.zeros(pop.shape, np.int64)
     split = len(trace["coarse"].T)
@@ -135,7 +142,7 @@ def test_every_engine_gives_the_recorded_spikes_and_potentials(file, case, engin
     trace = TRACES[file][case]
     spikes = cut(trace["spikes"], trace)
     encoded = Encoded({"in": spikes}, spikes.shape[1])
-    found = ENGINES[engine](driven(NEURONS[file], trace), encoded)
+    found = ENGINES[engine](driven(KINDS[file], trace), encoded)
     np.testing.assert_array_equal(found.spikes["pop"], cut(trace["s"], trace))
     np.testing.assert_array_equal(found.membrane["pop"], cut(trace["v"], trace))
 
@@ -232,6 +239,14 @@ def test_a_potential_at_the_threshold_is_recorded_as_lava_decides_it(file):
         assert trace["s"][1, :3].tolist() == ([1, 1, 0] if file == "atrlif" else [0, 1, 0])
 
 
+@pytest.mark.parametrize("file", GRADED)
+def test_payloads_of_both_signs_and_a_change_at_its_threshold_are_recorded(file):
+    sent = everything(file, "s")
+    assert sent.min() < 0 < sent.max()
+    if file == "delta":  # 60 arrives from the first fine axon alone
+        assert TRACES[file]["0 0 0"]["s"][1, 0] == 60 == TRACES[file]["0 0 0"]["vth"]
+
+
 @pytest.mark.parametrize("file", ["dense", "sparse"])
 def test_every_exponent_and_width_of_a_weight_is_recorded(file):
     low, high = WEIGHT_EXPONENTS
@@ -270,7 +285,7 @@ def test_the_traces_are_small():
 
 def test_every_neuron_of_a_chip_has_a_recorded_trace():
     # missing: add its cases to golden_cases.py and its process to record.py, then make golden
-    assert set(CHIP_NEURONS) - set(NEURONS.values()) == set()
+    assert set(CHIP_NEURONS) - set(KINDS.values()) == set()
 
 
 # --- Lava itself ---------------------------------------------------------------------------

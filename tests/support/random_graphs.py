@@ -10,6 +10,7 @@ neurons of Loihi 2, `graded_graph` some whose spikes carry payloads.
 import numpy as np
 from random_parts import (
     GRADED,
+    WRITTEN,
     adaptive,
     float_map,
     integer_weights,
@@ -231,7 +232,9 @@ def graded_graph(seed):
     graph = looped_fixed_graph(seed) if rng.random() < 0.5 else fixed_graph(seed)
     for name, node in graph.of(CubaLIF):
         if rng.random() < 0.7:
-            drawn = GRADED[int(rng.integers(len(GRADED)))](rng, node.shape)
+            written = isinstance(graph.nodes[graph.before(name)[0]], BiasInput)
+            kinds = WRITTEN if written else GRADED
+            drawn = kinds[int(rng.integers(len(kinds)))](rng, node.shape)
             graph = graph.with_nodes(**{name: drawn})
     return graph
 

@@ -21,6 +21,7 @@ from neurocompile.ir.nodes import (
     size,
 )
 from neurocompile.ir.settings import Decoder, Encoder, Settings
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
 SMALLEST = 3  # pixels along an axis that maps still shrink
 
@@ -152,7 +153,36 @@ def ternary(rng, shape):
     )
 
 
-GRADED = (ternary,)  # populations whose spikes carry payloads
+def sigma(rng, shape):
+    """A population that adds up what arrives."""
+    return Sigma(shape)
+
+
+def delta(rng, shape):
+    """A population that sends changes of its input."""
+    return Delta(shape, **_encoding(rng))
+
+
+def sigma_delta(rng, shape):
+    """A population that sends changes of what it added up, with biases below its threshold."""
+    words = _encoding(rng)
+    least = int(words["vth"]) << (words["spike_exp"] + words["state_exp"])
+    bias = {}
+    if not words["cum_error"] and rng.random() < 0.7:
+        bias["bias_mant"] = rng.integers(max(-4096, 1 - least), min(4096, least), shape)
+    return SigmaDelta(shape, **words, **bias, activation=str(rng.choice(["relu", "unit"])))
+
+
+def _encoding(rng):
+    low, high = (int(n) for n in rng.choice([0, 0, 1, 3], 2))
+    return {
+        "vth": rng.integers(1, 3000),  # Lava's process has one per population
+        **{"spike_exp": low, "state_exp": high, "cum_error": bool(rng.random() < 0.4)},
+    }
+
+
+GRADED = (ternary, sigma, delta, sigma_delta)
+WRITTEN = (ternary, sigma_delta)  # populations whose spikes carry payloads
 
 
 def synapse(rng, shape):

@@ -185,7 +185,7 @@ class SampleBlock:
             )  # fmt: skip
             if stopped and current >= CURRENT_WRAP_LIMIT:
                 raise beyond_one_wrap(name, stopped, current)
-            refuse_beyond(name, stopped, [most])
+            refuse_beyond(name, self.graph.nodes[name], stopped, [most])
             sums = state.sums[name]
             sums.updated += counted[0] if reached.size else total.size
             sums.saturations += counted[1]

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.result import schedule
+from neurocompile.engines.fixed.result import EXACT_FLOAT64, schedule
 from neurocompile.engines.fixed.step_source import Variant, step_function
 from neurocompile.engines.fixed.tables import Table, channels_last, table
 from neurocompile.ir.arrays import Array
@@ -34,7 +34,7 @@ from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group
 from neurocompile.ir.payloads import largest_sum, payload_type
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
-from neurocompile.ir.schema import fields_of
+from neurocompile.ir.schema import step_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +167,7 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
         for rows, part in by_delay(synapse):
             made = table(part, *ends, rows)
             whole = synapse.late is None and not isinstance(synapse.op, Sparse)
+            whole = whole and largest < EXACT_FLOAT64
             links.append(
                 Link(
                     source,
@@ -187,15 +188,16 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
         )
 
     constants = node.constants()
-    reach = (bound << ALIGN_BITS) + (STATE_LIMIT if np.any(constants.keep_u) else 0)
+    kept = node.wraps and np.any(constants.keep_u)
+    reach = (bound << ALIGN_BITS) + (STATE_LIMIT if kept else 0)
     narrow = reach < 1 << 31 and node.fits_32_bits()
     number = np.int32 if narrow else np.int64
     variant = Variant(
         type(node),
-        tuple((f.name, getattr(node, f.name)) for f in fields_of(type(node)) if f.holds == "word"),
+        tuple(step_words(node).items()),
         not narrow,
         tuple(_kind(getattr(constants, part)) for part in node.parts),
-        reach >= STATE_LIMIT,
+        node.wraps and reach >= STATE_LIMIT,
     )
     return Population(
         tuple(links),

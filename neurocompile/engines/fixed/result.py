@@ -15,12 +15,13 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import POPULATIONS
+from neurocompile.ir.fixed import POPULATIONS, ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.order import Group, components
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
 EXACT_FLOAT32 = 1 << 24  # float32 holds every integer up to this
+EXACT_FLOAT64 = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +60,18 @@ def beyond_one_wrap(name: str, step: int, current: int) -> DoesNotFit:
     )
 
 
-def refuse_beyond(name: str, step: int, largest: Sequence[float]) -> None:
+def refuse_beyond(name: str, node: ChipNeuron, step: int, largest: Sequence[float]) -> None:
     """Raise DoesNotFit if a state that nothing clips leaves 24 bits.
 
     Args:
-        name, step: Layer, and step of the network's own time.
+        name, node, step: Layer, and step of the network's own time.
         largest: Largest size of each such state.
     """
     worst = max(largest, default=0)
     if worst >= STATE_LIMIT:
         raise DoesNotFit(
             f"layer '{name}', step {step}: a state that the chip does not clip reaches "
-            f"{int(worst)}, but its register holds up to {STATE_LIMIT - 1}. Lower the threshold "
-            "and its step, or let them decay faster."
+            f"{int(worst)}, but its register holds up to {STATE_LIMIT - 1}. {node.cure}"
         )
 
 

@@ -73,7 +73,7 @@ class Variant(NamedTuple):
 
     Attributes:
         kind: Class of the population.
-        words: Its fields that hold a word, such as its reset, by name.
+        words: Its fields beside registers that its step reads, such as its reset, by name.
         wide: Whether numbers are int64; otherwise each fits int32, which the caller must prove.
         parts: For each of its constants that are parts in 4096: "none" if all of them are 0, "all"
             if all are 4096, "same" if all are the same other number, otherwise "some".
@@ -81,7 +81,7 @@ class Variant(NamedTuple):
     """
 
     kind: type[ChipNeuron]
-    words: tuple[tuple[str, str], ...]
+    words: tuple[tuple[str, Any], ...]
     wide: bool
     parts: tuple[str, ...]
     wraps: bool
@@ -211,9 +211,10 @@ def source(variant: Variant) -> str:
     node: Any = kind((1,), **dict.fromkeys(kind.registers, 0), **dict(variant.words))  # type: ignore[call-arg]
     state = tuple(value(f"{name}_row[j]") for name in kind.state_names)
     step = node.step(ops, state, Symbol(lines, "x"), p)
-    assert ops.clipped is not None
-    watch = WATCH.format(current=step.current.name, wrapped=ops.wrapped.name)
-    watched = [watch] if variant.wraps else []
+    watched = []
+    if variant.wraps:
+        watched.append(WATCH.format(current=step.current.name, wrapped=ops.wrapped.name))
+    clipped = "0" if ops.clipped is None else ops.clipped.name
     watched += [f"                most = max(most, I(abs({x.name})))" for x in step.unclipped]
     moving = ["(biases[j] != 0)"]
     for name in kind.state_names:
@@ -230,8 +231,8 @@ def source(variant: Variant) -> str:
         after="\n".join(f"                {name}_row[j] = {x.name}" for name, x in after),
         out=step.out.name,
         message=step.out.name if kind.payload == BIT else f"({step.out.name} != 0)",
-        potential=step.potential.name,
-        clipped=ops.clipped.name,
+        potential="0" if step.potential is None else step.potential.name,
+        clipped=clipped,
         watch="\n".join(watched),
         most=STATE_LIMIT,
     )

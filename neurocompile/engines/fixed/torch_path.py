@@ -141,9 +141,12 @@ class _TorchPopulation:
             now = [(rows, synapse, spikes[t - begin]) for rows, synapse, spikes in sources]
             self.touched.count(now, self.state)
             done = self.node.step(ops, self.state, arriving[t - begin], self.p)
-            self.wraps += _wraps(done.current, self.name, t + 1)
-            self.saturations += _outside(done.potential, 1 - STATE_LIMIT, STATE_LIMIT - 1)
-            refuse_beyond(self.name, t + 1, [float(x.abs().max()) for x in done.unclipped])
+            if done.current is not None:
+                self.wraps += _wraps(done.current, self.name, t + 1)
+            if done.potential is not None:
+                self.saturations += _outside(done.potential, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+            sizes = [float(x.abs().max()) for x in done.unclipped]
+            refuse_beyond(self.name, self.node, t + 1, sizes)
             self.state = done.state
             self.fired[t] = done.out
             if self.keep:

@@ -24,6 +24,7 @@ from neurocompile.engines.lava.plan import (
 )
 from neurocompile.engines.lava.repairs import require_lava
 from neurocompile.engines.lava.supervise import EngineFailed, default_timeout, run_child
+from neurocompile.engines.lava.widths import refuse_wide_sums
 from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
@@ -87,4 +88,5 @@ def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) 
                 f"layer '{name}': Lava left {missing} spike values unwritten, which never happens "
                 "in a connected network. Check that every layer is reached from one input."
             )
+    refuse_wide_sums(graph, spikes)
     return Recording(spikes, membrane)

@@ -26,6 +26,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.atrlif.process import ATRLIF
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.lif.process import LIF, LIFReset, TernaryLIF
+from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
@@ -48,6 +49,7 @@ from neurocompile.ir.registers import UNITY
 
 PICK_COLUMNS = 0  # num_message_bits: sum the columns of the sources that spike
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
+POTENTIALS = {"Sigma": "sigma", "Delta": "act", "SigmaDelta": "sigma"}  # Lava's names of v
 MODELS: dict[type, Any] = {}  # the model that Lava chose, by class of process
 
 
@@ -140,12 +142,12 @@ class Network:
         }
         if population.biases is not None:
             common["bias_mant"] = self._biases(population, self.first)
-        return PROCESSES[population.function](self, population, common)
+        return PROCESSES[population.kind](self, population, common)
 
     def _cuba_lif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
         """Lava's LIF, or the one that it clears between samples."""
         common |= self._registers(population, "du", "dv", "vth")
-        subtract = population.function == "CubaLIFSubtract"
+        subtract = population.words["reset"] == "subtract"
         fresh = self.plan.reset == RESET_FRESH
         if fresh and not subtract:
             return LIF(**common)
@@ -172,6 +174,24 @@ class Network:
             for name in ("vth_hi", "vth_lo")
         }
         return TernaryLIF(**thresholds, **self._registers(population, "du", "dv"), **common)
+
+    def _sigma(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's accumulator."""
+        return Sigma(shape=common["shape"])
+
+    def _delta(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's encoder of changes; it shifts its threshold itself."""
+        vth = int(self.arrays[f"{population.index}/vth"].max())  # all are equal
+        return Delta(shape=common["shape"], vth=vth, **population.words)
+
+    def _sigma_delta(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's accumulator and encoder; its bias is written as it is used, already shifted."""
+        words = dict(population.words)
+        mode = ActivationMode[words.pop("activation").upper()]
+        vth = int(self.arrays[f"{population.index}/vth"].max())  # all are equal
+        process = SigmaDelta(shape=common["shape"], vth=vth, act_mode=mode, **words)
+        process.bias.init = np.left_shift(common["bias_mant"], common["bias_exp"])
+        return process
 
     def _registers(self, population: PopulationPlan, *names: str) -> dict[str, Any]:
         """Registers by name, as Lava takes them."""
@@ -234,13 +254,17 @@ class Network:
         )
         self._name(recorder, f"recorder of layer '{population.name}'")
         self.nodes[population.index].s_out.connect(recorder.s_in)
-        recorder.v_ref.connect_var(self.nodes[population.index].v)
+        recorder.v_ref.connect_var(
+            getattr(self.nodes[population.index], POTENTIALS.get(population.kind, "v"))
+        )
 
 
-# By the name of a population's step, what builds its process: Lava's rule for each neuron.
+# By the class of a population, what builds its process: Lava's rule for each neuron.
 PROCESSES: Mapping[str, Callable[[Network, PopulationPlan, dict[str, Any]], Any]] = {
     "CubaLIF": Network._cuba_lif,
-    "CubaLIFSubtract": Network._cuba_lif,
     "ATRLIF": Network._atrlif,
     "TernaryLIF": Network._ternary_lif,
+    "Sigma": Network._sigma,
+    "Delta": Network._delta,
+    "SigmaDelta": Network._sigma_delta,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,17 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, Spik
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
 from neurocompile.ir.payloads import graded
+from neurocompile.ir.schema import step_words
 from neurocompile.ir.time import chip_delay, depths
 
 RESET_FRESH = "fresh build"
 RESET_LIFRESET = "LIFReset"
 # Registers that Lava's process has once per population.
-ONE_VALUE = {"ATRLIF": ("theta_step",), "TernaryLIF": ("vth_hi", "vth_lo")}
+ONE_VALUE = {
+    "ATRLIF": ("theta_step",),
+    "TernaryLIF": ("vth_hi", "vth_lo"),
+    **dict.fromkeys(("Delta", "SigmaDelta"), ("vth",)),
+}
 MOST_PROCESS_DELAY = 63  # longest delay of Lava's DelayDense and DelaySparse, chip steps: 6 bits
 
 
@@ -50,7 +56,8 @@ class PopulationPlan:
 
     Attributes:
         index, name, size, depth: See SourcePlan.
-        function: Name of its step, which decides on Lava's process.
+        kind: Name of its class, which decides on Lava's process.
+        words: What else its step reads beside registers, by name of the field.
         graded: Whether its spikes carry payloads.
         biases: Number of the BiasInput that writes the bias register, or None.
     """
@@ -59,7 +66,8 @@ class PopulationPlan:
     name: str
     size: int
     depth: int
-    function: str
+    kind: str
+    words: dict[str, Any]
     graded: bool
     biases: int | None
 
@@ -169,7 +177,8 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
                 name,
                 size(node.shape),
                 depth[name],
-                node.function,
+                type(node).__name__,
+                step_words(node),
                 graded(node),
                 next((index[b] for b, _ in _bias_inputs(graph, name)), None),
             )
@@ -182,12 +191,13 @@ def make_plan(graph: Graph, encoded: Encoded) -> LavaPlan:
 
 
 def _check_one_value(name: str, node: ChipNeuron) -> None:
-    for register in ONE_VALUE.get(node.function, ()):
+    kind = type(node).__name__
+    for register in ONE_VALUE.get(kind, ()):
         if np.ptp(getattr(node, register)):
             raise Unsupported(
-                f"layer '{name}': its {register} differs between neurons, but Lava's "
-                f"{node.function} has one per population. Use one value, or the engines fixed and "
-                "onnx, which take one per neuron."
+                f"layer '{name}': its {register} differs between neurons, but Lava's {kind} has "
+                "one per population. Use one value, or the engines fixed and onnx, which take one "
+                "per neuron."
             )
 
 
