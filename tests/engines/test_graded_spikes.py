@@ -32,7 +32,7 @@ from neurocompile.ir.time import lead_in
 from neurocompile.ir.verify import verify
 from neurocompile.place import place
 
-NETWORKS = int(os.environ.get("FUZZ_N", "6"))
+NETWORKS = int(os.environ.get("FUZZ_N", "4"))
 
 
 def weighted(*weights, exponent=0):
