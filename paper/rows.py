@@ -75,13 +75,14 @@ def regularized(setting: str) -> set[str]:
 def chip_digest(name: str) -> str:
     """Of the numbers of a chip that decide an answer: formats, limits, prices, times.
 
-    Not what a chip allows by name, its power and the errors of its models: no answer reads them.
+    Not what a chip allows by name or by a flag, its power and the errors of its models: no answer
+    reads them.
     """
     decides = ("formats.", "limits.", "memory.", "mesh.", "energy.", "latency.", "barrier.")
     numbers = [
         (key, q.value, q.unit)
         for key, q in load_chip(name).quantities()
-        if key.startswith(decides) and q.unit != "name"
+        if key.startswith(decides) and q.unit not in ("name", "flag")
     ]
     return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
 

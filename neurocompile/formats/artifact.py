@@ -119,7 +119,7 @@ def check_file(path: Path, option: str, force: bool) -> None:
                 f"{choose}."
             )
     if os.path.exists(final) and not force:
-        raise BadInput(f"{path} exists. {choose}, or replace it with --force.")
+        raise BadInput(f"{path} exists. {choose}, or replace it (--force).")
     if not os.path.isdir(final.parent):
         raise BadInput(
             f"{path} cannot be written: {final.parent} is not a folder. Create it, or choose "

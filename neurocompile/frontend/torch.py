@@ -85,7 +85,9 @@ def trace(
             "of a chip already. Use neurocompile.save, which reads them as they are."
         )
     if isinstance(module, norse.Lift) and not has_rule(module.lifted_module):
-        return trace(module.lifted_module, example_input[0], settings, max_pool)
+        lifted = trace(module.lifted_module, example_input[0], settings, max_pool)
+        own = of_example(lifted.settings, tuple(example_input.shape), 0)
+        return replace(lifted, settings=own)
     graph = check_input(_graph_of(module, example_input, settings, max_pool))
     settings = _with_dt_said(graph.settings, module)
     said = (*settings.assumed, *_names_said(graph, module))
@@ -161,8 +163,7 @@ def _check_example(example: Any) -> None:
     if not isinstance(example, Tensor):
         raise BadInput(
             f"example_input is {a_or_an(type(example).__name__)}. Give a tensor: one batch of "
-            "samples, "
-            "such as torch.zeros(1, 28, 28)[None]."
+            "samples, such as torch.zeros(1, 28, 28)[None]."
         )
 
 

@@ -251,10 +251,10 @@ def test_a_rate_without_a_unit_is_told_which_there_are(text, exported, call):
 def test_a_multiple_of_a_price_is_named_wherever_it_is_used(exported, call):
     code, text, _ = call("energy", exported[0], "--set", "boyle2025.spike_out=x2")
     assert code == 0
-    said = "set by the user: boyle2025.spike_out = 138.6 pJ (2 x sourced price; was 69.3 pJ"
-    assert said in " ".join(text.split())
+    said = "set by the user: boyle2025.spike_out = 138.6 pJ (2 x sourced price (boyle2025, "
+    assert f"{said}derived); was 69.3 pJ, boyle2025)" in " ".join(text.split())
     mark = re.search(r"spike_out +[\d,]+ +138.6 +[\d,.]+ +([a-z])$", text, re.MULTILINE)
-    assert f"\n{mark[1]}  set by the user, 2 x sourced price, assumed\n" in text
+    assert f"\n{mark[1]}  set by the user, 2 x sourced price (boyle2025, derived)" in text
     assert "(nominal, prices set by the user)" in " ".join(text.split())
 
 
@@ -364,7 +364,7 @@ def test_a_file_that_exists_is_replaced_only_with_force(option, name, exported, 
     file = tmp_path / name
     file.write_text("mine")
     said = refused_before_the_run(call, exported[0], option, file)
-    assert f"{file} exists. Choose another {option}, or replace it with --force." in said
+    assert f"{file} exists. Choose another {option}, or replace it (--force)." in said
     assert file.read_text() == "mine"
     assert call("energy", exported[0], option, file, "--force")[0] == 0
     starts = {".csv": "sample,step,", ".json": "{"}

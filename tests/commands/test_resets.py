@@ -125,7 +125,8 @@ def test_a_reset_against_the_file_runs_and_is_said_wherever_the_network_goes(mod
     )  # fmt: skip
     assert code == 0, said
     words = (
-        "the reset zero was asked for, but by the file the neurons of layer 'lif' and 2 more lose"
+        "the reset zero was asked for, but by the file the neurons of layer 'lif' and 2 more "
+        "subtract"
     )
     assert words in said
     assert words in " ".join(text.split())

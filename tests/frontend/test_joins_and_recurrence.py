@@ -156,7 +156,7 @@ def test_a_recurrent_layer_over_time_is_the_same_graph_as_its_cell():
     )
     ours = trace(norse.SequentialState(over_time, norse.LI()), torch.zeros(5, 1, 3))
     by_step = norse.SequentialState(cell, norse.LICell())
-    assert same(ours, trace(by_step, torch.zeros(1, 3)))
+    assert same(ours, trace(by_step, torch.zeros(1, 3), settings=ours.settings))
     assert same(ours, trace(norse.Lift(by_step), torch.zeros(5, 1, 3)))
 
 

@@ -143,7 +143,8 @@ def test_layers_over_time_take_all_steps_at_once():
     conv, fc = nn.Conv2d(1, 2, 3), nn.Linear(32, 3)
     over_time = norse.SequentialState(norse.Lift(conv), norse.LIF(), nn.Flatten(2), fc, norse.LI())
     by_step = norse.SequentialState(conv, norse.LIFCell(), nn.Flatten(), fc, norse.LICell())
-    expected = trace(by_step, torch.zeros(2, 1, 6, 6))
+    four = Settings(dt=1e-3, steps=4)  # those of the example
+    expected = trace(by_step, torch.zeros(2, 1, 6, 6), settings=four)
     assert same(trace(over_time, torch.zeros(4, 2, 1, 6, 6)), expected)
     assert same(trace(norse.Lift(by_step), torch.zeros(4, 2, 1, 6, 6)), expected)
 
