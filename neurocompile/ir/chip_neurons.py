@@ -17,15 +17,15 @@ from neurocompile.ir.fixed import (
     ChipNeuron,
     CubaLIF,
     FixedStep,
+    Membrane,
+    charged,
     integrates_in_32_bits,
     joined,
-    undecay,
 )
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.registers import (
     ALIGN_BITS,
     LARGEST_THRESHOLD,
-    STATE_LIMIT,
     UNITY,
     Bounds,
 )
@@ -45,7 +45,7 @@ class AdaptiveConstants(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ATRLIF(ChipNeuron):
+class ATRLIF(Membrane):
     """A population of LIF neurons with adaptive threshold and refractory state, in integers.
 
     In a step, a is the weighted sum of spikes and / cuts the fraction off:
@@ -125,19 +125,12 @@ class ATRLIF(ChipNeuron):
     def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: AdaptiveConstants) -> FixedStep:
         """One step; a is the weighted sum of the spikes that arrive."""
         u, v, theta, r = state
-        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
-        u = ops.wrap(current)
-        potential = ops.decay(v, p.keep_v) + u + p.bias
-        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        u, v, current, potential = charged(ops, u, v, a, p)
         theta = ops.decay(theta - p.base, p.keep_theta) + p.base
         r = ops.decay(r, p.keep_r)
         spikes = (v - r) > (theta - 1)
         r, theta = ops.where(spikes, r + theta * 2, r), ops.where(spikes, theta + p.rise, theta)
         return FixedStep((u, v, theta, r), spikes, current, potential, (theta, r))
-
-    def step_back(self, v: Array) -> Array | None:
-        """The potential from which a step without input leads to v; None if nothing does."""
-        return undecay(v - self.bias, UNITY - self.dv)
 
 
 class TernaryConstants(NamedTuple):
@@ -151,7 +144,7 @@ class TernaryConstants(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class TernaryLIF(ChipNeuron):
+class TernaryLIF(Membrane):
     """A population of LIF neurons whose spikes carry 1 or -1, in integers.
 
     In a step, a is the sum of weights times payloads and / cuts the fraction off:
@@ -202,11 +195,6 @@ class TernaryLIF(ChipNeuron):
         """Both threshold registers as one number."""
         return np.asarray(self.vth_hi * (LARGEST_THRESHOLD + 1) - self.vth_lo)
 
-    @property
-    def decays(self) -> Array:
-        """Both decay registers as one number."""
-        return joined(self.du + 1, self.dv)
-
     @classmethod
     def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> TernaryConstants:
         """The constants that a step reads."""
@@ -221,10 +209,7 @@ class TernaryLIF(ChipNeuron):
     def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: TernaryConstants) -> FixedStep:
         """One step; a is the sum of weights times payloads that arrive."""
         u, v = state
-        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
-        u = ops.wrap(current)
-        potential = ops.decay(v, p.keep_v) + u + p.bias
-        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        u, v, current, potential = charged(ops, u, v, a, p)
         above, below = v > p.high, (p.low - v) > 0
         out = ops.where(above, 1, ops.where(below, -1, v * 0))
         after = ops.where(above, 0, ops.where(below, 0, v))
@@ -234,10 +219,6 @@ class TernaryLIF(ChipNeuron):
         """Whether no number of a step leaves 32 bits if the current does not."""
         p = self.constants()
         return integrates_in_32_bits(self, p.high, p.low)
-
-    def step_back(self, v: Array) -> Array | None:
-        """The potential from which a step without input leads to v; None if nothing does."""
-        return undecay(v - self.bias, UNITY - self.dv)
 
 
 CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (

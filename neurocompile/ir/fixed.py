@@ -208,8 +208,46 @@ class FixedConstants(NamedTuple):
     threshold: Any
 
 
+class Membrane(ChipNeuron):
+    """A neuron with a current u and a potential v that both decay: what a LIF has before it spikes.
+
+    Attributes:
+        du: -1..4095; 4095 keeps no current, -1 keeps all of it.
+        dv: 0..4096; parts in 4096 of v that are lost per step.
+    """
+
+    du: Array
+    dv: Array
+
+    @property
+    def decays(self) -> Array:
+        """Both decay registers as one number."""
+        return joined(self.du + 1, self.dv)
+
+    def step_back(self, v: Array) -> Array | None:
+        """The potential from which a step without input leads to v; None if nothing does."""
+        return undecay(v - self.bias, UNITY - self.dv)
+
+
+class Charged(NamedTuple):
+    """A membrane after its input, before any spike: u wrapped, v clipped, and both before that."""
+
+    u: Any
+    v: Any
+    current: Any
+    potential: Any
+
+
+def charged(ops: Any, u: Any, v: Any, a: Any, p: Any) -> Charged:
+    """Decay u and v and add what arrives; p has keep_u, keep_v and bias."""
+    current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
+    u = ops.wrap(current)
+    potential = ops.decay(v, p.keep_v) + u + p.bias
+    return Charged(u, ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1), current, potential)
+
+
 @dataclass(frozen=True, eq=False)
-class CubaLIF(ChipNeuron):
+class CubaLIF(Membrane):
     """A population of Loihi's current-based LIF neurons, in integers.
 
     In a step, a is the weighted sum of spikes and / cuts the fraction off:
@@ -259,11 +297,6 @@ class CubaLIF(ChipNeuron):
         """The threshold register."""
         return self.vth
 
-    @property
-    def decays(self) -> Array:
-        """Both decay registers as one number."""
-        return joined(self.du + 1, self.dv)
-
     @classmethod
     def constants_of(cls, registers: Mapping[str, Any], bias: Any) -> FixedConstants:
         """The constants that a step reads."""
@@ -277,10 +310,7 @@ class CubaLIF(ChipNeuron):
     def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: FixedConstants) -> FixedStep:
         """One step; a is the weighted sum of the spikes that arrive."""
         u, v = state
-        current = ops.decay(u, p.keep_u) + a * (1 << ALIGN_BITS)
-        u = ops.wrap(current)
-        potential = ops.decay(v, p.keep_v) + u + p.bias
-        v = ops.clip(potential, -(STATE_LIMIT - 1), STATE_LIMIT - 1)
+        u, v, current, potential = charged(ops, u, v, a, p)
         spikes = v > p.threshold
         after = 0 if self.reset == "zero" else v - p.threshold
         return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
@@ -288,10 +318,6 @@ class CubaLIF(ChipNeuron):
     def fits_32_bits(self) -> bool:
         """Whether no number of a step leaves 32 bits if the current does not."""
         return integrates_in_32_bits(self, self.constants().threshold)
-
-    def step_back(self, v: Array) -> Array | None:
-        """The potential from which a step without input leads to v; None if nothing does."""
-        return undecay(v - self.bias, UNITY - self.dv)
 
 
 @dataclass(frozen=True, eq=False)
