@@ -2,7 +2,7 @@
 
 In:  FIXED graph, Counts, an estimate.
 Out: JSON-ready values: the network without spikes, the break-even rate, other devices by
-     keras-spiking's rule, NeuroBench's metrics.
+     keras-spiking's rule, the proxy of Intel's N-DNS challenge, NeuroBench's metrics.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from neurocompile.chip.record import Quantity
 from neurocompile.energy.ann import Passes, baseline, break_even
-from neurocompile.energy.comparators import keras_spiking
+from neurocompile.energy.comparators import keras_spiking, n_dns
 from neurocompile.energy.counts import Counts
 from neurocompile.energy.estimate import Energy
 from neurocompile.energy.neurobench import VERSION, neurobench
@@ -49,5 +49,6 @@ def beside(
         "keras_spiking": keras_spiking(counts),
         "ann": ann,
         "break_even": even,
+        "n_dns": n_dns(counts, graph.settings.dt),
         "neurobench": {"definitions_of": f"neurobench {VERSION}", **neurobench(graph, counts)},
     }

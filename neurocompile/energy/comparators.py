@@ -1,7 +1,7 @@
 """Prices of other devices, arithmetic and memory: shown for comparison, never in a chip's total.
 
 In:  Counts.
-Out: joules by device, each a sum of count times price.
+Out: joules by device, each a sum of count times price; operations per second by a proxy.
 Every price is a Quantity that names its source, like those of targets/*/target.toml.
 """
 
@@ -31,7 +31,16 @@ SOURCES: dict[str, dict[str, str]] = {
         "DRAM as a public gist does (V0XNIHILI/2b6fa61e). Paper not read",
         "link": "https://doi.org/10.1109/ISSCC.2014.6757323",
     },
+    "timcheck2023": {
+        "title": "Timcheck et al., The Intel neuromorphic DNS challenge, Neuromorph. Comput. Eng. "
+        "3, 2023, arXiv 2303.09503: power proxy of track 1, SynOPS + 10 x NeuronOPS. As a copy of "
+        "the challenge's evaluate_network.ipynb states and computes it; paper not read",
+        "link": "https://doi.org/10.1088/2634-4386/ace737",
+    },
 }
+
+# timcheck2023: Intel's measurements of Loihi and Loihi 2 gave about ten times the energy.
+NEURON_OPERATION = 10  # synaptic operations
 
 
 @dataclass(frozen=True)
@@ -139,3 +148,28 @@ def keras_spiking(counts: Counts) -> list[dict[str, Any]]:
         row = {"device": name, "spiking": device.spiking, **counted}
         rows.append({**row, "terms": terms, "total_j": total})
     return rows
+
+
+def n_dns(counts: Counts, dt: float) -> dict[str, Any]:
+    """The power proxy of Intel's N-DNS challenge: no joules, but operations per second.
+
+    A neuron operation is one step of one neuron, whether anything arrives or not. A readout counts
+    as well: here it is a population of the chip, while the challenge's last layer was not counted.
+
+    Args:
+        counts: Counts of a run.
+        dt: Length of a step, seconds.
+    """
+    steps = counts.samples * counts.steps
+    synaptic = sum(synapse.synops for synapse in counts.synapses.values())
+    neuron = steps * sum(layer.neurons for layer in counts.layers.values() if layer.on_chip)
+    operations = synaptic + NEURON_OPERATION * neuron
+    return {
+        "synaptic_operations": synaptic,
+        "neuron_operations": neuron,
+        "neuron_operation_is": NEURON_OPERATION,
+        "operations": operations,
+        "per_sample": operations / counts.samples,
+        "per_second": operations / (steps * dt),
+        "source": "timcheck2023",
+    }

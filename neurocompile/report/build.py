@@ -31,7 +31,7 @@ from neurocompile.place.utilisation import core_table, fit
 from neurocompile.quantize.narrow import Point, as_json
 from neurocompile.quantize.search import Quantized
 
-SCHEMA_VERSION = "1.4"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.5"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
 # What a run fills in about operations and joules; null, or empty, if nothing was run.
 SPENT: dict[str, Any] = {

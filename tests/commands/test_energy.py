@@ -156,7 +156,7 @@ def test_an_export_priced_again_is_the_export(shipped, call):
     assert found["counts"] == "those in report.json"
     assert found["energy"] == report["energy"]
     assert found["latency"] == report["latency"]["modes"]
-    for key in ("keras_spiking", "ann", "break_even", "neurobench"):
+    for key in ("keras_spiking", "n_dns", "ann", "break_even", "neurobench"):
         assert found[key] == report["comparison"][key]
 
 

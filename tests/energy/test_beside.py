@@ -11,7 +11,15 @@ from neurocompile.chip.change import parse, with_changes
 from neurocompile.chip.record import KINDS
 from neurocompile.energy.ann import baseline, break_even
 from neurocompile.energy.beside import beside
-from neurocompile.energy.comparators import DEVICES, MACS, SOURCES, STORES, keras_spiking, store_for
+from neurocompile.energy.comparators import (
+    DEVICES,
+    MACS,
+    SOURCES,
+    STORES,
+    keras_spiking,
+    n_dns,
+    store_for,
+)
 from neurocompile.energy.sensitivity import sensitivity, sweep
 from neurocompile.engines.recording import Activity
 from neurocompile.ir.fixed import BiasInput, Synapse
@@ -90,6 +98,22 @@ def test_a_model_without_a_total_is_not_swept():
 def test_keras_spiking_charges_operations_and_neuron_steps(device, picojoules):
     rows = {row["device"]: row for row in keras_spiking(counted()[1])}
     assert rows[device]["total_j"] == pytest.approx(picojoules * PJ, rel=1e-12)
+
+
+def test_the_n_dns_proxy_takes_a_neuron_step_for_ten_synaptic_operations():
+    found = n_dns(counted()[1], dt=1e-3)
+    # 88,320 operations and 202 * 100 neuron steps of one sample of 100 steps, 0.1 s
+    assert (found["synaptic_operations"], found["neuron_operations"]) == (88_320, 20_200)
+    assert found["operations"] == found["per_sample"] == 88_320 + 10 * 20_200
+    assert found["per_second"] == pytest.approx(290_320 / 0.1)
+    assert found["source"] in SOURCES
+    assert not any(key.endswith("_j") for key in found)
+
+
+def test_the_n_dns_proxy_halves_where_a_step_is_twice_as_long():
+    short, long = (n_dns(counted()[1], dt) for dt in (1e-3, 2e-3))
+    assert long["per_second"] == pytest.approx(short["per_second"] / 2)
+    assert long["per_sample"] == short["per_sample"]
 
 
 def test_a_comparison_is_in_no_total_of_the_chip():

@@ -44,7 +44,7 @@ def print_energy(pricing: dict[str, Any]) -> None:
     page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
     page.show(Facts([("", energy["evidence"])], title="against silicon"))
     used = {term["source"] for m in energy["models"] for term in m["terms"]} - {None}
-    keys = [*sorted(used), "keras_spiking", "horowitz2014"]
+    keys = [*sorted(used), "keras_spiking", "horowitz2014", "timcheck2023"]
     page.sources({key: pricing["sources"][key] for key in keys})
 
 
@@ -202,6 +202,15 @@ def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
             if row["counted"] == counted
         )
         rows.append(("by keras-spiking, per sample", f"{listed}: {counted}; comparison only"))
+    proxy = pricing["n_dns"]
+    rows.append(
+        (
+            "N-DNS proxy",
+            f"{proxy['per_second']:,.0f} operations/s, {proxy['per_sample']:,.1f} per sample: "
+            f"{proxy['synaptic_operations']:,} synaptic + {proxy['neuron_operation_is']} x "
+            f"{proxy['neuron_operations']:,} neuron operations ({proxy['source']}); no joules",
+        )
+    )
     bench = pricing["neurobench"]
     operations = bench["SynapticOperations"]
     rows.append(
