@@ -82,7 +82,7 @@ def _reached_or_moving(
     shape: tuple[int, ...],
 ) -> Array:
     """(n, steps, *shape) bool, whether a spike arrived or a state was not at rest before a step."""
-    total = np.zeros(shape, np.int64)
+    total = {part: np.zeros(shape, np.int64) for part in node.inputs}
     busy = np.zeros(shape, bool)
     for name in synapses:
         synapse: Synapse = graph.nodes[name]
@@ -90,16 +90,17 @@ def _reached_or_moving(
         for rows, part in by_delay(synapse):
             sums, reached = _arrivals(part, _sent(graph, source, part.delay, recording, shape))
             arrived = shift(sums, part.weight_exp).reshape(*shape[:2], -1)
-            total.reshape(*shape[:2], -1)[..., rows] += arrived
+            total[synapse.into].reshape(*shape[:2], -1)[..., rows] += arrived
             busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
     p = node.constants()._replace(bias=bias)
     rest = node.start(p, 0, 0)
-    zero = np.zeros((len(total), *node.shape), np.int64)
+    zero = np.zeros((shape[0], *node.shape), np.int64)
     state = tuple(zero + start for start in node.start(p, node.v_init, 0))
     for step in range(shape[1]):
         for each, resting in zip(state, rest, strict=True):
             busy[:, step] |= each != resting
-        state = node.step(NumpyOps(), state, total[:, step], p).state
+        a = node.arriving([sums[:, step] for sums in total.values()])
+        state = node.step(NumpyOps(), state, a, p).state
     return busy
 
 

@@ -29,6 +29,7 @@ from neurocompile.ir.registers import (
     UNITY,
     Bounds,
 )
+from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
 
@@ -224,4 +225,5 @@ class TernaryLIF(Membrane):
 CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (
     *(CubaLIF, ATRLIF, TernaryLIF),
     *(Sigma, Delta, SigmaDelta),
+    *(RF, RF_IZ),
 )

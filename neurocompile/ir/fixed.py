@@ -11,9 +11,9 @@ lava/proc/dense/models.py; checked bit by bit against them in tests/engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from neurocompile.ir.registers import (
     UNITY,
     Bounds,
 )
+
+Part = Literal["real", "imag"]  # of a sum that arrives at neurons whose potential is complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,8 @@ class FixedStep(NamedTuple):
         out: Spikes of the step: whether each neuron spikes, or its payload, 0 without a spike.
         current: Current before it wraps; None if none does.
         potential: v before it saturates; None if it does not.
-        unclipped: Further states that nothing clips or wraps; beyond 24 bits they are an error.
+        unclipped: Further numbers that nothing clips or wraps; beyond 24 bits they are an error.
+        clipped: Further states before they saturate.
     """
 
     state: tuple[Any, ...]
@@ -88,6 +91,7 @@ class FixedStep(NamedTuple):
     current: Any = None
     potential: Any = None
     unclipped: tuple[Any, ...] = ()
+    clipped: tuple[Any, ...] = ()
 
 
 class ChipNeuron:
@@ -106,6 +110,7 @@ class ChipNeuron:
         rest: By state, the constant that it starts from and rests at; others rest at 0. A neuron
             is updated if a spike arrives, its bias is not 0 or a state is not at rest.
         parts: Names of the constants that are parts in 4096 of a state.
+        inputs: Sums that arrive in a step, one for each; a synapse leads `into` one of them.
         payload: Smallest and largest number that a spike carries; BIT where it is only a spike.
         bounds: Bounds of fields that are not those of `registers.REGISTERS`.
         wraps: Whether it has a current that wraps, and of which `keep_u` remains.
@@ -125,6 +130,7 @@ class ChipNeuron:
     state_names: ClassVar[tuple[str, ...]]
     rest: ClassVar[Mapping[str, str]] = {}
     parts: ClassVar[tuple[str, ...]]
+    inputs: ClassVar[tuple[Part | None, ...]] = (None,)
     payload: ClassVar[Bounds] = BIT
     bounds: ClassVar[Mapping[str, Bounds]] = {}
     wraps: ClassVar[bool] = True
@@ -178,8 +184,13 @@ class ChipNeuron:
         fixed = {name: getattr(constants, at) for name, at in cls.rest.items()}
         return tuple(v if name == "v" else fixed.get(name, zero) for name in cls.state_names)
 
+    @classmethod
+    def arriving(cls, sums: Sequence[Any]) -> Any:
+        """What a step takes of the sums of its `inputs`: the only one, or a tuple of all."""
+        return sums[0] if len(sums) == 1 else tuple(sums)
+
     def step(self, ops: Any, state: tuple[Any, ...], a: Any, p: Any) -> FixedStep:
-        """One step; a is the sum of weights times payloads that arrive, p the constants."""
+        """One step; a is what arrives, sums of weights times payloads, p the constants."""
         raise NotImplementedError
 
     def fits_32_bits(self) -> bool:
@@ -338,6 +349,7 @@ class Synapse:
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
         late: Further steps until spikes arrive at each target neuron, (n_target,) int64; only for
             a Linear. None where the delay is the same for all.
+        into: Which of the sums of its target it adds to; None where there is only one.
     """
 
     op: Weighted
@@ -347,6 +359,7 @@ class Synapse:
     bits: int = 8
     delay: int = 0
     late: Array | None = field(default=None, metadata=LATER)
+    into: Part | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         freeze_fields(self, np.int64, "late")

@@ -124,9 +124,13 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
             elif isinstance(node, AlwaysOn):
                 fired[name] = np.full(node.shape, 0 <= t < steps)
             else:
-                sources = [b for b in graph.before(name) if b in held]
-                a = sum((held[b][0] for b in sources), np.zeros(size(node.shape), dtype=np.int64))
-                after = node.step(NumpyOps(), states[name], a.reshape(node.shape), p[name])
+                sums = {part: np.zeros(node.shape, dtype=np.int64) for part in node.inputs}
+                for before in graph.before(name):
+                    if before in held:
+                        into = graph.nodes[before].into
+                        sums[into] = sums[into] + held[before][0].reshape(node.shape)
+                a = node.arriving([*sums.values()])
+                after = node.step(NumpyOps(), states[name], a, p[name])
                 states[name] = after.state
                 fired[name] = after.out
                 if 0 <= t < steps:

@@ -36,12 +36,17 @@ LARGEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
 MANTISSA_BITS = 13  # mantissa of a bias, signed
 MANTISSAS: Bounds = (-(1 << (MANTISSA_BITS - 1)), (1 << (MANTISSA_BITS - 1)) - 1)
 BIAS_EXPONENTS: Bounds = (0, 7)
+THRESHOLDS: Bounds = (1, LARGEST_THRESHOLD)  # of neurons to which 0 means nothing
+EXPONENTS: Bounds = (0, 7)  # of states and payloads
+TURNS: Bounds = (-UNITY, UNITY)  # sine and cosine of a turn, times a decay
 SMALL_THRESHOLDS: Bounds = (0, (1 << 12) - 1)  # those of an adaptive neuron
 REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "du": (-1, KEEPS_NO_CURRENT),
     "dv": (0, UNITY),
     "dtheta": (0, UNITY),
     "dr": (0, UNITY),
+    "sin_decay": TURNS,
+    "cos_decay": TURNS,
     "vth": (0, LARGEST_THRESHOLD),
     "vth_hi": (0, LARGEST_THRESHOLD),
     "vth_lo": (-LARGEST_THRESHOLD, 0),

@@ -18,11 +18,9 @@ import numpy as np
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ChipNeuron, FixedStep
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.registers import LARGEST_THRESHOLD, NONE, STATE_LIMIT, Bounds
+from neurocompile.ir.registers import EXPONENTS, NONE, STATE_LIMIT, THRESHOLDS, Bounds
 
 Activation = Literal["relu", "unit"]
-EXPONENTS: Bounds = (0, 7)  # three bits
-THRESHOLDS: Bounds = (1, LARGEST_THRESHOLD)
 SILENT: Mapping[str, Bounds] = {"bias_mant": NONE, "bias_exp": NONE, "v_init": NONE}
 
 

@@ -149,8 +149,9 @@ def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int) -> None:
     p = node.constants()
     state = node.start(p, v, np.zeros(node.shape, dtype=np.int64))
     at = node.state_names.index("v")
+    nothing = node.arriving([np.zeros((), dtype=np.int64)] * len(node.inputs))
     for step in range(1, steps + 1):
-        after = node.step(NumpyOps(), state, np.zeros((), dtype=np.int64), p)
+        after = node.step(NumpyOps(), state, nothing, p)
         state = after.state
         if np.any(after.out):
             raise DoesNotFit(

@@ -140,6 +140,7 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_fixed.inputs_have_no_source,
         verify_fixed.populations_are_fed_by_synapses,
         verify_fixed.synapses_join_two_populations,
+        verify_fixed.synapses_lead_into_a_sum_of_their_target,
         verify_fixed.bias_inputs_and_axons_lead_to_one,
         verify_fixed.populations_have_shapes,
         verify_fixed.synapses_fit_their_populations,

@@ -87,6 +87,20 @@ def synapses_join_two_populations(graph: Graph) -> None:
             )
 
 
+def synapses_lead_into_a_sum_of_their_target(graph: Graph) -> None:
+    """A synapse names the part of a complex sum that it adds to, and no part of another."""
+    for name, node in graph.of(Synapse):
+        with naming_layer(name, node):
+            (after,) = graph.after(name)
+            target = graph.nodes[after]
+            allowed = " or ".join(map(repr, target.inputs))
+            expect(
+                node.into in target.inputs,
+                f"it leads into {node.into!r} of '{after}', {a_or_an(type(target).__name__)}, "
+                f"allowed is {allowed}. Give into={target.inputs[0]!r}.",
+            )
+
+
 def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
     """The host writes the registers of one population; an always-on axon biases one."""
     for kind, allowed in ((BiasInput, ChipNeuron), (AlwaysOn, Synapse)):

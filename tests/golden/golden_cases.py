@@ -95,6 +95,46 @@ def sigma_delta_cases() -> dict[str, Case]:
     return cases
 
 
+def resonator_cases() -> dict[str, Case]:
+    """Turns of a quarter and of a tenth, growth, both ends of every register."""
+    low, high = -4096, 4096  # each pair of exponents is a loop to compile: there are three
+    turns = {  # sine, cosine, threshold, state_exp, decay_bits
+        "quarter": (4096, 0, 200, 0, 12),
+        "tenth": (2287, 3148, 150, 0, 12),
+        "growth": (0, high, 131071, 7, 11),  # a threshold beyond what the potential holds
+        "growth and back": (high, low, 1, 7, 11),
+        "coarse": (low, 1, 1, 7, 1),
+    }
+    cases = {}
+    for number, (name, (sin, cos, vth, state_exp, decay_bits)) in enumerate(turns.items()):
+        words = {"sin_decay": sin, "cos_decay": cos, "vth": vth}
+        words |= {"state_exp": state_exp, "decay_bits": decay_bits}
+        cases[name] = _turning(np.random.default_rng(30 + number)) | {
+            word: np.array(value) for word, value in words.items()
+        }
+    return cases
+
+
+def _turning(rng: np.random.Generator) -> Case:
+    """Sixteen neurons with complex weights, of which the first five meet their thresholds.
+
+    In a quarter turn the first fine axon, alone in two steps, brings them to (200, 0), (198, -2)
+    and (198, 2), and the others to an imaginary part of 200 and 198.
+    """
+    axons = COARSE_AXONS + FINE_AXONS
+    size = np.resize([1, 1, 8], 16)[:, None]
+    parts = {}
+    for part, first in (("real", (100, 98, 100, 0, 0)), ("imag", (-100, -100, -98, 200, 198))):
+        weights = _on_grid(rng.integers(-256, 256, (16, axons)) // size)
+        weights[: len(first), :] = 0
+        weights[: len(first), COARSE_AXONS] = first
+        weights[-1] = 254  # both parts saturate where they grow
+        weights[-2] = -256
+        parts[f"to_{part}"] = weights.astype(np.int16)
+    registers = {name: np.zeros(16, np.int64) for name in NO_BIAS}
+    return {"spikes": _train(rng), **parts, **registers}
+
+
 def _words(low: int, high: int, cum: int) -> Case:
     words = {"spike_exp": low, "state_exp": high, "cum_error": cum, "vth": 60}
     return {name: np.array(value) for name, value in words.items()}

@@ -7,9 +7,9 @@ Out: tests/golden/PROCESS.npz where an array differs from what the file holds; e
 Needs lava-nc 0.10.0. Lava's own ring buffers play and record; no process of ours is involved.
 
 A file holds, by `<case>/<array>`, what golden_cases.py gives and what Lava made of it: `s`, `u`,
-`v`, `theta`, `r`, `act`, `residue`, `error` of neurons after each step, (steps, n), and `a`, what
-leaves a synapse at the end of each step, (steps, n). `about` is JSON: the process, its source and
-versions.
+`v`, `theta`, `r`, `act`, `residue`, `error`, `real`, `imag` of neurons after each step, (steps, n),
+and `a`, what leaves a synapse at the end of each step, (steps, n). `about` is JSON: the process,
+its source and versions.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from lava.proc.dense.process import DelayDense, Dense  # noqa: E402
 from lava.proc.io.sink import RingBuffer as Sink  # noqa: E402
 from lava.proc.io.source import RingBuffer as Source  # noqa: E402
 from lava.proc.lif.process import LIF, LIFReset, TernaryLIF  # noqa: E402
+from lava.proc.rf.process import RF  # noqa: E402
+from lava.proc.rf_iz.process import RF_IZ  # noqa: E402
 from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta  # noqa: E402
 from lava.proc.sparse.process import DelaySparse, Sparse  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
@@ -169,6 +171,29 @@ def record_sigma_delta(case: Case) -> Case:
     return case | found
 
 
+def record_rf(case: Case) -> Case:
+    """An RF."""
+    found = _stepped(_turning(RF, case), case, ("real", "imag"))
+    found["v"] = found.pop("real")  # the part that reaches the threshold
+    return case | found
+
+
+def record_rf_iz(case: Case) -> Case:
+    """An RF_IZ."""
+    found = _stepped(_turning(RF_IZ, case), case, ("real", "imag"))
+    found["v"] = found.pop("imag")
+    return case | found
+
+
+def _turning(kind: Any, case: Case) -> Any:
+    """A resonator, whose decays are given as they are used."""
+    words = {name: int(case[name]) for name in ("vth", "state_exp", "decay_bits")}
+    neuron = kind(shape=case["v_init"].shape, period=4, alpha=0.0, **words)
+    for decay in ("sin_decay", "cos_decay"):
+        getattr(neuron, decay).init = np.int32(case[decay])
+    return neuron
+
+
 def _encoding(case: Case) -> dict[str, Any]:
     exponents = {name: int(case[name]) for name in ("vth", "spike_exp", "state_exp")}
     return exponents | {"cum_error": bool(case["cum_error"])}
@@ -178,19 +203,20 @@ def _stepped(
     neuron: Any, case: Case, states: tuple[str, ...], sent: type[np.generic] = np.uint8
 ) -> Case:
     """Run a neuron on what its spikes bring, and read its states after every step."""
-    weights = np.hstack(
-        [
-            case["coarse"].astype(np.int64) << golden_cases.COARSE,
-            case["fine"].astype(np.int64) << golden_cases.FINE,
-        ]
-    )
-    arriving = weights @ case["spikes"].T  # (n, steps)
-    source = Source(data=arriving.astype(np.int32))
-    sink = Sink(shape=neuron.s_out.shape, buffer=len(arriving.T))
-    source.s_out.connect(neuron.a_in)
+    if "to_real" in case:
+        ports = {f"a_{part}_in": case[f"to_{part}"].astype(np.int64) for part in ("real", "imag")}
+    else:
+        coarse = case["coarse"].astype(np.int64) << golden_cases.COARSE
+        fine = case["fine"].astype(np.int64) << golden_cases.FINE
+        ports = {"a_in": np.hstack([coarse, fine])}
+    steps = len(case["spikes"])
+    for port, weights in ports.items():
+        arriving = weights @ case["spikes"].T  # (n, steps)
+        Source(data=arriving.astype(np.int32)).s_out.connect(getattr(neuron, port))
+    sink = Sink(shape=neuron.s_out.shape, buffer=steps)
     neuron.s_out.connect(sink.a_in)
     found: dict[str, list[Any]] = {name: [] for name in states}
-    for _ in arriving.T:
+    for _ in range(steps):
         neuron.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
         for name in states:
             found[name].append(getattr(neuron, name).get())
@@ -268,6 +294,8 @@ RECORDED: dict[str, tuple[Callable[[], dict[str, Case]], Callable[[Case], Case],
         "SigmaDelta",
         "lava/proc/sdn/models.py",
     ),
+    "rf": (golden_cases.resonator_cases, record_rf, "RF", "lava/proc/rf/models.py"),
+    "rf_iz": (golden_cases.resonator_cases, record_rf_iz, "RF_IZ", "lava/proc/rf_iz/models.py"),
     "dense": (golden_cases.dense_cases, record_dense, "Dense", "lava/proc/dense/models.py"),
     "sparse": (golden_cases.sparse_cases, record_sparse, "Sparse", "lava/proc/sparse/models.py"),
     "delay_dense": (

@@ -17,6 +17,8 @@ def test_a_register_holds_what_its_bits_hold():
         "dv": (0, 4096),
         "dtheta": (0, 4096),
         "dr": (0, 4096),
+        "sin_decay": (-4096, 4096),  # parts in 2^12 at most, of either sign
+        "cos_decay": (-4096, 4096),
         "vth": (0, 131071),  # 17 bits
         "vth_hi": (0, 131071),
         "vth_lo": (-131071, 0),

@@ -4,8 +4,10 @@ In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
 `fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
 `joined_float_graph` have loops, paths of unequal length, joins and delays; `adaptive_graph` has
-neurons of Loihi 2, `graded_graph` some whose spikes carry payloads.
+neurons of Loihi 2, `graded_graph` some whose spikes carry payloads or that resonate.
 """
+
+from dataclasses import replace
 
 import numpy as np
 from random_parts import (
@@ -14,8 +16,10 @@ from random_parts import (
     adaptive,
     float_map,
     integer_weights,
+    izhikevich_resonator,
     neuron,
     population,
+    resonator,
     settings,
     synapse,
 )
@@ -26,6 +30,8 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, out_shape, sparse_op
 from neurocompile.ir.neurons import LIFBox
 from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Input, Linear, size
+from neurocompile.ir.payloads import largest_payload, largest_row
+from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
 from neurocompile.ir.time import depths, lead_in
 
 SHAPES = [(7,), (2, 6), (2, 5, 6), (6, 4, 4)]
@@ -227,15 +233,69 @@ def adaptive_graph(seed):
 
 
 def graded_graph(seed):
-    """A network of `fixed_graph` or `looped_fixed_graph`, some of its neurons with payloads."""
+    """A network of `fixed_graph` or `looped_fixed_graph`, many of its neurons newer than LIF."""
+    return member_graph(seed, (*GRADED, resonator, izhikevich_resonator))
+
+
+def member_graph(seed, kinds):
+    """A network of `fixed_graph` or `looped_fixed_graph`, most of its neurons drawn by `kinds`.
+
+    Weights after payloads are small enough that few networks are refused.
+    """
     rng = np.random.default_rng(seed)
     graph = looped_fixed_graph(seed) if rng.random() < 0.5 else fixed_graph(seed)
     for name, node in graph.of(CubaLIF):
-        if rng.random() < 0.7:
-            written = isinstance(graph.nodes[graph.before(name)[0]], BiasInput)
-            kinds = WRITTEN if written else GRADED
-            drawn = kinds[int(rng.integers(len(kinds)))](rng, node.shape)
-            graph = graph.with_nodes(**{name: drawn})
+        written = isinstance(graph.nodes[graph.before(name)[0]], BiasInput)
+        able = [kind for kind in kinds if not written or kind in WRITTEN]
+        if able and rng.random() < 0.7:
+            drawn = able[int(rng.integers(len(able)))](rng, node.shape)
+            graph = graph.with_nodes(**{name: replace(drawn, readout=False)})
+        else:
+            graph = graph.with_nodes(**{name: replace(node, readout=False)})
+    for name, link in graph.of(Synapse):
+        (source,), (target,) = graph.before(name), graph.after(name)
+        if largest_payload(graph.nodes[source]) > 1:
+            graph = graph.with_nodes(**{name: _calm(link, rng.uniform(0.1, 2))})
+        elif not graph.nodes[target].wraps:
+            graph = graph.with_nodes(**{name: _bounded(link)})
+    return _complex(graph, rng)
+
+
+def _calm(node, gain):
+    """The synapse with weights and an exponent at which no sum is larger than `gain` payloads."""
+    row, exponent = largest_row(node), node.weight_exp
+    while row * 2.0**exponent > gain and exponent > WEIGHT_EXPONENTS[0]:
+        exponent -= 1
+    step = Grid(node.bits).step
+    while row * 2.0**exponent > gain and row:
+        weights = (node.op.weights // (2 * step) * step).astype(node.op.weights.dtype)
+        node = replace(
+            node, op=node.op.with_weights(np.where(weights < 0, weights + step, weights))
+        )
+        row = largest_row(node)
+    return replace(node, weight_exp=exponent)
+
+
+def _complex(graph, rng):
+    """Each synapse onto neurons that resonate led into a part; beside many, one into the other."""
+    for name, link in list(graph.of(Synapse)):
+        parts = graph.nodes[graph.after(name)[0]].inputs
+        if len(parts) == 1:
+            continue
+        into, other = parts if rng.random() < 0.5 else parts[::-1]
+        graph = graph.with_nodes(**{name: replace(link, into=into)})
+        always = isinstance(graph.nodes[graph.before(name)[0]], AlwaysOn)  # leads to one synapse
+        if not always and rng.random() < 0.6:
+            weights = link.op.weights
+            shuffled = rng.permutation(weights.ravel()).reshape(weights.shape)
+            twin = replace(link, op=link.op.with_weights(shuffled), into=other)
+            nodes = {}
+            for each, node in graph.nodes.items():
+                nodes[each] = node
+                if each == name:
+                    nodes[f"{name}_twin"] = twin
+            ends = (graph.before(name)[0], f"{name}_twin"), (f"{name}_twin", graph.after(name)[0])
+            graph = Graph(nodes, (*graph.edges, *ends), graph.settings)
     return graph
 
 

@@ -6,6 +6,7 @@ Out: a sound part; over some tens of draws every parameter occurs.
 
 import os
 from itertools import product
+from math import cos, pi, sin
 
 from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
@@ -23,6 +24,7 @@ from neurocompile.ir.nodes import (
     Upsample,
     size,
 )
+from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
@@ -190,8 +192,34 @@ def _encoding(rng):
     }
 
 
-GRADED = (ternary, sigma, delta, sigma_delta)
-WRITTEN = (ternary, sigma_delta)  # populations whose spikes carry payloads
+def resonator(rng, shape):
+    """A population that resonates, most often at a period of 2 to 40 steps."""
+    return _turning(rng, shape, RF)
+
+
+def izhikevich_resonator(rng, shape):
+    """A population that resonates, and is reset."""
+    return _turning(rng, shape, RF_IZ)
+
+
+TURNS = [(0, 12), (3, 7)]  # state_exp, decay_bits: each pair is a loop to compile
+if "FUZZ_N" in os.environ:
+    TURNS = list(product((0, 2, 5), (4, 9, 12)))
+
+
+def _turning(rng, shape, kind):
+    state_exp, decay_bits = TURNS[int(rng.integers(len(TURNS)))]
+    if rng.random() < 0.2:  # anything, growth included; Lava's process has one per population
+        decays = [int(rng.choice([-4096, 0, 4096, rng.integers(-4096, 4097)])) for _ in range(2)]
+    else:
+        kept, turn = rng.uniform(0.6, 1) * (1 << decay_bits), 2 * pi / rng.uniform(2, 40)
+        decays = [int(kept * sin(turn)), int(kept * cos(turn))]
+    vth = 131071 if rng.random() < 0.1 else int(rng.integers(1, 2000))
+    return kind(shape, *decays, vth, state_exp, decay_bits)
+
+
+GRADED = (ternary, sigma, delta, sigma_delta)  # populations whose spikes carry payloads
+WRITTEN = (population, adaptive, ternary, sigma_delta)  # those whose biases a host may write
 
 
 def synapse(rng, shape):

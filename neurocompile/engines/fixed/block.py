@@ -167,11 +167,13 @@ class SampleBlock:
         at_once = samples
         if all(by_events):
             sum_bytes = max((np.dtype(link.number).itemsize for link in ready.links), default=1)
-            at_once = max(1, CACHE_BYTES // max(1, sum_bytes * count * size))
+            at_once = max(1, CACHE_BYTES // max(1, sum_bytes * count * size * ready.inputs))
         spikes = np.zeros(size, dtype=np.int32)
         for a in range(0, samples, at_once):
             part = slice(a, min(a + at_once, samples))
-            total, left, right = self._arriving(state, ready, part, (begin, count), by_events, size)
+            (total, *further), left, right = self._arriving(
+                state, ready, part, (begin, count), by_events, size
+            )
             reached = self._reached(state, ready, name, part, (begin, count), size)
             membrane = np.empty((0, 0, 0), dtype=np.int32)
             if name in self.recording.membrane:
@@ -179,7 +181,7 @@ class SampleBlock:
             bias = state.bias[name]
             constants = ready.p._replace(bias=bias[part] if ready.written else bias)
             *counted, stopped, current, most = ready.advance(
-                total, left, right, self.plan.history[name] + begin, done + begin,
+                total, *further, left, right, self.plan.history[name] + begin, done + begin,
                 *(each[part] for each in state.states[name]), *constants,
                 state.fired[name][part], spikes, membrane, reached, CURRENT_WRAP_LIMIT,
             )  # fmt: skip
@@ -205,21 +207,25 @@ class SampleBlock:
         steps: tuple[int, int],
         by_events: list[bool],
         size: int,
-    ) -> tuple[Array, int, int]:
-        """Sums (samples, steps, n) of all synapses, and the shifts that they still need."""
+    ) -> tuple[list[Array], int, int]:
+        """By input, the sum (samples, steps, n) of its synapses; the shifts that it still needs."""
         shape = (part.stop - part.start, steps[1], size)
-        if len(ready.links) == 1:
+        if len(ready.links) == ready.inputs == 1:
             (link,) = ready.links
             total = self.scratch.take("total", shape, link.number)
             self._through(state, link, part, steps[0], by_events[0], total)
-            return total, link.left, link.right
-        total = self.scratch.take("total", shape, ready.sum_number)
-        total[:] = 0
+            return [total], link.left, link.right
+        totals = [
+            self.scratch.take(f"total {into}", shape, ready.sum_number)
+            for into in range(ready.inputs)
+        ]
+        for total in totals:
+            total[:] = 0
         for link, events in zip(ready.links, by_events, strict=True):
             one = self.scratch.take("one", shape, link.number)
             self._through(state, link, part, steps[0], events, one)
-            add_shifted(one, link.left, link.right, total)
-        return total, 0, 0
+            add_shifted(one, link.left, link.right, totals[link.into])
+        return totals, 0, 0
 
     def _through(
         self, state: State, link: Link, part: slice, begin: int, by_events: bool, total: Array

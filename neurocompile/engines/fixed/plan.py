@@ -49,6 +49,7 @@ class Link:
         table: Table for events.
         dense: Product for many rows at once; None for a sparse map, or one with several delays.
         choice: Costs of the two, to choose the faster one.
+        into: Number of the input of its target that it adds to.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Link:
     table: Table
     dense: Dense | None
     choice: PathChoice
+    into: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,11 @@ class Population:
     number: Any
     variant: Variant
     sum_number: Any
+
+    @property
+    def inputs(self) -> int:
+        """Number of sums that arrive in a step."""
+        return len(self.kind.inputs)
 
     @cached_property
     def advance(self) -> Any:
@@ -178,6 +185,7 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
                     made,
                     Dense(part, *ends, largest, made) if whole else None,
                     PathChoice(made.operations, made.weights.size),
+                    node.inputs.index(part.into),
                 )
             )
     place = order[name]

@@ -31,7 +31,7 @@ TRIVIAL = {"none": 0, "all": UNITY}
 LOW_BITS = UNITY - 1
 
 FRAME = '''
-def advance(a, left, right, begin, start, {states}, {constants},
+def advance({sums}, left, right, begin, start, {states}, {constants},
             fired, spikes, membrane, reached, limit):
     """Updated, saturations, wraps, 1 + the step that went beyond a limit or 0, current, state."""
     samples, steps, neurons = a.shape
@@ -41,7 +41,7 @@ def advance(a, left, right, begin, start, {states}, {constants},
         biases = bias[min(sample, len(bias) - 1)]
 {rows}
         for step in range(steps):
-            row = a[sample, step]
+            row = a[sample, step]{further}
             out = fired[sample, begin + step]
             if reached.size:
                 touched = reached[sample, step]
@@ -54,7 +54,7 @@ def advance(a, left, right, begin, start, {states}, {constants},
 {after}
                 out[j] = {out}
                 spikes[j] += {message}
-                saturated = I(saturated + ({potential} != {clipped}))
+                saturated = I(saturated + {saturates})
 {watch}
             saturations += saturated
             wraps += wrapped
@@ -129,7 +129,7 @@ class SourceOps:
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
-        self.clipped: Symbol | None = None
+        self.clipped: dict[str, str] = {}
         self.wrapped: Any = None
 
     def divide_toward_zero(self, x: Symbol, power: int) -> Symbol:
@@ -138,8 +138,9 @@ class SourceOps:
 
     def clip(self, x: Symbol, low: int, high: int) -> Symbol:
         """x limited to [low, high]."""
-        self.clipped = x._emit(f"min(max({x.name}, I({low})), I({high}))")
-        return self.clipped
+        clipped = x._emit(f"min(max({x.name}, I({low})), I({high}))")
+        self.clipped[x.name] = clipped.name
+        return clipped
 
     def where(self, condition: Symbol, yes: Any, no: Any) -> Symbol:
         """`yes` where the condition holds, otherwise `no`."""
@@ -171,7 +172,8 @@ class SourceOps:
 def step_function(variant: Variant) -> Any:
     """The compiled loop of a variant; see FRAME for its arguments.
 
-    a (samples, steps, n) whole numbers, to be shifted by left and right; the states (samples, n),
+    a (samples, steps, n) whole numbers, to be shifted by left and right, and one such array for
+    each further input, shifted already; the states (samples, n),
     changed; the constants (n,), but bias (1 or samples, n); fired (samples, more steps, n),
     written from step `begin` on; spikes (n,) added to; membrane and reached like a, or of size 0
     if not wanted; start is the network's step before the first one here.
@@ -210,11 +212,13 @@ def source(variant: Variant) -> str:
     ops = SourceOps(variant)
     node: Any = kind((1,), **dict.fromkeys(kind.registers, 0), **dict(variant.words))  # type: ignore[call-arg]
     state = tuple(value(f"{name}_row[j]") for name in kind.state_names)
-    step = node.step(ops, state, Symbol(lines, "x"), p)
+    more = [f"a{i}" for i in range(1, len(kind.inputs))]
+    sums = [Symbol(lines, "x"), *(value(f"{each}_row[j]") for each in more)]
+    step = node.step(ops, state, kind.arriving(sums), p)
     watched = []
     if variant.wraps:
         watched.append(WATCH.format(current=step.current.name, wrapped=ops.wrapped.name))
-    clipped = "0" if ops.clipped is None else ops.clipped.name
+    cut = [x.name for x in (step.potential, *step.clipped) if x is not None]
     watched += [f"                most = max(most, I(abs({x.name})))" for x in step.unclipped]
     moving = ["(biases[j] != 0)"]
     for name in kind.state_names:
@@ -231,8 +235,9 @@ def source(variant: Variant) -> str:
         after="\n".join(f"                {name}_row[j] = {x.name}" for name, x in after),
         out=step.out.name,
         message=step.out.name if kind.payload == BIT else f"({step.out.name} != 0)",
-        potential="0" if step.potential is None else step.potential.name,
-        clipped=clipped,
+        sums=", ".join(("a", *more)),
+        further="".join(f"\n            {each}_row = {each}[sample, step]" for each in more),
+        saturates=" + ".join(f"({x} != {ops.clipped[x]})" for x in cut) or "0",
         watch="\n".join(watched),
         most=STATE_LIMIT,
     )

@@ -129,22 +129,27 @@ class _TorchPopulation:
     def advance(self, begin: int, end: int) -> None:
         """Take the population through the steps [begin, end)."""
         shape = (end - begin, *self.fired.shape[1:])
-        arriving = torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
+        arriving = {
+            part: torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
+            for part in self.node.inputs
+        }
         sources = []
         for (rows, synapse, fired), largest in zip(self.synapses, self.largest, strict=True):
             late = _late(fired, synapse.delay, begin, end)
             sources.append((rows, synapse, late))
             total = weighted_sum(synapse, late, largest).reshape(*shape[:2], -1)
-            arriving.view(*shape[:2], -1)[..., rows] += total
+            arriving[synapse.into].view(*shape[:2], -1)[..., rows] += total
         ops = TorchOps()
         for t in range(begin, end):
             now = [(rows, synapse, spikes[t - begin]) for rows, synapse, spikes in sources]
             self.touched.count(now, self.state)
-            done = self.node.step(ops, self.state, arriving[t - begin], self.p)
+            a = self.node.arriving([sums[t - begin] for sums in arriving.values()])
+            done = self.node.step(ops, self.state, a, self.p)
             if done.current is not None:
                 self.wraps += _wraps(done.current, self.name, t + 1)
-            if done.potential is not None:
-                self.saturations += _outside(done.potential, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+            for v in (done.potential, *done.clipped):
+                if v is not None:
+                    self.saturations += _outside(v, 1 - STATE_LIMIT, STATE_LIMIT - 1)
             sizes = [float(x.abs().max()) for x in done.unclipped]
             refuse_beyond(self.name, self.node, t + 1, sizes)
             self.state = done.state

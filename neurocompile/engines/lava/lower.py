@@ -26,6 +26,8 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.atrlif.process import ATRLIF
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.lif.process import LIF, LIFReset, TernaryLIF
+from lava.proc.rf.process import RF
+from lava.proc.rf_iz.process import RF_IZ
 from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
@@ -49,7 +51,10 @@ from neurocompile.ir.registers import UNITY
 
 PICK_COLUMNS = 0  # num_message_bits: sum the columns of the sources that spike
 MULTIPLY = 1  # num_message_bits: multiply by the spikes as numbers
-POTENTIALS = {"Sigma": "sigma", "Delta": "act", "SigmaDelta": "sigma"}  # Lava's names of v
+POTENTIALS = {  # Lava's names of v
+    **{"Sigma": "sigma", "Delta": "act", "SigmaDelta": "sigma"},
+    **{"RF": "real", "RF_IZ": "imag"},
+}
 MODELS: dict[type, Any] = {}  # the model that Lava chose, by class of process
 
 
@@ -193,6 +198,16 @@ class Network:
         process.bias.init = np.left_shift(common["bias_mant"], common["bias_exp"])
         return process
 
+    def _resonator(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """Lava's resonators; their decays are written as they are used, as whole numbers."""
+        kind = {"RF": RF, "RF_IZ": RF_IZ}[population.kind]
+        at = population.index
+        vth = int(self.arrays[f"{at}/vth"].max())  # all are equal
+        process = kind(shape=common["shape"], period=4, alpha=0.0, vth=vth, **population.words)
+        for decay in ("sin_decay", "cos_decay"):
+            getattr(process, decay).init = np.int32(self.arrays[f"{at}/{decay}"].max())
+        return process
+
     def _registers(self, population: PopulationPlan, *names: str) -> dict[str, Any]:
         """Registers by name, as Lava takes them."""
         arrays = {name: self.arrays[f"{population.index}/{name}"] for name in names}
@@ -207,7 +222,8 @@ class Network:
         process = self._synapse(synapse)
         self._name(process, f"synapse '{synapse.name}'")
         self.nodes[synapse.source].s_out.connect(process.s_in)
-        process.a_out.connect(self.nodes[synapse.target].a_in)
+        into = "a_in" if synapse.into is None else f"a_{synapse.into}_in"
+        process.a_out.connect(getattr(self.nodes[synapse.target], into))
 
     def _synapse(self, synapse: SynapsePlan) -> Any:
         weights = self._weights(synapse)
@@ -267,4 +283,6 @@ PROCESSES: Mapping[str, Callable[[Network, PopulationPlan, dict[str, Any]], Any]
     "Sigma": Network._sigma,
     "Delta": Network._delta,
     "SigmaDelta": Network._sigma_delta,
+    "RF": Network._resonator,
+    "RF_IZ": Network._resonator,
 }

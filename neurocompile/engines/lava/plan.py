@@ -29,6 +29,7 @@ ONE_VALUE = {
     "ATRLIF": ("theta_step",),
     "TernaryLIF": ("vth_hi", "vth_lo"),
     **dict.fromkeys(("Delta", "SigmaDelta"), ("vth",)),
+    **dict.fromkeys(("RF", "RF_IZ"), ("sin_decay", "cos_decay", "vth")),
 }
 MOST_PROCESS_DELAY = 63  # longest delay of Lava's DelayDense and DelaySparse, chip steps: 6 bits
 
@@ -86,6 +87,7 @@ class SynapsePlan:
         late: Additional delay of each target neuron in steps; None if all have the same delay.
         early: Whether the source's first spike is due one step before the chip starts.
         graded: Whether the source's spikes carry payloads.
+        into: Which of the sums of the target it adds to; None where there is only one.
     """
 
     index: int
@@ -100,6 +102,7 @@ class SynapsePlan:
     late: tuple[int, ...] | None
     early: bool
     graded: bool
+    into: str | None
 
     @property
     def longest_delay(self) -> int:
@@ -234,6 +237,7 @@ def _synapse_plan(
         late=None if node.late is None else tuple(node.late.tolist()),
         early=depth[source] < 0,
         graded=graded(graph.nodes[source]),
+        into=node.into,
     )
 
 

@@ -107,13 +107,13 @@ def _shifted(nodes: NodeList, y: str, weight_exp: int) -> str:
 @write_layer.register
 def _(node: ChipNeuron, name: str, draft: Draft) -> None:
     carried = draft.describe(name)
-    a, registers = arrivals(node, name, draft, draft.node_list(name))
+    sums, registers = arrivals(node, name, draft, draft.node_list(name))
     outputs = [
         draft.add_output(f"{name}.spikes", payload_elements(node), node.shape),
         draft.add_output(f"{name}.membrane", TensorProto.INT32, node.shape),
     ]
     op = fixed_op(node, draft.host_bias(name))
-    draft.call(op, [a, *registers], outputs, name, **carried)
+    draft.call(op, [*sums, *registers], outputs, name, **carried)
     draft.values[name] = outputs[0]
 
 
@@ -122,19 +122,25 @@ def payload_elements(node: ChipNeuron) -> int:
     return TYPES[np.dtype(payload_type(node))]
 
 
-def arrivals(node: ChipNeuron, name: str, draft: Draft, nodes: NodeList) -> tuple[str, list[str]]:
-    """The sum of what synapses bring to a population, and its registers, some from the host."""
+def arrivals(
+    node: ChipNeuron, name: str, draft: Draft, nodes: NodeList
+) -> tuple[list[str], list[str]]:
+    """By input, the sum of what synapses bring; and the registers, some from the host."""
     registers = {register: f"{name}.{register}" for register in node.registers}
-    sums = []
+    brought: dict[str | None, list[str]] = {part: [] for part in node.inputs}
     for before in draft.graph.before(name):
-        if isinstance(draft.graph.nodes[before], BiasInput):
+        source = draft.graph.nodes[before]
+        if isinstance(source, BiasInput):
             registers["bias_mant"] = draft.values[before]
         else:
-            sums.append(draft.values[before])
-    a = sums[0] if sums else _full(draft, nodes, 0, np.int64, node.shape)
-    for other in sums[1:]:
-        a = nodes.add("Add", a, other)
-    return a, list(registers.values())
+            brought[source.into].append(draft.values[before])
+    sums = []
+    for values in brought.values():
+        a = values[0] if values else _full(draft, nodes, 0, np.int64, node.shape)
+        for other in values[1:]:
+            a = nodes.add("Add", a, other)
+        sums.append(a)
+    return sums, list(registers.values())
 
 
 @write_layer.register

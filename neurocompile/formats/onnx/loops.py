@@ -181,7 +181,7 @@ def step_layer(node: Any, name: str, loop: Loop) -> None:
 def _(node: ChipNeuron, name: str, loop: Loop) -> None:
     carried = loop.describe(name)
     nodes = loop.node_list(name)
-    a, registers = arrivals(node, name, loop, nodes)
+    sums, registers = arrivals(node, name, loop, nodes)
     starts = {"v": f"{name}.v_init"}
     for state, constant in node.rest.items():
         value = getattr(node.constants(), constant)
@@ -193,7 +193,7 @@ def _(node: ChipNeuron, name: str, loop: Loop) -> None:
         states[state] = loop.keep(f"{name}/{state}", start, np.int64)
     spikes = f"{name}/spikes"
     op = fixed_op(node, loop.host_bias(name)) + ONE_STEP
-    inputs = [*(state.name for state in states.values()), a, *registers]
+    inputs = [*(state.name for state in states.values()), *sums, *registers]
     outputs = [*(state.after for state in states.values()), spikes]
     loop.call(op, inputs, outputs, name, **carried)
     loop.values[name] = spikes

@@ -124,10 +124,10 @@ def _float_step(neuron: Neuron, nodes: NodeList, x: str, values: dict[str, str])
 def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str]) -> FunctionProto:
     """The function of a population, in int64.
 
-    Inputs: a (batch, steps, *shape) int64, the sum from the synapses; the registers, int64,
-    () or shape. With host_bias, bias_mant is (batch, steps, *shape) int32 instead.
-    Outputs: spikes (batch, steps, *shape), uint8 bits or int32 payloads; membrane int32, after
-    the reset.
+    Inputs: a (batch, steps, *shape) int64, the sum from the synapses, or a_real and a_imag; the
+    registers, int64, () or shape. With host_bias, bias_mant is (batch, steps, *shape) int32
+    instead. Outputs: spikes (batch, steps, *shape), uint8 bits or int32 payloads; membrane int32,
+    after the reset.
 
     Args:
         node: Population whose step the function takes.
@@ -136,17 +136,18 @@ def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str])
     """
     outer, body = NodeList("value"), NodeList("step")
     constants = _fixed_constants(node, outer, body, "bias_now" if host_bias else None)
-    state_shape = _state_shape(outer, "a")
+    arriving = _inputs(node)
+    state_shape = _state_shape(outer, arriving[0])
     v, zero = (OnnxValue(outer, name, np.int64) for name in ("v_init", _zero(outer)))
     starts = node.start(constants, v, zero)
     initial = [outer.add("Expand", start.name, state_shape) for start in starts]
 
-    after_step = _fixed_step(node, body, "a_now", constants)
+    after_step = _fixed_step(node, body, [f"{a}_now" for a in arriving], constants)
     sent = payload_type(node)
     spikes = body.cast(after_step.out.name, sent, out="spikes_now")
     v_now = after_step.state[node.state_names.index("v")]
     membrane = body.cast(v_now.name, np.int32, out="membrane_now")
-    scanned = [Scanned("a_now", "a", np.int64)]
+    scanned = [Scanned(f"{a}_now", a, np.int64) for a in arriving]
     if host_bias:
         scanned.append(Scanned("bias_now", "bias_mant", np.int32))
     names = node.state_names
@@ -163,7 +164,8 @@ def fixed_function(node: ChipNeuron, host_bias: bool, attributes: Sequence[str])
         ],
     )
     name = fixed_op(node, host_bias)
-    return _function(name, ["a", *node.registers], ["spikes", "membrane"], outer, attributes)
+    inputs = [*arriving, *node.registers]
+    return _function(name, inputs, ["spikes", "membrane"], outer, attributes)
 
 
 def fixed_step_function(
@@ -171,17 +173,19 @@ def fixed_step_function(
 ) -> FunctionProto:
     """The function of one step of a population, in int64.
 
-    Inputs: its states and a, (batch, 1, *shape); the registers as in `fixed_function`, of which
-    bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: its states, spikes.
+    Inputs: its states and what arrives, (batch, 1, *shape); the registers as in
+    `fixed_function`, of which bias_mant is (batch, 1, *shape) int32 with host_bias. Outputs: its
+    states, spikes.
     """
     nodes = NodeList("value")
     constants = _fixed_constants(node, nodes, nodes, "bias_mant" if host_bias else None)
-    after_step = _fixed_step(node, nodes, "a", constants)
+    after_step = _fixed_step(node, nodes, _inputs(node), constants)
     names = node.state_names
     outputs = _named_after(nodes, names, after_step.state)
     outputs.append(nodes.cast(after_step.out.name, payload_type(node), out="spikes"))
     name = fixed_op(node, host_bias) + ONE_STEP
-    return _function(name, [*names, "a", *node.registers], outputs, nodes, attributes)
+    inputs = [*names, *_inputs(node), *node.registers]
+    return _function(name, inputs, outputs, nodes, attributes)
 
 
 def _fixed_constants(
@@ -199,10 +203,16 @@ def _fixed_constants(
     return node.constants_of(registers, bias)
 
 
-def _fixed_step(node: ChipNeuron, nodes: NodeList, a: str, constants: Any) -> FixedStep:
+def _inputs(node: ChipNeuron) -> list[str]:
+    """Names of what arrives: a, or one for each part of a complex sum."""
+    return ["a" if part is None else f"a_{part}" for part in node.inputs]
+
+
+def _fixed_step(node: ChipNeuron, nodes: NodeList, sums: list[str], constants: Any) -> FixedStep:
     inside = node.Constants(*(OnnxValue(nodes, c.name, np.int64) for c in constants))
     state = tuple(OnnxValue(nodes, name, np.int64) for name in node.state_names)
-    return node.step(OnnxOps(), state, OnnxValue(nodes, a, np.int64), inside)
+    arriving = node.arriving([OnnxValue(nodes, a, np.int64) for a in sums])
+    return node.step(OnnxOps(), state, arriving, inside)
 
 
 def _zero(nodes: NodeList) -> str:
