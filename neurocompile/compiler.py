@@ -20,7 +20,7 @@ from neurocompile.data.inputs import check_data
 from neurocompile.data.samples import Data
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import load_samples, load_training, sampling_of
-from neurocompile.engines.progress import Tell, silent
+from neurocompile.engines.progress import SILENT, Teller
 from neurocompile.engines.score import require_labels
 from neurocompile.errors import BadInput, Refusals
 from neurocompile.formats.artifact import digest
@@ -117,7 +117,7 @@ def compile_graph(
     calibration: Data | None = None,
     bits: int | Narrowest = WIDEST,
     model_digest: str | None = None,
-    tell: Tell = silent,
+    teller: Teller = SILENT,
 ) -> Compiled:
     """Compile a graph to the cores of a chip.
 
@@ -130,7 +130,7 @@ def compile_graph(
             weights.
         bits: Width of the weights in bits, 2..8, or `Narrowest`.
         model_digest: SHA-256 of the file from which the graph was read.
-        tell: Called with a sentence before each stage.
+        teller: Told of each stage before it begins, and of how far the calibration is.
 
     Raises:
         BadInput, Unsupported, DoesNotFit: As `compile`; one error lists all that is in the way.
@@ -149,7 +149,7 @@ def compile_graph(
         check_neurons(graph, chip)
     with refusals.gather():
         for sentence in check_resets(graph, chip, samples, steps, seed):
-            tell(sentence)
+            teller.tell(sentence)
     trained: Graph | None = None
     quantized: Quantized | None = None
     points: tuple[Point, ...] = ()
@@ -159,20 +159,23 @@ def compile_graph(
             calibration = None
         else:
             trained = verify(graph, "float")
-            tell("composing synapses")
+            teller.tell("composing synapses")
             simple = verify(simplify(trained), "float")
-            tell("choosing scales" + (f" on {len(calibration)} samples" if calibration else ""))
-            calibrated = calibrate(simple, calibration, steps, seed)
+            on = f" on {len(calibration)} samples" if calibration else ""
+            teller.tell(f"choosing scales{on}")
+            calibrated = calibrate(simple, calibration, steps, seed, teller.progress)
             if refusals:  # nothing is searched for any more, except what else is in the way
                 calibrated = replace(calibrated, stimulus=None)
                 bits = WIDEST if isinstance(bits, Narrowest) else bits
             if isinstance(bits, Narrowest):
                 budget = bits.max_error_increase
-                quantized, points = narrow(simple, chip, calibrated, budget, tell, wanted.fewest_of)
+                quantized, points = narrow(
+                    simple, chip, calibrated, budget, teller.tell, wanted.fewest_of
+                )
             else:
                 quantized = best(simple, chip, calibrated, bits)
             fixed = verify(quantized.graph, "fixed")
-        tell(f"placing on {chip.name}")
+        teller.tell(f"placing on {chip.name}")
         placed = place(fixed, chip, wanted.fewest_of)
         require_fit(placed)
     refusals.answer()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -149,6 +150,12 @@ def _printable(text: str) -> str:
 def a_or_an(name: str) -> str:
     """A name behind its article: "a Linear", "an IFNode"."""
     return f"{'an' if name[:1].upper() in tuple('AEIOU') else 'a'} {name}"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The nearest known name as a question with a space before it; "" if none is near."""
+    near = get_close_matches(str(word), list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.errors import BadInput, NotInstalled, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def require_engines(engines: Sequence[str]) -> None:
     names = [a.name.removeprefix("engine ") for a in ABILITIES if a.name.startswith("engine ")]
     for engine in engines or [""]:
         if engine not in names:
-            raise BadInput(f"there is no engine {engine!r}. Use {', '.join(names)}.")
+            near = did_you_mean(engine, names)
+            raise BadInput(f"there is no engine {engine!r}.{near} Use {', '.join(names)}.")
         require(f"engine {engine}")
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, did_you_mean
 
 GROUP = "neurocompile.targets"
 FILE = "target.toml"
@@ -47,7 +47,8 @@ def find_target(name_or_path: str | Path) -> Path:
         path = path / FILE
     if not path.is_file():
         raise BadInput(
-            f"there is no target '{name}': {path} is not a file. "
+            f"there is no target '{name}': {path} is not a file."
+            f"{did_you_mean(name, chip_names())} "
             f"Use one of {', '.join(chip_names())}, or the path of your own {FILE} or its folder."
         )
     return path

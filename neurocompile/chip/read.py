@@ -42,7 +42,7 @@ from neurocompile.chip.record import (
     dimensions,
 )
 from neurocompile.chip.usual import unusual
-from neurocompile.errors import BadInput, Doubtful, path_of
+from neurocompile.errors import BadInput, Doubtful, did_you_mean, path_of
 from neurocompile.ir.chip_neurons import CHIP_NEURONS
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
@@ -311,11 +311,13 @@ class _Reader:
                 self._refuse(at, f"is missing: {key}", _list(needed))
         for key in table:
             if more is not None and key not in needed and key not in more:
-                self._refuse((*at, key), "an unknown key", _list((*needed, *more)))
+                known = (*needed, *more)
+                near = did_you_mean(key, known)
+                self._refuse((*at, key), "an unknown key", _list(known), near)
 
-    def _refuse(self, at: tuple[str, ...], found: str, allowed: str) -> NoReturn:
+    def _refuse(self, at: tuple[str, ...], found: str, allowed: str, near: str = "") -> NoReturn:
         key = ".".join(at) or "the file"
-        raise BadInput(f"{self.place(at)}: {key}: {found}. Allowed: {allowed}.")
+        raise BadInput(f"{self.place(at)}: {key}: {found}. Allowed: {allowed}.{near}")
 
     def place(self, at: tuple[str, ...]) -> str:
         """The file, and the line of a key if it has one."""

@@ -15,7 +15,12 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import json_option, show, user_errors
+from neurocompile.commands.options import (
+    Choice,
+    Output,
+    output_options,
+    user_errors,
+)
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.installed import ABILITIES, installed, pinned
 
@@ -62,22 +67,22 @@ PACKAGES = (
 @click.option(
     "--install",
     "group",
-    type=click.Choice(["lava", "train", "neighbours", "tables", "paper"]),
+    type=Choice(["lava", "train", "neighbours", "tables", "paper"]),
     help="Group of packages to install.",
 )
 @click.option("--yes", is_flag=True, help="Install without asking.")
-@json_option
+@output_options
 @user_errors
-def doctor(group: str | None, yes: bool, as_json: bool) -> None:
+def doctor(group: str | None, yes: bool, output: Output) -> None:
     """Show what is installed and what therefore works; install the rest."""
-    if group is None:
+    if group is not None:
+        for command in commands(group):
+            click.echo("pip " + " ".join(command[3:]), err=True)
+        if yes or click.confirm("Run these, at the versions in pins.txt?", err=True):
+            install(group)
+    if group is None or output.as_json:
         report = examine()
-        show(report, as_json, lambda: print_doctor(report))
-        return
-    for command in commands(group):
-        click.echo("pip " + " ".join(command[3:]), err=True)
-    if yes or click.confirm("Run these, at the versions in pins.txt?"):
-        install(group)
+        output.show(report, lambda: print_doctor(report))
 
 
 def commands(group: str) -> list[list[str]]:
@@ -100,7 +105,9 @@ def install(group: str) -> None:
     """
     with as_file(files("neurocompile").joinpath("pins.txt")) as pins:
         for command in commands(group):
-            process = subprocess.run([*command, "--constraint", str(pins)], check=False)
+            process = subprocess.run(
+                [*command, "--constraint", str(pins)], stdout=sys.stderr, check=False
+            )
             if process.returncode:
                 raise NotInstalled(
                     f"pip could not install the group '{group}' (exit code {process.returncode}). "

@@ -15,13 +15,14 @@ import click
 
 from neurocompile.commands.options import (
     PATH,
+    Output,
     Percent,
+    TargetName,
     data_options,
     engine_option,
-    json_option,
     model_options,
+    output_options,
     place_option,
-    show,
     user_errors,
 )
 from neurocompile.data.sampling import Sampling
@@ -31,7 +32,12 @@ from neurocompile.ir.settings import Encoder
 @click.command()
 @click.argument("model", type=PATH)
 @click.option(
-    "--target", "target_name", metavar="NAME|DIR", required=True, help="Name or folder of the chip."
+    "--target",
+    "target_name",
+    type=TargetName(),
+    metavar="NAME|DIR",
+    required=True,
+    help="Name or folder of the chip.",
 )
 @click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
 @data_options(samples="20; all with --engine fixed only", steps="the model's own", seed="0")
@@ -54,7 +60,7 @@ from neurocompile.ir.settings import Encoder
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
 @model_options
-@json_option
+@output_options
 @user_errors
 def export(
     model: Path,
@@ -71,7 +77,7 @@ def export(
     netx: bool,
     load_options: dict[str, Any],
     encoder: Encoder | None,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Compile MODEL for a target, run it, estimate energy, write a directory.
 
@@ -82,7 +88,6 @@ def export(
     from neurocompile.formats.artifact import check_target, digest
     from neurocompile.installed import require_engines
     from neurocompile.place.target import Target
-    from neurocompile.terminal.screen import Screen
 
     out = out or Path("build") / model.stem
     engines = engines or ("lava", "fixed")
@@ -94,7 +99,7 @@ def export(
     from neurocompile.compiler import compile_graph, scale_samples
     from neurocompile.quantize.narrow import Narrowest
 
-    with Screen(quiet=as_json) as screen:
+    with output.screen() as screen:
         screen.tell(f"reading {model}")
         graph = frontend.load(
             model, allow_pickle=allow_pickle, steps=sampling.steps, **load_options
@@ -111,14 +116,14 @@ def export(
             calibration=scale_samples(graph, sampling),
             bits=bits if max_error_increase is None else Narrowest(max_error_increase),
             model_digest=digest(model.read_bytes()),
-            tell=screen.tell,
+            teller=screen,
         )
         if samples is not None:
             screen.tell(f"running {len(samples)} samples on {', '.join(engines)}")
             compiled = compiled.run(engines=engines, progress=screen.progress)
         screen.tell(f"writing {out}")
         report = compiled.export(out, force=force)
-    show(report, as_json, lambda: print_export(report, out))
+    output.show(report, lambda: print_export(report, out))
 
 
 def print_export(report: dict[str, Any], out: Path) -> None:

@@ -2,7 +2,7 @@
 
 In:  arguments.
 Out: decorators for click commands; one JSON document, or tables.
-Every command that takes data, engines or --json uses these decorators.
+Every command uses these decorators, so that one option has one meaning.
 """
 
 from __future__ import annotations
@@ -11,22 +11,63 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
-from neurocompile.errors import Doubtful, NeurocompileError
+from neurocompile.errors import Doubtful, NeurocompileError, did_you_mean
 from neurocompile.ir.settings import Encoder, EncoderKind
 
-ENGINE = click.Choice(ENGINES)
+if TYPE_CHECKING:
+    from neurocompile.terminal.screen import Screen
+
 PATH = click.Path(path_type=Path)
+NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:")
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
 RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; a mistyped one is answered with the nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: Any) -> str:
+        """What click says, and the nearest word."""
+        said = super().get_invalid_choice_message(value, ctx)
+        return said + did_you_mean(value, self.choices)
+
+
+ENGINE = Choice(ENGINES)
+
+
+class TargetName(click.ParamType):
+    """A target, by name or by the path of its file or folder; `find_target` reads it."""
+
+    name = "target"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """The names of targets, then folders."""
+        from neurocompile.chip.find import chip_names
+
+        names = [CompletionItem(n) for n in chip_names() if n.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="dir")]
+
+
+class Source(click.ParamType):
+    """A source of samples; `load_data` reads it."""
+
+    name = "source"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """The named sources, then files."""
+        names = [CompletionItem(n) for n in NAMED_SOURCES if n.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
 
 
 class Percent(click.ParamType):
@@ -133,7 +174,9 @@ def data_options(
             the command has no such option.
         what: First words of the help text of --data.
     """
-    options = [click.option("--data", metavar="SOURCE", help=f"{what} {SOURCES}. [{data}]")]
+    options = [
+        click.option("--data", type=Source(), metavar="SOURCE", help=f"{what} {SOURCES}. [{data}]")
+    ]
     if samples is not None:
         help = f"Run only the first N samples. [{samples}]"
         options.append(click.option("--samples", type=click.IntRange(1), metavar="N", help=help))
@@ -172,7 +215,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in (
         click.option(
-            "--max-pool", type=click.Choice(["neurons"]),
+            "--max-pool", type=Choice(["neurons"]),
             help="Read a maximum pool of spikes as neurons that fire at any spike of their window: "
             "exact, one neuron per output of the pool. [refuse it]",
         ),
@@ -189,11 +232,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--gain", type=float, metavar="G", help="Factor on the samples, for --encoder. [1]"
         ),
         click.option(
-            "--encoder", type=click.Choice(["current", "bernoulli"]),
+            "--encoder", type=Choice(["current", "bernoulli"]),
             help="Encoder of the samples, if the model names none. [they are spikes already]",
         ),
         click.option(
-            "--reset", type=click.Choice(["zero", "subtract"]),
+            "--reset", type=Choice(["zero", "subtract"]),
             help="What a spike does to v: it goes to v_reset, or loses the threshold. "
             "[the file's own; else zero]",
         ),
@@ -210,14 +253,13 @@ def place_option(default: str) -> Callable[[Callable[..., None]], Callable[..., 
     """--place: what the placement minimizes."""
     return click.option(
         "--place", "fewest_of",
-        type=click.Choice(["cores", "messages", "both", "time", "halves"]),
+        type=Choice(["cores", "messages", "both", "time", "halves"]),
         help="Minimize the cores, the messages between cores, the product of both, or the "
         "modelled time of a step; or cut layers in halves, as the compiler of Loihi 2 does. "
         f"[{default}]",
     )  # fmt: skip
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 engine_option = click.option(
     "--engine", "engines", type=ENGINE, multiple=True,
     help="Engine to run. May be given more than once: the first makes the figures, the others must "
@@ -225,12 +267,42 @@ engine_option = click.option(
 )  # fmt: skip
 
 
-def show(document: dict[str, Any], as_json: bool, print_it: Callable[[], None]) -> None:
-    """Print one JSON document on stdout, or tables for people."""
-    if as_json:
-        from neurocompile.formats.json_files import json_bytes
+@dataclass(frozen=True)
+class Output:
+    """How a command prints.
 
-        sys.stdout.buffer.write(json_bytes(document))
-        sys.stdout.flush()
-    else:
-        print_it()
+    Attributes:
+        as_json: Print one JSON document on stdout instead of tables; no progress.
+        quiet: No progress on stderr; warnings and errors are printed.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def screen(self) -> Screen:
+        """Where the command tells its progress."""
+        from neurocompile.terminal.screen import Screen
+
+        return Screen(quiet=self.quiet or self.as_json)
+
+    def show(self, document: dict[str, Any], print_it: Callable[[], None]) -> None:
+        """Print the result on stdout: the document as JSON, or tables for people."""
+        if self.as_json:
+            from neurocompile.formats.json_files import json_bytes
+
+            sys.stdout.buffer.write(json_bytes(document))
+            sys.stdout.flush()
+        else:
+            print_it()
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--json and --quiet, which reach the command as one argument `output`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+    @wraps(command)
+    def collect(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> None:
+        command(*args, output=Output(as_json, quiet), **kwargs)
+
+    return collect

@@ -20,7 +20,7 @@ from typing import IO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.errors import BadInput, NotInstalled, did_you_mean
 
 # Key of the split of data sets that come as one part. It is fixed, because figures of different
 # runs must be of the same digits. Philox promises never to change its stream; a shuffle does not.
@@ -115,7 +115,8 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
     elif Path(source).suffix in FILES:
         data = _file(Path(source))
     else:
-        raise BadInput(f"data source {source!r} is unknown. Use {SOURCES}.")
+        near = did_you_mean(source, (*makers, *(f"{maker}:train" for maker in makers)))
+        raise BadInput(f"data source {source!r} is unknown.{near} Use {SOURCES}.")
     data = replace(data, name=source, digest=data.digest)
     return data if samples is None else data.exactly(samples)
 

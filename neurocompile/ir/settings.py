@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any, Literal, cast, get_args
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, did_you_mean
 
 EncoderKind = Literal["spikes", "bernoulli", "current"]
 DecoderKind = Literal["none", "last", "max", "mean", "rate"]
@@ -26,7 +26,8 @@ NOTED = "noted "  # before the key of what a reader knows, and a user would not 
 def _check_word(what: str, word: Any, choices: tuple[str, ...]) -> None:
     """Refuse a word that is none of a few."""
     if word not in choices:
-        raise BadInput(f"{what} {word!r} is unknown. Use one of: {', '.join(choices)}.")
+        near = did_you_mean(word, choices)
+        raise BadInput(f"{what} {word!r} is unknown.{near} Use one of: {', '.join(choices)}.")
 
 
 @dataclass(frozen=True)

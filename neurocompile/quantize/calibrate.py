@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from neurocompile.data.inputs import float_input
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines.progress import Progress, silent
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.moments import Moments, MomentWatch
 from neurocompile.quantize.ranges import Ranges, bound, observe
@@ -31,11 +32,13 @@ class Calibrated:
     stimulus: Stimulus | None = None
 
 
-def calibrate(graph: Graph, data: Data | None, steps: int, seed: int) -> Calibrated:
+def calibrate(
+    graph: Graph, data: Data | None, steps: int, seed: int, progress: Progress = silent
+) -> Calibrated:
     """Observe a network on training samples, in float64 so that nothing depends on the machine."""
     if data is None:
         return Calibrated(bound(graph))
     values = float_input(graph, data, 0, len(data), steps, seed)
     watch = MomentWatch(graph, len(data))
-    ranges = observe(graph, values, steps, watch)
+    ranges = observe(graph, values, steps, watch, progress)
     return Calibrated(ranges, watch.moments(), Stimulus(data, steps, seed))

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurocompile.engines.batches import spans
 from neurocompile.engines.floating import FloatRecording, run_float
+from neurocompile.engines.progress import Progress, silent
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
@@ -45,7 +46,11 @@ class Ranges:
 
 
 def observe(
-    graph: Graph, values: Array, steps: int, on_batch: OnBatch = lambda values, seen: None
+    graph: Graph,
+    values: Array,
+    steps: int,
+    on_batch: OnBatch = lambda values, seen: None,
+    progress: Progress = silent,
 ) -> Ranges:
     """Run the float network over calibration samples.
 
@@ -54,12 +59,14 @@ def observe(
         values: Input for `run_float`: (n, steps, *shape) spikes or (n, *shape) currents.
         steps: Time steps per sample.
         on_batch: Called with the values and the recording of each batch.
+        progress: Called after each batch.
     """
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
     for first, last in spans(len(values)):
         seen = run_float(graph, values[first:last], steps, peaks=True)
         on_batch(values[first:last], seen)
+        progress("float", last, len(values))
         for name, peak in seen.current_peak.items():
             current[name] = max(current.get(name, 0.0), peak)
             potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])

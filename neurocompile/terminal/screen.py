@@ -1,60 +1,92 @@
-"""Progress on stderr: stages as lines, runs as bars.
+"""Progress on stderr: stages as lines, runs as bars with the time that is left.
 
 In:  messages from a long piece of work.
-Out: lines and bars for people; nothing if JSON is asked for.
+Out: lines and bars for people; nothing if they ask for quiet or for JSON.
+On a terminal, a clock turns below the stage that is at work, for most stages do not know how long
+they take. In a log there is a line per stage, and a line per run when it has ended.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-
-class Teller(Protocol):
-    """An observer of the work: its methods are a `Tell` and a `Progress`.
-
-    The stages take these methods as functions (`engines.progress`), so they know of no screen.
-    """
-
-    def tell(self, what: str) -> None:
-        """Announce a new stage."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Report how many samples of a run are done."""
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 
 class Screen:
-    """Shows stages as lines and runs as bars, on stderr; silent if JSON is asked for."""
+    """A `Teller` that shows stages as lines and runs as bars, on stderr; silent if quiet."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False)
-        self._progress = Progress(
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("samples"),
-            TimeElapsedColumn(),
-            console=self._console,
-        )
-        self._tasks: dict[str, Any] = {}
+        self._turns = self._console.is_terminal and not quiet
+        self._moving: Progress | None = None  # the clock of a stage, or the bars of its runs
+        self._bars: dict[str, Any] = {}
 
     def __enter__(self) -> Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._tasks:
-            self._progress.stop()
+        self._stop()
 
     def tell(self, what: str) -> None:
         """Print the name of a new stage."""
+        self._stop()
         self._console.print(what)
+        if self._turns:
+            columns = TextColumn(" "), SpinnerColumn(), TimeElapsedColumn()
+            self._moving = Progress(*columns, console=self._console, transient=True)
+            self._moving.add_task("")
+            self._moving.start()
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Move the bar of a run."""
-        if not self._tasks:
-            self._progress.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done)
+        if not self._bars:
+            self._stop()
+            self._moving = Progress(
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("samples"),
+                TimeLeft(),
+                console=self._console,
+            )
+            self._moving.start()
+        assert self._moving is not None
+        if what not in self._bars:
+            self._bars[what] = self._moving.add_task(what, total=total)
+        self._moving.update(self._bars[what], completed=done)
+
+    def _stop(self) -> None:
+        """Take the clock away; leave the bars as they are."""
+        if self._moving is not None:
+            self._moving.stop()
+        self._moving, self._bars = None, {}
+
+
+class TimeLeft(ProgressColumn):
+    """The time that a run has left, as far as its speed until now tells; then what it took."""
+
+    max_refresh = 0.5  # seconds; a number that jumps cannot be read
+
+    def render(self, task: Task) -> Text:
+        """Hours, minutes and seconds, in words of a log."""
+        if task.finished:
+            return Text(f"in {_clock(task.finished_time or 0)}")
+        left = task.time_remaining
+        return Text("" if left is None else f"{_clock(left)} left")
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))

@@ -17,6 +17,7 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 GAP = "  "
+TIE = "\N{NO-BREAK SPACE}"  # within a text: a space at which no line ends
 HEAD = "bold"  # style of titles
 USUAL_WIDTH, LEAST_WIDTH = 80, 20  # columns
 MORE = 2  # additional indentation of a sentence's further lines, columns
@@ -158,10 +159,12 @@ class Facts(Part):
         if begin > width // 2:
             begin = 2 * len(GAP)
         for name, value in self.rows:
-            beside = cell_len(name) + len(GAP) <= begin
+            longest = max(map(cell_len, value.split()), default=0)
+            cut = begin + longest > width >= 2 * len(GAP) + longest  # whole in a line of its own
+            beside = cell_len(name) + len(GAP) <= begin and not cut
             if not beside:
                 yield from map(Text, _folded(name, width))
-            lines = _folded(value, width, begin) or [""]
+            lines = _folded(value, width, 2 * len(GAP) if cut else begin) or [""]
             if beside and name:
                 lines[0] = name + " " * (begin - cell_len(name)) + lines[0].strip()
             yield from map(Text, lines)
@@ -223,4 +226,7 @@ def _folded(text: str, width: int, indent: int = 0, more: int = 0) -> list[str]:
         more: Additional indentation of each line except the first, columns.
     """
     first, others = " " * indent, " " * (indent + more)
-    return wrap(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
+    lines = wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )
+    return [line.replace(TIE, " ") for line in lines]

@@ -35,7 +35,8 @@ def test_settings_of_a_wrong_type_are_refused(values, said):
         ),
         (
             lambda: Decoder("rate", task="classify"),
-            "task 'classify' is unknown. Use one of: none, reconstruction, classification.",
+            "task 'classify' is unknown. Did you mean 'classification'? Use one of: none, "
+            "reconstruction, classification.",
         ),
     ],
 )

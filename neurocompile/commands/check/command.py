@@ -6,13 +6,22 @@ Out: the result on stdout in the format asked for, and nothing else there; exit 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from neurocompile.commands.options import ENGINE, PATH, data_options, json_option, user_errors
+from neurocompile.commands.options import (
+    ENGINE,
+    PATH,
+    Choice,
+    Output,
+    data_options,
+    output_options,
+    user_errors,
+)
 from neurocompile.data.sampling import Sampling
 from neurocompile.errors import BadInput, CheckFailed
 
@@ -33,7 +42,7 @@ from neurocompile.errors import BadInput, CheckFailed
 )
 @click.option(
     "--mode",
-    type=click.Choice(["exact", "tolerance"]),
+    type=Choice(["exact", "tolerance"]),
     help="Fail on any difference, or only on metrics beyond their tolerances. "
     "[the baseline's mode; exact in a new baseline]",
 )
@@ -52,10 +61,10 @@ from neurocompile.errors import BadInput, CheckFailed
     "what each changed layer does by itself.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "junit", "github"]), default="table",
+    "--format", "form", type=Choice(["table", "json", "junit", "github"]), default="table",
     show_default=True, help="Format of the result; github prints annotations.",
 )  # fmt: skip
-@json_option
+@output_options
 @user_errors
 def check(
     directory: Path,
@@ -67,7 +76,7 @@ def check(
     keep_data: Path | None,
     keep_network: Path | None,
     form: str,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Compare an exported directory with a baseline: the gate of a CI service.
 
@@ -77,16 +86,17 @@ def check(
     """
     from neurocompile.commands.check.gate import Keep, check_artifact, update_baseline
     from neurocompile.commands.check.render import render, sentence
-    from neurocompile.terminal.screen import Screen
 
-    if as_json and form not in ("table", "json"):
+    if output.as_json and form not in ("table", "json"):
         raise BadInput(f"--json and --format {form} cannot be combined. Give only one of them.")
-    form = "json" if as_json else form
+    form = "json" if output.as_json else form
     keep = Keep(keep_data, keep_network)
     if keep != Keep() and not update:
         option = "--keep-data" if keep_data is not None else "--keep-network"
         raise BadInput(f"{option} writes a file beside a new baseline. Add --update.")
-    with Screen(quiet=form != "table") as screen:
+    output = replace(output, quiet=output.quiet or form != "table")
+    with output.screen() as screen:
+        screen.tell(f"checking {directory} against {file}")
         run: Any = partial(update_baseline, keep=keep) if update else check_artifact
         result = run(
             directory,

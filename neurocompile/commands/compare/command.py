@@ -10,7 +10,13 @@ from pathlib import Path
 
 import click
 
-from neurocompile.commands.options import PATH, data_options, json_option, show, user_errors
+from neurocompile.commands.options import (
+    PATH,
+    Output,
+    data_options,
+    output_options,
+    user_errors,
+)
 from neurocompile.data.sampling import Sampling
 
 
@@ -24,10 +30,10 @@ from neurocompile.data.sampling import Sampling
 )
 @click.option("--out", type=PATH, metavar="DIR", help="Directory for pictures (.svg).")
 @click.option("--force", is_flag=True, help="Replace existing pictures.")
-@json_option
+@output_options
 @user_errors
 def compare(
-    directory: Path, sampling: Sampling, out: Path | None, force: bool, as_json: bool
+    directory: Path, sampling: Sampling, out: Path | None, force: bool, output: Output
 ) -> None:
     """Show where an exported network differs from the float network, and why.
 
@@ -36,11 +42,11 @@ def compare(
     from neurocompile.commands.compare.compare import compare_artifact
     from neurocompile.commands.compare.pictures import check_pictures, write_pictures
     from neurocompile.commands.compare.tables import print_comparison
-    from neurocompile.terminal.screen import Screen
 
     if out is not None:
         check_pictures(out, force)
-    with Screen(quiet=as_json) as screen:
+    with output.screen() as screen:
+        screen.tell(f"comparing {directory} with its float network")
         comparison = compare_artifact(directory, sampling, progress=screen.progress)
     drawn = [] if out is None else write_pictures(comparison, out)
 
@@ -49,4 +55,4 @@ def compare(
         if drawn:
             click.echo(f"pictures: {', '.join(map(str, drawn))}")
 
-    show(comparison, as_json, print_it)
+    output.show(comparison, print_it)

@@ -13,11 +13,12 @@ import click
 
 from neurocompile.commands.options import (
     PATH,
+    Choice,
+    Output,
     Rate,
     data_options,
-    json_option,
+    output_options,
     place_option,
-    show,
     user_errors,
 )
 from neurocompile.data.sampling import Sampling
@@ -45,7 +46,7 @@ from neurocompile.data.sampling import Sampling
 )
 @click.option(
     "--passes",
-    type=click.Choice(["sample", "step"]),
+    type=Choice(["sample", "step"]),
     default="sample",
     help="How often the network without spikes runs: once per sample, or once per step. [sample]",
 )
@@ -76,7 +77,7 @@ from neurocompile.data.sampling import Sampling
     help="Write which core holds which neuron, as JSON.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files of --by-step and --map.")
-@json_option
+@output_options
 @user_errors
 def energy(
     directory: Path,
@@ -93,7 +94,7 @@ def energy(
     by_step: Path | None,
     map_to: Path | None,
     force: bool,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Show an exported network's energy: every count, price and product.
 
@@ -108,11 +109,11 @@ def energy(
     from neurocompile.commands.energy.designs_tables import print_designs
     from neurocompile.commands.energy.reprice import WhatIf, reprice
     from neurocompile.commands.energy.tables import print_energy
-    from neurocompile.terminal.screen import Screen
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
     asks = Asks(rate, by_step, map_to, force)
-    with Screen(quiet=as_json) as screen:
+    with output.screen() as screen:
+        screen.tell(f"pricing {directory}")
         if other is not None:
             if cores or by_step or map_to:
                 raise click.UsageError(
@@ -125,7 +126,7 @@ def energy(
                     one, sampling, what_if, Asks(rate, refuse=False), model=by, teller=screen
                 ),
             )
-            show(both, as_json, lambda: print_designs(both))
+            output.show(both, lambda: print_designs(both))
             return
         pricing = reprice(directory, sampling, what_if, asks, model=model, teller=screen)
 
@@ -134,4 +135,4 @@ def energy(
         if cores:
             print_cores(pricing)
 
-    show(pricing, as_json, print_it)
+    output.show(pricing, print_it)

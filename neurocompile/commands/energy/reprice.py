@@ -33,14 +33,13 @@ from neurocompile.energy.steps import StepWork
 from neurocompile.engines.activity import counted, updates_by_step
 from neurocompile.engines.agree import Engine
 from neurocompile.engines.batches import batches
-from neurocompile.engines.progress import Progress
+from neurocompile.engines.progress import Progress, Teller
 from neurocompile.engines.recording import Activity, add_up
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, did_you_mean
 from neurocompile.place.objective import Objective
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.read import read_report, recorded
-from neurocompile.terminal.screen import Teller
 from neurocompile.terminal.words import exact, number_of
 
 RECORDED = "those in report.json"
@@ -165,7 +164,8 @@ def _shown(chip: Chip, model: str | None) -> str | None:
     if model not in chip.energy:
         raise BadInput(
             f"--model {model}: {chip.name} has the energy models "
-            f"{', '.join(chip.energy) or 'none'}. `neurocompile targets {chip.name}` shows them."
+            f"{', '.join(chip.energy) or 'none'}.{did_you_mean(model, chip.energy)} "
+            f"`neurocompile targets {chip.name}` shows them."
         )
     return model
 

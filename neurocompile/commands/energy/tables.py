@@ -15,7 +15,7 @@ from typing import Any
 from neurocompile.chip.change import ANN, USER
 from neurocompile.commands.energy.asks_tables import asked_parts, streaming_rows
 from neurocompile.energy.latency import BOUND
-from neurocompile.terminal.tables import Facts, Page, Table
+from neurocompile.terminal.tables import Facts, Page, Part, Table
 from neurocompile.terminal.words import exact, fewest, joules, made_names, prefixed
 
 
@@ -37,8 +37,8 @@ def print_energy(pricing: dict[str, Any]) -> None:
         names = made_names(term["layer"] for term in model["terms"])
         if names:
             page.show(Facts([("", words) for _, words in names], title="names"))
-    rows = [*_totals(pricing), *_times(pricing), *streaming_rows(pricing), *_others(pricing)]
-    page.show(Facts(rows), *asked_parts(pricing))
+    page.show(Facts(_totals(pricing)), *_timed(pricing))
+    page.show(Facts([*streaming_rows(pricing), *_others(pricing)]), *asked_parts(pricing))
     if model is not None and pricing["sensitivity"][model["name"]]:
         page.show(_sensitivity(pricing, model), _sweep(pricing["sweep"]))
     page.show(Facts([("", line) for line in energy["not_modelled"]], title="not modelled"))
@@ -141,37 +141,58 @@ def stated(error: Mapping[str, Any], energy: Mapping[str, Any]) -> str:
     return f"+-{error['part']:.0%} of {error['of']}{between}: {error['where']}"
 
 
-def _times(pricing: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = []
-    static = pricing["energy"]["static"]
-    if static:
-        powers = ", ".join(
-            f"{power['name']} {prefixed(power['chip_w'], 'W')} ({power['source']}, {power['kind']})"
-            for power in static["powers"]
+def _timed(pricing: dict[str, Any]) -> list[Part]:
+    """Modelled times, and the static joules that go with them."""
+    known = [row for row in pricing["latency"] if row["step_s"] is not None]
+    return [*([_times(known)] if known else []), *_static(pricing)]
+
+
+def _times(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(
+        ("samples", "by", "step", "slowest core", "barrier", "sample", "per second"),
+        labels=2,
+        title="modelled times",
+        caption="step = work of the slowest core, with the core that is most often the slowest, + "
+        "barrier; sample: the time of one, reset or pipelined; per second: samples.",
+    )
+    for row in rows:
+        work, barrier = "-", "-"
+        if row["core"] is not None:
+            work = f"{prefixed(row['work_s'], 's')} ({row['core']})"
+            barrier = prefixed(row["barrier_s"], "s")
+        table.add(
+            row["samples_follow"],
+            row["model"] or row["mode"],
+            prefixed(row["step_s"], "s"),
+            work,
+            barrier,
+            prefixed(row["sample_s"], "s"),
+            f"{row['samples_per_s']:,.1f}",
+            note=f"the work is a {BOUND}" if row["work_is"] == BOUND else "",
         )
-        rows.append(("static power of a chip", f"{powers}; beside the totals: {span(static)}"))
-    for row in static["times"] if static else ():
+    return table
+
+
+def _static(pricing: dict[str, Any]) -> list[Table]:
+    """Joules of static power in the modelled time of a sample; in no total."""
+    static = pricing["energy"]["static"]
+    if not static:
+        return []
+    powers = ", ".join(
+        f"{power['name']} {prefixed(power['chip_w'], 'W')} ({power['source']}, {power['kind']})"
+        for power in static["powers"]
+    )
+    table = Table(
+        ("mode", "by", "low", "high"),
+        labels=2,
+        title="static energy per sample, beside the totals",
+        caption=f"Power of a chip: {powers}. low and high: {span(static)}.",
+    )
+    for row in static["times"]:
         if row["time_s"] is not None:
             low, high = (joules(row[key] / pricing["samples"]) for key in ("low_j", "high_j"))
-            model = f", {row['model']}" if row["model"] else ""
-            rows.append(("static, beside it", f"{low} to {high} per sample ({row['mode']}{model})"))
-    for row in pricing["latency"]:
-        if row["step_s"] is None:
-            continue
-        parts = ""
-        if row["core"] is not None:
-            work, barrier = prefixed(row["work_s"], "s"), prefixed(row["barrier_s"], "s")
-            least = f", a {BOUND}" if row["work_is"] == BOUND else ""
-            parts = f" = slowest core {work} (most often {row['core']}{least}) + barrier {barrier}"
-        step, sample = prefixed(row["step_s"], "s"), prefixed(row["sample_s"], "s")
-        rows.append(
-            (
-                f"time, {row['samples_follow']}",
-                f"step {step}{parts}; a sample {sample}; {row['samples_per_s']:,.1f} samples/s "
-                f"({row['model'] or row['mode']})",
-            )
-        )
-    return rows
+            table.add(row["mode"], row["model"] or "-", low, high)
+    return [table] if table.rows else []
 
 
 def span(static: Mapping[str, Any]) -> str:

@@ -12,19 +12,26 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import PATH, json_option, model_options, show, user_errors
+from neurocompile.commands.options import (
+    PATH,
+    Output,
+    TargetName,
+    model_options,
+    output_options,
+    user_errors,
+)
 from neurocompile.ir.settings import Encoder
 
 
 @click.command()
 @click.argument("path", metavar="MODEL|DIR", type=PATH)
 @click.option(
-    "--target", "target_name", metavar="NAME|DIR",
+    "--target", "target_name", type=TargetName(), metavar="NAME|DIR",
     help="Say whether it would compile for this chip, without data; if not, why not.",
 )  # fmt: skip
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @model_options
-@json_option
+@output_options
 @user_errors
 def inspect(
     path: Path,
@@ -32,7 +39,7 @@ def inspect(
     allow_pickle: bool,
     load_options: dict[str, Any],
     encoder: Encoder | None,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Show the layers of a model or of an exported directory.
 
@@ -43,9 +50,11 @@ def inspect(
     from neurocompile.commands.inspect.tables import print_inspection
 
     chip = None if target_name is None else load_chip(target_name)
-    description, refusal = inspect_path(
-        path, chip, allow_pickle=allow_pickle, load_options=load_options, encoder=encoder
-    )
-    show(description, as_json, lambda: print_inspection(description))
+    with output.screen() as screen:
+        screen.tell(f"reading {path}")
+        description, refusal = inspect_path(
+            path, chip, allow_pickle=allow_pickle, load_options=load_options, encoder=encoder
+        )
+    output.show(description, lambda: print_inspection(description))
     if refusal is not None:
         sys.exit(refusal.exit_code)

@@ -10,8 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurocompile.ir.settings import OVERRIDDEN
-from neurocompile.terminal.tables import Facts, Page, Part, Table
+from neurocompile.terminal.tables import TIE, Facts, Page, Part, Table
 from neurocompile.terminal.words import made_names, number_of
+
+USUAL = "Not shown: in_shape, and values that change nothing (delay 0, groups 1). --json has all."
+NEUTRAL: dict[str, tuple[Any, ...]] = {  # values of parameters that change nothing
+    "delay": (0,),
+    "dilation": ([1, 1],),
+    "groups": (1,),
+    "offset": (0,),
+    "output_padding": ([0, 0],),
+    "padding": ([0, 0],),
+    "readout": (False,),
+    "v_init": (0,),
+    "v_leak": (0,),
+}
 
 
 def print_inspection(description: dict[str, Any]) -> None:
@@ -25,8 +38,8 @@ def print_inspection(description: dict[str, Any]) -> None:
 def _layers(description: dict[str, Any]) -> Iterator[Part]:
     table = Table(("layer", "kind", "shape"), texts=("kind", "shape"))
     for row in description["layers"]:
-        details = ", ".join(f"{k} {_short(v)}" for k, v in row["parameters"].items())
-        table.add(row["name"], row["kind"], _shape(row["shape"]), note=details)
+        table.add(row["name"], row["kind"], _shape(row["shape"]), note=_details(row))
+    table.caption = USUAL
     yield table
     yield Facts(list(_summary(description)))
     made = made_names(row["name"] for row in description["layers"])
@@ -65,7 +78,20 @@ def _named(settings: dict[str, Any]) -> str:
     return f"{settings['kind']}, {rest}"
 
 
+def _details(row: dict[str, Any]) -> str:
+    """The parameters of a layer, without those that say nothing beside the others."""
+    told = {
+        name: value
+        for name, value in row["parameters"].items()
+        if name != "in_shape" and not any(value == usual for usual in NEUTRAL.get(name, ()))
+    }
+    return ", ".join(f"{name} {_short(value)}".replace(" ", TIE) for name, value in told.items())
+
+
 def _short(value: Any) -> str:
+    """A number, or a list of equal numbers as one of them."""
+    if isinstance(value, list) and len(set(map(str, value))) == 1:
+        value = value[0]
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

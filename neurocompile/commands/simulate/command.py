@@ -12,10 +12,10 @@ import click
 
 from neurocompile.commands.options import (
     PATH,
+    Output,
     data_options,
     engine_option,
-    json_option,
-    show,
+    output_options,
     user_errors,
 )
 from neurocompile.data.sampling import Sampling
@@ -33,7 +33,7 @@ from neurocompile.data.sampling import Sampling
 @click.option("--record", metavar="spikes,membrane", help="What to record of every layer and step.")
 @click.option("--to", "to", type=PATH, help="HDF5 file of the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
-@json_option
+@output_options
 @user_errors
 def simulate(
     directory: Path,
@@ -42,19 +42,20 @@ def simulate(
     record: str | None,
     to: Path | None,
     force: bool,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Run an exported directory on data; several engines must agree."""
     from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation
-    from neurocompile.terminal.screen import Screen
 
-    with Screen(quiet=as_json) as screen:
+    chosen = engines or ("fixed",)
+    with output.screen() as screen:
+        screen.tell(f"running {directory} on {', '.join(chosen)}")
         simulation = simulate_artifact(
             directory,
             sampling,
-            engines=engines or ("fixed",),
+            engines=chosen,
             keep=Keep(record, to, force),
             progress=screen.progress,
         )
-    show(simulation, as_json, lambda: print_simulation(simulation))
+    output.show(simulation, lambda: print_simulation(simulation))

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import click
 
-from neurocompile.commands.options import json_option, show, user_errors
+from neurocompile.commands.options import (
+    Output,
+    TargetName,
+    output_options,
+    user_errors,
+)
 
 
 @click.command()
-@click.argument("name", required=False)
-@json_option
+@click.argument("name", type=TargetName(), required=False)
+@output_options
 @user_errors
-def targets(name: str | None, as_json: bool) -> None:
+def targets(name: str | None, output: Output) -> None:
     """List the targets, or every number of one target with its source."""
     from neurocompile.commands.targets.describe import describe_target, list_targets
     from neurocompile.commands.targets.tables import print_target, print_targets
 
     if name is None:
         every = list_targets()
-        show({"targets": every}, as_json, lambda: print_targets(every))
+        output.show({"targets": every}, lambda: print_targets(every))
     else:
         one = describe_target(name)
-        show(one, as_json, lambda: print_target(one))
+        output.show(one, lambda: print_target(one))
