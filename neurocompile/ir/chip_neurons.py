@@ -1,4 +1,4 @@
-"""Neurons of Loihi 2 beside the LIF of Loihi 1: each a class with its registers and its step.
+"""Lava's neurons of Loihi 2 beside the LIF: each a class with its registers and its step.
 
 In:  integers that the chip stores.
 Out: frozen nodes of a FIXED graph. `CHIP_NEURONS` lists the whole family.
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     ChipNeuron,
@@ -223,7 +224,7 @@ class TernaryLIF(Membrane):
 
 
 CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (
-    *(CubaLIF, ATRLIF, TernaryLIF),
+    *(CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF, TernaryLIF),
     *(Sigma, Delta, SigmaDelta),
     *(RF, RF_IZ),
 )

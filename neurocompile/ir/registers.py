@@ -40,6 +40,7 @@ THRESHOLDS: Bounds = (1, LARGEST_THRESHOLD)  # of neurons to which 0 means nothi
 EXPONENTS: Bounds = (0, 7)  # of states and payloads
 TURNS: Bounds = (-UNITY, UNITY)  # sine and cosine of a turn, times a decay
 SMALL_THRESHOLDS: Bounds = (0, (1 << 12) - 1)  # those of an adaptive neuron
+REFRACTORY_PERIODS: Bounds = (1, 63)  # steps; nengo-loihi, CompartmentConfig.REFRACT_DELAY_MAX
 REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "du": (-1, KEEPS_NO_CURRENT),
     "dv": (0, UNITY),
@@ -47,6 +48,7 @@ REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "dr": (0, UNITY),
     "sin_decay": TURNS,
     "cos_decay": TURNS,
+    "refractory": REFRACTORY_PERIODS,
     "vth": (0, LARGEST_THRESHOLD),
     "vth_hi": (0, LARGEST_THRESHOLD),
     "vth_lo": (-LARGEST_THRESHOLD, 0),

@@ -195,7 +195,11 @@ def test_a_bad_price_is_refused_with_what_was_found_and_what_is_allowed(tmp_path
         ('value = ["zero"]', 'value = ["half"]', ["formats.resets.value", "half"]),
         ("value = 24, unit", "value = 16, unit", ["state_bits.value: 16", "Allowed: 24"]),
         ("value = 17, unit", "value = 20, unit", ["threshold_bits.value: 20", "1 to 17"]),
-        ('value = ["CubaLIF"]', 'value = ["Izhi"]', ["formats.neurons.value", "CubaLIF, ATRLIF"]),
+        (
+            'value = ["CubaLIF", "RefractoryLIF"]',
+            'value = ["Izhi"]',
+            ["formats.neurons.value", "CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF"],
+        ),
         ('value = ["zero"]', "value = 3", ["formats.resets.value", "list of names"]),
         ("value = false", "value = 0", ["true or false"]),
         ('kind = "simulated"', 'kind = "guessed"', ["'guessed'", "measured, simulated"]),
@@ -400,7 +404,8 @@ def test_what_a_model_folds_into_its_prices_is_an_event_without_a_price(tmp_path
     [
         ("weight_bits = ", "value = 8", "value = 9",
          r"weight_bits\.value: 9\. Allowed: 8; the compiler computes .* with no other value"),
-        ("neurons = ", '["CubaLIF"]', "[]", r"neurons\.value: an empty list\. Allowed: CubaLIF"),
+        ("neurons = ", '["CubaLIF", "RefractoryLIF"]', "[]",
+         r"neurons\.value: an empty list\. Allowed: CubaLIF"),
         ("spike_out = ", "69.3", '"69.3"', r"'69\.3'. Allowed: a number \(without quotes\).* pJ"),
         ("state_bits = ", "", None, r"formats: is missing: state_bits\. Allowed: "),
     ],

@@ -71,6 +71,27 @@ def ternary_cases() -> dict[str, Case]:
     return cases
 
 
+def refractory_cases() -> dict[str, Case]:
+    """Groups of neurons that share period, decays and threshold, of which Lava has one each.
+
+    Lava computes these in float. With decays of none and all every number is whole, so that its
+    results are those of integers where nothing wraps or saturates; others are taken out.
+    """
+    rng = np.random.default_rng(30)
+    groups = ((2, 4095, 0, 40), (5, 4095, 4096, 40), (63, 4095, 0, 900), (3, -1, 4096, 300))
+    groups, n = (*groups, (4, -1, 0, 900)), 9
+    fine = _on_grid(rng.integers(-100, 200, (n * len(groups), FINE_AXONS)))
+    coarse = np.zeros((len(fine), COARSE_AXONS), np.int64)
+    registers = {
+        name: np.repeat([group[at] for group in groups], n)
+        for at, name in enumerate(("refractory", "du", "dv", "vth"))
+    }
+    registers |= {"bias_mant": np.resize([0, 30, -30], len(fine)), "bias_exp": np.array(3)}
+    starts = {"v_init": np.resize([0, -700, 0, 100_000], len(fine))}
+    weights = {"coarse": coarse.astype(np.int16), "fine": fine.astype(np.int16)}
+    return {"periods": {"spikes": _train(rng), **weights, **registers, **starts}}
+
+
 def sigma_cases() -> dict[str, Case]:
     """One population without registers."""
     return {"sums": _messaging(np.random.default_rng(5), {})}

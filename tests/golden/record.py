@@ -37,7 +37,7 @@ from lava.proc.atrlif.process import ATRLIF  # noqa: E402
 from lava.proc.dense.process import DelayDense, Dense  # noqa: E402
 from lava.proc.io.sink import RingBuffer as Sink  # noqa: E402
 from lava.proc.io.source import RingBuffer as Source  # noqa: E402
-from lava.proc.lif.process import LIF, LIFReset, TernaryLIF  # noqa: E402
+from lava.proc.lif.process import LIF, LIFRefractory, LIFReset, TernaryLIF  # noqa: E402
 from lava.proc.rf.process import RF  # noqa: E402
 from lava.proc.rf_iz.process import RF_IZ  # noqa: E402
 from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta  # noqa: E402
@@ -48,6 +48,7 @@ from scipy.sparse import SparseEfficiencyWarning, csr_matrix  # noqa: E402
 warnings.simplefilter("ignore", SparseEfficiencyWarning)  # DelaySparse's own, once per delay
 HERE = Path(__file__).parent
 Case = dict[str, Any]
+ALIGN = 1 << 6  # of weights and thresholds, relative to v
 PICK_COLUMNS, MULTIPLY = 0, 1  # num_message_bits, as engines/lava/lower.py gives them
 LIF_REGISTERS = ("du", "dv", "vth", "bias_mant", "bias_exp")
 
@@ -131,12 +132,7 @@ def record_atrlif(case: Case) -> Case:
     )
     found = _stepped(neuron, case, ("i", "v", "theta", "r"))
     found["u"] = found.pop("i")  # its name elsewhere
-    inside = np.maximum(np.abs(found["theta"]), np.abs(found["r"])).max(axis=0) < 1 << 23
-    kept = {
-        key: values[inside] if values.shape[:1] == inside.shape else values
-        for key, values in case.items()
-    }
-    return kept | {key: values[:, inside] for key, values in found.items()}
+    return _inside(case, found, "theta", "r")
 
 
 def record_ternary(case: Case) -> Case:
@@ -145,6 +141,40 @@ def record_ternary(case: Case) -> Case:
     thresholds = {name: int(case[name]) for name in ("vth_hi", "vth_lo")}
     neuron = TernaryLIF(shape=case["du"].shape, v=case["v_init"], **thresholds, **registers)
     return case | _stepped(neuron, case, ("u", "v"), np.int32)
+
+
+def record_refractory(case: Case) -> Case:
+    """A LIFRefractory per group of neurons, in float: see `golden_cases.refractory_cases`."""
+    shared = np.stack([case[name] for name in ("refractory", "du", "dv", "vth")], axis=1)
+    groups = []
+    for period, du, dv, vth in dict.fromkeys(map(tuple, shared.tolist())):
+        here = (shared == (period, du, dv, vth)).all(axis=1)
+        own = {k: v[here] if v.shape[:1] == here.shape else v for k, v in case.items()}
+        neuron = LIFRefractory(
+            shape=own["v_init"].shape,
+            du=(du + 1) / 4096,
+            dv=dv / 4096,
+            vth=float(vth * ALIGN),
+            bias_mant=np.left_shift(own["bias_mant"], own["bias_exp"]).astype(float),
+            v=own["v_init"].astype(float),
+            refractory_period=period - 1,
+        )
+        states = ("u", "v", "refractory_period_end")
+        groups.append(_stepped(neuron, own, states, unit=ALIGN, tag="floating_pt"))
+    found = {name: np.hstack([group[name] for group in groups]) for name in groups[0]}
+    steps = 1 + np.arange(len(found["u"]))[:, None]
+    found["wait"] = np.maximum(found.pop("refractory_period_end") - steps, 0).astype(np.int32)
+    return _inside(case, found, "u", "v")
+
+
+def _inside(case: Case, found: Case, *states: str) -> Case:
+    """A case and what was found without the neurons of which a state left 24 bits."""
+    inside = np.max([np.abs(found[name]).max(axis=0) for name in states], axis=0) < (1 << 23) - 1
+    kept = {
+        key: values[inside] if values.shape[:1] == inside.shape else values
+        for key, values in case.items()
+    }
+    return kept | {key: values[:, inside] for key, values in found.items()}
 
 
 def record_sigma(case: Case) -> Case:
@@ -200,9 +230,23 @@ def _encoding(case: Case) -> dict[str, Any]:
 
 
 def _stepped(
-    neuron: Any, case: Case, states: tuple[str, ...], sent: type[np.generic] = np.uint8
+    neuron: Any,
+    case: Case,
+    states: tuple[str, ...],
+    sent: type[np.generic] = np.uint8,
+    unit: int = 1,
+    tag: str = "fixed_pt",
 ) -> Case:
-    """Run a neuron on what its spikes bring, and read its states after every step."""
+    """Run a neuron on what its spikes bring, and read its states after every step.
+
+    Args:
+        neuron: A process of Lava.
+        case: Its spikes and weights.
+        states: Names of its states.
+        sent: Type of what it sends.
+        unit: Factor on what arrives: a model in float does not align it.
+        tag: Which of its models runs.
+    """
     if "to_real" in case:
         ports = {f"a_{part}_in": case[f"to_{part}"].astype(np.int64) for part in ("real", "imag")}
     else:
@@ -212,12 +256,12 @@ def _stepped(
     steps = len(case["spikes"])
     for port, weights in ports.items():
         arriving = weights @ case["spikes"].T  # (n, steps)
-        Source(data=arriving.astype(np.int32)).s_out.connect(getattr(neuron, port))
+        Source(data=(arriving * unit).astype(np.int32)).s_out.connect(getattr(neuron, port))
     sink = Sink(shape=neuron.s_out.shape, buffer=steps)
     neuron.s_out.connect(sink.a_in)
     found: dict[str, list[Any]] = {name: [] for name in states}
     for _ in range(steps):
-        neuron.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        neuron.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag=tag))
         for name in states:
             found[name].append(getattr(neuron, name).get())
     spikes = sink.data.get()
@@ -280,6 +324,12 @@ RECORDED: dict[str, tuple[Callable[[], dict[str, Case]], Callable[[Case], Case],
     "lif": (golden_cases.lif_cases, record_lif, "LIF", "lava/proc/lif/models.py"),
     "lif_reset": (golden_cases.reset_cases, record_lif, "LIFReset", "lava/proc/lif/models.py"),
     "atrlif": (golden_cases.atrlif_cases, record_atrlif, "ATRLIF", "lava/proc/atrlif/models.py"),
+    "lif_refractory": (
+        golden_cases.refractory_cases,
+        record_refractory,
+        "LIFRefractory",
+        "lava/proc/lif/models.py",
+    ),
     "ternary_lif": (
         golden_cases.ternary_cases,
         record_ternary,

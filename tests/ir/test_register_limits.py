@@ -22,6 +22,7 @@ def test_a_register_holds_what_its_bits_hold():
         "vth": (0, 131071),  # 17 bits
         "vth_hi": (0, 131071),
         "vth_lo": (-131071, 0),
+        "refractory": (1, 63),  # 6 bits, 0 is not used
         "theta_0": (0, 4095),  # 12 bits
         "theta_step": (0, 4095),
         "bias_mant": (-4096, 4095),  # 13 bits, signed

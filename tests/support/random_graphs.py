@@ -4,7 +4,8 @@ In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
 `fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
 `joined_float_graph` have loops, paths of unequal length, joins and delays; `adaptive_graph` has
-neurons of Loihi 2, `graded_graph` some whose spikes carry payloads or that resonate.
+neurons of Loihi 2, `after_spikes_graph` those of our own, `graded_graph` some whose spikes carry
+payloads or that resonate.
 """
 
 from dataclasses import replace
@@ -19,7 +20,9 @@ from random_parts import (
     izhikevich_resonator,
     neuron,
     population,
+    refractory,
     resonator,
+    rising,
     settings,
     synapse,
 )
@@ -215,8 +218,26 @@ def adaptive_graph(seed):
     plain = CubaLIF(**{**vars(plain), "bias_mant": 0, "v_init": 0, "readout": False})
     written = rng.random() < 0.3
     nodes = {"in": BiasInput(middle, middle, 40.0) if written else SpikeInput(before)}
-    links = [] if written else [("in", before, "a", middle, 0)]
     nodes |= {"a": adaptive(rng, middle), "b": adaptive(rng, last) if rng.random() < 0.6 else plain}
+    return _pair(rng, nodes)
+
+
+def after_spikes_graph(seed):
+    """Two populations with a refractory period or a rising threshold, as in `adaptive_graph`."""
+    rng = np.random.default_rng(seed)
+    before, middle, last = ((int(n),) for n in rng.integers(2, 9, 3))
+    kinds = (refractory, rising)
+    first, second = (kinds[seed % 2], kinds[int(rng.integers(2))])
+    written = rng.random() < 0.3
+    nodes = {"in": BiasInput(middle, middle, 40.0) if written else SpikeInput(before)}
+    return _pair(rng, nodes | {"a": first(rng, middle), "b": second(rng, last)})
+
+
+def _pair(rng, nodes):
+    """An input, a population "a" that may feed itself, and a population "b"."""
+    before, middle, last = (nodes[name].shape for name in ("in", "a", "b"))
+    written = isinstance(nodes["in"], BiasInput)
+    links = [] if written else [("in", before, "a", middle, 0)]
     links.append(("a", middle, "b", last, 0))
     if rng.random() < 0.4:
         links.append(("a", middle, "a", middle, 1))

@@ -8,6 +8,7 @@ import os
 from itertools import product
 from math import cos, pi, sin
 
+from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
@@ -137,6 +138,38 @@ def adaptive(rng, shape):
         bias_exp=register(0, 5),
         v_init=0,
     )
+
+
+def refractory(rng, shape):
+    """A population with a refractory period, over its whole range in some draws."""
+    few = rng.random() < 0.7
+    period = rng.integers(1, 6 if few else 64, shape if rng.random() < 0.5 else ())
+    start = rng.integers(-5000, 5000, shape) if rng.random() < 0.3 else 0
+    extreme = {"bias_mant": 4095, "bias_exp": 7} if rng.random() < 0.2 else {}
+    drawn = _decays(rng, shape, "du", "dv") | _biases(rng, shape) | extreme
+    vth = 131071 if extreme else rng.integers(1, 1000, shape)
+    return RefractoryLIF(shape, **drawn, refractory=period, vth=vth, v_init=start)
+
+
+def rising(rng, shape):
+    """A population whose threshold rises with its spikes."""
+    start = rng.integers(-3000, 3000, shape) if rng.random() < 0.3 else 0
+    drawn = _decays(rng, shape, "du", "dv", "dtheta") | _biases(rng, shape)
+    steps = {"theta_0": rng.integers(0, 400, shape), "theta_step": rng.integers(0, 300, shape)}
+    return AdaptiveLIF(shape, **drawn, **steps, v_init=start)
+
+
+def _decays(rng, shape, *names):
+    """Decays per neuron with both ends among them: one compiled loop takes all draws."""
+    decays = {name: rng.integers(0, 1500, shape) for name in names}
+    for values in decays.values():
+        values[rng.random(shape) < 0.15] = 4096
+        values[rng.random(shape) < 0.15] = 0
+    return decays | {"du": decays["du"] - 1}
+
+
+def _biases(rng, shape):
+    return {"bias_mant": rng.integers(-20, 60, shape), "bias_exp": rng.integers(0, 5)}
 
 
 def ternary(rng, shape):

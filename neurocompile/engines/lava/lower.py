@@ -2,7 +2,7 @@
 
 In:  a plan with its arrays, in the child process, where Lava may be imported.
 Out: a network of processes that is ready to run.
-Stock Lava processes compute everything, except for a reset that they do not have.
+Stock Lava processes compute everything, except for what `processes.neurons` adds.
 
 Which process a synapse becomes was measured on the autoencoder 1x28x28 -k3s2-> 16x14x14
 -k3s2-> 32x7x7 -> 64 -> 1568 -convT k4s2-> 16x14x14 -convT-> 1x28x28 at 5 % and 30 % spikes,
@@ -41,7 +41,7 @@ from neurocompile.engines.lava.plan import (
     SourcePlan,
     SynapsePlan,
 )
-from neurocompile.engines.lava.processes.neurons import SubtractLIF
+from neurocompile.engines.lava.processes.neurons import AdaptiveLIF, RefractoryLIF, SubtractLIF
 from neurocompile.engines.lava.processes.recorder import Recorder
 from neurocompile.engines.lava.processes.source import SpikeSource
 from neurocompile.engines.lava.workspace import Workspace
@@ -163,6 +163,16 @@ class Network:
         kind = SubtractLIF if subtract else LIFReset
         return kind(reset_interval=interval, reset_offset=offset, **common)
 
+    def _refractory_lif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """A process of our own: Lava's with a refractory period is float only."""
+        names = ("du", "dv", "vth", "refractory")
+        return RefractoryLIF(**self._registers(population, *names), **common)
+
+    def _adaptive_lif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
+        """A process of our own: Lava has no neuron that resets and raises its threshold."""
+        registers = self._registers(population, "du", "dv", "dtheta", "theta_step", "theta_0")
+        return AdaptiveLIF(vth=registers.pop("theta_0"), **registers, **common)
+
     def _atrlif(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
         """Lava's neuron with adaptive threshold: it multiplies its decays by 4096."""
         decays = {"delta_i": "du", "delta_v": "dv", "delta_theta": "dtheta", "delta_r": "dr"}
@@ -278,6 +288,8 @@ class Network:
 # By the class of a population, what builds its process: Lava's rule for each neuron.
 PROCESSES: Mapping[str, Callable[[Network, PopulationPlan, dict[str, Any]], Any]] = {
     "CubaLIF": Network._cuba_lif,
+    "RefractoryLIF": Network._refractory_lif,
+    "AdaptiveLIF": Network._adaptive_lif,
     "ATRLIF": Network._atrlif,
     "TernaryLIF": Network._ternary_lif,
     "Sigma": Network._sigma,
