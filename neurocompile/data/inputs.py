@@ -1,6 +1,7 @@
 """Turn samples into what enters a network.
 
-In:  samples x (n, ...), or spikes that are encoded already; the encoder in the settings.
+In:  samples x (n, ...), or spikes or payloads that are encoded already; the encoder in the
+     settings.
 Out: the input of a FLOAT graph (spikes or currents), and of the FIXED graph made from it
      (spikes or bias mantissas).
 A sample's spikes depend only on the seed and its index, not on its batch.
@@ -21,6 +22,7 @@ from neurocompile.ir.entries import apply
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape, size
+from neurocompile.ir.payloads import graded
 from neurocompile.ir.registers import MANTISSA_BITS, MANTISSAS
 
 
@@ -29,7 +31,7 @@ class Encoded:
     """The input of a FIXED graph for some samples.
 
     Attributes:
-        values: By input node: SpikeInput (n, steps, *shape) uint8 of 0 and 1; BiasInput
+        values: By input node: SpikeInput (n, steps, *shape) uint8 bits or int32 payloads; BiasInput
             (n, *shape) int16, the whole 13-bit mantissa that the host writes for a sample.
         steps: Time steps per sample.
     """
@@ -44,22 +46,23 @@ class Encoded:
 
 
 def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Array:
-    """Input of the float network: (n, steps, *shape) spikes or (n, *shape) currents.
+    """Input of the float network: (n, steps, *shape) spikes or payloads, (n, *shape) currents.
 
     Args:
         graph: FLOAT graph or the FIXED graph made from it; only shape and encoder are read.
-        data: Samples or spikes.
+        data: Samples, spikes or payloads.
         first, last: Range of samples to take, [first, last).
         steps: Time steps per sample.
         seed: Seed of the random encoder.
     """
     check_data(graph, data, steps)
     values = data.values[first:last]
-    lead = 2 if data.kind == "spikes" else 1
+    lead = 2 if data.has_steps else 1
     values = values.reshape(*values.shape[:lead], *input_shape(graph))
     encoder = graph.settings.encoder
-    if data.kind == "spikes":
-        return np.asarray(values[:, :steps], dtype=np.uint8)
+    if data.has_steps:
+        number = np.uint8 if data.kind == "spikes" else np.int32
+        return np.asarray(values[:, :steps], dtype=number)
     if encoder.kind == "current":
         return np.asarray(values, dtype=np.float64) * encoder.gain
     return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
@@ -118,8 +121,7 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
         BadInput: Names the shape or kind of the data and what the network takes.
     """
     shape = input_shape(graph)
-    encoder = graph.settings.encoder
-    lead = 2 if data.kind == "spikes" else 1
+    lead = 2 if data.has_steps else 1
     found = data.values.shape[lead:]
     # A network that takes a row of values flattened its samples first, in this order.
     flattened = len(shape) == 1 and size(found) == size(shape)
@@ -129,6 +131,27 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
             f"takes {shape}. Reshape the data, or choose a model trained on them. The shape is "
             "that of the model's example, without its batch and, where the layers take all steps "
             "at once, without its steps: (N, ...), or (T, N, ...)."
+        )
+    _check_kind(graph, data)
+    if data.has_steps and data.values.shape[1] < steps:
+        raise BadInput(
+            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are needed. "
+            f"Use steps={data.values.shape[1]} or less (--steps)."
+        )
+
+
+def _check_kind(graph: Graph, data: Data) -> None:
+    """Refuse data of another kind than enters a network."""
+    encoder = graph.settings.encoder
+    takes_payloads = any(graded(node) for _, node in graph.of(SpikeInput))
+    if takes_payloads != (data.kind == "payloads"):
+        raise BadInput(
+            f"data '{data.name}' are of the kind '{data.kind}', but this network takes "
+            + (
+                "whole numbers as payloads. Give them as (n, steps, ...) under the key 'payloads'."
+                if takes_payloads
+                else "no payloads. Give samples under the key 'x' or spikes under 'spikes'."
+            )
         )
     if data.kind == "spikes" and encoder.kind == "current":
         raise BadInput(
@@ -142,11 +165,6 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
             "bernoulli --gain G), where gain times a value is the probability of a spike, or with "
             "Encoder('current', gain) (--encoder current --gain G), a constant current; or give "
             "spikes (n, steps, ...) under the key 'spikes'."
-        )
-    if data.kind == "spikes" and data.values.shape[1] < steps:
-        raise BadInput(
-            f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are needed. "
-            f"Use steps={data.values.shape[1]} or less (--steps)."
         )
 
 
@@ -169,7 +187,7 @@ def check_encoded(graph: Graph, encoded: Encoded) -> None:
             given = ", ".join(encoded.values) or "nothing"
             raise BadInput(f"the input '{name}' is missing. Given: {given}. Add it by its name.")
         spikes = isinstance(node, SpikeInput)
-        low, high = (0, 1) if spikes else MANTISSAS
+        low, high = node.payload if isinstance(node, SpikeInput) else MANTISSAS
         values = np.asarray(encoded.values[name])
         lead = (encoded.samples, encoded.steps) if spikes else (encoded.samples,)
         if values.shape != (*lead, *node.shape):
@@ -181,8 +199,11 @@ def check_encoded(graph: Graph, encoded: Encoded) -> None:
             raise BadInput(f"the input '{name}' holds {values.dtype}. Use whole numbers.")
         least, most = int(values.min(initial=high)), int(values.max(initial=low))
         if least < low or most > high:
-            mantissa = f"a mantissa has {MANTISSA_BITS} bits"
-            why = "an axon carries one spike or none" if spikes else mantissa
+            if graded(node):
+                why = f"a payload has {node.payload_bits} bits. Scale the samples first"
+            else:
+                mantissa = f"a mantissa has {MANTISSA_BITS} bits"
+                why = "an axon carries one spike or none" if spikes else mantissa
             raise BadInput(
                 f"the input '{name}' holds {least}..{most}, but only {low}..{high} is allowed: "
                 f"{why}."

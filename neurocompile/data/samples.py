@@ -1,7 +1,7 @@
 """Load the samples on which a network is trained, calibrated or measured.
 
 In:  the name of a data set that an installed package ships, or a user's file or folder.
-Out: a frozen `Data`: float32 images in [0, 1] or spikes of 0 and 1, labels, a digest.
+Out: a frozen `Data`: float32 images in [0, 1], spikes of 0 and 1 or payloads, labels, a digest.
 Nothing is unpickled, and the size that a file declares is checked before it is read.
 """
 
@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
+from neurocompile.ir.registers import PAYLOAD_WIDTHS
 
 # Key of the split of data sets that come as one part. It is fixed, because figures of different
 # runs must be of the same digits. Philox promises never to change its stream; a shuffle does not.
@@ -28,6 +29,8 @@ SPLIT_SEED = 20260101
 MAX_BYTES = 2**32  # no array of a file may be larger than 4 GiB, however small its compressed size
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801  # magic numbers of MNIST: bytes in 3 or 1 dimensions
 FILES = (".npy", ".npz")
+Kind = Literal["x", "spikes", "payloads"]
+KEYS: tuple[Kind, ...] = get_args(Kind)
 CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 and with 500
 SOURCES = "mnist5k, digits or idx:DIR, each also followed by :train, or a .npy or .npz file"
 
@@ -38,14 +41,15 @@ class Data:
 
     Attributes:
         name: Source that they were loaded from.
-        kind: "x": values to be encoded; "spikes": (n, steps, ...) of 0 and 1.
+        kind: "x": values to be encoded; "spikes": (n, steps, ...) of 0 and 1; "payloads": (n,
+            steps, ...) whole numbers of up to 24 bits with a sign.
         values: (n, ...) float32, read-only; images (n, 1, height, width) in [0, 1].
         labels: (n,) int64, read-only, or None.
         digest: SHA-256 of shape, values and labels, hex; the same on every machine.
     """
 
     name: str
-    kind: Literal["x", "spikes"]
+    kind: Kind
     values: NDArray[np.float32]
     labels: NDArray[np.int64] | None = None
     digest: str = ""
@@ -59,6 +63,11 @@ class Data:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the second axis is time: spikes or payloads, encoded already."""
+        return self.kind != "x"
 
     def exactly(self, samples: int) -> Data:
         """The first samples.
@@ -90,7 +99,8 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
     idx:DIR        t10k-images and t10k-labels of MNIST's IDX files, gzipped or not
     idx:DIR:train  train-images and train-labels
     FILE.npy       samples (n, ...)
-    FILE.npz       key x: samples (n, ...), or key spikes: (n, steps, ...) of 0 and 1; labels
+    FILE.npz       key x: samples (n, ...), or key spikes: (n, steps, ...) of 0 and 1, or key
+                   payloads: (n, steps, ...) whole numbers; labels
 
     Args:
         source: One of the above.
@@ -306,33 +316,38 @@ def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
 def _file(path: Path) -> Data:
     """A .npy or .npz file."""
     arrays = _arrays(path)
-    keys = [key for key in ("x", "spikes") if key in arrays]
+    keys = [key for key in KEYS if key in arrays]
     if len(keys) != 1:
         raise BadInput(
-            f"{path}: has the keys {sorted(arrays)}, but needs either x (samples to be encoded) "
-            "or spikes (n, steps, ...). Save it with numpy.savez(path, x=samples)."
+            f"{path}: has the keys {sorted(arrays)}, but needs one of x (samples to be encoded), "
+            "spikes and payloads, both (n, steps, ...). Save it with numpy.savez(path, x=samples)."
         )
-    values = arrays[keys[0]]
+    (kind,) = keys
+    values = arrays[kind]
     if values.ndim < 2 or not len(values):
         raise BadInput(
-            f"{path}: {keys[0]} has shape {list(values.shape)}, but must be (n, ...) "
+            f"{path}: {kind} has shape {list(values.shape)}, but must be (n, ...) "
             "with at least one sample. Put the samples along the first axis."
         )
     if values.dtype.kind not in "buif":
-        raise BadInput(f"{path}: {keys[0]} has type {values.dtype}. Use real numbers.")
+        raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
     if not np.isfinite(values).all():
-        raise BadInput(f"{path}: {keys[0]} holds NaN or infinity. Use finite numbers.")
-    if keys[0] == "spikes" and not np.isin(values, (0, 1)).all():
+        raise BadInput(f"{path}: {kind} holds NaN or infinity. Use finite numbers.")
+    if kind == "spikes" and not np.isin(values, (0, 1)).all():
         wrong = values[~np.isin(values, (0, 1))][0]
-        raise BadInput(f"{path}: spikes holds {wrong:g}, but spikes are 0 or 1. Use key x instead.")
+        raise BadInput(
+            f"{path}: spikes holds {wrong:g}, but spikes are 0 or 1. Use key x instead, or "
+            "payloads where the network takes whole numbers."
+        )
+    if kind == "payloads":
+        _check_payloads(values, str(path))
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(
             f"{path}: labels has shape {list(labels.shape)} and type {labels.dtype}, "
             f"but must be ({len(values)},) whole numbers, one per "
-            f"sample.{_swapped(arrays, keys[0])}"
+            f"sample.{_swapped(arrays, kind)}"
         )
-    kind: Literal["x", "spikes"] = "spikes" if keys[0] == "spikes" else "x"
     return Data(
         "",
         kind,
@@ -344,20 +359,32 @@ def _file(path: Path) -> Data:
 def _swapped(arrays: dict[str, NDArray], key: str) -> str:
     """A hint, where there are as many labels as spikes have along their second axis."""
     shape, labels = arrays[key].shape, len(np.atleast_1d(arrays["labels"]))
-    if key != "spikes" or labels != shape[1]:
+    if key == "x" or labels != shape[1]:
         return ""
     return (
-        f" There are {labels} labels, and spikes has {labels} along its second axis: spikes are "
-        "(n, steps, ...). Where its first axis is time, save spikes.swapaxes(0, 1)."
+        f" There are {labels} labels, and {key} has {labels} along its second axis: {key} are "
+        f"(n, steps, ...). Where its first axis is time, save {key}.swapaxes(0, 1)."
     )
+
+
+def _check_payloads(values: NDArray, name: str) -> None:
+    """Refuse payloads that are not whole or have more than 24 bits."""
+    most = 1 << (PAYLOAD_WIDTHS[1] - 1)
+    wrong = values[(values != np.rint(values)) | (values < -most) | (values >= most)]
+    if wrong.size:
+        raise BadInput(
+            f"{name}: payloads holds {wrong.flat[0]:g}, but a payload is a whole number in "
+            f"{-most}..{most - 1}. Round and scale the samples first."
+        )
 
 
 def _check(data: Data) -> None:
     """Refuse what no run could use, where a user makes samples of an own array."""
-    if not isinstance(data.name, str) or data.kind not in ("x", "spikes"):
+    if not isinstance(data.name, str) or data.kind not in KEYS:
         raise BadInput(
             f"the data have the name {data.name!r} and the kind {data.kind!r}. Give a text, and "
-            "'x' for values to be encoded or 'spikes' for spikes (n, steps, ...)."
+            "'x' for values to be encoded, 'spikes' for spikes (n, steps, ...) or 'payloads' for "
+            "whole numbers (n, steps, ...)."
         )
     values, labels = data.values, data.labels
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.ndim < 2:
@@ -366,6 +393,8 @@ def _check(data: Data) -> None:
             f"data '{data.name}': the values are of the type {type(values).__name__} ({found}). "
             "Give a numpy array of numbers, samples first: np.asarray(values, dtype=np.float32)."
         )
+    if data.kind == "payloads":
+        _check_payloads(values, f"data '{data.name}'")
     if labels is not None and (
         not isinstance(labels, np.ndarray) or labels.shape != values.shape[:1]
     ):

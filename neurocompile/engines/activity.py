@@ -93,7 +93,7 @@ def _reached_or_moving(
             total[synapse.into].reshape(*shape[:2], -1)[..., rows] += arrived
             busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
     p = node.constants()._replace(bias=bias)
-    rest = node.start(p, 0, 0)
+    rest = node.resting(p, 0)
     zero = np.zeros((shape[0], *node.shape), np.int64)
     state = tuple(zero + start for start in node.start(p, node.v_init, 0))
     for step in range(shape[1]):

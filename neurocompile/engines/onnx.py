@@ -23,6 +23,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input
+from neurocompile.ir.payloads import payload_type
 
 # Values (samples x steps x neurons of the largest layer) in one call of onnxruntime. About ten
 # int64 copies of a layer exist at the same time, so a call takes less than about 1 GB.
@@ -95,7 +96,7 @@ def _feed(name: str, node: Any, encoded: Encoded) -> Array:
     """The values of one input, samples and steps first."""
     values = np.asarray(encoded.values[name])
     if isinstance(node, SpikeInput):
-        return values.astype(np.uint8)
+        return values.astype(payload_type(node))
     return np.repeat(values.astype(np.int32)[:, None], encoded.steps, axis=1)
 
 

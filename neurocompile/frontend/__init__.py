@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput, NotInstalled, path_of
+from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape
+from neurocompile.ir.payloads import graded
 from neurocompile.ir.pools import MaxPool, check_choice, check_input, pools
 from neurocompile.ir.resets import as_asked
 from neurocompile.ir.settings import Encoder, Settings
@@ -94,6 +96,11 @@ def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
         raise BadInput(
             f"'{path}' names its encoder itself: {own.kind}, gain {own.gain:g}. Leave out "
             "the encoder (--encoder, --gain)."
+        )
+    if any(graded(node) for _, node in graph.of(SpikeInput)):
+        raise BadInput(
+            f"'{path}' takes whole numbers as payloads, which no encoder makes. Leave out the "
+            "encoder (--encoder, --gain), and give data with the key 'payloads'."
         )
     if graph.fixed and encoder.kind == "current":
         raise BadInput(

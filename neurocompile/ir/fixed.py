@@ -34,13 +34,21 @@ Part = Literal["real", "imag"]  # of a sum that arrives at neurons whose potenti
 
 @dataclass(frozen=True, eq=False)
 class SpikeInput:
-    """Axons whose spikes come from outside, 0 or 1 each step.
+    """Axons whose spikes come from outside: 0 or 1 each step, or a payload.
 
     Attributes:
         shape: Shape of one sample in one step.
+        payload_bits: Bits of a payload, sign included, 2..24; 0 where a spike carries none.
     """
 
     shape: Shape
+    payload_bits: int = field(default=0, metadata=LATER)
+
+    @property
+    def payload(self) -> Bounds:
+        """Smallest and largest number that a spike carries; BIT where it is only a spike."""
+        most = 1 << (self.payload_bits - 1) if self.payload_bits else 0
+        return (-most, most - 1) if most else BIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +115,16 @@ class ChipNeuron:
         scale, offset: float value of a potential = integer * scale + offset.
         registers: Names of the registers; their ranges are in `registers.REGISTERS`.
         state_names: Names of the states; "v" is the potential, which is recorded.
-        rest: By state, the constant that it starts from and rests at; others rest at 0. A neuron
-            is updated if a spike arrives, its bias is not 0 or a state is not at rest.
+        rest: By state, the constant that it rests at; others rest at 0. A neuron is updated if a
+            spike arrives, its bias is not 0 or a state is not at rest.
+        begins: By state, the constant that it starts from; others, but v, start where they rest.
         parts: Names of the constants that are parts in 4096 of a state.
         inputs: Sums that arrive in a step, one for each; a synapse leads `into` one of them.
         payload: Smallest and largest number that a spike carries; BIT where it is only a spike.
         bounds: Bounds of fields that are not those of `registers.REGISTERS`.
         wraps: Whether it has a current that wraps, and of which `keep_u` remains.
+        always_sends: Whether it sends its potential in each step, also before its first input.
+        early_cure: What to do where it would spike before its first input arrives.
         cure: What to do where a state that nothing clips leaves 24 bits.
         Constants: NamedTuple of the numbers that a step reads; `bias` is one of them.
     """
@@ -129,12 +140,18 @@ class ChipNeuron:
     registers: ClassVar[tuple[str, ...]]
     state_names: ClassVar[tuple[str, ...]]
     rest: ClassVar[Mapping[str, str]] = {}
+    begins: ClassVar[Mapping[str, str]] = {}
     parts: ClassVar[tuple[str, ...]]
     inputs: ClassVar[tuple[Part | None, ...]] = (None,)
     payload: ClassVar[Bounds] = BIT
     bounds: ClassVar[Mapping[str, Bounds]] = {}
     wraps: ClassVar[bool] = True
+    always_sends: ClassVar[bool] = False
     cure: ClassVar[str] = ""
+    early_cure: ClassVar[str] = (
+        "Train with v_leak and bias below the threshold: changed after training, they make "
+        "another network."
+    )
     Constants: ClassVar[type[Any]]
 
     def __post_init__(self) -> None:
@@ -179,10 +196,16 @@ class ChipNeuron:
         Args:
             constants: Constants of the population.
             v: The potential.
-            zero: What every other state without a `rest` is.
+            zero: What every other state is that neither `begins` nor `rest` names.
         """
-        fixed = {name: getattr(constants, at) for name, at in cls.rest.items()}
+        fixed = {name: getattr(constants, at) for name, at in {**cls.rest, **cls.begins}.items()}
         return tuple(v if name == "v" else fixed.get(name, zero) for name in cls.state_names)
+
+    @classmethod
+    def resting(cls, constants: Any, zero: Any) -> tuple[Any, ...]:
+        """The states at rest, in the order of `state_names`; `zero` is what has no `rest`."""
+        fixed = {name: getattr(constants, at) for name, at in cls.rest.items()}
+        return tuple(fixed.get(name, zero) for name in cls.state_names)
 
     @classmethod
     def arriving(cls, sums: Sequence[Any]) -> Any:
@@ -208,6 +231,17 @@ class ChipNeuron:
     def no_lead_in(self) -> str | None:
         """Why the neurons cannot start some steps early, for a message; None if they can."""
         return None
+
+    def starting_at(self, state: Mapping[str, Array]) -> Any:
+        """These neurons with registers that start them in a state; None if none do.
+
+        Args:
+            state: (shape) int64 by name of the state.
+        """
+        rest = dict(zip(self.state_names, self.resting(self.constants(), 0), strict=True))
+        if any(np.any(value != rest[name]) for name, value in state.items() if name != "v"):
+            return None
+        return replace(self, v_init=shortest(state["v"]))  # type: ignore[type-var]
 
 
 class FixedConstants(NamedTuple):
@@ -381,6 +415,11 @@ def integrates_in_32_bits(node: ChipNeuron, *thresholds: Array) -> bool:
         and all(np.all(np.abs(threshold) <= 2 * STATE_LIMIT) for threshold in thresholds)
         and np.all(np.abs(node.v_init) <= STATE_LIMIT)
     )
+
+
+def shortest(values: Array) -> Array:
+    """A register of one value where all are equal."""
+    return values.ravel()[0] if values.size and not np.ptp(values) else values
 
 
 def joined(*decays: Array) -> Array:

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ChipNeuron, Synapse
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.nodes import ConvTranspose, Linear, Sparse
 from neurocompile.ir.registers import BIT
 
 
 def graded(node: Any) -> bool:
     """Whether a population sends payloads other than 0 and 1."""
-    return isinstance(node, ChipNeuron) and node.payload != BIT
+    return isinstance(node, ChipNeuron | SpikeInput) and node.payload != BIT
 
 
 def payload_type(node: Any) -> Any:

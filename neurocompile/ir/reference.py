@@ -81,7 +81,7 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
 
     Args:
         graph: FIXED graph.
-        inputs: Input by name of its node: 0 and 1 (steps, *shape) of a SpikeInput, or the
+        inputs: Input by name of its node: what a SpikeInput sends (steps, *shape), or the
             mantissas (*shape) that the host wrote of a BiasInput.
         steps: Steps of the network's own time.
 

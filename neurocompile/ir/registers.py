@@ -21,6 +21,7 @@ Bounds = tuple[int, int]  # smallest and largest value, both included
 
 BIT: Bounds = (0, 1)  # what an axon carries unless its neuron sends payloads
 NONE: Bounds = (0, 0)  # of a register that a neuron does not have
+PAYLOAD_WIDTHS: Bounds = (2, 24)  # bits of what an input sends beyond 0 and 1, sign included
 
 STATE_BITS = 24
 STATE_LIMIT = 1 << (STATE_BITS - 1)  # u lives in (-2^23, 2^23], v in [-(2^23 - 1), 2^23 - 1]
@@ -57,6 +58,7 @@ REGISTERS: dict[str, Bounds] = {  # fields of a neuron
     "bias_mant": MANTISSAS,
     "bias_exp": BIAS_EXPONENTS,
     "v_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),
+    "act_init": (1 - STATE_LIMIT, STATE_LIMIT - 1),
 }
 
 WEIGHT_WIDTHS: Bounds = (2, 8)  # bits

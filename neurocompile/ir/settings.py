@@ -34,7 +34,8 @@ def _check_word(what: str, word: Any, choices: tuple[str, ...]) -> None:
 class Encoder:
     """How a sample x becomes the input of a network.
 
-    spikes:    x is already a spike train, (steps, ...) of 0 and 1.
+    spikes:    x is already a spike train, (steps, ...) of 0 and 1, or of payloads where the
+               network takes them.
     bernoulli: one axon per value; it spikes in a step with probability gain * x.
     current:   gain * x is a constant input current of the first neurons. Where the graph
                starts with neurons, there is one input neuron per value. Otherwise the host

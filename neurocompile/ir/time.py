@@ -104,7 +104,10 @@ def lead_in(graph: Graph) -> dict[str, Array]:
                 f"paths back to the layer make it start {depth[target]} steps late. Give each "
                 "synapse into it one more step of delay."
             )
-    return {name: _pre_image(name, node, depth[name]) for name, node in graph.of(ChipNeuron)}
+    return {
+        name: _pre_image(name, node, depth[name], bool(graph.after(name)))
+        for name, node in graph.of(ChipNeuron)
+    }
 
 
 def without_lead_in(graph: Graph) -> frozenset[str]:
@@ -113,13 +116,13 @@ def without_lead_in(graph: Graph) -> frozenset[str]:
     depth = depths(graph)
     for name, node in graph.of(ChipNeuron):
         try:
-            _pre_image(name, node, depth[name])
+            _pre_image(name, node, depth[name], bool(graph.after(name)))
         except DoesNotFit:
             names.add(name)
     return frozenset(names)
 
 
-def _pre_image(name: str, node: ChipNeuron, steps: int) -> Array:
+def _pre_image(name: str, node: ChipNeuron, steps: int, heard: bool = True) -> Array:
     v_init = np.broadcast_to(node.v_init, node.shape).astype(np.int64)
     v = v_init
     if steps and (why := node.no_lead_in()):
@@ -140,11 +143,12 @@ def _pre_image(name: str, node: ChipNeuron, steps: int) -> Array:
                 f"|v| = {_worst(v)}, but the register holds up to {STATE_LIMIT - 1}. "
                 "Use a longer tau_mem or a smaller bias."
             )
-    _check_lead_in(name, node, v, steps)
+    # What sends its potential in every step may do so early where nothing listens.
+    _check_lead_in(name, node, v, steps, heard or not node.always_sends)
     return v
 
 
-def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int) -> None:
+def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int, silent: bool) -> None:
     """Simulate the input-free steps; they must not spike and must end at v_init."""
     p = node.constants()
     state = node.start(p, v, np.zeros(node.shape, dtype=np.int64))
@@ -153,12 +157,11 @@ def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int) -> None:
     for step in range(1, steps + 1):
         after = node.step(NumpyOps(), state, nothing, p)
         state = after.state
-        if np.any(after.out):
+        if np.any(after.out) and silent:
             raise DoesNotFit(
                 f"layer '{name}': before its first input arrives, its bias and v(0) make "
                 f"{np.count_nonzero(after.out)} neurons spike in chip step {step}. "
-                "Train with v_leak and bias below the threshold: changed after training, they make "
-                "another network."
+                f"{node.early_cure}"
             )
     if np.any(state[at] != node.v_init):
         raise DoesNotFit(

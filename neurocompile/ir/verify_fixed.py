@@ -24,6 +24,7 @@ from neurocompile.ir.nodes import Linear, bias_of, size
 from neurocompile.ir.registers import (
     MOST_AXON_DELAY,
     NONE,
+    PAYLOAD_WIDTHS,
     REGISTERS,
     WEIGHT_EXPONENTS,
     WEIGHT_WIDTHS,
@@ -115,10 +116,12 @@ def bias_inputs_and_axons_lead_to_one(graph: Graph) -> None:
 
 
 def populations_have_shapes(graph: Graph) -> None:
-    """A population holds neurons, and not too many."""
+    """A population holds neurons, and not too many; an input's payloads have 2 to 24 bits."""
     for name, node in graph.of(*POPULATIONS, BiasInput):
         with naming_layer(name, node):
             check_shape(node.shape)
+            if isinstance(node, SpikeInput) and node.payload_bits:
+                _check_between("payload_bits", node.payload_bits, PAYLOAD_WIDTHS)
 
 
 def synapses_fit_their_populations(graph: Graph) -> None:

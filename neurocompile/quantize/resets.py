@@ -11,7 +11,7 @@ from neurocompile.chip.record import Chip
 from neurocompile.data.samples import Data
 from neurocompile.engines.resets import compare_resets
 from neurocompile.errors import DoesNotFit
-from neurocompile.ir.fixed import ChipNeuron, CubaLIF
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
 from neurocompile.ir.payloads import graded
@@ -35,7 +35,7 @@ def check_neurons(graph: Graph, chip: Chip) -> None:
             f"{chip.name} has {', '.join(allowed)}. Choose a target with them (loihi2-sim), or "
             "train the network with other neurons."
         )
-    sending = [f"'{name}'" for name, node in graph.of(ChipNeuron) if graded(node)]
+    sending = [f"'{name}'" for name, node in graph.of(SpikeInput, ChipNeuron) if graded(node)]
     if sending and not chip.formats.graded_spikes.value:
         raise DoesNotFit(
             f"layer{'s' if len(sending) > 1 else ''} {', '.join(sending)}: the spikes carry "

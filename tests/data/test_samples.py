@@ -191,7 +191,7 @@ def test_npy_and_npz_hold_values_spikes_and_labels(tmp_path):
         ({"spikes": [[0, 1, 2]]}, "spikes holds 2, but spikes are 0 or 1"),
         ({"spikes": [[0, 0.5]]}, "spikes holds 0.5"),
         ({"y": [[1.0]]}, "has the keys"),
-        ({"x": [[1.0]], "spikes": [[1]]}, "needs either x"),
+        ({"x": [[1.0]], "spikes": [[1]]}, "needs one of x"),
         ({"x": [1.0, 2.0]}, r"shape \[2\], but must be \(n, ...\)"),
         ({"x": np.zeros((0, 3))}, "at least one sample"),
         ({"x": [["a"]]}, "Use real numbers"),

@@ -81,7 +81,7 @@ def without_lava(monkeypatch):
 
 
 def population(kind, trace):
-    registers = {name: trace[name] for name in kind.registers}
+    registers = {name: trace[name] for name in kind.registers if name in trace}
     words = {name: trace[name].item() for name in WORDS if name in trace}
     if "cum_error" in words:
         words["cum_error"] = bool(words["cum_error"])

@@ -28,6 +28,7 @@ def test_a_register_holds_what_its_bits_hold():
         "bias_mant": (-4096, 4095),  # 13 bits, signed
         "bias_exp": (0, 7),
         "v_init": (-8388607, 8388607),  # 24 bits, the lowest left out
+        "act_init": (-8388607, 8388607),
     }
     assert KEEPS_NO_CURRENT == 4095
 

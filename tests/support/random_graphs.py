@@ -33,7 +33,7 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, out_shape, sparse_op
 from neurocompile.ir.neurons import LIFBox
 from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Input, Linear, size
-from neurocompile.ir.payloads import largest_payload, largest_row
+from neurocompile.ir.payloads import graded, largest_payload, largest_row
 from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
 from neurocompile.ir.time import depths, lead_in
 
@@ -273,6 +273,9 @@ def member_graph(seed, kinds):
             graph = graph.with_nodes(**{name: replace(drawn, readout=False)})
         else:
             graph = graph.with_nodes(**{name: replace(node, readout=False)})
+    for name, node in graph.of(SpikeInput):
+        if rng.random() < 0.4:
+            graph = graph.with_nodes(**{name: SpikeInput(node.shape, payload_bits=6)})
     for name, link in graph.of(Synapse):
         (source,), (target,) = graph.before(name), graph.after(name)
         if largest_payload(graph.nodes[source]) > 1:
@@ -326,6 +329,8 @@ def fixed_input(graph, seed, n=3, steps=25):
     values = {}
     for name, node in graph.of(SpikeInput):
         values[name] = (rng.random((n, steps, *node.shape)) < 0.5).astype(np.uint8)
+        if graded(node):
+            values[name] = values[name] * rng.integers(-32, 32, values[name].shape)
     for name, node in graph.of(BiasInput):
         values[name] = rng.integers(-4096, 4096, (n, *node.shape)).astype(np.int16)
     return values, steps

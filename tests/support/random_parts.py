@@ -8,6 +8,8 @@ import os
 from itertools import product
 from math import cos, pi, sin
 
+import numpy as np
+
 from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
@@ -202,13 +204,21 @@ def delta(rng, shape):
 
 
 def sigma_delta(rng, shape):
-    """A population that sends changes of what it added up, with biases below its threshold."""
+    """A population that sends changes of what it added up; biases below its threshold, or sent."""
     words = _encoding(rng)
+    words["activation"] = str(rng.choice(["relu", "unit"]))
     least = int(words["vth"]) << (words["spike_exp"] + words["state_exp"])
+    if rng.random() < 0.4:
+        bias = {"bias_mant": rng.integers(-4096, 4096, shape), "bias_exp": 2}
+        v = rng.integers(-20_000, 20_000, shape)
+        act = v + (bias["bias_mant"] << 2)
+        act = np.maximum(act, 0) if words["activation"] == "relu" else act
+        unsent = 0 if words["cum_error"] else rng.integers(1 - least, least, shape)
+        return SigmaDelta(shape, **words, **bias, v_init=v, act_init=act - unsent)
     bias = {}
     if not words["cum_error"] and rng.random() < 0.7:
         bias["bias_mant"] = rng.integers(max(-4096, 1 - least), min(4096, least), shape)
-    return SigmaDelta(shape, **words, **bias, activation=str(rng.choice(["relu", "unit"])))
+    return SigmaDelta(shape, **words, **bias)
 
 
 # spike_exp, state_exp, cum_error: each combination is a loop to compile, so tests draw few of them

@@ -105,7 +105,8 @@ class RunDigests:
         """Add a batch, sample by sample, so that the size of batches does not matter."""
         for name, values in encoded.values.items():
             hasher = self._input.setdefault(name, hashlib.sha256())
-            hasher.update(np.ascontiguousarray(values, "<i2").tobytes())
+            number = "<i4" if graded(self._graph.nodes[name]) else "<i2"
+            hasher.update(np.ascontiguousarray(values, number).tobytes())
         for name, spikes in recording.spikes.items():
             hasher = self._spikes.setdefault(name, hashlib.sha256())
             flat = np.asarray(spikes).reshape(len(spikes), -1)

@@ -38,7 +38,7 @@ def run_compiled(
     membrane: Collection[str] | None = None,
 ) -> FixedRun:
     """Run a batch of samples; see `engines.fixed.run`."""
-    inputs = {n: spikes_in(n, encoded) for n, _ in graph.of(SpikeInput)}
+    inputs = {n: spikes_in(graph, n, encoded) for n, _ in graph.of(SpikeInput)}
     inputs |= {n: np.asarray(encoded.values[n]) for n, _ in graph.of(BiasInput)}
     plan = plan_of(graph)
     shape = (encoded.samples, encoded.steps)

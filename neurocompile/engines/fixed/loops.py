@@ -140,14 +140,14 @@ def add_shifted(part: Any, left: int, right: int, total: Any) -> None:
 
 @compiled
 def take(rows: Any, fired: Any, begin: int, spikes: Any) -> None:
-    """Copy spikes (samples, steps, n) uint8 into `fired` from step `begin` on, and count them."""
+    """Copy bits or payloads (samples, steps, n) into `fired` from step `begin` on; count them."""
     samples, steps, neurons = rows.shape
     for sample in range(samples):
         for step in range(steps):
             row, into = rows[sample, step], fired[sample, begin + step]
             for j in range(neurons):
                 into[j] = row[j]
-                spikes[j] += row[j]
+                spikes[j] += row[j] != 0
 
 
 @compiled

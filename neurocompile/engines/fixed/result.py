@@ -18,6 +18,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import POPULATIONS, ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.order import Group, components
+from neurocompile.ir.payloads import payload_type
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
 EXACT_FLOAT32 = 1 << 24  # float32 holds every integer up to this
@@ -46,9 +47,10 @@ def schedule(graph: Graph) -> list[Group]:
     return [Group(names, loop) for names, loop in groups if names]
 
 
-def spikes_in(name: str, encoded: Encoded) -> Array:
-    """Input spikes (n, steps, *shape) as uint8."""
-    return np.ascontiguousarray(np.asarray(encoded.values[name]).astype(np.uint8, copy=False))
+def spikes_in(graph: Graph, name: str, encoded: Encoded) -> Array:
+    """What an input sends, (n, steps, *shape): uint8 bits or int32 payloads."""
+    number = payload_type(graph.nodes[name])
+    return np.ascontiguousarray(np.asarray(encoded.values[name]).astype(number, copy=False))
 
 
 def beyond_one_wrap(name: str, step: int, current: int) -> DoesNotFit:

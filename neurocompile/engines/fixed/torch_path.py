@@ -61,7 +61,7 @@ def run_torch(
         layers: dict[str, _TorchPopulation] = {}
         for name, node in graph.of(SpikeInput, AlwaysOn, ChipNeuron):
             if isinstance(node, SpikeInput):
-                rows = torch.from_numpy(spikes_in(name, encoded)).transpose(0, 1)
+                rows = torch.from_numpy(spikes_in(graph, name, encoded)).transpose(0, 1)
                 fired[name] = rows.contiguous().to(device)
                 activity[name] = Activity(_count(fired[name]), 0, 0, 0)
                 continue
@@ -123,7 +123,7 @@ class _TorchPopulation:
         )
         kept = self.fired.shape if keep else (0,)
         self.potentials = torch.empty(kept, dtype=torch.int32, device=device)
-        self.touched = _Touched(self.p.bias, self.node.start(self.p, 0.0, 0.0))
+        self.touched = _Touched(self.p.bias, self.node.resting(self.p, 0.0))
         self.wraps = self.saturations = 0
 
     def advance(self, begin: int, end: int) -> None:

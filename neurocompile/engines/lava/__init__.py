@@ -29,6 +29,7 @@ from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import payload_type
 
 __all__ = ["RESET_FRESH", "RESET_LIFRESET", "EngineFailed", "reset_mode", "run"]
 
@@ -72,8 +73,8 @@ def run(
 def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) -> Recording:
     """The recordings, read from the workspace into memory."""
     spikes = {
-        name: np.ascontiguousarray(encoded.values[name], dtype=np.uint8)
-        for name, _ in graph.of(SpikeInput)
+        name: np.ascontiguousarray(encoded.values[name], dtype=payload_type(node))
+        for name, node in graph.of(SpikeInput)
     }
     membrane = {}
     for population in plan.populations:

@@ -192,7 +192,9 @@ class Network:
 
     def _sigma(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
         """Lava's accumulator."""
-        return Sigma(shape=common["shape"])
+        process = Sigma(shape=common["shape"])
+        process.sigma.init = common["v"]
+        return process
 
     def _delta(self, population: PopulationPlan, common: dict[str, Any]) -> Any:
         """Lava's encoder of changes; it shifts its threshold itself."""
@@ -206,6 +208,8 @@ class Network:
         vth = int(self.arrays[f"{population.index}/vth"].max())  # all are equal
         process = SigmaDelta(shape=common["shape"], vth=vth, act_mode=mode, **words)
         process.bias.init = np.left_shift(common["bias_mant"], common["bias_exp"])
+        process.sigma.init = common["v"]
+        process.act.init = self._registers(population, "act_init")["act_init"]
         return process
 
     def _resonator(self, population: PopulationPlan, common: dict[str, Any]) -> Any:

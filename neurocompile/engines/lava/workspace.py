@@ -28,6 +28,7 @@ from neurocompile.ir.fixed import BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections
 from neurocompile.ir.nodes import Linear
+from neurocompile.ir.payloads import payload_type
 from neurocompile.ir.time import lead_in
 
 # Value in a spike file before it is written, by whether spikes carry payloads.
@@ -58,9 +59,10 @@ class Workspace:
         for source in plan.sources:
             values = encoded.values.get(source.name)
             spikes = np.ones((rows, source.size)) if values is None else values
+            number = payload_type(graph.nodes[source.name])
             np.save(
                 self.file("input", source.index),
-                spikes.reshape(rows, source.size).astype(np.uint8),
+                spikes.reshape(rows, source.size).astype(number),
             )
         for i, (name, node) in enumerate(graph.nodes.items()):
             if isinstance(node, BiasInput):

@@ -22,6 +22,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Input, Shape
+from neurocompile.ir.payloads import payload_type
 
 BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so none collides
 
@@ -170,8 +171,8 @@ class Draft:
 
     def first_input(self) -> tuple[str, Any]:
         """Name of the first input, which every file has, and the type of its values."""
-        types = {Input: np.float32, SpikeInput: np.uint8, BiasInput: np.int32}
-        name, node = next(self.graph.of(*types))
+        name, node = next(self.graph.of(Input, SpikeInput, BiasInput))
+        types = {Input: np.float32, SpikeInput: payload_type(node), BiasInput: np.int32}
         return name, types[type(node)]
 
     def refuse_collisions(self) -> None:

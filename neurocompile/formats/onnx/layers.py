@@ -48,7 +48,7 @@ def _(node: Input, name: str, draft: Draft) -> None:
 @write_layer.register
 def _(node: SpikeInput, name: str, draft: Draft) -> None:
     draft.describe(name)
-    draft.add_input(name, TensorProto.UINT8, node.shape)
+    draft.add_input(name, payload_elements(node), node.shape)
 
 
 @write_layer.register
@@ -117,7 +117,7 @@ def _(node: ChipNeuron, name: str, draft: Draft) -> None:
     draft.values[name] = outputs[0]
 
 
-def payload_elements(node: ChipNeuron) -> int:
+def payload_elements(node: ChipNeuron | SpikeInput) -> int:
     """ONNX's type of what a population sends."""
     return TYPES[np.dtype(payload_type(node))]
 

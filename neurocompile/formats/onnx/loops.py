@@ -183,7 +183,7 @@ def _(node: ChipNeuron, name: str, loop: Loop) -> None:
     nodes = loop.node_list(name)
     sums, registers = arrivals(node, name, loop, nodes)
     starts = {"v": f"{name}.v_init"}
-    for state, constant in node.rest.items():
+    for state, constant in {**node.rest, **node.begins}.items():
         value = getattr(node.constants(), constant)
         starts[state] = loop.lasting(nodes).constant(value, np.int64)
     states = {}

@@ -12,18 +12,18 @@ from dataclasses import replace
 import numpy as np
 
 from neurocompile.formats.onnx.linear import Emission, emit
-from neurocompile.ir.fixed import ChipNeuron, Synapse
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.payloads import largest_payload
 
 BYTE_BITS = 8
 
 
-def largest_byte(source: ChipNeuron) -> int:
+def largest_byte(source: ChipNeuron | SpikeInput) -> int:
     """The largest byte of the payloads of a population; `check.py` bounds the sums with it."""
     return min((1 << BYTE_BITS) - 1, largest_payload(source))
 
 
-def payload_sums(synapse: Synapse, source: ChipNeuron, emission: Emission) -> str:
+def payload_sums(synapse: Synapse, source: ChipNeuron | SpikeInput, emission: Emission) -> str:
     """Append the map of a synapse on each byte of the payloads; the value of their sum, int64."""
     nodes = emission.nodes
     limits = [max(0, limit) for limit in (source.payload[1], -source.payload[0])]

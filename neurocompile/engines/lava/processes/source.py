@@ -24,7 +24,7 @@ class SpikeSource(AbstractProcess):
     """Spikes from a file.
 
     Args:
-        path: Path of a .npy file, (rows, size) uint8 of 0 and 1.
+        path: Path of a .npy file, (rows, size) uint8 bits or int32 payloads.
         rows: (first, end), range of the rows to replay.
         depth: Number of chip steps before the first of them; -1 skips that row.
         size: Number of axons.
@@ -50,7 +50,7 @@ class SpikeSourceModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         first, end = proc_params["rows"]
         self.spikes = np.load(proc_params["path"], mmap_mode="r")[first:end]
-        self.silence = np.zeros(self.spikes.shape[1], dtype=np.uint8)
+        self.silence = np.zeros(self.spikes.shape[1], dtype=self.spikes.dtype)
         self.depth: int = proc_params["depth"]
 
     def run_spk(self) -> None:
