@@ -1,5 +1,6 @@
 """Networks of lava-dl's slayer blocks: read as the integers that they are, 0 spikes different."""
 
+import h5py
 import numpy as np
 import pytest
 import random_slayer
@@ -15,12 +16,14 @@ from neurocompile.data.samples import Data
 from neurocompile.engines import fixed
 from neurocompile.engines.decode import result_of
 from neurocompile.errors import BadInput, Unsupported
+from neurocompile.formats.netx.read import load_net
 from neurocompile.frontend.peers.slayer import integers
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import same
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
 STEPS = 25
@@ -234,6 +237,27 @@ def test_blocks_of_other_neurons_are_refused_by_name():
     params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
     with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has resonate-and-fire"):
         read(Blocks(rf.Dense(params, 4, 3)), 4)
+
+
+def test_sigma_delta_blocks_are_refused_and_their_file_is_read(tmp_path):
+    from lava.lib.dl.slayer.block import sigma_delta
+
+    params = {"threshold": 0.1, "activation": torch.nn.functional.relu}
+    first, dense = sigma_delta.Input(params), sigma_delta.Dense(params, 6, 5)
+    model = Blocks(first, dense, sigma_delta.Output(params, 5, 2))
+    model(torch.zeros(1, 6, STEPS))
+    with pytest.raises(Unsupported, match="it has sigma-delta neurons") as refused:
+        read(model, 6)
+    assert len(refused.value.reasons) == 3
+    assert "Write the network with export_hdf5 and read the .net" in str(refused.value)
+    path = tmp_path / "network.net"  # the cure
+    with h5py.File(path, "w") as file:
+        for number, block in enumerate(model.blocks):
+            block.export_hdf5(file.create_group(f"layer/{number}"))
+    graph = load_net(path)
+    weight = dense.synapse.pre_hook_fx(dense.synapse.weight, descale=True).detach().numpy()
+    assert np.array_equal(graph.nodes["layer1_synapse"].op.weight, weight.reshape(5, 6))
+    assert [type(graph.nodes[f"layer{i}"]) for i in range(3)] == [Delta, SigmaDelta, Sigma]
 
 
 def test_every_block_that_has_no_integers_is_listed():

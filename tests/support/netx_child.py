@@ -1,8 +1,9 @@
 """lava-dl's own netx on Lava, in a process that a test can end: `netx_child.py IN.npz OUT.npy`.
 
-In:  the path of a .net file; spikes (steps, *shape) in PyTorch's order, or the mantissas that
-     are written into the input neurons; how many chip steps to run; netx's reset options.
-Out: spikes of the last layer, (chip steps, n) in PyTorch's order.
+In:  the path of a .net file; spikes or payloads (steps, *shape) in PyTorch's order, or the
+     mantissas that are written into the input neurons; how many chip steps to run; netx's reset
+     options.
+Out: what the last layer sends, (chip steps, n) int32 in PyTorch's order.
 """
 
 import os
@@ -42,13 +43,15 @@ def main():
         padded = np.zeros((steps, *spikes.shape[1:]), dtype=np.int32)
         padded[: len(spikes)] = spikes
         source = Source(data=padded.T)
-        source.s_out.connect(net.inp)
+        # netx leaves the port of an input layer of neurons open; its tests connect these.
+        neurons = net.in_layer.block == "Input"
+        source.s_out.connect(net.in_layer.neuron.a_in if neurons else net.inp)
     sink = Sink(shape=net.out.shape, buffer=steps)
     net.out.connect(sink.a_in)
     net.run(RunSteps(steps), Loihi2SimCfg(select_tag="fixed_pt"))
     found = sink.data.get()
     net.stop()
-    np.save(sys.argv[2], found.T.reshape(steps, -1).astype(np.uint8))
+    np.save(sys.argv[2], found.T.reshape(steps, -1).astype(np.int32))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from neurocompile.formats.netx.numbers import (
     text,
     whole,
 )
+from neurocompile.formats.netx.sigma_delta import SDNN, SDNN_ENTRIES, with_sigma_delta
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD, MANTISSAS, UNITY
@@ -53,12 +54,10 @@ ENTRIES = {
 NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
 # What SLAYER's descriptions of a neuron hold for training; the registers beside them are enough.
 TRAINING = {"theta", "tauSr", "tauRef", "scaleRef", "tauRho", "scaleRho"}
-NEURONS = ("CUBA", "LOIHI")
+NEURONS = ("CUBA", "LOIHI", SDNN)
 OTHER_NEURONS = {  # by how their names begin
     "RF": "resonate-and-fire neurons, with complex weights and a state of two parts",
     "ADRF": "resonate-and-fire neurons with a threshold that adapts",
-    "SDNN": "sigma-delta neurons, which send numbers instead of spikes",
-    "SIGMA": "sigma-delta neurons, which send numbers instead of spikes",
     "ALIF": "neurons with a threshold that adapts",
     "ADLIF": "neurons with a threshold that adapts",
 }
@@ -71,10 +70,13 @@ class NetxFile:
     Attributes:
         layers: In order, the input first.
         passed: Names of entries of training, which neither netx nor this reader needs.
+        transform: What an input layer of sigma-delta neurons says about x, weight and bias; None
+            where it says nothing. netx leaves it to whoever feeds the network.
     """
 
     layers: list[NetxLayer]
     passed: tuple[str, ...]
+    transform: tuple[int, int] | None = None
 
 
 def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
@@ -116,14 +118,17 @@ def layers_in(tree: Tree, input_shape: Shape | None = None) -> NetxFile:
             layers.append(declared)
         flat = False
     refusals.answer()
-    if not layers or (layers[-1].kind == "input" and layers[-1].du is None):
+    if not layers or layers[-1].cells is None:
         raise BadInput("it has no layer of neurons.")
     if input_shape not in (None, layers[0].shape):
         raise BadInput(
             f"its input layer has the shape {layers[0].shape}, but input_shape= "
             f"(--input-shape) says {input_shape}. Leave it out."
         )
-    return NetxFile(layers, tuple(sorted(passed)))
+    transform = None
+    if layers[0].cells == "delta" and {"weight", "bias"} & set(group["0"]):
+        transform = _transform(group["0"])
+    return NetxFile(layers, tuple(sorted(passed)), transform)
 
 
 def _declared(entry: Any) -> NetxLayer | None:
@@ -153,7 +158,10 @@ def _check_known(entry: Tree, known: set[str], what: str) -> None:
             "delay": "where netx applies it to both matrices and loses the scale of the weights",
             "messageBits": "for graded spikes, on which netx fails",
         }.get(unknown[0], "which netx ignores")
-        raise Unsupported(f"it has the entry '{unknown[0]}', {why}. {what} has: {_list(known)}.")
+        raise Unsupported(
+            f"it has the entry '{unknown[0]}', {why}. {what[0].upper()}{what[1:]} has: "
+            f"{_list(known)}."
+        )
 
 
 def _check_neurons(entry: Tree) -> set[str]:
@@ -170,7 +178,7 @@ def _check_neurons(entry: Tree) -> set[str]:
         what = next((w for name, w in OTHER_NEURONS.items() if kind.upper().startswith(name)), "")
         raise Unsupported(
             f"its neurons are '{kind}'{', ' if what else ''}{what}; allowed are "
-            f"{' and '.join(NEURONS)}."
+            f"{', '.join(NEURONS)}."
         )
     return TRAINING & set(neuron)
 
@@ -196,13 +204,17 @@ def _input(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     layer = NetxLayer("input", shape_of(entry))
     if "neuron" not in entry:
         return layer
-    weight, bias = (
-        one(entry, key) if key in entry else default
-        for key, default in (("weight", 64), ("bias", 0))
-    )
-    check_range(np.array(bias), "bias", MANTISSAS)
     neurons = _with_neurons(layer, entry)
+    if neurons.cells == "delta":
+        return neurons
+    weight, bias = _transform(entry)
+    check_range(np.array(bias), "bias", MANTISSAS)
     return replace(neurons, weight=np.array(weight), bias=np.array(bias))
+
+
+def _transform(entry: Tree) -> tuple[int, int]:
+    """Weight and bias of an input layer, or those that netx takes where the file has none."""
+    return one(entry, "weight", 64), one(entry, "bias", 0)
 
 
 def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
@@ -264,10 +276,13 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     """A layer with its du, dv and vth; netx's own are those of a dense layer without any."""
     shape = layer.shape
     if "neuron" not in entry and layer.kind.startswith("dense"):
-        return replace(layer, du=np.array(-1), dv=np.array(UNITY))
+        return replace(layer, cells="cuba", du=np.array(-1), dv=np.array(UNITY))
     neuron = entry.get("neuron")
     if not isinstance(neuron, dict):
         raise BadInput("its entry 'neuron' is missing, or no group.")
+    if text(neuron, "type") == SDNN:
+        _check_known(neuron, SDNN_ENTRIES, "a sigma-delta neuron")
+        return with_sigma_delta(layer, neuron, "bias" in entry)
     optional = {key for key in ("weight_exp", "wgtExp") if not np.any(neuron.get(key, 1))}
     _check_known(neuron, NEURON | TRAINING | optional, "a neuron")
     if one(neuron, "refDelay", 1) != 1:
@@ -282,7 +297,7 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     if not never:
         check_range(threshold, "vThMant", (0, LARGEST_THRESHOLD))
     dv = _each(neuron, "vDecay", shape, (0, UNITY))
-    return replace(layer, du=current - 1, dv=dv, vth=None if never else threshold)
+    return replace(layer, cells="cuba", du=current - 1, dv=dv, vth=None if never else threshold)
 
 
 def _bias(entry: Tree, shape: Shape) -> Array:

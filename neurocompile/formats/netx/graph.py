@@ -9,6 +9,7 @@ file starts at what its bias alone has led to by then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,14 +24,19 @@ from neurocompile.formats.netx.layer import (
     led_in,
     shifted,
 )
+from neurocompile.formats.netx.sigma_delta import INPUT_BITS, KINDS, one_to_one, population
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.early import started_at_rest
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.nodes import Conv, Linear, Shape, size
 from neurocompile.ir.registers import LARGEST_THRESHOLD
-from neurocompile.ir.settings import DT, Assumption, Encoder, Settings, dt_assumed
+from neurocompile.ir.schema import fields_of
+from neurocompile.ir.settings import DT, NOTED, Assumption, Encoder, Settings, dt_assumed
+from neurocompile.ir.sigma_delta import Sigma, SigmaDelta
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
+WRITTEN_KINDS: dict[str, type[ChipNeuron]] = {kind.__name__: kind for kind in KINDS}
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
 
@@ -45,22 +51,54 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
 
     Raises:
         Unsupported: Where a layer's bias makes it spike before its first input arrives, and no
-            reset clears what those spikes do.
+            reset clears what those spikes do; for sigma-delta layers, where no register starts
+            them as netx does.
     """
+    refusals = Refusals()
+    nodes, edges = _chain(file, refusals)
+    assumed: list[Assumption] = []
+    if any(isinstance(node, KINDS) for node in nodes.values()):
+        with refusals.gather():
+            _check_family(file, reset_interval)
+        refusals.answer()
+        nodes = dict(started_at_rest(Graph(nodes, edges, Settings(dt=DT, steps=1))).nodes)
+        assumed += _never_cleared(nodes, file.transform)
+    else:
+        assumed += _cleared(file, nodes, reset_interval, refusals)
+        refusals.answer()
+    if file.passed:
+        sentence = (
+            f"{', '.join(file.passed)}: entries of training, read past as netx does; the registers "
+            "beside them say what runs."
+        )
+        assumed.append(Assumption("entries", sentence))
+    if dt is None:
+        assumed.append(dt_assumed(DT, "a .net file does not hold it"))
+    driven = isinstance(nodes["input"], BiasInput)
+    plain = Settings(encoder=Encoder("current" if driven else "spikes"), assumed=tuple(assumed))
+    return Graph(nodes, edges, plain.given(steps=reset_interval or None, dt=dt))
+
+
+def _chain(file: NetxFile, refusals: Refusals) -> tuple[dict[str, Any], tuple[Edge, ...]]:
+    """The nodes and edges of a file's layers, each population from 0."""
     source, *others = file.layers
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
-    driven = source.du is not None
-    if driven:
+    last = "input"
+    if source.cells == "cuba":
         assert source.weight is not None
-        nodes["input"] = BiasInput(source.shape, source.shape, source.weight)
+        nodes[last] = BiasInput(source.shape, source.shape, source.weight)
         nodes["layer0"] = _neurons(source)
-        edges.append(("input", "layer0"))
+        edges.append((last, "layer0"))
+        last = "layer0"
+    elif source.cells == "delta":
+        nodes[last] = SpikeInput(source.shape, INPUT_BITS)
+        nodes["layer0_synapse"] = one_to_one(source.shape)
+        nodes["layer0"] = _neurons(source)
+        edges += [(last, "layer0_synapse"), ("layer0_synapse", "layer0")]
         last = "layer0"
     else:
-        nodes["input"] = SpikeInput(source.shape)
-        last = "input"
-    refusals = Refusals()
+        nodes[last] = SpikeInput(source.shape)
     for number, layer in enumerate(others, start=1):
         name = f"layer{number}"
         with refusals.gather():
@@ -75,6 +113,13 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
             nodes[loop] = replace(_dense(layer.recurrent), delay=1)
             edges += [(name, loop), (loop, name)]
         last = name
+    return nodes, tuple(edges)
+
+
+def _cleared(
+    file: NetxFile, nodes: dict[str, Any], reset_interval: int | None, refusals: Refusals
+) -> list[Assumption]:
+    """Start the layers of a file of LIF neurons, in place; what was assumed about resets."""
     starts = {f"layer{i}": led_in(nodes[f"layer{i}"], i) for i in range(1, len(file.layers))}
     for name, v in starts.items():
         with refusals.gather():
@@ -82,39 +127,72 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
                 nodes[name] = _started(name, nodes[name], v)
             elif not all(layer.simple for layer in file.layers):
                 _started(name, nodes[name], v)  # else its early spikes are still on their way
-    refusals.answer()
-    encoder = Encoder("current" if driven else "spikes")
-    assumed: list[Assumption] = []
-    if reset_interval is None and any(v is None or v.any() for v in starts.values()):
-        sentence = (
-            "a reset before each sample: the biases act before the first input arrives, and the "
-            "tests and tutorials of lava-dl clear each layer then. Give reset_interval= "
-            "(--reset-interval): 0 where netx runs without, the steps of a sample where it clears "
-            "after each."
+    if reset_interval is not None or all(v is not None and not v.any() for v in starts.values()):
+        return []
+    sentence = (
+        "a reset before each sample: the biases act before the first input arrives, and the "
+        "tests and tutorials of lava-dl clear each layer then. Give reset_interval= "
+        "(--reset-interval): 0 where netx runs without, the steps of a sample where it clears "
+        "after each."
+    )
+    return [Assumption("reset_interval", sentence)]
+
+
+def _check_family(file: NetxFile, reset_interval: int | None) -> None:
+    """Refuse LIF layers beside sigma-delta ones, and a reset, which netx leaves out for these."""
+    for number, layer in enumerate(file.layers):
+        if layer.cells == "cuba":
+            raise Unsupported(
+                f"'layer{number}': its neurons are CUBA (those of a dense layer that says nothing "
+                "about them), beside sigma-delta layers. netx clears the former between samples "
+                "and not the latter. Use one kind of neurons in a file."
+            )
+    if reset_interval:
+        raise Unsupported(
+            "its layers are sigma-delta, and netx clears those in no step, whatever reset_interval "
+            "(--reset-interval) says. Leave it out, or give 0; steps= (--steps) says how many "
+            "steps a sample has."
         )
-        assumed.append(Assumption("reset_interval", sentence))
-    if file.passed:
-        sentence = (
-            f"{', '.join(file.passed)}: entries of training, read past as netx does; the registers "
-            "beside them say what runs."
+
+
+def _never_cleared(
+    nodes: Mapping[str, Any], transform: tuple[int, int] | None
+) -> Iterator[Assumption]:
+    """What a reader knows of the start and the input of sigma-delta layers."""
+    started = [
+        name
+        for name, node in nodes.items()
+        if isinstance(node, Sigma | SigmaDelta)
+        and (node.v_init.any() or np.any(getattr(node, "act_init", 0)))
+    ]
+    if started:
+        yield Assumption(
+            f"{NOTED}start",
+            f"each sample starts where the biases have led {', '.join(started)} before its first "
+            "input arrives, as in netx from the first chip step on; netx itself clears nothing "
+            "between samples.",
         )
-        assumed.append(Assumption("entries", sentence))
-    if dt is None:
-        assumed.append(dt_assumed(DT, "a .net file does not hold it"))
-    plain = Settings(encoder=encoder, assumed=tuple(assumed))
-    return Graph(nodes, tuple(edges), plain.given(steps=reset_interval or None, dt=dt))
+    if transform is not None:
+        weight, bias = transform
+        yield Assumption(
+            f"{NOTED}input",
+            f"the payloads enter as they are given. The input layer says x * {weight} + {bias}, "
+            "which netx leaves to whoever feeds it.",
+        )
 
 
 def _check_spiking(nodes: dict[str, Any], last: str) -> None:
-    if isinstance(nodes[last], CubaLIF) and nodes[last].readout:
+    if isinstance(nodes[last], ChipNeuron) and nodes[last].readout:
         raise Unsupported(
             f"'{last}' never spikes (its vThMant is above {LARGEST_THRESHOLD}), but a layer "
             "follows it. Remove that layer, or lower the threshold."
         )
 
 
-def _neurons(layer: NetxLayer) -> CubaLIF:
+def _neurons(layer: NetxLayer) -> ChipNeuron:
     """The population of a layer, from 0."""
+    if layer.cells != "cuba":
+        return population(layer)
     assert layer.du is not None
     assert layer.dv is not None
     assert layer.bias is not None
@@ -207,6 +285,7 @@ def described(about: dict[str, Any], layers: list[NetxLayer]) -> Graph:
             "SpikeInput": _spike_input,
             "BiasInput": _bias_input,
             "CubaLIF": _population,
+            **dict.fromkeys(WRITTEN_KINDS, _sigma_delta),
             "Synapse": _synapse,
         }[kind](entry, layers)
     edges = tuple((str(a), str(b)) for a, b in about["edges"])
@@ -216,7 +295,7 @@ def described(about: dict[str, Any], layers: list[NetxLayer]) -> Graph:
 
 
 def _spike_input(entry: dict[str, Any], layers: list[NetxLayer]) -> SpikeInput:
-    return SpikeInput(_shape(entry["shape"]))
+    return SpikeInput(_shape(entry["shape"]), _whole(entry.get("payload_bits", 0)))
 
 
 def _bias_input(entry: dict[str, Any], layers: list[NetxLayer]) -> BiasInput:
@@ -249,8 +328,21 @@ def _population(entry: dict[str, Any], layers: list[NetxLayer]) -> CubaLIF:
     )
 
 
+def _sigma_delta(entry: dict[str, Any], layers: list[NetxLayer]) -> ChipNeuron:
+    """A population of sigma-delta neurons, which the description holds whole."""
+    kind = WRITTEN_KINDS[entry["kind"]]
+    fields = {field.name: entry[field.name] for field in fields_of(kind)}
+    for field in fields_of(kind):
+        if field.holds == "array":
+            real = field.name in ("scale", "offset")
+            fields[field.name] = np.array(fields[field.name], np.float64 if real else np.int64)
+    return kind(**{**fields, "shape": _shape(entry["shape"])})
+
+
 def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
     layer = layers[_whole(entry["layer"])]
+    if layer.kind == "input":
+        return one_to_one(layer.shape)
     matrix = layer.recurrent if entry["back"] else layer.weight
     exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
     if matrix is None or kind not in TYPES or not -8 <= exponent <= 8:

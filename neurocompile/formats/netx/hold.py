@@ -24,8 +24,11 @@ from neurocompile.formats.netx.layer import (
     led_in,
     shifted,
 )
+from neurocompile.formats.netx.sigma_delta import KINDS
+from neurocompile.formats.netx.sigma_delta import held as held_cells
 from neurocompile.formats.netx.stages import NetxStage, stages_of
 from neurocompile.ir.arrays import Array, pieces
+from neurocompile.ir.early import started_at_rest
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse, size
@@ -76,7 +79,7 @@ def hold(graph: Graph) -> Held:
         node = graph.nodes[stage.name]
         try:
             layer = _with_neurons(_layer(graph, stage, layers[-1]), node)
-            if not stage.forward:
+            if isinstance(source, BiasInput) and not stage.forward:
                 layer = _driven(source, node, layer)
         except Unsupported as error:
             wrong += [e.within(f"layer '{stage.name}'") for e in _each(error, node)]
@@ -241,9 +244,12 @@ def _integers(synapse: Synapse) -> Array:
 
 def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     """The registers of a layer."""
+    if isinstance(node, KINDS):
+        return held_cells(layer, node)
     if not isinstance(node, CubaLIF):
         raise Unsupported(
-            f"its neurons are {type(node).__name__}, and netx reads those of a .net file as CUBA."
+            f"its neurons are {type(node).__name__}, and netx reads those of a .net file as CUBA "
+            "or sigma-delta ones."
         )
     if node.reset != "zero":
         raise Unsupported("its neurons reset by subtraction, and those of a .net file to 0.")
@@ -264,6 +270,7 @@ def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     du, dv, vth = (a.reshape(layer.shape) if a.ndim else a for a in (node.du, node.dv, node.vth))
     return replace(
         layer,
+        cells="cuba",
         du=du,
         dv=dv,
         vth=None if never else vth,
@@ -303,6 +310,9 @@ def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
     and a bias is added from then on; or it clears u and v in the layer's first step.
     """
     nodes = [graph.nodes[stage.name] for stage in stages]
+    if any(isinstance(node, KINDS) for node in nodes):
+        _check_from_rest(graph, stages)
+        return "plain"
     early = [led_in(node, i if driven else i + 1) for i, node in enumerate(nodes)]
     from_zero = all(not node.v_init.any() for node in nodes)
     waits = any(
@@ -322,3 +332,25 @@ def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
                 "every neuron at 0. Use v_leak = v_reset."
             )
     return "plain"
+
+
+def _check_from_rest(graph: Graph, stages: list[NetxStage]) -> None:
+    """Refuse sigma-delta populations that do not start where netx, from rest, leads them."""
+    for stage in stages:
+        if isinstance(graph.nodes[stage.name], CubaLIF):
+            raise Unsupported(
+                f"layer '{stage.name}': its neurons are CubaLIF, and others are sigma-delta; netx "
+                "clears only the former between samples. Use one kind."
+            )
+    started = started_at_rest(graph)
+    for stage in stages:
+        node, theirs = graph.nodes[stage.name], started.nodes[stage.name]
+        if any(
+            np.any(getattr(node, register) != getattr(theirs, register))
+            for register in node.registers
+        ):
+            raise Unsupported(
+                f"layer '{stage.name}': it does not start where its biases lead it in netx, which "
+                "starts every neuron at rest, some steps early. "
+                "neurocompile.ir.early.started_at_rest(graph) gives it those registers."
+            )

@@ -25,6 +25,7 @@ from neurocompile.ir.nodes import Shape
 from neurocompile.ir.ops import NumpyOps, shift
 
 Kind = Literal["input", "dense", "dense_rec", "conv"]
+Cells = Literal["cuba", "delta", "sigma_delta", "sigma"]
 
 BIAS_EXP = 6  # of every bias in a .net file
 NEVER = (1 << 18) - 1  # vThMant of a layer that shall not spike; slayer's Affine writes it
@@ -50,8 +51,10 @@ class NetxLayer:
         kind: As in the file.
         shape: (n,) or (C, H, W); of a dense layer (n,).
         flat: Whether a flatten layer stands before it.
-        du, dv, vth, bias: () or shape, int64; the bias in units of 2^6. vth is None where the
-            layer shall not spike. Of an input layer without neurons all are None.
+        cells: Kind of its neurons; None of an input layer without neurons.
+        du, dv, vth, bias: () or shape, int64; the bias in units of 2^6 (CUBA) or 2^12
+            (sigma-delta). vth is None where the layer shall not spike, du and dv where its
+            neurons have none. Of an input layer without neurons all are None.
         weight: Dense (n_out, n_in), conv (C_out, C_in / groups, KH, KW), int16; of an input
             layer with neurons (), what a value is multiplied with.
         recurrent: (n, n) int16, or None.
@@ -62,6 +65,7 @@ class NetxLayer:
     kind: Kind
     shape: Shape
     flat: bool = False
+    cells: Cells | None = None
     du: Array | None = None
     dv: Array | None = None
     vth: Array | None = None

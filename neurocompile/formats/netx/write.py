@@ -19,11 +19,13 @@ import numpy as np
 from neurocompile.errors import Unsupported
 from neurocompile.formats.netx.hold import Held, hold
 from neurocompile.formats.netx.layer import NEVER, NetxLayer
+from neurocompile.formats.netx.sigma_delta import ACTIVATION, KINDS, SDNN
 from neurocompile.formats.netx.stages import stages_of
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, Linear
+from neurocompile.ir.schema import fields_of
 
 ABOUT = "neurocompile"
 VERSION = 1
@@ -79,7 +81,7 @@ def loaded_by(graph: Graph, steps: int) -> str:
     held = hold(graph)
     if held.start == "plain":
         return "load with netx.hdf5.Network('network.net'); one sample a run"
-    offset = 1 if held.layers[0].du is None else 0
+    offset = 1 if held.layers[0].cells is None else 0
     reset = f"reset_interval={steps}, reset_offset={offset}"
     many = "" if all(layer.simple for layer in held.layers) else "; one sample a run"
     return f"load with netx.hdf5.Network('network.net', {reset}){many}"
@@ -99,10 +101,13 @@ def describe(graph: Graph, held: Held) -> dict[str, Any]:
         entry: dict[str, Any] = {"name": name, "kind": type(node).__name__}
         if isinstance(node, SpikeInput):
             entry |= {"shape": node.shape}
+            entry |= {"payload_bits": node.payload_bits} if node.payload_bits else {}
         elif isinstance(node, BiasInput):
             entry |= {"shape": node.shape, "in_shape": node.in_shape}
         elif isinstance(node, CubaLIF):
             entry |= {"layer": layer_of[name], **_population(name, node)}
+        elif isinstance(node, KINDS):
+            entry |= _sigma_delta(name, node)
         elif isinstance(node, Synapse):
             (source,), (target,) = graph.before(name), graph.after(name)
             entry |= {"layer": layer_of[target], "back": source == target, **_synapse(node)}
@@ -117,12 +122,23 @@ def describe(graph: Graph, held: Held) -> dict[str, Any]:
 
 
 def _population(name: str, node: CubaLIF) -> dict[str, Any]:
-    if not (np.all(np.isfinite(node.scale)) and np.all(np.isfinite(node.offset))):
-        raise Unsupported(f"layer '{name}': its scale or offset is not a finite number.")
+    _check_finite(name, node)
     numbers = {key: getattr(node, key).tolist() for key in ("v_init", "bias_exp")}
     floats = {key: getattr(node, key).tolist() for key in ("scale", "offset")}
     each = bool(node.bias_mant.ndim)
     return {"shape": node.shape, "readout": node.readout, "bias_each": each, **numbers, **floats}
+
+
+def _check_finite(name: str, node: ChipNeuron) -> None:
+    if not (np.all(np.isfinite(node.scale)) and np.all(np.isfinite(node.offset))):
+        raise Unsupported(f"layer '{name}': its scale or offset is not a finite number.")
+
+
+def _sigma_delta(name: str, node: ChipNeuron) -> dict[str, Any]:
+    """A population whole: its units are not those of the file."""
+    _check_finite(name, node)
+    values = {field.name: getattr(node, field.name) for field in fields_of(type(node))}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
 
 def _synapse(node: Synapse) -> dict[str, Any]:
@@ -150,13 +166,24 @@ def _entries(layer: NetxLayer) -> dict[str, Any]:
     if layer.geometry is not None:
         for key in ("stride", "padding", "dilation", "groups"):
             entries[key] = np.array(getattr(layer.geometry, key))
-    if layer.du is None:
+    if layer.cells is None:
         return entries
-    assert layer.dv is not None
     assert layer.bias is not None
     if np.any(layer.bias):
         entries["bias"] = _each_channel(layer)
-    neuron = {
+    return entries | {f"neuron/{key}": value for key, value in _neuron(layer).items()}
+
+
+def _neuron(layer: NetxLayer) -> dict[str, Any]:
+    """The entries of a layer's neurons."""
+    if layer.cells == "sigma":
+        return {"type": np.bytes_(SDNN), "sigma_output": np.array(True)}
+    if layer.cells != "cuba":
+        activation = np.bytes_(ACTIVATION)
+        return {"type": np.bytes_(SDNN), "activation": activation, "vThMant": layer.vth}
+    assert layer.du is not None
+    assert layer.dv is not None
+    return {
         "type": np.bytes_("CUBA"),
         "iDecay": _reversed(layer.du) + 1,
         "vDecay": _reversed(layer.dv),
@@ -164,7 +191,6 @@ def _entries(layer: NetxLayer) -> dict[str, Any]:
         "refDelay": np.array(1),
         "gradedSpike": np.array(False),
     }
-    return entries | {f"neuron/{key}": value for key, value in neuron.items()}
 
 
 def _reversed(values: Array) -> Array:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from lava.lib.dl.slayer.axon import Delay
-from lava.lib.dl.slayer.block import alif, base, cuba
+from lava.lib.dl.slayer.block import alif, base, cuba, sigma_delta
 from lava.lib.dl.slayer.neuron import alif as alif_neuron
 from torch import Tensor, nn
 
@@ -70,6 +70,7 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
             " the batch comes first, the steps last."
         )
     _check_drawn(model)
+    _check_rounded(model)
     ran = run(model, torch.zeros(example[:1].shape))
     layers = [NetxLayer("input", tuple(example.shape[1:-1]))]
     paths, shifts, spread = ["input"], [0], np.zeros(1)
@@ -116,6 +117,15 @@ def _check_drawn(model: nn.Module) -> None:
     refusals.answer()
 
 
+def _check_rounded(model: nn.Module) -> None:
+    """Refuse sigma-delta blocks before they run: their last one is no block to `run`."""
+    refusals = Refusals()
+    for path, block in model.named_modules():
+        if type(block).__module__ == sigma_delta.__name__:
+            refusals.errors.append(Site(path, (), ()).refuse(block, why_not(type(block))))
+    refusals.answer()
+
+
 @singledispatch
 def layer_of(block: nn.Module, site: Site) -> NetxLayer | None:
     """A block as a layer of integers; None for one without neurons."""
@@ -125,6 +135,12 @@ def layer_of(block: nn.Module, site: Site) -> NetxLayer | None:
 def why_not(kind: type) -> str:
     """Why a kind of block has no integers here, and what to do."""
     family = kind.__module__.removeprefix(base.__name__.removesuffix("base"))
+    if kind.__module__ == sigma_delta.__name__:
+        return (
+            "it has sigma-delta neurons, and slayer rounds none of the numbers that they send, but "
+            "a chip rounds them all. Write the network with export_hdf5 and read the .net file, "
+            "which runs as lava-dl's netx runs it."
+        )
     if family not in ("cuba", "alif"):
         neurons = next((w for n, w in OTHER_NEURONS.items() if family.upper().startswith(n)), "")
         return f"it has {neurons or 'other neurons than CUBA'}. Use the block of slayer.block.cuba."
@@ -248,7 +264,7 @@ def _with_neurons(layer: NetxLayer, block: Any, site: Site) -> NetxLayer:
         for decay in (neuron.cx_current_decay, neuron.cx_voltage_decay)
     )
     threshold = np.array(int(neuron.v_th_mant))
-    return replace(layer, du=current - 1, dv=voltage, vth=threshold, bias=np.array(0))
+    return replace(layer, cells="cuba", du=current - 1, dv=voltage, vth=threshold, bias=np.array(0))
 
 
 def _adaptive(node: CubaLIF, neuron: Any) -> ATRLIF:

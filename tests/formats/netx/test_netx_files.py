@@ -312,7 +312,7 @@ def test_numbers_of_half_precision_are_read_as_what_they_are(plain):
     ("key", "value", "sentence"),
     [
         ("layer/1/type", b"pool", "layer 1: its type is 'pool'"),
-        ("layer/1/neuron/type", b"SDNN", "its neurons are 'SDNN'"),
+        ("layer/1/neuron/type", b"RF", "its neurons are 'RF'"),
         ("layer/1/neuron/refDelay", 2, "its refDelay is 2"),
         ("layer/1/neuron/gradedSpike", True, "graded"),
         ("layer/1/neuron/messageBits", 8, "on which netx fails"),
