@@ -15,7 +15,7 @@ from typing import Any
 
 from neurocompile.errors import NotInstalled
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> module that holds it.
 _LAZY = {

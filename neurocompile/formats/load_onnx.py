@@ -39,7 +39,7 @@ def load_onnx(path: str | Path, dt: float | None = None, max_pool: MaxPool | Non
         BadInput: Whatever is wrong with the file; the message names the file and the node.
     """
     with _opened(path) as file:
-        data, in_file = without_large(file.fileno(), os.fstat(file.fileno()).st_size)
+        data, in_file = without_large(file, os.fstat(file.fileno()).st_size)
         return _from(parse(data, str(path)), in_file, str(path), dt, max_pool)
 
 

@@ -64,7 +64,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     with beside(path) as building:
         building.open("xb").close()
         yield building
-        with building.open("rb") as written:
+        with building.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         os.replace(building, path)
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from neurocompile.errors import BadInput
-from neurocompile.installed import child_environment
+from neurocompile.installed import child_environment, require
 from neurocompile.ir.arrays import Array
 
 Tree = dict[str, Any]  # values: Tree, Array, str, or Array of str
@@ -47,6 +47,7 @@ def read_hdf5(path: str | Path) -> Tree:
     Raises:
         BadInput: If the file cannot be read, holds links or other values than numbers and texts
             (references or compounds, for example), or would take too much memory or time.
+        NotInstalled: If h5py is missing, or the system cannot limit a process.
     """
     what = f"'{path}'"
     try:
@@ -56,6 +57,7 @@ def read_hdf5(path: str | Path) -> Tree:
         raise BadInput(f"{what} cannot be read: {getattr(error, 'strerror', error)}.") from None
     if start != START:
         raise BadInput(f"{what} is not an HDF5 file.")
+    require("front ends .nir and .net")
     command = [sys.executable, "-P", "-m", "neurocompile.formats.hdf5.child", str(path)]
     with subprocess.Popen(
         command,

@@ -11,9 +11,8 @@ GraphProto.initializer = 5, TensorProto.raw_data = 9.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from neurocompile.formats.onnx.tensors import ByteRange
 
@@ -37,11 +36,11 @@ class _Field(NamedTuple):
     end: int
 
 
-def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, ByteRange]]:
+def without_large(file: BinaryIO, size: int) -> tuple[bytes, dict[int, ByteRange]]:
     """The bytes of a file without its large tensors.
 
     Args:
-        descriptor: Descriptor of the open file.
+        file: The open file.
         size: Size of the file, bytes.
 
     Returns:
@@ -49,51 +48,50 @@ def without_large(descriptor: int, size: int) -> tuple[bytes, dict[int, ByteRang
         number of the initializer in its graph.
     """
     try:
-        top = list(_fields(descriptor, 0, size))
+        top = list(_fields(file, 0, size))
         graphs = [f for f in top if f.number == GRAPH]
         if len(graphs) == 1 and graphs[0].kind == LENGTH:
-            graph, in_file = _graph(descriptor, graphs[0])
+            graph, in_file = _graph(file, graphs[0])
             parts = [
-                _message(GRAPH, graph) if f in graphs else _read(descriptor, f.start, f.end)
-                for f in top
+                _message(GRAPH, graph) if f in graphs else _read(file, f.start, f.end) for f in top
             ]
             return b"".join(parts), in_file
     except _OddError:
         pass
-    return _read(descriptor, 0, size), {}
+    return _read(file, 0, size), {}
 
 
-def _graph(descriptor: int, graph: _Field) -> tuple[bytes, dict[int, ByteRange]]:
+def _graph(file: BinaryIO, graph: _Field) -> tuple[bytes, dict[int, ByteRange]]:
     """The bytes of a graph without its large tensors."""
     parts, in_file, number = [], {}, 0
-    for field in _fields(descriptor, graph.begin, graph.end):
+    for field in _fields(file, graph.begin, graph.end):
         raw = None
         if field.number == INITIALIZER:
-            raw = _large(descriptor, field)
+            raw = _large(file, field)
             number += 1
         if raw is None:
-            parts.append(_read(descriptor, field.start, field.end))
+            parts.append(_read(file, field.start, field.end))
             continue
-        in_file[number - 1] = ByteRange(descriptor, raw.begin, raw.end - raw.begin)
-        before = _read(descriptor, field.begin, raw.start)
-        parts.append(_message(INITIALIZER, before + _read(descriptor, raw.end, field.end)))
+        in_file[number - 1] = ByteRange(file, raw.begin, raw.end - raw.begin)
+        before = _read(file, field.begin, raw.start)
+        parts.append(_message(INITIALIZER, before + _read(file, raw.end, field.end)))
     return b"".join(parts), in_file
 
 
-def _large(descriptor: int, tensor: _Field) -> _Field | None:
+def _large(file: BinaryIO, tensor: _Field) -> _Field | None:
     """The field with the bytes of a tensor, if they are many and there is one such field."""
     if tensor.kind != LENGTH or tensor.end - tensor.begin <= LARGE:
         return None
-    raw = [f for f in _fields(descriptor, tensor.begin, tensor.end) if f.number == RAW_DATA]
+    raw = [f for f in _fields(file, tensor.begin, tensor.end) if f.number == RAW_DATA]
     if len(raw) != 1 or raw[0].kind != LENGTH or raw[0].end - raw[0].begin <= LARGE:
         return None
     return raw[0]
 
 
-def _fields(descriptor: int, start: int, end: int) -> Iterator[_Field]:
+def _fields(file: BinaryIO, start: int, end: int) -> Iterator[_Field]:
     """The fields of the message between two positions of a file."""
     while start < end:
-        header = os.pread(descriptor, min(LONGEST_HEADER, end - start), start)
+        header = _read(file, start, min(start + LONGEST_HEADER, end))
         tag, at = _number(header, 0)
         kind, length = tag & 7, 0
         if kind == VARINT:
@@ -130,13 +128,10 @@ def _message(number: int, content: bytes) -> bytes:
     return bytes([*header, rest]) + content
 
 
-def _read(descriptor: int, start: int, end: int) -> bytes:
+def _read(file: BinaryIO, start: int, end: int) -> bytes:
     """The bytes of a file from `start` to `end`."""
-    parts = []
-    while start < end:
-        part = os.pread(descriptor, min(end - start, 1 << 30), start)
-        if not part:
-            raise _OddError  # the file was cut off after its size was read
-        parts.append(part)
-        start += len(part)
-    return b"".join(parts)
+    file.seek(start)
+    content = file.read(end - start)
+    if len(content) < end - start:
+        raise _OddError  # the file was cut off after its size was read
+    return content

@@ -8,11 +8,10 @@ No other file is opened, and nothing larger than the file is allocated.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from onnx import TensorProto
@@ -46,9 +45,9 @@ _FIELDS: dict[int, str] = {
 
 
 class ByteRange(NamedTuple):
-    """The position of bytes in an open file: its descriptor, the first byte, and how many."""
+    """The position of bytes in an open file: the file, the first byte, and how many."""
 
-    descriptor: int
+    file: BinaryIO
     offset: int
     length: int
 
@@ -89,11 +88,9 @@ class Stored:
     def _fill(self, values: Array, offset: int) -> None:
         assert isinstance(self.source, ByteRange)
         view, at = memoryview(values.data).cast("B"), self.source.offset + offset
-        while view:
-            count = os.preadv(self.source.descriptor, [view], at)
-            if not count:
-                raise BadInput("it was cut off while it was being read. Write it again.")
-            view, at = view[count:], at + count
+        self.source.file.seek(at)
+        if self.source.file.readinto(view) < len(view):  # type: ignore[attr-defined]
+            raise BadInput("it was cut off while it was being read. Write it again.")
 
 
 def chunks(array: Array) -> Iterator[Array]:

@@ -28,7 +28,7 @@ def small(monkeypatch):
 
 def split(path):
     with path.open("rb") as file:
-        return without_large(file.fileno(), path.stat().st_size)
+        return without_large(file, path.stat().st_size)
 
 
 def large_graph(fixed):
