@@ -35,6 +35,7 @@ from neurocompile.formats.netx.numbers import (
     text,
     whole,
 )
+from neurocompile.formats.netx.resonators import NAMES, RESONATOR_ENTRIES, with_resonator
 from neurocompile.formats.netx.sigma_delta import SDNN, SDNN_ENTRIES, with_sigma_delta
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, Shape, size
@@ -54,7 +55,7 @@ ENTRIES = {
 NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
 # What SLAYER's descriptions of a neuron hold for training; the registers beside them are enough.
 TRAINING = {"theta", "tauSr", "tauRef", "scaleRef", "tauRho", "scaleRho"}
-NEURONS = ("CUBA", "LOIHI", SDNN)
+NEURONS = ("CUBA", "LOIHI", SDNN, *NAMES)
 OTHER_NEURONS = {  # by how their names begin
     "RF": "resonate-and-fire neurons, with complex weights and a state of two parts",
     "ADRF": "resonate-and-fire neurons with a threshold that adapts",
@@ -220,12 +221,12 @@ def _transform(entry: Tree) -> tuple[int, int]:
 def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
     assert before is not None
     rows, columns = prod(shape_of(entry)), size(before.shape)
-    if isinstance(entry.get("weight"), dict):
-        raise Unsupported("its weights are complex (weight/real, weight/imag). Use real ones.")
     if len(before.shape) > 1 and not flat:
         raise BadInput(
             f"it is dense after the shape {before.shape}. Put a layer of type 'flatten' between."
         )
+    if isinstance(entry.get("weight"), dict):
+        return _complex(entry, rows, columns, len(before.shape) > 1)
     weight = _matrix(entry, "weight", rows, columns)
     recurrent = _matrix(entry, "weight_rec", rows, rows) if "weight_rec" in entry else None
     check_weights(weight, recurrent)
@@ -241,6 +242,25 @@ def _dense(entry: Tree, before: NetxLayer | None, flat: bool) -> NetxLayer:
         delay=_delay(entry, weight),
         bias=_bias(entry, (rows,)),
     )
+    return _with_neurons(layer, entry)
+
+
+def _complex(entry: Tree, rows: int, columns: int, flat: bool) -> NetxLayer:
+    """A dense layer with complex weights, of neurons that resonate."""
+    ignored = {"bias", "delay"} & set(entry)
+    neuron = entry.get("neuron")
+    if ignored or text(entry, "type") != "dense":
+        what = ", ".join(sorted(ignored)) or "loops"
+        raise Unsupported(f"its weights are complex, and netx then ignores {what}. Leave that out.")
+    if not isinstance(neuron, dict) or text(neuron, "type") not in NAMES:
+        raise Unsupported(
+            "its weights are complex (weight/real, weight/imag), which only neurons that resonate "
+            f"take ({', '.join(NAMES)}). Use real ones."
+        )
+    parts = [_matrix(entry["weight"], part, rows, columns) for part in ("real", "imag")]
+    for part in parts:
+        check_weights(part)
+    layer = NetxLayer("dense", (rows,), flat, weight=parts[0], imag=parts[1])
     return _with_neurons(layer, entry)
 
 
@@ -283,6 +303,9 @@ def _with_neurons(layer: NetxLayer, entry: Tree) -> NetxLayer:
     if text(neuron, "type") == SDNN:
         _check_known(neuron, SDNN_ENTRIES, "a sigma-delta neuron")
         return with_sigma_delta(layer, neuron, "bias" in entry)
+    if (name := text(neuron, "type")) in NAMES:
+        _check_known(neuron, RESONATOR_ENTRIES, "a neuron that resonates")
+        return with_resonator(layer, neuron, name)
     optional = {key for key in ("weight_exp", "wgtExp") if not np.any(neuron.get(key, 1))}
     _check_known(neuron, NEURON | TRAINING | optional, "a neuron")
     if one(neuron, "refDelay", 1) != 1:

@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput, Refusals, Unsupported
+from neurocompile.formats.netx import resonators
 from neurocompile.formats.netx.entries import NetxFile
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
+    UNCLEARED,
     NetxLayer,
     is_odd,
     led_in,
     shifted,
 )
-from neurocompile.formats.netx.sigma_delta import INPUT_BITS, KINDS, one_to_one, population
+from neurocompile.formats.netx.sigma_delta import INPUT_BITS, one_to_one, population
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.early import started_at_rest
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
@@ -36,7 +38,7 @@ from neurocompile.ir.settings import DT, NOTED, Assumption, Encoder, Settings, d
 from neurocompile.ir.sigma_delta import Sigma, SigmaDelta
 
 MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
-WRITTEN_KINDS: dict[str, type[ChipNeuron]] = {kind.__name__: kind for kind in KINDS}
+WRITTEN_KINDS: dict[str, type[ChipNeuron]] = {kind.__name__: kind for kind in UNCLEARED}
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
 
@@ -57,7 +59,7 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
     refusals = Refusals()
     nodes, edges = _chain(file, refusals)
     assumed: list[Assumption] = []
-    if any(isinstance(node, KINDS) for node in nodes.values()):
+    if any(isinstance(node, UNCLEARED) for node in nodes.values()):
         with refusals.gather():
             _check_family(file, reset_interval)
         refusals.answer()
@@ -139,19 +141,19 @@ def _cleared(
 
 
 def _check_family(file: NetxFile, reset_interval: int | None) -> None:
-    """Refuse LIF layers beside sigma-delta ones, and a reset, which netx leaves out for these."""
+    """Refuse LIF layers beside those that netx never clears, and a reset, which it leaves out."""
     for number, layer in enumerate(file.layers):
         if layer.cells == "cuba":
             raise Unsupported(
                 f"'layer{number}': its neurons are CUBA (those of a dense layer that says nothing "
-                "about them), beside sigma-delta layers. netx clears the former between samples "
-                "and not the latter. Use one kind of neurons in a file."
+                "about them), beside sigma-delta or resonating ones. netx clears the former "
+                "between samples and not the latter. Use one kind of neurons in a file."
             )
     if reset_interval:
         raise Unsupported(
-            "its layers are sigma-delta, and netx clears those in no step, whatever reset_interval "
-            "(--reset-interval) says. Leave it out, or give 0; steps= (--steps) says how many "
-            "steps a sample has."
+            "its layers are sigma-delta or resonate, and netx clears those in no step, whatever "
+            "reset_interval (--reset-interval) says. Leave it out, or give 0; steps= (--steps) "
+            "says how many steps a sample has."
         )
 
 
@@ -191,6 +193,8 @@ def _check_spiking(nodes: dict[str, Any], last: str) -> None:
 
 def _neurons(layer: NetxLayer) -> ChipNeuron:
     """The population of a layer, from 0."""
+    if layer.imag is not None:
+        return resonators.population(layer)
     if layer.cells != "cuba":
         return population(layer)
     assert layer.du is not None
@@ -231,6 +235,11 @@ def _forward(name: str, layer: NetxLayer, before: Shape) -> list[tuple[str, Syna
         weight, exponent = _on_grid(layer.weight)
         op = Conv(weight, None, g.stride, g.padding, g.dilation, g.groups)
         return [("synapse", Synapse(op, before, layer.shape, exponent))]
+    if layer.imag is not None:
+        return [
+            ("real", replace(_dense(layer.weight), into="real")),
+            ("imag", replace(_dense(layer.imag), into="imag")),
+        ]
     if layer.delay is None:
         return [("synapse", _dense(layer.weight))]
     rows = _delay_per_row(layer.weight, layer.delay)
@@ -285,7 +294,7 @@ def described(about: dict[str, Any], layers: list[NetxLayer]) -> Graph:
             "SpikeInput": _spike_input,
             "BiasInput": _bias_input,
             "CubaLIF": _population,
-            **dict.fromkeys(WRITTEN_KINDS, _sigma_delta),
+            **dict.fromkeys(WRITTEN_KINDS, _whole_population),
             "Synapse": _synapse,
         }[kind](entry, layers)
     edges = tuple((str(a), str(b)) for a, b in about["edges"])
@@ -328,8 +337,8 @@ def _population(entry: dict[str, Any], layers: list[NetxLayer]) -> CubaLIF:
     )
 
 
-def _sigma_delta(entry: dict[str, Any], layers: list[NetxLayer]) -> ChipNeuron:
-    """A population of sigma-delta neurons, which the description holds whole."""
+def _whole_population(entry: dict[str, Any], layers: list[NetxLayer]) -> ChipNeuron:
+    """A population that the description holds whole."""
     kind = WRITTEN_KINDS[entry["kind"]]
     fields = {field.name: entry[field.name] for field in fields_of(kind)}
     for field in fields_of(kind):
@@ -344,6 +353,9 @@ def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
     if layer.kind == "input":
         return one_to_one(layer.shape)
     matrix = layer.recurrent if entry["back"] else layer.weight
+    into = entry.get("into")
+    if into == "imag":
+        matrix = layer.imag
     exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
     if matrix is None or kind not in TYPES or not -8 <= exponent <= 8:
         raise BadInput("a synapse has no weights, or a type or exponent that no weight has.")
@@ -357,7 +369,7 @@ def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
         op = Conv(matrix, None, g.stride, g.padding, g.dilation, g.groups)
     shapes = _shape(entry["in_shape"]), _shape(entry["out_shape"])
     late = None if late is None else np.array([_whole(steps) for steps in late])
-    return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay, late)
+    return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay, late, into)
 
 
 def _threshold(layer: NetxLayer) -> Array:

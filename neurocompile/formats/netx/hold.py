@@ -14,18 +14,18 @@ from typing import Any, Literal
 import numpy as np
 
 from neurocompile.errors import Unsupported
+from neurocompile.formats.netx import resonators, sigma_delta
 from neurocompile.formats.netx.layer import (
     BIAS_EXP,
     MOST_NETX_DELAY,
     NETX_WEIGHTS,
+    UNCLEARED,
     Geometry,
     NetxLayer,
     check_weights,
     led_in,
     shifted,
 )
-from neurocompile.formats.netx.sigma_delta import KINDS
-from neurocompile.formats.netx.sigma_delta import held as held_cells
 from neurocompile.formats.netx.stages import NetxStage, stages_of
 from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.early import started_at_rest
@@ -122,6 +122,8 @@ def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
             raise Unsupported("its neurons are driven by currents and lead to themselves as well.")
         return NetxLayer("input", _kept(node.shape))
     synapses = [graph.nodes[s] for s in stage.forward]
+    if len(node.inputs) > 1:
+        return _complex(synapses, stage, before)
     layer = _synapses(synapses[0].op, synapses, before)
     if stage.back:
         layer = _recurrent(layer, [graph.nodes[s] for s in stage.back])
@@ -129,6 +131,22 @@ def _layer(graph: Graph, stage: NetxStage, before: NetxLayer) -> NetxLayer:
         assert layer.weight is not None
         check_weights(layer.weight, layer.recurrent)
     return layer
+
+
+def _complex(synapses: list[Synapse], stage: NetxStage, before: NetxLayer) -> NetxLayer:
+    """One layer with complex weights: a dense matrix into each part, without delays."""
+    parts = {synapse.into: synapse for synapse in synapses}
+    dense = all(isinstance(s.op, Linear) and not s.longest_delay for s in synapses)
+    if stage.back or not dense or len(synapses) != 2 or len(parts) != 2:
+        raise Unsupported(
+            "its neurons resonate, and netx has for those one dense matrix into the real part and "
+            "one into the imaginary one, without delays and loops."
+        )
+    layer, imag = (_synapses(parts[p].op, [parts[p]], before) for p in ("real", "imag"))
+    for each in (layer, imag):
+        assert each.weight is not None
+        check_weights(each.weight)
+    return replace(layer, imag=imag.weight)
 
 
 @singledispatch
@@ -244,12 +262,14 @@ def _integers(synapse: Synapse) -> Array:
 
 def _with_neurons(layer: NetxLayer, node: ChipNeuron) -> NetxLayer:
     """The registers of a layer."""
-    if isinstance(node, KINDS):
-        return held_cells(layer, node)
+    if isinstance(node, sigma_delta.KINDS):
+        return sigma_delta.held(layer, node)
+    if isinstance(node, resonators.RESONATORS):
+        return resonators.held(layer, node)
     if not isinstance(node, CubaLIF):
         raise Unsupported(
-            f"its neurons are {type(node).__name__}, and netx reads those of a .net file as CUBA "
-            "or sigma-delta ones."
+            f"its neurons are {type(node).__name__}, and netx reads those of a .net file as CUBA, "
+            "sigma-delta or resonate-and-fire ones."
         )
     if node.reset != "zero":
         raise Unsupported("its neurons reset by subtraction, and those of a .net file to 0.")
@@ -310,7 +330,7 @@ def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
     and a bias is added from then on; or it clears u and v in the layer's first step.
     """
     nodes = [graph.nodes[stage.name] for stage in stages]
-    if any(isinstance(node, KINDS) for node in nodes):
+    if any(isinstance(node, UNCLEARED) for node in nodes):
         _check_from_rest(graph, stages)
         return "plain"
     early = [led_in(node, i if driven else i + 1) for i, node in enumerate(nodes)]
@@ -335,12 +355,12 @@ def _start(graph: Graph, stages: list[NetxStage], driven: bool) -> Start:
 
 
 def _check_from_rest(graph: Graph, stages: list[NetxStage]) -> None:
-    """Refuse sigma-delta populations that do not start where netx, from rest, leads them."""
+    """Refuse populations that do not start where netx leads them, which clears none of them."""
     for stage in stages:
         if isinstance(graph.nodes[stage.name], CubaLIF):
             raise Unsupported(
-                f"layer '{stage.name}': its neurons are CubaLIF, and others are sigma-delta; netx "
-                "clears only the former between samples. Use one kind."
+                f"layer '{stage.name}': its neurons are CubaLIF, and others are sigma-delta or "
+                "resonate; netx clears only the former between samples. Use one kind."
             )
     started = started_at_rest(graph)
     for stage in stages:

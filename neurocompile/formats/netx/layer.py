@@ -23,10 +23,13 @@ from neurocompile.ir.arrays import Array, pieces
 from neurocompile.ir.fixed import CubaLIF
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.ops import NumpyOps, shift
+from neurocompile.ir.resonators import RF, RF_IZ
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
 Kind = Literal["input", "dense", "dense_rec", "conv"]
-Cells = Literal["cuba", "delta", "sigma_delta", "sigma"]
+Cells = Literal["cuba", "delta", "sigma_delta", "sigma", "rf", "rf_iz"]
 
+UNCLEARED = (Sigma, Delta, SigmaDelta, RF, RF_IZ)  # neurons whose state netx clears in no step
 BIAS_EXP = 6  # of every bias in a .net file
 NEVER = (1 << 18) - 1  # vThMant of a layer that shall not spike; slayer's Affine writes it
 NETX_WEIGHTS = (-256, 254)  # of a synapse with weights of both signs
@@ -57,6 +60,8 @@ class NetxLayer:
             neurons have none. Of an input layer without neurons all are None.
         weight: Dense (n_out, n_in), conv (C_out, C_in / groups, KH, KW), int16; of an input
             layer with neurons (), what a value is multiplied with.
+        imag: (n_out, n_in) int16, the imaginary part of complex weights, or None.
+        sin_decay, cos_decay: (), decays of neurons that resonate, as in the file, or None.
         recurrent: (n, n) int16, or None.
         delay: (n_out, n_in) int16, steps that a spike waits in each synapse, or None.
         geometry: Geometry of a conv layer.
@@ -71,6 +76,9 @@ class NetxLayer:
     vth: Array | None = None
     bias: Array | None = None
     weight: Array | None = None
+    imag: Array | None = None
+    sin_decay: Array | None = None
+    cos_decay: Array | None = None
     recurrent: Array | None = None
     delay: Array | None = None
     geometry: Geometry | None = None

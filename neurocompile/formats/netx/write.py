@@ -18,8 +18,9 @@ import numpy as np
 
 from neurocompile.errors import Unsupported
 from neurocompile.formats.netx.hold import Held, hold
-from neurocompile.formats.netx.layer import NEVER, NetxLayer
-from neurocompile.formats.netx.sigma_delta import ACTIVATION, KINDS, SDNN
+from neurocompile.formats.netx.layer import NEVER, UNCLEARED, NetxLayer
+from neurocompile.formats.netx.resonators import NAMES
+from neurocompile.formats.netx.sigma_delta import ACTIVATION, SDNN
 from neurocompile.formats.netx.stages import stages_of
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
@@ -106,8 +107,8 @@ def describe(graph: Graph, held: Held) -> dict[str, Any]:
             entry |= {"shape": node.shape, "in_shape": node.in_shape}
         elif isinstance(node, CubaLIF):
             entry |= {"layer": layer_of[name], **_population(name, node)}
-        elif isinstance(node, KINDS):
-            entry |= _sigma_delta(name, node)
+        elif isinstance(node, UNCLEARED):
+            entry |= _whole_population(name, node)
         elif isinstance(node, Synapse):
             (source,), (target,) = graph.before(name), graph.after(name)
             entry |= {"layer": layer_of[target], "back": source == target, **_synapse(node)}
@@ -134,7 +135,7 @@ def _check_finite(name: str, node: ChipNeuron) -> None:
         raise Unsupported(f"layer '{name}': its scale or offset is not a finite number.")
 
 
-def _sigma_delta(name: str, node: ChipNeuron) -> dict[str, Any]:
+def _whole_population(name: str, node: ChipNeuron) -> dict[str, Any]:
     """A population whole: its units are not those of the file."""
     _check_finite(name, node)
     values = {field.name: getattr(node, field.name) for field in fields_of(type(node))}
@@ -151,6 +152,7 @@ def _synapse(node: Synapse) -> dict[str, Any]:
         "delay": node.delay,
         "type": node.op.weight.dtype.name,
         **({} if node.late is None else {"late": node.late.tolist()}),
+        **({} if node.into is None else {"into": node.into}),
     }
 
 
@@ -158,7 +160,10 @@ def _entries(layer: NetxLayer) -> dict[str, Any]:
     """The datasets of a layer, in lava-dl's names and orders."""
     entries: dict[str, Any] = {"type": np.bytes_(layer.kind), "shape": np.array(layer.shape)}
     if layer.weight is not None:
-        entries["weight"] = layer.weight.astype(np.int16)
+        part = "weight" if layer.imag is None else "weight/real"
+        entries[part] = layer.weight.astype(np.int16)
+    if layer.imag is not None:
+        entries["weight/imag"] = layer.imag.astype(np.int16)
     if layer.recurrent is not None:
         entries["weight_rec"] = layer.recurrent.astype(np.int16)
     if layer.delay is not None:
@@ -178,6 +183,10 @@ def _neuron(layer: NetxLayer) -> dict[str, Any]:
     """The entries of a layer's neurons."""
     if layer.cells == "sigma":
         return {"type": np.bytes_(SDNN), "sigma_output": np.array(True)}
+    if layer.imag is not None:
+        (name,) = (name for name, cells in NAMES.items() if cells == layer.cells)
+        decays = {"sinDecay": layer.sin_decay, "cosDecay": layer.cos_decay}
+        return {"type": np.bytes_(name), "vThMant": layer.vth, **decays}
     if layer.cells != "cuba":
         activation = np.bytes_(ACTIVATION)
         return {"type": np.bytes_(SDNN), "activation": activation, "vThMant": layer.vth}

@@ -242,12 +242,12 @@ def test_a_shape_against_that_of_the_file_is_refused(plain):
 
 
 def test_resonate_and_fire_neurons_are_refused_by_their_name_not_by_their_weights(plain):
-    put(plain, "layer/1/neuron/type", b"RF_PHASE")
+    put(plain, "layer/1/neuron/type", b"ADRF_PHASE")
     with h5py.File(plain, "a") as file:
         del file["layer/1/weight"]
     put(plain, "layer/1/weight/real", np.ones((2, 2)))
     put(plain, "layer/1/weight/imag", np.ones((2, 2)))
-    with pytest.raises(Unsupported, match=r"layer 1: its neurons are 'RF_PHASE', resonate-and-fi"):
+    with pytest.raises(Unsupported, match=r"layer 1: its neurons are 'ADRF_PHASE', resonate-and-"):
         load_net(plain)
 
 

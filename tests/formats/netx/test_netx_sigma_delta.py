@@ -127,7 +127,7 @@ def test_a_wrong_or_missing_entry_is_refused_by_layer_with_a_cure_that_works(
 
 def test_layers_of_both_kinds_and_a_reset_are_refused(tmp_path):
     path = sdnn_files.write(tmp_path / "sdnn.net", sdnn_files.layers(0))
-    with pytest.raises(Unsupported, match="sigma-delta, and netx clears those in no step"):
+    with pytest.raises(Unsupported, match="sigma-delta or resonate, and netx clears those in no"):
         load_net(path, reset_interval=6)
     assert same(load_net(path, reset_interval=0), load_net(path))
     with h5py.File(path, "a") as file:
