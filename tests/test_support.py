@@ -89,8 +89,16 @@ def test_every_refused_module_of_a_neighbour_has_a_reason_before_its_cure():
 def test_every_block_of_slayer_is_on_the_page_with_what_becomes_of_it():
     rows = PAGE.split("## lava-dl's slayer blocks")[1].split("## Refused")[0]
     blocks = ("Conv", "Dense", "Flatten", "Input", "Pool", "Recurrent")
-    read = ", ".join(f"{kind}.{block}" for kind in ("alif", "cuba") for block in blocks)
-    assert f"| {read} | read |" in rows
-    for name in ("cuba.Affine", "cuba.KWTA", "rf.Dense", "alif.Unpool", "sigma_delta.Output"):
+    read = [f"{kind}.{block}" for kind in ("alif", "cuba") for block in blocks]
+    read += [f"{kind}.{block}" for kind in ("rf", "rf_iz") for block in blocks[1:4]]
+    assert f"| {', '.join(read)} | read |" in rows
+    for name in (
+        "cuba.Affine",
+        "cuba.KWTA",
+        "rf.Conv",
+        "adrf.Dense",
+        "alif.Unpool",
+        "sigma_delta.Output",
+    ):
         (line,) = [line for line in rows.splitlines() if name in re.findall(r"[\w.]+", line)]
         assert "| refused: " in line

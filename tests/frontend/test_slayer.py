@@ -17,11 +17,12 @@ from neurocompile.engines import fixed
 from neurocompile.engines.decode import result_of
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.netx.read import load_net
-from neurocompile.frontend.peers.slayer import integers
+from neurocompile.frontend.peers.slayer import integers, why_not
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import same
+from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
 
@@ -231,12 +232,53 @@ def test_an_adaptive_block_keeps_its_own_registers():
     assert (node.theta_0, node.du, node.dv) == (plain.vth, plain.du, plain.dv)
 
 
+def adaptive_resonators(*shape):
+    from lava.lib.dl.slayer.block import adrf
+
+    params = {"threshold": 1.0, "threshold_step": 0.1, "period": 10.0, "decay": 0.1}
+    params |= {"threshold_decay": 0.5, "refractory_decay": 0.5}
+    return adrf.Dense(params, *shape)
+
+
 def test_blocks_of_other_neurons_are_refused_by_name():
+    with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has resonate-and-fire"):
+        read(Blocks(adaptive_resonators(4, 3)), 4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_resonating_blocks_give_slayers_spikes(seed):
+    from lava.lib.dl.slayer.block import rf, rf_iz
+
+    torch.manual_seed(seed)
+    kind, node = ((rf, RF), (rf_iz, RF_IZ))[seed % 2]
+    params = {"threshold": 0.3, "period": 5.0 + seed, "decay": 0.05}
+    if seed > 1:  # a period and a decay per neuron
+        params |= {"shared_param": False, "period": [5.0, 12.0], "decay": [0.02, 0.1]}
+    model = Blocks(
+        kind.Dense(params, 10, 8, weight_scale=3),
+        kind.Dense(params, 8, 5, weight_scale=4, weight_norm=seed > 1),
+    )
+    x = drawn(10)
+    with torch.no_grad():
+        theirs = model(torch.from_numpy(x.T[None].astype(np.float32)))[0][0].numpy()
+    graph = read(model, 10)
+    assert [type(graph.nodes[f"blocks.{i}"]) for i in range(2)] == [node, node]
+    fired, _ = reference.run_fixed(graph, {"input": x.astype(np.int64)}, STEPS)
+    assert np.array_equal(fired["blocks.1"].T[:, :-1], theirs[:, 1:] != 0)  # it shifts by a step
+    assert fired["blocks.1"].sum() > 5
+
+
+def test_delays_before_complex_weights_and_loops_of_resonators_are_refused():
     from lava.lib.dl.slayer.block import rf
 
-    params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
-    with pytest.raises(Unsupported, match=r"layer 'blocks.0' \(Dense\): it has resonate-and-fire"):
-        read(Blocks(rf.Dense(params, 4, 3)), 4)
+    params = {"threshold": 0.3, "period": 5.0, "decay": 0.05}
+    model = Blocks(rf.Dense(params, 4, 3, delay=True), rf.Dense(params, 3, 3))
+    model(torch.zeros(1, 4, 2))
+    model.blocks[0].delay.delay.data = torch.arange(3.0)
+    with pytest.raises(Unsupported, match=r"'blocks.1' \(Dense\): .* complex weights have none"):
+        read(model, 4)
+    read(Blocks(rf.Dense(params, 4, 3), rf.Dense(params, 3, 3)), 4)  # the cure
+    assert "Use a Dense block." in why_not(rf.Recurrent)
 
 
 def test_sigma_delta_blocks_are_refused_and_their_file_is_read(tmp_path):
@@ -261,12 +303,9 @@ def test_sigma_delta_blocks_are_refused_and_their_file_is_read(tmp_path):
 
 
 def test_every_block_that_has_no_integers_is_listed():
-    from lava.lib.dl.slayer.block import rf
-
-    params = {"threshold": 1.0, "period": 10.0, "decay": 0.1}
     graded = cuba.Dense(neuron(graded_spike=True), 3, 3)
     with pytest.raises(Unsupported) as refused:
-        read(Blocks(rf.Dense(params, 4, 3), cuba.Dense(neuron(), 3, 3), graded), 4)
+        read(Blocks(adaptive_resonators(4, 3), cuba.Dense(neuron(), 3, 3), graded), 4)
     first, last = refused.value.reasons
     assert first.startswith("layer 'blocks.0' (Dense): it has resonate-and-fire")
     assert last.startswith("layer 'blocks.2' (Dense): its neurons have graded_spike.")

@@ -1,6 +1,7 @@
 """Networks of lava-dl's slayer blocks: integers already, so a FIXED graph.
 
-In:  a module that runs CUBA or ALIF blocks one after the other, and an example of its input.
+In:  a module that runs CUBA, ALIF or resonating blocks one after the other, and an example of its
+     input.
 Out: the graph of the very integers that slayer simulates: weights on its 8-bit grid, decays of 12
      bits, a step of delay after each block that has `delay_shift`.
 A copy of the model runs to show which block comes after which, and the graph is held against the
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from lava.lib.dl.slayer.axon import Delay
-from lava.lib.dl.slayer.block import alif, base, cuba, sigma_delta
+from lava.lib.dl.slayer.block import alif, base, cuba, rf, rf_iz, sigma_delta
 from lava.lib.dl.slayer.neuron import alif as alif_neuron
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ from neurocompile.ir.chip_neurons import ATRLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
+from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.settings import NOTED, Assumption, Settings
 from neurocompile.ir.verify import verify
 
@@ -90,9 +92,9 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
     graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
     graph = graph.with_nodes(
         **{
-            each.path: _adaptive(graph.nodes[each.path], each.block.neuron)
+            each.path: _with_registers(graph.nodes[each.path], each.block.neuron)
             for each in ran
-            if each.path in paths and isinstance(each.block.neuron, alif_neuron.Neuron)
+            if each.path in paths
         }
     )
     own = replace(settings or Settings(), packages={PACKAGE: version(PACKAGE)})
@@ -108,7 +110,7 @@ def _check_drawn(model: nn.Module) -> None:
     for path, block in model.named_modules():
         delay, neuron = getattr(block, "delay", None), getattr(block, "neuron", None)
         undrawn = isinstance(delay, Delay) and not delay.init
-        if undrawn or hasattr(neuron, "current_decay_min"):
+        if undrawn or any(hasattr(neuron, name) for name in ("current_decay_min", "decay_min")):
             what = "delays" if undrawn else "decays"
             refused = Site(path, (), ()).refuse(
                 block, f"its {what} have no values yet. Run the model once before saving it."
@@ -141,14 +143,18 @@ def why_not(kind: type) -> str:
             "a chip rounds them all. Write the network with export_hdf5 and read the .net file, "
             "which runs as lava-dl's netx runs it."
         )
-    if family not in ("cuba", "alif"):
+    if family not in ("cuba", "alif", "rf", "rf_iz"):
         neurons = next((w for n, w in OTHER_NEURONS.items() if family.upper().startswith(n)), "")
         return f"it has {neurons or 'other neurons than CUBA'}. Use the block of slayer.block.cuba."
+    if family in ("rf", "rf_iz") and kind.__name__ not in ("Affine", "Average", "TimeDecimation"):
+        return "complex weights are read only as a dense matrix without loops. Use a Dense block."
     return WHY.get(kind.__name__, "no rule knows what it does. Use Dense, Conv, Pool or Recurrent.")
 
 
 @layer_of.register(cuba.Input)
 @layer_of.register(alif.Input)
+@layer_of.register(rf.Input)
+@layer_of.register(rf_iz.Input)
 def _(block: Any, site: Site) -> None:
     if block.neuron is not None:
         raise site.refuse(
@@ -160,6 +166,8 @@ def _(block: Any, site: Site) -> None:
 
 @layer_of.register(cuba.Flatten)
 @layer_of.register(alif.Flatten)
+@layer_of.register(rf.Flatten)
+@layer_of.register(rf_iz.Flatten)
 def _(block: Any, site: Site) -> None:
     return None
 
@@ -171,6 +179,32 @@ def _(block: Any, site: Site) -> NetxLayer:
     rows = len(weight)
     layer = NetxLayer("dense", (rows,), len(site.in_shape) > 1, weight=weight.reshape(rows, -1))
     return _with_neurons(layer, block, site)
+
+
+@layer_of.register(rf.Dense)
+@layer_of.register(rf_iz.Dense)
+def _(block: Any, site: Site) -> NetxLayer:
+    neuron, both = block.neuron, block.synapse
+    if neuron.real_norm is not None or neuron.imag_norm is not None or neuron.graded_spike:
+        raise site.refuse(
+            block,
+            "its neurons have norm or graded_spike. Use norm=None and graded_spike=False. " + CURE,
+        )
+    parts = [_weights(block, synapse, site) for synapse in (both.real, both.imag)]
+    rows = len(parts[0])
+    real, imag = (part.reshape(rows, -1) for part in parts)
+    return NetxLayer(
+        "dense",
+        (rows,),
+        len(site.in_shape) > 1,
+        "rf" if isinstance(block, rf.Dense) else "rf_iz",
+        vth=np.array(int(neuron.v_th_mant)),
+        bias=np.array(0),
+        weight=real,
+        imag=imag,
+        sin_decay=np.array(0),  # those of each neuron come with `_with_registers`
+        cos_decay=np.array(0),
+    )
 
 
 @layer_of.register(cuba.Recurrent)
@@ -267,6 +301,18 @@ def _with_neurons(layer: NetxLayer, block: Any, site: Site) -> NetxLayer:
     return replace(layer, cells="cuba", du=current - 1, dv=voltage, vth=threshold, bias=np.array(0))
 
 
+def _with_registers(node: Any, neuron: Any) -> Any:
+    """The population of a block, with registers that a `.net` layer does not have."""
+    if isinstance(neuron, alif_neuron.Neuron):
+        return _adaptive(node, neuron)
+    if isinstance(node, RF | RF_IZ):  # netx cuts these decays, and slayer does not
+        sin, cos = (
+            _register(decay, node.shape) for decay in (neuron.cx_sin_decay, neuron.cx_cos_decay)
+        )
+        return replace(node, sin_decay=sin, cos_decay=cos)
+    return node
+
+
 def _adaptive(node: CubaLIF, neuron: Any) -> ATRLIF:
     """The population of an ALIF block, which has more registers than a `.net` layer."""
     more: dict[str, Any] = {
@@ -304,11 +350,11 @@ def _delays(each: Ran, before: Array) -> Array:
 def _with_delays(layer: NetxLayer, delays: Array, each: Ran) -> NetxLayer:
     """A layer whose synapses hold the delays of the neurons before them."""
     assert layer.weight is not None
-    if layer.kind not in ("dense", "dense_rec"):
+    if layer.kind not in ("dense", "dense_rec") or layer.imag is not None:
         raise each.site.refuse(
             each.block,
-            "the neurons before it have delays of their own, and a convolution has one delay. Use "
-            "delay=False in the block before it.",
+            "the neurons before it have delays of their own, and a convolution or complex weights "
+            "have none. Use delay=False in the block before it.",
         )
     spread = np.broadcast_to(delays.ravel(), layer.weight.shape)
     return replace(layer, delay=np.where(layer.weight == 0, 0, spread).astype(np.int16))

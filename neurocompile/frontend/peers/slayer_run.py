@@ -28,6 +28,10 @@ from neurocompile.ir.graph import Graph
 PACKAGE = "lava-dl"
 PROOF_STEPS, PROOF_RATE = 16, 0.4
 BLOCK = tuple(kind for kind in vars(base).values() if isinstance(kind, type))
+STATES = (
+    *("current_state", "voltage_state", "spike_state", "refractory_state"),
+    *("real_state", "imag_state"),
+)
 CURE = "Leave it out, or write the network with export_hdf5 and read the .net file."
 
 
@@ -116,7 +120,7 @@ def _fresh(model: nn.Module) -> Any:
     own = copy_of(model).eval()
     for block in own.modules():
         block.count_log = getattr(block, "count_log", False)
-        for name in ("current_state", "voltage_state", "spike_state", "refractory_state"):
+        for name in STATES:
             if name in getattr(block, "_buffers", {}):
                 block._buffers[name] = torch.zeros(1)
         if "threshold_state" in getattr(block, "_buffers", {}):
