@@ -18,6 +18,7 @@ import nir
 import norse.torch as norse
 import numpy as np
 import random_graphs
+import sdnn_files
 import torch
 from plain_files import TIMED, neurons, node, plain
 
@@ -87,7 +88,7 @@ def seeds() -> dict[str, tuple[bytes, ...]]:
         ),
         "manifest": (_manifest(),),
         "nir": (_in_file(_write_nir), _in_file(_write_own_nir, ".nir")),
-        "net": (_in_file(_write_net), _own_net()),
+        "net": (_in_file(_write_net), _own_net(), *_sigma_delta_nets()),
     }
     return {kind: files for kind, files in found.items() if kind not in HDF5 or _loads(kind, files)}
 
@@ -197,6 +198,13 @@ def _own_net() -> bytes:
     cells = CubaLIF((5,), du=4095, dv=400, vth=64 * 80, bias_mant=0, bias_exp=6, v_init=0)
     synapse = Synapse(Linear(weight), (4,), (5,), weight_exp=0)
     return net_bytes(chain({"in": SpikeInput((4,)), "syn": synapse, "pop": cells}))
+
+
+def _sigma_delta_nets() -> tuple[bytes, bytes]:
+    """A file of sigma-delta layers as slayer exports them, and ours of the same network."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = sdnn_files.write(Path(folder) / NAMES["net"], sdnn_files.layers(0))
+        return path.read_bytes(), net_bytes(neurocompile.load(path))
 
 
 def _write_net(path: Path) -> None:
