@@ -10,7 +10,7 @@ from __future__ import annotations
 from neurocompile.chip.record import Chip
 from neurocompile.data.samples import Data
 from neurocompile.engines.resets import compare_resets
-from neurocompile.errors import DoesNotFit
+from neurocompile.errors import DoesNotFit, Refusals
 from neurocompile.ir.fixed import ChipNeuron, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
@@ -29,12 +29,15 @@ def check_neurons(graph: Graph, chip: Chip) -> None:
     for name, node in graph.of(ChipNeuron):
         if type(node).__name__ not in allowed:
             refused.setdefault(type(node).__name__, []).append(f"'{name}'")
+    refusals = Refusals()
     for kind, names in refused.items():
-        raise DoesNotFit(
-            f"layer{'s' if len(names) > 1 else ''} {', '.join(names)}: the neurons are {kind}, but "
-            f"{chip.name} has {', '.join(allowed)}. Choose a target with them (loihi2-sim), or "
-            "train the network with other neurons."
-        )
+        with refusals.gather():
+            raise DoesNotFit(
+                f"layer{'s' if len(names) > 1 else ''} {', '.join(names)}: the neurons are {kind}, "
+                f"but {chip.name} has {', '.join(allowed)}. Choose a target with them "
+                "(loihi2-sim), or train the network with other neurons."
+            )
+    refusals.answer()
     sending = [f"'{name}'" for name, node in graph.of(SpikeInput, ChipNeuron) if graded(node)]
     if sending and not chip.formats.graded_spikes.value:
         raise DoesNotFit(

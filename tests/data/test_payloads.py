@@ -1,5 +1,7 @@
 """Whole numbers that enter a network as payloads: files, checks, and what reaches the engines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.fixed import SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Linear
-from neurocompile.ir.sigma_delta import Sigma
+from neurocompile.ir.sigma_delta import Delta, Sigma
 from neurocompile.ir.verify import verify
 
 WEIGHTS = Synapse(Linear(np.array([[4, -2]], np.int16)), (2,), (1,))
@@ -81,3 +83,17 @@ def test_a_chip_without_payloads_refuses_an_input_of_them_by_layer():
     assert compile_graph(graph, load_chip("loihi2-sim"))
     with pytest.raises(DoesNotFit, match="layer 'sum': the neurons are Sigma"):
         compile_graph(graph, load_chip("loihi-sim"))
+    chip = load_chip("loihi2-sim")
+    flag = replace(chip.formats.graded_spikes, value=False)
+    bare = replace(chip, formats=replace(chip.formats, graded_spikes=flag))
+    with pytest.raises(DoesNotFit, match="layers 'in', 'sum': the spikes carry payloads, but thos"):
+        compile_graph(graph, bare)
+
+
+def test_each_kind_of_neuron_that_a_chip_lacks_is_named_with_its_layers():
+    first = adder().nodes
+    more = {"t": Synapse(Linear(np.array([[2]], np.int16)), (1,), (1,)), "changes": Delta((1,), 1)}
+    with pytest.raises(DoesNotFit) as refused:
+        compile_graph(verify(chain({**first, **more}), "fixed"), load_chip("loihi-sim"))
+    assert "layer 'sum': the neurons are Sigma" in str(refused.value)
+    assert "layer 'changes': the neurons are Delta" in str(refused.value)
