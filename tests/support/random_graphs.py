@@ -391,6 +391,6 @@ def joined_float_graph(seed):
 
 
 MAKERS = (
-    *(fixed_graph, looped_fixed_graph, adaptive_graph, graded_graph),
+    *(fixed_graph, looped_fixed_graph, adaptive_graph, after_spikes_graph, graded_graph),
     *(float_graph, joined_float_graph),
 )
