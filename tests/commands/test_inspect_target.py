@@ -73,7 +73,7 @@ def test_a_model_that_is_too_large_is_shown_with_the_reason_and_the_code_of_expo
     assert len(target["reasons"]) == 1
     assert "but two has 2" in target["reasons"][0]
     code, text, stderr = call("inspect", model, "--target", two_cores)
-    assert (code, stderr) == (3, "")
+    assert (code, stderr) == (3, f"reading {model}\n")
     assert re.search(r"^compiles for two +no$", text, re.M)
     assert "ConvTranspose" in text
 
