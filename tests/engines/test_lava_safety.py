@@ -87,13 +87,13 @@ def scratch(tmp_path, monkeypatch):
 
 @LINUX
 def test_a_run_leaves_nothing_and_its_shared_memory_has_no_name(scratch):
-    mapped, looked = [], []
+    mapped, looked = [], set()
     ended = threading.Event()
 
     def look():
         """A short run may end before its progress is told, so it is watched from beside."""
         while not ended.wait(0.02):
-            looked.append(len(processes_of(scratch)))
+            looked.update(processes_of(scratch))
             seen = []
             for process in processes_of(scratch):
                 with suppress(OSError):  # it may be ending
@@ -109,7 +109,7 @@ def test_a_run_leaves_nothing_and_its_shared_memory_has_no_name(scratch):
         ended.set()
         beside.join()
     assert recording.spikes["out"].all()
-    assert max(looked) >= 5  # the child, a worker a process, and Lava's runtime service
+    assert len(looked) >= 5  # the child, a worker a process, and Lava's runtime service
     assert all(line.endswith("(deleted)") for line in mapped)
     assert_nothing_is_left(scratch)
 

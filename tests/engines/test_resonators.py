@@ -156,14 +156,14 @@ def test_the_host_writes_no_bias_into_a_neuron_that_resonates():
 
 
 @pytest.mark.parametrize("kind", [RF, RF_IZ])
-def test_a_chip_without_the_neuron_and_a_file_of_netx_refuse_it_by_layer(kind):
+def test_a_chip_without_the_neuron_and_a_file_with_other_exponents_refuse_it_by_layer(kind):
     graph = network(kind((1,), vth=1, **QUARTER), [2], [4])
     assert type(compile_graph(graph, load_chip("loihi2-sim")).fixed_graph.nodes["pop"]) is kind
     with pytest.raises(DoesNotFit, match=f"'pop': the neurons are {kind.__name__}, but loihi-sim"):
         compile_graph(graph, load_chip("loihi-sim"))
     written = network_net(graph, 8)
     assert written.content is None
-    assert f"layer 'pop': its neurons are {kind.__name__}" in written.reason
+    assert "layer 'pop': its state_exp is 0 and its decay_bits 12, but netx" in written.reason
 
 
 @pytest.mark.parametrize("register", ["sin_decay", "cos_decay", "vth"])
