@@ -13,9 +13,10 @@ from typing import Any, get_args
 import numpy as np
 
 from neurocompile.formats.checkpoint.plain import KINDS
+from neurocompile.ir.adapting import NEURONS
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
-from neurocompile.ir.neurons import NEURONS, LIFBox, Reset
+from neurocompile.ir.neurons import LIFBox, Reset
 from neurocompile.ir.nodes import (
     Add,
     AvgPool,
@@ -35,6 +36,7 @@ from neurocompile.ir.nodes import (
 from neurocompile.ir.settings import Encoder, EncoderKind, Settings
 
 NUMBERS = {"tau_syn_inv": 200.0, "tau_mem_inv": 100.0, "v_leak": 0.0, "v_th": 1.0, "v_reset": 0.0}
+NUMBERS |= {"tau_adapt_inv": 20.0, "tau_refrac_inv": 100.0, "beta": 0.25, "rho_reset": 3.0}
 IMAGE, LINE = (2, 4, 4), (2, 4)
 
 

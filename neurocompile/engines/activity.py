@@ -109,8 +109,9 @@ def _sent(
 ) -> Array:
     """(n * steps, neurons of the source) spikes that arrive through a synapse."""
     if isinstance(graph.nodes[source], AlwaysOn):
-        return np.ones((shape[0] * shape[1], size(graph.nodes[source].shape)), np.uint8)
-    spikes = np.asarray(recording.spikes[source]).reshape(*shape[:2], -1)
+        spikes = np.ones((*shape[:2], size(graph.nodes[source].shape)), np.uint8)
+    else:
+        spikes = np.asarray(recording.spikes[source]).reshape(*shape[:2], -1)
     late = np.zeros_like(spikes)
     late[:, delay:] = spikes[:, : max(0, shape[1] - delay)]
     return late.reshape(shape[0] * shape[1], -1)

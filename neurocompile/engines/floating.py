@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from neurocompile.ir.neurons import (
     has_current,
     level_of,
     start_of,
+    states_of,
     step_parameters,
 )
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, Shape
@@ -220,7 +220,7 @@ class _Neurons:
         start = start_of(node, self.p)
         v = like.new_zeros(like.shape[1:]) if start is None else start.expand(like.shape[1:])
         v = v.clone()
-        self.state: tuple[Any, ...] = (v, torch.zeros_like(v)) if has_current(node) else (v,)
+        self.state = states_of(node, self.p, v, torch.zeros_like(v))
         self.membrane = like.new_empty(keep, *v.shape) if keep else None
         self.current = self.potential = 0.0
         self.ops = TorchOps()
@@ -230,6 +230,8 @@ class _Neurons:
         p = self.p
         if self.watch:
             total = self.state[1] + now if has_current(self.node) else now
+            if self.node.current_is_late:  # v takes it in the next step
+                self.current, total = max(self.current, float(total.abs().max())), self.state[1]
             v, level = self.state[0], level_of(self.node, p)
             leaks = p.mem_leak is not None
             reached = v + (p.mem_leak * (total + p.v_leak - v) if leaks else total)
@@ -238,10 +240,22 @@ class _Neurons:
             self.potential = max(self.potential, peak)
         stepped = self.node.step(self.ops, self.state, now, p)
         self.state = stepped.state
+        if self.watch:
+            self._watch_what_spikes_left()
         if self.membrane is not None:
             self.membrane[t] = self.state[0]
         out: torch.Tensor = stepped.out
         return out
+
+    def _watch_what_spikes_left(self) -> None:
+        """Observe thresholds and refractory states that are potentials: the chip has 24 bits."""
+        level = level_of(self.node, self.p)
+        for name, values in zip(self.node.state_names, self.state, strict=True):
+            if name in self.node.rest:  # a threshold
+                values = values if level is None else values - level
+            elif name != "r":
+                continue
+            self.potential = max(self.potential, float(values.abs().max()))
 
 
 def _time_first(values: Array, shape: Shape) -> torch.Tensor:

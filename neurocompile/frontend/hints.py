@@ -35,7 +35,7 @@ RECURRENCE = (
     "forward(x, state=None) -> (output, state), to add or concatenate them a step later."
 )
 SPIKING = "Use a spiking layer in its place: norse.torch.LIFBoxCell or norse.torch.LIFCell."
-NEURONS = "LIFCell, LIFBoxCell, IAFCell, LICell or LIBoxCell"
+NEURONS = "LIFCell, LIFBoxCell, IAFCell, LIFRefracCell, LSNNCell, LICell or LIBoxCell"
 NO_FIXED_MODEL = "Its dynamics have no fixed-point model in Lava, so no target can run it."
 ENCODING = (
     "Use it outside of the network: encode the samples before it, save the layers after it, and "
@@ -78,7 +78,6 @@ MAXIMA = (
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d)
 PADDING = (_CircularPadNd, _ConstantPadNd, _ReflectionPadNd, _ReplicationPadNd)
 REFRACTORY = (
-    *(norse.LIFRefracCell, norse.LIFRefracRecurrentCell, norse.LIFRefracRecurrent),
     *(norse.LIFAdExRefracCell, norse.LIFAdExRefracRecurrentCell, norse.LIFAdExRefracRecurrent),
     norse.LIFMCRefracRecurrentCell,
 )
@@ -95,14 +94,8 @@ RECEPTIVE_FIELDS = (
 MODULES: tuple[tuple[tuple[type, ...], str], ...] = (
     (
         REFRACTORY,
-        "Neurons with a refractory period are not compiled yet (Lava's ATRLIF has one in fixed "
-        "point). Use norse.torch.LIFCell or LIFBoxCell; a v_reset below v_leak also keeps a neuron "
-        "quiet after a spike.",
-    ),
-    (
-        (norse.LSNNCell, norse.LSNNRecurrentCell, norse.LSNN, norse.LSNNRecurrent),
-        "Thresholds that adapt are not compiled yet (Lava's ATRLIF has them in fixed point). Use "
-        "norse.torch.LIFCell or LIFRecurrentCell.",
+        f"{NO_FIXED_MODEL} Use norse.torch.LIFRefracCell for a refractory period without the rest, "
+        "or LIFRefracRecurrentCell with recurrence.",
     ),
     (
         (norse.TemporalReceptiveField,),
@@ -229,8 +222,8 @@ OPERATIONS = {
 
 OTHERWISE = (
     "Use Linear, Conv1d/2d, ConvTranspose1d/2d, BatchNorm1d/2d, AvgPool, AdaptiveAvgPool, "
-    "LPPool(1), Upsample(nearest), Flatten, Unflatten, Dropout, or a LIF, LIFBox, IAF, LI or LIBox "
-    "neuron."
+    "LPPool(1), Upsample(nearest), Flatten, Unflatten, Dropout, or a LIF, LIFBox, IAF, LIFRefrac, "
+    "LSNN, LI or LIBox neuron."
 )
 
 

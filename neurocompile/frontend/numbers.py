@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.neurons import MAY_LAST
 from neurocompile.ir.nodes import Shape
 
 PRECISIONS = (torch.float32, torch.float64)
@@ -61,7 +62,8 @@ def constants(held: Any, what: str, shape: Shape, *, layer: str) -> Array:
             time constant that is not above 0.
     """
     values = _finite(_held(held, what, layer), what, layer)
-    if what.startswith("tau_") and np.any(values <= 0):
+    lasts = what in MAY_LAST and not np.any(values < 0)
+    if what.startswith("tau_") and np.any(values <= 0) and not lasts:
         raise BadInput(
             f"layer '{layer}': {what} = {_worst(values)} 1/s, but a time constant is longer than 0 "
             "and finite. Use a value above 0."

@@ -12,12 +12,14 @@ from functools import singledispatch
 from typing import Any
 
 from norse import torch as norse
-from norse.torch.functional.adjoint import lif_adjoint
+from norse.torch.functional.adjoint import lif_adjoint, lif_refrac_adjoint, lsnn_adjoint
 from norse.torch.functional.iaf import iaf_feed_forward_step
 from norse.torch.functional.leaky_integrator import li_feed_forward_step
 from norse.torch.functional.leaky_integrator_box import li_box_feed_forward_step
 from norse.torch.functional.lif import lif_feed_forward_step, lif_step
 from norse.torch.functional.lif_box import lif_box_feed_forward_step
+from norse.torch.functional.lif_refrac import lif_refrac_feed_forward_step, lif_refrac_step
+from norse.torch.functional.lsnn import lsnn_feed_forward_step, lsnn_step
 from norse.torch.functional.reset import reset_subtract, reset_value
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
@@ -35,9 +37,10 @@ from neurocompile.frontend.site import (
     repeats,
     scale_and_shift,
 )
-from neurocompile.ir import neurons, nodes
+from neurocompile.ir import adapting, neurons, nodes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.schema import arrays_of
+from neurocompile.nn import adapting as trained
 from neurocompile.nn import layers
 
 CELLS = (SNNCell, SNNRecurrentCell)
@@ -57,6 +60,14 @@ STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
     ),
     neurons.LIFBox: (lif_box_feed_forward_step,),
     neurons.IAF: (iaf_feed_forward_step,),
+    adapting.LIFRefrac: (
+        *(lif_refrac_feed_forward_step, lif_refrac_adjoint.lif_refrac_feed_forward_adjoint_step),
+        *(lif_refrac_step, lif_refrac_adjoint.lif_refrac_adjoint_step),
+    ),
+    adapting.LSNN: (
+        *(lsnn_feed_forward_step, lsnn_adjoint.lsnn_feed_forward_adjoint_step),
+        *(lsnn_step, lsnn_adjoint.lsnn_adjoint_step),
+    ),
     neurons.LI: (li_feed_forward_step,),
     neurons.LIBox: (li_box_feed_forward_step,),
 }
@@ -233,6 +244,28 @@ def _(module: Any, site: Site) -> neurons.LIF:
     return neurons.LIF(**_constants(neurons.LIF, module, site))
 
 
+@node_of.register(norse.LIFRefracCell)
+@node_of.register(norse.LIFRefracRecurrentCell)
+@node_of.register(norse.LIFRefracRecurrent)
+@node_of.register(trained.LIFRefrac)
+def _(module: Any, site: Site) -> adapting.LIFRefrac:
+    return adapting.LIFRefrac(**_constants(adapting.LIFRefrac, module, site))
+
+
+@node_of.register(norse.LSNNCell)
+@node_of.register(norse.LSNN)
+@node_of.register(norse.LSNNRecurrentCell)
+@node_of.register(norse.LSNNRecurrent)
+@node_of.register(trained.LSNN)
+def _(module: Any, site: Site) -> adapting.LSNN:
+    return adapting.LSNN(**_constants(adapting.LSNN, module, site))
+
+
+@node_of.register
+def _(module: trained.ALIF, site: Site) -> adapting.ALIF:
+    return adapting.ALIF(**_constants(adapting.ALIF, module, site))
+
+
 @node_of.register(norse.LIFBoxCell)
 @node_of.register(layers.LIFBox)
 def _(module: Any, site: Site) -> neurons.LIFBox:
@@ -285,8 +318,12 @@ def _constants(kind: Any, module: Any, site: Site) -> dict[str, Any]:
     step = getattr(module, "activation", None)  # the layers of neurocompile.nn have no other step
     if step is not None and step not in STEPS[kind]:
         raise site.refuse(module, f"its activation is not Norse's {STEPS[kind][0].__name__}.")
+
+    def held(name: str) -> Any:
+        return getattr(module.p if hasattr(module.p, name) else module.p.lif, name)
+
     return {
-        name: constants(getattr(module.p, name), name, site.in_shape, layer=site.name)
+        name: constants(held(name), name, site.in_shape, layer=site.name)
         for name in arrays_of(kind)
     }
 

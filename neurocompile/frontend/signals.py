@@ -239,10 +239,16 @@ def _is_initial(module: Any, state: Any, x: Tensor) -> bool:
     own = getattr(module, "state_fallback", None)
     if own is None or not isinstance(state, tuple):
         return False
-    wanted = own(x)
-    return len(wanted) == len(state) and all(
-        isinstance(a, Tensor) and torch.equal(*torch.broadcast_tensors(a.to(b), b))
-        for a, b in zip(state, wanted, strict=True)
+    return _has_values_of(state, own(x))
+
+
+def _has_values_of(state: Any, wanted: Any) -> bool:
+    """Whether a state, of which a part may be a state itself, has the values of another."""
+    if isinstance(wanted, tuple):
+        same_parts = isinstance(state, tuple) and len(state) == len(wanted)
+        return same_parts and all(map(_has_values_of, state, wanted))
+    return isinstance(state, Tensor) and torch.equal(
+        *torch.broadcast_tensors(state.to(wanted), wanted)
     )
 
 

@@ -1,5 +1,7 @@
 """The FLOAT vocabulary, neurons: Norse's forward Euler steps, one class and one step each.
 
+Further neurons are in `adapting.py`, which lists all of them.
+
 Leaks are written as Norse holds them: dt * tau_inv, a product in the precision of tau_inv.
 A step is written once, over `ops` (see `ops.py`); numpy, torch and the ONNX emitter run it.
 Every parameter has the shape () for one value per layer, or the layer's for one per neuron.
@@ -10,6 +12,7 @@ leaky_integrator_box}.py; the Integrator is NIR's I.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -41,12 +44,16 @@ class Neuron:
         state_names: Names of its registers; the first is the membrane potential, "v".
         spiking: Whether it sends spikes; a readout sends its potential.
         start: Name of the parameter that v equals before the first step; None where v is 0.
+        rest: By further state, the parameter that it starts from; others start at 0.
+        current_is_late: Whether v takes the synaptic current as it was before a step's input.
         reset: How a spike changes v; a field only of the classes that offer a choice.
     """
 
     state_names: ClassVar[tuple[str, ...]]
     spiking: ClassVar[bool]
     start: ClassVar[str | None]
+    rest: ClassVar[Mapping[str, str]] = {}
+    current_is_late: ClassVar[bool] = False
     reset: Reset = "zero"
 
     def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
@@ -243,9 +250,6 @@ class Integrator(Neuron):
         return Step((v,), v)
 
 
-NEURONS: tuple[type[Neuron], ...] = tuple(Neuron.__subclasses__())  # all of the above
-
-
 def has_current(neuron: Neuron) -> bool:
     """Whether a neuron keeps a synaptic current between steps."""
     return "i" in neuron.state_names
@@ -280,6 +284,17 @@ def rate_of(leak: Array, dt: float) -> Array:
     return near
 
 
+# By inverse time constant, the part of a state that it takes in each step.
+LEAKS = {
+    "tau_mem_inv": "mem_leak",
+    "tau_syn_inv": "syn_leak",
+    "tau_adapt_inv": "adapt_leak",
+    "tau_refrac_inv": "refrac_leak",
+}
+MAY_LAST = ("tau_adapt_inv", "tau_refrac_inv")  # 0 where what a spike leaves never decays
+POTENTIALS = ("v_leak", "v_th", "v_reset", "v_drop", "beta")
+
+
 @dataclass(frozen=True)
 class StepParameters:
     """A neuron's parameters as its step reads them, in the number type of one `ops`."""
@@ -290,18 +305,20 @@ class StepParameters:
     v_th: Any = None
     v_reset: Any = None
     v_drop: Any = None
+    adapt_leak: Any = None
+    refrac_leak: Any = None
+    beta: Any = None
+    rho_reset: Any = None
 
 
 def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
     """The parameters of a step in float64: leaks and potentials; None where it has none."""
-    mem, syn = getattr(neuron, "tau_mem_inv", None), getattr(neuron, "tau_syn_inv", None)
+    given = {name: getattr(neuron, name, None) for name in (*LEAKS, *POTENTIALS, "rho_reset")}
     return {
-        "mem_leak": None if mem is None else leak(mem, dt),
-        "syn_leak": None if syn is None else leak(syn, dt),
-        "v_leak": _wide(getattr(neuron, "v_leak", None)),
-        "v_th": _wide(getattr(neuron, "v_th", None)),
-        "v_reset": _wide(getattr(neuron, "v_reset", None)),
-        "v_drop": _wide(getattr(neuron, "v_drop", None)),
+        LEAKS.get(name, name): leak(values, dt)
+        if name in LEAKS and values is not None
+        else _wide(values)
+        for name, values in given.items()
     }
 
 
@@ -315,6 +332,19 @@ def after_spike(reset: Reset, v: Any, p: Any) -> Any:
 def start_of(neuron: Neuron, p: StepParameters) -> Any:
     """The potential before the first step, in the number type of `p`; None where it is 0."""
     return None if neuron.start is None else getattr(p, neuron.start)
+
+
+def states_of(neuron: Neuron, p: StepParameters, v: Any, zero: Any) -> tuple[Any, ...]:
+    """The states before the first step, in the order of `state_names`.
+
+    Args:
+        neuron: A neuron of the vocabulary.
+        p: Its parameters, in the number type of the states.
+        v: The potential.
+        zero: What every other state without a `rest` is; a rest is added to it.
+    """
+    rest = {name: zero + getattr(p, at) for name, at in neuron.rest.items()}
+    return tuple(v if name == "v" else rest.get(name, zero) for name in neuron.state_names)
 
 
 def level_of(neuron: Neuron, p: StepParameters) -> Any:

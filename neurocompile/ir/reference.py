@@ -16,7 +16,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import connections, full_bias, matrix
-from neurocompile.ir.neurons import Neuron, StepParameters, start_of, step_parameters
+from neurocompile.ir.neurons import Neuron, StepParameters, start_of, states_of, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, size
 from neurocompile.ir.ops import NumpyOps, shift
 from neurocompile.ir.payloads import graded
@@ -45,7 +45,7 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
         p[name] = StepParameters(**step_parameters(neuron, graph.settings.dt))
         start = start_of(neuron, p[name])
         v = np.broadcast_to(0.0 if start is None else start, shape[name]).copy()
-        states[name] = (v,) if len(neuron.state_names) == 1 else (v, np.zeros_like(v))
+        states[name] = states_of(neuron, p[name], v, np.zeros_like(v))
     late = {n: [np.zeros(shape[n])] * node.steps for n, node in graph.of(Delay)}
     outs: dict[str, list[Array]] = {name: [] for name in p}
     potentials: dict[str, list[Array]] = {name: [] for name in p}

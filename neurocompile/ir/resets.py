@@ -7,11 +7,12 @@ A reset is part of the trained network: nothing here is done unless a user asked
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from neurocompile.errors import Unsupported
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset, leak
 from neurocompile.ir.pools import pools
@@ -34,8 +35,13 @@ def resetting(graph: Graph) -> dict[str, Reset]:
     return {
         name: node.reset
         for name, node in graph.of(Neuron)
-        if name not in own and reset_shows(node, graph.settings.dt)
+        if name not in own and _has_choice(node) and reset_shows(node, graph.settings.dt)
     }
+
+
+def _has_choice(neuron: Neuron) -> bool:
+    """Whether a neuron's class offers both resets."""
+    return any(field.name == "reset" for field in fields(neuron))  # type: ignore[arg-type]
 
 
 def with_reset(graph: Graph, reset: Reset) -> Graph:
@@ -44,7 +50,7 @@ def with_reset(graph: Graph, reset: Reset) -> Graph:
     changed = {
         name: replace(node, reset=reset)
         for name, node in graph.of(Neuron)
-        if node.spiking and name not in own
+        if node.spiking and name not in own and _has_choice(node)
     }
     return graph.with_nodes(**changed)
 
@@ -56,6 +62,12 @@ def other_reset(reset: Reset) -> Reset:
 
 def as_asked(graph: Graph, reset: Reset) -> Graph:
     """The graph with the reset that a user gave, and an assumption where its file differs."""
+    for name, node in graph.of(Neuron):
+        if node.spiking and not _has_choice(node) and node.reset != reset:
+            raise Unsupported(
+                f"layer '{name}' ({type(node).__name__}): its spike has one effect, which no reset "
+                "changes. Leave the reset out, or use LIF or LIFBox neurons."
+            )
     others = [name for name, own in resetting(graph).items() if own != reset]
     if not others:
         return graph

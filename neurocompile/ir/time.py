@@ -43,9 +43,9 @@ def depths(graph: Graph) -> dict[str, int]:
             break
     else:
         _refuse_fast_loop(graph, links, depth)
-    for source, target in links.values():
-        if isinstance(graph.nodes[source], AlwaysOn):
-            depth[source] = depth[target] - 1
+    for name, (source, target) in links.items():
+        if isinstance(graph.nodes[source], AlwaysOn):  # the host starts it when its spikes are due
+            depth[source] = depth[target] - 1 + graph.nodes[name].delay
     return depth
 
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from neurocompile.errors import BadInput
 from neurocompile.ir import verify_fields, verify_fixed, verify_float
+from neurocompile.ir.adapting import NEURONS
 from neurocompile.ir.checks import expect, naming_layer
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import FIXED_NODES, Graph
-from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import JOINS, LINEAR_OPS, Delay, Input
 
 Stage = Literal["float", "fixed"]

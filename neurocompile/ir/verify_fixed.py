@@ -168,7 +168,7 @@ def exponents_and_delays_are_a_chips(graph: Graph) -> None:
             _check_between("weight_exp", node.weight_exp, WEIGHT_EXPONENTS)
             (before,) = graph.before(name)
             on = isinstance(graph.nodes[before], AlwaysOn)
-            _check_between("delay", node.delay, (0, 0 if on else MOST_AXON_DELAY))
+            _check_between("delay", node.delay, (0, MOST_AXON_DELAY))
             if node.late is not None:
                 _check_late(node, on)
 

@@ -6,12 +6,10 @@ Out: nothing, or a BadInput that names the layer.
 
 from __future__ import annotations
 
-import numpy as np
-
 from neurocompile.errors import BadInput
 from neurocompile.ir.checks import check_floats, check_one_or_each, expect, naming_layer
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.neurons import MAY_LAST, Neuron
 from neurocompile.ir.nodes import JOINS, MOST_DELAY_STEPS, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
@@ -77,13 +75,16 @@ def one_value_or_one_per_neuron(graph: Graph) -> None:
 
 
 def time_constants_are_positive(graph: Graph) -> None:
-    """A leak takes from a state; it neither keeps it forever nor adds to it."""
+    """A leak takes from a state; it adds nothing to it, and only what spikes leave may last."""
     for name, neuron in graph.of(Neuron):
         with naming_layer(name, neuron):
             for what, values in arrays(neuron):
-                good = not what.startswith("tau_") or bool(np.all(values > 0))
+                if not what.startswith("tau_"):
+                    continue
+                least, lasting = float(values.min()), what in MAY_LAST
                 expect(
-                    good,
-                    f"its {what} is {float(values.min()):.4g} 1/s, allowed is a number above 0. "
-                    "A time constant must be longer than 0 s and finite.",
+                    least > 0 or (lasting and least == 0),
+                    f"its {what} is {least:.4g} 1/s, allowed is a number above 0"
+                    + (", or 0 for what never decays. " if lasting else ". ")
+                    + "A time constant must be longer than 0 s and finite.",
                 )

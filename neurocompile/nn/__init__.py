@@ -5,6 +5,7 @@ Out: layers, networks, penalties, activity figures and training.
 """
 
 from neurocompile.nn.activity import LayerActivity, activity
+from neurocompile.nn.adapting import ALIF, LSNN, ALIFParameters, LIFRefrac
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
@@ -12,10 +13,14 @@ from neurocompile.nn.regularization import Regularization, regularization_loss
 from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
 
 __all__ = [
+    "ALIF",
     "LI",
     "LIF",
+    "LSNN",
+    "ALIFParameters",
     "LIBox",
     "LIFBox",
+    "LIFRefrac",
     "LayerActivity",
     "Regularization",
     "SpikingAutoencoder",

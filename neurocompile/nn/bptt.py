@@ -4,7 +4,7 @@ In:  input current of every step, (T, N, ...), or (N, ...) where it is the same 
      the constants of a neuron, a `Constants`.
 Out: spikes (T, N, ...) and spike counts (N, ...), both differentiable.
 The forward pass does Norse's arithmetic in Norse's order, so it equals Norse's step bit for bit.
-On a CPU the loops of `fused` run instead of those here, with the same bits (`_compiled`).
+On a CPU the loops of `fused` run instead of those here, with the same bits (`compiled_form`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import warnings
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from norse.torch.functional.threshold import threshold
@@ -33,9 +33,9 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
     """
     first = current[0] if steps is None else current
     total = len(current) if steps is None else steps
-    spikes = _sequence_like(first, total)
-    before = _sequence_like(first, total if keep else 1)
-    if fused := _compiled(first, c):
+    spikes = sequence_like(first, total)
+    before = sequence_like(first, total if keep else 1)
+    if fused := compiled_form(first, c):
         return Trace(
             spikes, before, *fused.run(current if steps is None else first[None], spikes, before, c)
         )
@@ -66,7 +66,7 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
     return Trace(spikes, before, v, spikes.sum(0))
 
 
-def _compiled(step: Tensor, c: Constants) -> ModuleType | None:
+def compiled_form(step: Tensor, c: NamedTuple) -> ModuleType | None:
     """The module `fused` where it can replace the loops here, else None.
 
     It takes plain tensors on a CPU in float32 or float64. The constants must keep that type and
@@ -104,7 +104,7 @@ def _fused() -> ModuleType | None:
     return fused
 
 
-def _sequence_like(step: Tensor, total: int) -> Tensor:
+def sequence_like(step: Tensor, total: int) -> Tensor:
     """An uninitialised (T, N, ...) tensor whose steps have the memory order of `step`."""
     shape = (total * step.shape[0], *step.shape[1:])
     channels_last = step.dim() == 4 and step.is_contiguous(memory_format=torch.channels_last)
@@ -113,7 +113,7 @@ def _sequence_like(step: Tensor, total: int) -> Tensor:
     return folded.unflatten(0, (total, step.shape[0]))
 
 
-def spike_derivative(before: Tensor, spikes: Tensor, c: Constants, how: Surrogate) -> Tensor:
+def spike_derivative(before: Tensor, spikes: Tensor, c: Any, how: Surrogate) -> Tensor:
     """dz/dv at the potentials `before`, by the rule `how`.
 
     Args:
@@ -164,10 +164,10 @@ class SpikeSequence(torch.autograd.Function):
         to_spikes, to_counts = gradients
         spikes, before = ctx.saved_tensors
         c, how = ctx.constants, ctx.how
-        to_input = _sequence_like(before[0], 1 if ctx.constant else len(before))
+        to_input = sequence_like(before[0], 1 if ctx.constant else len(before))
         plain = how.backprop == "membrane" or c.method == "super"
         twice = torch.is_grad_enabled()  # this pass needs a gradient itself
-        if plain and not twice and (fused := _compiled(before[0], c)):
+        if plain and not twice and (fused := compiled_form(before[0], c)):
             fused.backward(to_spikes, to_counts, before, to_input, c, how)
         else:
             _backward(to_spikes, to_counts, spikes, before, to_input, c, how)

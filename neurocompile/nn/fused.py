@@ -44,10 +44,12 @@ def run(current: Tensor, spikes: Tensor, before: Tensor, c: Constants) -> tuple[
         Potential after the last step, and spike counts, each (N, ...).
     """
     after, counts = torch.empty_like(spikes[0]), torch.empty_like(spikes[0])
-    last = _channels_last(spikes)
-    flat = [_flat(x, last) for x in (current, spikes, before, after[None], counts[None])]
-    rates = [_constant(k, spikes, last) for k in (c.mem_rate, c.syn_rate, c.v_leak, c.v_th)]
-    _shared(_forward, *flat, *rates, None if c.subtract else _constant(c.v_reset, spikes, last))
+    last = is_channels_last(spikes)
+    flat = [in_memory_order(x, last) for x in (current, spikes, before, after[None], counts[None])]
+    rates = [constant_in_order(k, spikes, last) for k in (c.mem_rate, c.syn_rate, c.v_leak, c.v_th)]
+    share_neurons(
+        _forward, *flat, *rates, None if c.subtract else constant_in_order(c.v_reset, spikes, last)
+    )
     return after, counts
 
 
@@ -70,13 +72,13 @@ def backward(
         c: Constants of the neuron.
         how: Surrogate: "membrane", or "surrogate" with the method "super".
     """
-    last = _channels_last(before)
-    flat = [_flat(x, last) for x in (to_spikes, to_counts[None], before, to_input)]
+    last = is_channels_last(before)
+    flat = [in_memory_order(x, last) for x in (to_spikes, to_counts[None], before, to_input)]
     mem_rate = c.mem_rate.to(before)
     kept = None if c.syn_rate is None else 1 - c.syn_rate.to(before)
     membrane = how.backprop == "membrane"
     constants = [
-        None if k is None else _constant(k, before, last)
+        None if k is None else constant_in_order(k, before, last)
         for k in (
             mem_rate,
             1 - mem_rate,
@@ -87,22 +89,22 @@ def backward(
         )
     ]
     numbers = np.array([how.width, how.gain / how.width], flat[2].dtype)
-    _shared(_backward, *flat, *constants, numbers, how.through_reset)
+    share_neurons(_backward, *flat, *constants, numbers, how.through_reset)
 
 
-def _channels_last(sequence: Tensor) -> bool:
+def is_channels_last(sequence: Tensor) -> bool:
     """Whether the steps of a sequence lie in memory with the channels last."""
     step = sequence[0]
     return step.dim() == 4 and not step.is_contiguous()
 
 
-def _flat(sequence: Tensor, channels_last: bool) -> Any:
+def in_memory_order(sequence: Tensor, channels_last: bool) -> Any:
     """A sequence as an array (T, N * ...) in memory order; copied only where it is not in it."""
     ordered = sequence.detach().movedim(2, -1) if channels_last else sequence.detach()
     return ordered.reshape(len(ordered), ordered[:1].numel()).contiguous().numpy()
 
 
-def _constant(constant: Tensor | None, sequence: Tensor, channels_last: bool) -> Any:
+def constant_in_order(constant: Tensor | None, sequence: Tensor, channels_last: bool) -> Any:
     """A constant as an array (1,), or (n,) per neuron in memory order; None stays None."""
     if constant is None:
         return None
@@ -113,7 +115,7 @@ def _constant(constant: Tensor | None, sequence: Tensor, channels_last: bool) ->
     return ordered.reshape(-1).numpy()
 
 
-def _shared(loop: Any, first: Any, *rest: Any) -> None:
+def share_neurons(loop: Any, first: Any, *rest: Any) -> None:
     """Run a loop over all neurons on as many threads as torch may use."""
     neurons = first.shape[1]
     parts = max(1, min(torch.get_num_threads(), rest[0].size // SHARE))
@@ -127,7 +129,7 @@ def _shared(loop: Any, first: Any, *rest: Any) -> None:
 
 
 @compiled
-def _spread(constant: Any, begin: int, out: Any) -> None:
+def spread(constant: Any, begin: int, out: Any) -> None:
     """Write a constant of the neurons from `begin` on; it repeats with every sample."""
     if len(constant) == 1:
         out[:] = constant[0]
@@ -156,13 +158,13 @@ def _forward(
         rate, loss, rest, threshold, reset = (
             state[2, :size], state[3, :size], state[4, :size], state[5, :size], state[6, :size],
         )  # fmt: skip
-        _spread(mem_rate, start, rate)
-        _spread(v_leak, start, rest)
-        _spread(v_th, start, threshold)
+        spread(mem_rate, start, rate)
+        spread(v_leak, start, rest)
+        spread(v_th, start, threshold)
         if syn_rate is not None:
-            _spread(syn_rate, start, loss)
+            spread(syn_rate, start, loss)
         if v_reset is not None:
-            _spread(v_reset, start, reset)
+            spread(v_reset, start, reset)
         count = counts[0, here]
         for j in range(size):
             v[j], i[j], count[j] = zero + rest[j], zero, zero
@@ -206,15 +208,15 @@ def _backward(
             state[2, :size], state[3, :size], state[4, :size], state[5, :size], state[6, :size],
             state[7, :size],
         )  # fmt: skip
-        _spread(mem_rate, start, rate)
-        _spread(mem_kept, start, left)
-        _spread(v_th, start, threshold)
+        spread(mem_rate, start, rate)
+        spread(mem_kept, start, left)
+        spread(v_th, start, threshold)
         if syn_kept is not None:
-            _spread(syn_kept, start, syn_left)
+            spread(syn_kept, start, syn_left)
         if v_reset is not None:
-            _spread(v_reset, start, reset)
+            spread(v_reset, start, reset)
         if distance is not None:
-            _spread(distance, start, span)
+            spread(distance, start, span)
         to_v[:] = zero
         to_i[:] = zero
         constant = len(to_input) < len(before)

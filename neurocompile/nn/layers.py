@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from norse.torch import (
@@ -111,7 +111,13 @@ class Neuron(nn.Module):
 
 
 class SpikingNeuron(Neuron):
-    """A layer that spikes. The options set how gradients pass and do not change the spikes."""
+    """A layer that spikes. The options set how gradients pass and do not change the spikes.
+
+    Attributes:
+        sequence: Autograd function of all steps, which takes what `constants` returns.
+    """
+
+    sequence: ClassVar[Any] = SpikeSequence
 
     def __init__(
         self,
@@ -148,7 +154,7 @@ class SpikingNeuron(Neuron):
         self.surrogate = Surrogate(backprop, surrogate_width, surrogate_gain, reset_gradient)
         self.constants()  # refuses constants that no step can use
 
-    def constants(self) -> Constants:
+    def constants(self) -> Any:
         """The constants as the step uses them."""
         mem_rate, syn_rate = self.rates
         reset_method = getattr(self.p, "reset_method", reset_value)
@@ -182,7 +188,7 @@ class SpikingNeuron(Neuron):
         Returns:
             Spikes, (T, N, ...) 0 or 1.
         """
-        spikes, counts = SpikeSequence.apply(current, steps, self.constants(), self.surrogate)
+        spikes, counts = self.sequence.apply(current, steps, self.constants(), self.surrogate)
         self.activity = PassActivity(counts, len(spikes), partial(self._unreset, current, steps))
         return spikes
 

@@ -7,13 +7,18 @@ Out: its weights multiplied by the membrane leak, its biases, and the level of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import Unsupported, a_or_an
+from neurocompile.ir.adapting import ALIF, LSNN, LIFRefrac
+from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.chip_neurons import ATRLIF
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias
 from neurocompile.ir.neurons import (
@@ -43,9 +48,15 @@ from neurocompile.ir.nodes import (
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
-# Neurons whose step is the chip's, v' = v (1 - l) + l (i + v_leak) or v' = v + i. Anything else
-# that a neuron does would be lost silently, so every supported class must be named here.
-AS_ON_CHIP: tuple[type[Neuron], ...] = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
+# The neuron of the chip whose step is a neuron's own, v' = v (1 - l) + l (i + v_leak) or
+# v' = v + i, with the same effect of a spike. Anything else that a neuron does would be lost
+# silently, so every supported class must be named here.
+AS_ON_CHIP: Mapping[type[Neuron], type[ChipNeuron]] = {
+    **dict.fromkeys((LIF, LIFBox, IAF, LI, LIBox, Integrator), CubaLIF),
+    LIFRefrac: RefractoryLIF,
+    LSNN: AdaptiveLIF,
+    ALIF: ATRLIF,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +122,21 @@ class Incoming:
     def threshold(self) -> Array:
         """Threshold of a spiking layer, relative to `level`, in each neuron's finer unit."""
         return self.finer * (self.numbers.v_th - self.level)
+
+    @property
+    def on_chip(self) -> type[ChipNeuron]:
+        """The neuron of the chip that it becomes."""
+        return AS_ON_CHIP[type(self.neuron)]
+
+    @property
+    def rise(self) -> Array:
+        """What a spike adds to the threshold, in each neuron's finer unit; 0 where nothing."""
+        return self.finer * _or_zero(self.numbers.beta)
+
+    @property
+    def late(self) -> int:
+        """Steps that what arrives needs more than in a LIF; each synapse waits for them."""
+        return int(self.neuron.current_is_late)
 
     @property
     def gain(self) -> Array:

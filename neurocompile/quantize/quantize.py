@@ -22,20 +22,21 @@ from typing import Any
 import numpy as np
 
 from neurocompile.chip.record import Chip
-from neurocompile.errors import DoesNotFit, Refusals, Unsupported
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.errors import DoesNotFit, Refusals, Unsupported, a_or_an
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import Neuron, has_current
 from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
-from neurocompile.ir.registers import ALIGN_BITS, KEEPS_NO_CURRENT, MOST_AXON_DELAY, Grid
+from neurocompile.ir.registers import ALIGN_BITS, MOST_AXON_DELAY, Grid
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
 from neurocompile.quantize.choices import WeightChoice, finer, reach
 from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
 from neurocompile.quantize.moments import Moments
+from neurocompile.quantize.of_neurons import decays, own_registers, threshold_bits
 from neurocompile.quantize.ranges import Ranges
-from neurocompile.quantize.registers import bias_registers, decay_register, threshold_register
+from neurocompile.quantize.registers import bias_registers
 from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
@@ -120,7 +121,7 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
         if isinstance(node, Neuron):
             with refusals.gather():
                 incoming = read_incoming(graph, name, shape, name in by_axon)
-                _check_supported(incoming)
+                _check_supported(incoming, chip)
                 choice = request.choice(name)
                 if choice.per_channel and incoming.host is None:
                     ops = [incoming.gained(op) for op in _ops(incoming)]
@@ -146,17 +147,24 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
     return Graph(nodes, tuple(edges), graph.settings)
 
 
-def _check_supported(incoming: Incoming) -> None:
+def _check_supported(incoming: Incoming, chip: Chip) -> None:
     """Refuse what no scale makes fit."""
     refusals = Refusals()
     with refusals.gather():
-        _decays(incoming)
-    refusals.errors += _unsupported(incoming)
+        decays(incoming)
+    refusals.errors += _unsupported(incoming, chip)
     refusals.answer()
 
 
-def _unsupported(incoming: Incoming) -> Iterator[Unsupported | DoesNotFit]:
-    """What no neuron or axon of a chip does."""
+def _unsupported(incoming: Incoming, chip: Chip) -> Iterator[Unsupported | DoesNotFit]:
+    """What no neuron or axon of the chip does."""
+    kind, allowed = incoming.on_chip.__name__, chip.formats.neurons.value
+    if kind not in allowed:
+        yield DoesNotFit(
+            f"layer '{incoming.name}' ({type(incoming.neuron).__name__}): on a chip it is "
+            f"{a_or_an(kind)}, but {chip.name} has {', '.join(allowed)}. Choose a target with it "
+            "(loihi2-sim), or train the network with other neurons."
+        )
     drop = incoming.numbers.v_drop
     if incoming.neuron.reset == "subtract" and drop is not None:
         yield Unsupported(
@@ -172,11 +180,11 @@ def _unsupported(incoming: Incoming) -> Iterator[Unsupported | DoesNotFit]:
             "or the Bernoulli encoder."
         )
     for arrival in incoming.arrivals:
-        if arrival.delay > MOST_AXON_DELAY:
+        delay = arrival.delay + incoming.late
+        if delay > MOST_AXON_DELAY:
             yield DoesNotFit(
-                f"layer '{incoming.name}': spikes of '{arrival.origin}' are delayed by "
-                f"{arrival.delay} steps, but an axon delays by at most {MOST_AXON_DELAY}. Use a "
-                "shorter delay."
+                f"layer '{incoming.name}': spikes of '{arrival.origin}' are delayed by {delay} "
+                f"steps, but an axon delays by at most {MOST_AXON_DELAY}. Use a shorter delay."
             )
 
 
@@ -206,61 +214,42 @@ def _demand(incoming: Incoming, request: _Request, choice: WeightChoice) -> Dema
         name=incoming.name,
         weight_high=high,
         weight_low=low,
-        threshold=float(np.max(above)),
+        threshold=max(float(np.max(above)), float(np.max(incoming.rise))),
         bias=float(np.max(np.abs(incoming.register_bias()))) + _host_peak(incoming, ranges),
         current_peak=gain * ranges.current[incoming.name],
         potential_peak=float(np.max(incoming.finer)) * ranges.potential[incoming.name],
+        threshold_bits=threshold_bits(incoming.on_chip, request.chip),
     )
 
 
-def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) -> CubaLIF:
+def _population(incoming: Incoming, ranges: Ranges, chip: Chip, scale: Scale) -> ChipNeuron:
     """The registers of a layer."""
-    name, formats = incoming.name, chip.formats
-    du, dv = _decays(incoming)
-    vth: Any = (1 << formats.threshold_bits.value) - 1
     refusals = Refusals()
-    if incoming.neuron.spiking:
-        above = incoming.threshold * scale.unit
-        with refusals.gather():
-            vth = threshold_register(above, formats.threshold_bits.value, node=name)
+    own: dict[str, Any] = {}
+    mantissa, exponent = np.zeros((), np.int64), 0
+    with refusals.gather():
+        own = own_registers(incoming, chip, scale.unit)
     with refusals.gather():
         mantissa, exponent = bias_registers(
             incoming.register_bias() * scale.unit,
-            formats.bias_mant_bits.value,
-            formats.bias_exp_max.value,
-            node=name,
+            chip.formats.bias_mant_bits.value,
+            chip.formats.bias_exp_max.value,
+            node=incoming.name,
             written=_host_peak(incoming, ranges) * scale.unit,
-            smallest_exponent=formats.bias_exp_min.value,
+            smallest_exponent=chip.formats.bias_exp_min.value,
         )
     refusals.answer()
-    return CubaLIF(
+    return incoming.on_chip(  # type: ignore[call-arg]
         shape=incoming.shape,
-        du=du,
-        dv=dv,
-        vth=vth,
+        **decays(incoming),
+        **own,
         bias_mant=mantissa,
         bias_exp=np.asarray(exponent),
         v_init=np.rint(incoming.start * scale.unit),
-        reset=incoming.neuron.reset,
         readout=not incoming.neuron.spiking,
         scale=np.asarray(1 / (scale.unit * incoming.finer)),
         offset=incoming.level,
     )
-
-
-def _decays(incoming: Incoming) -> tuple[Any, Any]:
-    """The registers du and dv of a layer."""
-    name, numbers, refusals = incoming.name, incoming.numbers, Refusals()
-    du: Any = KEEPS_NO_CURRENT
-    dv: Any = 0
-    if has_current(incoming.neuron):
-        with refusals.gather():
-            du = decay_register(numbers.syn_leak, incoming.dt, node=name, tau="tau_syn") - 1
-    if numbers.mem_leak is not None:
-        with refusals.gather():
-            dv = decay_register(numbers.mem_leak, incoming.dt, node=name, tau="tau_mem")
-    refusals.answer()
-    return du, dv
 
 
 def _ops(incoming: Incoming) -> list[Weighted]:
@@ -270,7 +259,7 @@ def _ops(incoming: Incoming) -> list[Weighted]:
 
 
 def _sources(
-    incoming: Incoming, population: CubaLIF, scale: Scale, chip: Chip, graph: Graph, bits: int
+    incoming: Incoming, population: ChipNeuron, scale: Scale, chip: Chip, graph: Graph, bits: int
 ) -> list[dict[str, Any]]:
     """Chains of nodes that start at a source: the host's currents, or the axon of a bias."""
     chains: list[dict[str, Any]] = []
@@ -286,6 +275,7 @@ def _sources(
         name = f"{incoming.name}_bias"
         least = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
         synapse = _on_grid(Linear(weight), ((1,), (gain.size,)), scale, bits, least)
+        synapse = replace(synapse, delay=incoming.late)
         chains.append({f"{name}_axon": AlwaysOn(), name: synapse})
     return chains
 
@@ -312,7 +302,7 @@ def _synapses(
                 arrival.out_shape,
                 scale.weight_exp,
                 choice.bits,
-                arrival.delay,
+                arrival.delay + incoming.late,
             )
         )
     if incoming.bias is None or not choice.correct_bias:

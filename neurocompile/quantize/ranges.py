@@ -6,7 +6,7 @@ Out: the largest synaptic current and potential of each neuron layer, in float64
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,11 +109,12 @@ def bound(graph: Graph) -> Ranges:
         levels = (p[v] for v in ("v_leak", "v_reset") if p[v] is not None)
         level = sum(float(np.abs(v).max()) for v in levels)
         current[name] = arriving.largest
-        potential[name] = level + (
+        reached = level + (
             arriving.largest
             if p["mem_leak"] is not None
             else _without_leak(node, arriving, graph.settings.steps)
         )
+        potential[name] = max(reached, _left_by_spikes(p, reached))
     return Ranges(current, potential, largest_input)
 
 
@@ -160,6 +161,18 @@ def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
     low, high = centre - spread + np.minimum(bias, 0), centre + spread + np.maximum(bias, 0)
     once = float(abs(weight).max()) * before.once if weight.nnz else 0.0
     return _Reach(np.minimum(low, 0.0), np.maximum(high, 0.0), once)
+
+
+def _left_by_spikes(p: Mapping[str, Any], potential: float) -> float:
+    """The largest value of a threshold that rises, and of a refractory state, given |v|.
+
+    A spike raises a threshold only from below v; r grows by 2 theta only where v - r >= theta, so
+    it stays below 2 v.
+    """
+    if p["beta"] is None:
+        return 0.0
+    risen = max(potential, float(np.max(p["v_th"]))) + float(np.max(p["beta"]))
+    return risen if p["refrac_leak"] is None else max(risen, 2 * potential)
 
 
 def _without_leak(node: Any, arriving: _Reach, steps: int) -> float:

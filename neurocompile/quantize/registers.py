@@ -46,13 +46,31 @@ def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
     return decay
 
 
-def threshold_register(threshold: Array, bits: int, *, node: str) -> Array:
-    """The register for a threshold in chip units of v.
+def lasting_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
+    """`decay_register` for a state that may also stay as it is, with a leak of exactly 0.
+
+    Returns:
+        int64 in 0..4096, in the shape of `leak`.
+
+    Raises:
+        DoesNotFit: As `decay_register`, which also says how to let the state last.
+    """
+    lasts = np.asarray(leak == 0)
+    try:
+        decay = decay_register(np.where(lasts, 1.0, leak), dt, node=node, tau=tau)
+    except DoesNotFit as error:
+        raise DoesNotFit(f"{error} With {tau}_inv = 0 it never decays.") from None
+    return np.where(lasts, 0, decay)
+
+
+def threshold_register(threshold: Array, bits: int, *, node: str, what: str = "threshold") -> Array:
+    """The register for a threshold, or for its rise, in chip units of v.
 
     Args:
         threshold: () or (n,), float units of the chip's v.
         bits: Width of the register.
         node: Name of the layer, for the message.
+        what: Name of the number, for the message.
 
     Returns:
         int64 in 0..2**bits - 1, the threshold without its 6 alignment bits.
@@ -62,8 +80,12 @@ def threshold_register(threshold: Array, bits: int, *, node: str) -> Array:
     if np.any(register < 0) or np.any(register > top):
         worst = int(register.flat[np.argmax(np.abs(register))])
         raise DoesNotFit(
-            f"layer '{node}': the threshold becomes {worst}, but the register holds 0..{top}. "
-            "Keep v_th above v_reset, and the largest weight above 1/500 of v_th - v_reset."
+            f"layer '{node}': the {what} becomes {worst}, but the register holds 0..{top}. "
+            + (
+                "Keep v_th above v_reset, and the largest weight above 1/500 of v_th - v_reset."
+                if what == "threshold"
+                else "Keep beta at 0 or above, and below a few times v_th."
+            )
         )
     return register
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, Grid
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, THRESHOLD_BITS, Grid
 
 # Factor by which states may exceed the values seen in calibration before they wrap or saturate;
 # a readout's |v| stays below 2^22 on calibration data, which is the same factor.
@@ -29,10 +29,13 @@ class Demand:
         name: Name of the layer, for messages.
         weight_high, weight_low: Largest and smallest weight, times the membrane leak;
             both 0 if no synapse arrives.
-        threshold: Largest threshold above the level that is 0 on the chip; 0 for a readout.
+        threshold: Largest threshold above the level that is 0 on the chip, or rise of one; 0 for a
+            readout.
         bias: Largest |bias| per step, including what the host writes.
         current_peak: Largest |weighted input + synaptic current|, times the membrane leak.
-        potential_peak: Largest |v| before a reset, from the level that is 0 on the chip.
+        potential_peak: Largest |v| before a reset, from the level that is 0 on the chip, or
+            largest value of what its spikes leave.
+        threshold_bits: Width of the neuron's threshold register, where the chip's is not less.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Demand:
     bias: float
     current_peak: float
     potential_peak: float
+    threshold_bits: int = THRESHOLD_BITS
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,9 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
     Raises:
         DoesNotFit: If no exponent of the chip fits; the message names what is too large.
     """
+    bits_of_threshold = min(chip.formats.threshold_bits.value, demand.threshold_bits)
     limits = {
-        "threshold": _room(
-            (2**chip.formats.threshold_bits.value - 1) << ALIGN_BITS, demand.threshold
-        ),
+        "threshold": _room(((1 << bits_of_threshold) - 1) << ALIGN_BITS, demand.threshold),
         "bias": _room(_largest_bias(chip), demand.bias),
         "synaptic current": _room(STATE_LIMIT / HEADROOM, demand.current_peak),
         "membrane potential": _room(STATE_LIMIT / HEADROOM, demand.potential_peak),

@@ -11,7 +11,7 @@ import pytest
 
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import lava
-from neurocompile.errors import BadInput, NotInstalled, Unsupported
+from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse, size
@@ -331,14 +331,16 @@ def test_biases_written_per_sample_and_always_on_axons_are_exact(v, reset):
     assert_exact(graph, encoded)
 
 
-# --- what is refused -----------------------------------------------------------------------
-
-
-def test_a_delay_behind_an_always_on_axon_is_refused_by_name():
+def test_the_host_starts_an_always_on_axon_as_late_as_its_synapse_says():
     graph, encoded = with_always_on()
-    synapse = Synapse(graph.nodes["b1"].op, (1,), (4,), delay=1)
-    with pytest.raises(Unsupported, match="synapse 'b1' waits 1 chip steps"):
-        lava.run(graph.with_nodes(b1=synapse), encoded)
+    late = {
+        name: Synapse(graph.nodes[name].op, (1,), graph.nodes[name].out_shape, delay=delay)
+        for name, delay in (("b0", 2), ("b1", 1))
+    }
+    assert_exact(graph.with_nodes(**late), encoded)
+
+
+# --- what is refused -----------------------------------------------------------------------
 
 
 def test_input_of_another_shape_is_refused_by_name():

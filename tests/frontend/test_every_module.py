@@ -65,8 +65,9 @@ def test_a_module_of_pytorch_has_a_rule_or_a_hint_of_its_own(name):
 def test_the_modules_with_a_rule_are_these():
     assert [n for n in modules_of(norse) if rule_of(getattr(norse, n))] == [
         *("ConstantCurrentLIFEncoder", "IAF", "IAFCell", "LI", "LIBoxCell", "LICell", "LIF"),
-        *("LIFBoxCell", "LIFCell", "LIFRecurrent", "LIFRecurrentCell", "LILinearCell"),
-        "RegularizationCell",
+        *("LIFBoxCell", "LIFCell", "LIFRecurrent", "LIFRecurrentCell", "LIFRefracCell"),
+        *("LIFRefracRecurrent", "LIFRefracRecurrentCell", "LILinearCell", "LSNN", "LSNNCell"),
+        *("LSNNRecurrent", "LSNNRecurrentCell", "RegularizationCell"),
     ]
     assert [n for n in modules_of(nn) if rule_of(getattr(nn, n))] == [
         *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AlphaDropout", "AvgPool1d", "AvgPool2d"),
@@ -83,11 +84,3 @@ def test_a_hint_says_what_to_do_and_ends_as_a_sentence(hint):
     doing = ("Use ", "use ", "Trace ", "trace ", "Leave ", "leave ", "call ", "Recurrence is ")
     assert any(verb in hint for verb in doing)
     assert hint.endswith(".")
-
-
-@pytest.mark.parametrize("name", ["LIFRefracCell", "LIFRefracRecurrentCell", "LIFRefracRecurrent"])
-def test_a_refractory_period_is_refused_with_where_lava_has_it(name):
-    assert (
-        "Neurons with a refractory period are not compiled yet (Lava's ATRLIF has one in fixed "
-        "point). Use norse.torch.LIFCell or LIFBoxCell" in refused(getattr(norse, name))
-    )

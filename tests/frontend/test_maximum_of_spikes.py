@@ -278,6 +278,6 @@ def test_the_command_line_has_it_for_a_pickled_module(tmp_path):
 
 
 def test_a_pool_behind_a_refused_layer_is_not_refused_for_that():
-    model = norse.SequentialState(nn.Conv2d(1, 2, 3), norse.LSNNCell(), nn.MaxPool2d(2))
-    with pytest.raises(Unsupported, match=r"^layer '1' is a LSNNCell"):
+    model = norse.SequentialState(nn.Conv2d(1, 2, 3), norse.LIFAdExCell(), nn.MaxPool2d(2))
+    with pytest.raises(Unsupported, match=r"^layer '1' is a LIFAdExCell"):
         trace(model, IMAGE, max_pool="neurons")

@@ -32,12 +32,14 @@ def refusal(module, *shape, settings=None, kind=Unsupported):
         ),
         (nn.Conv3d(2, 2, 1), "use Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d or its form"),
         (nn.LSTM(4, 4), "layer '1' is a LSTM, which is not supported. Its state is real-valued"),
-        (norse.LSNNRecurrentCell(4, 4), "Thresholds that adapt are not compiled yet (Lava's ATR"),
-        (norse.LIFAdExCell(), "Use norse.torch.LIFCell, LIFBoxCell, IAFCell, LICell or LIBoxCell."),
         (
-            norse.LIFRefracCell(),
-            "layer '1' is a LIFRefracCell, which is not supported. Neurons with a refractory "
-            "period are not compiled yet (Lava's ATRLIF has one in fixed point). Use norse.torch.",
+            norse.LIFAdExCell(),
+            "Use norse.torch.LIFCell, LIFBoxCell, IAFCell, LIFRefracCell, LSNNCell",
+        ),
+        (
+            norse.LIFAdExRefracCell(),
+            "layer '1' is a LIFAdExRefracCell, which is not supported. Its dynamics have no fixed-"
+            "point model in Lava, so no target can run it. Use norse.torch.LIFRefracCell for a",
         ),
         (nn.Softmax(1), "is a Softmax, which is not supported. Leave it out and end the network"),
         (nn.AvgPool2d(3, ceil_mode=True), "ceil_mode=True is not supported. Use ceil_mode=False"),

@@ -382,9 +382,10 @@ def test_exponents_and_delays_are_those_of_a_chip(more, words):
     assert words in refusal(fixed(synapse(**more)), "fixed")
 
 
-def test_an_always_on_axon_has_nothing_to_delay():
-    message = refusal(biased(delay=1), "fixed")
-    assert "layer 'bias' (Synapse): its delay is 1, allowed are 0..0" in message
+def test_an_always_on_axon_may_start_as_late_as_any_other_spike():
+    assert verify(biased(delay=62), "fixed")
+    message = refusal(biased(delay=63), "fixed")
+    assert "layer 'bias' (Synapse): its delay is 63, allowed are 0..62" in message
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,10 @@ def everything(layer, current, steps):
 def compare(layer, current, steps):
     """Both ways; the compiled one must have run, and the bits must be the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bptt, "_compiled", lambda step, c: None)
+        patch.setattr(bptt, "compiled_form", lambda step, c: None)
         expected = everything(layer, current, steps)
     first = current[0] if steps is None else current
-    assert bptt._compiled(first, layer.constants()) is fused
+    assert bptt.compiled_form(first, layer.constants()) is fused
     for found, other in zip(everything(layer, current, steps), expected, strict=True):
         assert found.dtype == other.dtype
         assert torch.equal(found, other)
@@ -119,8 +119,8 @@ def test_constants_that_change_the_type_or_follow_the_sample_take_the_torch_loop
     step = torch.rand(2, 3)
     for own in (torch.full((3,), 0.1, dtype=torch.float64), torch.full((2, 3), 0.1)):
         constants = LIFBox(LIFBoxParameters(v_th=own)).constants()
-        assert bptt._compiled(step, constants) is None
-    assert bptt._compiled(step.half(), LIFBox().constants()) is None
+        assert bptt.compiled_form(step, constants) is None
+    assert bptt.compiled_form(step.half(), LIFBox().constants()) is None
 
 
 def test_without_numba_neurons_step_in_torch_and_it_is_said_once():

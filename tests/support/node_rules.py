@@ -31,7 +31,7 @@ from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.frontend.rules import STEPS, node_of
 from neurocompile.ir import reference
 from neurocompile.ir.entries import entries
-from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import LIBox, step_parameters
@@ -52,6 +52,7 @@ from neurocompile.simplify.fold_batchnorm import folded
 RUN = 6  # steps
 DT = Settings().dt
 NUMBERS = {"tau_syn_inv": 200.0, "tau_mem_inv": 100.0, "v_leak": 0.0, "v_th": 0.5, "v_reset": 0.0}
+NUMBERS |= {"tau_adapt_inv": 20.0, "tau_refrac_inv": 100.0, "beta": 0.1}
 
 
 def missing(node, rules):
@@ -182,7 +183,7 @@ NEURON_RULES = {
     "NIR, reading": lambda cell: np.allclose(output(foreign_nir(alone(cell))), output(alone(cell))),
     "module": is_made_of_a_module,
     "module, its own step": lambda cell: type(cell) in STEPS,
-    "quantize": lambda cell: isinstance(integers(alone(cell)).nodes["x"], CubaLIF),
+    "quantize": lambda cell: isinstance(integers(alone(cell)).nodes["x"], ChipNeuron),
 }
 
 

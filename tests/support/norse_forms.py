@@ -520,6 +520,12 @@ def fed_back():
     return norse.SequentialState(nn.Linear(12, 9), inner, nn.Linear(9, 4), norse.LICell())
 
 
+def lsnn_cell(a, b):
+    low = {"v_th": torch.tensor(0.02), "beta": torch.tensor(0.05)}
+    falls = norse.LSNNParameters(**low, tau_adapt_inv=torch.tensor(10.0))
+    return norse.LSNNRecurrentCell(a, b, p=falls)
+
+
 def recurrent_cell(a, b):
     return norse.LIFRecurrentCell(a, b, p=lif())
 
@@ -555,6 +561,7 @@ FORMS = {
     "cartpole task": Form(Cartpole, (2, 4)),
     "memory task": Form(Memory, (2, 16, 6)),
     "speech commands task": Form(lambda: Speech(recurrent_cell), (15, 2, 10)),
+    "speech commands task with adaptive thresholds": Form(lambda: Speech(lsnn_cell), (15, 2, 10)),
     "DVS gestures, batch first": Form(EventCamera, (2, 15, 2, 8, 8)),
     "a loop around a module of one step": Form(Outer, (15, 2, 12)),
     "a module of one step": Form(OneStep, (2, 12), one_step=True),
@@ -602,8 +609,8 @@ REFUSED = {
         "leave random numbers out",
         Form(Cifar, (2, 3, 8, 8), max_pool="neurons"),
     ),
-    "speech commands task with adaptive thresholds": Refused(
-        Form(lambda: Speech(norse.LSNNRecurrentCell), (15, 2, 10)),
+    "speech commands task with exponential neurons": Refused(
+        Form(lambda: Speech(norse.LIFExRecurrentCell), (15, 2, 10)),
         "LIFRecurrentCell",
         Form(lambda: Speech(recurrent_cell), (15, 2, 10)),
     ),

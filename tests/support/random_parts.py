@@ -10,11 +10,12 @@ from math import cos, pi, sin
 
 import numpy as np
 
+from neurocompile.ir.adapting import ALIF, LSNN, NEURONS, LIFRefrac
 from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
-from neurocompile.ir.neurons import IAF, LI, LIF, NEURONS, Integrator, LIBox, LIFBox
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox
 from neurocompile.ir.nodes import (
     AvgPool,
     BatchNorm,
@@ -299,11 +300,18 @@ def neuron(rng, shape):
     if kind is Integrator:
         return Integrator()
     leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}
-    if kind in (LIF, LI):
+    if kind in (LIF, LI, LIFRefrac, LSNN, ALIF):
         leaks["tau_syn_inv"] = number(50, 400)
     if kind in (LI, LIBox):
         return kind(**leaks)
     leaks |= {"v_th": number(0.1, 0.5), "v_reset": number(-0.2, 0.05)}
+    if kind is LIFRefrac:
+        leaks["rho_reset"] = number(0, 4)
+    if kind in (LSNN, ALIF):
+        leaks |= {"tau_adapt_inv": number(5, 100), "beta": number(0.0, 0.3)}
+    if kind is ALIF:
+        leaks |= {"tau_refrac_inv": number(50, 400)}
+        del leaks["v_reset"]
     if kind is IAF:
         leaks = {name: leaks[name] for name in ("v_th", "v_reset")}
     if kind in (LIF, LIFBox, IAF):

@@ -130,7 +130,9 @@ class SampleBlock:
             always = isinstance(self.graph.nodes[name], AlwaysOn)
             shape = (samples, self.plan.history[name] + chunk, len(place))
             fired[name] = self.scratch.take(f"fired {name}", shape, self.plan.sends[name])
-            fired[name][:, : shape[1] if always else self.plan.history[name]] = always
+            fired[name][:, : self.plan.history[name]] = 0
+            if always:
+                fired[name][:, self.plan.history[name] :] = 1
         for name, ready in self.plan.populations.items():
             starts = ready.kind.start(ready.p, ready.v_init, np.zeros_like(ready.v_init))
             states[name] = tuple(np.tile(start, (samples, 1)) for start in starts)

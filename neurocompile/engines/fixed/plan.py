@@ -22,7 +22,6 @@ from neurocompile.engines.fixed.tables import Table, channels_last, table
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     POPULATIONS,
-    AlwaysOn,
     BiasInput,
     ChipNeuron,
     Synapse,
@@ -153,10 +152,8 @@ def _order(graph: Graph, name: str, node: Any) -> Array:
 
 
 def _longest(graph: Graph, synapse: str) -> int:
-    """Steps until a spike has arrived everywhere; 0 from an axon that is always on."""
-    (source,) = graph.before(synapse)
-    always = isinstance(graph.nodes[source], AlwaysOn)
-    return 0 if always else int(graph.nodes[synapse].longest_delay)
+    """Steps until a spike has arrived everywhere."""
+    return int(graph.nodes[synapse].longest_delay)
 
 
 def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Array]) -> Population:
@@ -178,7 +175,7 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
             links.append(
                 Link(
                     source,
-                    0 if isinstance(graph.nodes[source], AlwaysOn) else part.delay,
+                    part.delay,
                     max(exponent, 0),
                     max(-exponent, 0),
                     _holding(largest),

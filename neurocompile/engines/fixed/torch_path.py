@@ -9,7 +9,6 @@ step by step. Synaptic sums use float32 only if their bound is exact in it, and 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,8 +108,6 @@ class _TorchPopulation:
                 self.p = self.p._replace(bias=written * 2.0**exponent)
                 continue
             (source,) = graph.before(before)
-            if isinstance(graph.nodes[source], AlwaysOn):
-                synapse = replace(synapse, delay=0)
             for rows, part in by_delay(synapse):
                 self.synapses.append((_targets(rows, device), part, fired[source]))
                 self.largest.append(largest_sum(part, graph.nodes[source]))

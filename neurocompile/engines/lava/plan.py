@@ -213,16 +213,13 @@ def _synapse_plan(
     graph: Graph, index: Mapping[str, int], depth: Mapping[str, int], name: str, node: Synapse
 ) -> SynapsePlan:
     (source,), (target,) = graph.before(name), graph.after(name)
-    always_on = isinstance(graph.nodes[source], AlwaysOn)
-    allowed = 0 if always_on else MOST_PROCESS_DELAY
     wait = chip_delay(graph, depth, name)
     longest = wait + node.longest_delay - node.delay
-    if wait < 0 or longest > allowed:
-        where = " after an axon that is always on" if always_on else ""
+    if wait < 0 or longest > MOST_PROCESS_DELAY:
         raise Unsupported(
             f"synapse '{name}' waits {wait if wait < 0 else longest} chip steps, but this engine "
-            f"has 0..{allowed}{where}. "
-            "Use a delay, or paths whose lengths differ, in that range."
+            f"has 0..{MOST_PROCESS_DELAY}. Use a delay, or paths whose lengths differ, in that "
+            "range."
         )
     return SynapsePlan(
         index=index[name],

@@ -16,9 +16,9 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.nir.flat import Tree
+from neurocompile.ir.adapting import NEURONS
 from neurocompile.ir.arrays import stored_fields
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.nodes import (
     Add,
     AvgPool,

@@ -17,6 +17,7 @@ import numpy as np
 
 from neurocompile.errors import Unsupported
 from neurocompile.formats.nir.flat import Tree
+from neurocompile.ir.adapting import ALIF, LSNN, LIFRefrac
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, leak
 from neurocompile.ir.nodes import (
@@ -184,6 +185,16 @@ def _(node: IAF, at: NodeContext) -> Tree:
     _check_reset(node, at)
     levels = {"v_threshold": _full(node.v_th, at), "v_reset": _full(node.v_reset, at)}
     return {"type": "IF", "r": _ones(at) / at.dt, **levels}
+
+
+@primitive.register(LIFRefrac)
+@primitive.register(LSNN)
+@primitive.register(ALIF)
+def _(node: LIFRefrac | LSNN | ALIF, at: NodeContext) -> Tree:
+    raise Unsupported(
+        "NIR's neurons have neither a refractory period nor a threshold that adapts. Save the "
+        "network as ONNX instead, whose functions carry the step."
+    )
 
 
 @primitive.register

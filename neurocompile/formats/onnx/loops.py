@@ -208,10 +208,9 @@ def _(node: ChipNeuron, name: str, loop: Loop) -> None:
 def _(node: Neuron, name: str, loop: Loop) -> None:
     loop.describe(name)
     shape = loop.shapes[name]
-    starts = {}
-    if node.start:
-        v = loop.lasting(loop.node_list(name)).cast(f"{name}.{node.start}", np.float32)
-        starts["v"] = loop.start(v, shape)
+    starts, lasting = {}, loop.lasting(loop.node_list(name))
+    for state, at in {**node.rest, **({"v": node.start} if node.start else {})}.items():
+        starts[state] = loop.start(lasting.cast(f"{name}.{at}", np.float32), shape)
     states = [
         loop.keep(f"{name}/{s}", starts.get(s) or loop.zeros((1, *shape), np.float32), np.float32)
         for s in node.state_names

@@ -26,12 +26,11 @@ from neurocompile.formats.onnx.ops import (
     scan,
 )
 from neurocompile.ir.fixed import ChipNeuron, FixedStep
-from neurocompile.ir.neurons import Neuron, Step, StepParameters
+from neurocompile.ir.neurons import LEAKS, Neuron, Step, StepParameters
 from neurocompile.ir.payloads import payload_type
 from neurocompile.ir.schema import fields_of
 
 ONE_STEP = "Step"  # end of the name of a function that takes one step
-_LEAKS = {"tau_mem_inv": "mem_leak", "tau_syn_inv": "syn_leak"}
 
 
 def float_op(neuron: Neuron) -> str:
@@ -67,7 +66,8 @@ def float_function(neuron: Neuron) -> FunctionProto:
     values = _float_values(neuron, outer)
     state_shape = _state_shape(outer, "x")
     zero = outer.constant(0.0, np.float32)
-    starts = {"v": values[neuron.start]} if neuron.start else {}  # the rest starts at 0
+    starts = {state: values[at] for state, at in neuron.rest.items()}  # others start at 0
+    starts |= {"v": values[neuron.start]} if neuron.start else {}
     initial = [outer.add("Expand", starts.get(s, zero), state_shape) for s in neuron.state_names]
 
     after_step = _float_step(neuron, body, "x_now", values)
@@ -108,9 +108,9 @@ def _float_values(neuron: Neuron, nodes: NodeList) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in parameter_names(neuron):
         value = name
-        if name in _LEAKS:  # in the precision of tau_inv, as in `ir.neurons.leak`
+        if name in LEAKS:  # in the precision of tau_inv, as in `ir.neurons.leak`
             value = nodes.add("Mul", nodes.add("CastLike", "dt", name), name)
-        values[_LEAKS.get(name, name)] = nodes.cast(value, np.float32)
+        values[LEAKS.get(name, name)] = nodes.cast(value, np.float32)
     return values
 
 

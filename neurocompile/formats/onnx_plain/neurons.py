@@ -18,8 +18,8 @@ from neurocompile.formats.onnx.neurons import float_function, float_op, paramete
 from neurocompile.formats.onnx.ops import DOMAIN
 from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal
 from neurocompile.formats.onnx_plain.graph import Building
+from neurocompile.ir.adapting import NEURONS
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.neurons import NEURONS
 from neurocompile.ir.schema import arrays_of, fields_of
 
 
