@@ -44,6 +44,9 @@ RATE_PRICE, AIM = 20.0, 0.1  # keeps the mean rate of neurons near AIM spikes pe
 @click.option("--epochs", default=30, show_default=True, help="Passes over the training set")
 @click.option("--lr", default=4e-3, show_default=True, help="Peak of the one-cycle learning rate")
 @click.option("--seed", default=0, show_default=True, help="Seed of weights and order")
+@click.option(
+    "--validate", is_flag=True, help="Leave the test alone: judge by recordings 5 to 9 instead"
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Checkpoint to write")
 def main(
     recordings: Path,
@@ -55,28 +58,35 @@ def main(
     epochs: int,
     lr: float,
     seed: int,
+    validate: bool,
     out: Path | None,
 ) -> None:
     """Train a network on spoken digits, and say how many it knows."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    spikes, digits, tested = load(recordings)
+    spikes, digits, number = load(recordings)
+    tested = number < TESTED
+    if validate:
+        kept = ~tested
+        spikes, digits, tested = spikes[kept], digits[kept], number[kept] < 2 * TESTED
     model = network(neuron, hidden, tau_mem, tau_adapt, beta)
     fit(model, spikes[~tested], digits[~tested], epochs, lr, seed)
     right, rate = judge(model, spikes[tested], digits[tested])
-    click.echo(f"{neuron}, seed {seed}: {right:.2%} of {int(tested.sum())} test recordings right,")
-    click.echo(f"hidden neurons spike {rate:.3f} times per step")
+    click.echo(
+        f"{neuron}, seed {seed}: {right:.2%} of {int(tested.sum())} recordings right, ", nl=False
+    )
+    click.echo(f"a hidden neuron spikes {rate:.3f} times per step")
     if out is not None:
         save(model, out, spikes[:1].float())
 
 
 def load(folder: Path) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes (n, STEPS, axons) uint8, digits (n,), and whether a recording is for the test."""
+    """Spikes (n, STEPS, axons) uint8, and digit and number of each recording, (n,)."""
     files = sorted(folder.glob("*.wav"))
     spikes = np.stack([encoded(file) for file in files])
     names = [file.stem.split("_") for file in files]
     digits = torch.tensor([int(digit) for digit, _, _ in names])
-    return torch.from_numpy(spikes), digits, torch.tensor([int(k) < TESTED for *_, k in names])
+    return torch.from_numpy(spikes), digits, torch.tensor([int(number) for *_, number in names])
 
 
 def encoded(file: Path) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ import numpy as np
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import FixedStep, Membrane, charged, integrates_in_32_bits, joined
 from neurocompile.ir.nodes import Shape
-from neurocompile.ir.registers import ALIGN_BITS, UNITY
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 
 
 class RefractoryConstants(NamedTuple):
@@ -109,6 +109,12 @@ class RefractoryLIF(Membrane):
         spikes = v > p.threshold  # none where v is held, for no threshold is below 0
         wait = ops.where(spikes, p.hold, ops.where(held, wait - 1, wait))
         return FixedStep((u, ops.where(spikes, 0, v), wait), spikes, current, potential)
+
+    def level(
+        self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: RefractoryConstants
+    ) -> Any:
+        """The potential above which a neuron spiked in a step; out of reach where it was held."""
+        return ops.where(before[2] > 0, 2 * STATE_LIMIT, p.threshold)
 
     def fits_32_bits(self) -> bool:
         """Whether no number of a step leaves 32 bits if the current does not."""
@@ -207,3 +213,7 @@ class AdaptiveLIF(Membrane):
         spikes = v > theta
         v, theta = ops.where(spikes, 0, v), ops.where(spikes, theta + p.rise, theta)
         return FixedStep((u, v, theta), spikes, current, potential, (theta,))
+
+    def level(self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: RisingConstants) -> Any:
+        """The potential above which a neuron spiked in a step: theta before it rose."""
+        return after.state[2] - p.rise * after.out

@@ -134,6 +134,13 @@ class ATRLIF(Membrane):
         r, theta = ops.where(spikes, r + theta * 2, r), ops.where(spikes, theta + p.rise, theta)
         return FixedStep((u, v, theta, r), spikes, current, potential, (theta, r))
 
+    def level(
+        self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: AdaptiveConstants
+    ) -> Any:
+        """The potential above which a neuron spiked in a step: theta and r before they rose."""
+        theta = after.state[2] - p.rise * after.out
+        return theta - 1 + after.state[3] - theta * 2 * after.out
+
 
 class TernaryConstants(NamedTuple):
     """Constants that a step of `TernaryLIF` reads, in the number type of one `ops`."""

@@ -360,6 +360,10 @@ class CubaLIF(Membrane):
         after = 0 if self.reset == "zero" else v - p.threshold
         return FixedStep((u, ops.where(spikes, after, v)), spikes, current, potential)
 
+    def level(self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: FixedConstants) -> Any:
+        """The potential above which a neuron spiked in a step."""
+        return p.threshold
+
     def fits_32_bits(self) -> bool:
         """Whether no number of a step leaves 32 bits if the current does not."""
         return integrates_in_32_bits(self, self.constants().threshold)

@@ -20,12 +20,16 @@ from neurocompile.data.inputs import mantissas
 from neurocompile.engines.decode import last_layer
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.errors import BadInput, Unsupported
+from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.chip_neurons import ATRLIF
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.time import depths
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid_parts import GridPopulation, GridSynapse
+
+TRAINED = (CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF)
 
 
 class GridNetwork(nn.Module):
@@ -62,8 +66,9 @@ class GridNetwork(nn.Module):
                     "loops in this version. Train the float network, then export it."
                 )
         _check_decoder(graph, self.last)
+        _check_neurons(graph)
         self.order = [name for part in parts for name in part.names]
-        self.names = [name for name, _ in graph.of(Synapse, CubaLIF)]
+        self.names = [name for name, _ in graph.of(Synapse, ChipNeuron)]
         self.parts = nn.ModuleList(_parts(graph, self.names, exact or {}))
 
     def graph(self) -> Graph:
@@ -188,6 +193,17 @@ def _parts(
         else:
             host = any(isinstance(graph.nodes[b], BiasInput) for b in graph.before(name))
             yield GridPopulation(name, node, depth[name], written=host)
+
+
+def _check_neurons(graph: Graph) -> None:
+    """Refuse neurons whose gradients are not known here."""
+    for name, node in graph.of(ChipNeuron):
+        if not isinstance(node, TRAINED):
+            raise Unsupported(
+                f"layer '{name}' ({type(node).__name__}) cannot be trained on the grid; "
+                f"{', '.join(kind.__name__ for kind in TRAINED)} can. Train the float network, "
+                "then export it."
+            )
 
 
 def _check_decoder(graph: Graph, last: str) -> None:

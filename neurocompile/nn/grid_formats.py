@@ -8,12 +8,13 @@ Everything that meets in a population is scaled together, so only the rounding h
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
 
@@ -40,7 +41,7 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
     grid = Grid(bits)
     nodes = dict(graph.nodes)
     exact: dict[str, Array] = {}
-    for name, node in graph.of(CubaLIF):
+    for name, node in graph.of(ChipNeuron):
         links = [b for b in graph.before(name) if isinstance(graph.nodes[b], Synapse)]
         if not links:
             continue
@@ -69,11 +70,15 @@ def best_factor(weights: Array, grid: Grid) -> float:
     return float(FACTORS[int(np.argmin(losses))])
 
 
-def scaled(node: CubaLIF, factor: float) -> CubaLIF:
+def scaled(node: Any, factor: float) -> Any:
     """A population in which every potential is multiplied by a factor of at most 1."""
     return replace(
         node,
-        vth=node.vth if node.readout else np.rint(node.vth * factor).astype(np.int64),
+        **{
+            name: np.rint(getattr(node, name) * factor).astype(np.int64)
+            for name in ("vth", "theta_0", "theta_step")
+            if name in node.registers and not node.readout
+        },
         bias_mant=np.rint(node.bias_mant * factor).astype(np.int64),
         v_init=np.rint(node.v_init * factor).astype(np.int64),
         scale=node.scale / factor,

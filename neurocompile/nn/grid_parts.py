@@ -15,17 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import CubaLIF, Synapse
+from neurocompile.ir.fixed import ChipNeuron, CubaLIF, Synapse
 from neurocompile.ir.registers import (
     ALIGN_BITS,
     BIAS_EXPONENTS,
-    LARGEST_THRESHOLD,
     MANTISSAS,
+    REGISTERS,
     STATE_LIMIT,
     UNITY,
     WEIGHT_RANGE,
     Grid,
 )
+from neurocompile.nn.grid_remember import RememberingPopulation
 from neurocompile.nn.grid_steps import PopulationSequence, Slope, straight_through, synaptic_sum
 
 ALIGN = 1 << ALIGN_BITS
@@ -91,7 +92,7 @@ class GridPopulation(nn.Module):
             readout, and for a population to which the host writes, which depend on no parameter.
     """
 
-    def __init__(self, name: str, fixed: CubaLIF, depth: int, *, written: bool = False):
+    def __init__(self, name: str, fixed: Any, depth: int, *, written: bool = False):
         """Hold the registers.
 
         Args:
@@ -101,16 +102,20 @@ class GridPopulation(nn.Module):
             written: Whether the host writes its biases; the population is then not trained.
         """
         super().__init__()
-        self.fixed, self.depth, self.written = fixed, depth, written
-        top = float(fixed.vth.max()) * ALIGN
-        width = _number(fixed.vth * (ALIGN / 2))  # half the threshold, as in the float layers
+        self.fixed: Any = fixed  # one of `grid.TRAINED`
+        self.depth, self.written = depth, written
+        self.register = threshold_name(fixed)
+        self.largest = REGISTERS[self.register][1]
+        top = float(fixed.threshold.max()) * ALIGN
+        width = _number(fixed.threshold * (ALIGN / 2))  # half the threshold, as in the float layers
         self.unit = 1 / float(fixed.scale.max()) if fixed.readout else top
-        forgets = depth > 0 and bool((fixed.dv == UNITY).any())  # then only bias = v_init starts
+        loses_all = bool((self.fixed.dv == UNITY).any())
+        forgets = depth > 0 and loses_all  # then only bias = v_init starts
         self.learns_bias = not written and not forgets
         self.bias_exp = _exponent(fixed, self.unit) if self.learns_bias else fixed.bias_exp
         self.step = _number(np.left_shift(1, self.bias_exp))  # of a bias, chip units of v
         self.bias = nn.Parameter(_shadow(np.broadcast_to(fixed.bias, fixed.shape) / self.unit))
-        self.threshold = nn.Parameter(_shadow(_by_channel(fixed.vth) * ALIGN / self.unit))
+        self.threshold = nn.Parameter(_shadow(_by_channel(fixed.threshold) * ALIGN / self.unit))
         self.gain = nn.Parameter(torch.ones(()))
         self.bias.requires_grad_(self.learns_bias)
         self.threshold.requires_grad_(not written and not fixed.readout)
@@ -126,7 +131,7 @@ class GridPopulation(nn.Module):
     def registers(self) -> tuple[Tensor, Tensor]:
         """Whole bias mantissas and thresholds, as the registers hold them, float64."""
         vth = self.threshold.double() * (self.unit / ALIGN)
-        whole = vth.detach().round().clamp(0, LARGEST_THRESHOLD)
+        whole = vth.detach().round().clamp(0, self.largest)
         mantissa = self.bias.double() * (self.unit / self.step)
         low, high = self._mantissas(whole)
         bounded = torch.minimum(torch.maximum(mantissa.detach().round(), low), high)
@@ -153,7 +158,9 @@ class GridPopulation(nn.Module):
         """
         own, vth = self.registers()
         mantissa = own if mantissas is None else mantissas
-        spikes, v = PopulationSequence.apply(
+        plain = isinstance(self.fixed, CubaLIF)
+        sequence: Any = PopulationSequence if plain else RememberingPopulation
+        spikes, v = sequence.apply(
             arriving, mantissa * self.step, vth, steps, self.fixed, self.slope, keep
         )
         learns = not self.written and not self.fixed.readout
@@ -165,23 +172,25 @@ class GridPopulation(nn.Module):
         scale, offset = (_number(number) for number in (self.fixed.scale, self.fixed.offset))
         return v * (scale * self.gain.double()) + offset
 
-    def integers(self) -> CubaLIF:
+    def integers(self) -> ChipNeuron:
         """The population as the chip holds it."""
         mantissa, vth = (number.detach().to(torch.int64).numpy() for number in self.registers())
         if self.written:
-            return self.fixed
-        return replace(
+            same: ChipNeuron = self.fixed
+            return same
+        made: ChipNeuron = replace(
             self.fixed,
             bias_mant=mantissa,
             bias_exp=self.bias_exp,
-            vth=np.broadcast_to(vth, self.fixed.shape) if vth.ndim else vth,
+            **{self.register: np.broadcast_to(vth, self.fixed.shape) if vth.ndim else vth},
             scale=self.fixed.scale * float(self.gain.detach()),
         )
+        return made
 
     @torch.no_grad()
     def keep_in_range(self) -> None:
         """Bring the shadows within the ranges of their registers."""
-        self.threshold.clamp_(0, LARGEST_THRESHOLD * ALIGN / self.unit)
+        self.threshold.clamp_(0, self.largest * ALIGN / self.unit)
         whole = (self.threshold.double() * (self.unit / ALIGN)).round()
         low, high = (end * (self.step / self.unit) for end in self._mantissas(whole))
         self.bias.copy_(torch.minimum(torch.maximum(self.bias, low), high))
@@ -209,7 +218,12 @@ class GridPopulation(nn.Module):
         return low.ceil(), high.floor()
 
 
-def _exponent(fixed: CubaLIF, unit: float) -> Array:
+def threshold_name(node: ChipNeuron) -> str:
+    """Name of the register with the threshold of a neuron that has not spiked."""
+    return "vth" if "vth" in node.registers else "theta_0"
+
+
+def _exponent(fixed: ChipNeuron, unit: float) -> Array:
     """The bias exponent as given; where no neuron has a bias yet, one that reaches unit / 4."""
     if fixed.bias.any():
         return fixed.bias_exp

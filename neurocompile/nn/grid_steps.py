@@ -101,7 +101,7 @@ class PopulationSequence(torch.autograd.Function):
         samples = len(bias) if arriving is None else arriving.shape[1]
         shape = (steps, samples, *node.shape)
         sums = None if arriving is None else arriving.reshape(shape)
-        registers = {"du": _number(node.du), "dv": _number(node.dv), "vth": vth}
+        registers = {"du": as_number(node.du), "dv": as_number(node.dv), "vth": vth}
         p = node.constants_of(registers, bias)
         u = torch.zeros(shape[1:], dtype=torch.float64)
         state = (u, u + torch.from_numpy(node.v_init.astype("float64")))
@@ -110,7 +110,7 @@ class PopulationSequence(torch.autograd.Function):
         after = torch.empty(shape if keep else (0,), dtype=torch.float64)
         for t in range(steps):
             after_step = node.step(TorchOps(), state, u if sums is None else sums[t].double(), p)
-            _refuse_wrap(after_step, slope.name, t + 1)
+            refuse_wrap(after_step, slope.name, t + 1)
             state = after_step.state
             spikes[t], before[t] = after_step.out, after_step.potential
             if keep:
@@ -136,7 +136,7 @@ class PopulationSequence(torch.autograd.Function):
             if node.readout:
                 to_v += to_potential[t]
             else:
-                by_spike = to_spikes[t] * _slope(before[t] - level, ctx.slope)
+                by_spike = to_spikes[t] * slope_at(before[t] - level, ctx.slope)
                 if node.reset == "zero":
                     to_v *= 1 - spikes[t]
                 to_v += by_spike
@@ -154,17 +154,17 @@ class PopulationSequence(torch.autograd.Function):
         )
 
 
-def _slope(distance: Tensor, how: Slope) -> Tensor:
-    """dz/dv at a distance from the threshold; it overwrites the distance."""
-    return distance.div_(how.width).abs_().add_(1.0).pow_(-2).mul_(how.gain / how.width)
+def slope_at(distance: Tensor, how: Slope) -> Tensor:
+    """dz/dv at a distance from the threshold."""
+    return (distance / how.width).abs_().add_(1.0).pow_(-2).mul_(how.gain / how.width)
 
 
-def _number(values: Any) -> Any:
+def as_number(values: Any) -> Any:
     """A register as a float for a population, a float64 tensor for a value per neuron."""
     return torch.from_numpy(values.astype("float64")) if values.ndim else float(values)
 
 
-def _refuse_wrap(after_step: FixedStep, name: str, step: int) -> None:
+def refuse_wrap(after_step: FixedStep, name: str, step: int) -> None:
     """Refuse a current that wraps, because its gradient is useless."""
     if (
         after_step.state[0] is after_step.current or not after_step.current.numel()

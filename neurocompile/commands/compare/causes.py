@@ -130,21 +130,6 @@ def cause(runs: Mapping[str, Reached], spike: bool) -> str:
     return "truncation" if "fixed" in parted else "tie"
 
 
-class _Forced:
-    """The operations of a step in which given spikes, not a neuron's own, reset it."""
-
-    def __init__(self, ops: Any):
-        self.inner = ops
-        self.spikes: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        """`yes` where a spike is given: a step uses `where` only to choose reset or potential."""
-        return torch.where(self.spikes, torch.as_tensor(yes, dtype=torch.float64), no)
-
-
 def _reached(
     graph: Graph,
     layer: RoundedPopulation,
@@ -158,20 +143,18 @@ def _reached(
     name, step = place
     flow = {**sources(graph, enters), **{n: time_first(s) for n, s in spikes.items()}}
     own = flow[name] > 0
-    forced = _Forced(ops)
-    run = Neurons(layer, bias_of(layer, enters), forced)
+    run = Neurons(layer, bias_of(layer, enters), ops)
     index = (0, *neurons.T)
     saturated = wrapped = np.zeros(len(neurons), dtype=bool)
     with torch.inference_mode():
         arrived = arrivals(layer, layer.synapses, flow, enters.encoded.steps)
         for t in range(step + 1):
-            forced.spikes = own[t]
-            run.step(arrived[t])
+            run.step(arrived[t], own[t])
             potential, current = (
                 x.expand(own[t].shape).numpy()[index] for x in (run.potential, run.current)
             )
             saturated = saturated | (np.abs(potential) > STATE_LIMIT - 1)
             wrapped = wrapped | (current <= -STATE_LIMIT) | (current > STATE_LIMIT)
-    threshold = np.broadcast_to(layer.constants.threshold, layer.node.shape)[tuple(neurons.T)]
+        threshold = run.level.expand(own[step].shape).numpy()[index]
     rows = zip(potential, threshold, saturated, wrapped, strict=True)
     return [Reached(float(v), float(limit), bool(s), bool(w)) for v, limit, s, w in rows]

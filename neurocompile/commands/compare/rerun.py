@@ -2,8 +2,8 @@
 
 In:  populations from `rounding`, the input of some samples.
 Out: spikes and potentials in float membrane units, as in the float network's recording.
-The step is `CubaLIF.step`, its only definition. `RealOps` computes it with real numbers that are
-never cut, wrapped or clipped, `TorchOps` in the chip's arithmetic.
+The step is the population's own, its only definition. `RealOps` computes it with real numbers that
+are never cut, wrapped or clipped, `TorchOps` in the chip's arithmetic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neurocompile.data.inputs import Encoded, currents
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.torch_ops import TorchOps, apply, tensor
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, FixedConstants, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
 
@@ -220,6 +220,7 @@ class Neurons:
         v: (n, *shape) potential after the last step and its reset.
         potential: Potential in the last step, before saturation and reset.
         current: Synaptic current in the last step, before it wraps.
+        level: Potential above which a neuron spiked in the last step.
     """
 
     def __init__(self, layer: RoundedPopulation, bias: Array, ops: Any):
@@ -227,17 +228,67 @@ class Neurons:
         self.ops = ops
         like = torch.zeros(1, dtype=torch.float64)
         constants = layer.constants._replace(bias=bias)
-        self.constants = FixedConstants(*(tensor(number, like) for number in constants))
-        self.v = tensor(layer.start, like)
-        self.u: Any = torch.zeros_like(self.v)
-        self.potential = self.current = self.v
+        self.constants = self.node.Constants(*(tensor(number, like) for number in constants))
+        v = tensor(layer.start, like)
+        self.state = self.node.start(self.constants, v, torch.zeros_like(v))
+        self.potential = self.current = self.level = v
 
-    def step(self, arrived: torch.Tensor) -> torch.Tensor:
-        """Take one step, given what arrives, (n, *shape) chip units of v; returns the spikes."""
-        outcome = self.node.step(
-            self.ops, (self.u, self.v), arrived / (1 << ALIGN_BITS), self.constants
-        )
-        self.u, self.v = outcome.state
+    @property
+    def v(self) -> Any:
+        """Potential after the last step and its reset."""
+        return self.state[self.node.state_names.index("v")]
+
+    def step(self, arrived: torch.Tensor, given: torch.Tensor | None = None) -> torch.Tensor:
+        """Take one step; returns the spikes.
+
+        Args:
+            arrived: What arrives, (n, *shape) chip units of v.
+            given: Spikes that take the place of its own in what they leave; None for its own.
+        """
+        a, watched = arrived / (1 << ALIGN_BITS), _Watched(self.ops)
+        outcome = self.node.step(watched, self.state, a, self.constants)
+        self.level = self.node.level(self.ops, self.state, outcome, self.constants)
         self.potential, self.current = outcome.potential, outcome.current
         out: torch.Tensor = outcome.out
+        if given is not None:
+            forced = _Forced(self.ops, [asked is out for asked in watched.asked], given)
+            outcome = self.node.step(forced, self.state, a, self.constants)
+        self.state = outcome.state
         return out
+
+
+class _Watched:
+    """The operations of a step, which note the condition of each choice."""
+
+    def __init__(self, ops: Any):
+        self.inner = ops
+        self.asked: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        """`yes` where the condition holds, else `no`."""
+        self.asked.append(condition)
+        return self.inner.where(condition, yes, no)
+
+
+class _Forced(_Watched):
+    """The operations of a step in which given spikes, not a neuron's own, have their effect."""
+
+    def __init__(self, ops: Any, by_spikes: list[bool], spikes: torch.Tensor):
+        """Hold the spikes.
+
+        Args:
+            ops: The operations.
+            by_spikes: Of each choice of the step, in order, whether spikes are its condition.
+            spikes: The spikes that are given.
+        """
+        super().__init__(ops)
+        self.by_spikes, self.spikes = by_spikes, spikes
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        """`yes` where the condition holds or a spike is given, else `no`."""
+        chosen = self.spikes if self.by_spikes[len(self.asked)] else condition
+        self.asked.append(chosen)
+        return torch.where(chosen, torch.as_tensor(yes, dtype=torch.float64), no)

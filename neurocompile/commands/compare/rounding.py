@@ -17,12 +17,13 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, FixedConstants, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, Shape, size
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.incoming import Incoming, read_incoming
+from neurocompile.quantize.of_neurons import refractory_register
 
 CLASSES = ("weight", "threshold", "bias", "decay")  # the parameters that the chip rounds
 
@@ -52,15 +53,16 @@ class RoundedPopulation:
 
     Attributes:
         node: The population, whose step is run.
-        constants: Constants of the step: parts in 4096 kept, bias, threshold; () or shape.
+        constants: Constants of its step: parts in 4096 kept, bias, threshold and so on; () or
+            shape.
         start: () or shape, v before the first step.
         synapses: The synapses into it.
         host: Name of the BiasInput that writes its bias, "" if there is none.
         written: Whether the host's writes are rounded to mantissas.
     """
 
-    node: CubaLIF
-    constants: FixedConstants
+    node: Any
+    constants: Any
     start: Array
     synapses: tuple[RoundedSynapse, ...]
     host: str
@@ -80,7 +82,7 @@ def incomings(fixed: Graph, simple: Graph) -> dict[str, Incoming]:
     """
     shape = shapes(simple)
     incoming = {}
-    for name, node in fixed.of(CubaLIF):
+    for name, node in fixed.of(ChipNeuron):
         if name not in simple.nodes or shape[name] != node.shape:
             raise _strangers(f"layer '{name}'")
         by_axon = any(_by_axon(fixed, s) for s in fixed.before(name))
@@ -102,7 +104,7 @@ def rounded(
         classes: Some of `CLASSES`.
     """
     populations = {}
-    for name, node in fixed.of(CubaLIF):
+    for name, node in fixed.of(ChipNeuron):
         before = fixed.before(name)
         populations[name] = RoundedPopulation(
             node=node,
@@ -119,25 +121,30 @@ def rounded(
     return populations
 
 
-def _constants(node: CubaLIF, incoming: Incoming, classes: Collection[str]) -> FixedConstants:
+def _constants(node: Any, incoming: Incoming, classes: Collection[str]) -> Any:
     """The constants of the step; a readout has no threshold in the float network."""
-    chip, numbers = node.constants(), incoming.numbers
-    keep_u = 0.0 if numbers.syn_leak is None else UNITY * (1 - numbers.syn_leak)
-    keep_v = UNITY if numbers.mem_leak is None else UNITY * (1 - numbers.mem_leak)
-    threshold: Any = np.inf
-    if incoming.neuron.spiking:
-        exact = threshold_of(incoming) / node.scale
-        threshold = chip.threshold if "threshold" in classes else exact
-    return FixedConstants(
-        keep_u=_of(chip.keep_u if "decay" in classes else keep_u),
-        keep_v=_of(chip.keep_v if "decay" in classes else keep_v),
-        bias=_of(chip.bias if "bias" in classes else incoming.register_bias() / node.scale),
-        threshold=_of(threshold),
-    )
+    chip, numbers, values = node.constants(), incoming.numbers, {}
+    leaks = {"keep_u": numbers.syn_leak, "keep_v": numbers.mem_leak}
+    leaks |= {"keep_theta": numbers.adapt_leak, "keep_r": numbers.refrac_leak}
+    for name in node.Constants._fields:
+        if name == "bias":
+            of, exact = "bias", incoming.register_bias() / node.scale
+        elif name in leaks:
+            none = 0.0 if name == "keep_u" else UNITY
+            of, exact = "decay", none if leaks[name] is None else UNITY * (1 - leaks[name])
+        elif not incoming.neuron.spiking:
+            of, exact = "", np.inf
+        elif name == "hold":
+            of, exact = "threshold", refractory_register(incoming) - 1
+        else:
+            part = numbers.beta if name == "rise" else threshold_of(incoming)
+            of, exact = "threshold", part / node.scale
+        values[name] = _of(getattr(chip, name) if of in classes else exact)
+    return node.Constants(**values)
 
 
 def _rounded_synapse(
-    fixed: Graph, name: str, node: CubaLIF, incoming: Incoming, classes: Collection[str]
+    fixed: Graph, name: str, node: Any, incoming: Incoming, classes: Collection[str]
 ) -> RoundedSynapse:
     synapse: Synapse = fixed.nodes[name]
     (source,) = fixed.before(name)
