@@ -31,15 +31,15 @@ BANDS, STEPS, DT = 20, 60, 0.01  # of the mel scale; steps of a recording, each 
 LEVELS = (-0.3, 0.3, 0.9)  # a band has an axon per level, which spikes in each step above it
 TESTED = 5  # the first recordings of each digit and speaker
 GAIN = 10.0  # of the potentials before the softmax
-RATE_PRICE, AIM = 20.0, 0.1  # keeps the mean rate of neurons near AIM spikes per step
+RATE_PRICE, AIM = 60.0, 0.02  # keeps the mean rate of neurons near AIM spikes per step
 
 
 @click.command()
 @click.option("--recordings", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--neuron", type=click.Choice(["lif", "lsnn"]), default="lsnn", show_default=True)
 @click.option("--hidden", default=96, show_default=True, help="Number of hidden neurons")
-@click.option("--tau-mem", default=0.05, show_default=True, help="Of the hidden neurons, seconds")
-@click.option("--tau-adapt", default=0.4, show_default=True, help="Of their threshold, seconds")
+@click.option("--tau-mem", default=0.03, show_default=True, help="Of the hidden neurons, seconds")
+@click.option("--tau-adapt", default=1.5, show_default=True, help="Of their threshold, seconds")
 @click.option("--beta", default=0.3, show_default=True, help="Rise of their threshold per spike")
 @click.option("--epochs", default=30, show_default=True, help="Passes over the training set")
 @click.option("--lr", default=4e-3, show_default=True, help="Peak of the one-cycle learning rate")

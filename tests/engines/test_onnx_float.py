@@ -9,9 +9,10 @@ import random_graphs
 
 from neurocompile.engines import onnx as engine
 from neurocompile.errors import BadInput
+from neurocompile.ir.adapting import ALIF, LSNN, LIFRefrac
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import full_bias, matrix
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox, Neuron
+from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, Neuron
 from neurocompile.ir.nodes import Add, Concat, Delay, Identity, Input, Linear, size
 from neurocompile.ir.shapes import shapes
 
@@ -19,6 +20,15 @@ from neurocompile.ir.shapes import shapes
 def leak(tau_inv, dt):
     """The share lost a step: a product in the precision of tau_inv."""
     return (tau_inv.dtype.type(dt) * tau_inv).astype(np.float64)
+
+
+def after_spike(neuron, v):
+    """The potential after a spike."""
+    if isinstance(neuron, ALIF):
+        return v
+    if neuron.reset == "zero":
+        return neuron.v_reset
+    return v - (neuron.v_th if neuron.v_drop is None else neuron.v_drop)
 
 
 def step_errors(neuron, x, dt, spikes, membrane):
@@ -29,29 +39,37 @@ def step_errors(neuron, x, dt, spikes, membrane):
     number that is added: an Integrator in a loop can give others a thousand times their threshold.
     """
     leaks = not isinstance(neuron, IAF | Integrator)
-    i = np.zeros_like(x[:, 0])
-    v = np.zeros_like(x[:, 0])
+    zero = np.zeros_like(x[:, 0])
+    i, r, rho, v = zero, zero, zero, zero
+    theta = zero + getattr(neuron, "v_th", 0.0)
     if not isinstance(neuron, Integrator):
         v = v + (neuron.v_leak if leaks else neuron.v_reset)
     largest, wrong, fired_total = 0.0, 0, 0
     for t in range(x.shape[1]):
-        most = 1 + np.abs(x[:, t]).max() + np.abs(v)
-        if isinstance(neuron, LIF | LI):
-            drive = i + x[:, t]
+        most = 1 + np.abs(x[:, t]).max() + np.abs(v) + np.abs(r)
+        drive, held = x[:, t], rho > 0
+        if isinstance(neuron, LSNN):
+            drive, i = i, i - leak(neuron.tau_syn_inv, dt) * i + drive
+        elif isinstance(neuron, LIF | LI | LIFRefrac | ALIF):
+            drive = i + drive
             i = drive - leak(neuron.tau_syn_inv, dt) * drive
-        else:
-            drive = x[:, t]
         if leaks:
             drive = leak(neuron.tau_mem_inv, dt) * (neuron.v_leak - v + drive)
-        v = v + drive
-        if isinstance(neuron, LIF | LIFBox | IAF):
+        v = np.where(held, v, v + drive)
+        if isinstance(neuron, LSNN | ALIF):
+            theta = theta + leak(neuron.tau_adapt_inv, dt) * (neuron.v_th - theta)
+        if isinstance(neuron, ALIF):
+            r = r - leak(neuron.tau_refrac_inv, dt) * r
+        if neuron.spiking:
             fired = spikes[:, t] > 0.5
-            clear = np.abs(v - neuron.v_th) > 1e-4 * most
-            wrong += int((clear & (fired != (v > neuron.v_th))).sum())
+            above = v - r - theta
+            clear = np.abs(above) > 1e-4 * most
+            wrong += int((clear & (fired != ((above > 0) & ~held))).sum())
             fired_total += int(fired.sum())
-            subtract = neuron.reset == "subtract"
-            drop = neuron.v_th if neuron.v_drop is None else neuron.v_drop
-            v = np.where(fired, v - drop if subtract else neuron.v_reset, v)
+            v = np.where(fired, after_spike(neuron, v), v)
+            r = np.where(fired & isinstance(neuron, ALIF), r + 2 * theta, r)
+            theta = np.where(fired, theta + getattr(neuron, "beta", 0.0), theta)
+            rho = np.where(fired, getattr(neuron, "rho_reset", 0.0), np.where(held, rho - 1, rho))
         now = membrane[:, t].astype(np.float64)
         largest = max(largest, float(np.max(np.abs(v - now) / most)))
         v = now

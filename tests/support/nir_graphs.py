@@ -1,7 +1,7 @@
 """Seeded random FLOAT networks that NIR can hold: every node kind it has words for, and loops."""
 
 import numpy as np
-from random_parts import neuron, settings
+from random_parts import WITHOUT_MEMORY, neuron, settings
 
 from neurocompile.formats.nir.primitives import diagonal
 from neurocompile.ir.graph import Graph
@@ -34,10 +34,10 @@ def nir_graph(seed, *, subtract=True):
 
     def cell(shape):
         while not subtract:
-            found = neuron(rng, shape)
+            found = neuron(rng, shape, WITHOUT_MEMORY)
             if getattr(found, "reset", "zero") == "zero":
                 return found
-        return neuron(rng, shape)
+        return neuron(rng, shape, WITHOUT_MEMORY)
 
     for i in range(int(rng.integers(2, 6))):
         op = held_map(rng, shape)

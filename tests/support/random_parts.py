@@ -291,12 +291,17 @@ def synapse(rng, shape):
 # --- FLOAT ---------------------------------------------------------------------------------
 
 
-def neuron(rng, shape):
+WITHOUT_MEMORY = tuple(kind for kind in NEURONS if kind not in (LIFRefrac, LSNN, ALIF))
+
+
+def neuron(rng, shape, kinds=NEURONS):
+    """A neuron of one of these kinds."""
+
     def number(low, high):
         values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
         return values.astype(rng.choice(["float32", "float64"]))
 
-    kind = NEURONS[int(rng.integers(len(NEURONS)))]
+    kind = kinds[int(rng.integers(len(kinds)))]
     if kind is Integrator:
         return Integrator()
     leaks = {"tau_mem_inv": number(50, 300), "v_leak": number(-0.1, 0.1)}

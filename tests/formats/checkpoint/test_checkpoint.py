@@ -17,7 +17,7 @@ from neurocompile.formats.checkpoint.plain import KINDS, from_plain, to_plain
 from neurocompile.formats.checkpoint.read import load
 from neurocompile.frontend.save import save
 from neurocompile.frontend.torch import trace
-from neurocompile.ir import neurons, nodes
+from neurocompile.ir import adapting, neurons, nodes
 from neurocompile.ir.graph import Graph, chain, same
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
@@ -125,6 +125,9 @@ def test_every_float_node_can_be_stored():
         nodes.BatchNorm(np.ones(2, dtype=d), np.zeros(2, dtype=d)),
         neurons.IAF(tau, v, "subtract"),
         neurons.Integrator(),
+        adapting.LIFRefrac(tau, tau, v, v, v, v),
+        adapting.LSNN(tau, tau, tau, v, v, v, v),
+        adapting.ALIF(tau, tau, tau, tau, v, v, v),
     ]
     graph = chain({"input": nodes.Input((8,)), **{f"n{i}": node for i, node in enumerate(each)}})
     joins = {"add": nodes.Add(), "concat": nodes.Concat(), "late": nodes.Delay(3)}

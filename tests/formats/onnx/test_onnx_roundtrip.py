@@ -205,11 +205,11 @@ def test_a_transposed_convolution_beyond_float32_is_refused():
         to_onnx(one_synapse(op, (channels, 1), (1, 1)))
 
 
-def test_a_delay_behind_an_always_on_axon_is_refused():
-    synapse = Synapse(Linear(np.array([[2]])), (1,), (1,), delay=1)
+def test_a_delay_of_an_always_on_axon_beyond_an_axons_is_refused():
+    synapse = Synapse(Linear(np.array([[2]])), (1,), (1,), delay=63)
     graph = one_synapse(Linear(np.array([[2]])), (1,), (1,))
     nodes = {"on": AlwaysOn(), "late": synapse, **graph.nodes}
-    with pytest.raises(BadInput, match=r"layer 'late' \(Synapse\): its delay is 1"):
+    with pytest.raises(BadInput, match=r"layer 'late' \(Synapse\): its delay is 63"):
         to_onnx(Graph(nodes, (*graph.edges, ("on", "late"), ("late", "pop"))))
 
 
