@@ -24,6 +24,7 @@ from support_peers import LIBRARIES as PEERS
 from support_peers import layer_of, sites, slayer_blocks, why_no_block
 from torch import nn
 
+import neurocompile.nn as trained
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.compiler import compile_graph
 from neurocompile.errors import NeurocompileError
@@ -42,11 +43,10 @@ from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.stateful import calling_of, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
-from neurocompile.nn import layers
 from neurocompile.place.target import Target
 
 PAGE = Path(__file__).parent / "support.md"
-LIBRARIES = {nn: "torch.nn", norse: "norse.torch", layers: "neurocompile.nn"}
+LIBRARIES = {nn: "torch.nn", norse: "norse.torch", trained: "neurocompile.nn"}
 
 
 class Notes:

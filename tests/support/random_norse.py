@@ -10,6 +10,8 @@ to its own current, (i + a) + b, that current halves in each step, which is exac
 import norse.torch as norse
 import numpy as np
 import torch
+from norse.torch.functional.lif_refrac import LIFRefracParameters
+from norse.torch.functional.lsnn import LSNNParameters
 from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import nn
 
@@ -168,7 +170,9 @@ class Maker:
     # --- neurons
 
     def neuron(self, shape):
-        kinds = ["lif", "iaf"] if self.over_time else ["lif", "lifbox", "lifbox", "iaf"]
+        kinds = ["lif", "iaf", "lsnn"]
+        if not self.over_time:
+            kinds += ["lif", "lifbox", "lifbox", "lifbox", "iaf", "refractory"]
         return getattr(self, self.one_of(*kinds))(shape)
 
     def constant(self, shape, low, high):
@@ -204,6 +208,28 @@ class Maker:
     def iaf(self, shape):
         p = norse.IAFParameters(self.constant(shape, 0.5, 3), self.constant(shape, -0.5, 0.3))
         return (norse.IAF if self.over_time else norse.IAFCell)(p, dt=self.dt)
+
+    def lsnn(self, shape):
+        p = LSNNParameters(
+            self.constant(shape, 50, 900),
+            self.constant(shape, 50, 900),
+            self.constant(shape, 0, 200),
+            self.leak(()),  # Norse's cell starts from one number
+            self.constant((), 0.15, 0.5),
+            self.constant(shape, -0.3, 0.1),
+            self.constant(shape, 0, 0.3),
+        )
+        return (norse.LSNN if self.over_time else norse.LSNNCell)(p, dt=self.dt)
+
+    def refractory(self, shape):
+        p = norse.LIFParameters(
+            self.constant(shape, 50, 900),
+            self.constant(shape, 50, 900),
+            self.leak(()),
+            self.constant(shape, 0.15, 0.5),
+            self.constant(shape, -0.3, 0.1),
+        )
+        return norse.LIFRefracCell(LIFRefracParameters(p, self.constant(shape, 0, 4)), dt=self.dt)
 
     def recurrent_lif(self, shape, hidden):
         p = norse.LIFParameters(
