@@ -71,7 +71,8 @@ def fixed_graph(seed):
             values, bits = integer_weights(rng)
             flat = (size(target),)
             nodes[f"on{depth}"] = AlwaysOn()
-            nodes[f"bias{depth}"] = Synapse(Linear(values(*flat, 1)), (1,), flat, -2, bits)
+            late = depth % 2  # the host starts it a step later
+            nodes[f"bias{depth}"] = Synapse(Linear(values(*flat, 1)), (1,), flat, -2, bits, late)
             edges.append((f"on{depth}", f"bias{depth}"))
             into.append(f"bias{depth}")
         if rng.random() < 0.3:  # a residual path
