@@ -43,10 +43,14 @@ from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.stateful import calling_of, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
+from neurocompile.nn import adapting, layers, sigma_delta
 from neurocompile.place.target import Target
 
 PAGE = Path(__file__).parent / "support.md"
-LIBRARIES = {nn: "torch.nn", norse: "norse.torch", trained: "neurocompile.nn"}
+LIBRARIES = {
+    **{nn: "torch.nn", norse: "norse.torch"},
+    **dict.fromkeys((layers, adapting, sigma_delta), "neurocompile.nn"),
+}
 
 
 class Notes:
@@ -122,7 +126,7 @@ def from_torch() -> str:
             put(node, "in a forward", name)
     for stack, total in product(joins.STACKS, joins.SUMS):
         put("Add", "in a forward", f"{called(total)} of {called(stack)}")
-    columns = [*LIBRARIES.values(), *PEERS, "in a forward"]
+    columns = [*dict.fromkeys(LIBRARIES.values()), *PEERS, "in a forward"]
     lines = [
         [node, *(", ".join(sorted(set(cells[node].get(column, [])))) for column in columns)]
         for node in KINDS

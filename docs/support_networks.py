@@ -14,7 +14,7 @@ import numpy as np
 
 from neurocompile.formats.checkpoint.plain import KINDS
 from neurocompile.ir.adapting import NEURONS
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.neurons import LIFBox, Reset
 from neurocompile.ir.nodes import (
@@ -37,6 +37,7 @@ from neurocompile.ir.settings import Encoder, EncoderKind, Settings
 
 NUMBERS = {"tau_syn_inv": 200.0, "tau_mem_inv": 100.0, "v_leak": 0.0, "v_th": 1.0, "v_reset": 0.0}
 NUMBERS |= {"tau_adapt_inv": 20.0, "tau_refrac_inv": 100.0, "beta": 0.25, "rho_reset": 3.0}
+NUMBERS |= {"bias": 0.25}
 IMAGE, LINE = (2, 4, 4), (2, 4)
 
 
@@ -60,7 +61,7 @@ class Row:
         if self.kind is Input:
             shown = (SpikeInput, BiasInput)
         elif self.kind in NEURONS:
-            shown = (CubaLIF, AlwaysOn)
+            shown = (ChipNeuron, AlwaysOn)
         words = {_words(node) for _, node in fixed.of(*shown)}
         if Synapse in shown and any(node.bias.any() for _, node in fixed.of(CubaLIF)):
             words.add("bias register")
@@ -99,6 +100,10 @@ def _words(node: Any) -> str:
     elif isinstance(node, CubaLIF):
         more = ["readout"] if node.readout else [f"reset {node.reset}"]
         more += ["bias register"] if node.bias.any() else []
+    elif isinstance(node, SpikeInput):
+        more = ["payloads"] if node.payload_bits else []
+    elif isinstance(node, ChipNeuron):
+        more = ["bias register"] if node.bias.any() else []
     elif isinstance(node, BiasInput):
         more = ["host computes"] if node.host is not None else []
     else:
@@ -168,10 +173,13 @@ def _neurons() -> Iterator[Row]:
         for reset in get_args(Reset) if has_reset else (None,):
             told = {} if reset is None else {"reset": reset}
             label = kind.__name__ + (f", reset {reset}" if reset else "")
-            for bias in (False, True):
+            own = "bias" in {f.name for f in fields(kind)} or kind.graded  # allows none before it
+            for bias in (False,) if own else (False, True):
                 nodes = {
                     "input": Input((4,)),
                     "linear": dense(bias=bias),
                     "x": neuron(kind, **told),
                 }
-                yield Row(label + (", bias before it" if bias else ""), kind, chain(nodes))
+                settings = Settings(encoder=Encoder("sequence" if kind.graded else "spikes"))
+                words = label + (", bias before it" if bias else "")
+                yield Row(words, kind, chain(nodes, settings))

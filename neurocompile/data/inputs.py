@@ -46,7 +46,7 @@ class Encoded:
 
 
 def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Array:
-    """Input of the float network: (n, steps, *shape) spikes or payloads, (n, *shape) currents.
+    """Input of the float network: (n, steps, *shape) spikes, payloads or values, or currents.
 
     Args:
         graph: FLOAT graph or the FIXED graph made from it; only shape and encoder are read.
@@ -57,14 +57,16 @@ def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, see
     """
     check_data(graph, data, steps)
     values = data.values[first:last]
-    lead = 2 if data.has_steps else 1
-    values = values.reshape(*values.shape[:lead], *input_shape(graph))
     encoder = graph.settings.encoder
+    lead = 2 if _has_steps(graph, data) else 1
+    values = values.reshape(*values.shape[:lead], *input_shape(graph))
     if data.has_steps:
         number = np.uint8 if data.kind == "spikes" else np.int32
         return np.asarray(values[:, :steps], dtype=number)
     if encoder.kind == "current":
         return np.asarray(values, dtype=np.float64) * encoder.gain
+    if encoder.kind == "sequence":
+        return np.asarray(values[:, :steps], dtype=np.float64) * encoder.gain
     return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
 
 
@@ -77,9 +79,34 @@ def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: in
     """
     name, node = next(graph.of(SpikeInput, BiasInput))
     if isinstance(node, SpikeInput):
-        return Encoded({name: float_input(graph, data, first, last, steps, seed)}, steps)
+        values = float_input(graph, data, first, last, steps, seed)
+        return Encoded({name: carried(name, node, values)}, steps)
     check_data(graph, data, steps)
     return Encoded({name: mantissas(graph, name, data.values[first:last])}, steps)
+
+
+def carried(name: str, node: SpikeInput, values: Array) -> Array:
+    """What axons carry of the input: bits and payloads as they are, real values as payloads.
+
+    Args:
+        name, node: The input.
+        values: (n, steps, *shape) spikes, payloads, or values times the gain, which is payload
+            per unit.
+
+    Raises:
+        DoesNotFit: If a value exceeds the bits of a payload.
+    """
+    if values.dtype.kind != "f":
+        return values
+    whole, (low, high) = np.rint(values), node.payload
+    if np.any(whole < low) or np.any(whole > high):
+        worst = int(whole.flat[np.argmax(np.abs(whole))])
+        raise DoesNotFit(
+            f"input '{name}': a sample needs the payload {worst}, but one of {node.payload_bits} "
+            f"bits is within {low}..{high}. Calibrate on data with the same range as these, or "
+            "scale the data."
+        )
+    return np.asarray(whole, dtype=np.int32)
 
 
 def mantissas(graph: Graph, name: str, values: Array) -> Array:
@@ -121,7 +148,7 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
         BadInput: Names the shape or kind of the data and what the network takes.
     """
     shape = input_shape(graph)
-    lead = 2 if data.has_steps else 1
+    lead = 2 if _has_steps(graph, data) else 1
     found = data.values.shape[lead:]
     # A network that takes a row of values flattened its samples first, in this order.
     flattened = len(shape) == 1 and size(found) == size(shape)
@@ -133,16 +160,28 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
             "at once, without its steps: (N, ...), or (T, N, ...)."
         )
     _check_kind(graph, data)
-    if data.has_steps and data.values.shape[1] < steps:
+    if lead == 2 and data.values.shape[1] < steps:
         raise BadInput(
             f"data '{data.name}' holds {data.values.shape[1]} steps, but {steps} are needed. "
             f"Use steps={data.values.shape[1]} or less (--steps)."
         )
 
 
+def _has_steps(graph: Graph, data: Data) -> bool:
+    """Whether samples hold something for each step."""
+    return data.has_steps or graph.settings.encoder.kind == "sequence"
+
+
 def _check_kind(graph: Graph, data: Data) -> None:
     """Refuse data of another kind than enters a network."""
     encoder = graph.settings.encoder
+    if encoder.kind == "sequence":
+        if data.kind != "x":
+            raise BadInput(
+                f"data '{data.name}' are of the kind '{data.kind}', but this network takes a real "
+                "value in each step. Give values (n, steps, ...) under the key 'x'."
+            )
+        return
     takes_payloads = any(graded(node) for _, node in graph.of(SpikeInput))
     if takes_payloads != (data.kind == "payloads"):
         raise BadInput(

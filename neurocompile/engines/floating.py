@@ -19,6 +19,7 @@ from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import (
+    DeltaEncoder,
     Neuron,
     StepParameters,
     has_current,
@@ -37,7 +38,7 @@ class FloatRecording:
     """Recording of every neuron layer of a FLOAT graph.
 
     Attributes:
-        spikes: By spiking layer, (n, steps, *shape) uint8.
+        spikes: By spiking layer, (n, steps, *shape) uint8, or float64 payloads.
         membrane: By requested neuron layer, (n, steps, *shape) float64 potentials after the reset.
         current_peak: By neuron layer, the largest |input + synaptic current| of any neuron.
         potential_peak: By neuron layer, the largest |v| before a reset, from the level
@@ -62,8 +63,8 @@ def run_float(
 
     Args:
         graph: FLOAT graph.
-        values: (n, steps, *shape) spikes, or (n, *shape) currents that are the same in every
-            step (gain included).
+        values: (n, steps, *shape) spikes or real values, or (n, *shape) currents that are the
+            same in every step (gain included).
         steps: Number of steps to run.
         membranes: Names of layers whose potentials are recorded.
         peaks: Whether to observe the largest values, for calibration; otherwise they are 0.
@@ -80,7 +81,7 @@ def run_float(
     neurons = [(name, run.layers[name]) for name, _ in graph.of(Neuron)]
     return FloatRecording(
         spikes={
-            name: run.flow[name].to(torch.uint8).transpose(0, 1).numpy()
+            name: _sent(run.flow[name], layer.node).transpose(0, 1).numpy()
             for name, layer in neurons
             if layer.node.spiking
         },
@@ -235,6 +236,8 @@ class _Neurons:
             v, level = self.state[0], level_of(self.node, p)
             leaks = p.mem_leak is not None
             reached = v + (p.mem_leak * (total + p.v_leak - v) if leaks else total)
+            if isinstance(self.node, DeltaEncoder):
+                reached = now
             self.current = max(self.current, float(total.abs().max()))
             peak = float((reached if level is None else reached - level).abs().max())
             self.potential = max(self.potential, peak)
@@ -256,6 +259,11 @@ class _Neurons:
             elif name != "r":
                 continue
             self.potential = max(self.potential, float(values.abs().max()))
+
+
+def _sent(out: torch.Tensor, node: Neuron) -> torch.Tensor:
+    """What a layer sent, as it is recorded."""
+    return out if node.graded else out.to(torch.uint8)
 
 
 def _time_first(values: Array, shape: Shape) -> torch.Tensor:

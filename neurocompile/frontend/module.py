@@ -81,7 +81,7 @@ def _graph_of(
 def _integers(model: GridNetwork, example_input: Tensor, settings: Settings | None) -> Graph:
     """The FIXED graph that a network trained on the grid runs."""
     graph = verify(model.graph(), "fixed")
-    lead = 2 if graph.settings.encoder.kind == "spikes" else 1
+    lead = 2 if graph.settings.encoder.timed else 1
     found, wanted = tuple(example_input.shape[lead:]), input_shape(graph)
     if found != wanted:
         raise BadInput(f"example_input holds samples of shape {found}, the network takes {wanted}.")

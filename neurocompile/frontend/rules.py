@@ -41,7 +41,7 @@ from neurocompile.ir import adapting, neurons, nodes
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.schema import arrays_of
 from neurocompile.nn import adapting as trained
-from neurocompile.nn import layers
+from neurocompile.nn import layers, sigma_delta
 
 CELLS = (SNNCell, SNNRecurrentCell)
 RECURRENT = (SNNRecurrentCell, SNNRecurrent)
@@ -311,6 +311,27 @@ def _(module: Any, site: Site) -> neurons.LI:
 @node_of.register(layers.LIBox)
 def _(module: Any, site: Site) -> neurons.LIBox:
     return neurons.LIBox(**_constants(neurons.LIBox, module, site))
+
+
+@node_of.register
+def _(module: sigma_delta.Delta, site: Site) -> neurons.DeltaEncoder:
+    return neurons.DeltaEncoder(v_th=_given(module.p.v_th, "v_th", site))
+
+
+@node_of.register
+def _(module: sigma_delta.SigmaDelta, site: Site) -> neurons.SigmaDeltaReLU:
+    threshold = _given(module.p.v_th, "v_th", site)
+    return neurons.SigmaDeltaReLU(bias=_given(module.bias, "bias", site), v_th=threshold)
+
+
+@node_of.register
+def _(module: sigma_delta.Sigma, site: Site) -> neurons.SigmaReadout:
+    return neurons.SigmaReadout(bias=_given(module.bias, "bias", site))
+
+
+def _given(held: Any, what: str, site: Site) -> Array:
+    """A constant of a layer of neurocompile.nn; 0 where it has none."""
+    return constants(0.0 if held is None else held, what, site.in_shape, layer=site.name)
 
 
 def _constants(kind: Any, module: Any, site: Site) -> dict[str, Any]:

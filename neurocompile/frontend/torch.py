@@ -129,8 +129,8 @@ def _graph_of(
     given = settings or Settings()
     with undisturbed(module), torch.no_grad():
         if isinstance(module, SpikingNetwork):
-            spikes = module.settings.encoder.kind == "spikes"
-            one_step = example_input[:, 0] if spikes else example_input
+            timed = module.settings.encoder.timed
+            one_step = example_input[:, 0] if timed else example_input
             traced = _trace(module.layers, one_step, 1, given.dt, max_pool)
             own = module.settings
             return _with_settings(traced, own if settings is None else settings.over(own))

@@ -7,7 +7,7 @@ A step is written once, over `ops` (see `ops.py`); numpy, torch and the ONNX emi
 Every parameter has the shape () for one value per layer, or the layer's for one per neuron.
 
 Source: norse 1.1.0, norse/torch/functional/{lif,lif_box,iaf,leaky_integrator,
-leaky_integrator_box}.py; the Integrator is NIR's I.
+leaky_integrator_box}.py; the Integrator is NIR's I; sigma-delta neurons name theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Step(NamedTuple):
 
     Attributes:
         state: Registers after the step, in the order of `state_names`.
-        out: Spikes of a spiking neuron, or the membrane potential of a readout.
+        out: Spikes of a spiking neuron, their payloads where they carry any, or the membrane
+            potential of a readout.
     """
 
     state: tuple[Any, ...]
@@ -43,7 +44,9 @@ class Neuron:
     Attributes:
         state_names: Names of its registers; the first is the membrane potential, "v".
         spiking: Whether it sends spikes; a readout sends its potential.
+        graded: Whether its spikes carry payloads, real numbers, of which 0 is no spike.
         start: Name of the parameter that v equals before the first step; None where v is 0.
+            Every other state is 0 then, but for those in `rest`.
         rest: By further state, the parameter that it starts from; others start at 0.
         current_is_late: Whether v takes the synaptic current as it was before a step's input.
         reset: How a spike changes v; a field only of the classes that offer a choice.
@@ -51,6 +54,7 @@ class Neuron:
 
     state_names: ClassVar[tuple[str, ...]]
     spiking: ClassVar[bool]
+    graded: ClassVar[bool] = False
     start: ClassVar[str | None]
     rest: ClassVar[Mapping[str, str]] = {}
     current_is_late: ClassVar[bool] = False
@@ -250,6 +254,95 @@ class Integrator(Neuron):
         return Step((v,), v)
 
 
+@dataclass(frozen=True, eq=False)
+class DeltaEncoder(Neuron):
+    """What sends by how much its input has changed since it last sent: the input of an SDNN.
+
+    v <- in;  delta = v - sent;  where |delta| >= v_th: delta is sent, sent <- v.
+    At the start sent = 0. What is sent so far adds up to `sent`, which is less than v_th from v.
+
+    Attributes:
+        v_th: Smallest change that is sent, units of the input, above 0.
+    """
+
+    v_th: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "sent")
+    spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = True
+    start: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "v_th")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
+        payload, sent = changes(ops, x, state[1], p.v_th)
+        return Step((x, sent), payload)
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaDeltaReLU(Neuron):
+    """Sigma-delta neuron: it adds up what arrives, and sends the changes of its activation.
+
+    v <- v + in;  act = max(v, 0);  delta = act - sent;
+    where |delta| >= v_th: delta is sent, sent <- act.  At the start v = bias and sent = 0, so the
+    bias is part of the sum from the first step on and is not added again.
+
+    Attributes:
+        bias: What the sum starts from, units of the activation.
+        v_th: Smallest change that is sent, same units, above 0.
+
+    Source:
+        lava-dl 0.6.0, slayer/neuron/sigma_delta.py with slayer/axon/delta.py, torch's relu and
+        without cum_error, equal up to rounding: slayer keeps the residue act - sent.
+    """
+
+    bias: Array
+    v_th: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "sent")
+    spiking: ClassVar[bool] = True
+    graded: ClassVar[bool] = True
+    start: ClassVar[str | None] = "bias"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "bias", "v_th")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
+        v, sent = state
+        v = v + x
+        payload, sent = changes(ops, ops.where(v > 0, v, v * 0), sent, p.v_th)
+        return Step((v, sent), payload)
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaReadout(Neuron):
+    """Readout of a sigma-delta network: the sum of what arrived, and a bias.
+
+    v <- v + in; the membrane potential is the output.  At the start v = bias.
+
+    Attributes:
+        bias: What the sum starts from, units of the output.
+    """
+
+    bias: Array
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    spiking: ClassVar[bool] = False
+    start: ClassVar[str | None] = "bias"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, None, "bias")
+
+    def step(self, ops: Any, state: tuple[Any, ...], x: Any, p: Any) -> Step:
+        """One step; `p` holds this neuron's parameters in the number type of `ops`."""
+        (v,) = state
+        v = v + x
+        return Step((v,), v)
+
+
 def has_current(neuron: Neuron) -> bool:
     """Whether a neuron keeps a synaptic current between steps."""
     return "i" in neuron.state_names
@@ -309,11 +402,14 @@ class StepParameters:
     refrac_leak: Any = None
     beta: Any = None
     rho_reset: Any = None
+    bias: Any = None
 
 
 def step_parameters(neuron: Neuron, dt: float) -> dict[str, Array | None]:
     """The parameters of a step in float64: leaks and potentials; None where it has none."""
-    given = {name: getattr(neuron, name, None) for name in (*LEAKS, *POTENTIALS, "rho_reset")}
+    given = {
+        name: getattr(neuron, name, None) for name in (*LEAKS, *POTENTIALS, "rho_reset", "bias")
+    }
     return {
         LEAKS.get(name, name): leak(values, dt)
         if name in LEAKS and values is not None
@@ -327,6 +423,13 @@ def after_spike(reset: Reset, v: Any, p: Any) -> Any:
     if reset == "zero":
         return p.v_reset
     return v - (p.v_th if p.v_drop is None else p.v_drop)
+
+
+def changes(ops: Any, act: Any, sent: Any, threshold: Any) -> tuple[Any, Any]:
+    """What a delta neuron sends of its activation, and the sum of all that it sent."""
+    delta = act - sent
+    small = threshold > ops.where(delta > 0, delta, delta * -1)
+    return ops.where(small, delta * 0, delta), ops.where(small, sent, act)
 
 
 def start_of(neuron: Neuron, p: StepParameters) -> Any:
@@ -348,11 +451,11 @@ def states_of(neuron: Neuron, p: StepParameters, v: Any, zero: Any) -> tuple[Any
 
 
 def level_of(neuron: Neuron, p: StepParameters) -> Any:
-    """The potential that is 0 on the chip: that after a reset, or the start of a readout.
+    """The potential that is 0 on the chip: that after a reset, or the start of what has none.
 
     None where it is 0.
     """
-    if not neuron.spiking:
+    if not neuron.spiking or neuron.graded:
         return start_of(neuron, p)
     return p.v_reset if neuron.reset == "zero" else None
 

@@ -34,8 +34,8 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
         values: Input of each step, (steps, *shape).
 
     Returns:
-        Outputs (spikes as bool, or potentials of a readout) and potentials after the reset.
-        Both are by name of a neuron layer, each (steps, *shape).
+        Outputs (spikes as bool, payloads, or potentials of a readout) and potentials after the
+        reset. Both are by name of a neuron layer, each (steps, *shape).
     """
     shape = shapes(graph)
     maps = {n: matrix(op, shape[graph.before(n)[0]]) for n, op in graph.of(LinearMap)}

@@ -23,7 +23,7 @@ WORDS = {"zero": "go to v_reset at a spike", "subtract": "subtract their thresho
 
 def reset_shows(neuron: Neuron, dt: float) -> bool:
     """Whether a neuron carries its potential, and with it the reset, into the next step."""
-    if not neuron.spiking:
+    if not neuron.spiking or neuron.graded:
         return False
     tau_inv: Any = getattr(neuron, "tau_mem_inv", None)
     return tau_inv is None or bool(np.any(leak(tau_inv, dt) != 1))
@@ -50,7 +50,7 @@ def with_reset(graph: Graph, reset: Reset) -> Graph:
     changed = {
         name: replace(node, reset=reset)
         for name, node in graph.of(Neuron)
-        if node.spiking and name not in own and _has_choice(node)
+        if node.spiking and not node.graded and name not in own and _has_choice(node)
     }
     return graph.with_nodes(**changed)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 from neurocompile.errors import BadInput, did_you_mean
 
-EncoderKind = Literal["spikes", "bernoulli", "current"]
+EncoderKind = Literal["spikes", "bernoulli", "current", "sequence"]
 DecoderKind = Literal["none", "last", "max", "mean", "rate"]
 Task = Literal["none", "reconstruction", "classification"]
 
@@ -40,9 +40,12 @@ class Encoder:
     current:   gain * x is a constant input current of the first neurons. Where the graph
                starts with neurons, there is one input neuron per value. Otherwise the host
                computes the first synapse, and the neurons after it get the current.
+    sequence:  x has a value for each step, (steps, ...), such as the frames of a video: gain * x
+               enters as it is. On the chip it is rounded to the payload of a graded spike, and
+               gain is the payload per unit of x.
 
     Attributes:
-        kind: One of the three above.
+        kind: One of the four above.
         gain: Factor on x: probability per unit of x, above 0; or current per unit of x, not 0;
             1 where x are spikes.
 
@@ -55,6 +58,11 @@ class Encoder:
 
     def __post_init__(self) -> None:
         _check_word("encoder kind", self.kind, get_args(EncoderKind))
+
+    @property
+    def timed(self) -> bool:
+        """Whether a sample x has a value for each step, (steps, ...)."""
+        return self.kind in ("spikes", "sequence")
 
 
 @dataclass(frozen=True)
@@ -287,6 +295,7 @@ def _check_gains(encoder: Encoder, decoder: Decoder) -> None:
     allowed: dict[EncoderKind, tuple[bool, str]] = {
         "bernoulli": (gain > 0, "a probability per unit of x: use a number above 0"),
         "current": (gain != 0, "a current per unit of x: use any number but 0"),
+        "sequence": (gain != 0, "a factor on x: use any number but 0"),
         "spikes": (gain == 1, "no factor, for spikes enter as they are: leave it out"),
     }
     fine, words = allowed[encoder.kind]

@@ -127,6 +127,7 @@ RULES: dict[Stage, tuple[Rule, ...]] = {
         verify_float.shapes_fit,
         verify_float.one_value_or_one_per_neuron,
         verify_float.time_constants_are_positive,
+        verify_float.changes_have_a_threshold,
     ),
     "fixed": (
         few_nodes_and_edges,

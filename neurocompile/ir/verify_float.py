@@ -6,6 +6,8 @@ Out: nothing, or a BadInput that names the layer.
 
 from __future__ import annotations
 
+import numpy as np
+
 from neurocompile.errors import BadInput
 from neurocompile.ir.checks import check_floats, check_one_or_each, expect, naming_layer
 from neurocompile.ir.graph import Graph
@@ -88,3 +90,17 @@ def time_constants_are_positive(graph: Graph) -> None:
                     + (", or 0 for what never decays. " if lasting else ". ")
                     + "A time constant must be longer than 0 s and finite.",
                 )
+
+
+def changes_have_a_threshold(graph: Graph) -> None:
+    """What sends changes sends none of 0."""
+    for name, neuron in graph.of(Neuron):
+        if not neuron.graded:
+            continue
+        with naming_layer(name, neuron):
+            least = float(np.min(neuron.v_th))
+            expect(
+                least > 0,
+                f"its v_th is {least:.4g}, allowed is a number above 0. With 0 every step would "
+                "send a message.",
+            )

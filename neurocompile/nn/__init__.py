@@ -1,4 +1,5 @@
-"""Layers and training for spiking networks: regularized LIF layers over Norse, and the rest.
+"""Layers and training for spiking networks: regularized LIF layers over Norse,
+sigma-delta layers, and the rest.
 
 In:  Norse's parameter tuples and PyTorch's synapse modules.
 Out: layers, networks, penalties, activity figures and training.
@@ -10,6 +11,7 @@ from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
+from neurocompile.nn.sigma_delta import Delta, Sigma, SigmaDelta
 from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
 
 __all__ = [
@@ -18,11 +20,14 @@ __all__ = [
     "LIF",
     "LSNN",
     "ALIFParameters",
+    "Delta",
     "LIBox",
     "LIFBox",
     "LIFRefrac",
     "LayerActivity",
     "Regularization",
+    "Sigma",
+    "SigmaDelta",
     "SpikingAutoencoder",
     "SpikingNetwork",
     "TrainingPlan",

@@ -117,7 +117,7 @@ def spike_counts(model: SpikingNetwork) -> dict[str, Tensor]:
 def driven(model: SpikingNetwork, x: Tensor) -> Tensor:
     """Whether each value of the input is ever other than 0 in the set x (n, ...), (...)."""
     in_any = (x != 0).any(0)
-    return in_any.any(0) if model.settings.encoder.kind == "spikes" else in_any
+    return in_any.any(0) if model.settings.encoder.timed else in_any
 
 
 def reachable(

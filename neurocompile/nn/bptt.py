@@ -10,6 +10,7 @@ On a CPU the loops of `fused` run instead of those here, with the same bits (`co
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
@@ -76,32 +77,41 @@ def compiled_form(step: Tensor, c: NamedTuple) -> ModuleType | None:
         step: Input of one step, (N, ...).
         c: Constants of the neuron.
     """
+    tensors = [constant for constant in c if isinstance(constant, Tensor)]
+    return _fused() if can_compile(step, tensors) else None
+
+
+def can_compile(step: Tensor, constants: Sequence[Tensor]) -> bool:
+    """Whether compiled loops can step a layer with constants; arguments as in `_compiled`."""
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
     plain = type(step) in (Tensor, torch.nn.Parameter) and step.device.type == "cpu"
     if traced or not plain or step.dtype not in (torch.float32, torch.float64):
-        return None
-    for constant in c:
-        if not isinstance(constant, Tensor):
-            continue
+        return False
+    for constant in constants:
         same_type = torch.result_type(step, constant) == step.dtype
         if not same_type or (constant.numel() > 1 and constant.dim() >= step.dim()):
-            return None
-    return _fused()
+            return False
+    return _has_numba()
+
+
+def _fused() -> ModuleType:
+    """The module `fused`, which needs numba."""
+    from neurocompile.nn import fused
+
+    return fused
 
 
 @cache
-def _fused() -> ModuleType | None:
-    """The module `fused`; None where numba is missing, with one warning."""
+def _has_numba() -> bool:
+    """Whether numba is installed; where it is missing there is one warning."""
     if find_spec("numba") is None:
         warnings.warn(
             "numba is not installed: neurons step in torch, several times slower, with the same "
             "results. Run: neurocompile doctor --install train",
             stacklevel=2,
         )
-        return None
-    from neurocompile.nn import fused
-
-    return fused
+        return False
+    return True
 
 
 def sequence_like(step: Tensor, total: int) -> Tensor:

@@ -89,13 +89,19 @@ class Neuron(nn.Module):
         """
         if self.activity is None:
             raise BadInput(f"{type(self).__name__}: run a forward pass before asking for activity.")
-        return (self.activity.unreset() - self.p.v_leak) / self.distance
+        return (self.activity.unreset() - self.rest) / self.distance
 
     def _unreset(self, current: Tensor, steps: int | None) -> Tensor:
         """Potential after the last step without resets; arguments as in `SpikingNeuron.forward`."""
         weights = self.weights(len(current) if steps is None else steps, "last")
         total = weighted_sum if steps is None else constant_sum
-        return total(current, weights) + self.p.v_leak
+        return total(current, weights) + self.rest
+
+    @property
+    def rest(self) -> Tensor:
+        """The potential without input, membrane units."""
+        rest: Tensor = self.p.v_leak
+        return rest
 
     @property
     def distance(self) -> Tensor:
@@ -235,7 +241,7 @@ class Readout(Neuron):
         """
         deviation = weighted_sum(current, self.weights(len(current), reading))
         self.activity = PassActivity(None, len(current), partial(self._unreset, current, None))
-        return deviation + self.p.v_leak
+        return deviation + self.rest
 
     def forward(self, current: Tensor) -> Tensor:
         """Potentials of a whole sequence, (T, N, ...) -> (T, N, ...)."""

@@ -89,7 +89,7 @@ class SpikingNetwork(nn.Module):
         """Results of a batch of samples.
 
         Args:
-            x: Samples, (N, ...); where the encoder is "spikes", spikes (N, T, ...).
+            x: Samples, (N, ...); where the encoder is "spikes" or "sequence", (N, T, ...).
             first_index: Index of x[0] in its data set; random input spikes in eval mode depend
                 on it.
 
@@ -118,12 +118,13 @@ class SpikingNetwork(nn.Module):
         encoder, steps = self.settings.encoder, self.settings.steps
         if encoder.kind == "current":
             return Signal(encoder.gain * x, steps)
-        if encoder.kind == "spikes":
+        if encoder.timed:
             if x.dim() < 2 or x.shape[1] != steps:
+                what = "spikes" if encoder.kind == "spikes" else "values"
                 raise BadInput(
-                    f"input has shape {list(x.shape)}; expected (n, {steps}, ...) spikes."
+                    f"input has shape {list(x.shape)}; expected (n, {steps}, ...) {what}."
                 )
-            return Signal(x.transpose(0, 1))
+            return Signal(encoder.gain * x.transpose(0, 1))
         if self.training:
             draw = torch.Generator().manual_seed(self.seed + 1_000_003 * (self.draws + 1))
             self.draws += 1
@@ -167,9 +168,9 @@ class SpikingNetwork(nn.Module):
             total = weights.sum(0)
             if weights.dim() > 1 or float(total.abs()) < SMALLEST_WEIGHT:
                 folded = _advance(through, Signal(sequence)).values
-                return weighted_sum(folded, weights) + readout.p.v_leak
+                return weighted_sum(folded, weights) + readout.rest
             mean = weighted_sum(sequence, weights / total)
-            return through(mean) * total.to(mean) + readout.p.v_leak
+            return through(mean) * total.to(mean) + readout.rest
 
         result = potential(kind)
         unreset = (lambda: result) if kind == "last" else partial(potential, "last")

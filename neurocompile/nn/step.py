@@ -76,3 +76,19 @@ class Trace(NamedTuple):
     before: Tensor
     after: Tensor
     counts: Tensor
+
+
+class Coding(NamedTuple):
+    """How a layer turns values into messages.
+
+    Attributes:
+        threshold: Smallest change that is sent, a scalar or one per neuron.
+        adds_up: Whether its input is added up and rectified (SigmaDelta), or is the value (Delta).
+        width: Thresholds that count as 1 in the derivative of the number of messages.
+        gain: Factor on that derivative.
+    """
+
+    threshold: Tensor
+    adds_up: bool
+    width: float
+    gain: float

@@ -25,10 +25,13 @@ from neurocompile.ir.neurons import (
     IAF,
     LI,
     LIF,
+    DeltaEncoder,
     Integrator,
     LIBox,
     LIFBox,
     Neuron,
+    SigmaDeltaReLU,
+    SigmaReadout,
     StepParameters,
     has_current,
     level_of,
@@ -44,7 +47,9 @@ from neurocompile.ir.nodes import (
     Shape,
     Sparse,
     Weighted,
+    size,
 )
+from neurocompile.ir.order import components, sources_first
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
@@ -57,6 +62,8 @@ AS_ON_CHIP: Mapping[type[Neuron], type[ChipNeuron]] = {
     LSNN: AdaptiveLIF,
     ALIF: ATRLIF,
 }
+SUMS: tuple[type[Neuron], ...] = (SigmaDeltaReLU, SigmaReadout)  # they add up without a leak
+CHANGES: tuple[type[Neuron], ...] = (DeltaEncoder, *SUMS)  # neurons of a sigma-delta network
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +76,7 @@ class Arrival:
         op: Synapse in float64, without its bias.
         in_shape, out_shape: Shapes before and after the synapse.
         delay: Delay of its spikes in steps of the network's own time.
+        payload: Payload of the chip per unit that the float network sends; 1 for spikes.
     """
 
     origin: str
@@ -77,6 +85,7 @@ class Arrival:
     in_shape: Shape
     out_shape: Shape
     delay: int
+    payload: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +98,8 @@ class Incoming:
         dt: Length of a step, seconds.
         arrivals: Synapses before it.
         host: Real-valued input of this layer, which the host writes to biases; None without.
-        bias: (n,) bias of the synapses for each neuron, or None.
+        bias: (n,) bias of the synapses for each neuron, or None; the neurons' own in a sigma-delta
+            network.
         by_axon: Whether an axon, not the bias register, carries that bias; always before a
             synaptic current.
         numbers: Parameters of the step in float64.
@@ -193,8 +203,8 @@ def read_incoming(
             or comes with a delay, or if a readout feeds the layer.
     """
     neuron = graph.nodes[name]
-    if type(neuron) not in AS_ON_CHIP:
-        allowed = ", ".join(kind.__name__ for kind in AS_ON_CHIP)
+    if type(neuron) not in (*AS_ON_CHIP, *CHANGES):
+        allowed = ", ".join(kind.__name__ for kind in (*AS_ON_CHIP, *CHANGES))
         raise Unsupported(
             f"layer '{name}' ({type(neuron).__name__}): a chip has no neuron of this kind. "
             f"Allowed kinds are {allowed}. Use one of them."
@@ -217,6 +227,10 @@ def read_incoming(
             host = arrival
         else:
             arrivals.append(arrival)
+    numbers = StepParameters(**step_parameters(neuron, graph.settings.dt))
+    if isinstance(neuron, CHANGES):
+        _check_changes(name, neuron, bias, host)
+        bias = _own_bias(neuron, numbers.bias, size(shape[name]))
     return Incoming(
         name=name,
         neuron=neuron,
@@ -226,8 +240,25 @@ def read_incoming(
         host=host,
         bias=bias,
         by_axon=by_axon or has_current(neuron),
-        numbers=StepParameters(**step_parameters(neuron, graph.settings.dt)),
+        numbers=numbers,
     )
+
+
+def order_of(graph: Graph) -> list[str]:
+    """All names, each after those that lead to it; edges into a neuron that leaks are ignored.
+
+    Raises:
+        Unsupported: If a layer of a sigma-delta network is part of a loop.
+    """
+    for names, loop in components(graph):
+        for name in names:
+            node = graph.nodes[name]
+            if loop and isinstance(node, CHANGES):
+                raise Unsupported(
+                    f"layer '{name}' ({type(node).__name__}) is part of a loop, in which it would "
+                    "add up changes of its own. Use neurons that leak in loops."
+                )
+    return sources_first(graph, (Input, *AS_ON_CHIP))
 
 
 def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arrival, Array | None]:
@@ -261,6 +292,36 @@ def _check_host(graph: Graph, branch: Branch, name: str) -> None:
         "only to the bias registers of one layer, before the first step. Put one LIFBox layer "
         "after the input, or use the Bernoulli encoder."
     )
+
+
+def _check_changes(name: str, neuron: Neuron, bias: Array | None, host: Arrival | None) -> None:
+    """Refuse what a layer of a sigma-delta network cannot take."""
+    kind = type(neuron).__name__
+    if host is not None:
+        raise Unsupported(
+            f"layer '{name}' ({kind}): a constant current reaches it, but it takes a value in each "
+            "step, as payloads. Use Encoder('sequence') and samples (n, steps, ...)."
+        )
+    if bias is not None and np.any(bias):
+        cure = (
+            "Leave it out: a constant changes nothing that is sent later."
+            if isinstance(neuron, DeltaEncoder)
+            else "Make the layer before it without a bias, and give the bias to this one."
+        )
+        raise Unsupported(
+            f"layer '{name}' ({kind}): the synapses before it have a bias, which would arrive, and "
+            f"be added up, in every step. {cure}"
+        )
+
+
+def _own_bias(neuron: Neuron, held: Array | None, neurons: int) -> Array | None:
+    """(n,) the bias that neurons of a sigma-delta network start their sum from; None without one.
+
+    A readout's costs nothing, for the host adds it, so there it may be 0.
+    """
+    if held is None or (neuron.spiking and not np.any(held)):
+        return None
+    return np.full(neurons, held) if held.ndim == 0 else held.ravel()
 
 
 def _or_zero(potential: Any) -> Array:

@@ -24,7 +24,7 @@ from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.columns import column_count, columns, evenly, positions
-from neurocompile.quantize.incoming import read_incoming
+from neurocompile.quantize.incoming import CHANGES, SUMS, read_incoming
 
 # Part of the mean moment that is added to the diagonal: unseen data differ, and with columns at
 # which no spike arrived there would be no inverse.
@@ -88,6 +88,7 @@ class _Observed:
         name, origin: Name of the synapse, and of its source.
         op, in_shape: Its node, and the shape of its input.
         keeps: Part of a trace that stays from step to step, one per state of the neurons after it.
+        once: Whether a bias arrives once and not in every step, as in a sum of changes.
     """
 
     name: str
@@ -95,6 +96,7 @@ class _Observed:
     op: Linear | Conv | ConvTranspose
     in_shape: Shape
     keeps: tuple[float, ...]
+    once: bool = False
 
 
 class MomentWatch:
@@ -112,6 +114,7 @@ class MomentWatch:
         self.synapses = list(_observed(graph))
         self.samples = samples
         self.sums: dict[str, Array] = {}  # (groups, columns + 1, columns + 1)
+        self.parts: dict[str, float] = {}  # by synapse after payloads, parts of one unit
 
     def __call__(self, values: Array, seen: FloatRecording) -> None:
         """Add a batch.
@@ -123,7 +126,9 @@ class MomentWatch:
         for synapse in self.synapses:
             spikes = seen.spikes.get(synapse.origin, values)  # otherwise the network's input
             rows = WORK / column_count(synapse.op) ** 2 * len(values) / self.samples
-            moments = _moments(synapse, spikes, rows)
+            if synapse.name not in self.parts:
+                self.parts[synapse.name] = _parts(synapse, spikes)
+            moments = _moments(synapse, spikes, rows, self.parts[synapse.name])
             self.sums[synapse.name] = self.sums.get(synapse.name, 0) + moments
 
     def moments(self) -> Moments:
@@ -141,22 +146,33 @@ def _observed(graph: Graph) -> Iterator[_Observed]:
         incoming = read_incoming(graph, name, shape)
         leaks = (incoming.numbers.syn_leak, incoming.numbers.mem_leak)
         keeps = tuple(1 - float(np.mean(leak)) for leak in leaks if leak is not None)
+        if isinstance(incoming.neuron, CHANGES):
+            keeps = (1.0 if isinstance(incoming.neuron, SUMS) else 0.0,)
         for arrival in incoming.arrivals:
             op = arrival.op
             if isinstance(op, Linear | Conv | ConvTranspose) and column_count(op) <= MOST_COLUMNS:
-                yield _Observed(str(arrival.link), arrival.origin, op, arrival.in_shape, keeps)
+                link, once = str(arrival.link), isinstance(incoming.neuron, CHANGES)
+                yield _Observed(link, arrival.origin, op, arrival.in_shape, keeps, once)
 
 
-def _moments(synapse: _Observed, spikes: Array, rows: float) -> Array:
+def _parts(synapse: _Observed, spikes: Array) -> float:
+    """Parts into which a unit is divided in a trace: a power of two for payloads of any size."""
+    if spikes.dtype == np.uint8:
+        return PARTS
+    largest = float(np.abs(_traces(spikes, synapse.keeps)).max(initial=0.0)) or 1.0
+    return float(2.0 ** np.floor(np.log2(LARGEST / 2 / largest)))
+
+
+def _moments(synapse: _Observed, spikes: Array, rows: float, parts: float) -> Array:
     """Second moments (groups, columns + 1, columns + 1) of some spikes (n, steps, ...)."""
     op, sharing = synapse.op, positions(synapse.op, synapse.in_shape)
     traces = _traces(spikes, synapse.keeps)
-    constant = _traces(np.ones((1, spikes.shape[1])), synapse.keeps)
+    constant = _traces(np.ones((1, spikes.shape[1])), (0.0,) if synapse.once else synapse.keeps)
     always = np.broadcast_to(constant, traces.shape[:2])
     traces, always = traces.reshape(-1, *traces.shape[2:]), always.ravel()
     some = evenly(len(traces), rows / sharing)
-    arriving = columns(op, _whole(traces[some]), synapse.in_shape)
-    bias = np.repeat(_whole(always[some]), sharing)[None, :, None]
+    arriving = columns(op, _whole(traces[some], parts), synapse.in_shape)
+    bias = np.repeat(_whole(always[some], parts), sharing)[None, :, None]
     arriving = np.concatenate([arriving, np.broadcast_to(bias, (*arriving.shape[:2], 1))], axis=2)
     return np.asarray(arriving.transpose(0, 2, 1) @ arriving)
 
@@ -174,5 +190,5 @@ def _traces(spikes: Array, keeps: tuple[float, ...]) -> Array:
     return np.stack(traces[EARLY:] or traces, axis=1)
 
 
-def _whole(traces: Array) -> Array:
-    return np.minimum(np.rint(traces * PARTS), LARGEST)
+def _whole(traces: Array, parts: float) -> Array:
+    return np.clip(np.rint(traces * parts), -LARGEST, LARGEST)

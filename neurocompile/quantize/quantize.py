@@ -10,7 +10,8 @@ weights are multiplied by the leak l, and potentials are counted from v_reset, s
 reset to 0 is Norse's reset. Without a leak, v' = v + i is the chip's step already. A bias goes to
 the bias register of a neuron without synaptic current. It becomes an axon that spikes in every
 step if the neuron has a synaptic current, or if no initial potential can balance it in the steps
-before a deep layer's first input.
+before a deep layer's first input. The layers of a sigma-delta network have units and payloads of
+their own, which `changes` chooses for all of them together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Refusals, Unsupported, a_or_an
+from neurocompile.ir.early import started_at_rest
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
@@ -31,8 +33,15 @@ from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
 from neurocompile.ir.registers import ALIGN_BITS, MOST_AXON_DELAY, Grid
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
+from neurocompile.quantize.changes import CHIP_CHANGES, Units, payload_bits, population
 from neurocompile.quantize.choices import WeightChoice, finer, reach
-from neurocompile.quantize.incoming import Arrival, Incoming, read_incoming
+from neurocompile.quantize.incoming import (
+    CHANGES,
+    Arrival,
+    Incoming,
+    order_of,
+    read_incoming,
+)
 from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.of_neurons import decays, own_registers, threshold_bits
 from neurocompile.quantize.ranges import Ranges
@@ -42,6 +51,9 @@ from neurocompile.quantize.scales import (
     Demand,
     Scale,
     choose_scale,
+    exponents,
+    grid_unit,
+    limits_of,
     smallest_exponent,
 )
 
@@ -81,6 +93,8 @@ def quantize(
     early = without_lead_in(fixed)  # refuses a loop that is too fast for the chip
     if not early:
         return fixed
+    if all(isinstance(node, CHIP_CHANGES) for _, node in fixed.of(ChipNeuron)):
+        return started_at_rest(fixed)  # what the biases send before step 1 counts as sent
     # An axon starts with the network, so no bias drives a deep layer before its first input.
     by_axon = _quantized(graph, request, early)
     return by_axon if without_lead_in(by_axon) < early else fixed
@@ -112,24 +126,24 @@ class _Request:
 
 def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozenset()) -> Graph:
     """The FIXED graph in which the biases of the named layers have their own axons."""
-    shape, chip, ranges = shapes(graph), request.chip, request.ranges
+    shape = shapes(graph)
     nodes: dict[str, Any] = {}
     edges: list[Edge] = []
     backwards: dict[str, dict[str, Synapse]] = {}  # by origin, to be put in after it
     refusals = Refusals()
+    layers: dict[str, Incoming] = {}
+    for name, _ in graph.of(Neuron):
+        with refusals.gather():
+            layers[name] = read_incoming(graph, name, shape, name in by_axon)
+    refusals.answer()
+    units = _units(graph, layers, request)
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
             with refusals.gather():
-                incoming = read_incoming(graph, name, shape, name in by_axon)
-                _check_supported(incoming, chip)
-                choice = request.choice(name)
-                if choice.per_channel and incoming.host is None:
-                    ops = [incoming.gained(op) for op in _ops(incoming)]
-                    incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
-                scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
-                synapses, incoming = _synapses(incoming, request, scale, choice)
-                population = _population(incoming, ranges, chip, scale)
-                for first in _sources(incoming, population, scale, chip, graph, choice.bits):
+                incoming = _with_payloads(layers[name], units)
+                make = _changing if isinstance(node, CHANGES) else _leaking
+                made, synapses, chains = make(incoming, graph, request, units)
+                for first in chains:
                     nodes.update(first)
                     edges += zip(first, [*list(first)[1:], name], strict=True)
                 for arrival, synapse in zip(incoming.arrivals, synapses, strict=True):
@@ -139,12 +153,87 @@ def _quantized(graph: Graph, request: _Request, by_axon: frozenset[str] = frozen
                         nodes[link] = synapse
                     else:
                         backwards.setdefault(arrival.origin, {})[link] = synapse
-                nodes[name] = population
+                nodes[name] = made
                 nodes.update(backwards.pop(name, {}))
         elif isinstance(node, Input) and graph.settings.encoder.kind != "current":
-            nodes[name] = SpikeInput(node.shape)
+            nodes[name] = _entry(name, node, units, request.ranges)
     refusals.answer()
-    return Graph(nodes, tuple(edges), graph.settings)
+    settings = graph.settings
+    for payload in units.inputs.values():  # the gain of integers is payload per unit of x
+        gain = settings.encoder.gain * payload
+        settings = replace(settings, encoder=replace(settings.encoder, gain=gain))
+    return Graph(nodes, tuple(edges), settings)
+
+
+Made = tuple[ChipNeuron, list[Synapse], list[dict[str, Any]]]  # with the chains of its sources
+
+
+def _leaking(incoming: Incoming, graph: Graph, request: _Request, units: Units) -> Made:
+    """A layer whose step is Loihi's LIF, its synapses and other sources."""
+    choice, chip = request.choice(incoming.name), request.chip
+    _check_supported(incoming, chip)
+    if choice.per_channel and incoming.host is None:
+        ops = [incoming.gained(op) for op in _ops(incoming)]
+        incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
+    scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
+    synapses, incoming = _synapses(incoming, request, scale, choice)
+    population = _population(incoming, request.ranges, chip, scale)
+    return population, synapses, _sources(incoming, population, scale, chip, graph, choice.bits)
+
+
+def _changing(incoming: Incoming, graph: Graph, request: _Request, units: Units) -> Made:
+    """A layer of a sigma-delta network and its synapses."""
+    unit, choice = units.layers[incoming.name], request.choice(incoming.name)
+    choice = replace(choice, correct_bias=choice.correct_bias and incoming.bias is not None)
+    synapses = []
+    correction = np.zeros(size(incoming.shape))
+    for arrival, op, link in zip(incoming.arrivals, _ops(incoming), unit.links, strict=True):
+        rounded = request.rounded(arrival, op, link.grid, choice)
+        correction += spread(op, rounded.bias, correction.size) / link.grid
+        synapses.append(_synapse(arrival, op, rounded, link.exponent, choice.bits))
+    if incoming.bias is not None and choice.correct_bias:
+        incoming = replace(incoming, bias=incoming.bias + correction)
+    return population(incoming, unit, request.chip), synapses, []
+
+
+def _units(graph: Graph, layers: Mapping[str, Incoming], request: _Request) -> Units:
+    """Units and payloads of the layers of a sigma-delta network, if there are any.
+
+    Raises:
+        Unsupported: If such layers form a loop.
+    """
+    ours = {n: layers[n] for n in order_of(graph) if isinstance(graph.nodes[n], CHANGES)}
+    others: dict[str, float] = {}
+    lowest, _ = exponents(request.chip)
+    graded = {n for n, i in ours.items() if i.neuron.spiking}
+    graded |= (
+        {n for n, _ in graph.of(Input)} if graph.settings.encoder.kind == "sequence" else set()
+    )
+    for name, incoming in layers.items():
+        if name in ours or not graded & {a.origin for a in incoming.arrivals}:
+            continue
+        choice = request.choice(name)
+        demand = _demand(incoming, request, choice)
+        largest = min(limits_of(demand, request.chip).values())
+        grid = grid_unit(demand.weight_low, demand.weight_high, choice.bits)
+        for arrival in incoming.arrivals:
+            limit = largest / (grid * 2.0 ** (lowest + ALIGN_BITS))
+            others[arrival.origin] = min(others.get(arrival.origin, np.inf), limit)
+    choices = {name: request.choice(name) for name in ours}
+    return Units(graph, ours, others, request.ranges, choices, request.chip)
+
+
+def _with_payloads(incoming: Incoming, units: Units) -> Incoming:
+    """A layer that knows what payloads its sources send."""
+    arrivals = tuple(replace(a, payload=units.payload(a.origin)) for a in incoming.arrivals)
+    return replace(incoming, arrivals=arrivals)
+
+
+def _entry(name: str, node: Input, units: Units, ranges: Ranges) -> SpikeInput:
+    """The axons of an input: bits, or payloads where it has a value in each step."""
+    if name not in units.inputs:
+        return SpikeInput(node.shape)
+    return SpikeInput(node.shape, payload_bits(units.inputs[name], ranges.input))
 
 
 def _check_supported(incoming: Incoming, chip: Chip) -> None:
@@ -207,7 +296,8 @@ def _demand(incoming: Incoming, request: _Request, choice: WeightChoice) -> Dema
     ranges = request.ranges
     ops = [incoming.gained(op) for op in _ops(incoming)]
     moments = [request.moments.get(str(a.link)) for a in incoming.arrivals]
-    low, high = reach([op.weights for op in ops], ops, moments, choice)
+    weights = [op.weights / a.payload for op, a in zip(ops, incoming.arrivals, strict=True)]
+    low, high = reach(weights, ops, moments, choice)
     above = incoming.threshold if incoming.neuron.spiking else np.zeros(1)
     gain = float(np.max(incoming.gain)) if ops else 0.0
     return Demand(
@@ -292,23 +382,21 @@ def _synapses(
     correction = np.zeros(size(incoming.shape))
     for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
         gained = incoming.gained(op)
-        unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS)
+        unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS) / arrival.payload
         rounded = request.rounded(arrival, gained, unit, choice)
         correction += spread(op, rounded.bias, correction.size) / unit
-        synapses.append(
-            Synapse(
-                op.with_weights(rounded.values),
-                arrival.in_shape,
-                arrival.out_shape,
-                scale.weight_exp,
-                choice.bits,
-                arrival.delay + incoming.late,
-            )
-        )
+        synapses.append(_synapse(arrival, op, rounded, scale.weight_exp, choice.bits))
+        synapses[-1] = replace(synapses[-1], delay=arrival.delay + incoming.late)
     if incoming.bias is None or not choice.correct_bias:
         return synapses, incoming
     gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
     return synapses, replace(incoming, bias=incoming.bias + correction / gain)
+
+
+def _synapse(arrival: Arrival, op: Weighted, rounded: Rounded, exponent: int, bits: int) -> Synapse:
+    """A synapse with its weights on the grid."""
+    shapes = (arrival.in_shape, arrival.out_shape)
+    return Synapse(op.with_weights(rounded.values), *shapes, exponent, bits, arrival.delay)
 
 
 def _on_grid(

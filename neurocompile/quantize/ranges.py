@@ -7,7 +7,7 @@ Out: the largest synaptic current and potential of each neuron layer, in float64
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from neurocompile.engines.progress import Progress, silent
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
-from neurocompile.ir.neurons import Neuron, has_current, step_parameters
+from neurocompile.ir.neurons import Neuron, SigmaDeltaReLU, has_current, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape, Shape, size
-from neurocompile.ir.order import sources_first
 from neurocompile.ir.shapes import shapes
+from neurocompile.quantize.incoming import CHANGES, SUMS, order_of
 
 # The 24 bits of a potential hold 516 times the largest weight, 254 * 2^6, if weights are not
 # shifted down on arrival, and so not rounded (exponent 0); half of that is headroom.
@@ -83,13 +83,17 @@ def bound(graph: Graph) -> Ranges:
     beyond that; the report counts how often.
     """
     shape = shapes(graph)
-    reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in graph.of(Neuron)}
+    spiking = [(n, node) for n, node in graph.of(Neuron) if not isinstance(node, CHANGES)]
+    reach = {n: _Reach.between(0.0, 1.0, size(shape[n])) for n, _ in spiking}
     largest_input = 1.0
-    for name in sources_first(graph, (Input, Neuron)):
+    for name in order_of(graph):
         node = graph.nodes[name]
         before = [reach[b] for b in graph.before(name) if name not in reach]
-        if isinstance(node, Input):
-            gain = graph.settings.encoder.gain if graph.settings.encoder.kind == "current" else 1.0
+        if isinstance(node, CHANGES):
+            reach[name] = _sent(node, _summed(node, before[0], graph.settings.steps))
+        elif isinstance(node, Input):
+            gained = graph.settings.encoder.kind in ("current", "sequence")
+            gain = graph.settings.encoder.gain if gained else 1.0
             largest_input = abs(gain)
             reach[name] = _Reach.between(min(gain, 0.0), max(gain, 0.0), size(node.shape))
         elif isinstance(node, Reshape | Delay):
@@ -103,6 +107,12 @@ def bound(graph: Graph) -> Ranges:
     current, potential = {}, {}
     for name, node in graph.of(Neuron):
         arriving = reach[graph.before(name)[0]]
+        if isinstance(node, CHANGES):
+            current[name] = arriving.largest
+            potential[name] = _summed(node, arriving, graph.settings.steps).largest
+            continue
+        if arriving.changes:
+            arriving = arriving.times(2.0)  # from one end of the range to the other
         p: dict[str, Any] = step_parameters(node, graph.settings.dt)
         if has_current(node):
             arriving = arriving.times(1 / float(np.min(p["syn_leak"])))
@@ -125,11 +135,13 @@ class _Reach:
     Attributes:
         low, high: (n,) float64, the ends of the range.
         once: Largest magnitude that one spike, or the current of one input, contributes.
+        changes: Whether changes arrive, whose sum has this range.
     """
 
     low: Array
     high: Array
     once: float
+    changes: bool = False
 
     @classmethod
     def between(cls, low: float, high: float, n: int) -> _Reach:
@@ -138,7 +150,9 @@ class _Reach:
 
     def times(self, factor: float) -> _Reach:
         """The range multiplied by a factor, as a decaying current accumulates."""
-        return _Reach(self.low * factor, self.high * factor, self.once * factor)
+        return replace(
+            self, low=self.low * factor, high=self.high * factor, once=self.once * factor
+        )
 
     @property
     def largest(self) -> float:
@@ -148,7 +162,7 @@ class _Reach:
 
 def _joined(parts: list[_Reach], join: Callable[[list[Array]], Array]) -> _Reach:
     low, high = join([p.low for p in parts]), join([p.high for p in parts])
-    return _Reach(low, high, max(p.once for p in parts))
+    return _Reach(low, high, max(p.once for p in parts), all(p.changes for p in parts))
 
 
 def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
@@ -160,7 +174,23 @@ def _through(op: Any, before: _Reach, shape: Shape) -> _Reach:
     bias = np.zeros(len(centre)) if bias is None else np.asarray(bias, dtype=np.float64)
     low, high = centre - spread + np.minimum(bias, 0), centre + spread + np.maximum(bias, 0)
     once = float(abs(weight).max()) * before.once if weight.nnz else 0.0
-    return _Reach(np.minimum(low, 0.0), np.maximum(high, 0.0), once)
+    return _Reach(np.minimum(low, 0.0), np.maximum(high, 0.0), once, before.changes)
+
+
+def _summed(node: Neuron, arriving: _Reach, steps: int) -> _Reach:
+    """Range of what a layer of a sigma-delta network holds, without its bias."""
+    if isinstance(node, SUMS) and not arriving.changes:
+        return arriving.times(steps)
+    return arriving
+
+
+def _sent(node: Any, held: _Reach) -> _Reach:
+    """Range of the activation that a layer of a sigma-delta network sends the changes of."""
+    bias = np.asarray(getattr(node, "bias", 0.0), dtype=np.float64).ravel()
+    low, high = held.low + np.minimum(bias, 0), held.high + np.maximum(bias, 0)
+    if isinstance(node, SigmaDeltaReLU):
+        low = np.zeros_like(low)
+    return _Reach(low, high, float(max(-low.min(), high.max())), True)
 
 
 def _left_by_spikes(p: Mapping[str, Any], potential: float) -> float:

@@ -14,21 +14,24 @@ from neurocompile.errors import DoesNotFit, Refusals
 from neurocompile.ir.fixed import ChipNeuron, CubaLIF, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron, Reset
+from neurocompile.ir.nodes import Input
 from neurocompile.ir.payloads import graded
 from neurocompile.ir.resets import other_reset, resetting
+from neurocompile.quantize.changes import chip_kind
 
 
 def check_neurons(graph: Graph, chip: Chip) -> None:
-    """Refuse neurons of the FIXED vocabulary that the chip does not have.
+    """Refuse neurons that the chip does not have, of a graph of either stage.
 
     Raises:
         DoesNotFit: Names all such layers, their neurons and those of the chip.
     """
     allowed = chip.formats.neurons.value
     refused: dict[str, list[str]] = {}
-    for name, node in graph.of(ChipNeuron):
-        if type(node).__name__ not in allowed:
-            refused.setdefault(type(node).__name__, []).append(f"'{name}'")
+    for name, node in graph.of(Neuron, ChipNeuron):
+        needed = type(node) if isinstance(node, ChipNeuron) else chip_kind(node)
+        if needed is not None and needed.__name__ not in allowed:
+            refused.setdefault(needed.__name__, []).append(f"'{name}'")
     refusals = Refusals()
     for kind, names in refused.items():
         with refusals.gather():
@@ -39,6 +42,8 @@ def check_neurons(graph: Graph, chip: Chip) -> None:
             )
     refusals.answer()
     sending = [f"'{name}'" for name, node in graph.of(SpikeInput, ChipNeuron) if graded(node)]
+    if not graph.fixed and graph.settings.encoder.kind == "sequence":
+        sending += [f"'{name}'" for name, _ in graph.of(Input)]
     if sending and not chip.formats.graded_spikes.value:
         raise DoesNotFit(
             f"layer{'s' if len(sending) > 1 else ''} {', '.join(sending)}: the spikes carry "
@@ -86,7 +91,8 @@ def _by_reset(graph: Graph) -> dict[Reset, list[str]]:
     """The layers that spike, by their reset; a readout needs none."""
     layers: dict[Reset, list[str]] = {}
     for name, node in graph.of(Neuron, CubaLIF):
-        if not node.readout if isinstance(node, CubaLIF) else node.spiking:
+        spikes = not node.readout if isinstance(node, CubaLIF) else node.spiking and not node.graded
+        if spikes:
             layers.setdefault(node.reset, []).append(name)
     return layers
 

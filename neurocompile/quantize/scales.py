@@ -70,17 +70,11 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
     Raises:
         DoesNotFit: If no exponent of the chip fits; the message names what is too large.
     """
-    bits_of_threshold = min(chip.formats.threshold_bits.value, demand.threshold_bits)
-    limits = {
-        "threshold": _room(((1 << bits_of_threshold) - 1) << ALIGN_BITS, demand.threshold),
-        "bias": _room(_largest_bias(chip), demand.bias),
-        "synaptic current": _room(STATE_LIMIT / HEADROOM, demand.current_peak),
-        "membrane potential": _room(STATE_LIMIT / HEADROOM, demand.potential_peak),
-    }
+    limits = limits_of(demand, chip)
     largest_unit = min(limits.values())
     if demand.weight_high <= 0 and demand.weight_low >= 0:
         return Scale(largest_unit if np.isfinite(largest_unit) else 1.0, 0)
-    grid = _grid_unit(demand, bits)
+    grid = grid_unit(demand.weight_low, demand.weight_high, bits)
     low, high = exponents(chip)
     for exponent in range(high, low - 1, -1):
         unit = grid * 2.0 ** (exponent + ALIGN_BITS)
@@ -92,6 +86,17 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
         f"largest weight on the {bits}-bit grid it would need a weight exponent below {low}, but "
         f"the chip has {low}..{high}. Raise the weights, or lower the {tightest}."
     )
+
+
+def limits_of(demand: Demand, chip: Chip) -> dict[str, float]:
+    """By what limits it, the largest chip units of v per float unit."""
+    bits = min(chip.formats.threshold_bits.value, demand.threshold_bits)
+    return {
+        "threshold": room(((1 << bits) - 1) << ALIGN_BITS, demand.threshold),
+        "bias": room(largest_bias(chip), demand.bias),
+        "synaptic current": room(STATE_LIMIT / HEADROOM, demand.current_peak),
+        "membrane potential": room(STATE_LIMIT / HEADROOM, demand.potential_peak),
+    }
 
 
 def smallest_exponent(values: np.ndarray, chip: Chip, bits: int, *, node: str) -> int:
@@ -113,18 +118,20 @@ def exponents(chip: Chip) -> tuple[int, int]:
     return chip.formats.weight_exp_min.value, chip.formats.weight_exp_max.value
 
 
-def _grid_unit(demand: Demand, bits: int) -> float:
+def grid_unit(lowest: float, highest: float, bits: int) -> float:
     """Grid units per float unit such that the largest weight of either sign just fits."""
     bottom, top = Grid(bits).used
-    high = top / demand.weight_high if demand.weight_high > 0 else np.inf
-    low = bottom / demand.weight_low if demand.weight_low < 0 else np.inf
+    high = top / highest if highest > 0 else np.inf
+    low = bottom / lowest if lowest < 0 else np.inf
     return float(min(high, low))
 
 
-def _largest_bias(chip: Chip) -> int:
+def largest_bias(chip: Chip) -> int:
+    """The largest bias of a chip, with one step of its mantissa left for rounding."""
     top = (1 << (chip.formats.bias_mant_bits.value - 1)) - 1
     return (top - 1) << chip.formats.bias_exp_max.value  # one step is reserved for rounding
 
 
-def _room(limit: float, demand: float) -> float:
+def room(limit: float, demand: float) -> float:
+    """The factor by which a demand may grow to a limit."""
     return limit / demand if demand > 0 else np.inf

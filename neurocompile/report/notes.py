@@ -33,7 +33,11 @@ def notes(graph: Graph) -> list[str]:
     said = [each.sentence for each in graph.settings.assumed if each.is_note]
     decoder, ends = graph.settings.decoder, graph.outputs()
     last = graph.nodes[ends[0]]
-    if decoder.kind in POTENTIALS and isinstance(last, ChipNeuron) and not last.readout:
+    if (
+        decoder.kind in POTENTIALS
+        and isinstance(last, ChipNeuron)
+        and not (last.readout or last.always_sends)
+    ):
         said.append(
             f"the decoder '{decoder.kind}' reads the potential of layer '{ends[0]}', which a spike "
             f"resets: {POTENTIALS[decoder.kind]}. Decoder('rate') reads its spikes per step."

@@ -27,7 +27,7 @@ def test_settings_of_a_wrong_type_are_refused(values, said):
     [
         (
             lambda: Encoder("poisson"),
-            "encoder kind 'poisson' is unknown. Use one of: spikes, bernoulli, current.",
+            "encoder kind 'poisson' is unknown. Use one of: spikes, bernoulli, current, sequence.",
         ),
         (
             lambda: Decoder("sum"),

@@ -2,7 +2,7 @@
 
 In:  a seed.
 Out: a sound graph; over some tens of seeds every node kind and parameter occurs.
-`fixed_graph` and `float_graph` are without loops; `looped_fixed_graph` and
+`fixed_graph`, `float_graph` and `changing_float_graph` are without loops; `looped_fixed_graph` and
 `joined_float_graph` have loops, paths of unequal length, joins and delays; `adaptive_graph` has
 neurons of Loihi 2, `after_spikes_graph` those of our own, `graded_graph` some whose spikes carry
 payloads or that resonate.
@@ -15,6 +15,7 @@ from random_parts import (
     GRADED,
     WRITTEN,
     adaptive,
+    delta_encoder,
     float_map,
     integer_weights,
     izhikevich_resonator,
@@ -24,6 +25,7 @@ from random_parts import (
     resonator,
     rising,
     settings,
+    sigma_delta,
     synapse,
 )
 
@@ -31,7 +33,7 @@ from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, out_shape, sparse_op
-from neurocompile.ir.neurons import LIFBox
+from neurocompile.ir.neurons import LIFBox, SigmaReadout
 from neurocompile.ir.nodes import Add, Concat, Conv, Delay, Input, Linear, size
 from neurocompile.ir.payloads import graded, largest_payload, largest_row
 from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
@@ -391,7 +393,21 @@ def joined_float_graph(seed):
     return Graph(nodes, tuple(edges), settings(rng))
 
 
+def changing_float_graph(seed):
+    """A chain of maps and neurons that send changes, with a readout."""
+    rng = np.random.default_rng(seed)
+    shape = SHAPES[int(rng.integers(4))]
+    nodes = {"in": Input(shape), "changes": delta_encoder(rng, shape)}
+    for depth in range(int(rng.integers(1, 4))):
+        op = float_map(rng, shape)
+        nodes[f"map{depth}"] = op
+        shape = out_shape(op, shape)
+        nodes[f"neurons{depth}"] = sigma_delta(rng, shape)
+    bias = rng.normal(size=shape if rng.random() < 0.5 else ())
+    return chain({**nodes, "out": SigmaReadout(np.asarray(bias))}, settings(rng))
+
+
 MAKERS = (
-    *(fixed_graph, looped_fixed_graph, adaptive_graph, after_spikes_graph, graded_graph),
-    *(float_graph, joined_float_graph),
+    *(fixed_graph, looped_fixed_graph, adaptive_graph, graded_graph),
+    *(after_spikes_graph, float_graph, joined_float_graph, changing_float_graph),
 )

@@ -10,12 +10,21 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from neurocompile.ir.adapting import ALIF, LSNN, NEURONS, LIFRefrac
+from neurocompile.ir.adapting import ALIF, LSNN, LIFRefrac
 from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
 from neurocompile.ir.chip_neurons import ATRLIF, TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.linear import matrix, out_shape, sparse_op
-from neurocompile.ir.neurons import IAF, LI, LIF, Integrator, LIBox, LIFBox
+from neurocompile.ir.neurons import (
+    IAF,
+    LI,
+    LIF,
+    DeltaEncoder,
+    Integrator,
+    LIBox,
+    LIFBox,
+    SigmaDeltaReLU,
+)
 from neurocompile.ir.nodes import (
     AvgPool,
     BatchNorm,
@@ -291,10 +300,26 @@ def synapse(rng, shape):
 # --- FLOAT ---------------------------------------------------------------------------------
 
 
-WITHOUT_MEMORY = tuple(kind for kind in NEURONS if kind not in (LIFRefrac, LSNN, ALIF))
+def delta_encoder(rng, shape):
+    """Neurons of the FLOAT vocabulary that send changes of what arrives."""
+    return DeltaEncoder(_each(rng, shape, 0.05, 0.5))
 
 
-def neuron(rng, shape, kinds=NEURONS):
+def sigma_delta(rng, shape):
+    """Neurons of the FLOAT vocabulary that add up changes and send their own."""
+    return SigmaDeltaReLU(_each(rng, shape, -0.3, 0.3), _each(rng, shape, 0.05, 0.5))
+
+
+def _each(rng, shape, low, high):
+    values = rng.uniform(low, high, shape if rng.random() < 0.3 else ())
+    return np.asarray(values).astype(rng.choice(["float32", "float64"]))
+
+
+LEAKING = (LIF, LIFBox, IAF, LI, LIBox, Integrator, LIFRefrac, LSNN, ALIF)
+WITHOUT_MEMORY = (LIF, LIFBox, IAF, LI, LIBox, Integrator)
+
+
+def neuron(rng, shape, kinds=LEAKING):
     """A neuron of one of these kinds."""
 
     def number(low, high):

@@ -128,6 +128,9 @@ def test_every_float_node_can_be_stored():
         adapting.LIFRefrac(tau, tau, v, v, v, v),
         adapting.LSNN(tau, tau, tau, v, v, v, v),
         adapting.ALIF(tau, tau, tau, tau, v, v, v),
+        neurons.DeltaEncoder(np.array(0.1, dtype=f)),
+        neurons.SigmaDeltaReLU(v, np.array([0.1, 0.2])),
+        neurons.SigmaReadout(np.array(0.5)),
     ]
     graph = chain({"input": nodes.Input((8,)), **{f"n{i}": node for i, node in enumerate(each)}})
     joins = {"add": nodes.Add(), "concat": nodes.Concat(), "late": nodes.Delay(3)}
