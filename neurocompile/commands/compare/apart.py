@@ -98,6 +98,11 @@ class LayerApart:
         return float(self.equal.sum() / (self.compared * len(self.equal)))
 
 
+def fired(sent: Array) -> Array:
+    """Whether each neuron sent a spike, whatever it carried, as 0 and 1."""
+    return sent if sent.dtype == np.uint8 else (sent != 0).astype(np.uint8)
+
+
 class Apart:
     """How two runs of a network differ, summed over samples.
 
@@ -144,7 +149,7 @@ class Apart:
         for number, (name, row) in enumerate(self.layers.items()):
             if name not in reference:
                 continue
-            a, b = reference[name], other[name]
+            a, b = fired(reference[name]), fired(other[name])
             differs = a != b
             inner = tuple(range(2, a.ndim))
             row.compared += a[:, 0].size

@@ -21,14 +21,16 @@ from neurocompile.commands.compare.rerun import (
     RealOps,
     arrivals,
     bias_of,
+    given_spikes,
     sources,
-    time_first,
 )
 from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation, rounded
 from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.registers import STATE_LIMIT
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
+from neurocompile.ir.sigma_delta import Delta
+from neurocompile.quantize.changes import CHIP_CHANGES
 from neurocompile.quantize.incoming import Incoming
 
 TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
@@ -90,10 +92,10 @@ def reached(
     """
     reached_in: list[dict[str, Reached]] = [{} for _ in neurons]
     for run, classes in RUNS.items():
-        layer = rounded(graph, incoming, classes)[place[0]]
+        layers = rounded(graph, incoming, classes)
         ops = TorchOps() if run == "fixed" else RealOps()
         for one, of_run in zip(
-            reached_in, _reached(graph, layer, place, neurons, enters, spikes, ops), strict=True
+            reached_in, _reached(graph, layers, place, neurons, enters, spikes, ops), strict=True
         ):
             one[run] = of_run
     return reached_in
@@ -132,7 +134,7 @@ def cause(runs: Mapping[str, Reached], spike: bool) -> str:
 
 def _reached(
     graph: Graph,
-    layer: RoundedPopulation,
+    layers: Mapping[str, RoundedPopulation],
     place: tuple[str, int],
     neurons: Array,
     enters: Given,
@@ -141,8 +143,11 @@ def _reached(
 ) -> list[Reached]:
     """Run one layer by itself up to a step, given the spikes of all layers."""
     name, step = place
-    flow = {**sources(graph, enters), **{n: time_first(s) for n, s in spikes.items()}}
-    own = flow[name] > 0
+    layer = layers[name]
+    flow = {**sources(graph, enters, layer.written), **given_spikes(layers, spikes)}
+    own = flow[name] != 0
+    if isinstance(layer.node, CHIP_CHANGES):
+        return _reached_change(layer, arrivals(layer, layer.synapses, flow, step + 1), own, neurons)
     run = Neurons(layer, bias_of(layer, enters), ops)
     index = (0, *neurons.T)
     saturated = wrapped = np.zeros(len(neurons), dtype=bool)
@@ -158,3 +163,34 @@ def _reached(
         threshold = run.level.expand(own[step].shape).numpy()[index]
     rows = zip(potential, threshold, saturated, wrapped, strict=True)
     return [Reached(float(v), float(limit), bool(s), bool(w)) for v, limit, s, w in rows]
+
+
+def _reached_change(
+    layer: RoundedPopulation, arrived: torch.Tensor, own: torch.Tensor, neurons: Array
+) -> list[Reached]:
+    """The change of neurons of a sigma-delta network in the last step, in place of a potential.
+
+    Args:
+        layer: The layer.
+        arrived: (steps, 1, *shape) what arrives in each step up to the one in question.
+        own: (any, 1, *shape) whether each neuron of the float network sent something.
+        neurons: (k, axes) indices of the neurons.
+    """
+    node: Any = layer.node
+    p = layer.constants
+    steps = arrived.numpy()[:, 0] / (1 << ALIGN_BITS)
+    first = getattr(p, "first_act", np.zeros(()))
+    known = np.broadcast_to(first, node.shape).astype(np.float64)
+    held, change = np.broadcast_to(layer.start, node.shape), known
+    for t, now in enumerate(steps):
+        if isinstance(node, Delta):
+            act = now * 2.0 ** (node.spike_exp + node.state_exp)
+        else:
+            held = held + now
+            act = np.maximum(held + p.bias, 0) if node.activation == "relu" else held + p.bias
+        change = np.abs(act - known)
+        known = np.where(own[t, 0].numpy(), act, known)
+    index = tuple(neurons.T)
+    least = np.broadcast_to(p.threshold * 2.0 ** (node.spike_exp + node.state_exp) - 1, node.shape)
+    rows = zip(change[index], least[index], strict=True)
+    return [Reached(float(v), float(limit)) for v, limit in rows]

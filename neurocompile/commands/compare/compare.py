@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile import installed
+from neurocompile.commands.compare.apart import fired
 from neurocompile.commands.compare.causes import reached
 from neurocompile.commands.compare.departures import Departures
 from neurocompile.commands.compare.document import Parted, document
@@ -149,7 +150,7 @@ def _first(
     enters = given(fixed, data.values[slice(*span[:2])], encode(fixed, data, *span))
     spikes = run_float(simple, float_input(simple, data, *span), steps).spikes
     chip = engine.run(fixed, enters.encoded, spikes=(name,), membrane=()).recording.spikes[name]
-    there = spikes[name][0, place.step]
-    neurons = np.argwhere(there != chip[0, place.step])  # in order: the first is the place's
+    there = fired(spikes[name])[0, place.step]
+    neurons = np.argwhere(there != fired(chip)[0, place.step])  # in order: the first is the place's
     runs = reached(fixed, incoming, (name, place.step), neurons, enters, spikes)
     return Parted(place, [bool(there[tuple(n)]) for n in neurons], runs)

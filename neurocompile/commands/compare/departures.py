@@ -21,7 +21,7 @@ from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
 from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import ChipNeuron, SpikeInput
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
 
@@ -63,8 +63,8 @@ class Departures:
 
     def add_input(self, enters: Given) -> None:
         """Note which inputs are ever other than 0."""
-        for name, values in enters.currents.items():
-            self._drive(name, (values != 0).any(axis=0))
+        for name, _ in self.graph.of(BiasInput):
+            self._drive(name, (enters.currents[name] != 0).any(axis=0))
         for name, _ in self.graph.of(SpikeInput):
             self._drive(name, np.any(enters.encoded.values[name], axis=(0, 1)))
 

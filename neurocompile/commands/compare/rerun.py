@@ -23,6 +23,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
+from neurocompile.quantize.changes import CHIP_CHANGES
 
 
 class RealOps:
@@ -55,8 +56,8 @@ class Given:
 
     Attributes:
         encoded: Spikes, or the mantissas that the host writes.
-        currents: (n, *shape) float64 by BiasInput: the same input before it is rounded, without
-            the population's own bias.
+        currents: float64 before it is rounded, by BiasInput (n, *shape), without the population's
+            own bias; by SpikeInput with a value in each step (n, steps, *shape), as payloads.
     """
 
     encoded: Encoded
@@ -84,8 +85,13 @@ def given(graph: Graph, values: Array, encoded: Encoded) -> Given:
         values: (n, ...) samples.
         encoded: The same samples, encoded for the engines.
     """
-    written = {name: currents(graph, name, values) for name, _ in graph.of(BiasInput)}
-    return Given(encoded, written)
+    exact = {name: currents(graph, name, values) for name, _ in graph.of(BiasInput)}
+    if graph.settings.encoder.kind == "sequence":
+        for name, node in graph.of(SpikeInput):
+            frames = np.asarray(values[:, : encoded.steps], dtype=np.float64)
+            shape = (*frames.shape[:2], *node.shape)
+            exact[name] = frames.reshape(shape) * graph.settings.encoder.gain
+    return Given(encoded, exact)
 
 
 def rerun(
@@ -101,7 +107,7 @@ def rerun(
     """
     spikes: dict[str, Array] = {}
     membrane: dict[str, Array] = {}
-    flow = sources(graph, enters)
+    flow = sources(graph, enters, all(layer.written for layer in layers.values()))
     steps, samples = enters.encoded.steps, enters.encoded.samples
     with torch.inference_mode():
         for names, _ in schedule(graph):
@@ -119,10 +125,10 @@ def rerun(
                         potentials[n][t] = runs[n].v
             flow.update(sent)
             for n in inside:
-                spikes[n] = sent[n].transpose(0, 1).to(torch.uint8).numpy()
+                spikes[n] = _fired(sent[n])
             for n, v in potentials.items():
                 membrane[n] = v.transpose(0, 1).numpy() * layers[n].node.scale
-                membrane[n] += layers[n].node.offset
+                membrane[n] += layers[n].offset
     return Rerun(spikes, membrane)
 
 
@@ -138,12 +144,12 @@ def alone(
         graph: FIXED graph.
         layers: Populations with every class rounded.
         enters: Input of the samples.
-        spikes: Spikes of the float network, (n, steps, *shape) by layer.
+        spikes: Spikes or payloads of the float network, (n, steps, *shape) by layer.
 
     Returns:
         (n, steps, *shape) uint8 by layer; differences from `spikes` are caused by this layer only.
     """
-    flow = {**sources(graph, enters), **{n: time_first(s) for n, s in spikes.items()}}
+    flow = {**sources(graph, enters, True), **given_spikes(layers, spikes)}
     sent = {}
     with torch.inference_mode():
         for name in spikes:
@@ -151,16 +157,36 @@ def alone(
             neurons = Neurons(layer, bias_of(layer, enters), TorchOps())
             arrived = arrivals(layer, layer.synapses, flow, enters.encoded.steps)
             out = torch.stack([neurons.step(now).expand(flow[name].shape[1:]) for now in arrived])
-            sent[name] = out.transpose(0, 1).to(torch.uint8).numpy()
+            sent[name] = _fired(out)
     return sent
 
 
-def sources(graph: Graph, enters: Given) -> dict[str, torch.Tensor]:
-    """Spikes that no neuron sends: input and always-on axons, (steps, n, *shape)."""
+def _fired(sent: torch.Tensor) -> Array:
+    """Whether each neuron sent something, (n, steps, *shape) uint8, of (steps, n, *shape)."""
+    return (sent != 0).transpose(0, 1).to(torch.uint8).numpy()
+
+
+def given_spikes(
+    layers: Mapping[str, RoundedPopulation], spikes: Mapping[str, Array]
+) -> dict[str, torch.Tensor]:
+    """Spikes of the float network, (steps, n, *shape), with its payloads in the chip's units."""
+    return {name: time_first(s) * layers[name].payload for name, s in spikes.items()}
+
+
+def sources(graph: Graph, enters: Given, written: bool) -> dict[str, torch.Tensor]:
+    """Spikes that no neuron sends: input and always-on axons, (steps, n, *shape).
+
+    Args:
+        graph: FIXED graph.
+        enters: Input of the samples.
+        written: Whether real values are rounded to payloads.
+    """
     sent = {}
     for name, node in graph.of(SpikeInput, AlwaysOn):
         if isinstance(node, SpikeInput):
-            sent[name] = time_first(enters.encoded.values[name])
+            exact = enters.currents.get(name)
+            whole = enters.encoded.values[name]
+            sent[name] = time_first(whole if written or exact is None else exact)
         else:
             lead = (enters.encoded.steps, enters.encoded.samples)
             sent[name] = torch.ones(*lead, *node.shape).double()
@@ -247,7 +273,8 @@ class Neurons:
         """
         a, watched = arrived / (1 << ALIGN_BITS), _Watched(self.ops)
         outcome = self.node.step(watched, self.state, a, self.constants)
-        self.level = self.node.level(self.ops, self.state, outcome, self.constants)
+        if not isinstance(self.node, CHIP_CHANGES):  # a change, not the potential, is what it sends
+            self.level = self.node.level(self.ops, self.state, outcome, self.constants)
         self.potential, self.current = outcome.potential, outcome.current
         out: torch.Tensor = outcome.out
         if given is not None:

@@ -10,21 +10,24 @@ stay whole in float64. Exact numbers come from the FLOAT graph and the scale, ne
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, Synapse
+from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, Shape, size
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.ir.shapes import shapes
+from neurocompile.ir.sigma_delta import Delta, Sigma, SigmaDelta
+from neurocompile.quantize.changes import CHIP_CHANGES
 from neurocompile.quantize.incoming import Incoming, read_incoming
 from neurocompile.quantize.of_neurons import refractory_register
 
+JUST_BELOW = 1e-12  # part of a threshold: a change as large as it is sent
 CLASSES = ("weight", "threshold", "bias", "decay")  # the parameters that the chip rounds
 
 
@@ -56,21 +59,30 @@ class RoundedPopulation:
         constants: Constants of its step: parts in 4096 kept, bias, threshold and so on; () or
             shape.
         start: () or shape, v before the first step.
+        offset: () or shape, float value of a potential of 0.
+        payload: Payload per unit that the float network sends; 1 where it sends spikes.
         synapses: The synapses into it.
         host: Name of the BiasInput that writes its bias, "" if there is none.
-        written: Whether the host's writes are rounded to mantissas.
+        written: Whether the host's writes are rounded to mantissas, and values to payloads.
     """
 
     node: Any
     constants: Any
     start: Array
+    offset: Array
+    payload: float
     synapses: tuple[RoundedSynapse, ...]
     host: str
     written: bool
 
 
 def threshold_of(incoming: Incoming) -> Array:
-    """The float threshold above the level that is 0 on the chip: () or shape, membrane units."""
+    """The float threshold above the level that is 0 on the chip: () or shape, membrane units.
+
+    That of a change is above a change of 0.
+    """
+    if incoming.neuron.graded:
+        return np.asarray(incoming.numbers.v_th)
     return np.asarray(incoming.numbers.v_th - incoming.level)
 
 
@@ -81,13 +93,34 @@ def incomings(fixed: Graph, simple: Graph) -> dict[str, Incoming]:
         BadInput: If one graph was not made from the other.
     """
     shape = shapes(simple)
+    gain = fixed.settings.encoder.gain / simple.settings.encoder.gain
     incoming = {}
     for name, node in fixed.of(ChipNeuron):
         if name not in simple.nodes or shape[name] != node.shape:
             raise _strangers(f"layer '{name}'")
         by_axon = any(_by_axon(fixed, s) for s in fixed.before(name))
-        incoming[name] = read_incoming(simple, name, shape, by_axon)
+        found = read_incoming(simple, name, shape, by_axon)
+        arrivals = (
+            replace(a, payload=_payload(fixed.nodes.get(a.origin), gain)) for a in found.arrivals
+        )
+        incoming[name] = replace(found, arrivals=tuple(arrivals))
     return incoming
+
+
+def _payload(node: Any, gain: float) -> float:
+    """Payload per unit that the float network sends; 1 where a population sends spikes.
+
+    Args:
+        node: Population, or input.
+        gain: Payload per unit of an input with a value in each step.
+    """
+    if isinstance(node, SpikeInput) and node.payload_bits:
+        return gain
+    if isinstance(node, Delta):
+        return float(2.0**node.spike_exp / node.scale)
+    if isinstance(node, SigmaDelta):
+        return float(2.0**-node.state_exp / node.scale)
+    return 1.0
 
 
 def rounded(
@@ -96,7 +129,8 @@ def rounded(
     """The populations with these classes of parameters rounded, by name in the graph's order.
 
     A bias is of class "bias" wherever it is stored: in a register, in the weight of an always-on
-    axon, or in what the host writes. v before the first step belongs to the same class.
+    axon, or in what the host writes. v before the first step belongs to the same class, and so do
+    real values that enter as payloads.
 
     Args:
         fixed: FIXED graph.
@@ -106,10 +140,14 @@ def rounded(
     populations = {}
     for name, node in fixed.of(ChipNeuron):
         before = fixed.before(name)
+        changes = isinstance(node, CHIP_CHANGES)
+        first = np.zeros(()) if changes else incoming[name].start / node.scale
         populations[name] = RoundedPopulation(
             node=node,
-            constants=_constants(node, incoming[name], classes),
-            start=_of(node.v_init) if "bias" in classes else incoming[name].start / node.scale,
+            constants=(_changes if changes else _constants)(node, incoming[name], classes),
+            start=_of(node.v_init) if "bias" in classes else first,
+            offset=_of(node.offset) if "bias" in classes else _offset(node, incoming[name]),
+            payload=_payload(node, 1.0),
             synapses=tuple(
                 _rounded_synapse(fixed, s, node, incoming[name], classes)
                 for s in before
@@ -143,6 +181,32 @@ def _constants(node: Any, incoming: Incoming, classes: Collection[str]) -> Any:
     return node.Constants(**values)
 
 
+def _changes(node: Any, incoming: Incoming, classes: Collection[str]) -> Any:
+    """The constants of a neuron of a sigma-delta network; a readout has neither."""
+    chip, unit = node.constants(), 1 / node.scale
+    if isinstance(node, Sigma):
+        return chip
+    exact = np.zeros(()) if incoming.bias is None else incoming.bias.reshape(node.shape)
+    steps = 2.0 ** (node.spike_exp + node.state_exp)
+    least = chip.threshold * steps
+    if "threshold" not in classes:
+        least = incoming.numbers.v_th * unit
+    # The step asks for more than the threshold less 1, which only for integers is the threshold.
+    threshold = _of((least * (1 - JUST_BELOW) + 1) / steps)
+    constants = chip._replace(bias=_of(exact * unit), threshold=threshold)
+    if "bias" in classes:
+        return constants._replace(bias=_of(chip.bias))
+    return constants._replace(first_act=np.zeros(())) if isinstance(node, SigmaDelta) else constants
+
+
+def _offset(node: Any, incoming: Incoming) -> Array:
+    """The float value of a potential of 0, as it is in the float network."""
+    if isinstance(node, CHIP_CHANGES):
+        bias = np.zeros(()) if incoming.bias is None else incoming.bias.reshape(node.shape)
+        return _of(bias)
+    return _of(node.offset)
+
+
 def _rounded_synapse(
     fixed: Graph, name: str, node: Any, incoming: Incoming, classes: Collection[str]
 ) -> RoundedSynapse:
@@ -153,13 +217,16 @@ def _rounded_synapse(
     factor = _of(2.0 ** (synapse.weight_exp + ALIGN_BITS))
     if ("bias" if axon else "weight") not in classes:
         factor = incoming.gain / node.scale
+        if isinstance(node, CHIP_CHANGES):
+            factor = factor * 2.0**ALIGN_BITS  # what arrives there has no alignment
         if axon:
             bias = np.zeros(size(node.shape)) if incoming.bias is None else incoming.bias
             op = Linear(bias[:, None])
         else:
-            op = next((a.op for a in incoming.arrivals if a.link == name), None)
-            if op is None:
+            arrival = next((a for a in incoming.arrivals if a.link == name), None)
+            if arrival is None:
                 raise _strangers(f"synapse '{name}'")
+            op, factor = arrival.op, factor / arrival.payload
     return RoundedSynapse(source, synapse.delay, synapse.in_shape, op, factor)
 
 
