@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.data import encoding
-from neurocompile.data.inputs import mantissas
+from neurocompile.data.inputs import carried, mantissas
 from neurocompile.engines.decode import last_layer
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.errors import BadInput, Unsupported
@@ -27,9 +27,10 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, CubaLIF, Spik
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.time import depths
 from neurocompile.ir.verify import verify
+from neurocompile.nn.grid_changes import CHANGES, GridChanges
 from neurocompile.nn.grid_parts import GridPopulation, GridSynapse
 
-TRAINED = (CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF)
+TRAINED = (CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF, *CHANGES)
 
 
 class GridNetwork(nn.Module):
@@ -75,7 +76,7 @@ class GridNetwork(nn.Module):
         """The FIXED graph with the current integers of the network."""
         return self.source.with_nodes(**{n: part.integers() for n, part in self.named().items()})
 
-    def named(self) -> dict[str, GridSynapse | GridPopulation]:
+    def named(self) -> dict[str, GridSynapse | GridPopulation | GridChanges]:
         """Synapses and populations by name."""
         return dict(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
 
@@ -83,7 +84,7 @@ class GridNetwork(nn.Module):
         """Spikes per step in the last forward pass, (N, *shape), by population that can learn."""
         parts = self.named().items()
         return {
-            n: p.rates for n, p in parts if isinstance(p, GridPopulation) and p.rates is not None
+            n: p.rates for n, p in parts if not isinstance(p, GridSynapse) and p.rates is not None
         }
 
     def keep_in_range(self) -> None:
@@ -95,7 +96,7 @@ class GridNetwork(nn.Module):
         """Results of a batch of samples.
 
         Args:
-            x: Samples, (N, ...); where the encoder is "spikes", spikes (N, T, ...).
+            x: Samples, (N, ...); where the encoder is "spikes" or "sequence", (N, T, ...).
             first_index: Index of x[0] in its data set; random input spikes in eval mode depend
                 on it.
 
@@ -160,14 +161,19 @@ class GridNetwork(nn.Module):
         return written, sum(arriving[1:], arriving[0].double())
 
     def _spikes(self, x: Tensor, first_index: int) -> Tensor:
-        """Input spikes of samples, (T, N, *shape) float32."""
+        """Input spikes of samples, (T, N, *shape) float32, or payloads in float64."""
         settings = self.source.settings
-        if settings.encoder.kind == "spikes":
+        if settings.encoder.timed:
             if x.dim() < 2 or x.shape[1] != settings.steps:
                 raise BadInput(
-                    f"input has shape {list(x.shape)}; expected (n, {settings.steps}, ...) spikes."
+                    f"input has shape {list(x.shape)}; expected (n, {settings.steps}, ...) spikes "
+                    "or values."
                 )
-            return x.transpose(0, 1).float()
+            name, node = next(self.source.of(SpikeInput))
+            if settings.encoder.kind == "sequence":
+                exact = x.numpy(force=True).astype("float64") * settings.encoder.gain
+                return torch.from_numpy(carried(name, node, exact)).transpose(0, 1).double()
+            return x.transpose(0, 1).to(torch.float64 if node.payload_bits else torch.float32)
         seed = self.seed
         if self.training:
             self.draws += 1
@@ -184,12 +190,14 @@ class GridNetwork(nn.Module):
 
 def _parts(
     graph: Graph, names: list[str], exact: Mapping[str, Array]
-) -> Iterator[GridSynapse | GridPopulation]:
+) -> Iterator[GridSynapse | GridPopulation | GridChanges]:
     depth = depths(graph)
     for name in names:
         node = graph.nodes[name]
         if isinstance(node, Synapse):
             yield GridSynapse(node, exact.get(name))
+        elif isinstance(node, CHANGES):
+            yield GridChanges(name, node, depth[name])
         else:
             host = any(isinstance(graph.nodes[b], BiasInput) for b in graph.before(name))
             yield GridPopulation(name, node, depth[name], written=host)
@@ -208,9 +216,10 @@ def _check_neurons(graph: Graph) -> None:
 
 def _check_decoder(graph: Graph, last: str) -> None:
     """Refuse a decoder that does not suit the last layer."""
-    kind = graph.settings.decoder.kind
-    wanted = "rate" if not graph.nodes[last].readout else "last, max or mean"
-    if kind == "none" or (kind == "rate") == graph.nodes[last].readout:
+    kind, node = graph.settings.decoder.kind, graph.nodes[last]
+    reads = node.readout or node.always_sends
+    wanted = "last, max or mean" if reads else "rate"
+    if kind == "none" or (kind == "rate") == reads:
         raise BadInput(
             f"the network has the decoder '{kind}', but training compares a result: with the last "
             f"layer '{last}' use the decoder {wanted}."

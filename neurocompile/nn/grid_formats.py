@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.errors import DoesNotFit
+from neurocompile.errors import DoesNotFit, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import WEIGHT_EXPONENTS, Grid
+from neurocompile.nn.grid_changes import CHANGES
 
 FACTORS = 2.0 ** np.arange(-1, 5, 1 / 16)  # factors on the weights that are tried
 
@@ -39,6 +40,12 @@ def coarser(graph: Graph, bits: int) -> tuple[Graph, dict[str, Array]]:
         DoesNotFit: If a weight exponent would leave the chip's range.
     """
     grid = Grid(bits)
+    for name, node in graph.of(*CHANGES):
+        raise Unsupported(
+            f"layer '{name}' ({type(node).__name__}): what it sends has a unit, too, so no "
+            "layer is brought to a coarser grid by itself. Compile the float network with "
+            f"bits={bits}."
+        )
     nodes = dict(graph.nodes)
     exact: dict[str, Array] = {}
     for name, node in graph.of(ChipNeuron):

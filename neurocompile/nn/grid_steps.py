@@ -184,14 +184,15 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     Args:
         synapse: Synapse, for its kind, shapes, exponent and delay.
         weight: Weights, whole numbers on its grid, in the shape of its own, float32.
-        spikes: Spikes of the source, (T, N, *source) 0 or 1, float32.
+        spikes: Spikes of the source, (T, N, *source) 0 or 1 in float32, or payloads in float64.
 
     Returns:
         Sums, (T, N, n_target), in float64 where float32 could not hold every sum.
     """
     spikes = _held_back(spikes, synapse.delay)
     rows = spikes.reshape(-1, *synapse.in_shape)
-    number = torch.float32 if inputs_of(synapse) * WEIGHT_RANGE < EXACT_FLOAT32 else torch.float64
+    bits = spikes.dtype == torch.float32 and inputs_of(synapse) * WEIGHT_RANGE < EXACT_FLOAT32
+    number = torch.float32 if bits else torch.float64
     total = through(synapse.op, weight.to(number), rows.to(number))
     whole = total.detach().round()
     if whole.numel() and float((total.detach() - whole).abs().max()) > 0.25:
