@@ -232,7 +232,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--gain", type=float, metavar="G", help="Factor on the samples, for --encoder. [1]"
         ),
         click.option(
-            "--encoder", type=Choice(["current", "bernoulli"]),
+            "--encoder", type=Choice(["current", "bernoulli", "sequence"]),
             help="Encoder of the samples, if the model names none. [they are spikes already]",
         ),
         click.option(

@@ -102,11 +102,11 @@ def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
             f"'{path}' takes whole numbers as payloads, which no encoder makes. Leave out the "
             "encoder (--encoder, --gain), and give data with the key 'payloads'."
         )
-    if graph.fixed and encoder.kind == "current":
+    if graph.fixed and encoder.kind in ("current", "sequence"):
         raise BadInput(
-            f"'{path}' holds a chip's integers whose input are spikes, so no current can enter. "
+            f"'{path}' holds a chip's integers whose input are spikes, so no real value can enter. "
             "Use Encoder('bernoulli') (--encoder bernoulli), or compile the trained network with "
-            "Encoder('current') (--encoder current)."
+            f"Encoder('{encoder.kind}') (--encoder {encoder.kind})."
         )
     return check_input(replace(graph, settings=replace(graph.settings, encoder=encoder)))
 

@@ -6,7 +6,8 @@ import pytest
 import neurocompile as nc
 from neurocompile.chip.read import load_chip
 from neurocompile.compiler import compile_graph
-from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.errors import BadInput, DoesNotFit, Unsupported
+from neurocompile.frontend import with_encoder
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
@@ -221,3 +222,14 @@ def test_loihi_1_is_refused_by_layer_with_the_target_that_has_them():
     assert "layers 'hidden', 'deep': the neurons are SigmaDelta, but loihi-sim has" in text
     assert "layer 'out': the neurons are Sigma, but" in text
     assert "(loihi2-sim)" in text
+
+
+def test_a_file_that_names_no_encoder_takes_a_sequence_and_integers_of_spikes_do_not():
+    bare = Graph(network().nodes, network().edges, nc.Settings(steps=STEPS, dt=1e-3))
+    given = with_encoder(bare, nc.Encoder("sequence", 2.0), "m.onnx")
+    assert given.settings.encoder == SETTINGS.encoder
+    spikes = {"in": Input((2,)), "w": Linear(np.eye(2)), "out": SigmaReadout(np.float64(0))}
+    graph = simplify(chain(spikes, nc.Settings(steps=STEPS, dt=1e-3)))
+    fixed = quantize(graph, CHIP, bound(graph))
+    with pytest.raises(BadInput, match=r"no real value can enter. .*--encoder sequence\)"):
+        with_encoder(fixed, nc.Encoder("sequence"), "fixed.onnx")
