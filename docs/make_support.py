@@ -24,7 +24,6 @@ from support_peers import LIBRARIES as PEERS
 from support_peers import layer_of, sites, slayer_blocks, why_no_block
 from torch import nn
 
-import neurocompile.nn as trained
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.compiler import compile_graph
 from neurocompile.errors import NeurocompileError
