@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz golden lint docs bench bench-speed bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full check fuzz golden lint docs bench bench-speed bench-delays bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -70,6 +70,7 @@ bench: $(READY)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/quantization.py
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/delays.py
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
@@ -80,6 +81,9 @@ bench-quantization: $(READY)
 
 bench-speed: $(READY)
 	$(BIN)/python bench/speed.py
+
+bench-delays: $(READY)
+	$(BIN)/python bench/delays.py
 
 bench-loading: $(READY)
 	$(BIN)/python bench/loading.py

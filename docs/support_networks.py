@@ -150,6 +150,7 @@ def _maps() -> Iterator[Row]:
     yield row("Reshape, other", (32,), Reshape(IMAGE))
     yield row("Identity", (4,), Identity())
     yield row("Delay", (4,), Delay(2), dense())
+    yield row("Delay of each value", (4,), Delay(0, np.array([0, 2, 1, 3])), dense())
 
 
 def _joins() -> Iterator[Row]:

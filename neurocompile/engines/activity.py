@@ -87,11 +87,15 @@ def _reached_or_moving(
     for name in synapses:
         synapse: Synapse = graph.nodes[name]
         (source,) = graph.before(name)
-        for rows, part in by_delay(synapse):
-            sums, reached = _arrivals(part, _sent(graph, source, part.delay, recording, shape))
-            arrived = shift(sums, part.weight_exp).reshape(*shape[:2], -1)
-            total[synapse.into].reshape(*shape[:2], -1)[..., rows] += arrived
-            busy.reshape(*shape[:2], -1)[..., rows] |= reached.reshape(*shape[:2], -1)
+        for more, part in by_delay(synapse) if synapse.late_of == "weight" else ((0, synapse),):
+            sent = _sent(graph, source, synapse.delay + more, recording, shape)
+            if part.late is not None and part.late_of == "source":
+                sent = _moved(sent, part.late[0], shape[1])
+            sums, reached = _arrivals(part, sent)
+            if part.late is not None and part.late_of == "target":
+                sums, reached = (_moved(each, part.late, shape[1]) for each in (sums, reached))
+            total[synapse.into] += shift(sums, part.weight_exp).reshape(shape)
+            busy |= reached.reshape(shape)
     p = node.constants()._replace(bias=bias)
     rest = node.resting(p, 0)
     zero = np.zeros((shape[0], *node.shape), np.int64)
@@ -115,6 +119,14 @@ def _sent(
     late = np.zeros_like(spikes)
     late[:, delay:] = spikes[:, : max(0, shape[1] - delay)]
     return late.reshape(shape[0] * shape[1], -1)
+
+
+def _moved(rows: Array, late: Array, steps: int) -> Array:
+    """(n * steps, neurons), each neuron later by its own number of steps within each sample."""
+    by_sample = rows.reshape(-1, steps, rows.shape[1])
+    at = np.arange(steps)[:, None] - late
+    moved = by_sample[:, np.maximum(at, 0), np.arange(late.size)]
+    return np.where(at >= 0, moved, 0).astype(rows.dtype).reshape(rows.shape)
 
 
 def _arrivals(synapse: Synapse, spikes: Array) -> tuple[Array, Array]:

@@ -145,8 +145,8 @@ class _Run:
         elif isinstance(self.graph.nodes[name], Delay):
             (x,) = before
             x = x.expand(self.steps, *x.shape[1:])
-            late = self.graph.nodes[name].steps
-            self.flow[name] = torch.cat([torch.zeros_like(x[:late]), x[: max(0, len(x) - late)]])
+            times = torch.arange(self.steps)
+            self.flow[name] = _held_back(self.graph.nodes[name], x, times)
         else:
             self.flow[name] = self._map(name, before)
 
@@ -155,20 +155,25 @@ class _Run:
         like = next(iter(self.flow.values()))
         for name in names:
             self.flow[name] = like.new_zeros(self.steps, like.shape[1], *self.shape[name])
-        late = [n for n in names if isinstance(self.graph.nodes[n], Delay)]
+        delays = [n for n in names if isinstance(self.graph.nodes[n], Delay)]
+        late = [n for n in delays if self.graph.nodes[n].steps]
         for name in names:
             if isinstance(self.graph.nodes[name], Neuron):
                 self._neurons(name, self.flow[name])
         for t in range(self.steps):
             for name in late:  # depends only on earlier steps
-                past = t - self.graph.nodes[name].steps
-                if past >= 0:
-                    self.flow[name][t] = self.flow[self.graph.before(name)[0]][past]
+                (source,) = self.graph.before(name)
+                node, now = self.graph.nodes[name], torch.tensor([t])
+                self.flow[name][t] = _held_back(node, self.flow[source], now)[0]
             for name in names:
                 if name in late:
                     continue
                 before = [self._at(b, t) for b in self.graph.before(name)]
-                if name in self.layers:
+                if name in delays:
+                    (source,) = self.graph.before(name)
+                    node, now = self.graph.nodes[name], torch.tensor([t])
+                    self.flow[name][t] = _held_back(node, self.flow[source], now)[0]
+                elif name in self.layers:
                     self.flow[name][t] = self.layers[name].step(before[0][0], t)
                 else:
                     self.flow[name][t] = self._map(name, before)[0]
@@ -264,6 +269,18 @@ class _Neurons:
 def _sent(out: torch.Tensor, node: Neuron) -> torch.Tensor:
     """What a layer sent, as it is recorded."""
     return out if node.graded else out.to(torch.uint8)
+
+
+def _held_back(delay: Delay, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+    """What leaves a delay in these steps, (len(times), n, *shape), from (steps, n, *shape)."""
+    if delay.late is None:
+        past = times - delay.steps
+        late = x[past.clamp(min=0)]
+        return late * (past >= 0).reshape(-1, *(1,) * (x.dim() - 1))
+    flat = x.flatten(2)
+    past = times[:, None] - delay.steps - torch.from_numpy(np.array(delay.late)).flatten()
+    late = flat[past.clamp(min=0), :, torch.arange(flat.shape[2])].transpose(1, 2)
+    return (late * (past >= 0)[:, None]).reshape(len(times), *x.shape[1:])
 
 
 def _time_first(values: Array, shape: Shape) -> torch.Tensor:

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from neurocompile.ir.arrays import LATER, Array, freeze_fields
+from neurocompile.ir.arrays import LATER, Array, freeze_fields, pieces
 from neurocompile.ir.neurons import Reset
-from neurocompile.ir.nodes import Linear, Shape, Weighted
+from neurocompile.ir.nodes import Shape, Sparse, Weighted, size
 from neurocompile.ir.registers import (
     ALIGN_BITS,
     BIAS_EXPONENTS,
@@ -369,6 +369,9 @@ class CubaLIF(Membrane):
         return integrates_in_32_bits(self, self.constants().threshold)
 
 
+LateOf = Literal["nothing", "target", "source", "weight"]
+
+
 @dataclass(frozen=True, eq=False)
 class Synapse:
     """One integer linear map from a population to another: the only kind of edge on a chip.
@@ -385,8 +388,12 @@ class Synapse:
         weight_exp: Exponent of the weights, -8..7.
         bits: Width of a weight on the grid above, sign included.
         delay: Steps of the network's own time; only a delayed synapse may lead backwards.
-        late: Further steps until spikes arrive at each target neuron, (n_target,) int64; only for
-            a Linear. None where the delay is the same for all.
+        late: Further steps until spikes arrive; None where the delay is the same for all.
+            (n_target,) int64: one number for each target neuron; (1, n_source) int8: one for each
+            source neuron; (n_target, n_source) int8: one for each weight, only for a Linear. What
+            arrives at a neuron in one step is then the sum of spikes of several steps. A chip
+            rounds each step's sum before they meet, so the last two forms exclude rounding:
+            weight_exp is 0 or more, or every weight is a multiple of 2^-weight_exp.
         into: Which of the sums of its target it adds to; None where there is only one.
     """
 
@@ -400,12 +407,19 @@ class Synapse:
     into: Part | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
-        freeze_fields(self, np.int64, "late")
+        freeze_fields(self, _late_type(self.late), "late")
 
     @property
     def longest_delay(self) -> int:
         """Steps until a spike has arrived at every target neuron."""
         return self.delay + (0 if self.late is None else int(self.late.max()))
+
+    @property
+    def late_of(self) -> LateOf:
+        """What has delays of its own: nothing, each target, each source or each weight."""
+        if self.late is None or self.late.ndim == 1:
+            return "nothing" if self.late is None else "target"
+        return "source" if len(self.late) == 1 else "weight"
 
 
 def integrates_in_32_bits(node: ChipNeuron, *thresholds: Array) -> bool:
@@ -446,27 +460,37 @@ def undecay(v: Array, keep: Array) -> Array | None:
     return np.asarray(np.sign(v) * -(-np.abs(v) * UNITY // np.maximum(keep, 1)))
 
 
-def by_delay(synapse: Synapse) -> Iterator[tuple[Array | slice, Synapse]]:
-    """A synapse split into several with one delay each; before each, the targets of that part.
+def rounds(synapse: Synapse) -> bool:
+    """Whether some sum loses bits as it is shifted: a weight is no multiple of 2^-weight_exp."""
+    if synapse.weight_exp >= 0:
+        return False
+    weights, unit = synapse.op.weights, 1 << -synapse.weight_exp
+    return any(bool(np.any(piece.astype(np.int64) % unit)) for piece in pieces(weights))
 
-    No weight is in two of them. Where the delay is the same for all targets, the synapse itself
-    is the only part.
+
+def _late_type(late: Any) -> Any:
+    """int8 for steps of each source or weight, unless `verify` has to refuse them."""
+    steps = np.asarray(0 if late is None else late)
+    fits = steps.size and steps.min() >= 0 and steps.max() <= np.iinfo(np.int8).max
+    return np.int8 if steps.ndim > 1 and fits else np.int64
+
+
+def by_delay(synapse: Synapse) -> Iterator[tuple[int, Synapse]]:
+    """A synapse with a delay for each weight, cut into sparse ones, each with one further delay.
+
+    No weight is in two of them, so that together they are as large as the whole.
+
+    Yields:
+        Further steps, and the connections that wait so long; `late` of the part is None.
     """
-    if synapse.late is None or not isinstance(synapse.op, Linear):
-        yield slice(None), synapse
-        return
+    assert synapse.late is not None
+    weight, columns = synapse.op.weights, np.arange(size(synapse.in_shape))
     for steps in np.unique(synapse.late).tolist():
-        rows = np.flatnonzero(synapse.late == steps)
-        yield (
-            rows,
-            replace(
-                synapse,
-                op=Linear(synapse.op.weight[rows]),
-                out_shape=(len(rows),),
-                delay=synapse.delay + steps,
-                late=None,
-            ),
-        )
+        these = synapse.late == steps
+        starts = np.concatenate([[0], np.cumsum(these.sum(axis=1))])
+        indices = np.broadcast_to(columns, these.shape)[these]
+        shapes = synapse.in_shape, synapse.out_shape
+        yield steps, replace(synapse, op=Sparse(weight[these], indices, starts, *shapes), late=None)
 
 
 POPULATIONS = (SpikeInput, AlwaysOn, ChipNeuron)

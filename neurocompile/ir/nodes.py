@@ -7,13 +7,13 @@ a Delay, none keeps a state. Shapes are PyTorch's without the batch: (features,)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from neurocompile.ir.arrays import Array, freeze_fields
+from neurocompile.ir.arrays import LATER, Array, freeze_fields
 
 Shape = tuple[int, ...]
 
@@ -229,16 +229,26 @@ class Concat:
 
 @dataclass(frozen=True, eq=False)
 class Delay:
-    """Its input `steps` steps earlier; 0 before that. The only node that may lead backwards.
+    """Its input some steps earlier; 0 before that. The only node that may lead backwards.
 
-    It comes after its source in the graph. What it leads to may come before it, so every loop
-    passes one.
+    It comes after its source in the graph. What it leads to may come before it if `steps` is 1 or
+    more, so every loop passes one.
 
     Attributes:
-        steps: Length of the delay in steps, 1..MOST_DELAY_STEPS.
+        steps: Steps that every value waits, 1..MOST_DELAY_STEPS; 0 is allowed with `late`.
+        late: Further steps of each value, (*shape) int64; None where all wait alike.
     """
 
     steps: int
+    late: Array | None = field(default=None, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, np.int64, "late")
+
+    @property
+    def longest(self) -> int:
+        """Steps until the last value has passed."""
+        return self.steps + (0 if self.late is None else int(self.late.max()))
 
 
 JOINS = (Add, Concat)

@@ -8,6 +8,7 @@ synapse holds its sum back for one step, and each population starts early by its
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,16 +47,22 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
         start = start_of(neuron, p[name])
         v = np.broadcast_to(0.0 if start is None else start, shape[name]).copy()
         states[name] = states_of(neuron, p[name], v, np.zeros_like(v))
-    late = {n: [np.zeros(shape[n])] * node.steps for n, node in graph.of(Delay)}
+    late = {n: [np.zeros(shape[n])] * node.longest for n, node in graph.of(Delay)}
     outs: dict[str, list[Array]] = {name: [] for name in p}
     potentials: dict[str, list[Array]] = {name: [] for name in p}
     for x in np.asarray(values, dtype=np.float64):
-        flow: dict[str, Array] = {name: held.pop(0) for name, held in late.items()}
+        flow: dict[str, Array] = {
+            name: _held(graph.nodes[name], held)
+            for name, held in late.items()
+            if graph.nodes[name].steps
+        }
         for name, node in graph.nodes.items():
             before, *others = graph.before(name) or [""]
-            if name in late:
+            if name in flow:
                 continue
-            if isinstance(node, Input):
+            if name in late:
+                flow[name] = _held(node, [*late[name], flow[before]])
+            elif isinstance(node, Input):
                 flow[name] = x
             elif isinstance(node, Add):
                 flow[name] = sum((flow[b] for b in others), flow[before])
@@ -73,6 +80,7 @@ def run_float(graph: Graph, values: Array) -> tuple[Traces, Traces]:
                 potentials[name].append(step.state[0])
         for name, held in late.items():
             held.append(flow[graph.before(name)[0]])
+            held.pop(0)
     return _stacked(outs), _stacked(potentials)
 
 
@@ -139,15 +147,37 @@ def run_fixed(graph: Graph, inputs: dict[str, Array], steps: int) -> tuple[Trace
                 spikes[name].append(fired[name].astype(np.int32 if graded(node) else bool))
         for name, queue in held.items():
             (origin,) = graph.before(name)
-            total = maps[name] @ fired[origin].ravel().astype(np.int64)
-            total = shift(total, graph.nodes[name].weight_exp)
-            queue.append(np.zeros_like(total))
-            late = graph.nodes[name].late
-            for more in (0,) if late is None else np.unique(late):
-                due = total if late is None else np.where(late == more, total, 0)
-                queue[chip_delay(graph, depth, name) + 1 + more] += due
+            queue.append(np.zeros_like(queue[0]))
+            soon = chip_delay(graph, depth, name) + 1
+            for more, due in _sent_now(graph.nodes[name], maps[name], fired[origin].ravel()):
+                queue[soon + more] += due
             queue.pop(0)
     return _stacked(spikes), _stacked(potentials)
+
+
+def _held(delay: Delay, values: list[Array]) -> Array:
+    """What leaves a delay, from the values that entered it in the `longest` steps before.
+
+    Where `steps` is 0, what enters in this step comes last.
+    """
+    if delay.late is None:
+        return values[0]
+    now = len(values) - (0 if delay.steps else 1)
+    waits = delay.steps + delay.late
+    return np.asarray(sum(np.where(waits == n, values[now - n], 0) for n in np.unique(waits)))
+
+
+def _sent_now(synapse: Synapse, weights: Any, fired: Array) -> Iterator[tuple[int, Array]]:
+    """What the spikes of one step bring, by the further steps after which it arrives."""
+    fired = fired.astype(np.int64)
+    if synapse.late is None:
+        yield 0, shift(weights @ fired, synapse.weight_exp)
+        return
+    late = synapse.late[:, None] if synapse.late_of == "target" else synapse.late
+    late = np.broadcast_to(late, weights.shape)
+    for more in np.unique(late):
+        these = np.where(late == more, weights.toarray(), 0)
+        yield int(more), shift(these @ fired, synapse.weight_exp)
 
 
 def _stacked(traces: dict[str, list[Array]]) -> Traces:

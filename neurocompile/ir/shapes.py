@@ -11,7 +11,7 @@ from collections import deque
 from functools import singledispatch
 from typing import Any
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.checks import (
     MAX_GEOMETRY,
     MAX_POOL,
@@ -89,6 +89,12 @@ def shapes(graph: Graph) -> dict[str, Shape]:
                 different is None,
                 f"it adds the shapes {shape[name]} and {different}. Give it signals of one shape.",
             )
+            late = node.late if isinstance(node, Delay) else None
+            if late is not None and late.shape != shape[name]:
+                raise BadInput(
+                    f"its late has the shape {late.shape}, allowed is that of its values, "
+                    f"{shape[name]}."
+                )
     for name, node in graph.nodes.items():
         with naming_layer(name, node):
             _check_known(graph, name, shape)

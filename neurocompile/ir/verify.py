@@ -88,7 +88,7 @@ def _is_delayed(node: Any) -> bool:
     """Whether the output of a node entered it before this step. Its fields may hold anything."""
     if isinstance(node, Synapse):
         return isinstance(node.delay, int) and node.delay >= 1
-    return isinstance(node, Delay)
+    return isinstance(node, Delay) and isinstance(node.steps, int) and node.steps >= 1
 
 
 def only_float_nodes(graph: Graph) -> None:

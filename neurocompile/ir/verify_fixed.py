@@ -18,7 +18,15 @@ from neurocompile.ir.checks import (
     expect,
     naming_layer,
 )
-from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
+from neurocompile.ir.fixed import (
+    POPULATIONS,
+    AlwaysOn,
+    BiasInput,
+    ChipNeuron,
+    SpikeInput,
+    Synapse,
+    rounds,
+)
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, bias_of, size
 from neurocompile.ir.registers import (
@@ -223,21 +231,26 @@ def what_the_host_writes_fits(graph: Graph) -> None:
 
 
 def _check_late(node: Synapse, on: bool) -> None:
-    """Check the further steps of each target neuron of a dense synapse."""
+    """Check the further steps of each target, source or weight of a synapse."""
     late = node.late
     assert late is not None
+    expect(not on, "its delays differ, but its axon is always on and sends at all times. Use none.")
+    targets, sources = size(node.out_shape), size(node.in_shape)
+    dense = isinstance(node.op, Linear) and sources == node.op.weight.shape[1]
+    forms = [(targets,), (1, sources)] + ([(targets, sources)] if dense else [])
+    each = ", ".join(map(str, forms))
     expect(
-        isinstance(node.op, Linear) and size(node.in_shape[:-1]) == 1 and not on,
-        "its delay differs between neurons, allowed only for a Linear on one axis that takes the "
-        "spikes of a population.",
-    )
-    expect(
-        late.shape == (size(node.out_shape),),
-        f"its late has shape {late.shape}, allowed is one number per neuron, "
-        f"({size(node.out_shape)},).",
+        late.shape in forms,
+        f"its late has shape {late.shape}, allowed is one number per target neuron, per source "
+        f"neuron or per weight of a Linear on one axis: here {each}.",
     )
     _check_between("late", int(late.min()), (0, MOST_AXON_DELAY))
     _check_between("longest delay", node.longest_delay, (0, MOST_AXON_DELAY))
+    expect(
+        node.late_of == "target" or not rounds(node),
+        f"its weight exponent {node.weight_exp} rounds sums, and its delays differ between "
+        "sources. A chip would round the spikes of each delay apart. Use an exponent of 0 or more.",
+    )
 
 
 def _check_between(what: str, value: int, allowed: Bounds) -> None:

@@ -16,7 +16,7 @@ from neurocompile.ir.nodes import JOINS, MOST_DELAY_STEPS, Delay, Input
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.verify_fields import arrays
 
-INDICES = ("indices", "indptr")  # the only arrays that hold whole numbers
+INDICES = ("indices", "indptr", "late")  # the only arrays that hold whole numbers
 
 
 def parameters_are_floats(graph: Graph) -> None:
@@ -55,11 +55,17 @@ def layers_have_their_sources(graph: Graph) -> None:
 
 
 def delays_are_steps(graph: Graph) -> None:
-    """A Delay holds its input back for at least one step."""
+    """A Delay holds its input back for at least one step, or each value for its own number."""
     for name, node in graph.of(Delay):
         with naming_layer(name, node):
-            good = 1 <= node.steps <= MOST_DELAY_STEPS
-            expect(good, f"its steps are {node.steps}, allowed are 1..{MOST_DELAY_STEPS}.")
+            least = 1 if node.late is None else 0
+            good = least <= node.steps <= MOST_DELAY_STEPS
+            expect(good, f"its steps are {node.steps}, allowed are {least}..{MOST_DELAY_STEPS}.")
+            if node.late is not None and node.late.size:
+                low, longest = int(node.late.min()), node.longest
+                expect(low >= 0, f"its late is {low}, allowed are 0..{MOST_DELAY_STEPS}.")
+                good = longest <= MOST_DELAY_STEPS
+                expect(good, f"its longest delay is {longest}, allowed are 0..{MOST_DELAY_STEPS}.")
 
 
 def shapes_fit(graph: Graph) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -190,6 +191,25 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
         Sums, (T, N, n_target), in float64 where float32 could not hold every sum.
     """
     spikes = _held_back(spikes, synapse.delay)
+    match synapse.late_of:
+        case "source":
+            late = torch.from_numpy(np.array(synapse.late)).reshape(spikes.shape[2:])
+            spikes = _each_held_back(spikes, late)
+        case "weight":
+            late = torch.from_numpy(np.array(synapse.late))
+            parts = [
+                _whole_sum(synapse, weight * (late == steps), _held_back(spikes, steps))
+                for steps in late.unique().tolist()
+            ]
+            return torch.stack(parts).sum(0)
+    sums = _whole_sum(synapse, weight, spikes)
+    if synapse.late_of == "target":
+        return _each_held_back(sums, torch.from_numpy(np.array(synapse.late)))
+    return sums
+
+
+def _whole_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
+    """The sums that arrive through a synapse, from spikes as they arrive."""
     rows = spikes.reshape(-1, *synapse.in_shape)
     bits = spikes.dtype == torch.float32 and inputs_of(synapse) * WEIGHT_RANGE < EXACT_FLOAT32
     number = torch.float32 if bits else torch.float64
@@ -202,12 +222,14 @@ def synaptic_sum(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     if synapse.weight_exp:
         factor = 2.0**synapse.weight_exp
         total, whole = total * factor, (whole * factor).floor()
-    sums = straight_through(total, whole).reshape(*spikes.shape[:2], size(synapse.out_shape))
-    if synapse.late is None:
-        return sums
-    late, staggered = torch.from_numpy(synapse.late.copy()), torch.zeros_like(sums)
+    return straight_through(total, whole).reshape(*spikes.shape[:2], size(synapse.out_shape))
+
+
+def _each_held_back(values: Tensor, late: Tensor) -> Tensor:
+    """Values (T, N, *shape), each neuron's by its own number of steps, late (*shape)."""
+    staggered = torch.zeros_like(values)
     for steps in late.unique().tolist():
-        staggered = torch.where(late == steps, _held_back(sums, steps), staggered)
+        staggered = torch.where(late == steps, _held_back(values, steps), staggered)
     return staggered
 
 

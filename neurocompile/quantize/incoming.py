@@ -76,6 +76,7 @@ class Arrival:
         op: Synapse in float64, without its bias.
         in_shape, out_shape: Shapes before and after the synapse.
         delay: Delay of its spikes in steps of the network's own time.
+        late: Further steps, as in `Synapse`: (n_target,), (1, n_source), or None.
         payload: Payload of the chip per unit that the float network sends; 1 for spikes.
     """
 
@@ -85,7 +86,18 @@ class Arrival:
     in_shape: Shape
     out_shape: Shape
     delay: int
+    late: Array | None = None
     payload: float = 1.0
+
+    @property
+    def sources_differ(self) -> bool:
+        """Whether the neurons that send have delays of their own."""
+        return self.late is not None and self.late.ndim > 1
+
+    @property
+    def longest_delay(self) -> int:
+        """Steps until every spike has arrived."""
+        return self.delay + (0 if self.late is None else int(self.late.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +156,7 @@ class Incoming:
         return self.finer * _or_zero(self.numbers.beta)
 
     @property
-    def late(self) -> int:
+    def extra_delay(self) -> int:
         """Steps that what arrives needs more than in a LIF; each synapse waits for them."""
         return int(self.neuron.current_is_late)
 
@@ -275,7 +287,8 @@ def _arrival(graph: Graph, branch: Branch, shape: dict[str, Shape]) -> tuple[Arr
             bias = None if own is None else own.astype(np.float64)
             op = replace(node, bias=None).with_weights(node.weights.astype(np.float64))
         before = shape[step]
-    return Arrival(branch.origin, link, op, in_shape, out_shape, branch.delay), bias
+    late = branch.ends if branch.late is None else branch.late[None]
+    return Arrival(branch.origin, link, op, in_shape, out_shape, branch.delay, late), bias
 
 
 def _check_host(graph: Graph, branch: Branch, name: str) -> None:
@@ -284,9 +297,10 @@ def _check_host(graph: Graph, branch: Branch, name: str) -> None:
     The host writes it to the bias registers of one layer before the first step, where it stays.
     """
     targets = len(graph.after(branch.origin))
-    if targets == 1 and not branch.delay:
+    steps = branch.longest
+    if targets == 1 and not steps:
         return
-    problem = f"is delayed by {branch.delay} steps" if branch.delay else f"goes to {targets} nodes"
+    problem = f"is delayed by {steps} steps" if steps else f"goes to {targets} nodes"
     raise Unsupported(
         f"layer '{name}': real-valued input '{branch.origin}' {problem}, but the host can write it "
         "only to the bias registers of one layer, before the first step. Put one LIFBox layer "

@@ -175,7 +175,8 @@ def _leaking(incoming: Incoming, graph: Graph, request: _Request, units: Units) 
     if choice.per_channel and incoming.host is None:
         ops = [incoming.gained(op) for op in _ops(incoming)]
         incoming = replace(incoming, finer=finer(ops, incoming.shape, chip))
-    scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits)
+    rounds = not any(arrival.sources_differ for arrival in incoming.arrivals)
+    scale = choose_scale(_demand(incoming, request, choice), chip, choice.bits, rounds=rounds)
     synapses, incoming = _synapses(incoming, request, scale, choice)
     population = _population(incoming, request.ranges, chip, scale)
     return population, synapses, _sources(incoming, population, scale, chip, graph, choice.bits)
@@ -269,7 +270,7 @@ def _unsupported(incoming: Incoming, chip: Chip) -> Iterator[Unsupported | DoesN
             "or the Bernoulli encoder."
         )
     for arrival in incoming.arrivals:
-        delay = arrival.delay + incoming.late
+        delay = arrival.longest_delay + incoming.extra_delay
         if delay > MOST_AXON_DELAY:
             yield DoesNotFit(
                 f"layer '{incoming.name}': spikes of '{arrival.origin}' are delayed by {delay} "
@@ -365,7 +366,7 @@ def _sources(
         name = f"{incoming.name}_bias"
         least = smallest_exponent(weight * scale.unit, chip, bits, node=incoming.name)
         synapse = _on_grid(Linear(weight), ((1,), (gain.size,)), scale, bits, least)
-        synapse = replace(synapse, delay=incoming.late)
+        synapse = replace(synapse, delay=incoming.extra_delay)
         chains.append({f"{name}_axon": AlwaysOn(), name: synapse})
     return chains
 
@@ -386,7 +387,7 @@ def _synapses(
         rounded = request.rounded(arrival, gained, unit, choice)
         correction += spread(op, rounded.bias, correction.size) / unit
         synapses.append(_synapse(arrival, op, rounded, scale.weight_exp, choice.bits))
-        synapses[-1] = replace(synapses[-1], delay=arrival.delay + incoming.late)
+        synapses[-1] = replace(synapses[-1], delay=arrival.delay + incoming.extra_delay)
     if incoming.bias is None or not choice.correct_bias:
         return synapses, incoming
     gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()
@@ -396,7 +397,9 @@ def _synapses(
 def _synapse(arrival: Arrival, op: Weighted, rounded: Rounded, exponent: int, bits: int) -> Synapse:
     """A synapse with its weights on the grid."""
     shapes = (arrival.in_shape, arrival.out_shape)
-    return Synapse(op.with_weights(rounded.values), *shapes, exponent, bits, arrival.delay)
+    return Synapse(
+        op.with_weights(rounded.values), *shapes, exponent, bits, arrival.delay, arrival.late
+    )
 
 
 def _on_grid(

@@ -61,11 +61,18 @@ class Scale:
     weight_exp: int
 
 
-def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
+def choose_scale(demand: Demand, chip: Chip, bits: int, *, rounds: bool = True) -> Scale:
     """The finest scale that fits.
 
     With synapses, the largest weight takes the whole grid, and the exponent is the largest
     that fits. Without synapses, the unit itself is the largest that fits.
+
+    Args:
+        demand: What the layer needs.
+        chip: Target chip.
+        bits: Width of the weights.
+        rounds: Whether an exponent may round sums; not where sources have delays of their own
+            (see `Synapse.late`). If only a lower one would fit, the weights take part of the grid.
 
     Raises:
         DoesNotFit: If no exponent of the chip fits; the message names what is too large.
@@ -78,6 +85,8 @@ def choose_scale(demand: Demand, chip: Chip, bits: int) -> Scale:
     low, high = exponents(chip)
     for exponent in range(high, low - 1, -1):
         unit = grid * 2.0 ** (exponent + ALIGN_BITS)
+        if exponent < 0 and not rounds:
+            return Scale(largest_unit, 0)
         if unit <= largest_unit:
             return Scale(unit, exponent)
     tightest = min(limits, key=lambda what: limits[what])

@@ -2,7 +2,8 @@
 
 In:  FLOAT graph: linear nodes, reshapes, Add, Concat and Delay between neurons.
 Out: FLOAT graph: before each neuron one branch per origin and delay. A branch is one weighted
-     node, after a Delay if there is one, perhaps with reshapes; several branches meet in an Add.
+     node, after or before a Delay if there is one, perhaps with reshapes; several branches meet in
+     an Add.
 A path that already is one weighted node keeps its kind (and so its kernel); any other path is
 multiplied out into one Sparse. Neurons that directly follow each other get weights of 1.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurocompile.errors import Unsupported
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import JOINS, Add, Delay, Input, LinearMap, Shape, Weighted
@@ -20,6 +22,7 @@ from neurocompile.ir.shapes import shapes
 from neurocompile.simplify.paths import LinearPath, paths_of
 
 Links = list[tuple[str, Any]]
+Wait = tuple[str, int, bytes]
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,21 @@ class Branch:
         origin: Name of the neuron or input where it starts.
         delay: Delay in steps.
         names: Names of its linear nodes, from the origin on.
+        late: (n_in,) further steps of each value of the origin, or None.
+        ends: (n_out,) further steps of each value that reaches the neuron, or None.
     """
 
     origin: str
     delay: int
     names: tuple[str, ...]
+    late: Array | None = None
+    ends: Array | None = None
+
+    @property
+    def longest(self) -> int:
+        """Steps until every value has arrived."""
+        further = [int(a.max()) for a in (self.late, self.ends) if a is not None]
+        return self.delay + sum(further)
 
 
 def branches_before(graph: Graph, neuron: str) -> tuple[Branch, ...]:
@@ -47,13 +60,20 @@ def branches_before(graph: Graph, neuron: str) -> tuple[Branch, ...]:
 def _branch(graph: Graph, name: str) -> Branch:
     names: list[str] = []
     delay = 0
+    late: Array | None = None
+    ends: Array | None = None
     while isinstance(graph.nodes[name], (LinearMap, Delay)):
-        if isinstance(graph.nodes[name], Delay):
-            delay += graph.nodes[name].steps
-        else:
+        node = graph.nodes[name]
+        if not isinstance(node, Delay):
             names.insert(0, name)
+        else:
+            delay += node.steps
+            if node.late is not None and names:
+                late = node.late.ravel()
+            elif node.late is not None:
+                ends = node.late.ravel()
         (name,) = graph.before(name)
-    return Branch(name, delay, tuple(names))
+    return Branch(name, delay, tuple(names), late, ends)
 
 
 def compose_synapses(graph: Graph) -> Graph:
@@ -70,16 +90,30 @@ def compose_synapses(graph: Graph) -> Graph:
         name: [(path, _links(graph, path, name, shape)) for path in paths]
         for name, paths in paths_of(graph, shape).items()
     }
-    late = {(path.origin, path.delay) for paths in branches.values() for path, _ in paths}
+    late = {_wait(path): path for paths in branches.values() for path, _ in paths if _waits(path)}
     for name, node in graph.of(Input, Neuron):
-        ends = [draft.branch(path, links, name) for path, links in branches.get(name, [])]
+        ends = [
+            draft.branch(path, links, name, shape[name]) for path, links in branches.get(name, [])
+        ]
         if len(ends) > 1:
             ends = [draft.add(f"{name}_sum", Add(), ends)]
         draft.put(name, node, ends)
-        for origin, delay in sorted(key for key in late if key[0] == name and key[1]):
-            wanted = f"{origin}_{delay}_late"
-            draft.delays[origin, delay] = draft.add(wanted, Delay(delay), [origin])
+        for key in sorted(key for key in late if key[0] == name):
+            origin, delay, _ = key
+            each = late[key].late
+            held = Delay(delay, None if each is None else each.reshape(shape[origin]))
+            draft.delays[key] = draft.add(f"{origin}_{delay}_late", held, [origin])
     return draft.graph(graph)
+
+
+def _wait(path: LinearPath) -> Wait:
+    """The origin of a path, its delay and those of the origin's values."""
+    return path.when[:3]
+
+
+def _waits(path: LinearPath) -> bool:
+    """Whether a Delay comes after the path's origin."""
+    return bool(path.delay) or path.late is not None
 
 
 class _Draft:
@@ -89,8 +123,8 @@ class _Draft:
         self.nodes: dict[str, Any] = {}
         self.edges: list[Edge] = []
         self.taken = taken
-        self.delays: dict[tuple[str, int], str] = {}
-        self.waiting: list[tuple[tuple[str, int], str]] = []
+        self.delays: dict[Wait, str] = {}
+        self.waiting: list[tuple[Wait, str]] = []
 
     def put(self, name: str, node: Any, before: list[str]) -> str:
         """Put in a node of this name after others; returns the name."""
@@ -109,14 +143,17 @@ class _Draft:
             name = f"{wanted}_{count}"
         return self.put(name, node, before)
 
-    def branch(self, path: LinearPath, links: Links, neuron: str) -> str:
-        """Add the nodes of a branch; returns the last one's name."""
-        current = [] if path.delay else [path.origin]
+    def branch(self, path: LinearPath, links: Links, neuron: str, shape: Shape) -> str:
+        """Add the nodes of a branch to a neuron of a shape; returns the last one's name."""
+        current = [] if _waits(path) else [path.origin]
         for number, (link, node) in enumerate(links):
             name = self.add(link, node, current, where=neuron)
-            if path.delay and number == 0:
-                self.waiting.append(((path.origin, path.delay), name))
+            if _waits(path) and number == 0:
+                self.waiting.append((_wait(path), name))
             current = [name]
+        if path.ends is not None:
+            late = Delay(0, path.ends.reshape(shape))
+            return self.add(f"{current[0]}_late", late, current, where=neuron)
         return current[0]
 
     def graph(self, of: Graph) -> Graph:
@@ -132,7 +169,7 @@ def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape])
         return list(path.links)
     origin = graph.nodes[path.origin]
     current = isinstance(origin, Input) and graph.settings.encoder.kind == "current"
-    if not working and current and not path.delay:
+    if not working and current and not _waits(path) and path.ends is None:
         return list(path.links)
     name, op = path.composed(shape[neuron])
     return [(name or f"{path.origin}_to_{neuron}", op)]

@@ -66,12 +66,23 @@ class LinearPath:
         delay: Delay in steps.
         in_shape: Shape of the origin's output.
         links: Names and nodes from the origin on: linear nodes and Slots.
+        late: (n_in,) further steps of each value of the origin, or None.
+        ends: (n_out,) further steps of each value at the end of the path, or None; only one of
+            the two is given.
     """
 
     origin: str
     delay: int
     in_shape: Shape
     links: tuple[tuple[str, Any], ...] = ()
+    late: Array | None = None
+    ends: Array | None = None
+
+    @property
+    def when(self) -> tuple[str, int, bytes, bytes]:
+        """The origin and all its delays: paths that have these alike are one."""
+        late, ends = (b"" if a is None else a.tobytes() for a in (self.late, self.ends))
+        return self.origin, self.delay, late, ends
 
     def followed_by(self, name: str, op: Any, shape: Shape) -> LinearPath:
         """The path with a linear node after it.
@@ -155,16 +166,21 @@ def _paths_after(
         parts, first = [], 0
         for b in before:
             slot = Slot(first, shape[b], shape[name])
-            parts += [path.followed_by(f"{name}_part", slot, shape[b]) for path in paths[b]]
+            whole = (part for path in paths[b] for part in _parted(path, shape[b]))
+            parts += [path.followed_by(f"{name}_part", slot, shape[b]) for path in whole]
             first += shape[b][0]
         return _added(parts, shape[name])
     if isinstance(node, Delay):
-        return tuple(_delayed(path, name, node) for path in paths[before[0]])
-    if not paths[before[0]]:
-        return ()
-    first_path, *others = paths[before[0]]
-    bare = node if bias_of(node) is None else replace(node, bias=None)
+        each = [_delayed(path, name, node) for path in paths[before[0]]]
+        return tuple(path for parts in each for path in parts)
     outer = shape[before[0]]
+    arriving = paths[before[0]]
+    if not isinstance(node, Reshape | Identity):
+        arriving = tuple(part for path in arriving for part in _parted(path, outer))
+    if not arriving:
+        return ()
+    first_path, *others = arriving
+    bare = node if bias_of(node) is None else replace(node, bias=None)
     return (
         first_path.followed_by(name, node, outer),
         *(path.followed_by(name, bare, outer) for path in others),
@@ -172,10 +188,10 @@ def _paths_after(
 
 
 def _added(paths: list[LinearPath], shape: Shape) -> tuple[LinearPath, ...]:
-    """The paths, with those of the same origin and delay added into one matrix."""
-    groups: dict[tuple[str, int], list[LinearPath]] = {}
+    """The paths, with those of the same origin and delays added into one matrix."""
+    groups: dict[Any, list[LinearPath]] = {}
     for path in paths:
-        groups.setdefault((path.origin, path.delay), []).append(path)
+        groups.setdefault(path.when, []).append(path)
     return tuple(g[0] if len(g) == 1 else _sum(g, shape) for g in groups.values())
 
 
@@ -194,7 +210,8 @@ def _sum(paths: list[LinearPath], shape: Shape) -> LinearPath:
     return replace(first, links=((joined("&", names) or f"{first.origin}_copies", op),))
 
 
-def _delayed(path: LinearPath, name: str, node: Delay) -> LinearPath:
+def _delayed(path: LinearPath, name: str, node: Delay) -> tuple[LinearPath, ...]:
+    """The paths after a delay: one, unless delays of values meet others of values."""
     biased = next((n for n, op in path.links if np.any(bias_of(op))), None)
     if biased is not None:
         raise Unsupported(
@@ -202,7 +219,35 @@ def _delayed(path: LinearPath, name: str, node: Delay) -> LinearPath:
             "be missing in the first steps. Put the delay before that layer, or remove its bias."
         )
     bare = tuple((n, op if bias_of(op) is None else replace(op, bias=None)) for n, op in path.links)
-    return replace(path, delay=path.delay + node.steps, links=bare)
+    path = replace(path, delay=path.delay + node.steps, links=bare)
+    if node.late is None:
+        return (path,)
+    late = node.late.ravel()
+    if path.ends is not None:
+        return (replace(path, ends=path.ends + late),)
+    if not path.working:  # the values are still the origin's
+        return (replace(path, late=late if path.late is None else path.late + late),)
+    path = replace(path, ends=late)
+    return (path,) if path.late is None else _parted(path, node.late.shape)
+
+
+def _parted(path: LinearPath, shape: Shape) -> tuple[LinearPath, ...]:
+    """Paths of some values each, 0 for the others, none of which has delays at its end.
+
+    Args:
+        path: Path to values of this shape.
+        shape: Shape at its end.
+    """
+    if path.ends is None:
+        return (path,)
+    parts = []
+    for steps in np.unique(path.ends).tolist():
+        chosen = path.ends == steps
+        starts = np.concatenate([[0], np.cumsum(chosen)])
+        values = Sparse(np.ones(chosen.sum()), np.flatnonzero(chosen), starts, shape, shape)
+        bare = replace(path, delay=path.delay + steps, ends=None)
+        parts.append(bare.followed_by(f"after_{steps}", values, shape))
+    return tuple(parts)
 
 
 def _through(slot: Slot, last: str, name: str, op: Any) -> list[tuple[str, Any]] | None:

@@ -12,7 +12,7 @@ from neurocompile.energy.counts import count
 from neurocompile.engines import fixed, lava, onnx
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.fixed.torch_path import run_torch
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import Unsupported
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain, fixed_to_plain
 from neurocompile.formats.load_onnx import from_onnx
 from neurocompile.formats.netx.read import load_net
@@ -21,7 +21,7 @@ from neurocompile.formats.onnx.write import to_onnx
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain, same
-from neurocompile.ir.nodes import Conv, Linear
+from neurocompile.ir.nodes import Linear
 from neurocompile.ir.reference import run_fixed
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.verify import verify
@@ -146,26 +146,6 @@ def test_its_longest_wait_takes_a_field_beside_every_weight():
     (core,) = place(graph, load_chip("loihi-sim")).cores
     assert synapse.longest_delay == 5
     assert core.use["synapse_memory"] == 12 * 64
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"late": [1, 2, 3]}, r"its late has shape \(3,\), allowed is one number per neuron"),
-        ({"late": [-1, 0]}, "its late is -1, allowed are 0..62"),
-        ({"late": [0, 60], "delay": 3}, "its longest delay is 63, allowed are 0..62"),
-        (
-            {"op": Conv(np.full((2, 1, 1), 2), None, (1,), (0,), (1,), 1), "in_shape": (1, 1)}
-            | {"out_shape": (2, 1), "late": [0, 1]},
-            "its delay differs between neurons, allowed only for a Linear on one axis",
-        ),
-    ],
-)
-def test_what_no_engine_runs_is_refused_by_layer(changed, sentence):
-    synapse = Synapse(Linear(np.array([[2], [4]])), (1,), (2,))
-    nodes = {"in": SpikeInput((1,)), "s": replace(synapse, **changed), "a": lif((2,))}
-    with pytest.raises(BadInput, match=rf"layer 's' \(Synapse\): {sentence}"):
-        verify(chain(nodes), "fixed")
 
 
 def loop(seed):

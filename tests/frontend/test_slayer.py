@@ -20,7 +20,6 @@ from neurocompile.formats.netx.read import load_net
 from neurocompile.frontend.peers.slayer import integers, why_not
 from neurocompile.frontend.torch import trace
 from neurocompile.ir import reference
-from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import same
 from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.settings import Settings
@@ -134,12 +133,9 @@ def test_weights_decays_and_delays_are_slayers_own_integers():
     node = graph.nodes["blocks.0"]
     # 0.3 * 4096 = 1228.8 and 0.1 * 4096 = 409.6; a current register holds one less
     assert (int(node.du), int(node.dv), int(node.vth)) == (1228, 410, 64)
-    into = {
-        node.delay: node.op.weight.tolist()
-        for name, node in graph.of(Synapse)
-        if "blocks.1" in name
-    }
-    assert into == {1: [[32, 0]], 3: [[0, 16]]}  # a step of delay_shift, and 0 or 2
+    into = graph.nodes["blocks.1_synapse"]
+    assert (into.op.weight.tolist(), into.delay) == ([[32, 16]], 1)  # a step of delay_shift
+    assert into.late.tolist() == [[0, 2]]
 
 
 def test_saving_keeps_the_integers_and_leaves_the_model_as_it_was(tmp_path):

@@ -69,11 +69,11 @@ class Maker:
             "shared_param": not own,
         }
 
-    def options(self, delay=True):
+    def options(self):
         return {
             "weight_scale": float(self.rng.uniform(2, 5)),
             "weight_norm": self.odds(0.3),
-            "delay": delay and self.odds(0.4),
+            "delay": self.odds(0.4),
             "delay_shift": self.odds(0.7),
         }
 
@@ -83,7 +83,7 @@ class Maker:
         blocks = [cuba.Input(None, delay_shift=False)] if self.odds(0.3) else []
         if image:
             for _ in range(int(self.rng.integers(1, 3))):
-                kernel, options = int(self.rng.choice([1, 3])), self.options(delay=False)
+                kernel, options = int(self.rng.choice([1, 3])), self.options()
                 kind, neuron = self.family()
                 blocks.append(
                     kind.Conv(neuron(True), shape[0], 3, kernel, padding=kernel // 2, **options)

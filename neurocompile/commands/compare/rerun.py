@@ -207,9 +207,7 @@ def arrivals(
     """What arrives in every step from populations that have run: (steps, n or 1, *shape)."""
     total = torch.zeros(steps, *(1,) * (1 + len(layer.node.shape))).double()
     for synapse in synapses:
-        x = flow[synapse.source]
-        late = torch.cat([torch.zeros_like(x[: synapse.delay]), x[: max(0, steps - synapse.delay)]])
-        total = total + _through(layer, synapse, late)
+        total = total + _arriving(layer, synapse, flow[synapse.source], 0, steps)
     return total
 
 
@@ -217,10 +215,35 @@ def arrived_at(layer: RoundedPopulation, flow: Mapping[str, torch.Tensor], t: in
     """What arrives in step t from the populations that are running now."""
     total: Any = 0.0
     for synapse in layer.synapses:
-        if synapse.source in flow and t >= synapse.delay:
-            sent = flow[synapse.source][t - synapse.delay]
-            total = total + _through(layer, synapse, sent[None])[0]
+        if synapse.source in flow:
+            total = total + _arriving(layer, synapse, flow[synapse.source], t, t + 1)[0]
     return total
+
+
+def _arriving(
+    layer: RoundedPopulation, synapse: RoundedSynapse, sent: torch.Tensor, begin: int, end: int
+) -> torch.Tensor:
+    """What arrives through a synapse in the steps [begin, end), (steps, n, *shape)."""
+    late = torch.as_tensor(np.array(0 if synapse.late is None else synapse.late)).long()
+    times = torch.arange(begin, end) - synapse.delay
+    if late.dim() > 1:
+        return _through(layer, synapse, _at(sent, times, late[0]))
+    longest = int(late.max())
+    earliest = torch.arange(begin - longest, end) - synapse.delay
+    total = _through(layer, synapse, _at(sent, earliest, torch.zeros(1).long()))
+    return _at(total, torch.arange(longest, longest + end - begin), late.reshape(-1))
+
+
+def _at(values: torch.Tensor, times: torch.Tensor, late: torch.Tensor) -> torch.Tensor:
+    """Values (steps, n, *shape) of `late` (1,) or (size,) steps before these times, or 0."""
+    past = times[:, None] - late
+    known = (past >= 0).reshape(len(times), 1, -1)
+    if len(late) == 1:
+        moved = values[past[:, 0].clamp(min=0)].flatten(2)
+    else:
+        each = torch.arange(len(late))
+        moved = values.flatten(2)[past.clamp(min=0), :, each].transpose(1, 2)
+    return (moved * known).reshape(len(times), *values.shape[1:])
 
 
 def _through(layer: RoundedPopulation, synapse: RoundedSynapse, x: torch.Tensor) -> torch.Tensor:

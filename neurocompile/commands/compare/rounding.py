@@ -38,6 +38,8 @@ class RoundedSynapse:
     Attributes:
         source: Name of the population that sends the spikes.
         delay: Delay in steps of the network's own time.
+        late: Further steps of each target or source, as in `Synapse`, or None. Networks with a
+            delay for each weight come as integers, so that nothing is compared with them.
         in_shape: Input shape of the map.
         op: Linear map without bias.
         factor: () or shape of the target; chip units of v.
@@ -45,6 +47,7 @@ class RoundedSynapse:
 
     source: str
     delay: int
+    late: Array | None
     in_shape: Shape
     op: Any
     factor: Array
@@ -227,7 +230,7 @@ def _rounded_synapse(
             if arrival is None:
                 raise _strangers(f"synapse '{name}'")
             op, factor = arrival.op, factor / arrival.payload
-    return RoundedSynapse(source, synapse.delay, synapse.in_shape, op, factor)
+    return RoundedSynapse(source, synapse.delay, synapse.late, synapse.in_shape, op, factor)
 
 
 def _by_axon(fixed: Graph, name: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
 from neurocompile.engines.fixed.graded import scatter_payloads
+from neurocompile.engines.fixed.late import Ahead, mark_late, move_spikes, move_sums
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
 from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
@@ -76,6 +77,8 @@ class State:
         states: By population, its states, (samples, n) each, changed by every step.
         bias: By population, (1 or samples, n) biases.
         sums: Activity so far, by population.
+        kept: By synapse whose sums wait, what earlier steps brought or bring; see `late`.
+        marked: By synapse whose sums wait, which neurons these reach.
     """
 
     first: int
@@ -83,6 +86,8 @@ class State:
     states: Mapping[str, tuple[Array, ...]]
     bias: Mapping[str, Array]
     sums: Mapping[str, ActivitySums]
+    kept: Mapping[str, Array]
+    marked: Mapping[str, Array]
 
 
 class SampleBlock:
@@ -142,7 +147,14 @@ class SampleBlock:
                 mantissas = written[:, self.plan.order[name]].astype(np.int64)
                 bias[name] = (mantissas << ready.bias_exp).astype(ready.number)
         sums = {name: ActivitySums(len(place)) for name, place in self.plan.order.items()}
-        return State(first, fired, states, bias, sums)
+        kept, marked = {}, {}
+        for name, ready in self.plan.populations.items():
+            for link in ready.links:
+                shapes = link.keeps(samples, len(self.plan.order[name]))
+                if shapes is not None:
+                    kept[link.name] = np.zeros(shapes[0], link.number)
+                    marked[link.name] = np.zeros(*shapes[1:])
+        return State(first, fired, states, bias, sums, kept, marked)
 
     def _pass(self, state: State, name: str, done: int, begin: int, count: int) -> None:
         """Take a population through the steps [begin, begin + count) of the chunk."""
@@ -173,10 +185,12 @@ class SampleBlock:
         spikes = np.zeros(size, dtype=np.int32)
         for a in range(0, samples, at_once):
             part = slice(a, min(a + at_once, samples))
+            sent = [self._sent(state, link, part, begin, count) for link in ready.links]
+            shape = (part.stop - part.start, count, size)
             (total, *further), left, right = self._arriving(
-                state, ready, part, (begin, count), by_events, size
+                state, ready, part, sent, by_events, shape
             )
-            reached = self._reached(state, ready, name, part, (begin, count), size)
+            reached = self._reached(state, ready, name, part, sent, shape)
             membrane = np.empty((0, 0, 0), dtype=np.int32)
             if name in self.recording.membrane:
                 membrane = self.scratch.take("membrane", total.shape, np.int32)
@@ -206,16 +220,15 @@ class SampleBlock:
         state: State,
         ready: Population,
         part: slice,
-        steps: tuple[int, int],
+        sent: list[tuple[Array, int]],
         by_events: list[bool],
-        size: int,
+        shape: tuple[int, int, int],
     ) -> tuple[list[Array], int, int]:
         """By input, the sum (samples, steps, n) of its synapses; the shifts that it still needs."""
-        shape = (part.stop - part.start, steps[1], size)
         if len(ready.links) == ready.inputs == 1:
             (link,) = ready.links
             total = self.scratch.take("total", shape, link.number)
-            self._through(state, link, part, steps[0], by_events[0], total)
+            self._through(state, link, part, sent[0], by_events[0], total)
             return [total], link.left, link.right
         totals = [
             self.scratch.take(f"total {into}", shape, ready.sum_number)
@@ -223,18 +236,51 @@ class SampleBlock:
         ]
         for total in totals:
             total[:] = 0
-        for link, events in zip(ready.links, by_events, strict=True):
+        for link, one_sent, events in zip(ready.links, sent, by_events, strict=True):
             one = self.scratch.take("one", shape, link.number)
-            self._through(state, link, part, steps[0], events, one)
+            self._through(state, link, part, one_sent, events, one)
             add_shifted(one, link.left, link.right, totals[link.into])
         return totals, 0, 0
 
     def _through(
-        self, state: State, link: Link, part: slice, begin: int, by_events: bool, total: Array
+        self,
+        state: State,
+        link: Link,
+        part: slice,
+        sent: tuple[Array, int],
+        by_events: bool,
+        total: Array,
     ) -> None:
-        """Compute the sums of one synapse; its choice learns their cost."""
+        """Compute the sums of one synapse, each when it arrives."""
+        fired, begin = sent
+        if link.late is None or link.late.sources is not None:
+            self._through_matrix(link, fired, begin, by_events, total)
+        elif link.late.targets is not None:
+            now = self.scratch.take("now", total.shape, link.number)
+            self._through_matrix(link, fired, begin, by_events, now)
+            move_sums(now, state.kept[link.name][part], link.late.targets, total)
+        elif isinstance(link.late.weights, Ahead):
+            link.late.weights.sums(fired, begin, state.kept[link.name][part], total)
+        elif link.late.weights is not None:
+            link.late.weights.sums(fired, begin, total)
+
+    def _sent(
+        self, state: State, link: Link, part: slice, begin: int, count: int
+    ) -> tuple[Array, int]:
+        """What a source sends into a synapse, and the step of it that arrives in step `begin`."""
         fired = state.fired[link.source][part]
         begin += self.plan.history[link.source] - link.delay
+        if link.late is None or link.late.sources is None:
+            return fired, begin
+        shape = (len(fired), count, fired.shape[2])
+        moved = self.scratch.take(f"moved {link.name}", shape, fired.dtype)
+        move_spikes(fired, begin, link.late.sources, moved)
+        return moved, 0
+
+    def _through_matrix(
+        self, link: Link, fired: Array, begin: int, by_events: bool, total: Array
+    ) -> None:
+        """Compute the sums of one synapse with one delay; its choice learns their cost."""
         sources, rows = fired.shape[2], total.shape[0] * total.shape[1]
         started = time.perf_counter()
         if by_events or link.dense is None:
@@ -248,6 +294,7 @@ class SampleBlock:
     def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
         """Compute the sums of one synapse by events; returns the number of spikes."""
         t = link.table
+        assert t is not None  # only a delay for each weight needs none
         events = self.scratch.take("events", (fired.shape[2],), np.int32)
         add = scatter if fired.dtype == np.uint8 else scatter_payloads
         spikes = add(
@@ -290,21 +337,43 @@ class SampleBlock:
         ready: Population,
         name: str,
         part: slice,
-        steps: tuple[int, int],
-        size: int,
+        sent: list[tuple[Array, int]],
+        shape: tuple[int, int, int],
     ) -> Array:
         """(samples, steps, n) which neurons a spike reaches; empty if a bias updates them all."""
         if bool(state.bias[name].all()):
             return np.empty((0, 0, 0), dtype=np.uint8)
-        reached = self.scratch.take("reached", (part.stop - part.start, steps[1], size), np.uint8)
+        reached = self.scratch.take("reached", shape, np.uint8)
         reached[:] = 0
-        for link in ready.links:
-            t = link.table
-            begin = steps[0] + self.plan.history[link.source] - link.delay
-            seen = self.scratch.take("seen", (len(t.first) - 1,), np.uint8)
-            fired = state.fired[link.source][part]
-            mark(fired, begin, t.group, t.first, t.target, t.length, reached, seen)
+        for link, one_sent in zip(ready.links, sent, strict=True):
+            self._mark(state, link, part, one_sent, reached)
         return reached
+
+    def _mark(
+        self, state: State, link: Link, part: slice, sent: tuple[Array, int], reached: Array
+    ) -> None:
+        """Set `reached` to 1 where a spike arrives through one synapse."""
+        fired, begin = sent
+        late, t = link.late, link.table
+        if t is None:
+            assert late is not None
+            if isinstance(late.weights, Ahead):
+                late.weights.mark(fired, begin, state.marked[link.name][part], reached)
+            elif late.weights is not None:
+                late.weights.mark(fired, begin, reached)
+            return
+        seen = self.scratch.take("seen", (len(t.first) - 1,), np.uint8)
+        if late is None or late.targets is None:
+            mark(fired, begin, t.group, t.first, t.target, t.length, reached, seen)
+            return
+        if t.whole(reached.shape[2]):
+            mark_late(fired, begin, late.targets, late.longest, reached)
+            return
+        now, moved = (self.scratch.take(use, reached.shape, np.uint8) for use in ("mark", "marked"))
+        now[:] = 0
+        mark(fired, begin, t.group, t.first, t.target, t.length, now, seen)
+        move_sums(now, state.marked[link.name][part], late.targets, moved)
+        reached |= moved
 
 
 def _fastest(times: int, work: Callable[[], None]) -> float:

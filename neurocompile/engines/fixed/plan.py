@@ -16,50 +16,83 @@ import numpy as np
 
 from neurocompile.engines.fixed.choice import PathChoice
 from neurocompile.engines.fixed.dense import Dense
+from neurocompile.engines.fixed.late import Ahead, Weave
 from neurocompile.engines.fixed.result import EXACT_FLOAT64, schedule
 from neurocompile.engines.fixed.step_source import Variant, step_function
-from neurocompile.engines.fixed.tables import Table, channels_last, table
+from neurocompile.engines.fixed.tables import Table, channels_last, is_plain, narrow, table
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     POPULATIONS,
     BiasInput,
     ChipNeuron,
     Synapse,
-    by_delay,
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.ops import shift
-from neurocompile.ir.order import Group
+from neurocompile.ir.order import Group, components
 from neurocompile.ir.payloads import largest_sum, payload_type
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 from neurocompile.ir.schema import step_words
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
-    """A synapse, or its rows with the same delay, ready to run.
+class Late:
+    """Delays that differ inside a synapse, in the engine's order; one of these is not None.
 
     Attributes:
+        sources: (n_source,) int64 further steps of each source.
+        targets: (n_target,) int64 further steps of each target.
+        weights: Weights with a delay each.
+        longest: The largest number of further steps.
+    """
+
+    sources: Array | None
+    targets: Array | None
+    weights: Weave | Ahead | None
+    longest: int
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A synapse, ready to run.
+
+    Attributes:
+        name: Name of the synapse.
         source: Name of the population where it starts.
         delay: Delay in steps; 0 from an axon that is always on.
         left, right: Left and right shift of its sums, from its exponent.
         number: Type that holds its sums before the shifts.
-        table: Table for events.
-        dense: Product for many rows at once; None for a sparse map, or one with several delays.
+        table: Table for events; None with a delay for each weight.
+        dense: Product for many rows at once; None for a sparse map, or without a table.
         choice: Costs of the two, to choose the faster one.
         into: Number of the input of its target that it adds to.
+        late: What has delays of its own, and its further steps; see `Late`.
     """
 
+    name: str
     source: str
     delay: int
     left: int
     right: int
     number: Any
-    table: Table
+    table: Table | None
     dense: Dense | None
     choice: PathChoice
     into: int
+    late: Late | None
+
+    def keeps(
+        self, samples: int, targets: int
+    ) -> tuple[tuple[int, ...], tuple[int, ...], Any] | None:
+        """Shape of the sums it keeps from step to step; shape and type of its marks, or None."""
+        late = self.late
+        if late is None or late.sources is not None or isinstance(late.weights, Weave):
+            return None
+        if late.targets is not None:
+            shape = (samples, late.longest, targets)
+            return shape, shape, np.uint8
+        return (samples, late.longest + 1, targets), (samples, targets), np.uint64
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +163,9 @@ def plan_of(graph: Graph) -> FixedPlan:
         }
         sends = {name: np.dtype(payload_type(graph.nodes[name])) for name in order}
         plan = FixedPlan(tuple(schedule(graph)), order, history, sends)
+        looped = {name for names, loop in components(graph) if loop for name in names}
         for name, node in graph.of(ChipNeuron):
-            plan.populations[name] = _population(graph, name, node, order)
+            plan.populations[name] = _population(graph, name, node, order, name in looped)
         _plans[graph] = plan
     return _plans[graph]
 
@@ -156,7 +190,9 @@ def _longest(graph: Graph, synapse: str) -> int:
     return int(graph.nodes[synapse].longest_delay)
 
 
-def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Array]) -> Population:
+def _population(
+    graph: Graph, name: str, node: ChipNeuron, order: dict[str, Array], looped: bool
+) -> Population:
     links, written, bound = [], "", 0
     for before in graph.before(name):
         synapse = graph.nodes[before]
@@ -167,24 +203,7 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
         largest = largest_sum(synapse, graph.nodes[source])
         exponent = synapse.weight_exp
         bound += shift(largest, exponent) + (exponent < 0)  # a negative sum is rounded away from 0
-        ends = order[source], order[name]
-        for rows, part in by_delay(synapse):
-            made = table(part, *ends, rows)
-            whole = synapse.late is None and not isinstance(synapse.op, Sparse)
-            whole = whole and largest < EXACT_FLOAT64
-            links.append(
-                Link(
-                    source,
-                    part.delay,
-                    max(exponent, 0),
-                    max(-exponent, 0),
-                    _holding(largest),
-                    made,
-                    Dense(part, *ends, largest, made) if whole else None,
-                    PathChoice(made.operations, made.weights.size),
-                    node.inputs.index(part.into),
-                )
-            )
+        links.append(_link(graph, before, largest, (order[source], order[name]), looped))
     place = order[name]
 
     def ordered(values: Any, number: Any) -> Array:
@@ -215,6 +234,54 @@ def _population(graph: Graph, name: str, node: ChipNeuron, order: dict[str, Arra
         variant,
         np.int32 if bound < 1 << 31 else np.int64,
     )
+
+
+def _link(graph: Graph, name: str, largest: int, ends: tuple[Array, Array], looped: bool) -> Link:
+    """A synapse between populations in these orders; in a loop, it runs step by step."""
+    synapse, (source,) = graph.nodes[name], graph.before(name)
+    exponent, number = synapse.weight_exp, _holding(largest)
+    made = late = product = None
+    if synapse.late_of != "nothing":
+        late = _late(synapse, ends, looped)
+    if late is None or late.weights is None:
+        made = table(synapse, *ends)
+        if not isinstance(synapse.op, Sparse) and largest < EXACT_FLOAT64:
+            product = Dense(synapse, *ends, largest, made)
+    return Link(
+        name,
+        source,
+        synapse.delay,
+        max(exponent, 0),
+        max(-exponent, 0),
+        number,
+        made,
+        product,
+        PathChoice(made.operations, made.weights.size) if made else PathChoice(0, 0),
+        graph.nodes[graph.after(name)[0]].inputs.index(synapse.into),
+        late,
+    )
+
+
+def _late(synapse: Synapse, ends: tuple[Array, Array], looped: bool) -> Late:
+    """The delays of a synapse whose sources, targets or weights differ in them."""
+    late = synapse.late
+    assert late is not None
+    source, target = ends
+    longest = int(late.max())
+    match synapse.late_of:
+        case "source":
+            return Late(late[0, source].astype(np.int64), None, None, longest)
+        case "target":
+            return Late(None, late[target], None, longest)
+    weights = narrow(synapse.op.weights)
+    if not is_plain(target):
+        weights, late = weights[target], late[target]
+    if not is_plain(source):
+        weights, late = weights[:, source], late[:, source]
+    if looped:
+        weights, late = np.ascontiguousarray(weights.T), np.ascontiguousarray(late.T)
+        return Late(None, None, Ahead(weights, late, longest), longest)
+    return Late(None, None, Weave(weights, late, longest), longest)
 
 
 def _kind(keep: Array) -> str:

@@ -55,38 +55,25 @@ class Table:
         of_group = ends[self.first[1:]] - ends[self.first[:-1]]
         return int(of_group[self.group].sum())
 
+    def whole(self, targets: int) -> bool:
+        """Whether every source reaches all targets."""
+        return self.first.tolist() == [0, 1] and self.length.tolist() == [targets]
+
 
 def channels_last(shape: Shape) -> Array:
     """C indices of neurons (channels, *space), in the order with the channels last."""
     return np.ascontiguousarray(np.moveaxis(np.arange(size(shape)).reshape(shape), 0, -1)).ravel()
 
 
-def table(
-    synapse: Synapse, source: Array, target: Array, rows: Array | slice = slice(None)
-) -> Table:
+def table(synapse: Synapse, source: Array, target: Array) -> Table:
     """The table of a synapse.
 
     Args:
         synapse: Of a FIXED graph.
         source, target: (n,) int, C index of the neuron at each place of the engine's order.
-        rows: The neurons that the synapse leads to, C indices, where it leads to some only.
     """
-    if not isinstance(rows, slice):
-        places = np.flatnonzero(np.isin(target, rows))
-        inner = np.searchsorted(rows, target[places])  # rows ascend
-        return _halved(_spread(_table(synapse.op, synapse, source, inner), places))
     made = _table(synapse.op, synapse, source, target)
     return _halved(_sparse(synapse, source, target) if made is None else made)
-
-
-def _spread(made: Table | None, places: Array) -> Table:
-    """A dense table whose targets stand at these places, ascending, of a longer row."""
-    assert made is not None  # Synapse.by_delay cuts dense ones only
-    starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    lengths = np.diff(np.append(starts, len(places)))
-    runs = [(int(places[s]), int(s), int(n)) for s, n in zip(starts, lengths, strict=True)]
-    first, target, weight, length = _runs([runs])
-    return replace(made, first=first, target=target, weight=weight, length=length)
 
 
 def _halved(made: Table) -> Table:
@@ -108,11 +95,11 @@ def _(op: Linear, synapse: Synapse, source: Array, target: Array) -> Table | Non
     rows, columns = op.weight.shape
     if len(source) != columns:  # a map of the last axis only
         return None
-    weight = _narrow(op.weight)
-    if not _is_plain(target):
+    weight = narrow(op.weight)
+    if not is_plain(target):
         weight = weight[target]
     weights = np.ascontiguousarray(weight.T)
-    if not _is_plain(source):
+    if not is_plain(source):
         weights = weights[source]
     at = np.arange(columns, dtype=np.uint64) * np.uint64(rows)
     group = np.zeros(columns, dtype=np.int32)
@@ -155,7 +142,7 @@ def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) 
 
 def _by_source(op: Conv | ConvTranspose, forward: bool) -> tuple[Array, Any, Any]:
     """Kernel (in, rows, columns, outputs per group); (stride, padding, dilation) of both axes."""
-    weight = _narrow(op.weight)
+    weight = narrow(op.weight)
     axes = list(zip(op.stride, op.padding, op.dilation, strict=True))
     if weight.ndim == 3:
         weight, axes = weight[:, :, None], [(1, 0, 1), *axes]
@@ -196,9 +183,9 @@ def _stretches(links: list[tuple[int, int]], join: bool) -> list[FixedRun]:
 def _sparse(synapse: Synapse, source: Array, target: Array) -> Table:
     """The table of any map: its matrix by columns."""
     m = connections(synapse)
-    m = m[target] if not _is_plain(target) else m
+    m = m[target] if not is_plain(target) else m
     m = m.tocsc()
-    m = m[:, source] if not _is_plain(source) else m
+    m = m[:, source] if not is_plain(source) else m
     m.sort_indices()
     columns = m.shape[1]
     starts = np.ones(m.nnz, dtype=bool)
@@ -212,7 +199,7 @@ def _sparse(synapse: Synapse, source: Array, target: Array) -> Table:
         m.indices[weight].astype(np.uint64),
         weight.astype(np.uint64),
         np.diff(np.append(weight, m.nnz)).astype(np.uint64),
-        _narrow(m.data),
+        narrow(m.data),
     )
 
 
@@ -229,7 +216,7 @@ def _plane(shape: Shape) -> tuple[int, int]:
     return (shape[1], shape[2]) if len(shape) == 3 else (1, shape[1])
 
 
-def _narrow(weights: Array) -> Array:
+def narrow(weights: Array) -> Array:
     """Weights as int16 if all fit, as they do on a chip's grid."""
     if weights.dtype == np.int16:
         return np.asarray(weights)
@@ -237,6 +224,6 @@ def _narrow(weights: Array) -> Array:
     return weights.astype(np.int16 if low >= -(1 << 15) and high < 1 << 15 else np.int64)
 
 
-def _is_plain(order: Array) -> bool:
+def is_plain(order: Array) -> bool:
     """Whether neurons are in C order."""
     return bool(np.array_equal(order, np.arange(len(order))))

@@ -8,7 +8,7 @@ step by step. Synaptic sums use float32 only if their bound is exact in it, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from neurocompile.ir.nodes import Linear, size
 from neurocompile.ir.payloads import graded, largest_sum
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
-Targets = torch.Tensor | slice  # of a synapse: all, or the C indices of some
+Targets = torch.Tensor | None  # of a part of a synapse: (n,) bool, or all
 
 
 def run_torch(
@@ -96,7 +96,7 @@ class _TorchPopulation:
         self.name, self.node, self.keep = name, graph.nodes[name], keep
         self.fired = fired[name]
         device = self.fired.device
-        self.synapses: list[tuple[Targets, Synapse, torch.Tensor]] = []
+        self.synapses: list[tuple[Synapse, torch.Tensor]] = []
         self.largest: list[int] = []
         self.at = self.node.state_names.index("v")
         self.p = self.node.Constants(*(_number(a, device) for a in self.node.constants()))
@@ -108,9 +108,8 @@ class _TorchPopulation:
                 self.p = self.p._replace(bias=written * 2.0**exponent)
                 continue
             (source,) = graph.before(before)
-            for rows, part in by_delay(synapse):
-                self.synapses.append((_targets(rows, device), part, fired[source]))
-                self.largest.append(largest_sum(part, graph.nodes[source]))
+            self.synapses.append((synapse, fired[source]))
+            self.largest.append(largest_sum(synapse, graph.nodes[source]))
         v = np.broadcast_to(self.node.v_init, self.node.shape).astype(np.float64)
         zero = torch.zeros(self.fired.shape[1:], dtype=torch.float64, device=device)
         starts = self.node.start(self.p, torch.from_numpy(v).to(device), zero)
@@ -130,15 +129,14 @@ class _TorchPopulation:
             part: torch.zeros(shape, dtype=torch.float64, device=self.fired.device)
             for part in self.node.inputs
         }
-        sources = []
-        for (rows, synapse, fired), largest in zip(self.synapses, self.largest, strict=True):
-            late = _late(fired, synapse.delay, begin, end)
-            sources.append((rows, synapse, late))
-            total = weighted_sum(synapse, late, largest).reshape(*shape[:2], -1)
-            arriving[synapse.into].view(*shape[:2], -1)[..., rows] += total
+        sources: list[tuple[Targets, Synapse, torch.Tensor]] = []
+        for (synapse, fired), largest in zip(self.synapses, self.largest, strict=True):
+            sources += _parts(synapse, fired, begin, end)
+            sums = _arriving(synapse, fired, largest, begin, end)
+            arriving[synapse.into] += sums.view(shape)
         ops = TorchOps()
         for t in range(begin, end):
-            now = [(rows, synapse, spikes[t - begin]) for rows, synapse, spikes in sources]
+            now = [(targets, part, sent[t - begin]) for targets, part, sent in sources]
             self.touched.count(now, self.state)
             a = self.node.arriving([sums[t - begin] for sums in arriving.values()])
             done = self.node.step(ops, self.state, a, self.p)
@@ -162,11 +160,51 @@ class _TorchPopulation:
         return Activity(counts, self.touched.total, self.saturations, self.wraps)
 
 
+def _arriving(
+    synapse: Synapse, fired: torch.Tensor, largest: int, begin: int, end: int
+) -> torch.Tensor:
+    """What arrives through a synapse in the steps [begin, end), (steps, n, n_target)."""
+    if synapse.late_of != "target":
+        total = torch.zeros((), dtype=torch.float64, device=fired.device)
+        for _, part, sent in _parts(synapse, fired, begin, end):
+            total = total + weighted_sum(part, sent, largest)
+        return total
+    late = torch.from_numpy(np.array(synapse.late)).to(fired.device)
+    longest = int(late.max())
+    sums = weighted_sum(synapse, _late(fired, synapse.delay, begin - longest, end), largest)
+    at = torch.arange(longest, longest + end - begin, device=fired.device)[:, None] - late
+    return sums[at, :, torch.arange(len(late), device=fired.device)].transpose(1, 2)
+
+
+def _parts(
+    synapse: Synapse, fired: torch.Tensor, begin: int, end: int
+) -> Iterator[tuple[Targets, Synapse, torch.Tensor]]:
+    """A synapse in parts with one delay each, and what arrives through each in the steps."""
+    late, delay = synapse.late, synapse.delay
+    if late is None:
+        yield None, synapse, _late(fired, delay, begin, end)
+        return
+    steps = torch.from_numpy(late.astype(np.int64)).to(fired.device)
+    match synapse.late_of:
+        case "target":
+            for more in steps.unique().tolist():
+                yield steps == more, synapse, _late(fired, delay + more, begin, end)
+        case "source":
+            sent = torch.zeros_like(fired[begin:end])
+            for more in steps.unique().tolist():
+                these = (steps[0] == more).reshape(fired.shape[2:])
+                sent += _late(fired, delay + more, begin, end) * these
+            yield None, synapse, sent
+        case _:
+            for more, part in by_delay(synapse):
+                yield None, part, _late(fired, delay + more, begin, end)
+
+
 def _late(fired: torch.Tensor, delay: int, begin: int, end: int) -> torch.Tensor:
-    """Spikes of a source as they arrive in the steps [begin, end)."""
-    if not delay:
+    """Spikes of a source as they arrive in the steps [begin, end), none before step 0."""
+    if not delay and begin >= 0:
         return fired[begin:end]
-    late = torch.zeros_like(fired[begin:end])
+    late = fired.new_zeros(end - begin, *fired.shape[1:])
     first = max(begin, delay)
     if first < end:
         late[first - begin :] = fired[first - delay : end - delay]
@@ -218,13 +256,9 @@ class _Touched:
             touched = touched | (each != rest)
         flat = touched.view(len(touched), -1)
         for targets, synapse, spikes in sources:
-            flat[:, targets] |= arrived(synapse, spikes)
+            reached = arrived(synapse, spikes)
+            flat |= reached if targets is None else reached & targets
         self.total += int(touched.sum())
-
-
-def _targets(rows: Array | slice, device: Any) -> Targets:
-    """The targets of a synapse as torch takes them."""
-    return rows if isinstance(rows, slice) else torch.from_numpy(rows).to(device)
 
 
 def _number(values: Any, device: Any) -> Any:

@@ -241,7 +241,7 @@ class Network:
 
     def _synapse(self, synapse: SynapsePlan) -> Any:
         weights = self._weights(synapse)
-        waits = synapse.longest_delay
+        waits = synapse.longest
         picks = synapse.dense and not waits and not synapse.graded
         common = {
             "weights": weights,
@@ -253,11 +253,7 @@ class Network:
         }
         if waits:
             kind = DelayDense if synapse.dense else DelaySparse
-            delays: Any = synapse.delay
-            if synapse.late is not None:  # Lava takes a number per weight
-                each = synapse.delay + np.array(synapse.late, dtype=np.int64)
-                delays = np.repeat(each[:, None], synapse.shape[1], axis=1)
-            return kind(delays=delays, **common)
+            return kind(delays=self._delays(synapse), **common)
         process = (Dense if synapse.dense else Sparse)(**common)
         if synapse.early:
             # An always-on axon whose target is reached already in the first chip step: the spike
@@ -268,10 +264,22 @@ class Network:
 
     def _weights(self, synapse: SynapsePlan) -> Any:
         i = synapse.index
+        return self.arrays[f"{i}/weight"] if synapse.dense else self._sparse(synapse, "data")
+
+    def _delays(self, synapse: SynapsePlan) -> Any:
+        """Steps of all weights, or of each one where they differ."""
+        if not synapse.late:
+            return synapse.delay
         if synapse.dense:
-            return self.arrays[f"{i}/weight"]
-        parts = tuple(self.arrays[f"{i}/{part}"] for part in ("data", "indices", "indptr"))
-        return csr_matrix(parts, shape=tuple(synapse.shape))
+            return synapse.delay + self.arrays[f"{synapse.index}/late"]
+        delays = self._sparse(synapse, "late")
+        delays.data += synapse.delay
+        return delays
+
+    def _sparse(self, synapse: SynapsePlan, what: str) -> csr_matrix:
+        """Numbers of a synapse's connections as a sparse matrix."""
+        parts = (self.arrays[f"{synapse.index}/{part}"] for part in (what, "indices", "indptr"))
+        return csr_matrix(tuple(parts), shape=tuple(synapse.shape), copy=True)
 
     def _record(self, population: PopulationPlan) -> None:
         recorder = Recorder(

@@ -84,7 +84,8 @@ class SynapsePlan:
         shape: Shape of the matrix, (n_target, n_source).
         weight_exp, bits: Exponent and width of the weights.
         delay: Delay in chip steps, in addition to the one that each synapse takes.
-        late: Additional delay of each target neuron in steps; None if all have the same delay.
+        late: Whether delays differ; the further steps of each weight are in the workspace.
+        longest: Chip steps until a spike has arrived everywhere, in addition to the one.
         early: Whether the source's first spike is due one step before the chip starts.
         graded: Whether the source's spikes carry payloads.
         into: Which of the sums of the target it adds to; None where there is only one.
@@ -99,15 +100,11 @@ class SynapsePlan:
     weight_exp: int
     bits: int
     delay: int
-    late: tuple[int, ...] | None
+    late: bool
+    longest: int
     early: bool
     graded: bool
     into: str | None
-
-    @property
-    def longest_delay(self) -> int:
-        """Chip steps until a spike has arrived everywhere, in addition to the one."""
-        return self.delay + max(self.late or (0,))
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,8 @@ def _synapse_plan(
         weight_exp=node.weight_exp,
         bits=node.bits,
         delay=wait,
-        late=None if node.late is None else tuple(node.late.tolist()),
+        late=node.late is not None,
+        longest=longest,
         early=depth[source] < 0,
         graded=graded(graph.nodes[source]),
         into=node.into,

@@ -41,7 +41,7 @@ def default_timeout(plan: LavaPlan, connections: int) -> float:
     """
     builds = plan.samples if plan.reset == RESET_FRESH else 1
     chip_steps = plan.samples * plan.steps + builds * plan.last_depth
-    delayed = 1 + max((s.longest_delay for s in plan.synapses), default=0)
+    delayed = 1 + max((s.longest for s in plan.synapses), default=0)
     step = 0.02 * plan.processes + 1e-7 * connections * delayed
     return 120.0 + builds * (10.0 + plan.processes) + chip_steps * step
 

@@ -107,10 +107,18 @@ def _arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
                 arrays[f"{i}/{register}"] = array.ravel() if array.ndim else array
             arrays[f"{i}/v"] = starts.get(name, np.zeros(node.shape)).ravel().astype(np.int32)
         elif isinstance(node, Synapse):
+            late = None if node.late is None else np.atleast_2d(node.late.astype(np.int64))
+            if late is not None and node.late_of == "target":
+                late = late.T
             if is_dense(node) and isinstance(node.op, Linear):
                 arrays[f"{i}/weight"] = node.op.weight.astype(np.int32)
+                if late is not None:
+                    arrays[f"{i}/late"] = np.broadcast_to(late, node.op.weight.shape)
             else:
                 matrix = connections(node)
+                if late is not None:
+                    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+                    arrays[f"{i}/late"] = np.broadcast_to(late, matrix.shape)[rows, matrix.indices]
                 arrays[f"{i}/data"] = matrix.data.astype(np.int32)
                 arrays[f"{i}/indices"] = matrix.indices
                 arrays[f"{i}/indptr"] = matrix.indptr

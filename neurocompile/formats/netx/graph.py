@@ -37,7 +37,6 @@ from neurocompile.ir.schema import fields_of
 from neurocompile.ir.settings import DT, NOTED, Assumption, Encoder, Settings, dt_assumed
 from neurocompile.ir.sigma_delta import Sigma, SigmaDelta
 
-MAX_DELAYED = 1 << 26  # weights of a layer times its different delays
 WRITTEN_KINDS: dict[str, type[ChipNeuron]] = {kind.__name__: kind for kind in UNCLEARED}
 TYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
@@ -106,9 +105,9 @@ def _chain(file: NetxFile, refusals: Refusals) -> tuple[dict[str, Any], tuple[Ed
         with refusals.gather():
             _check_spiking(nodes, last)
         with refusals.gather():
-            for link, synapse in _forward(name, layer, nodes[last].shape):
-                nodes[f"{name}_{link}"] = synapse
-                edges += [(last, f"{name}_{link}"), (f"{name}_{link}", name)]
+            for end, synapse in _forward(layer, nodes[last].shape):
+                nodes[f"{name}_{end}"] = synapse
+                edges += [(last, f"{name}_{end}"), (f"{name}_{end}", name)]
         nodes[name] = _neurons(layer)
         if layer.recurrent is not None:
             loop = f"{name}_loop"
@@ -223,12 +222,8 @@ def _started(name: str, node: CubaLIF, start: Array | None) -> CubaLIF:
     return replace(node, v_init=start) if start.any() else node
 
 
-def _forward(name: str, layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
-    """The synapses into a layer, by the end of their names.
-
-    Delays per neuron are one synapse; delays that differ between the weights of a neuron are one
-    for each number of steps.
-    """
+def _forward(layer: NetxLayer, before: Shape) -> list[tuple[str, Synapse]]:
+    """The synapses into a layer, by the end of their names: one, or a real and an imaginary one."""
     assert layer.weight is not None
     if layer.geometry is not None:
         g = layer.geometry
@@ -240,35 +235,26 @@ def _forward(name: str, layer: NetxLayer, before: Shape) -> list[tuple[str, Syna
             ("real", replace(_dense(layer.weight), into="real")),
             ("imag", replace(_dense(layer.imag), into="imag")),
         ]
+    synapse = _dense(layer.weight)
     if layer.delay is None:
-        return [("synapse", _dense(layer.weight))]
-    rows = _delay_per_row(layer.weight, layer.delay)
-    if rows is not None:
-        least = int(rows.min())
-        late = rows - least
-        synapse = replace(_dense(layer.weight), delay=least, late=late if late.any() else None)
         return [("synapse", synapse)]
-    used = np.unique(layer.delay[layer.weight != 0]).tolist() or [0]
-    if len(used) * layer.weight.size > MAX_DELAYED:
-        raise Unsupported(
-            f"'{name}': its weights {layer.weight.shape} have {len(used)} different delays, and "
-            f"each becomes a matrix of its own; at most {MAX_DELAYED} weights are made in all. Use "
-            "fewer delays."
-        )
-    return [
-        (
-            f"delay{steps}",
-            replace(_dense(np.where(layer.delay == steps, layer.weight, 0)), delay=int(steps)),
-        )
-        for steps in used
-    ]
+    least, late = _waits(layer.weight, layer.delay)
+    return [("synapse", replace(synapse, delay=least, late=late if late.any() else None))]
 
 
-def _delay_per_row(weight: Array, delay: Array) -> Array | None:
-    """Steps of each neuron, where all its weights wait alike; a weight of 0 waits for nothing."""
-    most = delay.max(axis=1)
-    alike = np.all((delay == most[:, None]) | (weight == 0))
-    return most.astype(np.int64) if alike else None
+def _waits(weight: Array, delay: Array) -> tuple[int, Array]:
+    """Steps of all weights, and the further ones of each neuron, each source or each weight.
+
+    A weight of 0 brings nothing, so that no wait of its own is told apart.
+    """
+    joins = weight != 0
+    most = delay.max(axis=1), delay.max(axis=0, keepdims=True)
+    by_target, by_source = most[0].astype(np.int64), most[1]
+    for late, each in ((by_target, by_target[:, None]), (by_source, by_source)):
+        if np.all((delay == each) | ~joins):
+            return int(late.min()), late - late.min()
+    least = int(delay[joins].min())
+    return least, np.where(joins, delay - least, 0)
 
 
 def _dense(weight: Array) -> Synapse:
@@ -359,17 +345,30 @@ def _synapse(entry: dict[str, Any], layers: list[NetxLayer]) -> Synapse:
     exponent, delay, kind = _whole(entry["weight_exp"]), _whole(entry["delay"]), entry["type"]
     if matrix is None or kind not in TYPES or not -8 <= exponent <= 8:
         raise BadInput("a synapse has no weights, or a type or exponent that no weight has.")
-    late = entry.get("late")
-    if layer.delay is not None and not entry["back"] and late is None:
+    told = entry.get("late")
+    if layer.delay is not None and not entry["back"] and told is None:
         matrix = np.where(layer.delay == delay, matrix, 0)
+    late = None if told is None else _late(told, layer, matrix, delay)
     matrix = shifted(matrix, -exponent, kind)
     op: Linear | Conv = Linear(matrix)
     if layer.geometry is not None:
         g = layer.geometry
         op = Conv(matrix, None, g.stride, g.padding, g.dilation, g.groups)
     shapes = _shape(entry["in_shape"]), _shape(entry["out_shape"])
-    late = None if late is None else np.array([_whole(steps) for steps in late])
     return Synapse(op, *shapes, exponent, _whole(entry["bits"]), delay, late, into)
+
+
+def _late(told: Any, layer: NetxLayer, weight: Array, delay: int) -> Array:
+    """Further steps: of each target, of each source, or of each weight, as `write` puts them."""
+    if not isinstance(told, dict):
+        by_source = bool(told) and isinstance(told[0], list)
+        steps = np.array([_whole(n) for n in (told[0] if by_source else told)], np.int64)
+        return steps[None] if by_source else steps
+    if layer.delay is None:
+        raise BadInput("a layer of the file has no delays.")
+    late = layer.delay.astype(np.int64) - delay
+    late[weight == 0] = [_whole(n) for n in told["of_zeros"]]
+    return late
 
 
 def _threshold(layer: NetxLayer) -> Array:

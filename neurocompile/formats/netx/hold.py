@@ -198,11 +198,17 @@ def _delayed(synapses: list[Synapse]) -> tuple[Array, Array | None]:
         )
     if not any(s.longest_delay for s in synapses):
         return matrices[0], None
+    if len(synapses) > 1 and any(s.late is not None for s in synapses):
+        raise Unsupported(
+            "several synapses lead to it, and the delays of one differ between its neurons or "
+            "weights, so that nobody could tell the two apart in one matrix."
+        )
     weight, delay = (np.zeros(matrices[0].shape, dtype=np.int16) for _ in range(2))
     for synapse, matrix in zip(synapses, matrices, strict=True):
-        late = np.zeros(len(matrix), np.int64) if synapse.late is None else synapse.late
+        late = np.zeros(1, np.int64) if synapse.late is None else synapse.late
+        late = late[:, None] if late.ndim == 1 else late
         weight += matrix
-        delay += np.where(matrix != 0, synapse.delay + late[:, None], 0).astype(np.int16)
+        delay += np.where(matrix != 0, synapse.delay + late, 0).astype(np.int16)
     return weight, delay
 
 

@@ -151,9 +151,18 @@ def _synapse(node: Synapse) -> dict[str, Any]:
         "bits": node.bits,
         "delay": node.delay,
         "type": node.op.weight.dtype.name,
-        **({} if node.late is None else {"late": node.late.tolist()}),
+        **_late(node),
         **({} if node.into is None else {"into": node.into}),
     }
+
+
+def _late(node: Synapse) -> dict[str, Any]:
+    """Further steps; those of weights are in the layer's own entry, but for weights of 0."""
+    if node.late is None:
+        return {}
+    if node.late_of == "weight":
+        return {"late": {"of_zeros": node.late[node.op.weights == 0].tolist()}}
+    return {"late": node.late.tolist()}
 
 
 def _entries(layer: NetxLayer) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.nir.fields import NirNode
 from neurocompile.formats.nir.flat import Flat, Tree, flatten
 from neurocompile.formats.nir.loops import Edge, Edges, walk, way_back
-from neurocompile.formats.nir.primitives import AXES, MAPS, Named, Ways, nodes_of
+from neurocompile.formats.nir.primitives import AXES, MAPS, Named, nodes_of
 from neurocompile.formats.nir.reset import reset_of
 from neurocompile.ir.checks import check_shape, naming_layer
 from neurocompile.ir.graph import Graph
@@ -190,14 +190,6 @@ def _joined(
         taken.add(name)
         return name
 
-    def chained(name: str, chain: Named, sources: list[str]) -> str:
-        for suffix, node in chain:
-            each = new(name + suffix)
-            nodes[each] = node
-            joins.extend((a, each) for a in sources)
-            sources = [each]
-        return sources[0]
-
     late = {
         a: new(f"{a}.delay")
         for a in names
@@ -212,9 +204,6 @@ def _joined(
             sources = [join]
         for suffix, node in parts[name]:
             each = new(name + suffix) if suffix else name
-            if isinstance(node, Ways):
-                sources = [chained(name, chain, sources) for chain in node.chains]
-                node = Add()
             nodes[each] = node
             joins += [(a, each) for a in sources]
             sources = [each]

@@ -9,7 +9,6 @@ Source: nir 1.0.8, docstrings of nir/ir/*.py; docs/nir.md compares what others' 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,17 +33,6 @@ from neurocompile.ir.nodes import (
 )
 
 Named = tuple[tuple[str, Any], ...]  # suffix of the name, and node; "" is the primitive itself
-
-
-@dataclass(frozen=True)
-class Ways:
-    """Several chains of nodes between the same two: they meet in an Add.
-
-    Attributes:
-        chains: By chain, the suffix of each name, and the node.
-    """
-
-    chains: tuple[Named, ...]
 
 
 MAPS = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
@@ -145,17 +133,6 @@ def diagonal(values: Array, shape: Shape) -> Sparse:
     return Sparse(np.broadcast_to(values, shape).ravel(), each[:-1], each, shape, shape)
 
 
-def selection(chosen: Array) -> Sparse:
-    """Some values of a layer as they are, and 0 for the others.
-
-    Args:
-        chosen: Which values, bool of the shape of the layer.
-    """
-    flat = chosen.ravel()
-    starts = np.concatenate([[0], np.cumsum(flat)])
-    return Sparse(np.ones(flat.sum()), np.flatnonzero(flat), starts, chosen.shape, chosen.shape)
-
-
 def _linear(site: NirNode) -> Linear:
     weight = site.array("weight")
     if weight.ndim != len(("out", "in")) or not weight.size:
@@ -230,8 +207,8 @@ def _flat(site: NirNode) -> Shape:
     return (*shape[:start], size(shape[start : end + 1]), *shape[end + 1 :])
 
 
-def _delay(site: NirNode) -> Delay | Identity | Ways:
-    """One delay, or for each number of steps a way of the values that wait so long."""
+def _delay(site: NirNode) -> Delay | Identity:
+    """One delay for all values, or one for each."""
     steps = site.parameter("delay").astype(np.float64) / site.dt
     whole = np.where((steps >= 0) & (steps <= MOST_DELAY_STEPS), np.rint(steps), -1)
     wrong = np.abs(steps - whole) > STEP_PART
@@ -243,11 +220,8 @@ def _delay(site: NirNode) -> Delay | Identity | Ways:
         )
     if whole.ndim == 0:
         return Delay(int(whole)) if whole else Identity()
-    chains: list[Named] = []
-    for each in np.unique(whole).astype(int).tolist():
-        those = (f".of_{each}", selection(whole == each))
-        chains.append((those, (f".by_{each}", Delay(each))) if each else (those,))
-    return Ways(tuple(chains))
+    least = int(whole.min())
+    return Delay(least, whole.astype(np.int64) - least)
 
 
 def _inverse(site: NirNode, what: str) -> Parameter:

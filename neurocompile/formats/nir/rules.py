@@ -24,6 +24,7 @@ from neurocompile.ir.nodes import (
     AvgPool,
     BatchNorm,
     Conv,
+    Delay,
     Input,
     Linear,
     Reshape,
@@ -63,9 +64,10 @@ def primitive(node: Any, at: NodeContext) -> Tree:
     )
 
 
-def delay_primitive(steps: int, shape: Shape, dt: float) -> Tree:
-    """NIR's Delay of some steps."""
-    return {"type": "Delay", "delay": np.full(shape, steps * dt)}
+def delay_primitive(delay: Delay, shape: Shape, dt: float) -> Tree:
+    """NIR's Delay of some steps, or of as many as each value waits."""
+    steps = delay.steps + (0 if delay.late is None else delay.late)
+    return {"type": "Delay", "delay": np.broadcast_to(steps * dt, shape).copy()}
 
 
 @primitive.register

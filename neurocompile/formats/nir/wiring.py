@@ -9,7 +9,7 @@ a loop in NIR takes one (`nir_loops.py`).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neurocompile.errors import Unsupported
@@ -24,13 +24,13 @@ class Wiring:
 
     Attributes:
         nodes: Our nodes by name; no Add, Identity or Delay.
-        delays: Steps and the node of ours, by the name in NIR.
+        delays: Delay and the node of ours, by the name in NIR.
         edges: Between both, and to the Outputs.
         outputs: Name of each Output, and the node of ours it stands for.
     """
 
     nodes: dict[str, Any]
-    delays: dict[str, tuple[int, str]]
+    delays: dict[str, tuple[Delay, str]]
     edges: tuple[Edge, ...]
     outputs: dict[str, str]
 
@@ -54,16 +54,16 @@ def wire(graph: Graph) -> Wiring:
     paid = {_payer(graph, lagged, edge) for edge in walked.back}
     taken = {*graph.nodes, *outputs}
     late: dict[str, str] = {}  # a Delay's second node, for its edges that lead back
-    delays: dict[str, tuple[int, str]] = {}
+    delays: dict[str, tuple[Delay, str]] = {}
     gone = set()
     for name, node in graph.of(Delay):
         ways = [(name, b) in paid for b in lagged.after.get(name, ())]
         if not all(ways) or not ways:
-            delays[name] = (node.steps, name)
+            delays[name] = (node, name)
         if any(ways):
-            if node.steps > 1:
+            if node.longest > 1 or node.late is not None:
                 late[name] = _new(f"{name}.loop", taken) if name in delays else name
-                delays[late[name]] = (node.steps - 1, name)
+                delays[late[name]] = (replace(node, steps=node.steps - 1), name)
             else:
                 gone.add(name)
 

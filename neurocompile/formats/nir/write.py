@@ -56,8 +56,10 @@ def to_nir(graph: Graph, *, keep_subtract: bool = False) -> Tree:
             before = shape[graph.before(name)[0]] if graph.before(name) else ()
             nodes[name] = primitive(node, NodeContext(before, shape[name], dt, keep_subtract))
             nodes[name]["metadata"] = metadata(node)
-    for name, (steps, ours) in wiring.delays.items():
-        nodes[name] = delay_primitive(steps, shape[ours], dt)
+    for name, (delay, ours) in wiring.delays.items():
+        nodes[name] = delay_primitive(delay, shape[ours], dt)
+        if delay.late is not None and name == ours:
+            nodes[name]["metadata"] = metadata(delay)
     for name, end in wiring.outputs.items():
         nodes[name] = {"type": "Output", "shape": np.array(shape[end])}
     return {

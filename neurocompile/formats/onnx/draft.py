@@ -28,12 +28,12 @@ BATCH_STEPS = ".batch_steps"  # no layer has an empty name, so none collides
 
 
 def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """Every node, each followed by those in the body of its loop; bodies hold no loops."""
+    """Every node, each followed by those in the body of its loop."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
             if attribute.type == AttributeProto.GRAPH:
-                yield from attribute.g.node
+                yield from every_node(attribute.g.node)
 
 
 def held_back(nodes: NodeList, value: str, steps: int, axes: int) -> str:
@@ -88,26 +88,50 @@ class Draft:
         """
         return held_back(nodes, self.values[source], delay, len(self.shapes[source]))
 
-    def staggered(self, nodes: NodeList, name: str, sums: str, late: Array) -> str:
-        """What arrives, (batch, steps, n), later at each neuron by its own number of steps.
+    def staggered(
+        self,
+        lists: tuple[NodeList, NodeList],
+        name: str,
+        values: str,
+        late: Array,
+        dtype: Any = np.int64,
+    ) -> str:
+        """What is sent or arrives, (batch, steps, n), later by a number of steps of each neuron.
 
         Args:
-            nodes: List to which the nodes are appended.
-            name: Name of the synapse, whose `late` is stored.
-            sums: Name of the value.
+            lists: List to which the nodes are appended, and that for what no step changes.
+            name: Name of the layer, whose `late` is stored.
+            values: Name of the value.
             late: Further steps of each neuron, (n,).
+            dtype: Type of the value.
         """
+        nodes, lasting = lists
+        stored, at = self.graph.nodes[name].late, f"{name}.late"
+        if stored.dtype != np.int64:
+            at = lasting.cast(at, np.int64)
+        if stored.shape != late.shape:
+            at = lasting.add("Reshape", at, lasting.constant(late.shape, np.int64))
         total = ""
         for steps in np.unique(late).tolist():
-            due = self.earlier(nodes, name, sums, steps, late) if steps else sums
-            these = nodes.add("Equal", f"{name}.late", nodes.constant(steps, np.int64))
-            due = nodes.add("Where", these, due, nodes.constant(0, np.int64))
+            due = self.earlier(nodes, name, values, steps, (late, dtype)) if steps else values
+            these = nodes.add("Equal", at, nodes.constant(steps, np.int64))
+            due = nodes.add("Where", these, due, nodes.constant(0, dtype))
             total = nodes.add("Add", total, due) if total else due
         return total
 
-    def earlier(self, nodes: NodeList, name: str, sums: str, steps: int, late: Array) -> str:
-        """The sums of a synapse, (batch, steps, n), some steps ago."""
-        return held_back(nodes, sums, steps, axes=1)
+    def earlier(
+        self, nodes: NodeList, name: str, values: str, steps: int, what: tuple[Array, Any]
+    ) -> str:
+        """Values of a layer, (batch, steps, n), some steps ago; `what` are all steps and a type."""
+        return held_back(nodes, values, steps, axes=1)
+
+    def span(
+        self, nodes: NodeList, name: str, value: str, shape: Shape, longest: int, dtype: Any
+    ) -> str:
+        """A value (batch, longest + steps, *shape): it, after as many steps before it."""
+        pads = np.zeros((2, len(shape) + 2), dtype=np.int64)
+        pads[0, 1] = longest
+        return nodes.add("Pad", value, nodes.constant(pads.ravel(), np.int64))
 
     def add_input(self, name: str, elem_type: int, shape: Shape) -> None:
         """Declare an input, with batch and steps as its first axes."""

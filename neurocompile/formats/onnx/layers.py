@@ -19,7 +19,7 @@ from neurocompile.formats.onnx.draft import Draft
 from neurocompile.formats.onnx.fields import HALVED
 from neurocompile.formats.onnx.linear import Emission, emit
 from neurocompile.formats.onnx.neurons import fixed_op, float_op, parameter_names
-from neurocompile.formats.onnx.ops import TYPES, NodeList, tensor
+from neurocompile.formats.onnx.ops import TYPES, NodeList, scan_through, tensor
 from neurocompile.formats.onnx.payloads import payload_sums
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.neurons import Neuron
@@ -85,13 +85,66 @@ def _(node: Synapse, name: str, draft: Draft) -> None:
     if draft.shapes[source] != node.in_shape:
         emission = replace(emission, x=emission.shape_as(emission.x, node.in_shape))
     sender = draft.graph.nodes[source]
-    y = payload_sums(node, sender, emission) if graded(sender) else emit(node.op, emission)
-    y = _shifted(nodes, nodes.cast(y, np.int64), node.weight_exp)
-    if node.late is not None:
-        y = draft.staggered(nodes, name, emission.shape_as(y, node.late.shape), node.late)
-    if not isinstance(node.op, Conv | ConvTranspose):
+    if node.late_of == "source":
+        emission = replace(emission, x=_sent_late(node, sender, draft, emission))
+    if node.late_of == "weight":
+        y = _by_weight(node, sender, draft, emission)
+    else:
+        y = nodes.cast(_sums(node, sender, emission), np.int64)
+    y = _shifted(nodes, y, node.weight_exp)
+    if node.late is not None and node.late_of == "target":
+        y = emission.shape_as(y, node.late.shape)
+        y = draft.staggered((nodes, emission.lasting), name, y, node.late)
+    if node.late_of == "target" or not isinstance(node.op, Conv | ConvTranspose):
         y = emission.shape_as(y, draft.shapes[target])
     draft.values[name] = y
+
+
+def _sums(synapse: Synapse, sender: Any, emission: Emission) -> str:
+    """The sums of halved weights times what is sent: int32 or, for payloads, int64."""
+    if graded(sender):
+        return payload_sums(synapse, sender, emission)
+    return emit(synapse.op, emission)
+
+
+def _sent_late(synapse: Synapse, sender: Any, draft: Draft, emission: Emission) -> str:
+    """What is sent, later by a number of steps of each source's own."""
+    assert synapse.late is not None
+    nodes, late, dtype = emission.nodes, synapse.late[0], payload_type(sender)
+    flat = emission.shape_as(emission.x, late.shape)
+    flat = draft.staggered((nodes, emission.lasting), emission.name, flat, late, dtype)
+    return emission.shape_as(flat, synapse.in_shape)
+
+
+def _by_weight(synapse: Synapse, sender: Any, draft: Draft, emission: Emission) -> str:
+    """The sums (batch, steps, n), int64, through weights that wait a number of steps each.
+
+    A Scan goes through the numbers of steps that occur; in each turn, all other weights are 0. So
+    the file holds the matrix once, and no reader makes a matrix for each number.
+    """
+    assert synapse.late is not None
+    nodes, name = emission.nodes, emission.name
+    longest, dtype = int(synapse.late.max()), payload_type(sender)
+    span = draft.span(nodes, name, emission.x, synapse.in_shape, longest, dtype)
+    one, two, axis = (nodes.constant([n], np.int64) for n in (1, 2, 1))
+    count = nodes.add("Slice", draft.batch_steps(), one, two)
+    late = emission.lasting.cast(f"{name}.late", np.int64)
+    waits = nodes.constant(np.unique(synapse.late)[:, None], np.int64)
+    shape = nodes.constant(synapse.out_shape, np.int64)
+    start = nodes.add("Concat", draft.batch_steps(), shape, axis=0)
+    start = nodes.add("ConstantOfShape", start, value=tensor(np.zeros(1, np.int64)))
+    body = NodeList(f"{name}/wait")
+    wait, so_far, after = (f"{name}/{what}" for what in ("wait", "so_far", "after"))
+    begin = body.add("Sub", body.constant([longest], np.int64), wait)
+    sent = body.add("Slice", span, begin, body.add("Add", begin, count), axis)
+    these = body.add("Equal", late, wait)
+    weight = body.add("Where", these, emission.array("weight"), body.constant(0, np.int8))
+    part = replace(
+        emission, nodes=body, lasting=body, name=f"{name}/part", x=sent, array=lambda field: weight
+    )
+    sums = body.cast(_sums(synapse, sender, part), np.int64)
+    body.add("Add", so_far, sums, out=after)
+    return scan_through(nodes, body, name, (wait, waits), (so_far, start, after))
 
 
 def _shifted(nodes: NodeList, y: str, weight_exp: int) -> str:
@@ -184,7 +237,13 @@ def _(node: Delay, name: str, draft: Draft) -> None:
     draft.describe(name)
     nodes = draft.node_list(name)
     (before,) = draft.graph.before(name)
-    late = draft.delayed(nodes, name, before, node.steps)
+    late = draft.delayed(nodes, name, before, node.steps) if node.steps else draft.values[before]
+    if node.late is not None:
+        flat, shape = (nodes.constant((0, 0, *n), np.int64) for n in ((-1,), node.late.shape))
+        late = nodes.add("Reshape", late, flat)
+        lists = nodes, draft.lasting(nodes)
+        late = draft.staggered(lists, name, late, node.late.ravel(), np.float32)
+        late = nodes.add("Reshape", late, shape)
     _leave(name, draft, nodes, nodes.add("Identity", late, name=name))
 
 

@@ -124,17 +124,35 @@ class Loop(Draft):
         start, end, axis = (nodes.constant([n], np.int64) for n in (0, 1, 1))
         return nodes.add("Slice", state.name, start, end, axis)
 
-    def earlier(self, nodes: NodeList, name: str, sums: str, steps: int, late: Array) -> str:
-        """The sums of a synapse some steps ago, from those that it keeps: the oldest come first."""
-        longest, kept = int(late.max()), f"{name}/sums"
-        if kept not in self.values:
-            state = self.keep(kept, self.zeros((longest, late.size), np.int64), np.int64)
-            self._late.append((state.name, state.after, kept, longest))
-            self.values[kept] = sums  # no layer has a slash in its name
+    def earlier(
+        self, nodes: NodeList, name: str, values: str, steps: int, what: tuple[Array, Any]
+    ) -> str:
+        """Values of a layer some steps ago, from those that it keeps: the oldest come first."""
+        late, dtype = what
+        longest = int(late.max())
+        kept = self._kept(name, values, late.shape, longest, dtype)
         if longest == 1:
             return kept
         ends = (nodes.constant([n], np.int64) for n in (longest - steps, longest - steps + 1, 1))
         return nodes.add("Slice", kept, *ends)
+
+    def span(
+        self, nodes: NodeList, name: str, value: str, shape: Shape, longest: int, dtype: Any
+    ) -> str:
+        """A value (batch, longest + 1, *shape): it, after as many steps before it."""
+        if not longest:
+            return value
+        kept = self._kept(name, value, shape, longest, dtype)
+        return nodes.add("Concat", kept, value, axis=1)
+
+    def _kept(self, name: str, value: str, shape: Shape, longest: int, dtype: Any) -> str:
+        """The name of a layer's values in the steps before, which it keeps."""
+        kept = f"{name}/sums"  # no layer has a slash in its name
+        if kept not in self.values:
+            state = self.keep(kept, self.zeros((longest, *shape), dtype), dtype)
+            self._late.append((state.name, state.after, kept, longest))
+            self.values[kept] = value
+        return kept
 
     def finish(self) -> None:
         """Append the Scan to the draft outside, and record what leaves the loop."""

@@ -233,5 +233,32 @@ def scan(
     )
 
 
+def scan_through(
+    outer: NodeList,
+    body: NodeList,
+    name: str,
+    each: tuple[str, str],
+    total: tuple[str, str, str],
+) -> str:
+    """Append a loop over axis 0 of a sequence of whole numbers, which adds to a total.
+
+    Args:
+        outer, body: Lists around and in the loop.
+        name: Name of the loop.
+        each: Name of an entry in the body, and of the sequence outside.
+        total: Names of the total in the body before, of its start outside, in the body after.
+
+    Returns:
+        Name of the total at the end, int64.
+    """
+    before, start, after = total
+    takes = [_info(taken, np.int64) for taken in (before, each[0])]
+    graph = helper.make_graph(body.protos, "turn", takes, [_info(after, np.int64)])
+    inputs, end = [start, each[1]], f"{before}_end"
+    node = helper.make_node("Scan", inputs, [end], name=name, body=graph, num_scan_inputs=1)
+    outer.protos.append(node)
+    return end
+
+
 def _info(name: str, dtype: Any) -> Any:
     return helper.make_tensor_value_info(name, TYPES[np.dtype(dtype)], None)

@@ -75,21 +75,21 @@ def integers(model: nn.Module, example: Tensor, settings: Settings | None) -> Gr
     _check_rounded(model)
     ran = run(model, torch.zeros(example[:1].shape))
     layers = [NetxLayer("input", tuple(example.shape[1:-1]))]
-    paths, shifts, spread = ["input"], [0], np.zeros(1)
+    paths, shifts, spread = ["input"], [0], np.zeros(1, np.int64)
+    waits: dict[str, Array] = {}
     refusals = Refusals()
     for each in ran:
         with refusals.gather():
             found = layer_of(each.block, each.site)
             if found is not None:
-                if np.any(spread):
-                    found = _with_delays(found, spread, each)
+                waits[each.path] = spread
                 layers.append(found)
                 paths.append(each.path)
                 shifts.append(0)
         shifts[-1] += int(getattr(each.block, "delay_shift", False))
         spread = _delays(each, spread)
     refusals.answer()
-    graph = _named(foreign(NetxFile(layers, ())), paths, shifts)
+    graph = _waiting(_named(foreign(NetxFile(layers, ())), paths, shifts), waits)
     graph = graph.with_nodes(
         **{
             each.path: _with_registers(graph.nodes[each.path], each.block.neuron)
@@ -342,22 +342,27 @@ def _delays(each: Ran, before: Array) -> Array:
     if isinstance(each.block, base.AbstractFlatten):
         return before.ravel() if before.size > 1 else before
     if delay is None:
-        return np.zeros(1)
-    steps = np.floor(delay.delay.detach().cpu().numpy())
+        return np.zeros(1, np.int64)
+    steps = np.floor(delay.delay.detach().cpu().numpy()).astype(np.int64)
     return np.broadcast_to(steps.reshape(-1, *(1,) * (len(shape) - 1)), shape)
 
 
-def _with_delays(layer: NetxLayer, delays: Array, each: Ran) -> NetxLayer:
-    """A layer whose synapses hold the delays of the neurons before them."""
-    assert layer.weight is not None
-    if layer.kind not in ("dense", "dense_rec") or layer.imag is not None:
-        raise each.site.refuse(
-            each.block,
-            "the neurons before it have delays of their own, and a convolution or complex weights "
-            "have none. Use delay=False in the block before it.",
-        )
-    spread = np.broadcast_to(delays.ravel(), layer.weight.shape)
-    return replace(layer, delay=np.where(layer.weight == 0, 0, spread).astype(np.int16))
+def _waiting(graph: Graph, waits: dict[str, Array]) -> Graph:
+    """The graph in which each block's synapses hold the delays of the neurons before it.
+
+    Args:
+        graph: Graph with the names of the blocks.
+        waits: By block, steps of each of these neurons, or one number for all.
+    """
+    nodes = {}
+    for path, steps in waits.items():
+        least = int(steps.min())
+        late = (steps - least).reshape(1, -1) if np.any(steps != least) else None
+        for link in graph.before(path):
+            if path not in graph.before(link):
+                synapse = graph.nodes[link]
+                nodes[link] = replace(synapse, delay=synapse.delay + least, late=late)
+    return graph.with_nodes(**nodes)
 
 
 def _timed(own: Settings, example: tuple[int, ...], path: str, late: Array) -> Settings:

@@ -1,6 +1,7 @@
 """The runs in exact arithmetic are the float network, and with the chip's arithmetic the chip."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from neurocompile.errors import BadInput
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections
-from neurocompile.ir.nodes import Input, Linear
+from neurocompile.ir.nodes import Add, Delay, Input, Linear
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import observe
@@ -43,7 +44,28 @@ def driven_by_current():
     return chain(nodes, Settings(steps=STEPS, encoder=Encoder("current", 0.7)))
 
 
+def with_delays():
+    """Values that wait before a matrix, after one, and in a loop."""
+    rng = np.random.default_rng(0)
+    nodes = {
+        "input": Input((6,)),
+        "early": Delay(0, rng.integers(0, 4, 6)),
+        "first": Linear(rng.normal(size=(5, 6))),
+        "a": neuron("box", v_th=0.1),
+        "second": Linear(rng.normal(size=(4, 5))),
+        "after": Delay(0, rng.integers(0, 4, 4)),
+        "back": Linear(rng.normal(size=(4, 4)) * 0.3),
+        "sum": Add(),
+        "b": neuron("lif", v_th=0.1),
+        "loop": Delay(1, rng.integers(0, 3, 4)),
+    }
+    edges = [*pairwise(("input", "early", "first", "a", "second", "after", "sum", "b", "loop"))]
+    edges += [("loop", "back"), ("back", "sum")]
+    return Graph(nodes, tuple(edges), Settings(steps=STEPS, encoder=Encoder("spikes")))
+
+
 NETWORKS = {
+    "delays": lambda: (with_delays(), (6,)),
     "box": lambda: (float_network(1, kinds=("box", "subtract", "box", "libox")), (2, 8, 8)),
     "lif": lambda: (float_network(2, kinds=("lif", "lif", "lif", "li")), (2, 8, 8)),
     "loops": lambda: (looped_network(3, slow=True), (6,)),

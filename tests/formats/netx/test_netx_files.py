@@ -365,7 +365,7 @@ def test_layers_that_were_changed_behind_their_description_are_refused(tmp_path)
         load_net(path)
 
 
-def test_delays_per_neuron_are_one_synapse_and_others_one_for_each_number_of_steps(plain):
+def test_delays_of_a_layer_are_one_synapse_whatever_they_differ_by(plain):
     expected = load_net(plain)
     put(plain, "layer/1/delay", np.array([3, 1]))  # of two neurons
     graph = load_net(plain)
@@ -375,5 +375,27 @@ def test_delays_per_neuron_are_one_synapse_and_others_one_for_each_number_of_ste
     np.testing.assert_array_equal(synapse.op.weight, expected.nodes["layer1_synapse"].op.weight)
     put(plain, "layer/1/delay", np.array([[2, 2], [2, 2]]))
     assert load_net(plain).nodes["layer1_synapse"].delay == 2
-    put(plain, "layer/1/delay", np.array([[0, 2], [2, 2]]))  # of the weights of one neuron
-    assert {"layer1_delay0", "layer1_delay2"} <= set(load_net(plain).nodes)
+    for wait, least, late in (
+        ([[1, 4], [1, 4]], 1, [[0, 3]]),  # of the neurons before
+        ([[1, 2], [2, 2]], 1, [[0, 1], [1, 1]]),  # of the weights of one neuron
+    ):
+        put(plain, "layer/1/delay", np.array(wait))
+        graph = load_net(plain)
+        assert list(graph.nodes) == list(expected.nodes)
+        synapse = graph.nodes["layer1_synapse"]
+        assert (synapse.delay, synapse.late.tolist()) == (least, late)
+
+
+@pytest.mark.parametrize("late", [[2, 0], [[0, 60]], [[0, 3], [1, 0]]])
+def test_delays_of_each_form_come_back(tmp_path, late):
+    """One weight is 0 and waits; the file tells its wait apart."""
+    synapse = Synapse(Linear(np.array([[4, 0], [6, 8]], np.int16)), (2,), (2,), delay=1, late=late)
+    neurons = CubaLIF((2,), 4095, 0, 90, 0, 6, 0)
+    held = verify(chain({"in": SpikeInput((2,)), "s": synapse, "a": neurons}), "fixed")
+    (tmp_path / "a.net").write_bytes(to_bytes(held))
+    assert same(load_net(tmp_path / "a.net"), held)
+    with h5py.File(tmp_path / "a.net") as file:
+        steps = np.array([[3, 0], [1, 1]]) if np.ndim(late) == 1 else 1 + np.array(late)
+        np.testing.assert_array_equal(
+            file["layer/1/delay"][:], np.where(synapse.op.weight, steps, 0)
+        )
