@@ -42,6 +42,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.schema import arrays_of
 from neurocompile.nn import adapting as trained
 from neurocompile.nn import layers, sigma_delta
+from neurocompile.nn.delays import LearnedDelay
 
 CELLS = (SNNCell, SNNRecurrentCell)
 RECURRENT = (SNNRecurrentCell, SNNRecurrent)
@@ -51,7 +52,13 @@ LENGTHENING = (
     *(norse.ConstantCurrentLIFEncoder, norse.PoissonEncoder, norse.SignedPoissonEncoder),
     norse.SpikeLatencyLIFEncoder,
 )
-TIME_FIRST = (norse.Lift, SNN, SNNRecurrent, layers.Neuron)  # all steps at once, (T, N, ...)
+TIME_FIRST = (
+    norse.Lift,
+    SNN,
+    SNNRecurrent,
+    layers.Neuron,
+    LearnedDelay,
+)  # all steps at once, (T, N, ...)
 
 STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
     neurons.LIF: (
@@ -233,6 +240,20 @@ def _(module: nn.Upsample, site: Site) -> nodes.Upsample:
 @node_of.register(norse.RegularizationCell)
 def _(_: nn.Module, site: Site) -> nodes.Identity:
     return nodes.Identity()
+
+
+@node_of.register
+def _(module: LearnedDelay, site: Site) -> nodes.Delay | nodes.Identity:
+    if module.shape != site.in_shape:
+        raise site.refuse(
+            module,
+            f"it has delays for {module.shape}, but {site.in_shape} arrives. Give it that shape.",
+        )
+    steps = module.whole().cpu().numpy()
+    least = int(steps.min())
+    if int(steps.max()) == least:
+        return nodes.Delay(least) if least else nodes.Identity()
+    return nodes.Delay(least, steps - least)
 
 
 @node_of.register(norse.LIFCell)

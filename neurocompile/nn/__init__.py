@@ -8,6 +8,7 @@ Out: layers, networks, penalties, activity figures and training.
 from neurocompile.nn.activity import LayerActivity, activity
 from neurocompile.nn.adapting import ALIF, LSNN, ALIFParameters, LIFRefrac
 from neurocompile.nn.autoencoder import SpikingAutoencoder
+from neurocompile.nn.delays import LearnedDelay, narrow_delays
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
@@ -25,6 +26,7 @@ __all__ = [
     "LIFBox",
     "LIFRefrac",
     "LayerActivity",
+    "LearnedDelay",
     "Regularization",
     "Sigma",
     "SigmaDelta",
@@ -32,6 +34,7 @@ __all__ = [
     "SpikingNetwork",
     "TrainingPlan",
     "activity",
+    "narrow_delays",
     "reconstruction_error",
     "regularization_loss",
     "train",

@@ -2,7 +2,8 @@
 
 In:  layers in order (synapses and neuron layers), the settings of time, input and output.
 Out: a module: samples (N, ...) -> results (N, ...).
-Synapses hold no state, so they run on all steps at once; neuron layers step through time.
+Synapses hold no state, so they run on all steps at once; neuron layers step through time, and
+learned delays take all of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from neurocompile.data import encoding
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Settings
+from neurocompile.nn.delays import LearnedDelay
 from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron
 from neurocompile.nn.response import Reading, weighted_sum
 
@@ -182,7 +184,7 @@ def _advance(layer: nn.Module, signal: Signal) -> Signal:
     """The output of one layer, over all steps."""
     if isinstance(layer, SpikingNeuron):
         return Signal(layer(signal.values, signal.steps))
-    if isinstance(layer, Neuron):
+    if isinstance(layer, Neuron | LearnedDelay):
         return Signal(layer(signal.sequence()))
     if signal.steps is not None:
         return Signal(layer(signal.values), signal.steps)

@@ -19,6 +19,7 @@ from torch.func import functional_call
 from torch.nn.functional import one_hot
 
 from neurocompile.errors import BadInput, Unsupported
+from neurocompile.nn.delays import LearnedDelay
 from neurocompile.nn.layers import Neuron, SpikingNeuron
 from neurocompile.nn.network import AFFINE, SpikingNetwork
 
@@ -84,7 +85,7 @@ def _layer_spikes(model: SpikingNetwork) -> Iterator[LayerSpikes]:
     for at, (name, layer) in enumerate(children, 1):
         if not isinstance(layer, SpikingNeuron) or layer.activity is None:
             continue
-        counts, later = layer.activity.counts, [module for _, module in children[at:]]
+        counts, later = layer.activity.counts, [m for _, m in children[at:] if not _waits(m)]
         assert counts is not None  # a spiking layer always has them
         until = tuple(takewhile(lambda module: not isinstance(module, Neuron), later))
         after = until if len(until) < len(later) else None
@@ -95,6 +96,11 @@ def _layer_spikes(model: SpikingNetwork) -> Iterator[LayerSpikes]:
                 fan_out = _fan_out(after, counts, name)
             _fan_outs[layer] = after, fan_out
         yield LayerSpikes(name, layer.activity.steps, counts, fan_out)
+
+
+def _waits(module: nn.Module) -> bool:
+    """Whether a layer only moves spikes in time: each still reaches what follows once."""
+    return isinstance(module, LearnedDelay)
 
 
 def _fan_out(after: LayersAfter, counts: Tensor, name: str) -> Tensor:

@@ -26,6 +26,7 @@ from neurocompile.nn.activity import (
     spike_counts,
     summarize,
 )
+from neurocompile.nn.delays import narrow_delays
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
 
@@ -150,6 +151,7 @@ def train(
     model.train()
     history = []
     for number in range(first + 1, plan.epochs + 1):
+        narrow_delays(model, (number - 1) / max(1, plan.epochs - 1))
         random = torch.Generator().manual_seed(plan.seed * 1_000_003 + number)
         running = Running(number)
         for chosen in torch.randperm(len(images), generator=random).split(plan.batch):

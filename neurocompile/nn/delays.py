@@ -1,0 +1,99 @@
+"""A layer that delays each value by its own number of steps, which training moves.
+
+In:  values of every step, (T, N, ...), time first.
+Out: the same values later, (T, N, ...): in training spread over several steps, in evaluation
+     moved by whole ones, as the exported network moves them.
+
+Source of the method: Hammouamri, Khalfaoui-Hassani and Masquelier, "Learning Delays in Spiking
+Neural Networks using Dilated Convolutions with Learnable Spacings" (2023, arXiv 2306.17670): a
+delay is the position of a Gaussian along time, whose width shrinks while the network is trained,
+until it is one step. There each synapse has one; here each value that enters, as an axon has it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from neurocompile.errors import BadInput
+from neurocompile.ir.registers import MOST_AXON_DELAY
+
+FINAL_WIDTH = 0.3  # steps: the step at the middle of such a Gaussian gets 0.99 of it
+
+
+class LearnedDelay(nn.Module):
+    """Holds each value back by its own delay, 0 to `most` steps.
+
+    In training, out[t] = sum_k g_k x[t - k], with g_k proportional to
+    exp(-((k - delay) / width)^2 / 2) and of the sum 1. In evaluation, out[t] = x[t - round(delay)].
+    Before the first step all is 0.
+
+    Args:
+        shape: Shape of the values of a sample and step, of which each gets a delay.
+        most: Longest delay, steps, 1..62.
+        seed: Seed of the delays before training, which are anywhere from 0 to `most`.
+
+    Attributes:
+        delay: (*shape), the delays in steps; what is below 0 or above `most` counts as that.
+        width: Width of the Gaussian, steps; `narrow` sets it.
+    """
+
+    def __init__(self, shape: tuple[int, ...] | int, most: int = 15, *, seed: int = 0):
+        super().__init__()
+        if not 1 <= most <= MOST_AXON_DELAY:
+            raise BadInput(
+                f"LearnedDelay: most = {most} steps, but an axon delays by 1..{MOST_AXON_DELAY}. "
+                "Use a number in that range."
+            )
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.most = most
+        random = torch.Generator().manual_seed(seed)
+        self.delay = nn.Parameter(most * torch.rand(self.shape, generator=random))
+        self.width = self.first_width
+
+    @property
+    def first_width(self) -> float:
+        """Width with which a training begins: from the middle, it sees every delay."""
+        return self.most / 2
+
+    def narrow(self, progress: float) -> None:
+        """Set the width for a part of the training that is done, 0 to 1; it shrinks evenly."""
+        self.width = self.first_width * (FINAL_WIDTH / self.first_width) ** progress
+
+    def whole(self) -> Tensor:
+        """The delays in whole steps, (*shape) int64, as in evaluation and on the chip."""
+        return self.delay.detach().clamp(0, self.most).round().long()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Delay values of every step, (T, N, *shape)."""
+        if self.training:
+            with torch.no_grad():  # as in the paper, so that none leaves where it has a gradient
+                self.delay.clamp_(0, self.most)
+            parts = self._spread()
+        else:
+            whole = self.whole()
+            parts = torch.stack([whole == k for k in range(self.most + 1)]).to(x)
+        total = parts[0] * x
+        for k in range(1, min(self.most + 1, len(x))):
+            total = total + nn.functional.pad(parts[k] * x[:-k], (0, 0) * (x.dim() - 1) + (k, 0))
+        return total
+
+    def _spread(self) -> Tensor:
+        """Parts of a value by the steps that they wait, (most + 1, *shape), which add up to 1."""
+        k = torch.arange(self.most + 1, dtype=self.delay.dtype, device=self.delay.device)
+        distance = k.view(-1, *(1,) * len(self.shape)) - self.delay
+        return torch.softmax(-((distance / self.width) ** 2) / 2, 0)
+
+    def extra_repr(self) -> str:
+        """Text that `print(model)` shows for the layer."""
+        return f"{self.shape}, most={self.most}"
+
+
+def narrow_delays(model: nn.Module, progress: float) -> None:
+    """Narrow every LearnedDelay of a model for a part of the training that is done, 0 to 1.
+
+    `train` does it before every epoch; a training of your own has to.
+    """
+    for layer in model.modules():
+        if isinstance(layer, LearnedDelay):
+            layer.narrow(progress)
