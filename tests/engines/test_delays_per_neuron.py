@@ -1,10 +1,10 @@
 """A synapse with a delay per neuron: one matrix, counted once, exact on every engine."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from networks import dense, lif, spikes
+from staggered import FORMS
+from staggered import late as staggered_synapse
 
 from neurocompile.chip.read import load_chip
 from neurocompile.data.inputs import Encoded
@@ -120,11 +120,12 @@ def test_a_network_without_such_delays_keeps_its_bytes_and_digest():
     assert "late" not in described["neurocompile.graph"]
 
 
-def test_it_is_counted_and_placed_as_one_matrix():
+@pytest.mark.parametrize("form", FORMS)
+def test_it_is_counted_and_placed_as_one_matrix(form):
     rng = np.random.default_rng(2)
     nodes = {"in": SpikeInput((50,)), "s": dense(rng, 50, 20), "a": lif((20,))}
     plain = verify(chain(nodes), "fixed")
-    late = plain.with_nodes(s=replace(plain.nodes["s"], late=np.arange(20)))
+    late = plain.with_nodes(s=staggered_synapse(plain.nodes["s"], rng, 7, form))
     x = spikes(5, 2, STEPS, (50,))
     sums = []
     for graph in (plain, late):
@@ -135,13 +136,14 @@ def test_it_is_counted_and_placed_as_one_matrix():
     assert sums == [(1000, int(x.sum()) * 20)] * 2
 
 
-def test_its_longest_wait_takes_a_field_beside_every_weight():
+@pytest.mark.parametrize("late", [np.arange(64) % 5, [[4]], (np.arange(64) % 5)[:, None]])
+def test_its_longest_wait_takes_a_field_beside_every_weight(late):
     """64 weights of 8 bits and 3 bits for up to 4 steps: 64 x 11 + 10 bits, 12 words of 64.
 
     Spikes come up to 5 steps later, and the step that a synapse takes is one of these.
     """
     op = Linear(np.full((64, 1), 2, np.int16))
-    synapse = Synapse(op, (1,), (64,), delay=1, late=np.arange(64) % 5)
+    synapse = Synapse(op, (1,), (64,), delay=1, late=late)
     graph = chain({"in": SpikeInput((1,)), "s": synapse, "out": lif((64,))})
     (core,) = place(graph, load_chip("loihi-sim")).cores
     assert synapse.longest_delay == 5

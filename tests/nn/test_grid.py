@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from networks import dense, float_network, lif, spikes
+from staggered import FORMS, arriving, late
 
 from neurocompile.chip.read import load_chip
 from neurocompile.data.inputs import Encoded, encode
@@ -20,6 +21,7 @@ from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.time import lead_in, without_lead_in
 from neurocompile.nn.grid import GridNetwork
 from neurocompile.nn.grid_formats import coarser
+from neurocompile.nn.grid_steps import synaptic_sum
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound
 from neurocompile.simplify import simplify
@@ -291,3 +293,16 @@ def test_encoded_input_and_samples_are_the_same_spikes():
     x, encoded = samples(graph, 1)
     assert isinstance(encoded, Encoded)
     assert np.array_equal(encoded.values["in"], x.numpy())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sums_arrive_after_the_delays_of_each_target_source_or_weight(form):
+    rng = np.random.default_rng(3)
+    synapse = late(dense(rng, 7, 5, 1, delay=1), rng, 6, form)
+    fired = rng.random((20, 1, 7)) < 0.4
+    weight = torch.from_numpy(synapse.op.weight.astype(np.float32)).requires_grad_()
+    found = synaptic_sum(synapse, weight, torch.from_numpy(fired.astype(np.float32)))
+    np.testing.assert_array_equal(found[:, 0].detach(), arriving(synapse, fired[:, 0]))
+    found.sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.any()
