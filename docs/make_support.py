@@ -42,13 +42,13 @@ from neurocompile.frontend.rules import RECURRENT, node_of, refusal
 from neurocompile.frontend.stateful import calling_of, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
-from neurocompile.nn import adapting, layers, sigma_delta
+from neurocompile.nn import adapting, delays, layers, sigma_delta
 from neurocompile.place.target import Target
 
 PAGE = Path(__file__).parent / "support.md"
 LIBRARIES = {
     **{nn: "torch.nn", norse: "norse.torch"},
-    **dict.fromkeys((layers, adapting, sigma_delta), "neurocompile.nn"),
+    **dict.fromkeys((layers, adapting, delays, sigma_delta), "neurocompile.nn"),
 }
 
 

@@ -41,8 +41,8 @@ def endless():
     return Encoded({"in": np.zeros((20_000, 20, 4), np.uint8)}, 20)
 
 
-def short():
-    return Encoded({"in": np.ones((2, 5, 4), np.uint8)}, 5)
+def short(samples=2):
+    return Encoded({"in": np.ones((samples, 5, 4), np.uint8)}, 5)
 
 
 def processes_of(folder):
@@ -66,8 +66,23 @@ def assert_nothing_is_left(folder, patience_s=0.0):
     assert list(folder.iterdir()) == []
 
 
+def parent_of(process):
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def child_of(processes):
+    """The one that this process started; numbers of processes may begin again at 0."""
+    (child,) = (process for process in processes if parent_of(process) == os.getpid())
+    return child
+
+
+def worker_of(processes):
+    """One of the child's workers."""
+    return next(process for process in processes if parent_of(process) == child_of(processes))
+
+
 def kills_once(folder, which):
-    """Progress that kills the first (min) or last (max) process at its first call."""
+    """Progress that kills a process, `child_of` or `worker_of` all, at its first call."""
     victims = []
 
     def kill(done, samples):
@@ -104,7 +119,7 @@ def test_a_run_leaves_nothing_and_its_shared_memory_has_no_name(scratch):
     beside = threading.Thread(target=look)
     beside.start()
     try:
-        recording = lava.run(network(), short())
+        recording = lava.run(network(), short(200))
     finally:
         ended.set()
         beside.join()
@@ -126,14 +141,14 @@ def test_a_run_that_takes_too_long_is_ended_and_says_how_far_it_came(scratch):
 @LINUX
 def test_a_killed_worker_ends_the_run_and_is_named(scratch):
     with pytest.raises(lava.EngineFailed, match=r"a Lava worker \(process \d+\) was .* SIGKILL"):
-        lava.run(network(), endless(), progress=kills_once(scratch, max))
+        lava.run(network(), endless(), progress=kills_once(scratch, worker_of))
     assert_nothing_is_left(scratch)
 
 
 @LINUX
 def test_a_killed_child_ends_the_run_and_its_workers(scratch):
     with pytest.raises(lava.EngineFailed, match="ended with status 9"):
-        lava.run(network(), endless(), progress=kills_once(scratch, min))
+        lava.run(network(), endless(), progress=kills_once(scratch, child_of))
     assert_nothing_is_left(scratch)
 
 

@@ -264,16 +264,16 @@ def test_resonating_blocks_give_slayers_spikes(seed):
     assert fired["blocks.1"].sum() > 5
 
 
-def test_delays_before_complex_weights_and_loops_of_resonators_are_refused():
+def test_delays_reach_both_parts_of_complex_weights_and_loops_of_resonators_are_refused():
     from lava.lib.dl.slayer.block import rf
 
     params = {"threshold": 0.3, "period": 5.0, "decay": 0.05}
     model = Blocks(rf.Dense(params, 4, 3, delay=True), rf.Dense(params, 3, 3))
     model(torch.zeros(1, 4, 2))
     model.blocks[0].delay.delay.data = torch.arange(3.0)
-    with pytest.raises(Unsupported, match=r"'blocks.1' \(Dense\): .* complex weights have none"):
-        read(model, 4)
-    read(Blocks(rf.Dense(params, 4, 3), rf.Dense(params, 3, 3)), 4)  # the cure
+    graph = read(model, 4)
+    for part in ("real", "imag"):
+        assert graph.nodes[f"blocks.1_{part}"].late.tolist() == [[0, 1, 2]]
     assert "Use a Dense block." in why_not(rf.Recurrent)
 
 

@@ -92,7 +92,7 @@ def test_its_onnx_file_moves_each_value_by_its_own_steps_in_and_out_of_a_loop():
     assert reference.run_float(graph, x[0])[1]["out"].tolist() == expected
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 4, 7])  # whose spikes subtract their thresholds
+@pytest.mark.parametrize("seed", [1, 4, 10, 13, 14])  # whose spikes subtract their thresholds
 def test_simplifying_keeps_what_every_neuron_does(seed):
     graph = verify(staggered_float(joined_float_graph(seed), seed), "float")
     simple = verify(simplify(graph), "float")
