@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz golden lint docs bench bench-speed bench-delays bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -48,6 +48,11 @@ check: $(READY)
 fuzz: $(READY)
 	FUZZ_N=$(or $(N),1000) FUZZ_ENGINES=$(or $(ENGINES),$(DEFAULT_ENGINES)) $(BIN)/python -m pytest tests/fuzz
 
+# Every neuron of a chip, N times 100 small networks with onnxruntime and 300 with Lava, in a table
+fuzz-members: $(READY)
+	$(BIN)/python tests/fuzz/members.py --packs $(or $(N),100) --graphs 300 --engines onnx
+	$(BIN)/python tests/fuzz/members.py --packs 3 --graphs 10 --engines lava
+
 # What Lava's stock processes compute, recorded anew in tests/golden; make golden CHECK=1 compares
 golden: $(READY)
 	$(BIN)/python tests/golden/record.py $(if $(CHECK),--check all)
@@ -70,6 +75,7 @@ bench: $(READY)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/quantization.py
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/graded.py
 	$(BIN)/python bench/delays.py
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/energy.py
@@ -81,6 +87,7 @@ bench-quantization: $(READY)
 
 bench-speed: $(READY)
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/graded.py
 
 bench-delays: $(READY)
 	$(BIN)/python bench/delays.py

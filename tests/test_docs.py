@@ -111,6 +111,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("run", "results"),
         ("quantization", "quantization"),
         ("speed", "speed"),
+        ("graded", "graded"),
         ("training", "training"),
     ],
 )

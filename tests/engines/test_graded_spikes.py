@@ -17,6 +17,7 @@ from neurocompile.engines import fixed, lava
 from neurocompile.engines import onnx as onnx_engine
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.decode import result_of
+from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.torch_path import run_torch
 from neurocompile.engines.recording_file import RECORDED, recording_file
 from neurocompile.errors import DoesNotFit, Unsupported
@@ -28,6 +29,7 @@ from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain, same
 from neurocompile.ir.nodes import Linear
 from neurocompile.ir.settings import Decoder, Settings
+from neurocompile.ir.sigma_delta import Sigma
 from neurocompile.ir.time import lead_in
 from neurocompile.ir.verify import verify
 from neurocompile.place import place
@@ -104,6 +106,22 @@ def test_every_engine_agrees_with_the_reference_on_every_bit():
                     np.testing.assert_array_equal(found.spikes[name][sample], fired[name])
                     negative += int((found.spikes[name][sample].astype(int) < 0).sum())
     assert negative > 100
+
+
+@pytest.mark.parametrize("largest", [3, 300, 70_001, 2**23 - 1])
+def test_a_product_takes_payloads_of_every_size_exactly(largest):
+    # 64 weights of up to 256 add up to 2^14: float32 holds their sums with payloads below 2^10
+    rng = np.random.default_rng(largest)
+    weights = (rng.integers(-128, 128, (2048, 64)) * 2).astype(np.int16)
+    wide = Synapse(Linear(weights), (64,), (2048,), -8)
+    one = Linear((-256 * np.eye(64)).astype(np.int16))
+    nodes = {"in": SpikeInput((64,)), "s": Synapse(one, (64,), (64,)), "sum": Sigma((64,))}
+    graph = verify(chain({**nodes, "t": wide, "pop": Sigma((2048,))}), "fixed")
+    link = plan_of(graph).populations["pop"].links[0]
+    sent = rng.integers(-largest, largest + 1, (40, 64)).astype(np.int32)
+    found = np.empty((40, 2048), np.int64)
+    link.dense.sums(sent, found, link.row * largest)
+    np.testing.assert_array_equal(found, sent.astype(np.int64) @ weights.T.astype(np.int64))
 
 
 def test_lavas_own_process_gives_the_same_bits():

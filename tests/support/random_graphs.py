@@ -293,14 +293,18 @@ def _calm(node, gain):
     row, exponent = largest_row(node), node.weight_exp
     while row * 2.0**exponent > gain and exponent > WEIGHT_EXPONENTS[0]:
         exponent -= 1
-    step = Grid(node.bits).step
     while row * 2.0**exponent > gain and row:
-        weights = (node.op.weights // (2 * step) * step).astype(node.op.weights.dtype)
-        node = replace(
-            node, op=node.op.with_weights(np.where(weights < 0, weights + step, weights))
-        )
+        node = halved(node)
         row = largest_row(node)
     return replace(node, weight_exp=exponent)
+
+
+def halved(node):
+    """The synapse with about half of each weight, on its grid; small ones become 0."""
+    step = Grid(node.bits).step
+    weights = (node.op.weights // (2 * step) * step).astype(node.op.weights.dtype)
+    less = np.where(weights < 0, weights + step, weights)
+    return replace(node, op=node.op.with_weights(less))
 
 
 def _complex(graph, rng):
@@ -314,7 +318,7 @@ def _complex(graph, rng):
         always = isinstance(graph.nodes[graph.before(name)[0]], AlwaysOn)  # leads to one synapse
         if not always and rng.random() < 0.6:
             weights = link.op.weights
-            shuffled = rng.permutation(weights.ravel()).reshape(weights.shape)
+            shuffled = weights.ravel()[rng.permutation(weights.size)].reshape(weights.shape)
             twin = replace(link, op=link.op.with_weights(shuffled), into=other)
             nodes = {}
             for each, node in graph.nodes.items():

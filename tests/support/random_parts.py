@@ -273,6 +273,12 @@ def _turning(rng, shape, kind):
 
 GRADED = (ternary, sigma, delta, sigma_delta)  # populations whose spikes carry payloads
 WRITTEN = (population, adaptive, ternary, sigma_delta)  # those whose biases a host may write
+DRAWN = {  # what draws each kind of neuron of a chip
+    **{CubaLIF: population, ATRLIF: adaptive, TernaryLIF: ternary},
+    **{Sigma: sigma, Delta: delta, SigmaDelta: sigma_delta},
+    **{RefractoryLIF: refractory, AdaptiveLIF: rising},
+    **{RF: resonator, RF_IZ: izhikevich_resonator},
+}
 
 
 def synapse(rng, shape):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from neurocompile.terminal.words import number_of
+
 NOTICEABLE = 0.05  # a layer whose spikes change by more than this part is worth a sentence
 CAUSES = {
     "weight": "rounding of the weights",
@@ -59,8 +61,9 @@ def _no_difference(comparison: Mapping[str, Any]) -> str:
     neurons = sum(row["neurons"] for row in comparison["layers"] if row["agreement"] is not None)
     values = neurons * comparison["steps"] * comparison["samples"]
     return (
-        f"Every spike agrees: {neurons:,} neurons, {comparison['steps']} steps, "
-        f"{comparison['samples']} samples, {values:,} values."
+        f"Every spike agrees: {number_of(neurons, 'neuron')}, "
+        f"{number_of(comparison['steps'], 'step')}, "
+        f"{number_of(comparison['samples'], 'sample')}, {number_of(values, 'value')}."
     )
 
 

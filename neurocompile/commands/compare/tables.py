@@ -11,6 +11,7 @@ from typing import Any
 
 from neurocompile.commands.compare.sentences import beside_one, percent
 from neurocompile.terminal.tables import Page, Table
+from neurocompile.terminal.words import number_of
 
 ROUNDED = {
     "weight": "weights",
@@ -49,10 +50,11 @@ def _spikes(comparison: Mapping[str, Any]) -> Table:
             f"{row['samples_parted']:,}",
         )  # fmt: skip
     table.caption = (
-        f"Spikes per sample, mean of {comparison['samples']} samples of {comparison['data']}, "
-        f"{comparison['steps']} steps. agree: part of the neurons and steps that are equal; "
-        "alone: the same, with each layer given the float network's spikes. parts: the first step "
-        "in which a spike differs; samples: number of samples in which one does."
+        f"Spikes per sample, mean of {number_of(comparison['samples'], 'sample')} of "
+        f"{comparison['data']}, {number_of(comparison['steps'], 'step')}. "
+        "agree: part of the neurons and steps that are equal; alone: the same, with each layer "
+        "given the float network's spikes. parts: the first step in which a spike "
+        "differs; samples: number of samples in which one does."
     )
     return table
 

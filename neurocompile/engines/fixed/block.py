@@ -12,15 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
-from neurocompile.engines.fixed.graded import scatter_payloads
+from neurocompile.engines.fixed.graded import largest_of, scatter_payloads
 from neurocompile.engines.fixed.late import Ahead, mark_late, move_spikes, move_sums
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
-from neurocompile.engines.fixed.plan import FixedPlan, Link, Population
+from neurocompile.engines.fixed.plan import FixedPlan, Link, Population, holding
 from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
@@ -90,6 +90,20 @@ class State:
     marked: Mapping[str, Array]
 
 
+class Way(NamedTuple):
+    """How a synapse is computed for the steps of a chunk.
+
+    Attributes:
+        events: Whether event by event, and not as a product.
+        bound: Largest |sum| that these spikes can cause.
+        number: Type that holds the sums before the shifts.
+    """
+
+    events: bool
+    bound: int
+    number: Any
+
+
 class SampleBlock:
     """What all blocks of a run have in common.
 
@@ -152,7 +166,7 @@ class SampleBlock:
             for link in ready.links:
                 shapes = link.keeps(samples, len(self.plan.order[name]))
                 if shapes is not None:
-                    kept[link.name] = np.zeros(shapes[0], link.number)
+                    kept[link.name] = np.zeros(shapes[0], holding(link.bound))
                     marked[link.name] = np.zeros(*shapes[1:])
         return State(first, fired, states, bias, sums, kept, marked)
 
@@ -177,19 +191,17 @@ class SampleBlock:
         """Run all synapses into a population, then its neurons, a few samples at a time."""
         ready = self.plan.populations[name]
         samples, size = len(state.fired[name]), len(self.plan.order[name])
-        by_events = [self._by_events(state, link, begin, count) for link in ready.links]
+        ways = [self._way(state, link, begin, count) for link in ready.links]
         at_once = samples
-        if all(by_events):
-            sum_bytes = max((np.dtype(link.number).itemsize for link in ready.links), default=1)
+        if all(way.events for way in ways):
+            sum_bytes = max((np.dtype(way.number).itemsize for way in ways), default=1)
             at_once = max(1, CACHE_BYTES // max(1, sum_bytes * count * size * ready.inputs))
         spikes = np.zeros(size, dtype=np.int32)
         for a in range(0, samples, at_once):
             part = slice(a, min(a + at_once, samples))
             sent = [self._sent(state, link, part, begin, count) for link in ready.links]
             shape = (part.stop - part.start, count, size)
-            (total, *further), left, right = self._arriving(
-                state, ready, part, sent, by_events, shape
-            )
+            (total, *further), left, right = self._arriving(state, ready, part, sent, ways, shape)
             reached = self._reached(state, ready, name, part, sent, shape)
             membrane = np.empty((0, 0, 0), dtype=np.int32)
             if name in self.recording.membrane:
@@ -221,14 +233,14 @@ class SampleBlock:
         ready: Population,
         part: slice,
         sent: list[tuple[Array, int]],
-        by_events: list[bool],
+        ways: list[Way],
         shape: tuple[int, int, int],
     ) -> tuple[list[Array], int, int]:
         """By input, the sum (samples, steps, n) of its synapses; the shifts that it still needs."""
         if len(ready.links) == ready.inputs == 1:
-            (link,) = ready.links
-            total = self.scratch.take("total", shape, link.number)
-            self._through(state, link, part, sent[0], by_events[0], total)
+            (link,), (way,) = ready.links, ways
+            total = self.scratch.take("total", shape, way.number)
+            self._through(state, link, part, sent[0], way, total)
             return [total], link.left, link.right
         totals = [
             self.scratch.take(f"total {into}", shape, ready.sum_number)
@@ -236,9 +248,9 @@ class SampleBlock:
         ]
         for total in totals:
             total[:] = 0
-        for link, one_sent, events in zip(ready.links, sent, by_events, strict=True):
-            one = self.scratch.take("one", shape, link.number)
-            self._through(state, link, part, one_sent, events, one)
+        for link, one_sent, way in zip(ready.links, sent, ways, strict=True):
+            one = self.scratch.take("one", shape, way.number)
+            self._through(state, link, part, one_sent, way, one)
             add_shifted(one, link.left, link.right, totals[link.into])
         return totals, 0, 0
 
@@ -248,16 +260,16 @@ class SampleBlock:
         link: Link,
         part: slice,
         sent: tuple[Array, int],
-        by_events: bool,
+        way: Way,
         total: Array,
     ) -> None:
         """Compute the sums of one synapse, each when it arrives."""
         fired, begin = sent
         if link.late is None or link.late.sources is not None:
-            self._through_matrix(link, fired, begin, by_events, total)
+            self._through_matrix(link, fired, begin, way, total)
         elif link.late.targets is not None:
-            now = self.scratch.take("now", total.shape, link.number)
-            self._through_matrix(link, fired, begin, by_events, now)
+            now = self.scratch.take("now", total.shape, way.number)
+            self._through_matrix(link, fired, begin, way, now)
             move_sums(now, state.kept[link.name][part], link.late.targets, total)
         elif isinstance(link.late.weights, Ahead):
             link.late.weights.sums(fired, begin, state.kept[link.name][part], total)
@@ -277,18 +289,16 @@ class SampleBlock:
         move_spikes(fired, begin, link.late.sources, moved)
         return moved, 0
 
-    def _through_matrix(
-        self, link: Link, fired: Array, begin: int, by_events: bool, total: Array
-    ) -> None:
+    def _through_matrix(self, link: Link, fired: Array, begin: int, way: Way, total: Array) -> None:
         """Compute the sums of one synapse with one delay; its choice learns their cost."""
         sources, rows = fired.shape[2], total.shape[0] * total.shape[1]
         started = time.perf_counter()
-        if by_events or link.dense is None:
+        if way.events or link.dense is None:
             spikes = self._scatter(link, fired, begin, total)
             link.choice.went_by_events(time.perf_counter() - started, spikes, rows, sources)
             return
         dense = fired[:, begin : begin + total.shape[1]].reshape(-1, sources)
-        link.dense.sums(dense, total.reshape(-1, total.shape[2]))
+        link.dense.sums(dense, total.reshape(-1, total.shape[2]), way.bound)
         link.choice.went_as_product(time.perf_counter() - started, rows)
 
     def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
@@ -303,30 +313,41 @@ class SampleBlock:
         )  # fmt: skip
         return int(spikes)
 
-    def _by_events(self, state: State, link: Link, begin: int, count: int) -> bool:
-        """Choose the path of a synapse for the steps of this chunk."""
-        if link.dense is None:
-            return True
+    def _way(self, state: State, link: Link, begin: int, count: int) -> Way:
+        """Choose the path of a synapse for the steps of this chunk, and the type of its sums.
+
+        Payloads are most often far smaller than what their neuron may send, so their sums take the
+        type that holds those of the largest one in the chunk; but not where sums are kept from
+        chunk to chunk, or spikes of an earlier one arrive.
+        """
         begin += self.plan.history[link.source] - link.delay
-        fired = state.fired[link.source][:, begin : begin + count]
+        whole, bound, number = state.fired[link.source], link.bound, holding(link.bound)
+        if bound > link.row and link.late is None:
+            bound = link.row * largest_of(whole, begin, count)
+            number = np.int32 if bound < 1 << 31 else np.int64
+        fired = whole[:, begin : begin + count]
         samples, _, sources = fired.shape
         rows = samples * count
+        if link.dense is None:
+            return Way(True, bound, number)
         if link.choice.wants_measuring(rows):
-            self._measure(link, link.dense, fired.reshape(1, rows, sources))
-        return link.choice.events(int(np.count_nonzero(fired)), rows, sources)
+            self._measure(link, link.dense, fired.reshape(1, rows, sources), bound, number)
+        events = link.choice.events(int(np.count_nonzero(fired)), rows, sources)
+        return Way(events, bound, number)
 
-    def _measure(self, link: Link, dense: Dense, fired: Array) -> None:
+    def _measure(self, link: Link, dense: Dense, fired: Array, bound: int, number: Any) -> None:
         """Time both paths of a synapse on the rows (1, rows, n_source) of a block."""
         rows, sources = fired.shape[1:]
-        total = np.empty((1, rows, len(dense.target)), dtype=link.number)
+        total = np.empty((1, rows, len(dense.target)), dtype=number)
         spikes = 0
 
         def events() -> None:
             nonlocal spikes
             spikes = self._scatter(link, fired, 0, total)
 
-        dense.sums(fired[0, :1], total[0, :1])  # makes the weights
-        link.choice.went_as_product(_fastest(2, lambda: dense.sums(fired[0], total[0])), rows)
+        dense.sums(fired[0, :1], total[0, :1], bound)  # makes the weights
+        seconds = _fastest(2, lambda: dense.sums(fired[0], total[0], bound))
+        link.choice.went_as_product(seconds, rows)
         fired, total = fired[:, :FEW_ROWS], total[:, :FEW_ROWS]
         seconds = _fastest(3, events)  # the first may compile
         link.choice.went_by_events(seconds, spikes, fired.shape[1], sources)

@@ -37,15 +37,11 @@ class Dense:
     Args:
         synapse: Synapse that is not a Sparse.
         source, target: C index of the neuron at each position of the engine's order.
-        bound: Largest |sum| that any spikes can cause.
         table: Table of the synapse, in the same orders.
     """
 
-    def __init__(
-        self, synapse: Synapse, source: Array, target: Array, bound: int, table: Table
-    ) -> None:
+    def __init__(self, synapse: Synapse, source: Array, target: Array, table: Table) -> None:
         self.synapse, self.source, self.target, self.table = synapse, source, target, table
-        self.number = torch.float32 if bound < EXACT_FLOAT32 else torch.float64
         self.products: dict[torch.dtype, Product] = {}
         op = synapse.op
         self._channels_last = np.array_equal(source, channels_last(synapse.in_shape))
@@ -56,36 +52,43 @@ class Dense:
             and np.array_equal(target, channels_last(synapse.out_shape))
         )
 
-    def sums(self, fired: Array, total: Array) -> None:
-        """Write the sums of spikes (rows, n_source) uint8 to total (rows, n_target)."""
+    def sums(self, fired: Array, total: Array, bound: int) -> None:
+        """Write the sums of spikes (rows, n_source) to total (rows, n_target).
+
+        Args:
+            fired: Bits uint8 or payloads int32.
+            total: Any integer type that holds the sums; overwritten.
+            bound: Largest |sum| that these spikes can cause.
+        """
         if not total.size:
             return
-        integer = np.int32 if self.number == torch.float32 else np.int64
+        narrow = bound < EXACT_FLOAT32
+        number, integer = (torch.float32, np.int32) if narrow else (torch.float64, np.int64)
         if self.folds:
-            self._fold(fired, total, integer)
-        elif settle(self._product(fired, self.number), total, integer):
+            self._fold(fired, total, number, integer)
+        elif settle(self._product(fired, number), total, integer):
             settle(self._product(fired, torch.float64), total, np.int64)
 
-    def _fold(self, fired: Array, total: Array, integer: Any) -> None:
+    def _fold(self, fired: Array, total: Array, number: torch.dtype, integer: Any) -> None:
         """Spikes (rows, places, channels) times the kernel (channels, taps), then folded.
 
         A matrix product may add in any order, but below the bound it loses no bit.
         """
         channels, t = self.synapse.in_shape[0], self.table
-        if self.number not in self.products:
-            kernel = torch.from_numpy(t.weights.astype(np.int64) << t.shift).to(self.number)
-            self.products[self.number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
+        if number not in self.products:
+            kernel = torch.from_numpy(t.weights.astype(np.int64) << t.shift).to(number)
+            self.products[number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
         places = fired.shape[1] // channels
         rows = max(1, COLUMNS // (places * t.weights.size // channels))
         for first in range(0, len(fired), rows):
-            part = torch.from_numpy(fired[first : first + rows]).to(self.number)
+            part = torch.from_numpy(fired[first : first + rows]).to(number)
             image = (
                 part.reshape(-1, channels)
                 if self._channels_last
                 else (part.reshape(len(part), channels, places).mT)
             )
             with torch.inference_mode():
-                columns = self.products[self.number](image).numpy()
+                columns = self.products[number](image).numpy()
             sums = np.empty((1, total.shape[1]), columns.dtype)
             columns = columns.reshape(len(part), places, -1)
             into = total[first : first + rows]

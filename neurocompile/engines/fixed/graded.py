@@ -1,4 +1,4 @@
-"""The loop of the compiled path for payloads: a spike adds its weights times its payload.
+"""The loops of the compiled path for payloads: a spike adds its weights times its payload.
 
 In:  blocks (samples, steps, neurons) of payloads int32; the tables of `tables.Table`.
 Out: what arrives at each target neuron, as whole numbers.
@@ -12,6 +12,18 @@ from typing import Any
 import numpy as np
 
 from neurocompile.engines.fixed.loops import compiled
+
+
+@compiled
+def largest_of(fired: Any, begin: int, count: int) -> int:
+    """The largest |payload| (samples, steps, n) of the steps [begin, begin + count)."""
+    most = np.int32(0)
+    for sample in range(fired.shape[0]):
+        for step in range(begin, begin + count):
+            row = fired[sample, step]
+            for j in range(len(row)):
+                most = max(most, np.int32(abs(row[j])))
+    return int(most)
 
 
 @compiled

@@ -31,7 +31,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group, components
-from neurocompile.ir.payloads import largest_sum, payload_type
+from neurocompile.ir.payloads import largest_row, largest_sum, payload_type
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 from neurocompile.ir.schema import step_words
 
@@ -60,9 +60,10 @@ class Link:
     Attributes:
         name: Name of the synapse.
         source: Name of the population where it starts.
-        delay: Delay in steps; 0 from an axon that is always on.
+        delay: Delay in steps.
         left, right: Left and right shift of its sums, from its exponent.
-        number: Type that holds its sums before the shifts.
+        row: Largest sum of |weights| onto a target neuron.
+        bound: Largest |sum| that any spikes can cause, before the shifts.
         table: Table for events; None with a delay for each weight.
         dense: Product for many rows at once; None for a sparse map, or without a table.
         choice: Costs of the two, to choose the faster one.
@@ -75,7 +76,8 @@ class Link:
     delay: int
     left: int
     right: int
-    number: Any
+    row: int
+    bound: int
     table: Table | None
     dense: Dense | None
     choice: PathChoice
@@ -239,21 +241,22 @@ def _population(
 def _link(graph: Graph, name: str, largest: int, ends: tuple[Array, Array], looped: bool) -> Link:
     """A synapse between populations in these orders; in a loop, it runs step by step."""
     synapse, (source,) = graph.nodes[name], graph.before(name)
-    exponent, number = synapse.weight_exp, _holding(largest)
+    exponent = synapse.weight_exp
     made = late = product = None
     if synapse.late_of != "nothing":
         late = _late(synapse, ends, looped)
     if late is None or late.weights is None:
         made = table(synapse, *ends)
         if not isinstance(synapse.op, Sparse) and largest < EXACT_FLOAT64:
-            product = Dense(synapse, *ends, largest, made)
+            product = Dense(synapse, *ends, made)
     return Link(
         name,
         source,
         synapse.delay,
         max(exponent, 0),
         max(-exponent, 0),
-        number,
+        largest_row(synapse),
+        largest,
         made,
         product,
         PathChoice(made.operations, made.weights.size) if made else PathChoice(0, 0),
@@ -293,7 +296,7 @@ def _kind(keep: Array) -> str:
     return "same" if np.all(keep == keep.flat[0]) else "some"
 
 
-def _holding(largest: int) -> Any:
+def holding(largest: int) -> Any:
     """The smallest integer type for sums up to this magnitude."""
     if largest < 1 << 15:
         return np.int16

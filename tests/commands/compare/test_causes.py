@@ -15,7 +15,7 @@ def test_a_network_without_rounding_agrees_in_every_spike():
     assert (row["float_spikes"], row["fixed_spikes"], row["agreement"]) == (1, 1, 1.0)
     assert row["membrane"]["all"] == {"rms": 0.0, "max": 0.0}
     assert (found["first"], found["agreement"], found["float64_ties"]) == (None, 1.0, 0)
-    assert found["summary"] == ["Every spike agrees: 1 neurons, 4 steps, 1 samples, 4 values."]
+    assert found["summary"] == ["Every spike agrees: 1 neuron, 4 steps, 1 sample, 4 values."]
     assert all(run["first"] is None for run in found["runs"])
 
 
