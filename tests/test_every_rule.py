@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from node_rules import (
+    CHIP_RULES,
     MAP_RULES,
     NEURON_RULES,
     SYNAPSE_RULES,
     alone,
+    chip_neuron,
     integers,
     missing,
     neuron,
@@ -29,7 +31,8 @@ from neurocompile.errors import Unsupported
 from neurocompile.formats.onnx import loops
 from neurocompile.formats.onnx.layers import write_layer
 from neurocompile.ir.adapting import ALIF, LSNN, NEURONS, LIFRefrac
-from neurocompile.ir.chip_neurons import CHIP_NEURONS
+from neurocompile.ir.after_spikes import AdaptiveLIF, RefractoryLIF
+from neurocompile.ir.chip_neurons import ATRLIF, CHIP_NEURONS, TernaryLIF
 from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import FIXED_NODES
 from neurocompile.ir.neurons import (
@@ -58,6 +61,7 @@ from neurocompile.ir.nodes import (
     Weighted,
 )
 from neurocompile.ir.shapes import out_shape
+from neurocompile.ir.sigma_delta import Delta
 from neurocompile.ir.verify import FLOAT_NODES
 
 SUPPORT = Path(__file__).parent / "support"
@@ -211,6 +215,24 @@ def test_a_neuron_that_no_chip_has_is_refused_by_its_layer():
 
     with pytest.raises(Unsupported, match=r"layer 'x' \(Odd\): a chip has no .* are LIF, LIFBox, "):
         integers(alone(neuron(Odd)))
+
+
+# --- Neurons of a chip ------------------------------------------------------------------------
+
+CUBA_SDNN_RF = "netx reads neurons of a .net file as CUBA, sigma-delta or resonate-and-fire ones"
+CHIP_GAPS = {
+    **{
+        (kind, ".net file"): CUBA_SDNN_RF
+        for kind in (RefractoryLIF, AdaptiveLIF, ATRLIF, TernaryLIF)
+    },
+    (Delta, ".net file"): "netx has it in an input layer only",
+    (AdaptiveLIF, "recorded trace"): "Lava has no such process, so there is nothing to record",
+}
+
+
+@pytest.mark.parametrize("kind", CHIP_NEURONS)
+def test_every_neuron_of_a_chip_has_every_rule_but_those_with_a_reason(kind):
+    assert missing(chip_neuron(kind), CHIP_RULES) == gaps_of(kind, CHIP_GAPS)
 
 
 # --- Linear maps ------------------------------------------------------------------------------
