@@ -19,6 +19,7 @@ import nir
 import norse.torch as norse
 import numpy as np
 import torch.nn.functional as F
+from support_family import family
 from support_networks import Row, rows
 from support_peers import LIBRARIES as PEERS
 from support_peers import layer_of, sites, slayer_blocks, why_no_block
@@ -213,6 +214,13 @@ def stages() -> str:
     return f"{table(head, lines)}\n\n{notes.text()}"
 
 
+def neurons_of_a_chip() -> str:
+    """Each neuron of a chip: what becomes it, and what holds it."""
+    notes = Notes()
+    head, lines = family(notes)
+    return f"{table(head, lines)}\n\n{notes.text()}"
+
+
 def in_files(row: Row, fixed: Graph | None, notes: Notes, chips: dict[str, Any]) -> list[str]:
     """Whether each format holds a network, and gives it back as it was."""
     cells = ["yes" if same(from_onnx(to_onnx(row.graph)), row.graph) else "no"]
@@ -324,6 +332,15 @@ after it.
 docs/targets.md has a table per chip of what is known of it, assumed and not known.
 
 {stages()}
+
+## Neurons of a chip
+
+The family of FIXED, through every target, engine and file; docs/neurons.md has their equations.
+"Same bits" means that an engine gave every spike and potential of the reference on two neurons just
+now; tests compare thousands of networks, and those on Lava. `network.net` is written and read
+alike. NIR and plain ONNX hold FLOAT neurons only: the table above has them.
+
+{neurons_of_a_chip()}
 
 ## Read from NIR
 

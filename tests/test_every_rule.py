@@ -20,11 +20,11 @@ from node_rules import (
     NEURON_RULES,
     SYNAPSE_RULES,
     alone,
-    chip_neuron,
     integers,
     missing,
     neuron,
 )
+from support_chip import two_of
 
 import neurocompile.ir
 from neurocompile.errors import Unsupported
@@ -64,7 +64,7 @@ from neurocompile.ir.shapes import out_shape
 from neurocompile.ir.sigma_delta import Delta
 from neurocompile.ir.verify import FLOAT_NODES
 
-SUPPORT = Path(__file__).parent / "support"
+SUPPORT, DOCS = Path(__file__).parent / "support", Path(__file__).parents[1] / "docs"
 IMAGE = (2, 4, 4)
 
 
@@ -187,7 +187,7 @@ def rules_to_write(parameter):
     """What a new class of neurons lacks, whose step has a parameter of this name."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", NEW_NEURON.replace("PARAMETER", parameter)],
-        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
+        env={**os.environ, "PYTHONPATH": f"{SUPPORT}{os.pathsep}{DOCS}"},
         capture_output=True,
         text=True,
     )
@@ -232,7 +232,7 @@ CHIP_GAPS = {
 
 @pytest.mark.parametrize("kind", CHIP_NEURONS)
 def test_every_neuron_of_a_chip_has_every_rule_but_those_with_a_reason(kind):
-    assert missing(chip_neuron(kind), CHIP_RULES) == gaps_of(kind, CHIP_GAPS)
+    assert missing(two_of(kind), CHIP_RULES) == gaps_of(kind, CHIP_GAPS)
 
 
 # --- Linear maps ------------------------------------------------------------------------------

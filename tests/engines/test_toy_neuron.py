@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUPPORT = Path(__file__).parents[1] / "support"
+ROOT = Path(__file__).parents[2]
+SUPPORT = ROOT / "tests" / "support"
+PATHS = (SUPPORT, SUPPORT / "lava_child", ROOT / "docs")
 NETWORKS = 12
 ON_LAVA = 2
 
@@ -60,8 +62,9 @@ print(json.dumps(counts))
 RULES = """
 import json
 import toy_neuron
-from node_rules import CHIP_RULES, chip_neuron, missing
-print(json.dumps(missing(chip_neuron(toy_neuron.Toy), CHIP_RULES)))
+from node_rules import CHIP_RULES, missing
+from support_chip import two_of
+print(json.dumps(missing(two_of(toy_neuron.Toy), CHIP_RULES)))
 """
 
 
@@ -69,7 +72,7 @@ def told(script):
     """What a script prints, in a process that has the toy, as Lava's child has it."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
-        env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT / 'lava_child'}"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))},
         capture_output=True,
         text=True,
     )

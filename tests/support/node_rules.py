@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from onnx import AttributeProto
 from random_parts import DRAWN
+from support_chip import OF_NETX, around, spikes
 
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.data.inputs import Encoded
@@ -43,11 +44,9 @@ from neurocompile.ir.linear import connections, full_bias, matrix
 from neurocompile.ir.neurons import LIBox, step_parameters
 from neurocompile.ir.nodes import Add, BatchNorm, Delay, Input, Linear, Sparse, size
 from neurocompile.ir.registers import REGISTERS
-from neurocompile.ir.resonators import RF, RF_IZ
 from neurocompile.ir.schema import arrays_of
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.shapes import out_shape
-from neurocompile.ir.sigma_delta import SigmaDelta
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid_steps import through
 from neurocompile.place.boxes import Box
@@ -367,45 +366,17 @@ SYNAPSE_RULES = {
 
 # --- Neurons of a chip ------------------------------------------------------------------------
 
-# A value of each register that lets a neuron spike; of one that is known nowhere else, 1.
-OF_A_CHIP = {"du": 2048, "dv": 512, "dtheta": 512, "dr": 512, "refractory": 3}
-OF_A_CHIP |= {"vth": 40, "vth_hi": 40, "vth_lo": -40, "theta_0": 40, "theta_step": 2}
-OF_A_CHIP |= {"sin_decay": 2896, "cos_decay": 2896, "act_init": 0}
-OF_A_CHIP |= {"bias_mant": 0, "bias_exp": 0, "v_init": 0}
-OF_NETX = {  # exponents that netx gives the layers of every .net file
-    SigmaDelta: {"vth": np.array(1), "spike_exp": 6, "state_exp": 6},
-    RF: {"state_exp": 6},
-    RF_IZ: {"state_exp": 6},
-}
 TESTS, DOCS = Path(__file__).parents[1], Path(__file__).parents[2] / "docs"
-
-
-def chip_neuron(kind):
-    """Two neurons of a chip."""
-    return kind((2,), **{name: np.array(OF_A_CHIP.get(name, 1)) for name in kind.registers})
-
-
-def small(cell):
-    """Two axons, a synapse into each sum of the neurons, and they themselves."""
-    weight = np.array([[60, -20], [40, 50]], np.int16)
-    parts = {f"s_{part}": Synapse(Linear(weight), (2,), (2,), into=part) for part in cell.inputs}
-    edges = [edge for name in parts for edge in (("in", name), (name, "x"))]
-    return Graph({"in": SpikeInput((2,)), **parts, "x": cell}, tuple(edges))
-
-
-def train():
-    """A sample of spikes on two axons."""
-    return Encoded(
-        {"in": (np.random.default_rng(3).random((1, 3 * RUN, 2)) < 0.7).astype("u1")}, 18
-    )
 
 
 def has_the_bits_of_the_reference(run):
     """A rule: an engine computes what the reference does, and something is sent."""
 
     def rule(cell):
-        graph, encoded = verify(small(cell), "fixed"), train()
-        sent, potentials = reference.run_fixed(graph, {"in": encoded.values["in"][0]}, 3 * RUN)
+        graph, encoded = around(cell), spikes()
+        sent, potentials = reference.run_fixed(
+            graph, {"in": encoded.values["in"][0]}, encoded.steps
+        )
         found = run(graph, encoded)
         same_bits = np.array_equal(found.membrane["x"][0], potentials["x"])
         return same_bits and np.array_equal(found.spikes["x"][0], sent["x"]) and sent["x"].any()
@@ -415,7 +386,7 @@ def has_the_bits_of_the_reference(run):
 
 def counts_alike(cell):
     """Whether the engine and its recording count the same updates."""
-    graph, encoded = verify(small(cell), "fixed"), train()
+    graph, encoded = around(cell), spikes()
     done = fixed.run(graph, encoded)
     return done.activity["x"].updated == activity_of(graph, encoded, done.recording)["x"].updated
 
@@ -429,23 +400,23 @@ def has_a_recorded_trace(kind):
 
 
 CHIP_RULES = {
-    "verify": lambda cell: verify(small(cell), "fixed"),
+    "verify": around,
     "fixed engine": has_the_bits_of_the_reference(lambda g, e: fixed.run(g, e).recording),
     "fixed engine on torch": has_the_bits_of_the_reference(lambda g, e: run_torch(g, e).recording),
     "onnxruntime": has_the_bits_of_the_reference(onnx_engine.run),
-    "ONNX, reading": lambda cell: read_back(small(cell)),
+    "ONNX, reading": lambda cell: read_back(around(cell)),
     "checkpoint": lambda cell: same(
-        fixed_from_plain(fixed_to_plain(small(cell)), Settings()), small(cell)
+        fixed_from_plain(fixed_to_plain(around(cell)), Settings()), around(cell)
     ),
     "counting": counts_alike,
-    "placement": lambda cell: place(small(cell), load_chip("ideal")),
-    "Lava's plan": lambda cell: make_plan(small(cell), train()),
+    "placement": lambda cell: place(around(cell), load_chip("ideal")),
+    "Lava's plan": lambda cell: make_plan(around(cell), spikes()),
     "Lava's process": lambda cell: type(cell).__name__ in lava_rules(),
     "ranges of its registers": lambda cell: {*REGISTERS, *cell.bounds}.issuperset(cell.registers),
     "a target that has it": lambda cell: any(
         type(cell).__name__ in load_chip(name).formats.neurons.value for name in chip_names()
     ),
-    ".net file": lambda cell: hold(small(replace(cell, **OF_NETX.get(type(cell), {})))),
+    ".net file": lambda cell: hold(around(replace(cell, **OF_NETX.get(type(cell), {})))),
     "random networks": lambda cell: type(cell) in DRAWN,
     "docs/neurons.md": lambda cell: (
         type(cell).__name__ in (DOCS / "neurons.md").read_text().partition("## Payloads")[0]
