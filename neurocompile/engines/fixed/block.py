@@ -1,7 +1,7 @@
 """Run a block of samples through the network, on one core.
 
-In:  a FixedPlan, the input of all samples, the recording to be filled.
-Out: the block's activity as ActivitySums; its part of the recording.
+In:  a FixedPlan, the input of all samples, the recording to be filled, the state to begin from.
+Out: the block's activity as ActivitySums; its part of the recording; the state at its end.
 A layer takes all steps of a chunk before the next layer starts; a loop goes step by step.
 """
 
@@ -10,18 +10,19 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from neurocompile.engines.fixed.dense import Dense
 from neurocompile.engines.fixed.graded import largest_of, scatter_payloads
+from neurocompile.engines.fixed.handover import Handover
 from neurocompile.engines.fixed.late import Ahead, mark_late, move_spikes, move_sums
 from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
 from neurocompile.engines.fixed.plan import FixedPlan, Link, Population, holding
 from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
+from neurocompile.engines.fixed.running import ActivitySums, State
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
@@ -30,26 +31,6 @@ from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
 CACHE_BYTES = 1 << 20  # size of the sums at a time: these stay in a core's second-level cache
 FEW_ROWS = 64  # rows on which events are timed; a product is only fast on all rows of a block
-
-
-class ActivitySums:
-    """Activity of a population, while it is being counted.
-
-    Attributes:
-        spikes: (n,) int64, number of spikes of each neuron, in the engine's order.
-        updated, saturations, wraps: See Activity.
-    """
-
-    def __init__(self, neurons: int) -> None:
-        self.spikes = np.zeros(neurons, dtype=np.int64)
-        self.updated = self.saturations = self.wraps = 0
-
-    def add(self, other: ActivitySums) -> None:
-        """Add the sums of another block."""
-        self.spikes += other.spikes
-        self.updated += other.updated
-        self.saturations += other.saturations
-        self.wraps += other.wraps
 
 
 class Scratch(threading.local):
@@ -64,30 +45,6 @@ class Scratch(threading.local):
         if use not in self.buffers or self.buffers[use].nbytes < count:
             self.buffers[use] = np.empty(count, dtype=np.uint8)
         return self.buffers[use][:count].view(number).reshape(shape)
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """A block's populations between two chunks of steps; arrays in the engine's order.
-
-    Attributes:
-        first: Number of the first sample.
-        fired: By population, (samples, history + chunk, n) bits (uint8) or payloads
-            (int32), history before the chunk.
-        states: By population, its states, (samples, n) each, changed by every step.
-        bias: By population, (1 or samples, n) biases.
-        sums: Activity so far, by population.
-        kept: By synapse whose sums wait, what earlier steps brought or bring; see `late`.
-        marked: By synapse whose sums wait, which neurons these reach.
-    """
-
-    first: int
-    fired: Mapping[str, Array]
-    states: Mapping[str, tuple[Array, ...]]
-    bias: Mapping[str, Array]
-    sums: Mapping[str, ActivitySums]
-    kept: Mapping[str, Array]
-    marked: Mapping[str, Array]
 
 
 class Way(NamedTuple):
@@ -113,6 +70,7 @@ class SampleBlock:
         inputs: By input node, for all samples: spikes (n, steps, *shape), mantissas (n, *shape).
         steps: Time steps per sample.
         recording: Recording of all samples, into which each block writes its own.
+        carried: What the blocks begin from and leave; None: the initial state, and nothing.
     """
 
     def __init__(
@@ -122,14 +80,18 @@ class SampleBlock:
         inputs: dict[str, Array],
         steps: int,
         recording: Recording,
+        carried: Handover | None = None,
     ) -> None:
         self.graph, self.plan, self.inputs, self.steps = graph, plan, inputs, steps
         self.recording = recording
+        self.carried = carried
         self.scratch = Scratch()
 
     def run(self, first: int, last: int, chunk: int) -> dict[str, ActivitySums]:
         """Run the samples [first, last), a chunk of steps at a time."""
         state = self._start(first, last, chunk)
+        if self.carried is not None:
+            self.carried.give(first, last, self.plan, state)
         for done in range(0, self.steps, chunk):
             count = min(chunk, self.steps - done)
             for part, loop in self.plan.parts:
@@ -140,6 +102,8 @@ class SampleBlock:
                 if history:
                     fired = state.fired[name]
                     fired[:, :history] = fired[:, count : count + history].copy()
+        if self.carried is not None:
+            self.carried.take(first, last, self.plan, state)
         return dict(state.sums)
 
     def _start(self, first: int, last: int, chunk: int) -> State:

@@ -16,9 +16,12 @@ import numpy as np
 import torch
 
 from neurocompile.data.inputs import Encoded
-from neurocompile.engines.fixed.block import ActivitySums, SampleBlock
+from neurocompile.engines.fixed.block import SampleBlock
+from neurocompile.engines.fixed.handover import Handover
 from neurocompile.engines.fixed.plan import FixedPlan, plan_of
 from neurocompile.engines.fixed.result import FixedRun, readout_spiked, spikes_in
+from neurocompile.engines.fixed.running import ActivitySums
+from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
@@ -36,6 +39,8 @@ def run_compiled(
     *,
     spikes: Collection[str] | None = None,
     membrane: Collection[str] | None = None,
+    state: Carried | None = None,
+    carry: bool = False,
 ) -> FixedRun:
     """Run a batch of samples; see `engines.fixed.run`."""
     inputs = {n: spikes_in(graph, n, encoded) for n, _ in graph.of(SpikeInput)}
@@ -54,10 +59,12 @@ def run_compiled(
         if membrane is None or name in membrane
     }
     sums = {name: ActivitySums(len(place)) for name, place in plan.order.items()}
+    handover = Handover(graph, plan, encoded.samples, state) if carry or state else None
     threads = torch.get_num_threads()
     with one_thread():
         ranges = list(_blocks(plan, encoded, threads))
-        block = SampleBlock(graph, plan, inputs, encoded.steps, Recording(fired, potentials))
+        recording = Recording(fired, potentials)
+        block = SampleBlock(graph, plan, inputs, encoded.steps, recording, handover)
         for block_sums in _all(block, ranges, min(threads, len(ranges))):
             for name, of_block in block_sums.items():
                 sums[name].add(of_block)
@@ -65,7 +72,8 @@ def run_compiled(
     for name, node in graph.of(ChipNeuron):
         if node.readout and (times := int(activity[name].spikes.sum())):
             raise readout_spiked(name, times)
-    return FixedRun(Recording(fired, potentials), activity)
+    carried = None if handover is None else handover.carried(encoded.steps)
+    return FixedRun(recording, activity, carried)
 
 
 def _counted(graph: Graph) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocompile.data.inputs import Encoded
+from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
@@ -32,10 +33,12 @@ class FixedRun:
     Attributes:
         recording: Spikes and potentials of the requested layers.
         activity: Activity by population, summed over samples and steps.
+        state: State at the end, from which another run goes on; None if it was not asked for.
     """
 
     recording: Recording
     activity: dict[str, Activity]
+    state: Carried | None = None
 
 
 def schedule(graph: Graph) -> list[Group]:
