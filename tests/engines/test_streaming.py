@@ -1,17 +1,30 @@
 """A recording in pieces gives the bits of the same recording in one."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 from random_graphs import MAKERS, fixed_input
 from random_packs import pack
 
-from neurocompile.data.inputs import Encoded
+from neurocompile.compiler import compile_graph
+from neurocompile.data.inputs import Encoded, encode
+from neurocompile.data.rows import rows_of
+from neurocompile.data.samples import Data
 from neurocompile.engines import fixed
+from neurocompile.engines.state_file import load_state, save_state
+from neurocompile.engines.stream import Stream
 from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.chip_neurons import CHIP_NEURONS
-from neurocompile.ir.fixed import BiasInput
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import Graph, chain
+from neurocompile.ir.neurons import LIBox, LIFBox
+from neurocompile.ir.nodes import Add, Delay, Input, Linear
+from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.ir.verify import verify
 
+FIRES = CubaLIF((1,), 4095, 0, 100, 0, 0, 0)  # at every spike that arrives
 FIXED_MAKERS = [make for make in MAKERS if "float" not in make.__name__]
 
 
@@ -81,3 +94,161 @@ def test_the_state_of_another_number_of_samples_is_refused():
     fewer = Encoded({name: v[:1] for name, v in encoded.values.items()}, encoded.steps)
     with pytest.raises(BadInput, match="holds 2 samples side by side, but 1 are given"):
         fixed.run(graph, fewer, state=state)
+
+
+# --- Streams ----------------------------------------------------------------------------------
+
+
+def network(encoder, decoder="last", steps=5):
+    """A small network with delays in a loop, from a FLOAT graph."""
+    rng = np.random.default_rng(5)
+    cell = LIFBox(*(np.float64(x) for x in (100.0, 0.0, 0.3, 0.0)))
+    readout = LIBox(np.float64(100.0), np.float64(0.0))
+    nodes = {
+        "in": Input((9,)),
+        "w": Linear(rng.normal(size=(12, 9))),
+        "back": Linear(rng.normal(size=(12, 12)) / 4),
+        "sum": Add(),
+        "lif": cell,
+        "late": Delay(3),
+        "v": Linear(rng.normal(size=(9, 12))),
+        "out": readout,
+    }
+    edges = [("in", "w"), ("w", "sum"), ("back", "sum"), ("sum", "lif"), ("lif", "late")]
+    edges += [("late", "back"), ("lif", "v"), ("v", "out")]
+    settings = Settings(
+        steps=steps, encoder=Encoder(encoder, 1.0), decoder=Decoder(decoder), data=""
+    )
+    return compile_graph(Graph(nodes, tuple(edges), settings), "ideal").fixed_graph
+
+
+def rows_for(encoder, count=40):
+    rng = np.random.default_rng(8)
+    return (rng.random((count, 9)) < 0.4) if encoder == "spikes" else rng.random((count, 9))
+
+
+@pytest.mark.parametrize("encoder", ["spikes", "bernoulli", "current"])
+def test_a_stream_in_pieces_says_what_it_says_in_one(encoder):
+    graph, rows = network(encoder), rows_for(encoder)
+    whole, pieces = Stream(graph, seed=3), Stream(graph, seed=3)
+    expected = whole.push(rows)
+    found = [pieces.push(part) for part in np.split(rows, [1, 2, 17])]
+    for name in ("spikes", "potentials", "rates"):
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(piece, name) for piece in found]), getattr(expected, name)
+        )
+    if encoder != "spikes":
+        results = np.concatenate([piece.results for piece in found])
+        np.testing.assert_array_equal(results, expected.results)
+    assert [piece.first for piece in found[:3]] == [0, pieces.sample_steps, 2 * pieces.sample_steps]
+    assert pieces.done == whole.done == 40 * whole.sample_steps
+    assert pieces.activity["lif"].updated == whole.activity["lif"].updated
+
+
+def test_a_stream_of_spikes_is_one_long_sample():
+    graph, rows = network("spikes"), rows_for("spikes")
+    encoded = encode(graph, Data("", "spikes", rows[None].astype(np.float32)), 0, 1, len(rows), 0)
+    expected = fixed.run(graph, encoded).recording
+    found = Stream(graph).push(rows)
+    np.testing.assert_array_equal(found.spikes, expected.spikes["out"][0])
+    node = graph.nodes["out"]
+    np.testing.assert_array_equal(
+        found.potentials, expected.membrane["out"][0] * node.scale + node.offset
+    )
+
+
+def test_rates_are_counted_over_the_window_that_ends_in_a_step():
+    graph = chain(
+        {
+            "in": SpikeInput((1,)),
+            "s": Synapse(Linear(np.array([[200]], np.int16)), (1,), (1,)),
+            "x": FIRES,
+        }
+    )
+    stream = Stream(graph, window=3)
+    sent = np.array([1, 0, 1, 1, 1, 0])[:, None]
+    rates = np.concatenate([stream.push(sent[:2]).rates, stream.push(sent[2:]).rates])
+    assert rates[:, 0].tolist() == [1, 1 / 2, 2 / 3, 2 / 3, 1, 2 / 3]
+    assert Stream(graph).push(sent[1:]).first_spikes().tolist() == [1]
+    assert Stream(graph).push(sent[1:2]).first_spikes().tolist() == [-1]
+
+
+@pytest.mark.parametrize("encoder", ["spikes", "bernoulli", "current"])
+def test_a_state_in_a_file_goes_on(encoder, tmp_path):
+    graph, rows = network(encoder), rows_for(encoder)
+    begun = Stream(graph)
+    begun.push(rows[:15])
+    save_state(tmp_path / "s.npz", begun)
+    state = load_state(tmp_path / "s.npz", graph, sample_steps=begun.sample_steps, seed=0)
+    gone_on = Stream(graph, state=state)
+    np.testing.assert_array_equal(gone_on.push(rows[15:]).spikes, begun.push(rows[15:]).spikes)
+    assert gone_on.steps == begun.steps
+
+
+def test_a_damaged_state_is_refused_in_one_sentence(tmp_path):
+    graph, path = network("spikes"), tmp_path / "s.npz"
+    stream = Stream(graph)
+    stream.push(rows_for("spikes"))
+    save_state(path, stream)
+    whole, rng = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[int(rng.integers(len(whole)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with contextlib.suppress(BadInput):  # nothing else, such as numpy's own errors
+            state = load_state(path, graph, sample_steps=1, seed=0)
+            for name, values in stream.state.values.items():  # a byte that says nothing: a date
+                np.testing.assert_array_equal(state.values[name], values)
+    path.write_bytes(whole[:100])
+    with pytest.raises(BadInput, match=r"is no state of a stream, or damaged"):
+        load_state(path, graph, sample_steps=1, seed=0)
+
+
+def test_the_state_of_another_network_or_seed_is_refused(tmp_path):
+    graph, path = network("bernoulli"), tmp_path / "s.npz"
+    stream = Stream(graph)
+    stream.push(rows_for("bernoulli"))
+    save_state(path, stream)
+    with pytest.raises(BadInput, match="one of another network"):
+        load_state(path, network("spikes"), sample_steps=1, seed=0)
+    with pytest.raises(BadInput, match="began with seed 0, but now it is 1"):
+        load_state(path, graph, sample_steps=5, seed=1)
+    with pytest.raises(BadInput, match="began with steps 5, but now it is 6"):
+        load_state(path, graph, sample_steps=6, seed=0)
+
+
+def test_rows_are_read_from_a_pipe_some_at_a_time():
+    values = np.arange(60, dtype=np.float32).reshape(20, 3)
+    file = io.BytesIO()
+    np.save(file, values)
+    found = list(rows_of(io.BytesIO(file.getvalue()), "-", 8))
+    assert [len(part) for part in found] == [8, 8, 4]
+    np.testing.assert_array_equal(np.concatenate(found), values)
+
+
+def test_a_stream_that_stops_in_the_middle_of_a_row_says_where():
+    file = io.BytesIO()
+    np.save(file, np.zeros((20, 3), np.float32))
+    parts = rows_of(io.BytesIO(file.getvalue()[:-17]), "-", 8)
+    assert [len(next(parts)), len(next(parts))] == [8, 8]
+    with pytest.raises(BadInput, match=r"-: stops in the middle of row 18, .* 7 of 12 bytes"):
+        next(parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "does not begin as a .npy file"),
+        (b"1,2,3\n4,5,6\n", "does not begin as a .npy file"),
+        (np.zeros(3), r"of shape \[3\], but must be \(rows, \.\.\.\)"),
+        (np.zeros((2, 3), "U3"), "holds <U3 of shape"),
+        (np.asfortranarray(np.zeros((2, 3))), "in Fortran order"),
+    ],
+)
+def test_what_is_no_stream_of_rows_is_refused(content, says):
+    if not isinstance(content, bytes):
+        file = io.BytesIO()
+        np.save(file, content)
+        content = file.getvalue()
+    with pytest.raises(BadInput, match=says):
+        next(rows_of(io.BytesIO(content), "-", 8))

@@ -34,7 +34,7 @@ class Handover:
         self.network = graph_digest(graph)
         self.steps = 0 if before is None else before.steps
         self.before = None if before is None else before.values
-        self.after = {n: np.zeros(shape, kind) for n, shape, kind in _arrays(plan, samples)}
+        self.after = {n: np.zeros(shape, kind) for n, shape, kind in arrays_of(plan, samples)}
 
     def give(self, first: int, last: int, plan: FixedPlan, state: State) -> None:
         """Put the state to begin from into a block of the samples [first, last)."""
@@ -52,7 +52,7 @@ class Handover:
         return Carried(self.network, self.steps + steps, self.after)
 
 
-def _arrays(plan: FixedPlan, samples: int) -> Iterator[tuple[str, tuple[int, ...], Any]]:
+def arrays_of(plan: FixedPlan, samples: int) -> Iterator[tuple[str, tuple[int, ...], Any]]:
     """Name, shape and type of every array of a Carried."""
     for name, order in plan.order.items():
         yield f"sent/{name}", (samples, plan.history[name], len(order)), plan.sends[name]
