@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neurocompile.data.samples import Data
 from neurocompile.data.sampling import Declared, Sampling
@@ -36,6 +36,10 @@ from neurocompile.report.notes import notes, notes_on_run
 from neurocompile.report.show import parts, to_html, to_text
 from neurocompile.simplify import simplify
 from neurocompile.terminal.words import joules, number_of
+
+if TYPE_CHECKING:  # the stream needs numba, which a Compiled alone does not
+    from neurocompile.engines.fixed.state import Carried
+    from neurocompile.engines.stream import Stream
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,6 +124,40 @@ class Compiled:
         counts = count(self.placed, activity, len(stimulus), steps, work.slowest_cores())
         energy = estimate(counts, self.placed, self.placed.chip)
         return replace(self, result=Result(stimulus, engines, evaluation, counts, energy))
+
+    def stream(
+        self,
+        *,
+        steps: int | None = None,
+        window: int | None = None,
+        seed: int = 0,
+        state: Carried | None = None,
+    ) -> Stream:
+        """A running network, which takes a recording piece by piece and is never reset.
+
+        Args:
+            steps: Steps for which a sample is shown, where the input has no value for each step.
+            window: Steps over which rates are counted; None: the steps of a sample.
+            seed: Seed of the random encoder.
+            state: `Stream.state` of an earlier piece to go on from.
+
+        Raises:
+            BadInput: If a number is below 1, or the state is that of another network.
+        """
+        from neurocompile.engines.stream import Stream
+
+        return Stream(self.fixed_graph, steps=steps, window=window, seed=seed, state=state)
+
+    def energy_of(self, stream: Stream) -> Energy:
+        """Energy of all that a stream has run: one sample of so many steps.
+
+        Raises:
+            BadInput: If it has run nothing.
+        """
+        if not stream.done:
+            raise BadInput("the stream has taken no step, so there is no energy. Push rows first.")
+        counts = count(self.placed, stream.activity, 1, stream.done)
+        return estimate(counts, self.placed, self.placed.chip)
 
     @property
     def energy(self) -> Energy:

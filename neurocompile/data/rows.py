@@ -37,13 +37,13 @@ def rows_of(stream: IO[bytes], name: str, at_once: int) -> Iterator[NDArray]:
         wanted = min(at_once, shape[0] - done)
         content = _read(stream, wanted * size)
         whole, rest = divmod(len(content), size)
+        if whole:
+            yield np.frombuffer(content[: whole * size], dtype).reshape(whole, *row)
         if rest:
             raise BadInput(
                 f"{name}: stops in the middle of row {done + whole}, counted from 0: {rest} of "
                 f"{size} bytes. The rows before it were run. Send whole rows."
             )
-        if whole:
-            yield np.frombuffer(content, dtype).reshape(whole, *row)
         done += whole
         if whole < wanted:
             return

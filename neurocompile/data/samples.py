@@ -333,14 +333,7 @@ def _file(path: Path) -> Data:
         raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
     if not np.isfinite(values).all():
         raise BadInput(f"{path}: {kind} holds NaN or infinity. Use finite numbers.")
-    if kind == "spikes" and not np.isin(values, (0, 1)).all():
-        wrong = values[~np.isin(values, (0, 1))][0]
-        raise BadInput(
-            f"{path}: spikes holds {wrong:g}, but spikes are 0 or 1. Use key x instead, or "
-            "payloads where the network takes whole numbers."
-        )
-    if kind == "payloads":
-        _check_payloads(values, str(path))
+    _check_whole(kind, values, str(path))
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(
@@ -367,8 +360,17 @@ def _swapped(arrays: dict[str, NDArray], key: str) -> str:
     )
 
 
-def _check_payloads(values: NDArray, name: str) -> None:
-    """Refuse payloads that are not whole or have more than 24 bits."""
+def _check_whole(kind: str, values: NDArray, name: str) -> None:
+    """Refuse spikes other than 0 and 1, and payloads that are not whole or exceed 24 bits."""
+    if kind == "spikes":
+        other = (values != 0) & (values != 1)
+        if other.any():
+            raise BadInput(
+                f"{name}: spikes holds {values[other].flat[0]:g}, but spikes are 0 or 1. Use key x "
+                "instead, or payloads where the network takes whole numbers."
+            )
+    if kind != "payloads":
+        return
     most = 1 << (PAYLOAD_WIDTHS[1] - 1)
     wrong = values[(values != np.rint(values)) | (values < -most) | (values >= most)]
     if wrong.size:
@@ -393,8 +395,7 @@ def _check(data: Data) -> None:
             f"data '{data.name}': the values are of the type {type(values).__name__} ({found}). "
             "Give a numpy array of numbers, samples first: np.asarray(values, dtype=np.float32)."
         )
-    if data.kind == "payloads":
-        _check_payloads(values, f"data '{data.name}'")
+    _check_whole(data.kind, values, f"data '{data.name}'")
     if labels is not None and (
         not isinstance(labels, np.ndarray) or labels.shape != values.shape[:1]
     ):

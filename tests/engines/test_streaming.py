@@ -230,7 +230,7 @@ def test_a_stream_that_stops_in_the_middle_of_a_row_says_where():
     file = io.BytesIO()
     np.save(file, np.zeros((20, 3), np.float32))
     parts = rows_of(io.BytesIO(file.getvalue()[:-17]), "-", 8)
-    assert [len(next(parts)), len(next(parts))] == [8, 8]
+    assert [len(next(parts)) for _ in range(3)] == [8, 8, 2]
     with pytest.raises(BadInput, match=r"-: stops in the middle of row 18, .* 7 of 12 bytes"):
         next(parts)
 

@@ -18,6 +18,7 @@ from neurocompile.commands.options import (
     output_options,
     user_errors,
 )
+from neurocompile.commands.simulate.asked import STDIN, Asked, stream_options
 from neurocompile.data.sampling import Sampling
 
 
@@ -33,6 +34,7 @@ from neurocompile.data.sampling import Sampling
 @click.option("--record", metavar="spikes,membrane", help="What to record of every layer and step.")
 @click.option("--to", "to", type=PATH, help="HDF5 file of the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
+@stream_options
 @output_options
 @user_errors
 def simulate(
@@ -42,9 +44,24 @@ def simulate(
     record: str | None,
     to: Path | None,
     force: bool,
+    stream: Asked | None,
     output: Output,
 ) -> None:
-    """Run an exported directory on data; several engines must agree."""
+    """Run an exported directory on data; several engines must agree.
+
+    With --stream, --state or --data - it runs as one stream: samples follow one another, and
+    nothing is reset between them.
+    """
+    if stream is None and sampling.source == STDIN:
+        stream = Asked()
+    if stream is not None:
+        if record or to or force or set(engines) - {"fixed"}:
+            raise click.UsageError(
+                "a stream runs on the engine fixed only and is not recorded: leave out --record, "
+                "--to, --force and other engines. --results FILE.npy keeps what it says."
+            )
+        _stream(directory, sampling, stream, output)
+        return
     from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation
 
@@ -59,3 +76,14 @@ def simulate(
             progress=screen.progress,
         )
     output.show(simulation, lambda: print_simulation(simulation))
+
+
+def _stream(directory: Path, sampling: Sampling, asked: Asked, output: Output) -> None:
+    """Run as one stream."""
+    from neurocompile.commands.simulate.stream import run_stream
+    from neurocompile.commands.simulate.tables import print_stream
+
+    with output.screen() as screen:
+        screen.tell(f"streaming through {directory}")
+        done = run_stream(directory, sampling, asked, progress=screen.progress)
+    output.show(done, lambda: print_stream(done))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Page, Table
-from neurocompile.terminal.words import exactness, number_of, whole
+from neurocompile.terminal.words import exactness, joules, number_of, prefixed, whole
 
 
 def print_simulation(simulation: dict[str, Any]) -> None:
@@ -19,6 +19,44 @@ def print_simulation(simulation: dict[str, Any]) -> None:
     for row in simulation["layers"]:
         table.add(row["name"], whole(row["neurons"]), whole(row["spikes"]), f"{row['rate']:.4f}")
     Page().show(table, Facts(list(_summary(simulation))))
+
+
+def print_stream(done: dict[str, Any]) -> None:
+    """Print the spikes by layer of a stream, and what a step costs."""
+    table = Table(("layer", "neurons", "spikes", "rate"))
+    for row in done["layers"]:
+        table.add(row["name"], whole(row["neurons"]), whole(row["spikes"]), f"{row['rate']:.4f}")
+    Page().show(table, Facts(list(_of_stream(done))))
+
+
+def _of_stream(done: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was run, what it costs, how fast it was."""
+    yield "data", f"{number_of(done['rows'], 'row')} of {done['data']}"
+    going_on = f", after {done['began_at_step']:,} before" if done["began_at_step"] else ""
+    yield "steps", f"{done['steps']:,} of {prefixed(done['dt_s'], 's')}{going_on}"
+    if done["mse_fixed"] is not None:
+        yield "reconstruction error", f"{done['mse_fixed']:.6f} (mean squared, fixed)"
+    energy, power = done["energy_per_step"], done["power_w"]
+    if energy["nominal_j"] is None:
+        yield "energy of a step", "without a total: the target lacks a price"
+    else:
+        watts = prefixed(power["nominal_j"], "W")
+        yield (
+            "energy of a step",
+            f"{joules(energy['nominal_j'])} on average, {watts} in real time (modelled neurocore "
+            "event energy)",
+        )
+    for row in done["latency"]:
+        if row["step_s"] is not None:
+            least = "at least " if row["work_is"] != "exact" else ""
+            yield "time of a step", f"{least}{prefixed(row['step_s'], 's')} by {row['model']}"
+    speed = f"{done['steps_per_second']:,.0f} steps/s, {done['times_real_time']:,.1f} x real time"
+    yield "speed here", speed
+    for sentence in done["notes"]:
+        yield "note", sentence
+    for name in ("state", "results"):
+        if done[name]:
+            yield name, done[name]
 
 
 def _summary(simulation: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -85,6 +85,7 @@ class SampleBlock:
         self.graph, self.plan, self.inputs, self.steps = graph, plan, inputs, steps
         self.recording = recording
         self.carried = carried
+        self.begun = 0 if carried is None else carried.steps
         self.scratch = Scratch()
 
     def run(self, first: int, last: int, chunk: int) -> dict[str, ActivitySums]:
@@ -178,8 +179,8 @@ class SampleBlock:
                 state.fired[name][part], spikes, membrane, reached, CURRENT_WRAP_LIMIT,
             )  # fmt: skip
             if stopped and current >= CURRENT_WRAP_LIMIT:
-                raise beyond_one_wrap(name, stopped, current)
-            refuse_beyond(name, self.graph.nodes[name], stopped, [most])
+                raise beyond_one_wrap(name, self.begun + stopped, current)
+            refuse_beyond(name, self.graph.nodes[name], self.begun + stopped, [most])
             sums = state.sums[name]
             sums.updated += counted[0] if reached.size else total.size
             sums.saturations += counted[1]
