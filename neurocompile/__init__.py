@@ -37,6 +37,8 @@ _LAZY = {
     "Stream": "neurocompile.engines.stream",
     "save_state": "neurocompile.engines.state_file",
     "load_state": "neurocompile.engines.state_file",
+    "choose_exit": "neurocompile.engines.early_exit",
+    "decide_early": "neurocompile.engines.early_exit",
     "run_float": "neurocompile.engines.floating",
     "read_core_map": "neurocompile.report.core_map",
     "NeurocompileError": "neurocompile.errors",
