@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -77,6 +77,7 @@ bench: $(READY)
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/graded.py
 	$(BIN)/python bench/delays.py
+	$(BIN)/python bench/streaming.py
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
@@ -91,6 +92,9 @@ bench-speed: $(READY)
 
 bench-delays: $(READY)
 	$(BIN)/python bench/delays.py
+
+bench-streaming: $(READY)
+	$(BIN)/python bench/streaming.py
 
 bench-loading: $(READY)
 	$(BIN)/python bench/loading.py
