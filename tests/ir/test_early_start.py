@@ -63,6 +63,35 @@ def test_what_is_on_its_way_in_step_1_is_refused_by_layer():
     assert started_at_rest(looped.with_nodes(a=unit()))  # the cure
 
 
+def test_a_delay_of_one_step_is_one_too_many_for_what_a_bias_sends():
+    # in its own time a sends the 10 in step 1, so they arrive in step 2; the chip's first synapse
+    # hides the delay, and they would be there in step 1
+    for late in (None, [1], [[1]]):
+        delayed = one(4, **({"delay": 1} if late is None else {"late": np.array(late)}))
+        with pytest.raises(Unsupported, match=r"layer 'a': .* through a delay or a loop"):
+            started_at_rest(TWO.with_nodes(t=delayed))
+    # a delay before the bias holds nothing back
+    assert started_at_rest(TWO.with_nodes(s=one(2, delay=1)))
+
+
+@pytest.mark.parametrize("form", ["target", "source", "weight"])
+def test_every_form_of_delay_carries_what_biases_send(form):
+    # 10, 20 and 30 through weights of 2, 4 and 6 to one neuron, 8, 2 and 4 to the other
+    weight = np.array([[2, 4, 6], [8, 2, 4]], np.int16)
+    late = {"target": [1, 0], "source": [[0, 1, 0]], "weight": [[0, 1, 0], [1, 0, 0]]}[form]
+    first = Synapse(Linear(np.full((3, 1), 2, np.int16)), (1,), (3,))
+    second = Synapse(Linear(weight), (3,), (2,), late=np.array(late))
+    sends = SigmaDelta((3,), 5, bias_mant=[10, 20, 30], activation="unit")
+    takes = SigmaDelta((2,), 5, activation="unit")
+    graph = chain({"in": SpikeInput((1,)), "s": first, "a": sends, "t": second, "b": takes})
+    depth = {"in": 0, "a": 3, "b": 4}  # a sends in its own step -2, so nothing waits in step 1
+    started = started_at_rest(graph, depth).nodes
+    assert started["a"].act_init.tolist() == [10, 20, 30]
+    assert started["b"].v_init.tolist() == [2 * 10 + 4 * 20 + 6 * 30, 8 * 10 + 2 * 20 + 4 * 30]
+    with pytest.raises(Unsupported, match="still on its way in step 1"):
+        started_at_rest(graph, {"in": 0, "a": 1, "b": 2})
+
+
 def test_a_state_beyond_24_bits_before_step_1_is_refused_by_layer():
     wide = unit(4095, bias_exp=7)
     with pytest.raises(Unsupported, match=r"layer 'b': .* beyond 24 bits. Use smaller biases"):

@@ -62,7 +62,8 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
         with refusals.gather():
             _check_family(file, reset_interval)
         refusals.answer()
-        nodes = dict(started_at_rest(Graph(nodes, edges, Settings(dt=DT, steps=1))).nodes)
+        chain = Graph(nodes, edges, Settings(dt=DT, steps=1))
+        nodes = dict(started_at_rest(chain, _places(nodes)).nodes)
         assumed += _never_cleared(nodes, file.transform)
     else:
         assumed += _cleared(file, nodes, reset_interval, refusals)
@@ -78,6 +79,17 @@ def foreign(file: NetxFile, dt: float | None = None, reset_interval: int | None 
     driven = isinstance(nodes["input"], BiasInput)
     plain = Settings(encoder=Encoder("current" if driven else "spikes"), assumed=tuple(assumed))
     return Graph(nodes, edges, plain.given(steps=reset_interval or None, dt=dt))
+
+
+def _places(nodes: Mapping[str, Any]) -> dict[str, int]:
+    """Chip steps by which netx's layers lag behind the input: each is one behind the last.
+
+    It leads payloads into an input layer of Delta neurons without a synapse, which takes no step.
+    """
+    return {
+        name: int(name.removeprefix("layer")) if isinstance(node, ChipNeuron) else 0
+        for name, node in nodes.items()
+    }
 
 
 def _chain(file: NetxFile, refusals: Refusals) -> tuple[dict[str, Any], tuple[Edge, ...]]:

@@ -368,7 +368,10 @@ def _check_from_rest(graph: Graph, stages: list[NetxStage]) -> None:
                 f"layer '{stage.name}': its neurons are CubaLIF, and others are sigma-delta or "
                 "resonate; netx clears only the former between samples. Use one kind."
             )
-    started = started_at_rest(graph)
+    # Its own depths differ where there are delays, of which netx's layers know nothing.
+    first = 1 if stages[0].forward else 0
+    places = {stage.name: first + i for i, stage in enumerate(stages)}
+    started = started_at_rest(graph, {**dict.fromkeys(graph.nodes, 0), **places})
     for stage in stages:
         node, theirs = graph.nodes[stage.name], started.nodes[stage.name]
         if any(
@@ -377,6 +380,6 @@ def _check_from_rest(graph: Graph, stages: list[NetxStage]) -> None:
         ):
             raise Unsupported(
                 f"layer '{stage.name}': it does not start where its biases lead it in netx, which "
-                "starts every neuron at rest, some steps early. "
+                "starts every neuron at rest, some steps early. Without delays, "
                 "neurocompile.ir.early.started_at_rest(graph) gives it those registers."
             )

@@ -148,6 +148,44 @@ def test_what_an_early_bias_sends_through_a_delay_is_refused_by_layer(tmp_path):
     assert not graph.settings.assumes(f"{NOTED}start")
 
 
+def biased(**delays):
+    """Entries of three layers, the one in the middle with biases; delays by layer."""
+    entries = [
+        {"type": "input", "shape": [3], "vThMant": 0},
+        {"type": "dense", "shape": [3], "weight": 4 * np.eye(3, dtype=np.float32), "vThMant": 0},
+        {"type": "dense", "shape": [2], "weight": np.array([[2, 4, 6], [8, 2, 4]], np.float32),
+         "vThMant": 0},
+    ]  # fmt: skip
+    entries[1]["bias"] = np.array([40, 3, 1], np.float32)
+    for name, delay in delays.items():
+        entries[int(name.removeprefix("layer"))]["delay"] = np.array(delay)
+    return entries
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [1, np.ones((2, 3)), [1, 0], [[0, 1, 2], [1, 1, 0]], [[0, 1, 2]] * 2, [[1, 1, 1], [0, 0, 0]]],
+    ids=str,
+)
+def test_no_form_of_delay_behind_an_early_bias_is_read(tmp_path, delay):
+    path = sdnn_files.write(tmp_path / "w.net", biased(layer2=np.broadcast_to(delay, 2)
+                            if np.ndim(delay) < 2 else delay))  # fmt: skip
+    with pytest.raises(Unsupported, match=r"'layer1': what biases make it send .* on its way"):
+        load_net(path)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 3])
+def test_a_delay_before_an_early_bias_starts_as_netx_starts_it(tmp_path, delay):
+    path = sdnn_files.write(tmp_path / "v.net", biased(layer1=[delay] * 3) if delay else biased())
+    frames = np.array([[1, 2, 3]] * 7, np.int32)
+    frames[2] = [4, 0, -3]
+    graph = load_net(path)
+    found = run(fixed, graph, frames)[-1]
+    theirs = netx_spikes(path, {"spikes": frames}, depth=2, tmp_path=tmp_path, reset=False)
+    np.testing.assert_array_equal(found, theirs)
+    assert np.count_nonzero(theirs) > 4
+
+
 def test_the_input_of_a_sigma_delta_file_says_its_transform_and_its_range(tmp_path):
     entries = sdnn_files.layers(0)
     entries[0] |= {"weight": 64, "bias": 2}
