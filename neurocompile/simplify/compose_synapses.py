@@ -4,8 +4,9 @@ In:  FLOAT graph: linear nodes, reshapes, Add, Concat and Delay between neurons.
 Out: FLOAT graph: before each neuron one branch per origin and delay. A branch is one weighted
      node, after or before a Delay if there is one, perhaps with reshapes; several branches meet in
      an Add.
-A path that already is one weighted node keeps its kind (and so its kernel); any other path is
-multiplied out into one Sparse. Neurons that directly follow each other get weights of 1.
+A path that already is one weighted node keeps its kind (and so its kernel). Any other path is
+multiplied out into one matrix: a Linear if each target is connected with each origin, as after two
+Linear in a row, else a Sparse. Neurons that directly follow each other get weights of 1.
 """
 
 from __future__ import annotations
@@ -17,7 +18,19 @@ from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.neurons import Neuron
-from neurocompile.ir.nodes import JOINS, Add, Delay, Input, LinearMap, Shape, Weighted
+from neurocompile.ir.nodes import (
+    JOINS,
+    Add,
+    Delay,
+    Input,
+    Linear,
+    LinearMap,
+    Reshape,
+    Shape,
+    Sparse,
+    Weighted,
+    size,
+)
 from neurocompile.ir.shapes import shapes
 from neurocompile.simplify.paths import LinearPath, paths_of
 
@@ -172,7 +185,21 @@ def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape])
     if not working and current and not _waits(path) and path.ends is None:
         return list(path.links)
     name, op = path.composed(shape[neuron])
-    return [(name or f"{path.origin}_to_{neuron}", op)]
+    return _dense_if_full(name or f"{path.origin}_to_{neuron}", op)
+
+
+def _dense_if_full(name: str, op: Sparse) -> Links:
+    """A Linear instead of a matrix that lacks no connection: the kind that stores no indices."""
+    rows, columns = size(op.out_shape), size(op.in_shape)
+    if op.data.size != rows * columns or min(rows, columns) == 1:
+        return [(name, op)]
+    weight = op.data.reshape(rows, columns)  # its columns ascend in each row
+    links: Links = [(name, Linear(weight, op.bias))]
+    if op.in_shape != (columns,):
+        links.insert(0, (f"{name}_flat", Reshape((columns,))))
+    if op.out_shape != (rows,):
+        links.append((f"{name}_shape", Reshape(op.out_shape)))
+    return links
 
 
 def _check_ends(graph: Graph) -> None:

@@ -32,12 +32,12 @@ def test_between_two_neurons_stands_one_weighted_node():
         assert len(weighted) == 1
 
 
-def test_a_single_kernel_keeps_its_kind_and_a_pool_before_it_makes_it_sparse():
+def test_a_single_kernel_keeps_its_kind_and_a_pool_before_it_is_multiplied_in():
     graph = simplify(float_network(0))
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     assert kinds["conv1"] == "Conv"
     assert kinds["up"] == "ConvTranspose"
-    assert kinds["pool+conv2"] == "Sparse"
+    assert kinds["pool+conv2"] == "Linear"  # here each output sees the whole image
 
 
 def test_pool_and_upsampling_compose_to_hand_worked_weights():
@@ -53,6 +53,14 @@ def test_pool_and_upsampling_compose_to_hand_worked_weights():
     assert isinstance(node, Sparse)
     assert node.data.tolist() == [8, 8, 8, 8]  # both copies of the sum of four, 3 + 5
     assert node.bias.tolist() == [1]
+
+
+def test_two_matrices_in_a_row_stay_one_dense_matrix():
+    first, second = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([[1.0, 1.0], [2.0, 0.0]])
+    nodes = {"input": Input((3, 1)), "flat": Reshape((3,)), "a": Linear(first), "b": Linear(second)}
+    simple = simplify(chain({**nodes, "n": neuron("box")}))
+    assert [type(node).__name__ for node in simple.nodes.values()][1:-1] == ["Reshape", "Linear"]
+    assert simple.nodes["a+b"].weight.tolist() == [[5, 7, 9], [2, 4, 6]]
 
 
 def test_dropout_and_regularization_cells_disappear():

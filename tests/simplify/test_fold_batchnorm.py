@@ -102,7 +102,6 @@ def test_numbers_worked_out_by_hand():
         ((norm(4),), IMAGE),  # right behind the input
         ((AvgPool((2, 2), (2, 2), (0, 0)), norm(4)), (4, 6, 6)),
         ((norm(4), GROUPED), IMAGE),  # before a padded convolution its shift misses the border
-        ((Linear(draw(6, 4)), Reshape((2, 3)), norm(2)), (4,)),
         ((Linear(draw(3, 3)), norm(3)), (3, 3)),  # channels along the first axis, outputs the last
     ],
 )
@@ -110,6 +109,20 @@ def test_elsewhere_it_is_multiplied_out(links, shape):
     _, found = before_neurons(*links, shape=shape)
     assert isinstance(found, Sparse)
     expect_equal(found, links, shape)
+
+
+def test_behind_a_linear_in_another_shape_it_leaves_a_linear():
+    links = (Linear(draw(6, 4)), Reshape((2, 3)), norm(2))
+    nodes = {
+        "in": Input((4,)),
+        **{f"l{i}": link for i, link in enumerate(links)},
+        "n": neuron("box"),
+    }
+    simple = simplify(chain(nodes))
+    (found,) = (node for node in simple.nodes.values() if isinstance(node, Linear))
+    bn = links[2]
+    np.testing.assert_allclose(found.weight, np.repeat(bn.weight, 3)[:, None] * links[0].weight)
+    np.testing.assert_allclose(found.bias, np.repeat(bn.bias, 3))
 
 
 def test_several_batch_norms_go_into_one_kernel():
