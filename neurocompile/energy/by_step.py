@@ -178,7 +178,7 @@ class ByStep:
                 name: None if total is None else self._joules(name, events)
                 for name, total in totals.items()
             },
-            {model: self._seconds(model, counts) for model in chip.latency},
+            {model: self.seconds(model, counts) for model in chip.latency},
         )
 
     def _joules(self, model: str, events: Mapping[str, Array | None]) -> Array:
@@ -191,8 +191,13 @@ class ByStep:
                 joules += counts * price.si
         return joules
 
-    def _seconds(self, model: str, counts: Counts) -> Array | None:
-        """(samples, steps) seconds of a step: its slowest core and the barrier."""
+    def seconds(self, model: str, counts: Counts) -> Array | None:
+        """(samples, steps) seconds of a step: its slowest core and the barrier; None if not known.
+
+        Args:
+            model: Latency model.
+            counts: Counts of these samples, or of more.
+        """
         slowest = busiest(counts, self.placed, self.placed.chip, model, FOLLOW)
         if slowest is None or not self.work_s[model]:
             return None

@@ -7,7 +7,7 @@ Sums are taken batch by batch, in the order of the samples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -89,6 +89,7 @@ class Score:
         squares: Sum of squared errors against the wanted values.
         difference: Sum of squared differences from the results of the other run.
         right: Number of samples that are classified right.
+        chosen: Class that each sample was given, batch by batch; empty without labels.
     """
 
     graph: Graph
@@ -98,6 +99,7 @@ class Score:
     squares: float = 0.0
     difference: float = 0.0
     right: int = 0
+    chosen: list[Array] = field(default_factory=list)
 
     def add(self, first: int, did: Recorded, other: Array | None = None) -> Array | None:
         """Decode the next batch and add it.
@@ -126,6 +128,7 @@ class Score:
             self.squares += squared_error(result, self.wanted.values[span])
         if self.wanted.labels is not None:
             classes = result.reshape(len(result), -1).argmax(axis=1)
+            self.chosen.append(classes)
             self.right += int((classes == self.wanted.labels[span]).sum())
 
     @property

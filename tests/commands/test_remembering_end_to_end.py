@@ -13,11 +13,11 @@ from norse.torch.functional.lsnn import LSNNParameters
 from torch import nn
 
 from neurocompile.cli import main
-from neurocompile.commands.compare.rerun import Neurons
 from neurocompile.engines.torch_ops import TorchOps
 from neurocompile.frontend.save import save
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import ALIF, LI, LSNN, ALIFParameters, LIFRefrac, SpikingNetwork
+from neurocompile.report.parting.rerun import Neurons
 
 STEPS = 40
 

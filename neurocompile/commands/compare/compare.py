@@ -14,15 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neurocompile import installed
-from neurocompile.commands.compare.apart import fired
-from neurocompile.commands.compare.causes import reached
 from neurocompile.commands.compare.departures import Departures
-from neurocompile.commands.compare.document import Parted, document
-from neurocompile.commands.compare.rerun import alone, given, rerun
-from neurocompile.commands.compare.rounding import CLASSES, incomings, rounded
+from neurocompile.commands.compare.document import document
 from neurocompile.commands.exported import declared
 from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.sampling import Sampling
@@ -39,6 +33,9 @@ from neurocompile.formats.artifact import read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
+from neurocompile.report.parting.first import Parted, examine
+from neurocompile.report.parting.rerun import alone, given, rerun
+from neurocompile.report.parting.rounding import CLASSES, incomings, rounded
 from neurocompile.simplify import simplify
 
 CONTROL = "none"  # nothing rounded: the float network again, in the chip's order of operations
@@ -150,7 +147,4 @@ def _first(
     enters = given(fixed, data.values[slice(*span[:2])], encode(fixed, data, *span))
     spikes = run_float(simple, float_input(simple, data, *span), steps).spikes
     chip = engine.run(fixed, enters.encoded, spikes=(name,), membrane=()).recording.spikes[name]
-    there = fired(spikes[name])[0, place.step]
-    neurons = np.argwhere(there != fired(chip)[0, place.step])  # in order: the first is the place's
-    runs = reached(fixed, incoming, (name, place.step), neurons, enters, spikes)
-    return Parted(place, [bool(there[tuple(n)]) for n in neurons], runs)
+    return examine(fixed, incoming, name, place, enters, spikes, chip)

@@ -13,9 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.commands.compare.apart import Apart
-from neurocompile.commands.compare.rerun import Given
-from neurocompile.commands.compare.rounding import RoundedPopulation, threshold_of
 from neurocompile.engines.decode import potentials
 from neurocompile.engines.fixed import FixedRun
 from neurocompile.engines.floating import FloatRecording
@@ -24,6 +21,9 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
+from neurocompile.report.parting.apart import Apart
+from neurocompile.report.parting.rerun import Given
+from neurocompile.report.parting.rounding import RoundedPopulation, threshold_of
 
 # As in neurocompile.nn.activity, which needs Norse: above it a neuron says little more than "on".
 BURSTING_RATE = 0.5

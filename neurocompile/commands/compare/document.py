@@ -8,34 +8,19 @@ units of the threshold, or of a readout's largest float potential.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from neurocompile.commands.compare.apart import EDGES, Apart, MembraneErrors, SpikeIndex
-from neurocompile.commands.compare.causes import Reached, cause
 from neurocompile.commands.compare.departures import BURSTING_RATE, Departures, Idle, idle
-from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation
-from neurocompile.commands.compare.sentences import CAUSES, summary
+from neurocompile.commands.compare.sentences import summary
 from neurocompile.engines.score import Score
-from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron
+from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
-
-
-@dataclass(frozen=True, eq=False)
-class Parted:
-    """The first spike that differs, and the others in its layer, step and sample.
-
-    Attributes:
-        place: Where the first one is.
-        spikes: Whether each neuron spikes in the float network; the neuron of `place` comes first.
-        runs: The state of each neuron in every run.
-    """
-
-    place: SpikeIndex
-    spikes: Sequence[bool]
-    runs: Sequence[Mapping[str, Reached]]
+from neurocompile.report.parting.apart import EDGES, Apart, MembraneErrors
+from neurocompile.report.parting.first import Parted, first_document, place_document
+from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation
 
 
 def document(
@@ -60,7 +45,7 @@ def document(
     layers = [_layer(n, kinds[n], exact[n], chip[n], departures) for n, _ in graph.of(ChipNeuron)]
     names = [row["name"] for row in layers]
     runs = {**departures.runs, "fixed": departures.chip}
-    first = None if parted is None else _first(graph, names, parted)
+    first = None if parted is None else first_document(graph, names, parted)
     figures = {
         "samples": departures.chip.samples,
         "steps": departures.steps,
@@ -73,7 +58,7 @@ def document(
                 "run": run,
                 "agreement": agreement(apart),
                 "samples_parted": apart.parted,
-                "first": _place(names, apart.first),
+                "first": place_document(names, apart.first),
                 **_result(scores, run),
             }
             for run, apart in runs.items()
@@ -90,18 +75,6 @@ def agreement(apart: Apart) -> float | None:
     rows = [row for row in apart.layers.values() if row.compared]
     values = sum(row.compared * len(row.equal) for row in rows)
     return sum(int(row.equal.sum()) for row in rows) / values if values else None
-
-
-def path_to(graph: Graph, name: str) -> str:
-    """A layer after what leads to it: "conv2 -> lif2"."""
-    before = [
-        b
-        for b in graph.before(name)
-        if not any(isinstance(graph.nodes[s], AlwaysOn) for s in graph.before(b))
-    ]
-    inputs = [b for b in before if isinstance(graph.nodes[b], BiasInput)]
-    synapses = [b for b in before if b not in inputs]
-    return f"{' + '.join(inputs + synapses)} -> {name}"
 
 
 def _parts_first(departures: Departures) -> str | None:
@@ -200,36 +173,6 @@ def _errors(errors: MembraneErrors, unit: float) -> dict[str, float | None]:
     if rms is None:
         return {"rms": None, "max": None}
     return {"rms": rms / unit, "max": errors.largest / unit}
-
-
-def _place(names: list[str], place: SpikeIndex | None) -> dict[str, Any] | None:
-    if place is None:
-        return None
-    return {
-        "layer": names[place.layer],
-        "step": place.step + 1,
-        "sample": place.sample,
-        "neuron": list(place.neuron),
-    }
-
-
-def _first(graph: Graph, names: list[str], parted: Parted) -> dict[str, Any]:
-    name = names[parted.place.layer]
-    causes = [cause(runs, spike) for runs, spike in zip(parted.runs, parted.spikes, strict=True)]
-    runs, spike = parted.runs[0], parted.spikes[0]
-    return {
-        **(_place(names, parted.place) or {}),
-        "path": path_to(graph, name),
-        "float_spike": spike,
-        "fixed_spike": not spike,
-        "cause": causes[0],
-        # potential over threshold, both of the same run
-        "of_threshold": {run: one.of_threshold for run, one in runs.items()},
-        "saturated": runs["fixed"].saturated,
-        "wrapped": runs["fixed"].wrapped,
-        "differ_there": len(causes),
-        "causes_there": {name: causes.count(name) for name in CAUSES if name in causes},
-    }
 
 
 def _result(scores: Mapping[str, Score], run: str) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from networks import float_network, neuron
 from networks import spikes as random_spikes
 
 from neurocompile.commands.compare.compare import compare
-from neurocompile.commands.compare.rerun import Given, alone, given, rerun
-from neurocompile.commands.compare.rounding import CLASSES, incomings, rounded
 from neurocompile.data.inputs import Encoded, encode, float_input
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
@@ -25,6 +23,8 @@ from neurocompile.ir.nodes import Add, Delay, Input, Linear
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import observe
+from neurocompile.report.parting.rerun import Given, alone, given, rerun
+from neurocompile.report.parting.rounding import CLASSES, incomings, rounded
 from neurocompile.simplify import simplify
 
 STEPS = 12

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.commands.compare.rerun import (
+from neurocompile.engines.torch_ops import TorchOps
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
+from neurocompile.ir.sigma_delta import Delta
+from neurocompile.quantize.changes import CHIP_CHANGES
+from neurocompile.quantize.incoming import Incoming
+from neurocompile.report.parting.rerun import (
     Given,
     Neurons,
     RealOps,
@@ -24,15 +31,20 @@ from neurocompile.commands.compare.rerun import (
     given_spikes,
     sources,
 )
-from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation, rounded
-from neurocompile.engines.torch_ops import TorchOps
-from neurocompile.ir.arrays import Array
-from neurocompile.ir.graph import Graph
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
-from neurocompile.ir.sigma_delta import Delta
-from neurocompile.quantize.changes import CHIP_CHANGES
-from neurocompile.quantize.incoming import Incoming
+from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation, rounded
 
+# What the words that `cause` returns mean.
+CAUSES = {
+    "weight": "rounding of the weights",
+    "threshold": "rounding of the threshold",
+    "bias": "rounding of the bias",
+    "decay": "rounding of the decays",
+    "combined": "all rounding together, no class of parameters by itself",
+    "wrap": "its synaptic current wrapped around 24 bits",
+    "saturation": "its membrane was cut to 24 bits",
+    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
+    "tie": "none; the float potential equals the threshold within the precision of float64",
+}
 TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
 RUNS: Mapping[str, tuple[str, ...]] = {
     "float": (),

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.commands.compare.rounding import RoundedPopulation, RoundedSynapse
 from neurocompile.data.inputs import Encoded, currents
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.engines.torch_ops import TorchOps, apply, tensor
@@ -24,6 +23,7 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.quantize.changes import CHIP_CHANGES
+from neurocompile.report.parting.rounding import RoundedPopulation, RoundedSynapse
 
 
 class RealOps:

@@ -1,0 +1,1 @@
+"""Where the float network and the chip's integers part, and why."""
