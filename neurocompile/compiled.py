@@ -33,6 +33,9 @@ from neurocompile.quantize.narrow import WIDEST, Narrowest, Point
 from neurocompile.quantize.search import Quantized
 from neurocompile.report.build import build_report, provenance
 from neurocompile.report.notes import notes, notes_on_run
+from neurocompile.report.page.page import report_page
+from neurocompile.report.samples import record_samples
+from neurocompile.report.samples_file import Samples, samples_bytes
 from neurocompile.report.show import parts, to_html, to_text
 from neurocompile.simplify import simplify
 from neurocompile.terminal.words import joules, number_of
@@ -204,13 +207,17 @@ class Compiled:
         ideal = {name: row.float_spikes for name, row in ran.agreement.items()}
         return said + notes_on_run(self.fixed_graph, stimulus.data, stimulus.steps, spikes, ideal)
 
-    def export(self, out: str | PathLike[str], *, force: bool = False) -> dict[str, Any]:
+    def export(
+        self, out: str | PathLike[str], *, force: bool = False, html: bool = True
+    ) -> dict[str, Any]:
         """Write the directory that `neurocompile export` writes, whole or not at all.
 
         Args:
-            out: Directory to write. It holds float.onnx, fixed.onnx, report.json, manifest.json,
-                and network.net if lava-dl can hold the network.
+            out: Directory to write. It holds float.onnx, fixed.onnx, report.json, report.html,
+                manifest.json; samples.npz if data were run; network.net if lava-dl can hold the
+                network.
             force: Whether to replace an earlier export.
+            html: Whether to write report.html, the report as a page.
 
         Returns:
             The report that was written.
@@ -226,6 +233,11 @@ class Compiled:
             files["network.net"] = self._network_net.content
         if self.float_graph is not None:
             files["float.onnx"] = to_bytes(self.float_graph)
+        samples = self._samples()
+        if samples is not None:
+            files["samples.npz"] = samples_bytes(samples)
+        if html:
+            files["report.html"] = report_page(report, samples).encode()
         write_artifact(out, files, {
             "target": self.target.name, "target_digest": self.target.digest,
             "data": vars(self._declared), "bits": self._bits(),
@@ -233,6 +245,13 @@ class Compiled:
             "provenance": report["provenance"],
         }, force=force)  # fmt: skip
         return report
+
+    def _samples(self) -> Samples | None:
+        """The first samples of the run, recorded completely; None if nothing was run."""
+        if self.result is None:
+            return None
+        simple = None if self.float_graph is None else simplify(self.float_graph)
+        return record_samples(self.placed, simple, self.result.stimulus, self.result.counts)
 
     def __repr__(self) -> str:
         cores = f"{number_of(len(self.placed.cores), 'core')} of {self.placed.chip.name}"

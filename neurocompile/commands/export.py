@@ -58,6 +58,7 @@ from neurocompile.ir.settings import Encoder
 @engine_option
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
+@click.option("--no-html", is_flag=True, help="Write no report.html, the report as a page.")
 @click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
 @model_options
 @output_options
@@ -74,6 +75,7 @@ def export(
     engines: tuple[str, ...],
     force: bool,
     allow_pickle: bool,
+    no_html: bool,
     netx: bool,
     load_options: dict[str, Any],
     encoder: Encoder | None,
@@ -122,7 +124,7 @@ def export(
             screen.tell(f"running {len(samples)} samples on {', '.join(engines)}")
             compiled = compiled.run(engines=engines, progress=screen.progress)
         screen.tell(f"writing {out}")
-        report = compiled.export(out, force=force)
+        report = compiled.export(out, force=force, html=not no_html)
     output.show(report, lambda: print_export(report, out))
 
 
@@ -134,6 +136,8 @@ def print_export(report: dict[str, Any], out: Path) -> None:
     page = Page()
     page.show(*parts(report))
     page.say(f"written to {out}; every count, price and source: {out / 'report.json'}")
+    if (out / "report.html").is_file():
+        page.say(f"the same as a page, with pictures: {out / 'report.html'}")
     if report["energy"] is None:
         page.say(
             "nothing was run, for there are no data: no spikes, no errors, no joules. Give some "

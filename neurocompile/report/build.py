@@ -12,7 +12,10 @@ import platform
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from neurocompile import __version__
+from neurocompile.chip.mesh import positions
 from neurocompile.data.samples import Data
 from neurocompile.energy.beside import beside
 from neurocompile.energy.by_core import by_core
@@ -23,6 +26,7 @@ from neurocompile.energy.steps import Mode
 from neurocompile.engines.evaluate import Evaluation
 from neurocompile.formats.netx.write import NetworkNet
 from neurocompile.installed import installed
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import CubaLIF, Synapse
 from neurocompile.ir.graph import Graph
@@ -30,9 +34,11 @@ from neurocompile.place.placed import Placed
 from neurocompile.place.utilisation import core_table, fit
 from neurocompile.quantize.narrow import Point, as_json
 from neurocompile.quantize.search import Quantized
+from neurocompile.report.nodes import node_rows
 
-SCHEMA_VERSION = "1.5"  # MAJOR.MINOR; a minor step only adds fields
+SCHEMA_VERSION = "1.6"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
+MOST_CLASSES, MOST_FLIPPED = 100, 100
 # What a run fills in about operations and joules; null, or empty, if nothing was run.
 SPENT: dict[str, Any] = {
     **{"layers": [], "synapses": [], "host": None, "core_events": None, "slowest_cores": None},
@@ -66,11 +72,13 @@ def build_report(
         **(SPENT if shown is None else _spent(placed, *shown[1:])),
         "notes": list(said),
         "not_stock": _not_stock(placed.graph),
-        "fit": {**fit(placed), "cores": core_table(placed)},
+        "fit": {**fit(placed), "cores": core_table(placed), **_where(placed)},
+        "graph": _graph(placed.graph),
         "quantization": None if quantized is None else _quantization(placed.graph, *quantized),
         "network_net": net.loaded_by or net.reason,
         "network_net_written": net.content is not None,
         "provenance": about,
+        "sources": {key: dict(source) for key, source in placed.chip.sources.items()},
     }
 
 
@@ -112,6 +120,26 @@ def provenance(
             "data": None if data is None else data.digest,
             "calibration": None if calibration is None else calibration.digest,
         },
+    }
+
+
+def _graph(graph: Graph) -> list[dict[str, Any]]:
+    """A row per node of the integers, with the nodes that lead to it."""
+    return [{**row, "before": list(graph.before(row["name"]))} for row in node_rows(graph)]
+
+
+def _where(placed: Placed) -> dict[str, Any]:
+    """The tiles of the chip, and the tile of each core; null where no source tells of a mesh."""
+    mesh, at = placed.chip.mesh, positions(placed.chip, len(placed.cores))
+    return {
+        "mesh": None
+        if mesh is None
+        else {
+            "tiles_east_west": int(mesh.tiles_east_west.value),
+            "tiles_north_south": int(mesh.tiles_north_south.value),
+            "cores_per_tile": int(mesh.cores_per_tile.value),
+        },
+        "tiles": None if at is None else np.stack(at, axis=1).tolist(),
     }
 
 
@@ -230,7 +258,37 @@ def _classification(evaluation: Evaluation) -> dict[str, Any] | None:
         "accuracy_float": evaluation.float_score.accuracy,
         "accuracy_fixed": evaluation.fixed_score.accuracy,
         "samples": evaluation.samples,
+        **_confused(evaluation),
     }
+
+
+def _confused(evaluation: Evaluation) -> dict[str, Any]:
+    """Which classes were taken for which, and the samples on which float and fixed differ."""
+    ours, ideal = evaluation.fixed_score, evaluation.float_score
+    labels = np.asarray(ours.wanted.labels, dtype=np.int64)
+    fixed = np.concatenate(ours.chosen)
+    floating = np.concatenate(ideal.chosen) if ideal.chosen else None
+    flipped = [] if floating is None else np.flatnonzero(floating != fixed).tolist()
+    return {
+        "confusion_float": None if floating is None else _confusion(labels, floating),
+        "confusion_fixed": _confusion(labels, fixed),
+        "flipped": [
+            {"sample": at, "label": int(labels[at]), "float": int(floating[at]),
+             "fixed": int(fixed[at])}
+            for at in flipped[:MOST_FLIPPED]
+            if floating is not None
+        ],
+        "flipped_in_all": len(flipped),
+    }  # fmt: skip
+
+
+def _confusion(labels: Array, chosen: Array) -> list[list[int]] | None:
+    """Number of samples by label and class chosen; None for so many classes that none can see."""
+    classes = int(max(labels.max(initial=0), chosen.max(initial=0))) + 1
+    if classes > MOST_CLASSES:
+        return None
+    counts = np.bincount(labels * classes + chosen, minlength=classes * classes)
+    return counts.reshape(classes, classes).tolist()
 
 
 def _latency(energy: Energy) -> dict[str, Any] | None:

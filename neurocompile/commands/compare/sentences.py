@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from neurocompile.report.parting.causes import CAUSES
+from neurocompile.report.parting.words import CAUSES
 from neurocompile.terminal.words import number_of
 
 NOTICEABLE = 0.05  # a layer whose spikes change by more than this part is worth a sentence

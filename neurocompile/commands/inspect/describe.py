@@ -7,20 +7,16 @@ Out: JSON-ready values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.commands.inspect.verdict import Verdict, verdict
 from neurocompile.errors import BadInput, NeurocompileError, Unsupported
 from neurocompile.formats.artifact import read_artifact
-from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Encoder
-from neurocompile.ir.shapes import shapes
+from neurocompile.report.nodes import node_rows
 
 
 def inspect_path(
@@ -88,47 +84,8 @@ def _check_no_options(path: Path, options: Mapping[str, Any]) -> None:
 
 def describe(graph: Graph) -> dict[str, Any]:
     """A graph as JSON-ready values."""
-    shape = {} if graph.fixed else shapes(graph)
     return {
         "stage": "fixed" if graph.fixed else "float",
         "settings": graph.settings.to_dict(),
-        "layers": [
-            {
-                "name": name,
-                "kind": type(node.op).__name__ + " synapse"
-                if isinstance(node, Synapse)
-                else type(node).__name__,
-                "shape": list(shape.get(name) or _fixed_shape(node)),
-                "parameters": _parameters(node),
-            }
-            for name, node in graph.nodes.items()
-        ],
+        "layers": node_rows(graph),
     }
-
-
-def _fixed_shape(node: Any) -> tuple[int, ...]:
-    return tuple(node.out_shape if isinstance(node, Synapse) else node.shape)
-
-
-def _parameters(node: Any) -> dict[str, Any]:
-    """Scalars as they are, arrays by their shape and range."""
-    parameters: dict[str, Any] = {}
-    for entry in fields(node):
-        value = getattr(node, entry.name)
-        if entry.name in ("shape", "out_shape") or value is None:
-            continue
-        if isinstance(value, np.ndarray):
-            parameters[entry.name] = value.item() if value.ndim == 0 else _range(value)
-        elif hasattr(value, "__dataclass_fields__"):
-            parameters.update(_parameters(value))
-        else:
-            parameters[entry.name] = list(value) if isinstance(value, tuple) else value
-    return parameters
-
-
-def _range(value: np.ndarray) -> str:
-    if not value.size:
-        return f"{value.shape} empty"
-    low, high = value.min().item(), value.max().item()
-    text = f"{low:.4g}..{high:.4g}" if value.dtype.kind == "f" else f"{low}..{high}"
-    return f"{tuple(value.shape)} {value.dtype} {text}"

@@ -33,18 +33,6 @@ from neurocompile.report.parting.rerun import (
 )
 from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation, rounded
 
-# What the words that `cause` returns mean.
-CAUSES = {
-    "weight": "rounding of the weights",
-    "threshold": "rounding of the threshold",
-    "bias": "rounding of the bias",
-    "decay": "rounding of the decays",
-    "combined": "all rounding together, no class of parameters by itself",
-    "wrap": "its synaptic current wrapped around 24 bits",
-    "saturation": "its membrane was cut to 24 bits",
-    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
-    "tie": "none; the float potential equals the threshold within the precision of float64",
-}
 TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
 RUNS: Mapping[str, tuple[str, ...]] = {
     "float": (),

@@ -18,8 +18,9 @@ from neurocompile.ir.fixed import AlwaysOn, BiasInput
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
 from neurocompile.report.parting.apart import SpikeIndex, fired
-from neurocompile.report.parting.causes import CAUSES, Reached, cause, reached
+from neurocompile.report.parting.causes import Reached, cause, reached
 from neurocompile.report.parting.rerun import Given
+from neurocompile.report.parting.words import CAUSES
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,17 @@
+"""The causes of a spike that differs, in words.
+
+In:  what `causes.cause` returns.
+Out: phrases for sentences.
+"""
+
+CAUSES = {
+    "weight": "rounding of the weights",
+    "threshold": "rounding of the threshold",
+    "bias": "rounding of the bias",
+    "decay": "rounding of the decays",
+    "combined": "all rounding together, no class of parameters by itself",
+    "wrap": "its synaptic current wrapped around 24 bits",
+    "saturation": "its membrane was cut to 24 bits",
+    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
+    "tie": "none; the float potential equals the threshold within the precision of float64",
+}

@@ -1,0 +1,158 @@
+"""samples.npz: the first samples of a run as a file of numpy's, always the same bytes.
+
+In:  what `record_samples` recorded; or the file.
+Out: bytes; or the arrays, held against what the file says of them.
+`about` is JSON in UTF-8, as samples.schema.json describes it. Bits are packed eight to a byte along
+the neurons. Nothing is unpickled, and sizes are checked before anything is read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.json_files import fault_in, open_to_more, schema
+from neurocompile.ir.arrays import Array
+
+NAME = "samples.npz"
+FORMAT = "neurocompile-samples"
+VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+MAX_BYTES = 1 << 29  # of all arrays together, unpacked
+AGAIN = "Export the model again, or move the file away: the report is then made without it."
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The first samples of a run.
+
+    Attributes:
+        about: What the arrays are, as samples.schema.json describes it.
+        arrays: By key. `entered.I` (n, *shape) or (n, steps, *shape) integers of input I;
+            `fixed.I` and `float.I` (n, steps, *shape) what layer I sent; `membrane.I` (fewer,
+            steps, *shape) int32 potentials after the reset; `values` (n, ...) the samples before
+            they were encoded; `labels` (n,); `fixed_result` and `float_result` (n, ...);
+            `time_s.MODEL` (n, chip steps) modelled seconds.
+    """
+
+    about: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+
+def samples_bytes(samples: Samples) -> bytes:
+    """The content of the file."""
+    about = {"format": FORMAT, "version": VERSION, **samples.about}
+    text = json.dumps(about, ensure_ascii=False, allow_nan=False).encode()
+    held = {"about": np.frombuffer(text, np.uint8)}
+    bits = {key for row in about["layers"] for key in _bits(row)}
+    for key, array in samples.arrays.items():
+        held[key] = np.packbits(_flat(array), axis=-1) if key in bits else array
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **held)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def read_samples(path: Path) -> Samples:
+    """Read the file.
+
+    Raises:
+        BadInput: If it is damaged, no such file, or of another major version.
+    """
+    try:
+        held = _arrays(path)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise _broken(path, str(error) or type(error).__name__) from None
+    try:
+        about = json.loads(held.pop("about").astype(np.uint8).tobytes())
+    except (KeyError, ValueError, RecursionError):
+        raise _broken(path, "it does not say what it holds ('about')") from None
+    version = about.get("version") if isinstance(about, dict) else None
+    if isinstance(version, str) and version.split(".")[0] != VERSION.split(".")[0]:
+        raise _broken(path, f"its version is {version}, and this reads {VERSION}")
+    fault = fault_in(open_to_more(schema("neurocompile.report", "samples.schema.json")), about)
+    if fault:
+        raise _broken(path, fault)
+    for row in about["layers"]:
+        for key in _bits(row):
+            shape = about["samples"], about["steps"], *row["shape"]
+            held[key] = _unpacked(path, held, key, shape)
+    _check(path, about, held)
+    return Samples(about, held)
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """All arrays of the file, none of them larger than allowed."""
+    with zipfile.ZipFile(path) as packed:
+        total = sum(entry.file_size for entry in packed.infolist())
+        if total > MAX_BYTES:
+            raise ValueError(f"it unpacks to {total:,} bytes, and {MAX_BYTES:,} are allowed")
+        held = {}
+        for entry in packed.infolist():
+            with packed.open(entry) as file:
+                held[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(
+                    file, allow_pickle=False
+                )
+    return held
+
+
+def _bits(row: Mapping[str, Any]) -> list[str]:
+    """Keys of a layer's arrays that are bits: what was sent, unless it has a value."""
+    keys = [row["float"]] if row["float"] is not None else []
+    return keys if row["graded"] else [row["fixed"], *keys]
+
+
+def _flat(array: Array) -> Array:
+    """(n, steps, neurons) of (n, steps, *shape)."""
+    return array.reshape(*array.shape[:2], -1)
+
+
+def _unpacked(path: Path, held: Mapping[str, Array], key: str, shape: tuple[int, ...]) -> Array:
+    """Bits as (n, steps, *shape) uint8."""
+    neurons = prod(shape[2:])
+    packed = (*shape[:2], -(-neurons // 8))
+    found = held.get(key)
+    if found is None or found.dtype != np.uint8 or found.shape != packed:
+        what = "nothing" if found is None else f"{found.dtype} {found.shape}"
+        raise _broken(path, f"'{key}' is {what}, expected uint8 {packed}")
+    return np.unpackbits(found, axis=-1, count=neurons).reshape(shape)
+
+
+def _check(path: Path, about: Mapping[str, Any], held: Mapping[str, Array]) -> None:
+    """Refuse arrays that are not what the file says of them, or hold no numbers."""
+    samples, steps = about["samples"], about["steps"]
+    for row in about["layers"]:
+        _expect(path, held, row["fixed"], (samples, steps, *row["shape"]))
+        if row["membrane"] is not None:
+            fewer = len(held.get(row["membrane"], ()))
+            _expect(path, held, row["membrane"], (fewer, steps, *row["shape"]))
+    for row in about["inputs"]:
+        each = (steps,) if row["each_step"] else ()
+        _expect(path, held, row["key"], (samples, *each, *row["shape"]))
+    for key, array in held.items():
+        if array.dtype.kind not in "biuf":
+            raise _broken(path, f"'{key}' is of the type {array.dtype}, expected numbers")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise _broken(path, f"'{key}' holds what is no number")
+        single = key in ("values", "labels", "fixed_result", "float_result")
+        if (single or key.startswith("time_s.")) and (not array.ndim or len(array) != samples):
+            raise _broken(path, f"'{key}' is {array.shape}, expected {samples} samples")
+
+
+def _expect(path: Path, held: Mapping[str, Array], key: str, shape: tuple[int, ...]) -> None:
+    found = held.get(key)
+    if found is None or found.shape != shape:
+        what = "missing" if found is None else f"{found.shape}"
+        raise _broken(path, f"'{key}' is {what}, expected {shape}")
+
+
+def _broken(path: Path, why: str) -> BadInput:
+    return BadInput(f"{path} is broken: {why}. {AGAIN}")
