@@ -16,7 +16,8 @@ from neurocompile.commands.doctor import doctor
 from neurocompile.commands.energy.command import energy
 from neurocompile.commands.export import export
 from neurocompile.commands.inspect.command import inspect
-from neurocompile.commands.later import report, sweep
+from neurocompile.commands.later import sweep
+from neurocompile.commands.report import report
 from neurocompile.commands.simulate.command import simulate
 from neurocompile.commands.targets.command import targets
 

@@ -26,11 +26,10 @@ def later(name: str, arguments: str, help_text: str) -> click.Command:
     def command(arguments: tuple[str, ...]) -> None:
         raise BadInput(
             f"{name} is not in this version ({__version__}). In this version: export, simulate, "
-            "check, compare, energy, inspect, targets, doctor."
+            "check, compare, energy, report, inspect, targets, doctor."
         )
 
     return command
 
 
-report = later("report", "DIR [DIR2] [--open]", "show the HTML report.")
 sweep = later("sweep", "MODEL ...", "try many settings.")

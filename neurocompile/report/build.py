@@ -35,8 +35,8 @@ from neurocompile.place.utilisation import core_table, fit
 from neurocompile.quantize.narrow import Point, as_json
 from neurocompile.quantize.search import Quantized
 from neurocompile.report.nodes import node_rows
+from neurocompile.report.read import SCHEMA_VERSION
 
-SCHEMA_VERSION = "1.6"  # MAJOR.MINOR; a minor step only adds fields
 VERSIONED = ("numpy", "onnx", "onnxruntime", "scipy", "torch", "norse", "lava-nc")
 MOST_CLASSES, MOST_FLIPPED = 100, 100
 # What a run fills in about operations and joules; null, or empty, if nothing was run.

@@ -26,6 +26,7 @@ from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed
 from neurocompile.place.utilisation import core_table
 
+SCHEMA_VERSION = "1.6"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 28
 Row = TypeVar("Row", HostCounts, LayerCounts, SynapseCounts)
 

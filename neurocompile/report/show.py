@@ -21,7 +21,7 @@ TEXT_WIDTH = 100  # columns of plain text
 
 def parts(report: Mapping[str, Any]) -> list[Part]:
     """Layers, points and summary, for a terminal of any width."""
-    return [*_tables(report), Facts(_summary(report))]
+    return [*_tables(report), Facts(summary(report))]
 
 
 def to_text(report: Mapping[str, Any]) -> str:
@@ -32,12 +32,12 @@ def to_text(report: Mapping[str, Any]) -> str:
 
 def to_html(report: Mapping[str, Any]) -> str:
     """The same for a notebook."""
-    summary = [
+    rows = [
         f'<tr><th style="text-align: left">{escape(name)}</th>'
         f'<td style="text-align: left">{escape(text)}</td></tr>'
-        for name, text in _summary(report)
+        for name, text in summary(report)
     ]
-    return "\n".join([*map(_html, _tables(report)), f"<table>{''.join(summary)}</table>"])
+    return "\n".join([*map(_html, _tables(report)), f"<table>{''.join(rows)}</table>"])
 
 
 def _html(table: Table) -> str:
@@ -111,7 +111,7 @@ def _widths(bits: Mapping[str, int]) -> str:
     return ", ".join([str(usual), *others])
 
 
-def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+def summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a user wants to know first, by name."""
     rows: list[tuple[str, str]] = []
     errors = report["reconstruction"]

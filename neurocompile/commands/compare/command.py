@@ -29,11 +29,17 @@ from neurocompile.data.sampling import Sampling
     seed="what export used",
 )
 @click.option("--out", type=PATH, metavar="DIR", help="Directory for pictures (.svg).")
-@click.option("--force", is_flag=True, help="Replace existing pictures.")
+@click.option("--html", type=PATH, metavar="FILE", help="Also write it as a page, with charts.")
+@click.option("--force", is_flag=True, help="Replace existing pictures, and the page.")
 @output_options
 @user_errors
 def compare(
-    directory: Path, sampling: Sampling, out: Path | None, force: bool, output: Output
+    directory: Path,
+    sampling: Sampling,
+    out: Path | None,
+    html: Path | None,
+    force: bool,
+    output: Output,
 ) -> None:
     """Show where an exported network differs from the float network, and why.
 
@@ -42,16 +48,26 @@ def compare(
     from neurocompile.commands.compare.compare import compare_artifact
     from neurocompile.commands.compare.pictures import check_pictures, write_pictures
     from neurocompile.commands.compare.tables import print_comparison
+    from neurocompile.commands.report import check_page, write_page
 
     if out is not None:
         check_pictures(out, force)
+    if html is not None:
+        check_page(html, "--html", force)
     with output.screen() as screen:
         screen.tell(f"comparing {directory} with its float network")
         comparison = compare_artifact(directory, sampling, progress=screen.progress)
     drawn = [] if out is None else write_pictures(comparison, out)
 
+    if html is not None:
+        from neurocompile.report.page.departures import departures_page
+
+        write_page(departures_page(comparison), html)
+
     def print_it() -> None:
         print_comparison(comparison)
+        if html is not None:
+            click.echo(f"page: {html}")
         if drawn:
             click.echo(f"pictures: {', '.join(map(str, drawn))}")
 

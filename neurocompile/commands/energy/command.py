@@ -76,7 +76,10 @@ from neurocompile.data.sampling import Sampling
     metavar="FILE",
     help="Write which core holds which neuron, as JSON.",
 )
-@click.option("--force", is_flag=True, help="Replace existing files of --by-step and --map.")
+@click.option("--html", type=PATH, metavar="FILE", help="Also write it as a page, with charts.")
+@click.option(
+    "--force", is_flag=True, help="Replace existing files of --by-step, --map and --html."
+)
 @output_options
 @user_errors
 def energy(
@@ -93,6 +96,7 @@ def energy(
     rate: float | None,
     by_step: Path | None,
     map_to: Path | None,
+    html: Path | None,
     force: bool,
     output: Output,
 ) -> None:
@@ -109,15 +113,19 @@ def energy(
     from neurocompile.commands.energy.designs_tables import print_designs
     from neurocompile.commands.energy.reprice import WhatIf, reprice
     from neurocompile.commands.energy.tables import print_energy
+    from neurocompile.commands.report import check_page, write_page
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
     asks = Asks(rate, by_step, map_to, force)
+    if html is not None:
+        check_page(html, "--html", force)
     with output.screen() as screen:
         screen.tell(f"pricing {directory}")
         if other is not None:
-            if cores or by_step or map_to:
+            if cores or by_step or map_to or html:
                 raise click.UsageError(
-                    "--cores, --by-step and --map are of one DIR. Give only one."
+                    "--cores, --by-step, --map and --html are of one DIR. Give only one; "
+                    "`neurocompile report DIR DIR2` makes a page of two."
                 )
             both = compare_designs(
                 (directory, other),
@@ -129,10 +137,24 @@ def energy(
             output.show(both, lambda: print_designs(both))
             return
         pricing = reprice(directory, sampling, what_if, asks, model=model, teller=screen)
+    if html is not None:
+        from neurocompile.report.page.pricing import pricing_page
+
+        write_page(pricing_page(pricing, _report(directory)), html)
 
     def print_it() -> None:
         print_energy(pricing)
         if cores:
             print_cores(pricing)
+        if html is not None:
+            click.echo(f"page: {html}")
 
     output.show(pricing, print_it)
+
+
+def _report(directory: Path) -> Any:
+    """The content of report.json, for its layers and synapses."""
+    from neurocompile.formats.artifact import read_artifact
+    from neurocompile.report.read import read_report
+
+    return read_report(read_artifact(directory).file("report.json"))

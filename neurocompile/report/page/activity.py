@@ -20,7 +20,7 @@ from neurocompile.report.samples_file import Samples
 from neurocompile.terminal.words import number_of
 
 LAYERS = 24  # that are drawn; all are in the tables
-ROWS = 160  # neurons of a layer in the raster
+ROWS = 128  # neurons of a layer in the raster
 CELLS = 6_000_000  # bits of all rasters together: 1 MB in base64
 BINS = 20
 BURSTING = 0.5  # as in `compare`: above it a neuron says little more than "on"
@@ -167,7 +167,7 @@ def _first(samples: Samples) -> list[str]:
     if first["differ_there"] > 1:
         causes = ", ".join(f"{cause} {count}" for cause, count in first["causes_there"].items())
         cause += f" {first['differ_there']:,} neurons of the layer differ in that step ({causes})."
-    return [words, f"{cause} `neurocompile compare DIR` tells more."]
+    return [words, f"{cause} The command compare tells more."]
 
 
 def _raster(recorded: Recorded) -> Section:
@@ -214,13 +214,17 @@ def _raster(recorded: Recorded) -> Section:
         counts,
         f"Fixed spikes by step, the first {number_of(recorded.samples, 'sample')} together.",
     )
+    first = recorded.about["parting"]
+    start = {"sample": 0, "step": 0}
+    if first is not None and first["sample"] < kept:
+        start = {"sample": first["sample"], "step": first["step"] - 1}
     chart = Chart(
         "raster",
         f"Rasters of the spikes of {number_of(len(rows), 'layer')}, float and fixed.",
-        {"layers": layers, "steps": recorded.steps, "samples": kept},
+        {"layers": layers, "steps": recorded.steps, "samples": kept, "start": start},
         caption,
         table if recorded.steps <= 64 else None,
-        height=70 + 96 * len(rows),
+        height=78 + 132 * len(rows),
         controls=True,
     )
     return Section("spikes", "Spikes step by step", [chart])

@@ -92,16 +92,10 @@ const CHARTS = (() => {
         {
           type: "bar", barMaxWidth: 24,
           data: bars.map((b, at) => ({ value: b.value, itemStyle: { color: at ? css("gray") : css("blue"), ...pattern(at) } })),
-          label: {
-            show: true, position: "right", color: ink(), distance: 8,
-            formatter: (p) => bars[p.dataIndex].text,
-            offset: [0, 0],
-          },
-          labelLayout: (p) => {
-            const row = rows.find((r) => r[0] === p.dataIndex);
-            if (!row || !bars[p.dataIndex].value) return {};
-            return { dx: p.rect.width * (row[2] / bars[p.dataIndex].value - 1) };
-          },
+        },
+        {
+          type: "scatter", symbolSize: 0, silent: true, data: bars.map((b, at) => [b.high === null ? b.value : b.high, at]),
+          label: { show: true, position: "right", distance: 8, color: ink(), formatter: (p) => bars[p.dataIndex].text },
         },
         whiskers(rows),
       ],
@@ -259,35 +253,52 @@ const CHARTS = (() => {
   function graph(data, { width, height }) {
     const wide = (beside) => Math.max(60, Math.min(300, width / beside - 14));
     const levels = Math.max(...data.nodes.map((n) => n.level)) + 1;
-    const down = (height - 60) / levels;
+    const down = height / levels;
+    const at = (n) => [width / 2 + (n.across * width) / 2, down / 2 + n.level * down];
     const place = Object.fromEntries(data.nodes.map((n) => [n.name, n]));
+    const straight = (e) => !e.back && place[e.to].level - place[e.from].level === 1;
+    const plain = (text) => text.replace(/[{}|]/g, " ");
+    const named = data.edges.filter((e) => e.name && straight(e) && place[e.from].beside < 4 && place[e.to].beside < 4);
     return {
       ...base(),
+      xAxis: { show: false, type: "value", min: 0, max: width },
+      yAxis: { show: false, type: "value", inverse: true, min: 0, max: height },
+      grid: { left: 0, right: 0, top: 0, bottom: 0 },
       tooltip: {
         ...base().tooltip,
-        formatter: (p) => (p.dataType === "edge" ? `${p.data.named || "input"}: ${p.data.source} to ${p.data.target}` : `${p.name}\n${p.data.kind}, ${p.data.size}`),
+        formatter: (p) => {
+          if (p.dataType === "edge") return `${p.data.named || "input"}: ${p.data.source} to ${p.data.target}`;
+          return p.data.kind ? `${p.name}\n${p.data.kind}, ${p.data.size}` : p.data.text;
+        },
       },
       series: [{
-        type: "graph", layout: "none", roam: false, left: 0, right: 0, top: 0, bottom: 0, coordinateSystem: "cartesian2d",
-        edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, symbol: "roundRect",
+        type: "graph", layout: "none", roam: false, coordinateSystem: "cartesian2d",
+        edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, symbol: "rect",
         lineStyle: { color: quiet(), width: 1.5, opacity: 1 },
-        edgeLabel: { show: true, color: quiet(), fontSize: 12, backgroundColor: css("paper"), padding: [1, 5], formatter: (p) => short(p.data.named || "", narrow(width) ? 18 : 34) },
-        label: { show: true, color: ink(), fontSize: 13, lineHeight: 16, overflow: "truncate", formatter: (p) => `{n|${p.name.replace(/[{}|]/g, " ")}}\n{k|${p.data.kind} ${p.data.size}}`, rich: { n: { fontWeight: 600, fontSize: 13, color: ink() }, k: { fontSize: 11.5, color: quiet() } } },
-        itemStyle: { color: css("raised"), borderColor: css("blue"), borderWidth: 1.5 },
-        data: data.nodes.map((n) => ({
-          name: n.name, kind: n.kind, size: n.size,
-          value: [width / 2 + (n.across * width) / 2, 34 + n.level * down],
-          symbolSize: [wide(n.beside), 42],
-          label: { width: wide(n.beside) - 12 },
-        })),
+        itemStyle: { color: "transparent" },
+        data: [
+          ...data.nodes.map((n) => ({
+            name: n.name, kind: n.kind, size: n.size, value: at(n), symbolSize: [46, 46],
+            label: {
+              show: true, width: wide(n.beside) - 20, overflow: "truncate", color: ink(), lineHeight: 17,
+              backgroundColor: css("raised"), borderColor: css("blue"), borderWidth: 1.25, borderRadius: 7, padding: [4, 10],
+              formatter: `{n|${plain(n.name)}}\n{k|${plain(n.kind)} ${n.size}}`,
+              rich: { n: { fontWeight: 600, fontSize: 13, color: ink() }, k: { fontSize: 11.5, color: quiet() } },
+            },
+          })),
+          ...named.map((e, k) => {
+            const [a, b] = [at(place[e.from]), at(place[e.to])];
+            return {
+              name: `synapse ${k}: ${e.name}`, text: `${e.name}: ${e.from} to ${e.to}`, value: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], symbolSize: 1,
+              label: { show: true, formatter: () => short(e.name, narrow(width) ? 20 : 40), color: quiet(), fontSize: 12, backgroundColor: css("paper"), padding: [1, 6] },
+            };
+          }),
+        ],
         links: data.edges.map((e) => ({
           source: e.from, target: e.to, named: e.name,
-          lineStyle: { curveness: e.back || Math.abs(place[e.from].level - place[e.to].level) > 1 ? 0.35 : 0, type: e.back ? "dashed" : "solid" },
-          label: { show: place[e.from].beside < 4 },
+          lineStyle: { curveness: straight(e) ? 0 : 0.45, type: e.back ? "dashed" : "solid" },
         })),
       }],
-      xAxis: { show: false, type: "value", min: 0, max: width }, yAxis: { show: false, type: "value", inverse: true, min: 0, max: height },
-      grid: { left: 0, right: 0, top: 0, bottom: 0 },
     };
   }
 
@@ -308,7 +319,7 @@ const CHARTS = (() => {
       xAxis: { type: "category", data: numbers(data.wide), ...hidden },
       yAxis: { type: "category", data: numbers(data.high), inverse: true, ...hidden },
       visualMap: {
-        type: "continuous", seriesIndex: 1, min: 0, max: most, orient: "horizontal", left: "center", bottom: 0, itemHeight: Math.min(180, width / 3), itemWidth: 12,
+        type: "continuous", seriesIndex: 1, dimension: 2, min: 0, max: most, orient: "horizontal", left: "center", bottom: 0, itemHeight: Math.min(180, width / 3), itemWidth: 12,
         text: [`${+most.toPrecision(4)} ${measure.unit}`, "0"], textStyle: { color: quiet() }, inRange: { color: SCALE },
       },
       series: [
@@ -324,11 +335,14 @@ const CHARTS = (() => {
     };
   }
 
+  const HIGH = 132; // of a layer in the raster, pixels
+
   function raster(data, { width, state }) {
-    const sample = state.sample || 0, step = state.step || 0;
-    const high = 96, grids = [], xs = [], ys = [], series = [];
-    const left = 44;
-    const size = Math.max(2, Math.min(7, (width - left - 20) / data.steps / 2.2));
+    const { sample, step } = state;
+    const high = HIGH, grids = [], xs = [], ys = [], series = [];
+    const left = 20;
+    const steps = Array.from({ length: data.steps }, (_, t) => String(t + 1));
+    const size = Math.max(2, Math.min(24, (0.6 * (width - left - 20)) / data.steps));
     data.layers.forEach((layer, at) => {
       const fixed = layer.fixedBits || (layer.fixedBits = bitsOf(layer.fixed));
       const ideal = layer.float ? layer.floatBits || (layer.floatBits = bitsOf(layer.float)) : null;
@@ -338,28 +352,44 @@ const CHARTS = (() => {
         for (let n = 0; n < layer.rows; n += 1) {
           const k = from + t * layer.rows + n;
           const [a, b] = [fixed(k), ideal ? ideal(k) : fixed(k)];
-          if (a && b) marks.both.push([t + 1, n]);
-          else if (a) marks.fixed.push([t + 1, n]);
-          else if (b) marks.float.push([t + 1, n]);
+          if (a && b) marks.both.push([t, n]);
+          else if (a) marks.fixed.push([t, n]);
+          else if (b) marks.float.push([t, n]);
         }
       }
       const said = `${short(layer.name, narrow(width) ? 16 : 34)} · ${layer.neurons.toLocaleString("en")} neurons`;
       grids.push({ left, right: 16, top: 48 + at * high, height: high - 34 });
-      xs.push(axis({ type: "value", gridIndex: at, min: 0.4, max: data.steps + 0.6, interval: Math.max(1, Math.ceil(data.steps / 16)), axisLabel: { show: at === data.layers.length - 1, showMinLabel: false, showMaxLabel: false, formatter: (v) => (Number.isInteger(v) ? v : "") }, splitLine: { show: false }, axisTick: { show: false } }));
+      xs.push(axis({ type: "category", gridIndex: at, data: steps, position: "bottom", name: at === data.layers.length - 1 ? "step" : "", nameLocation: "middle", nameGap: 24, axisLabel: { show: at === data.layers.length - 1, hideOverlap: true }, splitLine: { show: false }, axisTick: { show: false }, axisLine: { onZero: false, lineStyle: { color: css("line") } } }));
       ys.push(axis({ type: "value", gridIndex: at, inverse: true, min: -1, max: layer.rows, axisLabel: { show: false }, axisTick: { show: false }, splitLine: { show: false }, name: said, nameLocation: "start", nameGap: 8, nameTextStyle: { align: "left", color: ink(), fontSize: 12.5, padding: [0, 0, 0, -left + 8] } }));
       const common = { type: "scatter", xAxisIndex: at, yAxisIndex: at, silent: true };
       series.push({
-        ...common, name: ideal ? "float and fixed" : "fixed", data: marks.both, symbol: "rect", symbolSize: [size, Math.max(1.2, Math.min(4, (high - 34) / layer.rows))], itemStyle: { color: css("gray") },
-        markLine: { silent: true, symbol: "none", animation: false, label: { show: false }, lineStyle: { color: css("blue"), width: 2, type: "solid", opacity: 0.75 }, data: [{ xAxis: step + 1 }] },
+        ...common, name: ideal ? "float and fixed" : "fixed", data: marks.both, symbol: "rect", symbolSize: [size, Math.max(1, Math.min(6, (0.8 * (high - 34)) / layer.rows))], itemStyle: { color: css("gray") },
+        markLine: { silent: true, symbol: "none", animation: false, label: { show: false }, lineStyle: { color: css("blue"), width: 2, type: "solid", opacity: 0.75 }, data: [{ xAxis: step }] },
       });
       if (ideal) {
-        series.push({ ...common, name: "only fixed", data: marks.fixed, symbol: "triangle", symbolSize: 6.5, itemStyle: { color: css("orange") }, z: 4 });
-        series.push({ ...common, name: "only float", data: marks.float, symbol: "diamond", symbolSize: 6.5, itemStyle: { color: css("blue") }, z: 4 });
+        series.push({ ...common, name: "only fixed", data: marks.fixed, symbol: "triangle", symbolSize: 7, itemStyle: { color: css("orange") }, z: 4 });
+        series.push({ ...common, name: "only float", data: marks.float, symbol: "diamond", symbolSize: 8, itemStyle: { color: css("blue") }, z: 4 });
       }
     });
     const named = data.layers.some((l) => l.float) ? ["float and fixed", "only fixed", "only float"] : ["fixed"];
     return { ...base(), legend: legend({ top: 0, left: 0, data: named, selectedMode: false }), grid: grids, xAxis: xs, yAxis: ys, series, tooltip: { show: false } };
   }
 
-  return { totals, stacked, heat, confusion, rates, lines, graph, cores, raster, short, bytes: (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) };
+  function pairs(data, { width }) {
+    const most = narrow(width) ? 12 : 30;
+    return {
+      ...base(),
+      legend: legend({ top: 0, left: 0, data: data.pairs.map((p) => p.name) }),
+      grid: { left: 8, right: 28, top: 34, bottom: 28, containLabel: true },
+      xAxis: axis({ type: "value", splitNumber: narrow(width) ? 3 : 6, axisLabel: { hideOverlap: true } }),
+      yAxis: axis({ type: "category", inverse: true, data: data.rows, axisLabel: { color: ink(), formatter: (name) => short(name, most) } }),
+      series: data.pairs.map((p, at) => ({ type: "bar", name: p.name, data: p.values, barMaxWidth: 14, itemStyle: pattern(at) })),
+      tooltip: {
+        ...base().tooltip, trigger: "axis", axisPointer: { type: "shadow" },
+        formatter: (all) => [data.rows[all[0].dataIndex], ...all.map((p) => `${p.seriesName} ${p.value === null || p.value === undefined ? "-" : (+p.value).toLocaleString("en")} ${data.unit}`)].join("\n"),
+      },
+    };
+  }
+
+  return { totals, pairs, stacked, heat, confusion, rates, lines, graph, cores, raster, short, bytes: (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) };
 })();

@@ -37,8 +37,8 @@ def joules(report: Mapping[str, Any]) -> Section | None:
         return Section(
             "energy", title, [Text(["The target has no prices, so there are no joules."])]
         )
-    blocks: list[Block] = [Text([_sum_words(report)]), _totals(report), _stacked(report)]
-    blocks.append(_prices(report))
+    blocks: list[Block] = [Text([_sum_words(report)]), _totals(report), stacked(report)]
+    blocks += _prices(report)
     if run["static"] is not None:
         blocks.append(_static(run))
     return Section("energy", title, blocks)
@@ -89,11 +89,11 @@ def _totals(report: Mapping[str, Any]) -> Chart:
         {"bars": [{**bar, "text": row[1]} for bar, row in zip(bars, rows, strict=True)]},
         caption,
         table,
-        height=70 + 46 * len(bars),
+        height=44 + 44 * len(bars),
     )
 
 
-def _stacked(report: Mapping[str, Any]) -> Chart:
+def stacked(report: Mapping[str, Any]) -> Chart:
     """Bars of the layers, stacked by what is priced, for each model."""
     run = report["energy"]
     nominal = nominal_model(run)
@@ -149,40 +149,44 @@ def _stacked(report: Mapping[str, Any]) -> Chart:
     )
 
 
-def _prices(report: Mapping[str, Any]) -> Table:
-    """Each price once per model: counts, price, product, kind and source."""
+def _prices(report: Mapping[str, Any]) -> list[Table]:
+    """Each price once per model with its kind and source; then the sources."""
     run, sources = report["energy"], report.get("sources", {})
     seen: dict[tuple[str, str], list[Any]] = {}
-    for model in run["models"]:
+    nominal = nominal_model(run)
+    for model in sorted(run["models"], key=lambda m: m is not nominal):
         for term in model["terms"]:
             row = seen.setdefault((model["name"], term["quantity"]), [0, term, 0.0])
             row[0] += term["count"] or 0
             row[2] += term["energy_j"] or 0.0
-    rows, links = [], {}
-    for (model_name, quantity), (count, term, product) in seen.items():
-        source = sources.get(term["source"], {})
-        named = source.get("title", term["source"] or "-")
-        if _is_link(source.get("link")):
-            links[named] = source["link"]
-        rows.append(
-            (
-                model_name,
-                quantity_words(quantity),
-                f"{count:,}",
-                "no price" if term["price_j"] is None else energy(term["price_j"]),
-                energy(product),
-                term["kind"] or "-",
-                named,
-            )
+    rows = [
+        (
+            model_name,
+            quantity_words(quantity),
+            f"{count:,}",
+            "no price" if term["price_j"] is None else energy(term["price_j"]),
+            energy(product),
+            term["kind"] or "-",
+            term["source"] or "-",
         )
+        for (model_name, quantity), (count, term, product) in seen.items()
+    ]
     titles = ("model", "priced", "count", "price", "product", "kind", "source")
     caption = f"Prices and counts of all {number_of(run['samples'], 'sample')} together."
-    return Table(titles, rows, caption, texts=(1, 5, 6), links=links)
+    tables = [Table(titles, rows, caption, texts=(1, 5, 6))]
+    named = [key for key in dict.fromkeys(row[6] for row in rows) if key in sources]
+    if named:
+        links = {s["title"]: s["link"] for s in (sources[k] for k in named) if _is_link(s)}
+        rows_of = [(key, sources[key].get("title", "-")) for key in named]
+        tables.append(Table(("source", "title"), rows_of, "The sources.", texts=(1,), links=links))
+    return tables
 
 
-def _is_link(address: Any) -> bool:
-    """Whether an address may be a link: what else a target's file holds is only text."""
-    return isinstance(address, str) and address.startswith(("https://", "http://"))
+def _is_link(source: Mapping[str, Any]) -> bool:
+    """Whether its address may be a link: what else a target's file holds is only text."""
+    address = source.get("link")
+    web = isinstance(address, str) and address.startswith(("https://", "http://"))
+    return web and "title" in source
 
 
 def _static(run: Mapping[str, Any]) -> Table:
@@ -215,7 +219,7 @@ def time(report: Mapping[str, Any], samples: Samples | None) -> Section | None:
         blocks.append(_by_step(models, samples))
     rows = [
         (
-            f"{row['mode']}, samples {row['samples_follow']}",
+            f"{row['mode']}, {row['samples_follow']}",
             row["model"] or "-",
             seconds(row["work_s"]),
             seconds(row["barrier_s"]),

@@ -29,7 +29,7 @@ def title(report: Mapping[str, Any]) -> str:
     return f"{what} on {target}"
 
 
-def lead(report: Mapping[str, Any]) -> str:
+def lead(report: Mapping[str, Any], samples: Samples | None) -> str:
     """What was compiled and run, in a sentence or two."""
     about = report["provenance"]
     synapses = synapses_of(report)
@@ -40,7 +40,9 @@ def lead(report: Mapping[str, Any]) -> str:
     run = report["energy"]
     if run is None:
         return f"{words} Nothing was run: there were no data."
-    return f"{words} It ran {number_of(run['samples'], 'sample')} on {', '.join(about['engines'])}."
+    ran = number_of(run["samples"], "sample")
+    of = "" if samples is None else f" of {samples.about['source']}"
+    return f"{words} It ran {ran}{of} on {', '.join(about['engines'])}."
 
 
 def cards(report: Mapping[str, Any], samples: Samples | None) -> list[Card]:
@@ -161,5 +163,12 @@ def _sure(report: Mapping[str, Any]) -> Card | None:
         return None
     model = nominal_model(run)
     kinds = sorted({t["kind"] for t in (model or run["models"][0])["terms"] if t["kind"]})
-    text = "It leaves out the host, x86 cores and more: see what is not modelled."
-    return Card("How sure are the joules?", "an estimate", f"Prices: {', '.join(kinds)}. {text}")
+    of = [
+        row["part"]
+        for row in run.get("errors", ())
+        if model is not None and row["of"] == "energy" and row["model"] == model["name"]
+    ]
+    large = f"± {percent(of[0])} stated" if of else "error not known"
+    small = f"Not measured here: a count times prices ({', '.join(kinds)}). "
+    small += "No bound for your network. The host, x86 cores and more are left out: see below."
+    return Card("How sure are the joules?", large, small)

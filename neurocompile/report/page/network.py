@@ -356,7 +356,7 @@ def provenance(report: Mapping[str, Any]) -> Section:
         ("engines", ", ".join(about["engines"]) or "none ran"),
         ("seed", str(about["seed"])),
         ("scales", about["calibration"]),
-        *((f"package {k}", v or "not installed") for k, v in about["packages"].items()),
+        ("packages", ", ".join(f"{k} {v or 'missing'}" for k, v in about["packages"].items())),
         *((f"SHA-256 of {k.replace('_', ' ')}", v or "-") for k, v in about["digests"].items()),
         ("report schema", report["schema_version"]),
         ("network.net", _net(report)),

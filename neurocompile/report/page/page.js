@@ -18,10 +18,11 @@
     select.addEventListener("change", () => chosen(Number(select.value)));
     return labelled(text, select);
   };
-  const slider = (text, count, shown, moved) => {
-    const range = element("input", { type: "range", min: "0", max: String(count - 1), step: "1", value: "0" });
-    const said = element("output", { textContent: shown(0) });
-    range.setAttribute("aria-valuetext", shown(0));
+  const slider = (text, count, start, shown, moved) => {
+    const range = element("input", { type: "range", min: "0", max: String(count - 1), step: "1" });
+    range.value = String(start);
+    const said = element("output", { textContent: shown(start) });
+    range.setAttribute("aria-valuetext", shown(start));
     range.addEventListener("input", () => {
       const at = Number(range.value);
       said.textContent = shown(at);
@@ -44,14 +45,14 @@
       const { steps, samples, layers } = chart.data;
       const said = element("p", { className: "said", "aria-live": "polite" });
       const tell = () => {
-        const { sample = 0, step = 0 } = chart.state;
+        const { sample, step } = chart.state;
         const total = (key) => layers.reduce((sum, l) => sum + (l[key] ? l[key][sample][step] : 0), 0);
         const known = layers.some((l) => l.float);
         said.textContent = `Step ${step + 1} of sample ${sample}: ${total("fixed_counts").toLocaleString("en")} spikes` + (known ? `, ${total("float_counts").toLocaleString("en")} in float; ${total("differ").toLocaleString("en")} differ.` : ".");
       };
       const move = (state) => { redraw(chart, state); tell(); };
-      const one = slider("Sample", samples, (at) => `${at} of 0 to ${samples - 1}`, (at) => move({ sample: at }));
-      const time = slider("Step", steps, (at) => `${at + 1} of ${steps}`, (at) => move({ step: at }));
+      const one = slider("Sample", samples, chart.state.sample, (at) => `${at} (0 to ${samples - 1})`, (at) => move({ sample: at }));
+      const time = slider("Step", steps, chart.state.step, (at) => `${at + 1} of ${steps}`, (at) => move({ step: at }));
       const play = element("button", { type: "button", textContent: "Play" });
       let clock = 0;
       const stop = () => { clearInterval(clock); clock = 0; play.textContent = "Play"; };
@@ -126,7 +127,7 @@
   function draw(id) {
     if (drawn.has(id)) return;
     const node = document.getElementById(id);
-    const chart = { id, node, ...all[id], state: {}, height: Number(node.dataset.height) };
+    const chart = { id, node, ...all[id], state: { ...(all[id].data.start || {}) }, height: Number(node.dataset.height) };
     drawn.set(id, chart);
     const box = document.getElementById(`${id}-controls`);
     if (chart.kind === "pictures") { pictures(chart, node); node.dataset.drawn = "yes"; return; }

@@ -68,7 +68,7 @@ def report_page(report: Mapping[str, Any], samples: Samples | None) -> str:
     return page_html(
         Page(
             headline.title(report),
-            headline.lead(report),
+            headline.lead(report, samples),
             headline.cards(report, samples),
             [section for section in sections if section is not None],
             [f"samples.npz leaves out {what}." for what in left],

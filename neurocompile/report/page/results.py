@@ -65,7 +65,7 @@ def _pictured(samples: Samples) -> list[Pictured]:
         shown.append(("float", "value", floating))
     shown.append(("fixed", "value", fixed))
     if original is not None:
-        shown.append(("fixed - original", "error", fixed - original))
+        shown.append(("error", "error", fixed - original))
     if floating is not None and floating.shape == fixed.shape:
         shown.append(("fixed - float", "error", fixed - floating))
     flat = [(title, kind, _flat(values[:PICTURED])) for title, kind, values in shown]
@@ -128,9 +128,10 @@ def _pictures(
         titles = ("sample", "float error", "fixed error", "between them")
         table = Table(titles, rows, "Mean squared error per value of each sample.")
     titles_of = [title for title, _, _ in pictured]
-    caption = f"White is {high:.3g} and black {low:.3g}. "
+    caption = f"White is {high:.3g}, black {low:.3g}. "
     if errors:
-        caption += f"In error maps blue is lower, by up to {most:.3g}, orange higher, white equal."
+        caption += "Error is fixed - original. "
+        caption += f"Orange is higher, by up to {most:.3g}, blue lower, white equal."
     return Chart(
         "pictures",
         f"Pictures of {number_of(kept, 'sample')}: {', '.join(titles_of)}.",

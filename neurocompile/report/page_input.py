@@ -1,0 +1,62 @@
+"""What a page is made from, read from an exported directory and checked.
+
+In:  a directory that `export` wrote, by this release or an older one.
+Out: report.json, and samples.npz where there is one; or one sentence that says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurocompile.errors import BadInput
+from neurocompile.formats.artifact import AGAIN, Artifact, read_artifact
+from neurocompile.formats.json_files import fault_in, open_to_more, schema
+from neurocompile.report.read import SCHEMA_VERSION, read_report
+from neurocompile.report.samples_file import NAME, Samples, read_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """An export as a page shows it.
+
+    Attributes:
+        artifact: The directory and its manifest.
+        report: Content of report.json.
+        samples: Content of samples.npz; None if nothing was recorded.
+    """
+
+    artifact: Artifact
+    report: Mapping[str, Any]
+    samples: Samples | None
+
+
+def read_reported(directory: Path) -> Reported:
+    """Read what a page is made from.
+
+    Raises:
+        BadInput: If the directory is no export, or a file of it is missing, changed, damaged or
+            of another major version.
+    """
+    artifact = read_artifact(directory)
+    file = artifact.file("report.json")
+    report = read_report(file)
+    version = report["schema_version"]
+    if str(version).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise BadInput(
+            f"{file} has the schema {version}, but this neurocompile reads {SCHEMA_VERSION}. "
+            f"{AGAIN}"
+        )
+    fault = fault_in(open_to_more(schema("neurocompile.report", "schema.json")), report)
+    if fault:
+        raise BadInput(f"{file} is broken: {fault}. {AGAIN}")
+    samples = read_samples(artifact.file(NAME)) if NAME in artifact.manifest["files"] else None
+    if samples is not None and samples.about["fixed_graph"] != _digest(report):
+        raise BadInput(f"{directory / NAME} is of another network than report.json. {AGAIN}")
+    return Reported(artifact, report, samples)
+
+
+def _digest(report: Mapping[str, Any]) -> Any:
+    return report["provenance"]["digests"]["fixed_graph"]
