@@ -200,10 +200,9 @@ def _static(run: Mapping[str, Any]) -> Table:
         )
         for row in static["times"]
     ]  # fmt: skip
-    caption = (
-        f"Static energy per sample of {number_of(static['chips'], 'chip')}, beside the joules "
-    )
-    caption += f"of events and never added: {static['low_is']} to {static['high_is']}."
+    caption = f"Static energy per sample of {number_of(static['chips'], 'chip')}, beside the "
+    caption += "joules of events and never added"
+    caption += f": {static['low_is']} to {static['high_is']}." if "low_is" in static else "."
     return Table(("samples", "time per sample", "low", "high"), rows, caption)
 
 
