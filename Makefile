@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -38,6 +38,21 @@ test: $(READY)
 
 test-full: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# report.html in a headless Chromium, which apt has with its driver; axe-core comes from npm
+test-page: $(READY) build/axe/axe.min.js
+	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt selenium
+	$(BIN)/python -m pytest tests/page/in_browser.py
+
+build/axe/axe.min.js:
+	mkdir -p build/axe
+	cd build/axe && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
+
+# The charts that the page has, out of Apache ECharts; only after a change of its version or list
+echarts:
+	mkdir -p build/echarts && cp neurocompile/report/page/echarts.entry.js build/echarts/entry.js
+	cd build/echarts && npm init --yes >/dev/null && npm install --silent echarts@6.1.0 esbuild@0.28.2
+	cd build/echarts && npx esbuild entry.js --bundle --minify --format=iife --global-name=echarts --target=es2019 --legal-comments=none --outfile=../../neurocompile/report/page/echarts.min.js
 
 # The gate on the shipped autoencoder; make check UPDATE=1 renews its baseline (docs/ci.md)
 check: $(READY)

@@ -30,7 +30,7 @@ def test_help_lists_the_whole_contract(call):
     assert listed == CONTRACT
 
 
-@pytest.mark.parametrize("name", ["report", "sweep"])
+@pytest.mark.parametrize("name", ["sweep"])
 def test_a_command_of_a_later_version_says_so(name, call):
     code, _, stderr = call(name, "build/mnist", "--format", "json")
     assert code == 2

@@ -20,7 +20,9 @@ from neurocompile.ir.graph import same
 def test_the_directory_holds_what_the_manifest_lists_and_nothing_else(exported):
     out, _ = exported
     manifest = json.loads((out / "manifest.json").read_text())
-    assert set(manifest["files"]) == {"fixed.onnx", "float.onnx", "report.json"}
+    assert set(manifest["files"]) == {
+        "fixed.onnx", "float.onnx", "report.html", "report.json", "samples.npz",
+    }  # fmt: skip
     assert {p.name for p in out.iterdir()} == {*manifest["files"], "manifest.json"}
 
 

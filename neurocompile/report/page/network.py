@@ -361,7 +361,7 @@ def provenance(report: Mapping[str, Any]) -> Section:
         ("report schema", report["schema_version"]),
         ("network.net", _net(report)),
     ]
-    rows += [("assumed", sentence) for sentence in about["assumed"]]
+    rows += [("assumed", sentence) for sentence in about.get("assumed", ())]
     rows += [("note", sentence) for sentence in report.get("notes", ())]
     rows += [
         ("own process", f"{row['layer']}: {row['why']}, which is not one of Lava's stock processes")

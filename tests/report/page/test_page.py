@@ -17,7 +17,7 @@ from neurocompile.report.page.page import report_page
 from neurocompile.report.samples_file import read_samples
 
 SCHEMA = json.loads(files("neurocompile.report").joinpath("schema.json").read_text())
-HOSTILE = "<script>document.title='run'</script>"
+HOSTILE = "<script>document.title='run'"
 
 
 class Parsed(html.parser.HTMLParser):
@@ -109,6 +109,29 @@ def test_names_that_are_scripts_stay_text_everywhere(hostile):
     drawn = json.loads(parsed.scripts[0])  # `<` in it is  < , and comes back
     assert any(HOSTILE in layer["name"] for layer in drawn["spikes-0"]["data"]["layers"])
     assert HOSTILE in "".join(parsed.text)
+
+
+def test_a_report_in_which_every_text_ends_a_script_has_no_more_elements_than_before(classifier):
+    evil = "</script></title></style>" + HOSTILE + "</script><b onclick=x>\u2028&amp;"
+    report = json.loads((classifier / "report.json").read_text())
+    samples = read_samples(classifier / "samples.npz")
+    before = Parsed(report_page(report, samples))
+    kept = {"schema_version", "quantity", "resource", "kind", "cause", "format", "fewest_of"}
+
+    def spoiled(value, key=""):
+        if isinstance(value, dict):
+            return {k: spoiled(v, k) for k, v in value.items()}
+        if isinstance(value, list):
+            return [spoiled(v, key) for v in value]
+        return value + evil if isinstance(value, str) and key not in kept else value
+
+    samples.about["layers"][0]["name"] += evil
+    text = report_page(spoiled(report), samples)
+    assert evil not in text
+    after = Parsed(text)
+    assert len(after.scripts) == len(before.scripts)
+    assert {tag for tag, _ in after.elements} <= {tag for tag, _ in before.elements}
+    json.loads(after.scripts[0])
 
 
 def test_the_figures_on_the_page_are_those_of_the_report(pictures):
