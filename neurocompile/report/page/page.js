@@ -130,6 +130,7 @@
     const chart = { id, node, ...all[id], state: { ...(all[id].data.start || {}) }, height: Number(node.dataset.height) };
     drawn.set(id, chart);
     const box = document.getElementById(`${id}-controls`);
+    node.replaceChildren();
     if (chart.kind === "pictures") { pictures(chart, node); node.dataset.drawn = "yes"; return; }
     node.style.height = `${chart.height}px`;
     const inner = element("div", {});
