@@ -114,7 +114,7 @@ const CHARTS = (() => {
     const most = narrow(width) ? 12 : 30;
     const sums = model.layers.map((_, at) => model.terms.reduce((sum, term) => sum + term.values[at], 0));
     const rows = model.error ? sums.map((sum, at) => [at, sum * (1 - model.error), sum * (1 + model.error)]) : [];
-    const lines = Math.ceil(model.terms.length / (narrow(width) ? 1 : 3));
+    const lines = Math.ceil(model.terms.length / (narrow(width) ? 1 : 5));
     return {
       ...base(),
       legend: legend({ top: 0, left: 0, right: 0, data: model.terms.map((t) => t.name), orient: narrow(width) ? "vertical" : "horizontal" }),

@@ -134,6 +134,8 @@ def _costs(report: Mapping[str, Any]) -> Card | None:
     if model is None or not model["total_j"]:
         return None
     spent = by_layer(report, model)
+    if not spent:
+        return None
     layer = max(spent, key=lambda name: sum(spent[name].values()))
     part = sum(spent[layer].values()) / model["total_j"]
     quantity = max(spent[layer], key=lambda name: spent[layer][name])

@@ -207,5 +207,8 @@ def _inputs(samples: Samples | None) -> list[Block]:
     floating = samples.arrays.get("float_result")
     if floating is not None:
         theirs = floating.reshape(len(floating), -1).argmax(axis=1)
-        names = [f"{name}, float {theirs[at]}" for at, name in enumerate(names)]
+        names = [
+            f"{name}, float {theirs[at]}" + ("" if theirs[at] == chosen[at] else ": flipped")
+            for at, name in enumerate(names)
+        ]
     return [_pictures([("input", "value", shown)], [], names)]

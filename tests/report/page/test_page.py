@@ -239,6 +239,52 @@ def test_the_page_is_made_in_less_than_a_second_and_needs_neither_torch_nor_lava
     assert time.perf_counter() - begun < 1
 
 
+def no_total(report):
+    none = {"low_j": None, "nominal_j": None, "high_j": None}
+    report["energy"].update(nominal_j=None, per_sample_j=none)
+    for model in report["energy"]["models"]:
+        model["total_j"] = None
+        for term in model["terms"]:
+            term.update(price_j=None, energy_j=None)
+
+
+def no_models(report):
+    no_total(report)
+    report["energy"]["models"] = []
+
+
+def all_of_it_free(report):
+    for model in report["energy"]["models"]:
+        for term in model["terms"]:
+            term["energy_j"] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (no_total, "no total"),
+        (no_models, "The target has no prices, so there are no joules."),
+        (all_of_it_free, "What it costs"),
+        (lambda report: report["energy"].update(static=None), "What it costs"),
+        (lambda report: report.update(latency=None), "On the chip"),
+        (lambda report: report.update(comparison=None), "boyle2025 (nominal)"),
+        (lambda report: report["fit"].update(cores=[], cores_used=0), "0 cores"),
+        (lambda report: report["fit"].update(fits=False), "It does not fit."),
+        (lambda report: report["fit"].update(mesh=None, tiles=None), "they are in order"),
+        (lambda report: [r.update(limit=None) for r in report["fit"]["limits"]], "none"),
+        (lambda report: [c.update(synapse_memory=None) for c in report["fit"]["cores"]], "cores"),
+        (lambda report: report["exactness"].update(mismatches=3), "no: fixed ≠ onnx"),
+        (lambda report: report.pop("graph"), "The network"),
+        (lambda report: report.update(layers=[], synapses=[]), "The network"),
+    ],
+)
+def test_a_report_that_lacks_something_is_shown_without_it(pictures, change, said):
+    report = json.loads((pictures / "report.json").read_text())
+    change(report)
+    text = " ".join(Parsed(report_page(report, read_samples(pictures / "samples.npz"))).text)
+    assert said in text
+
+
 def test_tables_with_many_rows_say_what_is_left_out():
     from neurocompile.report.page.blocks import Section, Table
     from neurocompile.report.page.page import Page, page_html
