@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members golden lint docs bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members golden lint docs site bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -85,6 +85,10 @@ docs: $(READY)
 	$(BIN)/python docs/make_targets.py
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_demo.py
+
+# The documentation site in build/site, from docs/ and the docstrings; a warning fails it
+site: $(READY)
+	$(BIN)/python docs/make_site.py
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
