@@ -24,6 +24,7 @@ ROOT = DOCS.parent
 BUILT = ROOT / "build" / "site"
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md")  # pages that lie beside docs/
 PUBLIC = {"api": "neurocompile", "api-nn": "neurocompile.nn"}
+SHELL = "%%bash\n"  # first line of a cell of commands
 FENCE = re.compile(r"^(```.*?^```|(?: {4}.*\n)+)", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -62,18 +63,17 @@ def lay_out(source: Path) -> None:
             text += navigation(text)
         (source / page.name).write_text(text)
     for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
-        (source / path.relative_to(DOCS).with_suffix(".md")).write_text(
-            notebook(path, source / "notebooks")
-        )
+        page = source / path.relative_to(DOCS).with_suffix(".md")
+        page.write_text(linked(notebook(path, page.parent), titles, up="../"))
     for page_name, module in PUBLIC.items():
         (source / f"{page_name}.md").write_text(reference(module))
 
 
-def linked(text: str, titles: dict[str, str]) -> str:
+def linked(text: str, titles: dict[str, str], up: str = "") -> str:
     """A page whose sentences link to the pages that they name, wherever the page now lies."""
 
     def link(found: re.Match[str]) -> str:
-        return f"[{titles[found[1]]}]({found[1]})" if found[1] in titles else found[0]
+        return f"[{titles[found[1]]}]({up}{found[1]})" if found[1] in titles else found[0]
 
     text = re.sub(r"\]\((?:\.\./|docs/)(?=[\w-]+\.md)", "](", text)
     text = re.sub(r"(\]\([\w/-]+)\.ipynb\)", r"\1.md)", text)
@@ -101,7 +101,10 @@ def notebook(path: Path, pictures: Path) -> str:
     made = []
     for number, cell in enumerate(json.loads(path.read_text())["cells"]):
         text = "".join(cell["source"])
-        made.append(text if cell["cell_type"] == "markdown" else fenced("python", text))
+        if cell["cell_type"] == "code":
+            shell = text.startswith(SHELL)
+            text = fenced("bash" if shell else "python", text.removeprefix(SHELL))
+        made.append(text)
         for output in cell.get("outputs", ()):
             data = output.get("data", {"text/plain": output.get("text", "")})
             if "image/png" in data:
