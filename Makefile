@@ -77,7 +77,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The generated pages and tables of docs/, the demo of README.md, and what the notebooks print
+# The generated pages, tables and pictures of docs/, the demo of README.md, the notebooks' outputs
 docs: $(READY)
 	$(BIN)/python docs/make_support.py
 	$(BIN)/python docs/make_energy.py
@@ -85,6 +85,7 @@ docs: $(READY)
 	$(BIN)/python docs/make_targets.py
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_demo.py
+	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/make_notebooks.py
 
 # The documentation site in build/site, from docs/ and the docstrings; a warning fails it

@@ -89,8 +89,13 @@ def field_names(app: Any, doctree: Any) -> None:
 
 
 def escaped(line: str) -> str:
-    """A line in which only `code` is markup."""
+    """A line in which only `code` is markup, and docs/energy.md a link to that page."""
     words = re.split(r"`([^`]+)`", line)
     for number, word in enumerate(words):
-        words[number] = f"``{word}``" if number % 2 else MARKUP.sub(r"\\\g<0>", word)
-    return re.sub(r"(``[^`]+``)(?=\w)", r"\1\\ ", "".join(words))
+        if number % 2:
+            glued = re.match(r"\w", words[number + 1])  # as in `name`s, which needs a mark between
+            words[number] = f"``{word}``" + ("\\ " if glued else "")
+        else:
+            plain = MARKUP.sub(r"\\\g<0>", word)
+            words[number] = re.sub(r"\bdocs/([\w-]+)\.md\b", r":doc:`\1`", plain)
+    return "".join(words)

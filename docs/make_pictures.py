@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/number-formats.md from the constants of the code.
+"""Draw the pictures of docs/index.md, and of docs/number-formats.md from the constants of the code.
 
 In:  the limits of `ir/registers.py`, the arithmetic of `ir/ops.py`, the example of the page.
 Out: docs/pictures/*.svg; the same constants give the same bytes, which a test compares.
@@ -62,6 +62,29 @@ def figure(height: float) -> tuple[Figure, Any]:
     """An empty picture as wide as a page."""
     made = Figure(figsize=(7.2, height), layout="constrained")
     return made, made.add_subplot()
+
+
+def pipeline() -> Figure:
+    """What a network becomes on its way, and what takes it there."""
+    made, axes = figure(1.35)
+    stages = (
+        ("trained\nnetwork", "frontend", GREY),
+        ("FLOAT\ngraph", "simplify,\nquantize", BLUE),
+        ("FIXED graph:\nintegers", "place", BLUE),
+        ("neurocores,\nlimits checked", "run: lava =\nfixed = onnx", BLUE),
+        ("spikes and\npotentials", "counts\nx prices", BLUE),
+        ("joules,\nseconds", "", ORANGE),
+    )
+    for number, (stage, step, colour) in enumerate(stages):
+        box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour}
+        axes.text(number, 0, stage, ha="center", va="center", fontsize=8, bbox=box)
+        if step:
+            axes.text(number + 0.5, 0.4, step, ha="center", va="bottom", fontsize=7, color=GREY)
+            arrow = {"arrowstyle": "->", "color": GREY}
+            axes.annotate("", (number + 0.61, 0), (number + 0.4, 0), arrowprops=arrow)
+    axes.set(xlim=(-0.5, len(stages) - 0.5), ylim=(-0.6, 1))
+    axes.set_axis_off()
+    return made
 
 
 def weight_grid() -> Figure:
@@ -170,6 +193,7 @@ def steps_of(page: str) -> list[dict[str, float]]:
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {
+    "pipeline.svg": pipeline,
     "weight-grid.svg": weight_grid,
     "alignment.svg": alignment,
     "decay.svg": decay,

@@ -25,7 +25,7 @@ BUILT = ROOT / "build" / "site"
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md")  # pages that lie beside docs/
 PUBLIC = {"api": "neurocompile", "api-nn": "neurocompile.nn"}
 SHELL = "%%bash\n"  # first line of a cell of commands
-FENCE = re.compile(r"^(```.*?^```|(?: {4}.*\n)+)", flags=re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(```.*?^```|(?: {4}[^\n]*\n)+)", flags=re.MULTILINE | re.DOTALL)
 
 
 def main() -> int:
@@ -79,7 +79,9 @@ def linked(text: str, titles: dict[str, str], up: str = "") -> str:
     text = re.sub(r"(\]\([\w/-]+)\.ipynb\)", r"\1.md)", text)
     parts = FENCE.split(text)
     for number in range(0, len(parts), 2):
-        parts[number] = re.sub(r"(?<![\w/`(])(?:docs/)?([\w-]+\.md)\b(?!`)", link, parts[number])
+        parts[number] = re.sub(
+            r"(?<!\]\()(?<![\w/`])(?:docs/)?([\w-]+\.md)\b(?!`)", link, parts[number]
+        )
     return "".join(parts)
 
 

@@ -17,6 +17,7 @@ from neurocompile.ir.reference import run_fixed
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/number-formats.md").read_text()
+INDEX = (ROOT / "docs/index.md").read_text()
 UNIT = 1_300_480  # units of v per float unit: 254 / 0.05 * 2^2 * 2^6
 
 
@@ -124,6 +125,6 @@ def test_the_pictures_are_what_the_constants_give(make_pictures, tmp_path):
     drawn = make_pictures.draw(tmp_path)
     assert {path.name for path in drawn} == {p.name for p in (ROOT / "docs/pictures").iterdir()}
     for path in drawn:
-        assert path.name in PAGE
+        assert f"(pictures/{path.name})" in PAGE + INDEX
         kept = ROOT / "docs/pictures" / path.name
         assert path.read_bytes() == kept.read_bytes(), "docs/pictures are stale. Run: make docs"

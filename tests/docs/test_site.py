@@ -53,6 +53,9 @@ def test_the_site_builds_without_a_warning_and_everything_is_reached_from_its_fi
     # A sentence that names a page links to it.
     assert "docs/energy.md" in (DOCS / "quick-start.md").read_text()
     assert "energy.html" in Links(out / "quick-start.html").pages
+    code = re.compile(r"<(pre|code|script|title)\b.*?</\1>", flags=re.DOTALL)
+    for path in made.values():
+        assert not re.findall(r"docs/[\w-]+\.md", code.sub("", path.read_text())), path.name
     # The search knows the names of the reference, and opens from disk.
     index = (out / "searchindex.js").read_text()
     for name in (*nc.__all__, *nc.nn.__all__):
@@ -80,7 +83,7 @@ def test_a_docstring_of_plain_text_reads_the_same_on_the_site(monkeypatch):
         "Step of a neuron, with a trailing_ underscore and *no* emphasis.", "",
         "v <- v + dt * i;  z = v > v_th.", "",
         "    code(*here)", "",
-        "Args:", "    x: (n, *shape) of `names`s.", "",
+        "Args:", "    x: (n, *shape) of `name`s, from `load` or `save` (docs/ci.md).", "",
         "Returns:", "    Two things: one | other.", "",
     ]  # fmt: skip
     import_module("conf").plain_words(None, "function", "f", None, None, lines)
@@ -88,6 +91,6 @@ def test_a_docstring_of_plain_text_reads_the_same_on_the_site(monkeypatch):
         r"Step of a neuron, with a trailing\_ underscore and \*no\* emphasis.", "",
         "::", "", "    v <- v + dt * i;  z = v > v_th.", "",
         "::", "", "        code(*here)", "",
-        "Args:", r"    x: (n, \*shape) of ``names``\ s.", "",
+        "Args:", r"    x: (n, \*shape) of ``name``\ s, from ``load`` or ``save`` (:doc:`ci`).", "",
         ":returns:", r"    Two things: one \| other.", "",
     ]  # fmt: skip
