@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from neurocompile import __version__
+from neurocompile.commands.bundle import bundle
 from neurocompile.commands.check.command import check
 from neurocompile.commands.compare.command import compare
 from neurocompile.commands.doctor import doctor
@@ -32,7 +33,8 @@ def main() -> None:
 
 
 for command in (
-    export, simulate, inspect, targets, doctor, check, compare, energy, report, sweep,
+    export, simulate, inspect, targets, doctor, check, compare, energy, bundle, report,
+    sweep,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -110,18 +110,10 @@ def _(op: Linear, synapse: Synapse, source: Array, target: Array) -> Table | Non
 def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) -> Table | None:
     if not np.array_equal(target, channels_last(synapse.out_shape)):
         return None
-    forward = isinstance(op, Conv)
-    kernel, height, width = _by_source(op, forward)
-    channels, rows, columns, together = kernel.shape
+    kernel = kernel_of(op, synapse)
+    rows, columns, together = kernel.weights.shape[1:]
     space_in, space_out = _plane(synapse.in_shape), _plane(synapse.out_shape)
-    down = _axis(space_in[0], space_out[0], rows, height, forward)
-    right = _axis(space_in[1], space_out[1], columns, width, forward)
-    stored = list(range(columns))
-    if forward:  # the taps of one source, next to each other and in the order of the targets
-        stored.sort(key=lambda k: (k * width[2] % width[0], -k))
-    slot = {k: i for i, k in enumerate(stored)}
-    across = [_stretches([(slot[k], o) for k, o in links], op.groups == 1) for links in right]
-    every = synapse.out_shape[0]
+    every, channels = synapse.out_shape[0], len(kernel.weights)
     groups = [
         [
             ((y * space_out[1] + x) * every + g * together, (k * columns + s) * together,
@@ -130,14 +122,45 @@ def _(op: Conv | ConvTranspose, synapse: Synapse, source: Array, target: Array) 
             for s, x, count in stretches
         ]
         for g in range(op.groups)
-        for links in down
-        for stretches in across
+        for links in kernel.down
+        for stretches in kernel.across
     ]  # fmt: skip
     channel, place = np.divmod(source, size(space_in))
     group = channel // (channels // op.groups) * size(space_in) + place
     at = channel.astype(np.uint64) * np.uint64(rows * columns * together)
-    weights = np.ascontiguousarray(kernel[:, :, stored])
-    return Table(at, group.astype(np.int32), *_runs(groups), weights.ravel())
+    return Table(at, group.astype(np.int32), *_runs(groups), kernel.weights.ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A convolution or transposed convolution, read from each source neuron.
+
+    Attributes:
+        weights: (channels, rows, columns, outputs per group), columns in the order of the targets.
+        down: By row of the source, pairs of (row of the kernel, row of the target).
+        across: By column of the source, runs of (column of `weights`, column of the target,
+            number of columns); in the targets, whose channels are last, each run has no gap.
+    """
+
+    weights: Array
+    down: list[list[tuple[int, int]]]
+    across: list[list[FixedRun]]
+
+
+def kernel_of(op: Conv | ConvTranspose, synapse: Synapse) -> Kernel:
+    """The kernel of a synapse whose targets have their channels last."""
+    forward = isinstance(op, Conv)
+    kernel, height, width = _by_source(op, forward)
+    rows, columns = kernel.shape[1:3]
+    space_in, space_out = _plane(synapse.in_shape), _plane(synapse.out_shape)
+    down = _axis(space_in[0], space_out[0], rows, height, forward)
+    right = _axis(space_in[1], space_out[1], columns, width, forward)
+    stored = list(range(columns))
+    if forward:  # the taps of one source, next to each other and in the order of the targets
+        stored.sort(key=lambda k: (k * width[2] % width[0], -k))
+    slot = {k: i for i, k in enumerate(stored)}
+    across = [_stretches([(slot[k], o) for k, o in links], op.groups == 1) for links in right]
+    return Kernel(np.ascontiguousarray(kernel[:, :, stored]), down, across)
 
 
 def _by_source(op: Conv | ConvTranspose, forward: bool) -> tuple[Array, Any, Any]:

@@ -1,0 +1,1 @@
+"""Programs that run a FIXED network without Python, proved by vectors: `neurocompile bundle`."""
