@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members golden lint docs site bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs site bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -67,6 +67,11 @@ fuzz: $(READY)
 fuzz-members: $(READY)
 	$(BIN)/python tests/fuzz/members.py --packs $(or $(N),100) --graphs 300 --engines onnx
 	$(BIN)/python tests/fuzz/members.py --packs 3 --graphs 10 --engines lava
+
+# N random networks as C programs, every bit against the engine fixed, with gcc and clang in turns;
+# SANITIZE=1 under the sanitizers of addresses and of undefined behaviour
+fuzz-c: $(READY)
+	$(BIN)/python tests/fuzz/c_programs.py --networks $(or $(N),500) $(if $(SANITIZE),--sanitize)
 
 # What Lava's stock processes compute, recorded anew in tests/golden; make golden CHECK=1 compares
 golden: $(READY)

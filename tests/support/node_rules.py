@@ -16,6 +16,8 @@ from random_parts import DRAWN
 from support_chip import OF_NETX, around, spikes
 
 from neurocompile.chip.read import chip_names, load_chip
+from neurocompile.bundle.c.network import c_network
+from neurocompile.chip.read import load_chip
 from neurocompile.data.inputs import Encoded
 from neurocompile.energy.effective import effective_fan_out
 from neurocompile.engines import fixed
@@ -355,6 +357,7 @@ SYNAPSE_RULES = {
         fixed_from_plain(fixed_to_plain(joined(synapse)), Settings()), joined(synapse)
     ),
     ".net file": lambda synapse: hold(joined(synapse)),
+    "C program": lambda synapse: c_network(joined(synapse), {}).synapses == ("s",),
     "Lava's plan": lambda synapse: make_plan(joined(synapse), spikes_for(synapse)),
     "training on the grid": trains,
     "effective operations": counts_effective,

@@ -147,6 +147,7 @@ class _Writer:
                 continue
             source = self.layers[link.source]
             self.sums[link.name] = sums_of(self.program, link, id, synapse, source, layer)
+            self.program.tables.check(f"synapse '{link.name}'")
             links.append(self.sums[link.name])
         total = f"{np.dtype(ready.sum_number).name}_t"
         several = len(links) > 1

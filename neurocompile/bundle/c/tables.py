@@ -18,7 +18,7 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 
 TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)
-MOST_BYTES = 1 << 28  # of all tables: a compiler takes minutes and gigabytes for more
+MOST_BYTES = 1 << 26  # of all tables: a compiler takes minutes and gigabytes for more
 LINE = 100  # characters of a line of numbers
 
 
@@ -35,9 +35,6 @@ class Tables:
             name: Name, without the prefix of all our names.
             values: Whole numbers.
             number: Type of the numbers; the smallest one that holds all if None.
-
-        Raises:
-            DoesNotFit: If the tables become larger than a compiler takes.
         """
         flat = np.asarray(values).ravel()
         flat = flat if flat.size else np.zeros(1, np.uint8)
@@ -45,18 +42,28 @@ class Tables:
         while name in self.held:
             name += "_"
         self.held[name] = flat.astype(number or smallest(flat))
-        if self.bytes > MOST_BYTES:
-            raise DoesNotFit(
-                f"'{name}': the tables of the network come to more than "
-                f"{MOST_BYTES >> 20} MiB, which no C compiler takes in reasonable time. Prune the "
-                "network, or give its synapses fewer connections."
-            )
         return name
 
     @property
     def bytes(self) -> int:
         """Size of all tables."""
         return sum(values.nbytes for values in self.held.values())
+
+    def check(self, what: str) -> None:
+        """Refuse tables that are larger than a compiler takes.
+
+        Args:
+            what: Whose tables were added last.
+
+        Raises:
+            DoesNotFit: Names it, their size and what is allowed.
+        """
+        if self.bytes > MOST_BYTES:
+            raise DoesNotFit(
+                f"{what}: with it the tables of the C program take {self.bytes >> 20} MiB, but "
+                f"compilers take at most {MOST_BYTES >> 20} MiB in reasonable time and memory. Use "
+                "fewer connections, or convolutions, whose kernels are stored once."
+            )
 
     def digest(self) -> int:
         """CRC-32 over all tables."""

@@ -1,0 +1,137 @@
+"""`neurocompile bundle`: what it writes, and what it refuses before it writes anything."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from c_networks import compilers, equal_values, make
+from click.testing import CliRunner
+
+from neurocompile.bundle import folder as bundle_folder
+from neurocompile.cli import main
+
+
+def bundle(*words):
+    """Run the command."""
+    return CliRunner().invoke(main, ["bundle", *map(str, words)])
+
+
+def files(folder):
+    """Content of every file of a folder, by its path."""
+    every = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in every}
+
+
+@pytest.fixture(scope="module")
+def bundled(exported, tmp_path_factory):
+    """A bundle of a small network, and what the command printed."""
+    out = tmp_path_factory.mktemp("bundled") / "c"
+    done = bundle(exported[0], "--to", "c", "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    return out, json.loads(done.stdout)
+
+
+def test_gcc_alone_runs_an_exported_network_and_proves_it(bundled):
+    folder, document = bundled
+    neurons, vectors = document["sizes"]["neurons"], document["vectors"]
+    assert vectors == {"data": "digits", "samples": 2, "steps": 8, "seed": 0}
+    assert equal_values(make(folder, "check", compilers()[0])) == neurons * 2 * 2 * 8
+
+
+def test_the_same_network_gives_the_same_bytes(exported, bundled, tmp_path):
+    assert bundle(exported[0], "--to", "c", "--out", tmp_path / "c", "-q").exit_code == 0
+    mine = files(tmp_path / "c")
+    assert {name: files(bundled[0])[name] for name in mine} == mine
+
+
+def test_the_digest_of_every_file_is_listed_and_checked_without_python(bundled, tmp_path):
+    folder = tmp_path / "c"
+    shutil.copytree(bundled[0], folder)
+    description = json.loads((folder / "bundle.json").read_text())
+    assert {*description["files"], "bundle.json", "SHA256SUMS", "run"} >= set(files(folder))
+    assert make(folder, "digests", compilers()[0]).returncode == 0
+    source = folder / "network.c"
+    source.write_text(source.read_text().replace("4096", "4095", 1))
+    done = subprocess.run(["make", "digests"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "network.c: FAILED" in done.stdout
+
+
+def test_people_are_told_what_it_takes_and_how_to_prove_it(exported, tmp_path):
+    done = bundle(exported[0], "--to", "c", "--out", tmp_path / "c", "--samples", "1", "-q")
+    words = " ".join(done.output.split())
+    assert "vectors 1 sample of digits, 8 steps" in words
+    assert f"to prove it make -C {tmp_path / 'c'}" in words
+
+
+def refused(done, *said):
+    """Check that a command was refused as bad input, with these words."""
+    assert done.exit_code == 2
+    for words in said:
+        assert words in done.output
+    return True
+
+
+def test_a_folder_that_exists_is_replaced_only_if_asked(exported, tmp_path):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "-q").exit_code == 0
+    (out / "run").write_text("built by make")
+    before = files(out)
+    assert refused(bundle(exported[0], "--to", "c", "--out", out), "exists", "--force")
+    assert files(out) == before
+    again = bundle(exported[0], "--to", "c", "--out", out, "--samples", "1", "--force", "-q")
+    assert again.exit_code == 0
+    assert "run" not in files(out)
+    assert json.loads((out / "bundle.json").read_text())["vectors"]["samples"] == 1
+
+
+def test_what_no_bundle_wrote_is_never_removed(exported, tmp_path):
+    out = tmp_path / "c"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    done = bundle(exported[0], "--to", "c", "--out", out, "--force")
+    assert refused(done, "thesis.tex", "no bundle wrote")
+    assert files(out) == {"thesis.tex": b"years of work"}
+
+
+def test_a_file_is_never_replaced_by_a_bundle(exported, tmp_path):
+    (tmp_path / "c").write_text("mine")
+    done = bundle(exported[0], "--to", "c", "--out", tmp_path / "c", "--force")
+    assert refused(done, "is a file, which is never replaced")
+
+
+def test_a_bundle_that_fails_leaves_the_earlier_one(exported, tmp_path, monkeypatch):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "-q").exit_code == 0
+    before, write = files(out), bundle_folder.write_file
+
+    def full(path, content):
+        if path.name == "weights.c":
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(bundle_folder, "write_file", full)
+    done = bundle(exported[0], "--to", "c", "--out", out, "--force")
+    assert refused(done, "the disk is full")
+    assert files(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_a_folder_that_is_no_export_is_refused(tmp_path):
+    done = bundle(tmp_path, "--to", "c", "--out", tmp_path / "c")
+    assert refused(done, "is not a directory that neurocompile exported")
+
+
+def test_an_export_that_was_changed_is_refused(exported, tmp_path):
+    copy = tmp_path / "export"
+    shutil.copytree(exported[0], copy)
+    (copy / "fixed.onnx").write_bytes((copy / "fixed.onnx").read_bytes() + b"\0")
+    done = bundle(copy, "--to", "c", "--out", tmp_path / "c")
+    assert refused(done, "was changed since it was exported")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_language_that_it_does_not_write_is_refused(exported, tmp_path):
+    done = bundle(exported[0], "--to", "ada", "--out", tmp_path / "c")
+    assert refused(done, "'ada' is not 'c'")
