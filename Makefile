@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs site bench bench-speed bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -104,6 +104,7 @@ bench: $(READY)
 	$(BIN)/python bench/graded.py
 	$(BIN)/python bench/delays.py
 	$(BIN)/python bench/streaming.py
+	$(BIN)/python bench/bundle.py
 	$(BIN)/python bench/loading.py
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
@@ -121,6 +122,8 @@ bench-delays: $(READY)
 
 bench-streaming: $(READY)
 	$(BIN)/python bench/streaming.py
+bench-bundle: $(READY)
+	$(BIN)/python bench/bundle.py
 
 bench-loading: $(READY)
 	$(BIN)/python bench/loading.py

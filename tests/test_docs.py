@@ -229,6 +229,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("quantization", "quantization"),
         ("speed", "speed"),
         ("graded", "graded"),
+        ("bundle", "bundle"),
         ("training", "training"),
     ],
 )
