@@ -1,7 +1,7 @@
-"""Names of a network as C writes them.
+"""Names of a network as C writes them, and lines of text.
 
-In:  names of layers, any text.
-Out: identifiers, string literals and comments.
+In:  names of layers, any text; lines.
+Out: identifiers, string literals and comments; indented lines.
 """
 
 from __future__ import annotations
@@ -43,4 +43,9 @@ def literal(text: str) -> str:
 
 def comment(text: str) -> str:
     """Text that no comment of C ends at."""
-    return re.sub(r"[^\w .,:;()'+=-]", "?", text, flags=re.ASCII)
+    return re.sub(r"[^\w .,:;()'+=-]", "_", text, flags=re.ASCII)
+
+
+def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
+    """Lines further to the right."""
+    return ["    " * levels + line for line in lines]

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocompile.bundle.c.layers import Layer, layers_of
-from neurocompile.bundle.c.names import comment, identifiers, literal
+from neurocompile.bundle.c.names import comment, identifiers, indented, literal
 from neurocompile.bundle.c.neurons import (
     Constant,
     Term,
     Written,
-    indented,
     over_neurons,
     shifted,
     written,

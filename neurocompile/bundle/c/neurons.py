@@ -17,7 +17,6 @@ import numpy as np
 
 from neurocompile.bundle.c.expressions import Body, COps, Number, Value
 from neurocompile.bundle.c.layers import Layer
-from neurocompile.bundle.c.synapses import indented
 from neurocompile.bundle.c.tables import Tables
 from neurocompile.engines.fixed.plan import Population
 from neurocompile.ir.arrays import Array
@@ -205,9 +204,9 @@ def _arriving(
     """What arrives at an input of a neuron."""
     found = [shifted(f"({number}){term.array}[j]", term.exponent, number) for term in terms]
     for each in always:
-        amount = constants.of(f"always_{each.name}", each.values)
+        amount = f"({number}){constants.of(f'always_{each.name}', each.values)}"
         begun = f"((s->steps >= {each.delay}U) ? 1 : 0)"
-        found.append(f"({amount})" if not each.delay else f"({amount}) * {begun}")
+        found.append(f"{amount} * {begun}" if each.delay else amount)
     return " + ".join(found) or "0"
 
 
@@ -231,6 +230,3 @@ def over_neurons(layer: Layer, inside: list[str], *, by_channel: bool) -> list[s
     ]
     inner = [line if line.startswith("#") else f"    {line}" for line in inner]
     return [f"for (uint32_t p = 0; p < {layer.places}U; p++) {{", *inner, "}"]
-
-
-__all__ = ["Constant", "Term", "Written", "indented", "over_neurons", "shifted", "written"]

@@ -8,7 +8,7 @@ go by events: each spike adds its column. A kernel is stored once and read by lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.bundle.c.layers import Layer
+from neurocompile.bundle.c.names import indented
 from neurocompile.bundle.c.sums import Form, Functions
 from neurocompile.bundle.c.tables import Tables, c_type
 from neurocompile.bundle.c.weights import Packed, packed
@@ -294,11 +295,6 @@ def _late(ends: _Ends, link: Link) -> Written:
         number,
         ends.each_event(number, [*row, *ends.adding("late", weights, number, *places)]),
     )
-
-
-def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
-    """Lines further to the right."""
-    return ["    " * levels + line for line in lines]
 
 
 def always(synapse: Synapse, target: Layer) -> Array:
