@@ -122,6 +122,7 @@ bench-delays: $(READY)
 
 bench-streaming: $(READY)
 	$(BIN)/python bench/streaming.py
+
 bench-bundle: $(READY)
 	$(BIN)/python bench/bundle.py
 

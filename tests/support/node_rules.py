@@ -15,9 +15,8 @@ from onnx import AttributeProto
 from random_parts import DRAWN
 from support_chip import OF_NETX, around, spikes
 
-from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.bundle.c.network import c_network
-from neurocompile.chip.read import load_chip
+from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.data.inputs import Encoded
 from neurocompile.energy.effective import effective_fan_out
 from neurocompile.engines import fixed
