@@ -83,10 +83,11 @@ def bundle_artifact(
     check_folder(out, force, BUILT)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
-    stimulus = load_stimulus(sampling, declared(artifact), VECTORS)
+    own = declared(artifact)
+    stimulus = load_stimulus(sampling, own, VECTORS)
     last, steps = len(stimulus), stimulus.steps
     vectors = vectors_of(graph, encode(graph, stimulus.data, 0, last, steps, stimulus.seed))
-    made = c_bundle(vectors)
+    made = c_bundle(vectors, own.steps)
     about = {
         "language": language,
         "neurocompile": __version__,

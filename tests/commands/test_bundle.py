@@ -65,6 +65,13 @@ def test_people_are_told_what_it_takes_and_how_to_prove_it(exported, tmp_path):
     assert f"to prove it make -C {tmp_path / 'c'}" in words
 
 
+def test_a_sample_has_the_steps_of_the_export_whatever_the_vectors_have(exported, tmp_path):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "--steps", "3", "-q").exit_code == 0
+    assert "#define NC_STEPS 8 " in (out / "network.h").read_text()
+    assert "#define NC_VECTOR_STEPS 3U" in (out / "vectors.h").read_text()
+
+
 def refused(done, *said):
     """Check that a command was refused as bad input, with these words."""
     assert done.exit_code == 2

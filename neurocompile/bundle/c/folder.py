@@ -69,17 +69,18 @@ class CBundle:
     sizes: dict[str, Any]
 
 
-def c_bundle(vectors: Vectors) -> CBundle:
+def c_bundle(vectors: Vectors, steps: int | None = None) -> CBundle:
     """The program of a network, with its vectors.
 
     Args:
         vectors: The network, its input and what it did.
+        steps: Steps of a sample; None takes those of the network's settings.
 
     Raises:
         DoesNotFit: If its tables are too large for a C compiler.
     """
     graph = vectors.graph
-    network = c_network(graph, vectors.rates())
+    network = c_network(graph, vectors.rates(), steps)
     names = [layer.name for layer in network.layers]
     number = network.inputs.sends.removesuffix("_t")
     data = {

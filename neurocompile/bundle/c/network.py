@@ -71,25 +71,26 @@ class CNetwork:
         return _kind(self.inputs.node)
 
 
-def c_network(graph: Graph, rates: dict[str, float]) -> CNetwork:
+def c_network(graph: Graph, rates: dict[str, float], steps: int | None = None) -> CNetwork:
     """A network as C.
 
     Args:
         graph: FIXED graph.
         rates: Messages per neuron and step of each population, which choose between events and
             products.
+        steps: Steps of a sample, NC_STEPS of the header; None takes the settings'.
 
     Raises:
         DoesNotFit: If its tables are too large for a C compiler.
     """
-    return _Writer(graph, plan_of(graph), rates).network()
+    return _Writer(graph, plan_of(graph), rates, steps or graph.settings.steps).network()
 
 
 class _Writer:
     """A network while it is written."""
 
-    def __init__(self, graph: Graph, plan: FixedPlan, rates: dict[str, float]) -> None:
-        self.graph, self.plan = graph, plan
+    def __init__(self, graph: Graph, plan: FixedPlan, rates: dict[str, float], steps: int) -> None:
+        self.graph, self.plan, self.steps = graph, plan, steps
         self.layers = layers_of(graph, plan, rates)
         self.ids = identifiers(graph.nodes)
         most = max(layer.neurons for layer in self.layers.values())
@@ -259,7 +260,7 @@ class _Writer:
             where=", ".join(f"{layer.neurons} of {comment(layer.name)}" for layer in outputs),
             layers=len(own),
             names=", ".join(comment(layer.name) for layer in own),
-            steps=self.graph.settings.steps,
+            steps=self.steps,
             fields="\n".join(indented([*self.fields, *scratch])),
         )
 

@@ -243,17 +243,18 @@ def _(op: Conv | ConvTranspose, ends: _Ends, link: Link) -> Written | None:
     channel, place = (f"i % {channels}U", f"i / {channels}U")
     if not last:
         channel, place = (f"i / {places}U", f"i % {places}U")
-    group = f"channel / {channels // op.groups}U * {together}U" if op.groups > 1 else "0U"
+    if channels == 1:
+        channel, place = "0U", "i"
+    group = f"channel / {channels // op.groups}U * {together}U + " if op.groups > 1 else ""
     inside = [
         f"const uint32_t channel = {channel};",
         f"const uint32_t y = {place} / {width}U;",
         f"const uint32_t x = {place} % {width}U;",
-        f"const uint32_t group = {group};",
         f"const uint32_t kernel = channel * {rows * columns * together}U;",
         f"for (uint32_t d = {t['down']}[y]; d < {t['down']}[y + 1U]; d++) {{",
         f"    for (uint32_t r = {t['right']}[x]; r < {t['right']}[x + 1U]; r++) {{",
         f"        const uint32_t start = kernel + {t['down_at']}[d] + {t['right_at']}[r];",
-        f"        const uint32_t to = group + {t['down_to']}[d] + {t['right_to']}[r];",
+        f"        const uint32_t to = {group}{t['down_to']}[d] + {t['right_to']}[r];",
         f"        const uint32_t n = {t['right_n']}[r];",
         *indented(list(ends.adding("run", weights, number, "sums + to")), 2),
         "    }",
