@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.data.inputs import Encoded, check_encoded
+from neurocompile.engines.in_range import require_in_range
 from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.load_onnx import from_onnx, parse, read_bytes
@@ -35,6 +36,7 @@ def run(graph: Graph, encoded: Encoded) -> Recording:
 
     Raises:
         BadInput: If the graph cannot be written, or the input does not fit it.
+        DoesNotFit: If a register is left, as in the engine `fixed`; see `in_range`.
         NotInstalled: Without onnxruntime.
     """
     return _run(graph, to_bytes(graph), encoded)
@@ -45,6 +47,7 @@ def run_file(file: str | Path | bytes, encoded: Encoded) -> Recording:
 
     Raises:
         BadInput: If the file is not ours or is damaged, or the input does not fit it.
+        DoesNotFit: If a register is left, as in the engine `fixed`; see `in_range`.
         NotInstalled: Without onnxruntime.
     """
     data = file if isinstance(file, bytes) else read_bytes(file)
@@ -86,10 +89,12 @@ def _run(graph: Graph, data: bytes, encoded: Encoded) -> Recording:
     outputs = _execute(data, feeds, encoded.samples, encoded.steps)
     inputs = {name: feeds[name] for name, _ in graph.of(SpikeInput)}
     populations = [name for name, _ in graph.of(ChipNeuron)]
-    return Recording(
+    recording = Recording(
         spikes=inputs | {name: outputs[f"{name}.spikes"] for name in populations},
         membrane={name: outputs[f"{name}.membrane"] for name in populations},
     )
+    require_in_range(graph, encoded, recording)
+    return recording
 
 
 def _feed(name: str, node: Any, encoded: Encoded) -> Array:

@@ -14,7 +14,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import FixedStep, Membrane, charged, integrates_in_32_bits, joined
+from neurocompile.ir.fixed import (
+    FixedStep,
+    Membrane,
+    charged,
+    integrates_in_32_bits,
+    joined,
+    most_after,
+    wraps_at_most_once,
+)
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 
@@ -120,6 +128,10 @@ class RefractoryLIF(Membrane):
         """Whether no number of a step leaves 32 bits if the current does not."""
         return integrates_in_32_bits(self, self.constants().threshold)
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no current can reach where one wrap is not enough."""
+        return wraps_at_most_once(self, arriving)
+
 
 class RisingConstants(NamedTuple):
     """Constants that a step of `AdaptiveLIF` reads, in the number type of one `ops`."""
@@ -213,6 +225,12 @@ class AdaptiveLIF(Membrane):
         spikes = v > theta
         v, theta = ops.where(spikes, 0, v), ops.where(spikes, theta + p.rise, theta)
         return FixedStep((u, v, theta), spikes, current, potential, (theta,))
+
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no current needs a second wrap, and a spike in every step keeps theta below."""
+        p = self.constants()
+        theta = int(np.max(p.base)) + most_after(p.rise, p.keep_theta, steps)
+        return theta < STATE_LIMIT and wraps_at_most_once(self, arriving)
 
     def level(self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: RisingConstants) -> Any:
         """The potential above which a neuron spiked in a step: theta before it rose."""

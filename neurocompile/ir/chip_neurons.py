@@ -22,11 +22,14 @@ from neurocompile.ir.fixed import (
     charged,
     integrates_in_32_bits,
     joined,
+    most_after,
+    wraps_at_most_once,
 )
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.registers import (
     ALIGN_BITS,
     LARGEST_THRESHOLD,
+    STATE_LIMIT,
     UNITY,
     Bounds,
 )
@@ -134,6 +137,13 @@ class ATRLIF(Membrane):
         r, theta = ops.where(spikes, r + theta * 2, r), ops.where(spikes, theta + p.rise, theta)
         return FixedStep((u, v, theta, r), spikes, current, potential, (theta, r))
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no current needs a second wrap, and a spike in every step keeps theta and r."""
+        p = self.constants()
+        theta = int(np.max(p.base)) + most_after(p.rise, p.keep_theta, steps)
+        r = most_after(np.full((), 2 * theta), p.keep_r, steps)
+        return max(theta, r) < STATE_LIMIT and wraps_at_most_once(self, arriving)
+
     def level(
         self, ops: Any, before: tuple[Any, ...], after: FixedStep, p: AdaptiveConstants
     ) -> Any:
@@ -228,6 +238,10 @@ class TernaryLIF(Membrane):
         """Whether no number of a step leaves 32 bits if the current does not."""
         p = self.constants()
         return integrates_in_32_bits(self, p.high, p.low)
+
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no current can reach where one wrap is not enough."""
+        return wraps_at_most_once(self, arriving)
 
 
 CHIP_NEURONS: tuple[type[ChipNeuron], ...] = (

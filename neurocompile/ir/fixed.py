@@ -24,6 +24,7 @@ from neurocompile.ir.registers import (
     ALIGN_BITS,
     BIAS_EXPONENTS,
     BIT,
+    CURRENT_WRAP_LIMIT,
     STATE_LIMIT,
     UNITY,
     Bounds,
@@ -220,6 +221,15 @@ class ChipNeuron:
         """Whether no number of a step leaves 32 bits if the current does not; False if unproved."""
         return False
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no number of a run can leave its register; False if unproved.
+
+        Args:
+            arriving: Largest |sum| that arrives in a step.
+            steps: Number of steps of the run.
+        """
+        return False
+
     def step_back(self, v: Array) -> Array | None:
         """The potential from which a step without input leads to v; None if nothing does.
 
@@ -368,6 +378,10 @@ class CubaLIF(Membrane):
         """Whether no number of a step leaves 32 bits if the current does not."""
         return integrates_in_32_bits(self, self.constants().threshold)
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether no current can reach where one wrap is not enough."""
+        return wraps_at_most_once(self, arriving)
+
 
 LateOf = Literal["nothing", "target", "source", "weight"]
 
@@ -433,6 +447,26 @@ def integrates_in_32_bits(node: ChipNeuron, *thresholds: Array) -> bool:
         and all(np.all(np.abs(threshold) <= 2 * STATE_LIMIT) for threshold in thresholds)
         and np.all(np.abs(node.v_init) <= STATE_LIMIT)
     )
+
+
+def wraps_at_most_once(node: ChipNeuron, arriving: int) -> bool:
+    """Whether sums of this size at most keep a current where one wrap brings it back."""
+    kept = STATE_LIMIT if np.any(node.constants().keep_u) else 0
+    return (arriving << ALIGN_BITS) + kept < CURRENT_WRAP_LIMIT
+
+
+def most_after(rise: Array, keep: Array, steps: int) -> int:
+    """The largest number that `steps` additions make, before each of which keep / 4096 remains.
+
+    Args:
+        rise: What is added, 0 or more.
+        keep: Parts in 4096 that remain, 0..4096.
+        steps: Number of additions.
+    """
+    # x <- x keep / 4096 + rise ends at rise 4096 / (4096 - keep)
+    lost = np.maximum(UNITY - keep, 1)
+    times = np.where(keep < UNITY, np.minimum(-(-UNITY // lost), steps), steps)
+    return int(np.max(rise * times, initial=0))
 
 
 def shortest(values: Array) -> Array:

@@ -106,6 +106,10 @@ class _Resonator(ChipNeuron):
             registers["sin_decay"], registers["cos_decay"], bias, registers["vth"]
         )
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether what arrives, shifted, cannot leave 24 bits; the potential is clipped."""
+        return arriving << self.state_exp < STATE_LIMIT
+
     def step_back(self, v: Array) -> Array | None:
         """The potential from which a step without input leads to v: 0 stays 0."""
         return None if np.any(v) else v

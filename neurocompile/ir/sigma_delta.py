@@ -106,6 +106,10 @@ class Sigma(ChipNeuron):
         v = v + a
         return FixedStep((v,), v, unclipped=(v,))
 
+    def stays_in_range(self, arriving: int, steps: int) -> bool:
+        """Whether the sum of all steps cannot leave 24 bits."""
+        return int(np.max(np.abs(self.v_init))) + steps * arriving < STATE_LIMIT
+
     def step_back(self, v: Array) -> Array | None:
         """The potential from which a step without input leads to v."""
         return v

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,9 @@ def test_every_spike_and_membrane_value_of_random_networks_is_exact():
     seen = Counter()
     for seed in range(80):
         graph = random_graphs.fixed_graph(seed)
+        # random weights drive readouts to their threshold, which is refused
+        spiking = {n: replace(node, readout=False) for n, node in graph.of(CubaLIF)}
+        graph = graph.with_nodes(**spiking)
         seen += assert_exact(graph, Encoded(*random_graphs.fixed_input(graph, seed)))
     assert seen["values"] > 100_000
     for event in ("wraps", "saturations", "spikes", "negative"):

@@ -7,7 +7,7 @@ import pytest
 import random_graphs
 
 from neurocompile.data.inputs import Encoded
-from neurocompile.engines import activity, fixed
+from neurocompile.engines import fixed, replay
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.recording import Recording
 from neurocompile.ir.entries import rows_of
@@ -21,7 +21,7 @@ from neurocompile.ir.nodes import Linear
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("at_once", [1, 1 << 22])
 def test_spikes_and_potentials_are_enough_to_count_updates(make, seed, at_once, monkeypatch):
-    monkeypatch.setattr(activity, "OPERATIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(replay, "OPERATIONS_AT_ONCE", at_once)
     graph = make(seed)
     spiking = {n: replace(node, readout=False) for n, node in graph.of(CubaLIF)}
     graph = graph.with_nodes(**spiking)  # random weights drive readouts to their threshold

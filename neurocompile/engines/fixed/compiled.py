@@ -24,6 +24,7 @@ from neurocompile.engines.fixed.running import ActivitySums
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
+from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -65,9 +66,17 @@ def run_compiled(
         ranges = list(_blocks(plan, encoded, threads))
         recording = Recording(fired, potentials)
         block = SampleBlock(graph, plan, inputs, encoded.steps, recording, handover)
-        for block_sums in _all(block, ranges, min(threads, len(ranges))):
-            for name, of_block in block_sums.items():
-                sums[name].add(of_block)
+        done = 0
+        try:
+            for block_sums in _all(block, ranges, min(threads, len(ranges))):
+                for name, of_block in block_sums.items():
+                    sums[name].add(of_block)
+                done += 1
+        except DoesNotFit:
+            # Blocks and their populations are of no concern to a user: name what comes first.
+            for sample in range(*ranges[done][:2]):
+                block.run(sample, sample + 1, 1)
+            raise
     activity = {name: _activity(plan, name, node, sums[name]) for name, node in _counted(graph)}
     for name, node in graph.of(ChipNeuron):
         if node.readout and (times := int(activity[name].spikes.sum())):

@@ -26,6 +26,7 @@ from neurocompile.engines.fixed.result import (
 )
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread
+from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import (
     AlwaysOn,
@@ -37,6 +38,7 @@ from neurocompile.ir.fixed import (
 )
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Linear, size
+from neurocompile.ir.order import Group
 from neurocompile.ir.payloads import graded, largest_sum
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
 
@@ -55,29 +57,22 @@ def run_torch(
     kept_spikes: dict[str, Array] = {}
     kept_membrane: dict[str, Array] = {}
     activity: dict[str, Activity] = {}
+    groups = schedule(graph)
     with one_thread(), torch.inference_mode():
-        fired: dict[str, torch.Tensor] = {}
-        layers: dict[str, _TorchPopulation] = {}
-        for name, node in graph.of(SpikeInput, AlwaysOn, ChipNeuron):
+        fired, layers = _layers(graph, encoded, membrane, device)
+        try:
+            _advance(groups, layers, encoded.steps)
+        except DoesNotFit:
+            # Populations run one after the other, and samples together: name what comes first.
+            together = [Group(tuple(name for group in groups for name in group.names), True)]
+            for sample in range(encoded.samples):
+                values = {name: each[sample : sample + 1] for name, each in encoded.values.items()}
+                one = Encoded(values, encoded.steps)
+                _advance(together, _layers(graph, one, (), device)[1], encoded.steps)
+            raise
+        for name, node in graph.of(SpikeInput, ChipNeuron):
             if isinstance(node, SpikeInput):
-                rows = torch.from_numpy(spikes_in(graph, name, encoded)).transpose(0, 1)
-                fired[name] = rows.contiguous().to(device)
                 activity[name] = Activity(_count(fired[name]), 0, 0, 0)
-                continue
-            make = torch.ones if isinstance(node, AlwaysOn) else torch.zeros
-            shape = (encoded.steps, encoded.samples, *node.shape)
-            sent = torch.int32 if graded(node) else torch.uint8
-            fired[name] = make(shape, dtype=sent, device=device)
-        for name, _ in graph.of(ChipNeuron):
-            keep = membrane is None or name in membrane
-            layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
-        for names, loop in schedule(graph):
-            neurons = [layers[name] for name in names if name in layers]
-            width = 1 if loop else encoded.steps
-            for begin in range(0, encoded.steps, width):
-                for layer in neurons:
-                    layer.advance(begin, begin + width)
-        for name, _ in graph.of(SpikeInput, ChipNeuron):
             if name in layers:
                 activity[name] = layers[name].activity()
                 if layers[name].keep:
@@ -85,6 +80,37 @@ def run_torch(
             if spikes is None or name in spikes:
                 kept_spikes[name] = _samples_first(fired[name])
     return FixedRun(Recording(kept_spikes, kept_membrane), activity)
+
+
+def _layers(
+    graph: Graph, encoded: Encoded, membrane: Collection[str] | None, device: str
+) -> tuple[dict[str, torch.Tensor], dict[str, _TorchPopulation]]:
+    """What each population sends, none yet or all of an input; and the populations of neurons."""
+    fired: dict[str, torch.Tensor] = {}
+    for name, node in graph.of(SpikeInput, AlwaysOn, ChipNeuron):
+        if isinstance(node, SpikeInput):
+            rows = torch.from_numpy(spikes_in(graph, name, encoded)).transpose(0, 1)
+            fired[name] = rows.contiguous().to(device)
+            continue
+        make = torch.ones if isinstance(node, AlwaysOn) else torch.zeros
+        shape = (encoded.steps, encoded.samples, *node.shape)
+        sent = torch.int32 if graded(node) else torch.uint8
+        fired[name] = make(shape, dtype=sent, device=device)
+    layers = {}
+    for name, _ in graph.of(ChipNeuron):
+        keep = membrane is None or name in membrane
+        layers[name] = _TorchPopulation(graph, name, encoded, fired, keep)
+    return fired, layers
+
+
+def _advance(groups: list[Group], layers: dict[str, _TorchPopulation], steps: int) -> None:
+    """Take all populations through all steps, those of a loop step by step."""
+    for names, loop in groups:
+        neurons = [layers[name] for name in names if name in layers]
+        width = 1 if loop else max(steps, 1)
+        for begin in range(0, steps, width):
+            for layer in neurons:
+                layer.advance(begin, begin + width)
 
 
 class _TorchPopulation:

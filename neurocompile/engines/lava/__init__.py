@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from neurocompile.data.inputs import Encoded
+from neurocompile.engines.in_range import require_in_range
 from neurocompile.engines.lava.plan import (
     RESET_FRESH,
     RESET_LIFRESET,
@@ -54,7 +55,8 @@ def run(
 
     Raises:
         NotInstalled: If lava-nc 0.10.0 is not installed.
-        Unsupported, DoesNotFit, BadInput: If the graph cannot run on Lava with this input.
+        Unsupported, DoesNotFit, BadInput: If the graph cannot run on Lava with this input, or
+            leaves a register with it.
         EngineFailed: If Lava fails or takes longer; no process or file of it is left behind.
     """
     require_lava()
@@ -89,5 +91,7 @@ def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) 
                 f"layer '{name}': Lava left {missing} spike values unwritten, which never happens "
                 "in a connected network. Check that every layer is reached from one input."
             )
+    recording = Recording(spikes, membrane)
+    require_in_range(graph, encoded, recording)
     refuse_wide_sums(graph, spikes)
-    return Recording(spikes, membrane)
+    return recording
