@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocompile.errors import BadInput, a_or_an
+
 Array = NDArray[Any]
 
 LATER = MappingProxyType({"later": True})  # metadata of fields that a later version added
@@ -53,11 +55,52 @@ def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
     """Replace the named fields of a frozen dataclass by read-only arrays.
 
     Called by `__post_init__`; a field that is None stays None.
+
+    Raises:
+        BadInput: If the dtype is one of integers and a value is none that it holds.
     """
     for name in names:
         value = getattr(node, name)
         if value is not None:
+            if dtype is not None and np.dtype(dtype).kind == "i":
+                _check_whole(node, name, value, dtype)
             object.__setattr__(node, name, frozen(value, dtype))
+
+
+def _check_whole(node: Any, name: str, value: Any, dtype: Any) -> None:
+    """Refuse what a conversion to integers would cut or wrap, or could not convert."""
+    wrong = next(_not_whole(value, np.iinfo(dtype)), None)
+    if wrong is not None:
+        raise BadInput(
+            f"{type(node).__name__}: found {wrong} in its {name}, allowed are whole numbers of up "
+            "to 64 bits. Round its values where the network is made."
+        )
+
+
+def _not_whole(value: Any, limits: Any) -> Iterator[str]:
+    """What in a value is no whole number within the limits, as texts."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        yield "lists of different lengths"
+        return
+    if array.dtype == limits.dtype or array.dtype.kind == "b" or not array.size:
+        return
+    if array.dtype.kind in "iu":
+        ends = int(array.min()), int(array.max())
+        yield from (f"the value {end}" for end in ends if not limits.min <= end <= limits.max)
+    elif array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+            real = array.astype(np.float64)  # which holds 2**63, but not the largest int64
+            inside = (real >= float(limits.min)) & (real < float(limits.max) + 1)
+            bad = real[~(inside & (real == np.rint(real)))]
+        yield from ("NaN" if np.isnan(one) else f"the value {one:g}" for one in bad.flat)
+    else:
+        for one in array.flat:
+            if not isinstance(one, int | np.integer):
+                yield f"{a_or_an(type(one).__name__)}"
+            elif not limits.min <= one <= limits.max:
+                yield f"a value of {int(one).bit_length()} bits"
 
 
 def stored_fields(node: Any) -> Iterator[str]:

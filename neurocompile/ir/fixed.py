@@ -421,6 +421,8 @@ class Synapse:
     into: Part | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.late, np.ndarray):  # a list of anything
+            freeze_fields(self, np.int64, "late")
         freeze_fields(self, _late_type(self.late), "late")
 
     @property
@@ -505,7 +507,8 @@ def rounds(synapse: Synapse) -> bool:
 def _late_type(late: Any) -> Any:
     """int8 for steps of each source or weight, unless `verify` has to refuse them."""
     steps = np.asarray(0 if late is None else late)
-    fits = steps.size and steps.min() >= 0 and steps.max() <= np.iinfo(np.int8).max
+    numbers = steps.size and steps.dtype.kind in "iuf"
+    fits = numbers and steps.min() >= 0 and steps.max() <= np.iinfo(np.int8).max  # no NaN does
     return np.int8 if steps.ndim > 1 and fits else np.int64
 
 

@@ -61,7 +61,17 @@ class LearnedDelay(nn.Module):
         self.width = self.first_width * (FINAL_WIDTH / self.first_width) ** progress
 
     def whole(self) -> Tensor:
-        """The delays in whole steps, (*shape) int64, as in evaluation and on the chip."""
+        """The delays in whole steps, (*shape) int64, as in evaluation and on the chip.
+
+        Raises:
+            BadInput: If a delay is NaN.
+        """
+        lost = int(self.delay.isnan().sum())
+        if lost:
+            raise BadInput(
+                f"LearnedDelay: its delay is NaN in {lost} of {self.delay.numel()} places. Take "
+                "the delays from before the loss diverged."
+            )
         return self.delay.detach().clamp(0, self.most).round().long()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -163,3 +163,11 @@ def test_delays_of_another_shape_than_what_arrives_are_refused(tmp_path):
     sentence = "it has delays for (3,), but (1,) arrives. Give it that shape."
     with pytest.raises(Unsupported, match=re.escape(sentence)):
         nc.save(model, tmp_path / "net.pt", torch.zeros(3, 1, 4))
+
+
+def test_delays_that_training_lost_are_refused_as_nan(tmp_path):
+    layer = delayed(0.0, torch.nan, torch.inf, 1.0)  # infinity counts as the longest
+    with pytest.raises(BadInput, match="LearnedDelay: its delay is NaN in 1 of 4 places"):
+        layer(torch.ones(3, 1, 4))
+    with pytest.raises(BadInput, match="its delay is NaN in 1 of 4 places"):
+        nc.save(network(layer), tmp_path / "net.pt", spikes(1))

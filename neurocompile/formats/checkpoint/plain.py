@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurocompile.errors import BadInput, a_or_an
 from neurocompile.ir.arrays import Array, stored_fields
+from neurocompile.ir.chip_neurons import CHIP_NEURONS
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Shape
 from neurocompile.ir.schema import Field, fields_of
@@ -24,6 +25,7 @@ from neurocompile.ir.verify import FLOAT_NODES
 
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in FLOAT_NODES}
 Readers = Mapping[str, Callable[[Any, Field, str], Any]]  # keys: the kinds of `Field.holds`
+WHOLE = {"indices", "indptr", "late"}.union(*(kind.registers for kind in CHIP_NEURONS))
 PRECISIONS = (torch.float32, torch.float64, torch.int64)
 
 
@@ -72,7 +74,10 @@ def from_plain(values: Any, settings: Settings) -> Graph:
     Raises:
         BadInput: If anything is missing, superfluous, or of the wrong type.
     """
-    nodes = {name: node_of(name, entry, KINDS, READERS) for name, entry in nodes_of(values).items()}
+    nodes = {
+        name: node_of(f"node '{name}'", entry, KINDS, READERS)
+        for name, entry in nodes_of(values).items()
+    }
     return Graph(nodes, edges_of(values), settings)
 
 
@@ -99,24 +104,38 @@ def edges_of(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(edges)
 
 
-def node_of(name: str, entry: dict[str, Any], kinds: dict[str, Any], readers: Readers) -> Any:
-    """A node of one of these kinds; each field is read by the reader for its kind of value."""
-    kind_name = expect_kind(entry.get("kind"), str, f"the kind of node '{name}'")
+def node_of(where: str, entry: dict[str, Any], kinds: dict[str, Any], readers: Readers) -> Any:
+    """A node of one of these kinds, each field read by the reader for its kind of value.
+
+    `where` is what a message calls the node.
+    """
+    kind_name = expect_kind(entry.get("kind"), str, f"the kind of {where}")
     kind = kinds.get(kind_name)
     if kind is None:
-        raise BadInput(f"node '{name}' is a {kind_name!r}, which this version does not know.")
+        raise BadInput(f"{where} is a {kind_name!r}, which this version does not know.")
     given = {key: value for key, value in entry.items() if key not in ("name", "kind")}
     arguments: dict[str, Any] = {}
     for field in fields_of(kind):
         if field.name in given:
-            value, what = given.pop(field.name), f"{field.name} of node '{name}'"
+            value, what = given.pop(field.name), f"{field.name} of {where}"
+            if field.name in WHOLE:
+                _check_whole(value, what)
             nothing = value is None and field.optional
             arguments[field.name] = None if nothing else readers[field.holds](value, field, what)
         elif field.required:
-            raise BadInput(f"node '{name}' ({kind_name}) lacks {field.name}.")
+            raise BadInput(f"{where} ({kind_name}) lacks {field.name}.")
     if given:
-        raise BadInput(f"node '{name}' ({kind_name}) has the unknown field '{next(iter(given))}'.")
-    return kind(**arguments)
+        raise BadInput(f"{where} ({kind_name}) has the unknown field '{next(iter(given))}'.")
+    try:
+        return kind(**arguments)
+    except BadInput as error:
+        raise error.within(where) from None
+
+
+def _check_whole(value: Any, what: str) -> None:
+    """Refuse floats in a field of whole numbers, because conversion would cut them."""
+    if isinstance(value, Tensor) and value.dtype.is_floating_point:
+        raise BadInput(f"{what} is {value.dtype}, not whole numbers.")
 
 
 def _array(value: Any, field: Field, what: str) -> Array:

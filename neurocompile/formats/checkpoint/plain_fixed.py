@@ -25,7 +25,6 @@ from neurocompile.formats.checkpoint.plain import (
     whole_of,
 )
 from neurocompile.ir.arrays import Array, stored_fields
-from neurocompile.ir.chip_neurons import CHIP_NEURONS
 from neurocompile.ir.graph import FIXED_NODES, Graph
 from neurocompile.ir.nodes import Weighted, size
 from neurocompile.ir.registers import WEIGHT_WIDTHS, Grid
@@ -33,7 +32,6 @@ from neurocompile.ir.schema import MAX_NUMBERS, Field
 from neurocompile.ir.settings import Settings
 
 FIXED_KINDS: dict[str, Any] = {kind.__name__: kind for kind in FIXED_NODES}
-WHOLE = {"indices", "indptr", "late"}.union(*(kind.registers for kind in CHIP_NEURONS))
 NUMBERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
 
 
@@ -51,10 +49,10 @@ def fixed_from_plain(values: Any, settings: Settings) -> Graph:
     Raises:
         BadInput: If anything is missing, superfluous, or of the wrong type.
     """
-    nodes = {}
-    for name, entry in nodes_of(values).items():
-        _check_whole(name, entry)
-        nodes[name] = node_of(name, entry, FIXED_KINDS, FIXED_READERS)
+    nodes = {
+        name: node_of(f"node '{name}'", entry, FIXED_KINDS, FIXED_READERS)
+        for name, entry in nodes_of(values).items()
+    }
     return Graph(nodes, edges_of(values), settings)
 
 
@@ -102,15 +100,6 @@ def _narrow(values: Array) -> Array:
 def _signed(high: int) -> Any:
     """The smallest signed type that holds a number from 0 up."""
     return np.min_scalar_type(-high - 1)
-
-
-def _check_whole(name: str, entry: dict[str, Any]) -> None:
-    """Refuse floats in fields of whole numbers, because conversion would cut them."""
-    for field, value in entry.items():
-        if type(value) is dict:
-            _check_whole(name, value)
-        elif field in WHOLE and isinstance(value, Tensor) and value.dtype.is_floating_point:
-            raise BadInput(f"{field} of node '{name}' is {value.dtype}, not whole numbers.")
 
 
 def _numbers(value: Any, field: Field, what: str) -> Array:

@@ -90,7 +90,10 @@ def decode(
         for key, field in schema.items()
         if key in entry
     }
-    return kind(**values)
+    try:
+        return kind(**values)
+    except BadInput as error:
+        raise error.within(where) from None
 
 
 def _decode(

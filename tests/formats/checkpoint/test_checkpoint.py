@@ -143,6 +143,16 @@ def test_every_float_node_can_be_stored():
     assert {type(node).__name__ for node in graph.nodes.values()} == set(KINDS)
 
 
+@pytest.mark.parametrize("late", [[1.5, 2.0], [1.0, 2.0], [torch.nan, 0.0]])
+def test_floats_among_the_delays_of_a_file_are_refused_and_not_cut(late):
+    graph = chain({"input": nodes.Input((2,)), "late": nodes.Delay(1, [0, 2])})
+    plain = to_plain(graph)
+    assert from_plain(plain, graph.settings).nodes["late"].late.tolist() == [0, 2]
+    plain["nodes"][1]["late"] = torch.tensor(late)
+    with pytest.raises(BadInput, match=r"late of node 'late' is torch\.float32, not whole"):
+        from_plain(plain, graph.settings)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "net.pt"
     path.write_bytes(b"old")
