@@ -51,14 +51,29 @@ def pieces(values: Array) -> Iterator[Array]:
         yield flat[start : start + AT_ONCE]
 
 
+def plain_numbers(node: Any) -> None:
+    """Replace numpy's integers in the fields of a frozen dataclass, and in its tuples, by Python's.
+
+    Called by `__post_init__`. numpy's wrap, have not all methods, and are not what files hold.
+    """
+    for f in fields(node):
+        value = getattr(node, f.name)
+        if isinstance(value, np.integer):
+            object.__setattr__(node, f.name, int(value))
+        elif type(value) is tuple and any(isinstance(n, np.integer) for n in value):
+            plain = tuple(int(n) if isinstance(n, np.integer) else n for n in value)
+            object.__setattr__(node, f.name, plain)
+
+
 def freeze_fields(node: Any, dtype: Any, *names: str) -> None:
-    """Replace the named fields of a frozen dataclass by read-only arrays.
+    """Replace the named fields of a frozen dataclass by read-only arrays; see `plain_numbers`.
 
     Called by `__post_init__`; a field that is None stays None.
 
     Raises:
         BadInput: If the dtype is one of integers and a value is none that it holds.
     """
+    plain_numbers(node)
     for name in names:
         value = getattr(node, name)
         if value is not None:

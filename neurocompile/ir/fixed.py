@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from neurocompile.ir.arrays import LATER, Array, freeze_fields, pieces
+from neurocompile.ir.arrays import LATER, Array, freeze_fields, pieces, plain_numbers
 from neurocompile.ir.neurons import Reset
 from neurocompile.ir.nodes import Shape, Sparse, Weighted, size
 from neurocompile.ir.registers import (
@@ -45,6 +45,9 @@ class SpikeInput:
     shape: Shape
     payload_bits: int = field(default=0, metadata=LATER)
 
+    def __post_init__(self) -> None:
+        plain_numbers(self)
+
     @property
     def payload(self) -> Bounds:
         """Smallest and largest number that a spike carries; BIT where it is only a spike."""
@@ -57,6 +60,9 @@ class AlwaysOn:
     """One axon that spikes in every step of the network's own time: a bias through a synapse."""
 
     shape: Shape = (1,)
+
+    def __post_init__(self) -> None:
+        plain_numbers(self)
 
 
 @dataclass(frozen=True, eq=False)

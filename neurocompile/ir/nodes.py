@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from neurocompile.ir.arrays import LATER, Array, freeze_fields
+from neurocompile.ir.arrays import LATER, Array, freeze_fields, plain_numbers
 
 Shape = tuple[int, ...]
 
@@ -28,9 +28,15 @@ class Input:
 
     shape: Shape
 
+    def __post_init__(self) -> None:
+        plain_numbers(self)
+
 
 class LinearMap:
     """Base of every linear node: a matrix, and a bias where it has one; it keeps no state."""
+
+    def __post_init__(self) -> None:
+        plain_numbers(self)
 
 
 class Weighted(LinearMap):

@@ -12,11 +12,14 @@ until it is one step. There each synapse has one; here each value that enters, a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
 from neurocompile.ir.registers import MOST_AXON_DELAY
+from neurocompile.ir.schema import is_whole
 
 FINAL_WIDTH = 0.3  # steps: the step at the middle of such a Gaussian gets 0.99 of it
 
@@ -40,13 +43,19 @@ class LearnedDelay(nn.Module):
 
     def __init__(self, shape: tuple[int, ...] | int, most: int = 15, *, seed: int = 0):
         super().__init__()
-        if not 1 <= most <= MOST_AXON_DELAY:
+        if not is_whole(most) or not 1 <= most <= MOST_AXON_DELAY:
             raise BadInput(
-                f"LearnedDelay: most = {most} steps, but an axon delays by 1..{MOST_AXON_DELAY}. "
-                "Use a number in that range."
+                f"LearnedDelay: most = {most!r} steps, but an axon delays by a whole number of "
+                f"steps, 1..{MOST_AXON_DELAY}. Use a number in that range."
             )
-        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        self.most = most
+        axes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        if not axes or not all(is_whole(n) and n >= 1 for n in axes):
+            raise BadInput(
+                f"LearnedDelay: shape = {shape!r}, allowed are whole numbers of 1 or more. Give "
+                "the shape of the values of a sample and step."
+            )
+        self.shape = tuple(map(int, axes))
+        self.most = int(most)
         random = torch.Generator().manual_seed(seed)
         self.delay = nn.Parameter(most * torch.rand(self.shape, generator=random))
         self.width = self.first_width

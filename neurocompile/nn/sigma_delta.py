@@ -39,6 +39,11 @@ class SumParameters(NamedTuple):
     """Constants of a neuron that only adds up: none."""
 
 
+def _learned(bias: Tensor | float) -> nn.Parameter:
+    """A bias to begin with as a parameter: what is learned is a float32 tensor of its own."""
+    return nn.Parameter(torch.as_tensor(bias).detach().clone().float())
+
+
 class _Sender(SpikingNeuron):
     """What `Delta` and `SigmaDelta` have in common: messages are counted as spikes are."""
 
@@ -52,7 +57,13 @@ class _Sender(SpikingNeuron):
         surrogate_gain: float,
     ):
         Neuron.__init__(self, ChangeParameters(threshold), dt)
-        least = float(torch.as_tensor(threshold).min())
+        each = torch.as_tensor(threshold)
+        if not each.numel():
+            raise BadInput(
+                f"{type(self).__name__}: threshold has no values. Give one number, or one per "
+                "neuron."
+            )
+        least = float(each.min())
         if not least > 0:
             raise BadInput(
                 f"{type(self).__name__}: threshold = {least:g}. Use a number above 0: with 0 every "
@@ -126,7 +137,7 @@ class SigmaDelta(_Sender):
     def __init__(
         self,
         threshold: Tensor | float,
-        bias: Tensor | None = None,
+        bias: Tensor | float | None = None,
         dt: float = 0.001,
         *,
         surrogate_width: float = 1.0,
@@ -143,13 +154,13 @@ class SigmaDelta(_Sender):
             surrogate_gain: Factor on that derivative.
         """
         super().__init__(threshold, dt, surrogate_width, surrogate_gain)
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone().float())
+        self.bias = None if bias is None else _learned(bias)
 
 
 class Sigma(Readout):
     """Readout of a sigma-delta network: v <- v + x; at first v = bias. Its potential is read."""
 
-    def __init__(self, bias: Tensor | None = None, dt: float = 0.001):
+    def __init__(self, bias: Tensor | float | None = None, dt: float = 0.001):
         """Hold the constants.
 
         Args:
@@ -158,7 +169,7 @@ class Sigma(Readout):
             dt: Length of a step, seconds.
         """
         Neuron.__init__(self, SumParameters(), dt)
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone().float())
+        self.bias = None if bias is None else _learned(bias)
 
     @property
     def rest(self) -> Tensor:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from neurocompile.formats.onnx.write import to_bytes
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.fixed import BiasInput, CubaLIF, Synapse
-from neurocompile.ir.graph import FIXED_NODES
+from neurocompile.ir.fixed import BiasInput, CubaLIF, SpikeInput, Synapse
+from neurocompile.ir.graph import FIXED_NODES, chain
 from neurocompile.ir.neurons import LIFBox, Reset
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Shape, Sparse
 from neurocompile.ir.schema import Field, arrays_of, fields_of, is_whole
@@ -47,6 +49,30 @@ def test_a_synapse_holds_a_map_with_weights_and_a_host_may_have_none():
     weighted = (Linear, Conv, ConvTranspose, Sparse)
     assert fields_of(Synapse)[0] == Field("op", "map", False, True, kinds=weighted)
     assert fields_of(BiasInput)[3] == Field("host", "map", True, False, kinds=weighted)
+
+
+@pytest.mark.parametrize("kind", [*FIXED_NODES, *FLOAT_NODES])
+def test_whole_numbers_of_numpy_become_pythons_in_every_node(kind):
+    values = {"array": 1, "flag": True, "map": Linear(np.eye(2)), "whole": np.int64(1)}
+    values["shape"] = (np.int16(2), 3)
+    each = fields_of(kind)
+    node = kind(**{f.name: values.get(f.holds, f.words[:1] and f.words[0]) for f in each})
+    for f in each:
+        held = getattr(node, f.name)
+        if f.holds in ("whole", "shape"):
+            numbers = held if f.holds == "shape" else (held,)
+            assert [type(n) for n in numbers] == [int] * len(numbers), f.name
+            assert numbers == ((2, 3) if f.holds == "shape" else (1,))
+
+
+def test_payload_bits_of_numpy_are_written_to_a_file():
+    synapse = Synapse(Linear(np.array([[2]], np.int16)), (1,), (1,))
+    neuron = CubaLIF((1,), 4095, 0, 9, 0, 0, 0)
+    graphs = [
+        chain({"in": SpikeInput(shape, bits), "s": synapse, "pop": neuron})
+        for shape, bits in (((np.int64(1),), np.int64(4)), ((1,), 4))
+    ]
+    assert to_bytes(graphs[0]) == to_bytes(graphs[1])
 
 
 def test_the_arrays_of_a_neuron_are_its_parameters():

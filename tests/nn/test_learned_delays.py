@@ -152,10 +152,23 @@ def test_train_narrows_the_delays():
     assert not torch.equal(model.layers.late.delay, before)
 
 
-@pytest.mark.parametrize("most", [0, 63])
+@pytest.mark.parametrize("most", [0, 63, 1.5, "3", None, True])
 def test_more_than_an_axon_holds_is_refused(most):
-    with pytest.raises(BadInput, match=f"most = {most} steps, but an axon delays by 1..62"):
+    sentence = f"most = {most!r} steps, but an axon delays by a whole number of steps, 1..62"
+    with pytest.raises(BadInput, match=re.escape(sentence)):
         LearnedDelay(4, most)
+
+
+@pytest.mark.parametrize("shape", [0, -1, (3, 0), (2, -2), 1.5, "3", (), None, True])
+def test_a_shape_without_values_is_refused(shape):
+    with pytest.raises(BadInput, match=re.escape(f"LearnedDelay: shape = {shape!r}, allowed are")):
+        LearnedDelay(shape)
+
+
+def test_numbers_of_numpy_give_a_shape_and_a_longest_delay():
+    layer = LearnedDelay((np.int64(2), 3), np.int64(5))
+    assert (layer.shape, layer.most, layer.delay.shape) == ((2, 3), 5, (2, 3))
+    assert LearnedDelay(np.int64(2))(torch.ones(3, 1, 2)).shape == (3, 1, 2)
 
 
 def test_delays_of_another_shape_than_what_arrives_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 import copy
 import sys
 import types
+from functools import partial
 
 import numpy as np
 import pytest
@@ -73,6 +74,23 @@ def test_a_constant_input_is_that_input_in_every_step():
 def test_a_threshold_of_zero_is_refused(layer):
     with pytest.raises(BadInput, match=r"threshold = 0\. Use a number above 0"):
         layer(0.0)
+
+
+@pytest.mark.parametrize("layer", [Delta, SigmaDelta])
+def test_a_threshold_without_values_is_refused(layer):
+    with pytest.raises(BadInput, match=f"{layer.__name__}: threshold has no values. Give one"):
+        layer(torch.tensor([]))
+
+
+@pytest.mark.parametrize("make", [partial(SigmaDelta, 0.5), Sigma])
+@pytest.mark.parametrize("bias", [0.5, 1, np.float64(0.5)])
+def test_a_bias_may_be_a_number_of_python(make, bias):
+    ours, theirs = make(bias=bias), make(bias=torch.tensor(float(bias)))
+    assert isinstance(ours.bias, nn.Parameter)
+    assert ours.bias.dtype == torch.float32
+    x = noise(5, 2, 3)
+    assert torch.equal(ours(x), theirs(x))
+    assert make().bias is None
 
 
 def test_a_penalty_on_potentials_is_refused_with_those_that_count_messages():
