@@ -9,6 +9,8 @@ A sum v has 24 bits, and payloads P per unit of the layer before it; a weight w 
 A weight exponent below 0 rounds each arrival down by part of a chip unit of v, and state_exp rounds
 each message down by part of a payload. Nothing later makes up for that, so payloads are as fine as
 the layers after them can take, with the smallest state_exp.
+Where sources have delays of their own, no sum may be rounded (see `Synapse.late`): the exponent is
+0 or more, so payloads and weights share the bits of the sum. Payloads give way first, then both.
 """
 
 from __future__ import annotations
@@ -113,6 +115,7 @@ class Units:
         """
         self.ranges, self.choices, self.chip = ranges, choices, chip
         self.biases = {name: incoming.bias for name, incoming in layers.items()}
+        self.thresholds = smallest_thresholds(layers)
         self.limits = dict(others)
         for incoming in reversed(list(layers.values())):
             self._limit(incoming)
@@ -134,9 +137,12 @@ class Units:
         most = self._largest_unit(incoming)
         for arrival in incoming.arrivals:
             fitted, lowest = self._grid(incoming, arrival)
+            limit = most / (fitted * 2.0**lowest)
+            if arrival.sources_differ:
+                bits = self.choices[incoming.name].bits
+                limit /= part_of_grid(limit * self.thresholds.get(arrival.origin, np.inf), bits)
             row = float(abs(matrix(arrival.op, arrival.in_shape)).sum(axis=1).max()) * fitted
-            widest = room(LAVA_SUM / HEADROOM, row * self._peak(arrival.origin))
-            limit = min(most / (fitted * 2.0**lowest), widest)
+            limit = min(limit, room(LAVA_SUM / HEADROOM, row * self._peak(arrival.origin)))
             self.limits[arrival.origin] = min(self.limits.get(arrival.origin, np.inf), limit)
 
     def _peak(self, origin: str) -> float:
@@ -160,16 +166,18 @@ class Units:
     def _grid(self, incoming: Incoming, arrival: Arrival) -> tuple[float, int]:
         """The finest grid units per float unit of a synapse, and the smallest exponent for them.
 
-        Weights that are all alike take a power of two: shifting their sum loses no bit.
+        Weights that are all alike take a power of two: shifting their sum loses no bit. Where
+        sources differ in their delays, that holds if no other synapse has a say in the unit.
         """
         assert arrival.op is not None, "compose_synapses makes a synapse"
         choice, weights = self.choices[incoming.name], arrival.op.weights
         lowest, _ = exponents(self.chip)
         sizes = np.unique(np.abs(weights[weights != 0]))
-        if len(sizes) <= 1:
+        exact = not arrival.sources_differ
+        if len(sizes) <= (1 if exact or len(incoming.arrivals) == 1 else 0):
             return ALIKE / float(sizes[0] if len(sizes) else 1), max(lowest, -ALIKE_BITS)
         low, high = reach([weights], [arrival.op], [None], choice)
-        return grid_unit(low, high, choice.bits), lowest
+        return grid_unit(low, high, choice.bits), lowest if exact else max(lowest, 0)
 
     def _of_input(self, name: str, layers: Mapping[str, Incoming]) -> float:
         """Payload per unit of an input with a value in each step."""
@@ -195,7 +203,8 @@ class Units:
                 exponent = lowest  # its sums are payloads already
             while exponent > lowest and least * 2.0**exponent > most:
                 exponent -= 1
-            units.append(least * 2.0**exponent)
+            in_part = arrival.sources_differ and lowest >= 0  # of the grid, if nothing else fits
+            units.append(min(least * 2.0**exponent, most if in_part else np.inf))
         unit = min(units)
         if unit > most * (1 + 1e-9):
             raise DoesNotFit(
@@ -213,6 +222,27 @@ class Units:
         while state_exp < EXPONENTS[1] and unit / 2.0**state_exp > after:
             state_exp += 1
         return Unit(unit, state_exp, unit / 2.0**state_exp, tuple(links))
+
+
+def smallest_thresholds(layers: Mapping[str, Incoming]) -> dict[str, float]:
+    """The smallest change that each layer of a sigma-delta network sends, float units."""
+    return {n: float(np.min(i.numbers.v_th)) for n, i in layers.items() if i.neuron.spiking}
+
+
+def part_of_grid(payloads: float, bits: int) -> float:
+    """The part of the grid that weights take where no exponent may round their sums.
+
+    What weights and payloads have together is then fixed. Weights have the whole grid as long as
+    that leaves the smallest change at least as many payload units; else both lose as much.
+
+    Args:
+        payloads: Payload of the smallest change beside weights on the whole grid.
+        bits: Width of the weights.
+
+    Returns:
+        Above 0, at most 1.
+    """
+    return float(min(1.0, (payloads / (1 << (bits - 1))) ** 0.5))
 
 
 def chip_kind(neuron: Neuron) -> type[ChipNeuron] | None:

@@ -33,7 +33,14 @@ from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
 from neurocompile.ir.registers import ALIGN_BITS, MOST_AXON_DELAY, Grid
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
-from neurocompile.quantize.changes import CHIP_CHANGES, Units, payload_bits, population
+from neurocompile.quantize.changes import (
+    CHIP_CHANGES,
+    Units,
+    part_of_grid,
+    payload_bits,
+    population,
+    smallest_thresholds,
+)
 from neurocompile.quantize.choices import WeightChoice, finer, reach
 from neurocompile.quantize.incoming import (
     CHANGES,
@@ -210,6 +217,7 @@ def _units(graph: Graph, layers: Mapping[str, Incoming], request: _Request) -> U
     graded |= (
         {n for n, _ in graph.of(Input)} if graph.settings.encoder.kind == "sequence" else set()
     )
+    thresholds = smallest_thresholds(ours)
     for name, incoming in layers.items():
         if name in ours or not graded & {a.origin for a in incoming.arrivals}:
             continue
@@ -217,8 +225,12 @@ def _units(graph: Graph, layers: Mapping[str, Incoming], request: _Request) -> U
         demand = _demand(incoming, request, choice)
         largest = min(limits_of(demand, request.chip).values())
         grid = grid_unit(demand.weight_low, demand.weight_high, choice.bits)
+        rounds = not any(arrival.sources_differ for arrival in incoming.arrivals)
         for arrival in incoming.arrivals:
-            limit = largest / (grid * 2.0 ** (lowest + ALIGN_BITS))
+            limit = largest / (grid * 2.0 ** ((lowest if rounds else 0) + ALIGN_BITS))
+            if not rounds:
+                change = thresholds.get(arrival.origin, np.inf)
+                limit /= part_of_grid(limit * change, choice.bits)
             others[arrival.origin] = min(others.get(arrival.origin, np.inf), limit)
     choices = {name: request.choice(name) for name in ours}
     return Units(graph, ours, others, request.ranges, choices, request.chip)

@@ -16,10 +16,13 @@ from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import Delay, Identity
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import (
+    Delta,
     LearnedDelay,
     LIBox,
     LIFBox,
     Regularization,
+    Sigma,
+    SigmaDelta,
     SpikingNetwork,
     TrainingPlan,
     activity,
@@ -184,3 +187,25 @@ def test_delays_that_training_lost_are_refused_as_nan(tmp_path):
         layer(torch.ones(3, 1, 4))
     with pytest.raises(BadInput, match="its delay is NaN in 1 of 4 places"):
         nc.save(network(layer), tmp_path / "net.pt", spikes(1))
+@pytest.mark.parametrize("seed", range(5))
+def test_sigma_delta_layers_take_it_between_them(seed):
+    torch.manual_seed(seed)
+    layers = OrderedDict(
+        changes=Delta(0.1),
+        first=nn.Linear(4, 5, bias=False),
+        hidden=SigmaDelta(0.1),
+        late=LearnedDelay(5, 10),
+        last=nn.Linear(5, 2, bias=False),
+        read=Sigma(),
+    )
+    settings = Settings(steps=STEPS, encoder=Encoder("sequence"), decoder=Decoder("last"))
+    model = SpikingNetwork(layers, settings).eval()
+    x = torch.rand(3, STEPS, 4)
+    data = nc.Data("values", "x", x.numpy())
+    done = nc.compile(model, "loihi2-sim", example_input=x, calibration=data)
+    assert done.fixed_graph.nodes["last"].late is not None
+    assert done.fixed_graph.nodes["last"].weight_exp >= 0
+    with torch.no_grad():
+        ideal = model(x).numpy()
+    found = np.stack([nc.results(done.fixed_graph, data)[i] for i in range(3)])
+    assert np.abs(found - ideal).max() < 0.1 * 0.1  # a tenth of a threshold

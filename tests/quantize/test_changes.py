@@ -11,10 +11,11 @@ from neurocompile.frontend import with_encoder
 from neurocompile.ir import reference
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
-from neurocompile.ir.neurons import DeltaEncoder, LIFBox, SigmaDeltaReLU, SigmaReadout
+from neurocompile.ir.neurons import DeltaEncoder, LIBox, LIFBox, SigmaDeltaReLU, SigmaReadout
 from neurocompile.ir.nodes import Add, Delay, Input, Linear
 from neurocompile.ir.payloads import largest_row
 from neurocompile.ir.verify import verify
+from neurocompile.quantize.changes import part_of_grid
 from neurocompile.quantize.moments import MomentWatch
 from neurocompile.quantize.quantize import quantize
 from neurocompile.quantize.ranges import bound, observe
@@ -130,6 +131,90 @@ def test_no_sum_of_weights_and_payloads_reaches_the_32_bits_of_lava():
         (source,) = fixed.before(name)
         largest = max(int(np.abs(spikes[source]).max()) for spikes in sent)
         assert largest_row(synapse) * largest < 1 << 31
+
+
+def late_network(neurons=12, threshold=0.1, seed=1):
+    """Values and two hidden layers, each of whose neurons has a delay of its own; no readout."""
+    rng = np.random.default_rng(seed)
+
+    def weights(n_in, n_out):
+        return Linear(rng.normal(size=(n_out, n_in)) / np.sqrt(n_in))
+
+    def hidden():
+        return SigmaDeltaReLU(np.float64(0), np.float64(threshold))
+
+    nodes = {
+        "in": Input((6,)),
+        "changes": DeltaEncoder(np.float64(0.05)),
+        "w1": weights(6, neurons),
+        "hidden": hidden(),
+        "late2": Delay(0, rng.integers(0, 8, neurons)),
+        "w2": weights(neurons, neurons),
+        "deep": hidden(),
+        "late3": Delay(0, rng.integers(0, 8, neurons)),
+        "w3": weights(neurons, 3),
+    }
+    return nodes
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_no_sum_is_rounded_whose_sources_have_delays_of_their_own(bits, calibrated):
+    nodes = late_network() | {"out": SigmaReadout(np.float64(0))}
+    fixed = integers(simplify(chain(nodes, SETTINGS)), bits, calibrated=calibrated)  # verifies it
+    late = [synapse for _, synapse in fixed.of(Synapse) if synapse.late is not None]
+    assert [synapse.late_of for synapse in late] == ["source", "source"]
+    assert all(synapse.weight_exp >= 0 for synapse in late)
+
+
+@pytest.mark.parametrize(("neurons", "threshold"), [(12, 0.1), (100, 0.01), (300, 0.003)])
+def test_delays_of_sources_leave_the_readout_near_the_float_networks(neurons, threshold):
+    nodes = late_network(neurons, threshold) | {"out": SigmaReadout(np.float64(0))}
+    graph = simplify(chain(nodes, SETTINGS))
+    fixed = integers(graph)
+    peak = max(np.abs(reference.run_float(graph, x)[1]["out"]).max() for x in WALKS)
+    assert peak > 0.1
+    assert rms_error(graph, fixed) < 0.004  # weights on the whole grid: 0.005 with the last one
+    # neither weights nor messages are left with a few units
+    for name in ("w2", "w3"):
+        assert np.abs(fixed.nodes[name].op.weight).max() >= 64
+    for name in ("hidden", "deep"):
+        assert int(fixed.nodes[name].vth) << fixed.nodes[name].spike_exp >= 16
+
+
+def test_a_leaky_readout_after_late_messages_rounds_no_sum_and_keeps_its_weights():
+    leaky = LIBox(np.float64(100), np.float64(0))
+    graph = simplify(chain(late_network() | {"out": leaky}, SETTINGS))
+    fixed = integers(graph)
+    assert fixed.nodes["w3"].weight_exp >= 0
+    assert np.abs(fixed.nodes["w3"].op.weight).max() >= 64
+    peak = max(np.abs(reference.run_float(graph, x)[1]["out"]).max() for x in WALKS)
+    assert rms_error(graph, fixed) < 0.05 * peak
+
+
+def test_weights_all_alike_beside_others_round_no_sum_where_their_sources_are_late():
+    rng = np.random.default_rng(0)
+    nodes = {
+        "in": Input((6,)),
+        "changes": DeltaEncoder(np.float64(0.05)),
+        "late": Delay(0, np.arange(6)),
+        "same": Linear(np.eye(6) / 3),
+        "w": Linear(rng.normal(size=(6, 6))),
+        "sum": Add(),
+        "out": SigmaReadout(np.float64(0)),
+    }
+    edges = [("in", "changes"), ("changes", "late"), ("late", "same"), ("same", "sum")]
+    edges += [("changes", "w"), ("w", "sum"), ("sum", "out")]
+    graph = simplify(Graph(nodes, tuple(edges), SETTINGS))
+    fixed = integers(graph)
+    assert fixed.nodes["same"].weight_exp >= 0
+    assert rms_error(graph, fixed) < 0.02
+
+
+def test_weights_and_messages_share_what_there_is_once_messages_get_coarse():
+    assert part_of_grid(5000, 8) == 1  # the smallest change is finer than a weight
+    assert part_of_grid(32, 8) == 0.5  # each has 64 units then: 128 / 2, and 32 * 2
+    assert part_of_grid(0.125, 4) == 0.125  # one unit each: 8 / 8, and 0.125 * 8
 
 
 def test_every_state_stays_within_its_headroom_on_what_was_observed():
