@@ -29,6 +29,7 @@ from neurocompile.ir.decoder import check_decoder
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
+from neurocompile.ir.time import lead_in
 from neurocompile.ir.verify import verify
 from neurocompile.place.placement import place, require_fit
 from neurocompile.place.target import Target
@@ -175,6 +176,8 @@ def compile_graph(
             else:
                 quantized = best(simple, chip, calibrated, bits)
             fixed = verify(quantized.graph, "fixed")
+        with refusals.gather():
+            lead_in(fixed)  # whatever runs it: a chip must be able to start every layer
         teller.tell(f"placing on {chip.name}")
         placed = place(fixed, chip, wanted.fewest_of)
         require_fit(placed)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.errors import DoesNotFit, Refusals, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import POPULATIONS, AlwaysOn, BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
@@ -93,9 +93,10 @@ def lead_in(graph: Graph) -> dict[str, Array]:
         int64 arrays (*shape) by name of the population; v_init itself at depth 0.
 
     Raises:
-        DoesNotFit: If a lead-in would spike, leave 24 bits or has no pre-image; names the layer.
+        DoesNotFit: If a lead-in would spike, leave 24 bits or has no pre-image; names each layer.
     """
     depth = depths(graph)
+    refusals, starts = Refusals(), {}
     for name, _ in graph.of(BiasInput):
         (target,) = graph.after(name)
         if depth[target] > 0:
@@ -104,10 +105,11 @@ def lead_in(graph: Graph) -> dict[str, Array]:
                 f"paths back to the layer make it start {depth[target]} steps late. Give each "
                 "synapse into it one more step of delay."
             )
-    return {
-        name: _pre_image(name, node, depth[name], bool(graph.after(name)))
-        for name, node in graph.of(ChipNeuron)
-    }
+    for name, node in graph.of(ChipNeuron):
+        with refusals.gather():
+            starts[name] = _pre_image(name, node, depth[name], bool(graph.after(name)))
+    refusals.answer()
+    return starts
 
 
 def without_lead_in(graph: Graph) -> frozenset[str]:

@@ -24,7 +24,6 @@ import numpy as np
 
 from neurocompile.chip.record import Chip
 from neurocompile.errors import DoesNotFit, Refusals, Unsupported, a_or_an
-from neurocompile.ir.early import started_at_rest
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
@@ -63,6 +62,7 @@ from neurocompile.quantize.scales import (
     limits_of,
     smallest_exponent,
 )
+from neurocompile.quantize.starts import started_changes
 
 Memo = dict[tuple[Any, ...], Rounded]  # by synapse, grid units per float unit, and choice
 
@@ -90,21 +90,20 @@ def quantize(
     Raises:
         DoesNotFit: If parameters do not fit their registers; the message names each layer and
             range.
-        Unsupported: If the chip has no neuron of this kind, or a loop has fewer steps of delay
-            than synapses.
+        Unsupported: If the chip has no neuron of this kind, a loop has fewer steps of delay than
+            synapses, or biases make a layer send early to one that leaks.
     """
     request = _Request(
         chip, ranges, bits, moments or {}, choices or {}, {} if memo is None else memo
     )
     fixed = _quantized(graph, request)
     early = without_lead_in(fixed)  # refuses a loop that is too fast for the chip
-    if not early:
-        return fixed
-    if all(isinstance(node, CHIP_CHANGES) for _, node in fixed.of(ChipNeuron)):
-        return started_at_rest(fixed)  # what the biases send before step 1 counts as sent
-    # An axon starts with the network, so no bias drives a deep layer before its first input.
-    by_axon = _quantized(graph, request, early)
-    return by_axon if without_lead_in(by_axon) < early else fixed
+    changes = {name for name, _ in fixed.of(*CHIP_CHANGES)}
+    if early - changes:
+        # An axon starts with the network, so no bias drives a deep layer before its first input.
+        by_axon = _quantized(graph, request, early - changes)
+        fixed = by_axon if without_lead_in(by_axon) < early else fixed
+    return started_changes(fixed, graph) if early & changes else fixed
 
 
 @dataclass(frozen=True, eq=False)
