@@ -17,6 +17,9 @@ from typing import Any
 from neurocompile import installed
 from neurocompile.commands.compare.departures import Departures
 from neurocompile.commands.compare.document import document
+from neurocompile.commands.compare.document import Parted, document
+from neurocompile.commands.compare.rerun import alone, given, rerun
+from neurocompile.commands.compare.rounding import incomings, rounded, runs_of
 from neurocompile.commands.exported import declared
 from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.sampling import Sampling
@@ -39,11 +42,6 @@ from neurocompile.report.parting.rounding import CLASSES, incomings, rounded
 from neurocompile.simplify import simplify
 
 CONTROL = "none"  # nothing rounded: the float network again, in the chip's order of operations
-RUNS: Mapping[str, tuple[str, ...]] = {
-    CONTROL: (),
-    **{name: (name,) for name in CLASSES},
-    "all": CLASSES,
-}
 
 
 def compare_artifact(
@@ -95,10 +93,9 @@ def compare(
     goal = wanted(fixed, data)
     simple = simplify(trained)
     incoming = incomings(fixed, simple)
-    runs = {run: rounded(fixed, incoming, which) for run, which in RUNS.items()}
-    departures = Departures(
-        fixed, incoming, stimulus.steps, tuple(run for run in RUNS if run != CONTROL)
-    )
+    asked = runs_of(fixed)
+    runs = {run: rounded(fixed, incoming, c) for run, c in {CONTROL: (), **asked}.items()}
+    departures = Departures(fixed, incoming, stimulus.steps, tuple(asked))
     scores = {run: Score(simple, goal) for run in ("float", *departures.runs)}
     scores["fixed"] = Score(fixed, goal)
     read = () if fixed.settings.decoder.kind == "none" else (last_layer(fixed),)

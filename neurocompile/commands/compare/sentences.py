@@ -14,6 +14,25 @@ from neurocompile.terminal.words import number_of
 
 NOTICEABLE = 0.05  # a layer whose spikes change by more than this part is worth a sentence
 CLASSES = {"weight": "weights", "threshold": "thresholds", "bias": "biases", "decay": "decays"}
+CAUSES = {
+    "weight": "rounding of the weights",
+    "threshold": "rounding of the threshold",
+    "bias": "rounding of the bias",
+    "decay": "rounding of the decays",
+    "start": "no rounding; biases count as sent before step 1, as a chip would send them early",
+    "combined": "all rounding together, no class of parameters by itself",
+    "wrap": "its synaptic current wrapped around 24 bits",
+    "saturation": "its membrane was cut to 24 bits",
+    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
+    "tie": "none; the float potential equals the threshold within the precision of float64",
+}
+CLASSES = {
+    "weight": "weights",
+    "threshold": "thresholds",
+    "bias": "biases",
+    "decay": "decays",
+    "start": "early starts",
+}
 
 
 def summary(comparison: Mapping[str, Any]) -> list[str]:
@@ -85,8 +104,9 @@ def _costly(comparison: Mapping[str, Any]) -> Iterator[str]:
     """The class that by itself does the most harm to the result, or to the spikes."""
     runs = {row["run"]: row for row in comparison["runs"]}
     all_of_them = runs["fixed"]
+    classes = [run for run in CLASSES if run in runs]
     if comparison["float"]["ratio"] is not None:
-        worst = max(CLASSES, key=lambda run: runs[run]["ratio"])
+        worst = max(classes, key=lambda run: runs[run]["ratio"])
         if runs[worst]["ratio"] > 1:
             yield (
                 f"Of the single classes, the chip's {CLASSES[worst]} cost most: reconstruction "
@@ -94,7 +114,7 @@ def _costly(comparison: Mapping[str, Any]) -> Iterator[str]:
                 f"{all_of_them['ratio']:.4f}."
             )
         return
-    worst = min(CLASSES, key=lambda run: runs[run]["agreement"])
+    worst = min(classes, key=lambda run: runs[run]["agreement"])
     if runs[worst]["agreement"] < 1:
         yield (
             f"Of the single classes, the chip's {CLASSES[worst]} cost most: "
@@ -148,6 +168,6 @@ def _rates(row: Mapping[str, Any]) -> Iterator[str]:
         text += ", and so bursts" if row["changed"] == "bursting" else ""
     if row["silenced"]:
         text += f"; {row['silenced']:,} of its {row['neurons']:,} neurons never spike any more"
-    alone = {run: row["rate_change_by_run"][run] for run in CLASSES}
+    alone = {run: change for run, change in row["rate_change_by_run"].items() if run in CLASSES}
     most = max(alone, key=lambda run: abs(alone[run]))
     yield f"{text}. The chip's {CLASSES[most]} by themselves make {100 * alone[most]:+.1f} %."

@@ -18,6 +18,7 @@ ROUNDED = {
     "threshold": "thresholds",
     "bias": "biases",
     "decay": "decays",
+    "start": "early starts",
     "all": "all of them",
     "fixed": "on the chip",
 }
@@ -103,6 +104,10 @@ def _runs(comparison: Mapping[str, Any]) -> Table:
         "The float network with one class of its parameters rounded as on the chip. on the chip: "
         "all classes, and the chip's integer arithmetic."
     )
+    if any(row["run"] == "start" for row in comparison["runs"]):
+        table.caption += (
+            " early starts: not rounded; what biases send before step 1 counts as sent."
+        )
     if first:
         neuron = ", ".join(map(str, first["neuron"]))
         table.caption += (

@@ -32,14 +32,16 @@ from neurocompile.report.parting.rerun import (
     sources,
 )
 from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation, rounded
+from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation, rounded, runs_of
+from neurocompile.engines.torch_ops import TorchOps
+from neurocompile.ir.arrays import Array
+from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
+from neurocompile.ir.sigma_delta import Delta
+from neurocompile.quantize.changes import CHIP_CHANGES
+from neurocompile.quantize.incoming import Incoming
 
 TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
-RUNS: Mapping[str, tuple[str, ...]] = {
-    "float": (),
-    **{name: (name,) for name in CLASSES},
-    "all": CLASSES,
-    "fixed": CLASSES,
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def reached(
     enters: Given,
     spikes: Mapping[str, Array],
 ) -> list[dict[str, Reached]]:
-    """The state of neurons of one layer in one step of one sample, in every run of `RUNS`.
+    """The state of neurons of one layer in one step of one sample in each run: "float", those of
+    `rounding.runs_of`, and "fixed", which is "all" in the chip's arithmetic.
 
     Args:
         graph: FIXED graph.
@@ -91,7 +94,8 @@ def reached(
         spikes: Spikes of the float network, (1, steps, *shape) by layer.
     """
     reached_in: list[dict[str, Reached]] = [{} for _ in neurons]
-    for run, classes in RUNS.items():
+    runs = runs_of(graph)
+    for run, classes in {"float": (), **runs, "fixed": runs["all"]}.items():
         layers = rounded(graph, incoming, classes)
         ops = TorchOps() if run == "fixed" else RealOps()
         for one, of_run in zip(
@@ -119,7 +123,7 @@ def cause(runs: Mapping[str, Reached], spike: bool) -> str:
         return abs(runs[run].margin - runs["float"].margin)
 
     least = TIE * abs(runs["float"].threshold)
-    parted = [run for run in RUNS if runs[run].spikes != spike and moved(run) > least]
+    parted = [run for run in runs if runs[run].spikes != spike and moved(run) > least]
     alone = [run for run in CLASSES if run in parted]
     if alone:
         return max(alone, key=moved)

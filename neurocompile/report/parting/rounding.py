@@ -28,7 +28,8 @@ from neurocompile.quantize.incoming import Incoming, read_incoming
 from neurocompile.quantize.of_neurons import refractory_register
 
 JUST_BELOW = 1e-12  # part of a threshold: a change as large as it is sent
-CLASSES = ("weight", "threshold", "bias", "decay")  # the parameters that the chip rounds
+# The parameters that the chip rounds, and what it counts as sent before step 1.
+CLASSES = ("weight", "threshold", "bias", "decay", "start")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,16 @@ def _payload(node: Any, gain: float) -> float:
     return 1.0
 
 
+def runs_of(fixed: Graph) -> dict[str, tuple[str, ...]]:
+    """The classes to take from the chip in each run: one of `CLASSES` at a time, then "all".
+
+    "start" is left out where every population starts as in the float network.
+    """
+    starts = any(np.any(part) for _, node in fixed.of(*CHIP_CHANGES) for part in _early(node))
+    classes = tuple(name for name in CLASSES if starts or name != "start")
+    return {**{name: (name,) for name in classes}, "all": classes}
+
+
 def rounded(
     fixed: Graph, incoming: Mapping[str, Incoming], classes: Collection[str]
 ) -> dict[str, RoundedPopulation]:
@@ -133,7 +144,8 @@ def rounded(
 
     A bias is of class "bias" wherever it is stored: in a register, in the weight of an always-on
     axon, or in what the host writes. v before the first step belongs to the same class, and so do
-    real values that enter as payloads.
+    real values that enter as payloads. In a sigma-delta network, what a population has got and sent
+    before step 1 is of class "start": nothing of it is rounding.
 
     Args:
         fixed: FIXED graph.
@@ -145,10 +157,11 @@ def rounded(
         before = fixed.before(name)
         changes = isinstance(node, CHIP_CHANGES)
         first = np.zeros(()) if changes else incoming[name].start / node.scale
+        moved = ("start" if changes else "bias") in classes
         populations[name] = RoundedPopulation(
             node=node,
             constants=(_changes if changes else _constants)(node, incoming[name], classes),
-            start=_of(node.v_init) if "bias" in classes else first,
+            start=_of(node.v_init) if moved else first,
             offset=_of(node.offset) if "bias" in classes else _offset(node, incoming[name]),
             payload=_payload(node, 1.0),
             synapses=tuple(
@@ -198,8 +211,15 @@ def _changes(node: Any, incoming: Incoming, classes: Collection[str]) -> Any:
     threshold = _of((least * (1 - JUST_BELOW) + 1) / steps)
     constants = chip._replace(bias=_of(exact * unit), threshold=threshold)
     if "bias" in classes:
-        return constants._replace(bias=_of(chip.bias))
-    return constants._replace(first_act=np.zeros(())) if isinstance(node, SigmaDelta) else constants
+        constants = constants._replace(bias=_of(chip.bias))
+    if isinstance(node, SigmaDelta) and "start" not in classes:
+        constants = constants._replace(first_act=np.zeros(()))
+    return constants
+
+
+def _early(node: Any) -> tuple[Array, ...]:
+    """What a neuron of a sigma-delta network has got and sent before step 1; 0 in the float one."""
+    return node.v_init, getattr(node, "act_init", np.zeros(()))
 
 
 def _offset(node: Any, incoming: Incoming) -> Array:

@@ -76,8 +76,22 @@ def test_messages_of_layers_are_counted_and_a_readout_has_none(walks):
     assert rows["out"]["membrane"]["all"]["rms"] < 0.05
 
 
-def test_a_bias_that_counts_as_sent_is_of_the_class_of_biases(walks):
+def test_a_bias_that_counts_as_sent_is_an_early_start_and_not_called_rounding(walks):
     found = compared(0.5, 8, walks)
-    runs = {row["run"]: row for row in found["runs"]}
-    assert found["first"]["step"] == 1
-    assert runs["bias"]["agreement"] < runs["weight"]["agreement"]
+    json.dumps(found)
+    runs, first = {row["run"]: row for row in found["runs"]}, found["first"]
+    assert (first["step"], first["cause"]) == (1, "start")
+    assert set(first["causes_there"]) == {"start"}
+    assert "Cause: no rounding; biases count as sent before step 1" in found["summary"][0]
+    assert "the chip's early starts cost most" in " ".join(found["summary"])
+    # only the start crosses the threshold; what is rounded leaves the change where it was
+    over = first["of_threshold"]
+    assert over["bias"] == pytest.approx(over["float"], rel=1e-3)
+    assert over["start"] == pytest.approx(over["fixed"], abs=0.02)
+    assert runs["start"]["agreement"] < runs["bias"]["agreement"]
+    assert runs["bias"]["agreement"] > 0.999
+
+
+def test_without_an_early_start_there_is_no_such_run(walks):
+    found = compared(0.02, 8, walks)
+    assert "start" not in {row["run"] for row in found["runs"]}
