@@ -40,7 +40,7 @@ from neurocompile.formats.onnx_plain.read import RULES
 from neurocompile.frontend import functions, hints, joins
 from neurocompile.frontend.maxima import CALLS, POOLS
 from neurocompile.frontend.rules import RECURRENT, node_of, refusal
-from neurocompile.frontend.stateful import calling_of, expansion_of
+from neurocompile.frontend.stateful import calling_rule, expansion_of
 from neurocompile.frontend.tracer import CONTAINERS
 from neurocompile.ir.graph import Graph, same
 from neurocompile.nn import adapting, delays, layers, sigma_delta
@@ -108,7 +108,7 @@ def from_torch() -> str:
                 put(node_name(kind), column, name + ("*" if issubclass(kind, RECURRENT) else ""))
     for column, libraries in PEERS.items():
         for name, kind in (pair for library in libraries for pair in kinds_of(library).items()):
-            if kind in registered and kind not in calling_of.registry:
+            if kind in registered and kind not in calling_rule.registry:
                 put(node_name(kind), column, name)
     for column, module, site in sites():
         parts = node_of(module, site)
@@ -157,7 +157,7 @@ def refused_modules() -> str:
     peers = [(f"{name}.", library) for name, each in PEERS.items() for library in each]
     for prefix, library in (("", nn), ("", norse), *peers):
         for name, kind in kinds_of(library).items():
-            if kind in calling_of.registry or kind in expansion_of.registry:
+            if kind in calling_rule.registry or kind in expansion_of.registry:
                 continue
             known = next(
                 (c for c in kind.__mro__ if c in node_of.registry and c is not object), None
@@ -307,7 +307,8 @@ option that a rule does not know is refused by the layer's name.
 - A kind with * also becomes two Linear, an Add and a Delay of one step: its spikes come back one
   step later.
 - A signal that your own module hands back in its state passes through a Delay as well.
-- A subclass without a forward of its own is read as its parent.
+- A subclass without a forward or a step of its own is read as its parent; any other of a neuron is
+  refused.
 - Norse's Lift of one of these, or of a Sequential of layers without a state, is the same over all
   steps at once.
 - Traced into: {containers}, and modules of your own.

@@ -152,7 +152,11 @@ class Interpreter:
         value = example[0] if isinstance(example, tuple) else example
         like = value if isinstance(value, Tensor) else x.value
         signal = TracedSignal(torch.zeros_like(like), x.source, self.graph.number)
-        return (signal, TracedState(str(n.target))) if is_pair else signal
+        if not is_pair:
+            return signal
+        picked = (user.args[1] for user in n.users if functions.picks(user.target))
+        states = max((part for part in picked if isinstance(part, int)), default=1)
+        return (signal, *(TracedState(str(n.target), part) for part in range(max(1, states))))
 
     def _call(self, n: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if n.op == "get_attr":

@@ -17,9 +17,10 @@ from torch import fx, nn
 from neurocompile.errors import Unsupported
 from neurocompile.frontend import functions
 from neurocompile.frontend.lines import line_text
+from neurocompile.frontend.peers import PACKAGES
 from neurocompile.frontend.record import ROOT
 from neurocompile.frontend.rules import NEURON_MODULES, lengthens, returns_state
-from neurocompile.frontend.stateful import calling_of
+from neurocompile.frontend.stateful import calling_of, is_stateful
 
 STATE_NAMES = ("state", "hx", "spk", "syn", "mem")
 
@@ -47,12 +48,11 @@ def calls(record: fx.Graph, root: nn.Module) -> dict[fx.Node, Call]:
     for node in record.nodes:
         module: Any = root.get_submodule(str(node.target)) if node.op == "call_module" else None
         calling = calling_of(module) if isinstance(module, nn.Module) else None
-        if calling is None and not isinstance(
-            getattr(module, "lifted_module", module), NEURON_MODULES
-        ):
+        norses = isinstance(getattr(module, "lifted_module", module), NEURON_MODULES)
+        if calling is None and not norses and not _is_refused(module, node):
             continue
         path = str(node.target).removeprefix(ROOT).lstrip(".")
-        own = returns_state(module) if calling is None else state_of(node) is not None
+        own = returns_state(module) if norses else calling is None or state_of(node) is not None
         before = numbered.get(_origin(state_of(node))) if own else hidden.get(path)
         if before is None:
             names[path] = names.get(path, 0) + 1
@@ -63,6 +63,16 @@ def calls(record: fx.Graph, root: nn.Module) -> dict[fx.Node, Call]:
             numbered[node] = Call(path, before.name, before.step + 1)
         hidden[path] = numbered[node]
     return numbered
+
+
+def _is_refused(module: Any, node: fx.Node) -> bool:
+    """Whether this calls a neighbour's layer that no rule reads, with a state: it is refused later.
+
+    Its calls count the steps too, so that nothing else is refused because of it.
+    """
+    peers = isinstance(module, nn.Module) and type(module).__module__.startswith(PACKAGES)
+    takes_states = len(node.args) > 1 or bool({*STATE_NAMES} & {*node.kwargs})
+    return (peers or is_stateful(module)) and takes_states
 
 
 def loops(record: fx.Graph, root: nn.Module) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from neurocompile.frontend.rules import has_rule
 from neurocompile.frontend.site import Site
 from neurocompile.installed import pinned
 from neurocompile.ir import reference
@@ -51,9 +52,22 @@ class Calling:
 
 
 @singledispatch
-def calling_of(module: nn.Module) -> Calling | None:
-    """How a layer with a state is called; None for all others, and for those of Norse."""
+def calling_rule(module: nn.Module) -> Calling | None:
+    """How a kind of layer with a state is called, and what inherits its forward."""
     return None
+
+
+def calling_of(module: nn.Module) -> Calling | None:
+    """How a layer with a state is called; None for all others, and for those of Norse.
+
+    A subclass with a forward of its own is another kind: no rule knows how it is called.
+    """
+    return calling_rule(module) if has_rule(module) else None
+
+
+def is_stateful(module: nn.Module) -> bool:
+    """Whether a module is a neighbour's layer with a state, or a subclass of one, read or not."""
+    return calling_rule.dispatch(type(module)) is not calling_rule.dispatch(object)
 
 
 @singledispatch
@@ -164,7 +178,13 @@ def prove(
     rng = np.random.default_rng(0)
     for scale in PROOF_SCALES:
         x = rng.normal(0.3, 1.0, (PROOF_STEPS, *site.in_shape)) * scale * (level or 1.0)
-        theirs, ours = run(x), _run_parts(parts, site, x)
+        try:
+            theirs = run(x)
+        except Exception as error:  # a subclass, or another version, whose step is not the known
+            raise site.refuse(
+                module, f"it cannot be run step by step ({error}). {versions(package)}"
+            ) from error
+        ours = _run_parts(parts, site, x)
         if neuron.spiking:
             wrong = int(np.sum(theirs != ours))
         else:

@@ -33,7 +33,7 @@ from neurocompile.frontend.rules import (
     lengthens,
     returns_state,
 )
-from neurocompile.frontend.stateful import calling_of, copy_of, expansion_of
+from neurocompile.frontend.stateful import calling_of, copy_of, expansion_of, is_stateful
 from neurocompile.nn.network import SpikingNetwork
 
 LIBRARIES = ("torch.nn.", "torch.ao.", "norse.torch.module.", *PACKAGES)
@@ -126,7 +126,7 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is recorded as one call."""
-        if has_rule(m) or isinstance(m, SpikingNetwork):
+        if has_rule(m) or is_stateful(m) or isinstance(m, SpikingNetwork):
             return True
         is_container = type(m) in CONTAINERS or expansion_of(m) == "traced"
         return type(m).__module__.startswith(LIBRARIES) and not is_container

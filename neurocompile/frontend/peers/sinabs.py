@@ -29,7 +29,7 @@ from neurocompile.frontend.stateful import (
     Calling,
     Parts,
     at_rest,
-    calling_of,
+    calling_rule,
     copy_of,
     expansion_of,
     just_below,
@@ -52,7 +52,7 @@ def _calling(module: nn.Module) -> Calling:
 
 
 for stateful in (*SPIKING, sl.ExpLeak, sl.ExpLeakSqueeze):
-    calling_of.register(stateful, _calling)
+    calling_rule.register(stateful, _calling)
 
 
 CURE = (

@@ -28,7 +28,7 @@ from neurocompile.frontend.stateful import (
     Calling,
     Parts,
     at_rest,
-    calling_of,
+    calling_rule,
     copy_of,
     prove,
 )
@@ -42,23 +42,23 @@ SIGNS = (-2.0, -1e-3, 0.0, 1e-3, 2.0)  # of a potential above its threshold
 STATES = ("spk", "syn", "mem")
 
 
-@calling_of.register(snn.Leaky)
-@calling_of.register(snn.Lapicque)
+@calling_rule.register(snn.Leaky)
+@calling_rule.register(snn.Lapicque)
 def _(module: Any) -> Calling:
     return _calling(module, 1)
 
 
-@calling_of.register(snn.Synaptic)
+@calling_rule.register(snn.Synaptic)
 def _(module: Any) -> Calling:
     return _calling(module, 2)
 
 
-@calling_of.register(snn.RLeaky)
+@calling_rule.register(snn.RLeaky)
 def _(module: Any) -> Calling:
     return _calling(module, 1, own_spikes=True)
 
 
-@calling_of.register(snn.RSynaptic)
+@calling_rule.register(snn.RSynaptic)
 def _(module: Any) -> Calling:
     return _calling(module, 2, own_spikes=True)
 

@@ -28,7 +28,7 @@ from neurocompile.frontend.stateful import (
     Calling,
     Parts,
     at_rest,
-    calling_of,
+    calling_rule,
     copy_of,
     expansion_of,
     just_below,
@@ -140,7 +140,7 @@ def _calling(module: Any) -> Calling:
 
 
 for stateful in (*NEURONS, *CONTAINERS):
-    calling_of.register(stateful, _calling)
+    calling_rule.register(stateful, _calling)
 
 
 @at_rest.register
