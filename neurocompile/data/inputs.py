@@ -147,6 +147,7 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     Raises:
         BadInput: Names the shape or kind of the data and what the network takes.
     """
+    _check_payloads(graph, data)
     shape = input_shape(graph)
     lead = 2 if _has_steps(graph, data) else 1
     found = data.values.shape[lead:]
@@ -182,16 +183,6 @@ def _check_kind(graph: Graph, data: Data) -> None:
                 "value in each step. Give values (n, steps, ...) under the key 'x'."
             )
         return
-    takes_payloads = any(graded(node) for _, node in graph.of(SpikeInput))
-    if takes_payloads != (data.kind == "payloads"):
-        raise BadInput(
-            f"data '{data.name}' are of the kind '{data.kind}', but this network takes "
-            + (
-                "whole numbers as payloads. Give them as (n, steps, ...) under the key 'payloads'."
-                if takes_payloads
-                else "no payloads. Give samples under the key 'x' or spikes under 'spikes'."
-            )
-        )
     if data.kind == "spikes" and encoder.kind == "current":
         raise BadInput(
             f"data '{data.name}' holds spikes, but this network takes real values as input "
@@ -204,6 +195,24 @@ def _check_kind(graph: Graph, data: Data) -> None:
             "bernoulli --gain G), where gain times a value is the probability of a spike, or with "
             "Encoder('current', gain) (--encoder current --gain G), a constant current; or give "
             "spikes (n, steps, ...) under the key 'spikes'."
+        )
+
+
+def _check_payloads(graph: Graph, data: Data) -> None:
+    """Refuse data without payloads for a network that takes some, and the reverse."""
+    if graph.settings.encoder.kind == "sequence":
+        return
+    takes_payloads = any(graded(node) for _, node in graph.of(SpikeInput))
+    if takes_payloads != (data.kind == "payloads"):
+        raise BadInput(
+            f"data '{data.name}' are of the kind '{data.kind}', but this network takes "
+            + (
+                "whole numbers as payloads. Give them as (n, steps, ...) under the key 'payloads'. "
+                "For a .net file they are numpy.rint(64 * x) of the values x that it was trained "
+                "on, for its spike_exp is 6."
+                if takes_payloads
+                else "no payloads. Give samples under the key 'x' or spikes under 'spikes'."
+            )
         )
 
 

@@ -21,6 +21,7 @@ from neurocompile.engines.fixed import run
 from neurocompile.engines.fixed.result import FixedRun
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.decoder import with_decoder
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 
@@ -116,10 +117,11 @@ def _readings(graph: Graph, data: Data, steps: int | None, seed: int) -> Array:
     name = last_layer(graph)
     classes = size(graph.nodes[name].shape)
     if decoder.task != "classification" or decoder.kind == "none" or classes < 2:
+        cure = with_decoder("Decoder(..., task='classification')")
         raise BadInput(
             f"the network does not classify (decoder {decoder.kind}, task {decoder.task}, "
-            f"{classes} outputs), so there is no decision to take early. Compile it with "
-            "Settings(decoder=Decoder(..., task='classification'))."
+            f"{classes} outputs), so there is no decision to take early. To let it classify, "
+            f"{cure}."
         )
     read = (name,)
     found = []

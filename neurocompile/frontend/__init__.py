@@ -95,7 +95,8 @@ def with_encoder(graph: Graph, encoder: Encoder, path: str | Path) -> Graph:
     if own.kind != "spikes":
         raise BadInput(
             f"'{path}' names its encoder itself: {own.kind}, gain {own.gain:g}. Leave out "
-            "the encoder (--encoder, --gain)."
+            "the encoder (--encoder, --gain), or save the model again with another, "
+            f"Settings(encoder=Encoder('{encoder.kind}'))."
         )
     if any(graded(node) for _, node in graph.of(SpikeInput)):
         raise BadInput(

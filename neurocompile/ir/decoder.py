@@ -1,4 +1,4 @@
-"""Whether a network's last layer has what its decoder reads.
+"""Whether a network's last layer has what its decoder reads, and how a user sets another.
 
 In:  a graph of either stage.
 Out: nothing, or a BadInput that names the layer, what it gives and the decoders that read it.
@@ -14,6 +14,19 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
 
 
+def with_decoder(decoder: str) -> str:
+    """How a user gives a network another decoder, as the end of a sentence; of a .net file too.
+
+    Args:
+        decoder: The call that makes it, such as "Decoder('rate')".
+    """
+    return (
+        f"save the model with Settings(decoder={decoder}), or compile a file that cannot be saved "
+        "again (.net) as a graph: graph = neurocompile.load(path), then compile(dataclasses.replace"
+        f"(graph, settings=dataclasses.replace(graph.settings, decoder={decoder})), ...)"
+    )
+
+
 def check_decoder(graph: Graph) -> None:
     """Refuse to count the spikes of a readout.
 
@@ -22,6 +35,7 @@ def check_decoder(graph: Graph) -> None:
     """
     if graph.settings.decoder.kind != "rate":
         return
+    cure = with_decoder("Decoder('last')")
     for name in graph.outputs():
         node = graph.nodes[name]
         silent = (isinstance(node, Neuron) and not node.spiking) or (
@@ -31,7 +45,6 @@ def check_decoder(graph: Graph) -> None:
             with naming_layer(name, node):
                 raise BadInput(
                     "it is a readout, which gives a potential and never spikes, but the decoder "
-                    "'rate' counts spikes. Save the network with Settings(decoder=...) of "
-                    "Decoder('last'), Decoder('max') or Decoder('mean'), or end it in neurons that "
-                    "spike."
+                    "'rate' counts spikes. Use Decoder('last'), Decoder('max') or Decoder('mean'): "
+                    f"{cure}. Or end the network in neurons that spike."
                 )

@@ -53,6 +53,16 @@ from neurocompile.ir.order import components, sources_first
 from neurocompile.quantize.columns import from_kernels, kernels
 from neurocompile.simplify.compose_synapses import Branch, branches_before
 
+# What a user does where constant currents cannot enter.
+WITHOUT_CURRENT = (
+    "neurons without a synaptic current (norse.torch.LIFBoxCell, snntorch.Leaky, SpikingJelly's "
+    "LIFNode, Sinabs' LIF without tau_syn)"
+)
+RANDOM_SPIKES = (
+    "let random spikes enter: save the model again with Settings(encoder=Encoder('bernoulli')), or "
+    "give --encoder bernoulli where a command chose the encoder."
+)
+
 # The neuron of the chip whose step is a neuron's own, v' = v (1 - l) + l (i + v_leak) or
 # v' = v + i, with the same effect of a spike. Anything else that a neuron does would be lost
 # silently, so every supported class must be named here.
@@ -303,8 +313,8 @@ def _check_host(graph: Graph, branch: Branch, name: str) -> None:
     problem = f"is delayed by {steps} steps" if steps else f"goes to {targets} nodes"
     raise Unsupported(
         f"layer '{name}': real-valued input '{branch.origin}' {problem}, but the host can write it "
-        "only to the bias registers of one layer, before the first step. Put one LIFBox layer "
-        "after the input, or use the Bernoulli encoder."
+        "only to the bias registers of one layer, before the first step. Put one layer of "
+        f"{WITHOUT_CURRENT} after the input, or {RANDOM_SPIKES}"
     )
 
 

@@ -43,6 +43,8 @@ from neurocompile.quantize.changes import (
 from neurocompile.quantize.choices import WeightChoice, finer, reach
 from neurocompile.quantize.incoming import (
     CHANGES,
+    RANDOM_SPIKES,
+    WITHOUT_CURRENT,
     Arrival,
     Incoming,
     order_of,
@@ -277,8 +279,8 @@ def _unsupported(incoming: Incoming, chip: Chip) -> Iterator[Unsupported | DoesN
     if incoming.host is not None and has_current(incoming.neuron):
         yield Unsupported(
             f"layer '{incoming.name}' has a synaptic current, but real-valued input enters "
-            "through bias registers, which act on the membrane. Use LIFBox as the first layer, "
-            "or the Bernoulli encoder."
+            "through bias registers, which act on the membrane. Make the first layer one of "
+            f"{WITHOUT_CURRENT}, or {RANDOM_SPIKES}"
         )
     for arrival in incoming.arrivals:
         delay = arrival.longest_delay + incoming.extra_delay
@@ -312,11 +314,13 @@ def _demand(incoming: Incoming, request: _Request, choice: WeightChoice) -> Dema
     low, high = reach(weights, ops, moments, choice)
     above = incoming.threshold if incoming.neuron.spiking else np.zeros(1)
     gain = float(np.max(incoming.gain)) if ops else 0.0
+    threshold, rise = float(np.max(above)), float(np.max(incoming.rise))
     return Demand(
         name=incoming.name,
         weight_high=high,
         weight_low=low,
-        threshold=max(float(np.max(above)), float(np.max(incoming.rise))),
+        threshold=max(threshold, rise),
+        threshold_is="threshold" if threshold >= rise else "rise of the threshold (beta)",
         bias=float(np.max(np.abs(incoming.register_bias()))) + _host_peak(incoming, ranges),
         current_peak=gain * ranges.current[incoming.name],
         potential_peak=float(np.max(incoming.finer)) * ranges.potential[incoming.name],

@@ -14,7 +14,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.registers import ALIGN_BITS, UNITY
 
 
-def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
+def decay_register(leak: Array, dt: float, *, node: str, tau: str, may_last: bool = False) -> Array:
     """Express the part of a state that is lost in each step in parts of 4096.
 
     Training used v <- v (1 - dt / tau), the chip v <- v (4096 - decay) / 4096.
@@ -24,6 +24,7 @@ def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
         dt: Length of a step, seconds; for the message.
         node: Name of the layer, for the message.
         tau: Name of the time constant, for the message.
+        may_last: Whether a time constant without an end would be allowed, for the message.
 
     Returns:
         int64 in 1..4096, in the shape of `leak`.
@@ -38,10 +39,16 @@ def decay_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
     bad = (decay < 1) | (decay > UNITY)
     if np.any(bad):
         worst = float(np.asarray(leak)[bad].flat[0])
+        endless = may_last and worst * UNITY < 1
         raise DoesNotFit(
             f"layer '{node}': {tau} = {_seconds(dt / worst)} at dt = {_seconds(dt)} gives a decay "
             f"of {worst * UNITY:.4g} parts in {UNITY}, but the register holds 1..{UNITY}. "
-            f"Keep {tau} between {_seconds(dt)} and {_seconds(dt * UNITY)}, or change dt."
+            f"Keep {tau} between {_seconds(dt)} and {_seconds(dt * UNITY)}, "
+            + (
+                f"or, for runs much shorter than {tau}, set {tau}_inv = 0: then nothing is lost."
+                if endless
+                else "or change dt."
+            )
         )
     return decay
 
@@ -56,10 +63,7 @@ def lasting_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:
         DoesNotFit: As `decay_register`, which also says how to let the state last.
     """
     lasts = np.asarray(leak == 0)
-    try:
-        decay = decay_register(np.where(lasts, 1.0, leak), dt, node=node, tau=tau)
-    except DoesNotFit as error:
-        raise DoesNotFit(f"{error} With {tau}_inv = 0 it never decays.") from None
+    decay = decay_register(np.where(lasts, 1.0, leak), dt, node=node, tau=tau, may_last=True)
     return np.where(lasts, 0, decay)
 
 

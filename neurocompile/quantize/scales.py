@@ -36,6 +36,7 @@ class Demand:
         potential_peak: Largest |v| before a reset, from the level that is 0 on the chip, or
             largest value of what its spikes leave.
         threshold_bits: Width of the neuron's threshold register, where the chip's is not less.
+        threshold_is: What its user calls `threshold`, for messages.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Demand:
     current_peak: float
     potential_peak: float
     threshold_bits: int = THRESHOLD_BITS
+    threshold_is: str = "threshold"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def choose_scale(demand: Demand, chip: Chip, bits: int, *, rounds: bool = True) 
             return Scale(unit, exponent)
     tightest = min(limits, key=lambda what: limits[what])
     raise DoesNotFit(
-        f"layer '{demand.name}': its {tightest} is too large relative to its weights. With the "
+        f"layer '{demand.name}': the {tightest} is too large relative to its weights. With the "
         f"largest weight on the {bits}-bit grid it would need a weight exponent below {low}, but "
         f"the chip has {low}..{high}. Raise the weights, or lower the {tightest}."
     )
@@ -101,7 +103,7 @@ def limits_of(demand: Demand, chip: Chip) -> dict[str, float]:
     """By what limits it, the largest chip units of v per float unit."""
     bits = min(chip.formats.threshold_bits.value, demand.threshold_bits)
     return {
-        "threshold": room(((1 << bits) - 1) << ALIGN_BITS, demand.threshold),
+        demand.threshold_is: room(((1 << bits) - 1) << ALIGN_BITS, demand.threshold),
         "bias": room(largest_bias(chip), demand.bias),
         "synaptic current": room(STATE_LIMIT / HEADROOM, demand.current_peak),
         "membrane potential": room(STATE_LIMIT / HEADROOM, demand.potential_peak),

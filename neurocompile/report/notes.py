@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from neurocompile.data.samples import Data
+from neurocompile.ir.decoder import with_decoder
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.terminal.words import number_of
@@ -106,8 +107,7 @@ def _without_accuracy(graph: Graph, data: Data) -> list[str]:
     found = f"the decoder '{kind}' has no task"
     if kind == "none":
         found = "the model has no decoder"
-        kind = "last" if getattr(last, "readout", False) else "rate"
-    return [
-        f"no accuracy: data '{data.name}' have labels, but {found}. Save the model with "
-        f"Settings(decoder=Decoder('{kind}', task='classification'))."
-    ]
+        sums = isinstance(last, ChipNeuron) and (last.readout or last.always_sends)
+        kind = "last" if sums else "rate"
+    cure = with_decoder(f"Decoder('{kind}', task='classification')")
+    return [f"no accuracy: data '{data.name}' have labels, but {found}. To get one, {cure}."]

@@ -78,6 +78,17 @@ def test_a_network_of_payloads_takes_no_other_data_and_others_take_no_payloads(k
         encode(adder(0), data, 0, 1, 1, seed=0)
 
 
+def test_real_values_of_each_step_are_told_to_become_payloads_and_not_another_shape():
+    x = np.array([[[0.5, -0.25], [0.0, 1.0]]], np.float32)  # (n, steps, ...) of a network of (2,)
+    with pytest.raises(
+        BadInput, match=r"key 'payloads'\. For a .net file .* numpy.rint\(64 \* x\)"
+    ):
+        encode(adder(8), Data("mine", "x", x), 0, 1, 2, seed=0)
+    data = Data("mine", "payloads", np.rint(64 * x))
+    run = fixed.run(adder(8), encode(adder(8), data, 0, 1, 2, seed=0))
+    assert run.recording.spikes["sum"].ravel().tolist() == [160, 32]  # 4 32 + 2 16; less 2 64
+
+
 def test_a_chip_without_payloads_refuses_an_input_of_them_by_layer():
     graph = adder()
     assert compile_graph(graph, load_chip("loihi2-sim"))

@@ -217,12 +217,22 @@ def test_a_threshold_that_decays_too_slowly_is_refused_and_one_that_never_does_i
     slow = LSNN_P._replace(tau_adapt_inv=torch.tensor(1 / 800))  # Norse's own default
     graph = graph_of(model_of(lambda: norse.LSNNCell(slow)))
     with pytest.raises(
-        DoesNotFit, match=r"layer '1': tau_adapt = 800 s .* tau_adapt_inv = 0 it nev"
+        DoesNotFit,
+        match=r"layer '1': tau_adapt = 800 s .*, or, for runs much shorter than tau_adapt, set "
+        r"tau_adapt_inv = 0: then nothing is lost\.$",  # another dt would refuse the other taus
     ):
         compile_graph(graph, "loihi2-sim")
     never = slow._replace(tau_adapt_inv=torch.tensor(0.0))
     made = compile_graph(graph_of(model_of(lambda: norse.LSNNCell(never))), "loihi2-sim")
     assert int(made.fixed_graph.nodes["1"].dtheta) == 0
+
+
+def test_a_rise_that_no_weight_comes_up_to_is_refused_by_its_name_and_not_as_the_threshold():
+    steep = LSNN_P._replace(beta=torch.tensor(1e6))
+    graph = graph_of(model_of(lambda: norse.LSNNCell(steep)))
+    rise = r"the rise of the threshold \(beta\)"
+    with pytest.raises(DoesNotFit, match=rf"layer '1': {rise} is too large .* or lower {rise}\.$"):
+        compile_graph(graph, "loihi2-sim")
 
 
 def test_a_negative_rise_and_a_period_beyond_the_register_are_refused_by_layer():

@@ -39,7 +39,7 @@ def test_a_threshold_far_above_the_weights_needs_a_negative_exponent(loihi):
 
 
 def test_a_threshold_that_no_exponent_reaches_is_refused_by_name(loihi):
-    with pytest.raises(DoesNotFit, match=r"layer 'lif': its threshold is too large .* -8..7"):
+    with pytest.raises(DoesNotFit, match=r"layer 'lif': the threshold is too large .* -8..7"):
         choose_scale(demand(threshold=1e6, potential_peak=0.0, current_peak=0.0), loihi, 8)
 
 

@@ -209,3 +209,4 @@ def test_a_gain_without_an_encoder_and_an_encoder_that_a_file_names_itself_are_r
     code, _, stderr = call("inspect", model, "--encoder", "bernoulli")
     assert code == 2
     assert "names its encoder itself: current, gain" in stderr
+    assert "or save the model again with another, Settings(encoder=Encoder('bernoulli'))" in stderr
