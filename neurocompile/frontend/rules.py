@@ -42,7 +42,7 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.schema import arrays_of
 from neurocompile.nn import adapting as trained
 from neurocompile.nn import layers, sigma_delta
-from neurocompile.nn.delays import LearnedDelay
+from neurocompile.nn.delays import WAITING, Delay, LearnedDelay
 
 CELLS = (SNNCell, SNNRecurrentCell)
 RECURRENT = (SNNRecurrentCell, SNNRecurrent)
@@ -57,7 +57,7 @@ TIME_FIRST = (
     SNN,
     SNNRecurrent,
     layers.Neuron,
-    LearnedDelay,
+    *WAITING,
 )  # all steps at once, (T, N, ...)
 
 STEPS: dict[type, tuple[Callable[..., Any], ...]] = {
@@ -242,9 +242,10 @@ def _(_: nn.Module, site: Site) -> nodes.Identity:
     return nodes.Identity()
 
 
-@node_of.register
-def _(module: LearnedDelay, site: Site) -> nodes.Delay | nodes.Identity:
-    if module.shape != site.in_shape:
+@node_of.register(Delay)
+@node_of.register(LearnedDelay)
+def _(module: Delay | LearnedDelay, site: Site) -> nodes.Delay | nodes.Identity:
+    if module.shape not in (None, site.in_shape):
         raise site.refuse(
             module,
             f"it has delays for {module.shape}, but {site.in_shape} arrives. Give it that shape.",

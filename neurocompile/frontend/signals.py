@@ -28,6 +28,11 @@ HOOKS = (
 )
 
 POTENTIAL, CURRENT = "membrane potential", "synaptic current"
+DELAYS = (
+    "A delay of several steps is neurocompile.nn.Delay(steps), between layers that take all steps "
+    "at once: torch.nn.Linear, norse.torch.LIF, norse.torch.Lift of a convolution, or the layers "
+    "of neurocompile.nn."
+)
 SEED = 7  # of the input on which hooks are tried
 
 
@@ -88,12 +93,16 @@ def check_signal(x: Any, step: int, where: str) -> None:
             "a readout here. Go on with its potential, or let it reset at a spike."
         )
     if not isinstance(x, TracedSignal):
-        raise Unsupported(f"{where} is not given the signal of a layer, but {_short(x)}.")
+        cure = f" Zeros stand for a signal in the first step only. {DELAYS}"
+        raise Unsupported(
+            f"{where} is not given the signal of a layer, but {_short(x)}."
+            f"{cure if is_silent(x) else ''}"
+        )
     if x.step != step:
         raise Unsupported(
             f"{where} is given the output of layer '{x.source}' of {step - x.step} steps before. "
             "A state hands a signal on to the next step only: hand it on once per step, and start "
-            "with zeros."
+            f"with zeros. {DELAYS}"
         )
 
 
@@ -179,14 +188,14 @@ def check_time(module: nn.Module, inner: nn.Module, path: str, leads: int) -> No
     if leads == 2 and isinstance(inner, CELLS) and not lifted:
         raise Unsupported(
             f"layer '{path}' ({kind}) does a single step, but other layers take all steps at "
-            f"once. Use {_over_time(kind)}norse.torch.Lift({kind}(...)) in a forward of your own, "
-            "for it returns (output, state), which SequentialState would hand on."
+            f"once. Use {over_time_form(kind)}norse.torch.Lift({kind}(...)) in a forward of your "
+            "own, for it returns (output, state), which SequentialState would hand on."
         )
     if lifted and isinstance(inner, NEURON_MODULES) and not isinstance(inner, CELLS):
         raise Unsupported(f"layer '{path}' ({kind}) runs over time already. Do not lift it.")
 
 
-def _over_time(kind: str) -> str:
+def over_time_form(kind: str) -> str:
     """The layer of Norse that takes all steps where a cell takes one, where there is one."""
     name = kind.removesuffix("Cell")
     return f"norse.torch.{name}, or " if hasattr(norse, name) else ""

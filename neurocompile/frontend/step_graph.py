@@ -23,7 +23,7 @@ from neurocompile.frontend.numbers import weights
 from neurocompile.frontend.record import check_leads, check_shape
 from neurocompile.frontend.recurrence import Rectified, Silent, Traced, in_order, is_silent
 from neurocompile.frontend.rules import Site, node_of, refusal
-from neurocompile.frontend.signals import Stack, TracedSignal, check_output, check_signal
+from neurocompile.frontend.signals import DELAYS, Stack, TracedSignal, check_output, check_signal
 from neurocompile.frontend.site import plain_name
 from neurocompile.ir.checks import naming_layer
 from neurocompile.ir.graph import Edge, Graph
@@ -111,7 +111,8 @@ class StepGraph:
         if self.number > 0:
             raise Unsupported(
                 f"{where} joins a signal with zeros in its second step too. What comes back "
-                "through a state must come from the step before, and be zeros in the first only."
+                "through a state must come from the step before, and be zeros in the first only. "
+                f"{DELAYS}"
             )
         shape = tuple(value.shape[self.leads :])
         return TracedSignal(value, self.put("silent", Silent(shape)), self.number)

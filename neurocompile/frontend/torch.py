@@ -30,8 +30,9 @@ from neurocompile.frontend.readout import with_readout
 from neurocompile.frontend.record import ends_here
 from neurocompile.frontend.recorder import Once, Steps, as_held, record_of, undisturbed
 from neurocompile.frontend.recurrence import Traced, one_of
-from neurocompile.frontend.rules import NEURON_MODULES, TIME_FIRST, has_rule
+from neurocompile.frontend.rules import CELLS, NEURON_MODULES, TIME_FIRST, has_rule
 from neurocompile.frontend.shown import as_given, of_example, one_step, shown
+from neurocompile.frontend.signals import over_time_form
 from neurocompile.frontend.site import plain_name
 from neurocompile.frontend.stateful import calling_of, takes_all_steps, takes_batch_first
 from neurocompile.frontend.tracer import Tracer
@@ -44,6 +45,7 @@ from neurocompile.ir.settings import (
     Settings,
     dt_assumed,
 )
+from neurocompile.nn.delays import WAITING
 from neurocompile.nn.network import SpikingNetwork
 
 
@@ -136,6 +138,7 @@ def _graph_of(
             return _with_settings(traced, own if settings is None else settings.over(own))
         if any(isinstance(m, TIME_FIRST) or takes_all_steps(m) for m in module.modules()):
             _check_fed_back(module)
+            _check_delays(module)
             return _over_time(module, example_input, given, max_pool)
         loop = _loop(module, example_input)
         if loop is not None:
@@ -156,6 +159,23 @@ def _check_fed_back(module: nn.Module) -> None:
                 f"layer '{name or 'the network'}' (RecurrentSequential) feeds its output back in "
                 "its next call, but other layers take all steps in one call. Use cells (LIFCell, "
                 "LICell, ...) everywhere, and trace the forward pass of a single step."
+            )
+
+
+def _check_delays(module: nn.Module) -> None:
+    """A layer that delays takes all steps at once, and so must the neurons around it."""
+    waiting = [(n, m) for n, m in module.named_modules() if isinstance(m, WAITING)]
+    lifted = [m.lifted_module for m in module.modules() if isinstance(m, norse.Lift)]
+    for name, inner in module.named_modules() if waiting else ():
+        calling, kind = calling_of(inner), type(inner).__name__
+        single = isinstance(inner, CELLS) and all(inner is not m for m in lifted)
+        if single or (calling is not None and not calling.over_time):
+            late, delay = waiting[0]
+            cure = over_time_form(kind) if single else "step_mode='m' in SpikingJelly, or "
+            raise Unsupported(
+                f"layer '{late}' ({type(delay).__name__}) takes all steps at once, (T, N, ...), "
+                f"but layer '{name}' ({kind}) does one step. Use {cure}a layer of neurons of "
+                "neurocompile.nn in its place, and call each layer once, without a loop."
             )
 
 

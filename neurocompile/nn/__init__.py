@@ -8,7 +8,7 @@ Out: layers, networks, penalties, activity figures and training.
 from neurocompile.nn.activity import LayerActivity, activity
 from neurocompile.nn.adapting import ALIF, LSNN, ALIFParameters, LIFRefrac
 from neurocompile.nn.autoencoder import SpikingAutoencoder
-from neurocompile.nn.delays import LearnedDelay, narrow_delays
+from neurocompile.nn.delays import Delay, LearnedDelay, narrow_delays
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
@@ -21,6 +21,7 @@ __all__ = [
     "LIF",
     "LSNN",
     "ALIFParameters",
+    "Delay",
     "Delta",
     "LIBox",
     "LIFBox",

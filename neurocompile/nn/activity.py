@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import Unsupported
-from neurocompile.nn.delays import LearnedDelay
+from neurocompile.nn.delays import WAITING
 from neurocompile.nn.layers import Neuron, SpikingNeuron
 from neurocompile.nn.network import AFFINE, SpikingNetwork
 
@@ -138,7 +138,7 @@ def reachable(
             if isinstance(layer, SpikingNeuron):
                 reach[name] = active[0] > 0
                 active = (totals[name] > 0).unsqueeze(0).float()
-            elif not isinstance(layer, Neuron | LearnedDelay):
+            elif not isinstance(layer, (Neuron, *WAITING)):
                 active = _connected(layer, name)(active)
     return reach
 

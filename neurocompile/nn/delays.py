@@ -1,8 +1,8 @@
-"""A layer that delays each value by its own number of steps, which training moves.
+"""Layers that delay values by whole steps: fixed ones, and ones that training moves.
 
 In:  values of every step, (T, N, ...), time first.
-Out: the same values later, (T, N, ...): in training spread over several steps, in evaluation
-     moved by whole ones, as the exported network moves them.
+Out: the same values later, (T, N, ...): moved by whole steps, as the exported network moves them;
+     in the training of a learned delay spread over several.
 
 Source of the method: Hammouamri, Khalfaoui-Hassani and Masquelier, "Learning Delays in Spiking
 Neural Networks using Dilated Convolutions with Learnable Spacings" (2023, arXiv 2306.17670): a
@@ -106,6 +106,60 @@ class LearnedDelay(nn.Module):
     def extra_repr(self) -> str:
         """Text that `print(model)` shows for the layer."""
         return f"{self.shape}, most={self.most}"
+
+
+class Delay(nn.Module):
+    """Holds values back by fixed whole steps: out[t] = x[t - steps], and 0 before.
+
+    It takes all steps at once, as norse.torch.LIF and the layers here do.
+
+    Args:
+        steps: Steps of every value, 0..62; or those of each value, of the shape of a sample.
+
+    Raises:
+        BadInput: If they are no whole numbers from 0 to what an axon holds.
+    """
+
+    steps: Tensor
+
+    def __init__(self, steps: int | Tensor):
+        super().__init__()
+        given = torch.as_tensor(steps)
+        whole = given.to(torch.int64)
+        outside = (whole != given) | (whole < 0) | (whole > MOST_AXON_DELAY)
+        if given.dtype == torch.bool or given.numel() == 0 or bool(outside.any()):
+            found = given[outside].flatten()[0].item() if bool(outside.any()) else steps
+            raise BadInput(
+                f"Delay: steps = {found}, but an axon delays by 0..{MOST_AXON_DELAY} whole steps. "
+                "Use a number in that range, or a tensor of them, one for each value of a sample."
+            )
+        self.register_buffer("steps", whole)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the samples that it takes; None where all values wait alike."""
+        return tuple(self.steps.shape) if self.steps.dim() else None
+
+    def whole(self) -> Tensor:
+        """The delays in whole steps, () or (*shape) int64."""
+        return self.steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Delay values of every step, (T, N, ...)."""
+        return sum((_later(x * (self.steps == k), int(k)) for k in self.steps.unique()), 0 * x)
+
+    def extra_repr(self) -> str:
+        """Text that `print(model)` shows for the layer."""
+        return str(int(self.steps)) if self.shape is None else f"{self.shape}"
+
+
+WAITING = (Delay, LearnedDelay)  # layers that only move values in time
+
+
+def _later(x: Tensor, steps: int) -> Tensor:
+    """Values (T, ...) some steps later, with zeros before."""
+    kept = x[: max(0, len(x) - steps)]
+    return nn.functional.pad(kept, (0, 0) * (x.dim() - 1) + (len(x) - len(kept), 0))
 
 
 def narrow_delays(model: nn.Module, progress: float) -> None:

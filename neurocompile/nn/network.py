@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from neurocompile.data import encoding
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Settings
-from neurocompile.nn.delays import LearnedDelay
+from neurocompile.nn.delays import WAITING
 from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron
 from neurocompile.nn.response import Reading, weighted_sum
 
@@ -184,7 +184,7 @@ def _advance(layer: nn.Module, signal: Signal) -> Signal:
     """The output of one layer, over all steps."""
     if isinstance(layer, SpikingNeuron):
         return Signal(layer(signal.values, signal.steps))
-    if isinstance(layer, Neuron | LearnedDelay):
+    if isinstance(layer, (Neuron, *WAITING)):
         return Signal(layer(signal.sequence()))
     if signal.steps is not None:
         return Signal(layer(signal.values), signal.steps)

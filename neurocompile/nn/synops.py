@@ -19,7 +19,7 @@ from torch.func import functional_call
 from torch.nn.functional import one_hot
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.nn.delays import LearnedDelay
+from neurocompile.nn.delays import WAITING
 from neurocompile.nn.layers import Neuron, SpikingNeuron
 from neurocompile.nn.network import AFFINE, SpikingNetwork
 
@@ -100,7 +100,7 @@ def _layer_spikes(model: SpikingNetwork) -> Iterator[LayerSpikes]:
 
 def _waits(module: nn.Module) -> bool:
     """Whether a layer only moves spikes in time: each still reaches what follows once."""
-    return isinstance(module, LearnedDelay)
+    return isinstance(module, WAITING)
 
 
 def _fan_out(after: LayersAfter, counts: Tensor, name: str) -> Tensor:
