@@ -16,6 +16,7 @@ import torch
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.batches import batches
 from neurocompile.engines.torch_ops import TorchOps, apply, one_thread, tensor
+from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import (
@@ -68,7 +69,11 @@ def run_float(
         steps: Number of steps to run.
         membranes: Names of layers whose potentials are recorded.
         peaks: Whether to observe the largest values, for calibration; otherwise they are 0.
+
+    Raises:
+        BadInput: If a network of random spikes is given values that are not encoded.
     """
+    _check_encoded(graph, np.shape(values))
     run = _Run(graph, shapes(graph), steps, peaks, membranes)
     with one_thread(), torch.inference_mode():
         for name, node in graph.of(Input):
@@ -93,6 +98,18 @@ def run_float(
         current_peak={name: layer.current for name, layer in neurons},
         potential_peak={name: layer.potential for name, layer in neurons},
     )
+
+
+def _check_encoded(graph: Graph, given: Shape) -> None:
+    """Refuse samples where a network takes the spikes that its encoder makes of them."""
+    encoder = graph.settings.encoder
+    for _, node in graph.of(Input):
+        if encoder.kind == "bernoulli" and len(given) == len(node.shape) + 1:
+            raise BadInput(
+                f"values of shape {given} have no steps, but this network takes random spikes "
+                "(n, steps, ...). Encode them first: neurocompile.data.encoding.bernoulli(values, "
+                f"steps, gain={encoder.gain:g}, seed=0)."
+            )
 
 
 def float_beside(

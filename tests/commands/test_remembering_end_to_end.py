@@ -81,6 +81,13 @@ def test_inspect_names_the_neurons(exported):
     assert all(kind in told for kind in ("LIFRefrac", "LSNN", "ALIF"))
 
 
+def test_energy_says_why_there_is_no_pass_without_spikes_though_nobody_wrote_a_delay(exported):
+    _, out, _ = exported
+    done = CliRunner().invoke(main, ["energy", str(out)], catch_exceptions=False)
+    told = " ".join(done.stdout.replace("│", " ").split())
+    assert "or LSNN neurons, whose current acts a step later" in told
+
+
 def test_compare_finds_the_first_departure_and_what_made_it(exported):
     _, out, _ = exported
     found = call("compare", out, "--json")

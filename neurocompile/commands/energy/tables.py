@@ -200,12 +200,18 @@ def span(static: Mapping[str, Any]) -> str:
     return " to ".join(dict.fromkeys((static["low_is"], static["high_is"])))
 
 
+WITHOUT_A_PASS = (
+    "none: something arrives steps later than it was sent (a delay, a loop, or LSNN neurons, whose "
+    "current acts a step later), and a single pass has no steps"
+)
+
+
 def _others(pricing: dict[str, Any]) -> list[tuple[str, str]]:
     """Comparisons, each with what it omits."""
     rows = []
     ann, even = pricing["ann"], pricing["break_even"]
     if ann is None:
-        rows.append(("without spikes", "none: a network with delays is not a single pass"))
+        rows.append(("without spikes", WITHOUT_A_PASS))
     else:
         rows.append(("without spikes, per sample", without_spikes(ann)))
     if even is not None:

@@ -105,8 +105,8 @@ def held(layer: NetxLayer, node: RF | RF_IZ) -> NetxLayer:
     found = _decays_of_file(sin, cos)
     if found is None:
         raise Unsupported(
-            f"its decays are {sin} and {cos}, which netx makes of none that a file holds: it turns "
-            "them into a period and a loss, and cuts what comes of those."
+            f"its decays are {sin} and {cos}, of {UNITY}. netx computes the decays anew from those "
+            "of a file and rounds them down, and there are none in a file of which it makes these."
         )
     cells: Cells = "rf" if isinstance(node, RF) else "rf_iz"
     return replace(

@@ -154,7 +154,10 @@ def lost():
     [
         ({"state_exp": 5}, "its state_exp is 5 and its decay_bits 12"),
         ({"vth": np.arange(40, 48)}, "its registers differ between neurons"),
-        ({"sin_decay": np.array(lost()), "cos_decay": np.array(1000)}, "its decays are"),
+        (
+            {"sin_decay": np.array(lost()), "cos_decay": np.array(1000)},
+            "and 1000, of 4096. netx computes the decays anew from those of a file and rounds",
+        ),
     ],
 )
 def test_what_no_resonating_layer_of_netx_is_is_refused_by_layer(fields, said, tmp_path):
