@@ -86,6 +86,13 @@ def test_every_refused_module_of_a_neighbour_has_a_reason_before_its_cure():
         assert not said.strip().startswith("Use "), names
 
 
+def test_no_reason_says_that_an_axon_carries_bits_only_for_some_carry_payloads():
+    assert "0 or 1" not in PAGE.split("## Refused by name")[1]
+    for name in ("snntorch.GradedSpikes", "spikingjelly.TernaryIFNode", "sinabs.NeuromorphicReLU"):
+        (row,) = [row for row in PAGE.splitlines() if row.startswith("|") and name in row]
+        assert "and no rule reads it yet" in row
+
+
 def test_every_block_of_slayer_is_on_the_page_with_what_becomes_of_it():
     rows = PAGE.split("## lava-dl's slayer blocks")[1].split("## Refused")[0]
     blocks = ("Conv", "Dense", "Flatten", "Input", "Pool", "Recurrent")

@@ -65,7 +65,7 @@ WHY: dict[tuple[str, ...], str] = {
     (
         "NeuromorphicReLU",
         "QuantizeLayer",
-    ): f"It sends whole numbers; an axon carries 0 or 1. {CURE}",
+    ): f"It sends whole numbers, and no rule reads it yet. {CURE}",
     ("Img2SpikeLayer", "Sig2SpikeLayer"): (
         "It makes spikes of samples: use it outside of the network, and give the spikes as data."
     ),

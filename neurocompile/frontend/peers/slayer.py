@@ -48,8 +48,8 @@ WHY = {
     "ConvT": "a .net file has no transposed convolution. Use a Conv or Dense block.",
     "KWTA": "no rule knows the weights by which its neurons hold each other back. Use a Recurrent "
     "block.",
-    "TimeDecimation": "it sends the spikes of several steps as one number, and an axon carries 0 "
-    "or 1. Leave it out.",
+    "TimeDecimation": "it sends the spikes of several steps as one number, and no rule reads "
+    "it yet. Leave it out.",
     "Unpool": "a .net file has no transposed convolution. Use a Conv or Dense block.",
 }
 
@@ -288,7 +288,11 @@ def _with_neurons(layer: NetxLayer, block: Any, site: Site) -> NetxLayer:
     neuron = block.neuron
     options = (
         (neuron.norm is not None, "norm", "norm=None, or fold the norm into the weights"),
-        (neuron.graded_spike, "graded_spike", "graded_spike=False: an axon carries 0 or 1"),
+        (
+            neuron.graded_spike,
+            "graded_spike",
+            "graded_spike=False: no rule reads graded spikes yet",
+        ),
     )
     for refused, what, cure in options:
         if refused:

@@ -124,7 +124,7 @@ WHY: dict[tuple[str, ...], str] = {
         f"It makes all steps at once and never resets. {NEURONS}"
     ),
     ("SConv2dLSTM", "SLSTM"): f"Its gates multiply signals, which no synapse does. {NEURONS}",
-    ("GradedSpikes",): "It scales spikes; an axon carries 0 or 1. Put its weights into the layer "
+    ("GradedSpikes",): "It scales spikes, and no rule reads it yet. Put its weights into the layer "
     "after it.",
 }
 say_why(WHY, snn)

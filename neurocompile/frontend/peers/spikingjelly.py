@@ -101,7 +101,7 @@ WHY: dict[tuple[str, ...], str] = {
         "SimpleIFNode",
         "SimpleLIFNode",
     ): f"It is a short form to learn from. {NODES}",
-    ("TernaryIFNode", "TernaryLIFNode"): f"It also sends -1; an axon carries 0 or 1. {NODES}",
+    ("TernaryIFNode", "TernaryLIFNode"): f"It also sends -1, and no rule reads it yet. {NODES}",
     (
         *("NonSpikingBaseNode", "NonSpikingIFNode", "NonSpikingLIFNode"),
         *("NoisyNonSpikingBaseNode", "NoisyNonSpikingIFNode"),
