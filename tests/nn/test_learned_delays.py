@@ -187,6 +187,8 @@ def test_delays_that_training_lost_are_refused_as_nan(tmp_path):
         layer(torch.ones(3, 1, 4))
     with pytest.raises(BadInput, match="its delay is NaN in 1 of 4 places"):
         nc.save(network(layer), tmp_path / "net.pt", spikes(1))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_sigma_delta_layers_take_it_between_them(seed):
     torch.manual_seed(seed)

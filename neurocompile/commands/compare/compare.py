@@ -17,9 +17,6 @@ from typing import Any
 from neurocompile import installed
 from neurocompile.commands.compare.departures import Departures
 from neurocompile.commands.compare.document import document
-from neurocompile.commands.compare.document import Parted, document
-from neurocompile.commands.compare.rerun import alone, given, rerun
-from neurocompile.commands.compare.rounding import incomings, rounded, runs_of
 from neurocompile.commands.exported import declared
 from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.sampling import Sampling
@@ -38,7 +35,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.quantize.incoming import Incoming
 from neurocompile.report.parting.first import Parted, examine
 from neurocompile.report.parting.rerun import alone, given, rerun
-from neurocompile.report.parting.rounding import CLASSES, incomings, rounded
+from neurocompile.report.parting.rounding import incomings, rounded, runs_of
 from neurocompile.simplify import simplify
 
 CONTROL = "none"  # nothing rounded: the float network again, in the chip's order of operations

@@ -13,19 +13,6 @@ from neurocompile.report.parting.words import CAUSES
 from neurocompile.terminal.words import number_of
 
 NOTICEABLE = 0.05  # a layer whose spikes change by more than this part is worth a sentence
-CLASSES = {"weight": "weights", "threshold": "thresholds", "bias": "biases", "decay": "decays"}
-CAUSES = {
-    "weight": "rounding of the weights",
-    "threshold": "rounding of the threshold",
-    "bias": "rounding of the bias",
-    "decay": "rounding of the decays",
-    "start": "no rounding; biases count as sent before step 1, as a chip would send them early",
-    "combined": "all rounding together, no class of parameters by itself",
-    "wrap": "its synaptic current wrapped around 24 bits",
-    "saturation": "its membrane was cut to 24 bits",
-    "truncation": "the chip drops a fraction at each decay; no rounded parameter explains it",
-    "tie": "none; the float potential equals the threshold within the precision of float64",
-}
 CLASSES = {
     "weight": "weights",
     "threshold": "thresholds",

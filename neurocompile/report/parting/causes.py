@@ -31,15 +31,7 @@ from neurocompile.report.parting.rerun import (
     given_spikes,
     sources,
 )
-from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation, rounded
-from neurocompile.commands.compare.rounding import CLASSES, RoundedPopulation, rounded, runs_of
-from neurocompile.engines.torch_ops import TorchOps
-from neurocompile.ir.arrays import Array
-from neurocompile.ir.graph import Graph
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
-from neurocompile.ir.sigma_delta import Delta
-from neurocompile.quantize.changes import CHIP_CHANGES
-from neurocompile.quantize.incoming import Incoming
+from neurocompile.report.parting.rounding import CLASSES, RoundedPopulation, rounded, runs_of
 
 TIE = 1e-9  # part of the threshold: closer to it than that, float64 rounding decides who spikes
 

@@ -9,6 +9,7 @@ CAUSES = {
     "threshold": "rounding of the threshold",
     "bias": "rounding of the bias",
     "decay": "rounding of the decays",
+    "start": "no rounding; biases count as sent before step 1, as a chip would send them early",
     "combined": "all rounding together, no class of parameters by itself",
     "wrap": "its synaptic current wrapped around 24 bits",
     "saturation": "its membrane was cut to 24 bits",
