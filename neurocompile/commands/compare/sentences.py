@@ -19,6 +19,7 @@ CLASSES = {
     "bias": "biases",
     "decay": "decays",
     "start": "early starts",
+    "sum": "rounded sums",
 }
 
 

@@ -19,6 +19,7 @@ ROUNDED = {
     "bias": "biases",
     "decay": "decays",
     "start": "early starts",
+    "sum": "sums",
     "all": "all of them",
     "fixed": "on the chip",
 }
@@ -103,6 +104,7 @@ def _runs(comparison: Mapping[str, Any]) -> Table:
     table.caption = (
         "The float network with one class of its parameters rounded as on the chip. on the chip: "
         "all classes, and the chip's integer arithmetic."
+        + (" sums: rounded down, by a negative weight exponent." if _sums(comparison) else "")
     )
     if any(row["run"] == "start" for row in comparison["runs"]):
         table.caption += (
@@ -115,6 +117,11 @@ def _runs(comparison: Mapping[str, Any]) -> Table:
             f"of sample {first['sample']}, the first spike that differs; above 1 it spikes."
         )
     return table
+
+
+def _sums(comparison: Mapping[str, Any]) -> bool:
+    """Whether the chip rounds sums of weights."""
+    return any(row["run"] == "sum" for row in comparison["runs"])
 
 
 def _result_column(comparison: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Why one spike differs: a neuron's potential with one class of parameters rounded at a time.
+"""Why one spike differs: a neuron's potential with one class of numbers rounded at a time.
 
 In:  the first spike that differs between the float network and the chip's integers.
 Out: the neuron's potential over its threshold in every run, and the class at fault.
@@ -100,7 +100,7 @@ def reached(
 def cause(runs: Mapping[str, Reached], spike: bool) -> str:
     """Why the first spike that differs does so.
 
-    A class of parameters, if rounding only it moves the potential across the threshold; of
+    A class of numbers, if rounding only it moves the potential across the threshold; of
     several such classes, the one that moves it farthest. Else "combined", if all classes together
     do. Else the chip's arithmetic: "wrap" if the neuron's current wrapped, "saturation" if its
     potential was cut to 24 bits, "truncation" (of decays toward zero) if neither happened. "tie"

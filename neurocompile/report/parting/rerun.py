@@ -25,6 +25,10 @@ from neurocompile.ir.registers import ALIGN_BITS, UNITY
 from neurocompile.quantize.changes import CHIP_CHANGES
 from neurocompile.report.parting.rounding import RoundedPopulation, RoundedSynapse
 
+# Part of a unit by which float64 may miss a whole sum. The sums of integers that are rounded are
+# multiples of 2^-8 or so, and keep their floor with it.
+SLACK = 1e-6
+
 
 class RealOps:
     """The operations of a step on real numbers: nothing is cut, wrapped or clipped."""
@@ -249,7 +253,10 @@ def _at(values: torch.Tensor, times: torch.Tensor, late: torch.Tensor) -> torch.
 def _through(layer: RoundedPopulation, synapse: RoundedSynapse, x: torch.Tensor) -> torch.Tensor:
     """(steps, n, *source) spikes -> (steps, n, *shape) chip units of v."""
     arriving = apply(synapse.op, x.reshape(-1, *synapse.in_shape), synapse.in_shape)
-    return arriving.reshape(*x.shape[:2], *layer.node.shape) * tensor(synapse.factor, arriving)
+    arriving = arriving.reshape(*x.shape[:2], *layer.node.shape) * tensor(synapse.factor, arriving)
+    if not synapse.rounds:
+        return arriving
+    return torch.floor(arriving / (1 << ALIGN_BITS) + SLACK) * (1 << ALIGN_BITS)
 
 
 def bias_of(layer: RoundedPopulation, enters: Given) -> Array:

@@ -28,8 +28,9 @@ from neurocompile.quantize.incoming import Incoming, read_incoming
 from neurocompile.quantize.of_neurons import refractory_register
 
 JUST_BELOW = 1e-12  # part of a threshold: a change as large as it is sent
-# The parameters that the chip rounds, and what it counts as sent before step 1.
-CLASSES = ("weight", "threshold", "bias", "decay", "start")
+# What the chip rounds: parameters, and sums of weights where a weight exponent is negative; and what
+# it counts as sent before step 1.
+CLASSES = ("weight", "threshold", "bias", "decay", "sum", "start")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class RoundedSynapse:
         in_shape: Input shape of the map.
         op: Linear map without bias.
         factor: () or shape of the target; chip units of v.
+        rounds: Whether the sum that arrives is rounded down to a multiple of 2^6 chip units of v.
     """
 
     source: str
@@ -52,6 +54,7 @@ class RoundedSynapse:
     in_shape: Shape
     op: Any
     factor: Array
+    rounds: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,22 +133,28 @@ def _payload(node: Any, gain: float) -> float:
 def runs_of(fixed: Graph) -> dict[str, tuple[str, ...]]:
     """The classes to take from the chip in each run: one of `CLASSES` at a time, then "all".
 
-    "start" is left out where every population starts as in the float network.
+    "sum" is left out where no weight exponent is negative, because no sum is rounded then; "start"
+    where every population starts as in the float network.
     """
-    starts = any(np.any(part) for _, node in fixed.of(*CHIP_CHANGES) for part in _early(node))
-    classes = tuple(name for name in CLASSES if starts or name != "start")
+    absent = set()
+    if all(synapse.weight_exp >= 0 for _, synapse in fixed.of(Synapse)):
+        absent.add("sum")
+    if not any(np.any(part) for _, node in fixed.of(*CHIP_CHANGES) for part in _early(node)):
+        absent.add("start")
+    classes = tuple(name for name in CLASSES if name not in absent)
     return {**{name: (name,) for name in classes}, "all": classes}
 
 
 def rounded(
     fixed: Graph, incoming: Mapping[str, Incoming], classes: Collection[str]
 ) -> dict[str, RoundedPopulation]:
-    """The populations with these classes of parameters rounded, by name in the graph's order.
+    """The populations with these classes of numbers rounded, by name in the graph's order.
 
     A bias is of class "bias" wherever it is stored: in a register, in the weight of an always-on
     axon, or in what the host writes. v before the first step belongs to the same class, and so do
-    real values that enter as payloads. In a sigma-delta network, what a population has got and sent
-    before step 1 is of class "start": nothing of it is rounding.
+    real values that enter as payloads. Of class "sum" is what a negative weight exponent cuts off.
+    In a sigma-delta network, what a population has got and sent before step 1 is of class "start":
+    nothing of it is rounding.
 
     Args:
         fixed: FIXED graph.
@@ -250,7 +259,8 @@ def _rounded_synapse(
             if arrival is None:
                 raise _strangers(f"synapse '{name}'")
             op, factor = arrival.op, factor / arrival.payload
-    return RoundedSynapse(source, synapse.delay, synapse.late, synapse.in_shape, op, factor)
+    rounds = "sum" in classes and synapse.weight_exp < 0
+    return RoundedSynapse(source, synapse.delay, synapse.late, synapse.in_shape, op, factor, rounds)
 
 
 def _by_axon(fixed: Graph, name: str) -> bool:

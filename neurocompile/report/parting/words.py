@@ -10,6 +10,7 @@ CAUSES = {
     "bias": "rounding of the bias",
     "decay": "rounding of the decays",
     "start": "no rounding; biases count as sent before step 1, as a chip would send them early",
+    "sum": "rounding of the sum of weights, which a negative weight exponent rounds down",
     "combined": "all rounding together, no class of parameters by itself",
     "wrap": "its synaptic current wrapped around 24 bits",
     "saturation": "its membrane was cut to 24 bits",

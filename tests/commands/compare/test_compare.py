@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from neurocompile import installed
 from neurocompile.cli import main
 from neurocompile.formats.artifact import write_artifact
+from neurocompile.report.parting.words import CAUSES
 
 SHIPPED = Path(__file__).parents[3] / "examples" / "models" / "mnist_autoencoder.pt"
 LAYER = {
@@ -57,11 +58,12 @@ def test_the_document_has_its_fields(document):
     assert (document["target"], document["bits"]) == ("loihi-sim", 4)
     assert (document["samples"], document["steps"], document["seed"]) == (2, 16, 0)
     assert [row["run"] for row in document["runs"]] == [
-        "weight", "threshold", "bias", "decay", "all", "fixed",
+        "weight", "threshold", "bias", "decay", "sum", "all", "fixed",
     ]  # fmt: skip
     assert all(set(row) == LAYER for row in document["layers"])
     first = document["first"]
-    assert first["cause"] in ("weight", "threshold", "bias", "decay", "combined", "truncation")
+    assert first["cause"] in CAUSES
+    assert first["cause"] != "tie"
     assert first["of_threshold"].keys() >= {"float", "weight", "all", "fixed"}
     assert sum(first["causes_there"].values()) == first["differ_there"]
     assert document["summary"][0].startswith("They first differ in layer '")
