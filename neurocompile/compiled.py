@@ -199,7 +199,8 @@ class Compiled:
 
     def _notes(self) -> list[str]:
         """What to know before reading the results."""
-        said = notes(self.fixed_graph)
+        choices = {} if self.quantized is None else self.quantized.choices
+        said = notes(self.fixed_graph, [n for n, c in choices.items() if c.correct_sums])
         if self.result is None:
             return said
         ran, stimulus = self.result.evaluation, self.result.stimulus

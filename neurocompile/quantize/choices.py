@@ -42,12 +42,15 @@ class WeightChoice:
             the smallest squared error of what arrives at the neurons.
         correct_bias: Whether the bias, if there is one, compensates what the weights cannot.
         per_channel: Whether channels with small weights have a finer unit of potential.
+        correct_sums: Whether the weights, or the bias, make up for what negative weight exponents
+            cut off sums of spikes on average.
     """
 
     bits: int = 8
     objective: GridFit = "max"
     correct_bias: bool = True
     per_channel: bool = False
+    correct_sums: bool = False
 
 
 def finer(ops: Sequence[Any], shape: Shape, chip: Chip) -> Array:

@@ -64,6 +64,12 @@ class GroupMoments:
         """The same for only the columns, if no bias may compensate."""
         return _factor(self._ordered[:-1, :-1])
 
+    @cached_property
+    def like_bias(self) -> Array:
+        """(columns,) the weights, in `order`, whose sum is nearest to a bias of 1 in every step."""
+        factor = self.without_bias
+        return np.asarray(factor.T @ (factor @ self._ordered[:-1, -1]))
+
 
 def _factor(moments: Array) -> Array:
     """Upper triangular U such that U^T U is the inverse of the damped moments M.

@@ -54,7 +54,7 @@ from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.of_neurons import decays, own_registers, threshold_bits
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers
-from neurocompile.quantize.rounding import Rounded, round_weights, spread
+from neurocompile.quantize.rounding import Rounded, lost_on_average, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
     Scale,
@@ -119,12 +119,18 @@ class _Request:
     choices: Mapping[str, WeightChoice]
     memo: Memo
 
-    def rounded(self, arrival: Arrival, op: Weighted, unit: float, choice: WeightChoice) -> Rounded:
-        """The weights of a synapse on the grid, with `unit` grid units per float unit."""
-        key = (arrival.link, unit, choice)
+    def rounded(
+        self, arrival: Arrival, op: Weighted, unit: float, choice: WeightChoice, lost: float = 0.0
+    ) -> Rounded:
+        """The weights of a synapse on the grid, with `unit` grid units per float unit.
+
+        They make up for what is `lost` from their sum in each step.
+        """
+        key = (arrival.link, unit, choice, lost)
         if key not in self.memo:
             values, moments = op.weights * unit, self.moments.get(str(arrival.link))
-            self.memo[key] = round_weights(op, values, moments, choice.bits, choice.correct_bias)
+            bits, correct = choice.bits, choice.correct_bias
+            self.memo[key] = round_weights(op, values, moments, bits, correct, lost)
         return self.memo[key]
 
     def choice(self, layer: str) -> WeightChoice:
@@ -399,7 +405,10 @@ def _synapses(
     for arrival, op in zip(incoming.arrivals, _ops(incoming), strict=True):
         gained = incoming.gained(op)
         unit = scale.unit / 2.0 ** (scale.weight_exp + ALIGN_BITS) / arrival.payload
-        rounded = request.rounded(arrival, gained, unit, choice)
+        makes_up = choice.correct_sums and arrival.payload == 1  # of payloads the signs differ
+        step = Grid(choice.bits).step
+        lost = lost_on_average(scale.weight_exp, step) if makes_up else 0.0
+        rounded = request.rounded(arrival, gained, unit, choice, lost)
         correction += spread(op, rounded.bias, correction.size) / unit
         synapses.append(_synapse(arrival, op, rounded, scale.weight_exp, choice.bits))
         synapses[-1] = replace(synapses[-1], delay=arrival.delay + incoming.extra_delay)

@@ -44,6 +44,7 @@ def round_weights(
     moments: tuple[GroupMoments, ...] | None,
     bits: int,
     bias: bool = True,
+    lost: float = 0.0,
 ) -> Rounded:
     """Integers for the weights of a synapse.
 
@@ -53,12 +54,14 @@ def round_weights(
         moments: Moments of what arrives at it; with None each weight is rounded to nearest.
         bits: Width of the weights.
         bias: Whether a bias may compensate what the weights cannot.
+        lost: What the chip cuts off the sum in every step, in the same units as the weights; they,
+            or the bias, make up for it.
     """
     grid = Grid(bits)
     if moments is None or not isinstance(op, Linear | Conv | ConvTranspose):
         return Rounded(grid.nearest(values), np.zeros(1))
     split = kernels(op.with_weights(values))
-    parts = [_round(w, m, grid, bias) for w, m in zip(split, moments, strict=True)]
+    parts = [_round(w, m, grid, bias, lost) for w, m in zip(split, moments, strict=True)]
     whole = from_kernels(op, np.stack([part.values for part in parts]))
     return Rounded(whole, np.concatenate([part.bias for part in parts]))
 
@@ -69,12 +72,28 @@ def spread(op: Weighted, bias: Array, neurons: int) -> Array:
     return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
 
 
-def _round(weights: Array, seen: GroupMoments, grid: Grid, bias: bool) -> Rounded:
+def lost_on_average(exponent: int, step: int) -> float:
+    """What a negative exponent cuts off a sum of weights on average, in units of a weight.
+
+    The sum is rounded down to a multiple of 2^-exponent. All remainders count as equally likely.
+
+    Args:
+        exponent: Weight exponent.
+        step: What all weights, and so their sums, are multiples of: the grid's step, or more.
+    """
+    return max(2.0**-exponent - step, 0.0) / 2
+
+
+def _round(weights: Array, seen: GroupMoments, grid: Grid, bias: bool, lost: float) -> Rounded:
     """Integers (outputs, columns) for weights at which the same spikes arrive."""
     last = len(seen.order)  # the bias: it is not rounded here, and compensates what is left
     factor = seen.with_bias if bias else seen.without_bias
     left = np.zeros((len(weights), len(factor)))
     left[:, :last] = weights[:, seen.order]
+    if lost and bias:
+        left[:, last] = lost
+    elif lost:
+        left[:, :last] += lost * seen.like_bias
     rounded = np.empty(weights.shape, dtype=np.int16)
     for first in range(0, last, BLOCK):
         block = slice(first, min(first + BLOCK, last))

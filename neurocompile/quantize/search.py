@@ -5,7 +5,8 @@ Out: FIXED graph, and the choice for each neuron layer.
 The whole network has one grid fit, and biases are corrected, and channels made finer, in all
 layers or in none. Different choices for some layers were tried one by one on the shipped network,
 and gained nothing that held on test data. Only training data are read. Every step is
-deterministic; ties go to what was tried first.
+deterministic; ties go to what was tried first. Where a negative weight exponent rounds sums, each
+grid fit is tried once more with weights that make up for it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from neurocompile.engines.recording import Activity, add_up
 from neurocompile.engines.score import Score, Wanted
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.registers import Grid
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import GRID_FITS, WeightChoice
 from neurocompile.quantize.quantize import Memo, quantize
+from neurocompile.quantize.rounding import lost_on_average
 
 # If all layers have this many bits, finer channels and other biases usually gain nothing. But if
 # neurons burst from their bias alone, one rounding can shift all their spikes by a step. So above
@@ -177,7 +181,15 @@ def best(
 
     first_best = better(plain, whole(WAYS[:1] if ample else WAYS))
     more = ample and trials.misses(first_best.error)
-    return better(first_best, whole(WAYS[1:])) if more else first_best
+    found = better(first_best, whole(WAYS[1:])) if more else first_best
+    synapses = found.graph.of(Synapse)
+    if not any(lost_on_average(s.weight_exp, Grid(s.bits).step) for _, s in synapses):
+        return found
+    fits: Iterable[Choices] = (
+        {n: replace(c, objective=fit, correct_sums=True) for n, c in found.choices.items()}
+        for fit in GRID_FITS
+    )
+    return better(found, fits)
 
 
 def _quantized(

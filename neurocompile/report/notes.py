@@ -7,12 +7,18 @@ Nothing here refuses anything: a network may be meant as it is, but not in silen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
 
 from neurocompile.data.samples import Data
 from neurocompile.ir.decoder import with_decoder
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
+from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
+from neurocompile.quantize.rounding import lost_on_average
 from neurocompile.terminal.words import number_of
 
 POTENTIALS = {
@@ -20,16 +26,18 @@ POTENTIALS = {
     "max": "the largest that did not reach the threshold",
     "mean": "its mean over the steps, each after the reset",
 }
+NOTICEABLE = 1e-3  # part of the threshold by which rounded sums may move a potential unnoted
 STRONGER = (
     "Use a larger gain of the encoder, Encoder(gain=...) (--gain), more steps, or a lower threshold"
 )
 
 
-def notes(graph: Graph) -> list[str]:
+def notes(graph: Graph, made_up: Collection[str] = ()) -> list[str]:
     """What holds of a network on any data: notes of its reader, and how its result is read.
 
     Args:
         graph: FIXED graph.
+        made_up: Layers whose weights make up for what a negative exponent cuts off their sums.
     """
     said = [each.sentence for each in graph.settings.assumed if each.is_note]
     decoder, ends = graph.settings.decoder, graph.outputs()
@@ -43,7 +51,48 @@ def notes(graph: Graph) -> list[str]:
             f"the decoder '{decoder.kind}' reads the potential of layer '{ends[0]}', which a spike "
             f"resets: {POTENTIALS[decoder.kind]}. Decoder('rate') reads its spikes per step."
         )
-    return said
+    return said + list(_rounded_sums(graph, made_up))
+
+
+def _rounded_sums(graph: Graph, made_up: Collection[str]) -> Iterator[str]:
+    """The lines on layers in which a negative weight exponent moves potentials noticeably."""
+    for name, synapse in graph.of(Synapse):
+        (target,), (source,) = graph.after(name), graph.before(name)
+        every = int(np.bitwise_or.reduce(np.abs(synapse.op.weights), axis=None))
+        step = every & -every  # the largest power of 2 that divides all weights
+        lost = lost_on_average(synapse.weight_exp, step) * 2.0**synapse.weight_exp
+        if isinstance(graph.nodes[source], AlwaysOn) or not step:
+            continue  # the first is a bias that was rounded
+        node: Any = graph.nodes[target]
+        part = lost * _added_up(node, graph.settings.steps) / _held(node)
+        if part < NOTICEABLE:
+            continue
+        end = (
+            "Its weights were chosen to make up for that on average."
+            if target in made_up
+            else "A lower threshold, rise of it or current, relative to the largest weight, raises "
+            "the exponent."
+        )
+        unit = "the largest potential that it holds" if node.readout else "its threshold"
+        yield (
+            f"layer '{target}': the weights of '{name}' have the exponent {synapse.weight_exp}, so "
+            f"that the chip rounds their sum down in every step. By itself that lowers potentials "
+            f"by up to {100 * part:.2g} % of {unit}. {end}"
+        )
+
+
+def _added_up(node: Any, steps: int) -> float:
+    """How often a potential holds what arrives in every step, before its spikes reset it."""
+    leaks = [getattr(node, "du", 4095) + 1, getattr(node, "dv", 0)]
+    held = [np.max(1 / np.maximum(leak / UNITY, 1 / steps)) for leak in leaks]
+    return float(np.prod(held))
+
+
+def _held(node: Any) -> float:
+    """The threshold in units of a sum; a readout's is the largest potential of all."""
+    if node.readout:
+        return float(STATE_LIMIT >> ALIGN_BITS)
+    return float(max(np.min(node.threshold), 1)) * 2.0 ** getattr(node, "threshold_exp", 0)
 
 
 def notes_on_run(

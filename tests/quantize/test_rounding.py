@@ -11,7 +11,7 @@ from neurocompile.ir.registers import Grid
 from neurocompile.ir.shapes import out_shape
 from neurocompile.quantize.columns import columns, from_kernels, kernels, positions
 from neurocompile.quantize.moments import GroupMoments
-from neurocompile.quantize.rounding import round_weights, spread
+from neurocompile.quantize.rounding import lost_on_average, round_weights, spread
 
 
 def random_op(rng):
@@ -118,3 +118,21 @@ def test_what_a_bias_makes_up_for_goes_to_every_neuron_that_shares_the_weights()
     conv = Conv(np.zeros((2, 1, 1)), None, (1,), (0,), (1,), 1)
     assert spread(conv, np.array([1.0, 2.0]), 6).tolist() == [1, 1, 1, 2, 2, 2]
     assert spread(Linear(np.zeros((2, 3))), np.array([1.0, 2.0]), 6).tolist() == [1, 2, 1, 2, 1, 2]
+
+
+def test_what_a_negative_exponent_loses_is_the_mean_of_all_remainders():
+    for exponent, step in ((-4, 2), (-2, 2), (-1, 2), (0, 2), (-5, 8), (-3, 128)):
+        sums = np.arange(0, 1 << 10, step)
+        left = np.floor(sums * 2.0**exponent) * 2.0**-exponent
+        assert lost_on_average(exponent, step) == np.mean(sums - left)
+
+
+def test_weights_or_else_a_bias_make_up_for_what_is_lost_in_each_step():
+    op = Linear(np.array([[10.0, 20.0]]))
+    seen = (GroupMoments(np.full((3, 3), 100.0)),)  # both inputs spike in every step
+    found = round_weights(op, op.weight, seen, 8, bias=False, lost=8.0)
+    assert found.values.sum() == 38
+    assert found.bias == 0
+    found = round_weights(op, op.weight, seen, 8, bias=True, lost=8.0)
+    np.testing.assert_array_equal(found.values, [[10, 20]])
+    assert found.bias == 8

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from networks import neuron, spikes
 
+from neurocompile.chip.read import load_chip
 from neurocompile.data.inputs import Encoded, encode, float_input
 from neurocompile.data.samples import Data, load_data, load_training_data
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
+from neurocompile.ir.adapting import ALIF
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import chain, same
 from neurocompile.ir.nodes import Conv, Input, Linear
@@ -216,3 +218,56 @@ def test_no_more_thresholds_come_from_finer_channels_than_a_core_holds(loihi):
     assert steps.min() == 1
     largest = np.abs(op.weight).max(axis=1) * steps
     assert largest.max() == np.abs(op.weight).max()
+
+
+def rising(times=1):
+    """ALIF neurons whose threshold rises so far that the weights' exponent is below -2."""
+    rng = np.random.default_rng(4)
+    numbers = map(np.float64, (200, 100, 10, 100, 0, 1, 8 * times))
+    nodes = {
+        "input": Input((64,)),
+        "fc": Linear(rng.uniform(-0.375, 0.375, size=(48, 64)) * times),
+        "rises": ALIF(*numbers),
+    }
+    return chain(nodes, Settings(steps=50, encoder=Encoder("spikes"), decoder=Decoder("rate")))
+
+
+def trains(rate, seed=0):
+    return Data("made", "spikes", spikes(seed, 40, 50, (64,), rate).astype(np.float32), None)
+
+
+def integers_of(graph, rate):
+    """The choice of the search, and the integers with and without `correct_sums`."""
+    chip, known = load_chip("loihi2-sim"), calibrate(graph, trains(rate), 50, 0)
+    found = best(graph, chip, known, 8)
+    (synapse,) = (node for _, node in found.graph.of(Synapse))
+    assert synapse.weight_exp < -2
+    both = [
+        quantize(graph, chip, known.ranges, moments=known.moments, choices={"rises": choice})
+        for choice in (replace(found.choices["rises"], correct_sums=c) for c in (True, False))
+    ]
+    return found, both, Trials(graph, known)
+
+
+def test_weights_make_up_for_what_a_negative_exponent_cuts_off():
+    graph = rising()
+    found, (corrected, plain), trials = integers_of(graph, 0.2)
+    assert found.choices["rises"].correct_sums
+    assert same(found.graph, corrected)
+    assert found.error < trials.run(plain).error
+    unseen = trains(0.2, seed=9)
+    ideal = run_float(graph, unseen.values.astype(np.uint8), 50).spikes["rises"]
+    entered = Encoded({"input": unseen.values.astype(np.uint8)}, 50)
+    chips = [fixed.run(each, entered).recording.spikes["rises"] for each in (corrected, plain)]
+    wrong, wrong_plain = (int((chip != ideal).sum()) for chip in chips)
+    fewer, fewer_plain = (1 - chip.sum() / ideal.sum() for chip in chips)
+    assert wrong < 0.6 * wrong_plain
+    assert abs(fewer) < 0.01 < 0.02 < fewer_plain
+
+
+def test_weights_do_not_where_that_costs_more_as_with_few_spikes():
+    graph = rising(times=20)
+    found, (corrected, plain), trials = integers_of(graph, 0.004)
+    assert trials.run(corrected).error > trials.run(plain).error
+    assert not found.choices["rises"].correct_sums
+    assert same(found.graph, plain)

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import neurocompile as nc
+from neurocompile.ir.adapting import ALIF
+from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LIBox, LIFBox
 from neurocompile.ir.nodes import Input, Linear
 from neurocompile.ir.settings import OVERRIDDEN, Assumption
+from neurocompile.report.notes import notes
 
 SCHEMA = json.loads(files("neurocompile.report").joinpath("schema.json").read_text())
 DIGITS = nc.Data("mine", "x", np.full((3, 2), 0.9), labels=np.array([0, 1, 0]))
@@ -29,8 +32,8 @@ def network(decoder, weight=2.0, spiking=True, **settings):
     return chain(nodes, own)
 
 
-def notes_of(graph, data=DIGITS):
-    compiled = nc.compile(graph, "loihi-sim", data=data)
+def notes_of(graph, data=DIGITS, target="loihi-sim"):
+    compiled = nc.compile(graph, target, data=data)
     report = compiled.report
     jsonschema.validate(report, SCHEMA)
     for sentence in report["notes"]:
@@ -119,3 +122,36 @@ def test_what_a_user_overrode_is_a_note_and_no_assumption(tmp_path, call):
     code, text, _ = call("inspect", tmp_path / "out")
     assert code == 0
     assert f"note {said.sentence}" in " ".join(text.split())
+
+
+def rounding(leak, exponent):
+    """A chip's neuron of threshold 400 after weights whose sum such an exponent rounds down."""
+    weights = Linear(np.array([[254, -96]], np.int16))
+    nodes = {
+        "input": SpikeInput((2,)),
+        "fc": Synapse(weights, (2,), (1,), exponent),
+        "out": CubaLIF((1,), 4095, leak, 400, 0, 0, 0),
+    }
+    return chain(nodes, nc.Settings(1e-3, 20, encoder=nc.Encoder("bernoulli")))
+
+
+def test_a_layer_whose_potentials_a_negative_exponent_lowers_is_named_with_it():
+    # 2^-3: remainders of 0, 2, 4 and 6 in 8, on average 3/8; with a leak of 1/8, 3 of 400
+    (said,) = notes(rounding(512, -3))
+    assert "layer 'out': the weights of 'fc' have the exponent -3" in said
+    assert "by up to 0.75 % of its threshold. A lower threshold" in said
+    (said,) = notes(rounding(512, -3), ["out"])
+    assert said.endswith("Its weights were chosen to make up for that on average.")
+    (said,) = notes(rounding(0, -3))  # nothing leaks, in 20 steps: 7.5 of 400
+    assert "by up to 1.9 % of its threshold" in said
+    assert notes(rounding(512, -1)) == []  # weights are even: nothing is lost
+    assert notes(rounding(4096, -3)) == []  # nothing adds up: 0.09 %
+
+
+def test_a_rise_that_needs_a_negative_exponent_is_noted_in_terminal_and_report():
+    leaks = map(np.asarray, (200.0, 100.0, 10.0, 100.0, 0.0, 1.0, 8.0))
+    weight = np.array([[0.3, -0.21], [0.17, 0.05]])
+    nodes = {"input": Input((2,)), "fc": Linear(weight), "out": ALIF(*leaks)}
+    own = nc.Settings(1e-3, 6, encoder=nc.Encoder("bernoulli"), decoder=RATE)
+    said = notes_of(chain(nodes, own), target="loihi2-sim")
+    assert any("have the exponent -" in sentence for sentence in said)
