@@ -14,7 +14,6 @@ import numpy as np
 
 from neurocompile.data.samples import Data
 from neurocompile.ir.decoder import with_decoder
-from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY

@@ -28,8 +28,8 @@ from neurocompile.quantize.incoming import Incoming, read_incoming
 from neurocompile.quantize.of_neurons import refractory_register
 
 JUST_BELOW = 1e-12  # part of a threshold: a change as large as it is sent
-# What the chip rounds: parameters, and sums of weights where a weight exponent is negative; and what
-# it counts as sent before step 1.
+# What the chip rounds: parameters, and sums of weights where a weight exponent is negative; and
+# what it counts as sent before step 1.
 CLASSES = ("weight", "threshold", "bias", "decay", "sum", "start")
 
 
