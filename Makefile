@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs screenshots site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -92,6 +92,11 @@ docs: $(READY)
 	$(BIN)/python docs/make_demo.py
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/make_notebooks.py
+
+# Pictures of the report and of the terminal in docs/pictures; apt has chromium with its driver
+screenshots: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt selenium
+	$(BIN)/python docs/make_screenshots.py
 
 # The documentation site in build/site, from docs/ and the docstrings; a warning fails it
 site: $(READY)
