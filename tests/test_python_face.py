@@ -346,6 +346,7 @@ def test_an_engine_or_a_folder_is_refused_before_any_work(compiled, tmp_path, mo
         (lambda: nc.Data("mine", "x", np.zeros((1, 4)), [0]), "the labels are of the type list"),
         (lambda: nc.Data("mine", "x", np.zeros((2, 4)), np.zeros(1)), "array of 2 whole numbers"),
         (lambda: nc.load_data(3), "the data source is of the type int. Give a text"),
+        (lambda: nc.load_data("\udcff.npz"), "'\\udcff.npz' is no text in UTF-8"),
         (lambda: nc.load_data("digits", samples="a"), "but a were asked for. Ask for 1 to 360."),
         (lambda: nc.load(None), "the model is of the type NoneType. Give its path"),
         (lambda: nc.load("spikes.nir", dt="a"), "dt is 'a'. Use a number of seconds above 0"),

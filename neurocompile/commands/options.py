@@ -7,10 +7,12 @@ Every command uses these decorators, so that one option has one meaning.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -21,7 +23,7 @@ from click.shell_completion import CompletionItem
 
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
-from neurocompile.errors import Doubtful, NeurocompileError, did_you_mean
+from neurocompile.errors import BadInput, Doubtful, NeurocompileError, did_you_mean
 from neurocompile.ir.settings import Encoder, EncoderKind
 
 if TYPE_CHECKING:
@@ -286,14 +288,35 @@ class Output:
         return Screen(quiet=self.quiet or self.as_json)
 
     def show(self, document: dict[str, Any], print_it: Callable[[], None]) -> None:
-        """Print the result on stdout: the document as JSON, or tables for people."""
-        if self.as_json:
-            from neurocompile.formats.json_files import json_bytes
+        """Print the result on stdout: the document as JSON, or tables for people.
 
-            sys.stdout.buffer.write(json_bytes(document))
+        Raises:
+            BadInput: If stdout cannot be written, as on a full disk.
+        """
+        try:
+            if self.as_json:
+                from neurocompile.formats.json_files import json_bytes
+
+                sys.stdout.buffer.write(json_bytes(document))
+            else:
+                print_it()
             sys.stdout.flush()
-        else:
-            print_it()
+        except BrokenPipeError:
+            raise  # whoever reads has had enough
+        except OSError as error:
+            _forget_stdout()
+            raise BadInput(
+                f"the result cannot be printed: {error.strerror or error}. Give standard output "
+                "another place."
+            ) from None
+
+
+def _forget_stdout() -> None:
+    """Let what stdout could not write go nowhere, or it is tried again when Python ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

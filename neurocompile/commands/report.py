@@ -43,7 +43,7 @@ def report(
 
     Example: neurocompile report build/mnist --open
     """
-    from neurocompile.report.page_input import read_reported
+    from neurocompile.report.page_input import consistent, read_reported
 
     first, beside = read_reported(directory), directory.resolve()
     if other is None:
@@ -51,20 +51,23 @@ def report(
         if page is None:
             page = out or beside.with_name(f"{beside.name}.html")
             check_page(page, "--out", force)
-            write_page(_page_of(first), page)
+            with consistent(first):
+                write_page(_page_of(first), page)
         document: dict[str, Any] = {"report": first.report}
     else:
         second = read_reported(other)
         page = out or beside.with_name(f"{beside.name}-{other.resolve().name}.html")
         check_page(page, "--out", force)
-        document = {"changes": _write_changes(first, second, page)}
+        with consistent(first, second):
+            document = {"changes": _write_changes(first, second, page)}
 
     def print_it() -> None:
         from neurocompile.terminal.tables import Facts, Page
 
         Page().show(Facts([*_summary(document), ("page", str(page))]))
 
-    output.show({"page": str(page), **document}, print_it)
+    with consistent(first):
+        output.show({"page": str(page), **document}, print_it)
     if show and not webbrowser.open(page.resolve().as_uri()):
         click.echo(f"no browser was found here; open {page} in one.", err=True)
 

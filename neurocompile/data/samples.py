@@ -115,6 +115,11 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
             f"the data source is of the type {type(source).__name__}. Give a text, such as "
             "'digits' or the path of a .npz file."
         )
+    if any("\ud800" <= character <= "\udfff" for character in source):
+        raise BadInput(
+            f"the data source {source!r} is no text in UTF-8, which every file of an export is. "
+            "Rename it."
+        )
     name, _, part = source.partition(":")
     makers: dict[str, Callable[[bool], Data]] = {"mnist5k": _mnist5k, "digits": _digits}
     if name in makers and part in ("", "train"):

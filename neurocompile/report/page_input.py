@@ -6,16 +6,22 @@ Out: report.json, and samples.npz where there is one; or one sentence that says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, NeurocompileError
 from neurocompile.formats.artifact import AGAIN, Artifact, read_artifact
 from neurocompile.formats.json_files import fault_in, open_to_more, schema
 from neurocompile.report.read import SCHEMA_VERSION, read_report
 from neurocompile.report.samples_file import NAME, Samples, read_samples
+
+# What Python raises where numbers, names and lists of a file do not go together
+CONTRADICTIONS = (
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError, StopIteration,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,28 @@ def read_reported(directory: Path) -> Reported:
     if samples is not None and samples.about["fixed_graph"] != _digest(report):
         raise BadInput(f"{directory / NAME} is of another network than report.json. {AGAIN}")
     return Reported(artifact, report, samples)
+
+
+@contextmanager
+def consistent(*shown: Reported) -> Iterator[None]:
+    """Show files that their schemas allow, but of which one may not go with another.
+
+    The schema knows types, not that a layer of the energy is one of the network's. Who edits a file
+    and its digest gets a sentence; a file that we wrote and that ends here is our fault.
+
+    Raises:
+        BadInput: If something in the files contradicts something else.
+    """
+    try:
+        yield
+    except NeurocompileError:
+        raise  # it says already what is wrong
+    except CONTRADICTIONS as error:
+        files = " or ".join(str(one.artifact.path / "report.json") for one in shown)
+        raise BadInput(
+            f"{files} does not hold together ({type(error).__name__}: {str(error)[:120]}). {AGAIN} "
+            "If that does not help, it is a fault of neurocompile: report it, please."
+        ) from error
 
 
 def _digest(report: Mapping[str, Any]) -> Any:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -28,6 +30,11 @@ NAME = "samples.npz"
 FORMAT = "neurocompile-samples"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 29  # of all arrays together, unpacked
+# What zipfile and numpy raise at a file that is not as savez writes it
+DAMAGED = (
+    OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, OverflowError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
+)  # fmt: skip
 AGAIN = "Export the model again, or move the file away: the report is then made without it."
 
 
@@ -69,8 +76,8 @@ def read_samples(path: Path) -> Samples:
     """
     try:
         held = _arrays(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _broken(path, str(error) or type(error).__name__) from None
+    except DAMAGED as error:
+        raise _broken(path, str(error)[:200] or type(error).__name__) from None
     try:
         about = json.loads(held.pop("about").astype(np.uint8).tobytes())
     except (KeyError, ValueError, RecursionError):
@@ -98,10 +105,24 @@ def _arrays(path: Path) -> dict[str, Array]:
         held = {}
         for entry in packed.infolist():
             with packed.open(entry) as file:
-                held[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(
-                    file, allow_pickle=False
-                )
+                key = entry.filename.removesuffix(".npy")
+                held[key] = _array(file, entry.file_size, key)
     return held
+
+
+def _array(file: IO[bytes], size: int, key: str) -> Array:
+    """One array, which declares as many bytes as there are: nothing else is made room for."""
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, fortran, dtype = read_header(file)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"'{key}' is of the type {dtype}, expected numbers")
+    declared, there = prod(shape) * dtype.itemsize, size - file.tell()
+    if declared != there or min(shape, default=0) < 0:
+        raise ValueError(f"'{key}' declares {declared} bytes, and the file has {there}")
+    return np.frombuffer(file.read(there), dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _bits(row: Mapping[str, Any]) -> list[str]:
@@ -138,13 +159,14 @@ def _check(path: Path, about: Mapping[str, Any], held: Mapping[str, Array]) -> N
         each = (steps,) if row["each_step"] else ()
         _expect(path, held, row["key"], (samples, *each, *row["shape"]))
     for key, array in held.items():
-        if array.dtype.kind not in "biuf":
-            raise _broken(path, f"'{key}' is of the type {array.dtype}, expected numbers")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise _broken(path, f"'{key}' holds what is no number")
         single = key in ("values", "labels", "fixed_result", "float_result")
         if (single or key.startswith("time_s.")) and (not array.ndim or len(array) != samples):
             raise _broken(path, f"'{key}' is {array.shape}, expected {samples} samples")
+        dimensions = {"time_s": 2, "labels": 1}.get(key.split(".")[0], array.ndim)
+        if array.ndim != dimensions or (samples and not array.size):
+            raise _broken(path, f"'{key}' is {array.shape}, expected {dimensions} dimensions, no 0")
 
 
 def _expect(path: Path, held: Mapping[str, Array], key: str, shape: tuple[int, ...]) -> None:

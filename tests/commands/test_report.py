@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import webbrowser
 
 import pytest
@@ -130,6 +132,37 @@ def test_damaged_files_are_refused_in_one_sentence(copy, call, name, content, sa
     assert (code, out) == (2, "")
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+CONTRADICTIONS = [  # which the schema allows
+    lambda report: report["energy"].update(samples=0),
+    lambda report: report["energy"].update(samples=10**400),
+    lambda report: report["energy"]["models"][0]["terms"][0].update(layer="half \ud800"),
+    lambda report: report["fit"].pop("fewest_of"),
+    lambda report: report["core_events"].update(message_out=[]),
+]
+
+
+@pytest.mark.parametrize("change", CONTRADICTIONS)
+def test_a_report_that_contradicts_itself_is_refused_in_one_sentence(copy, call, change):
+    report = json.loads((copy / "report.json").read_text())
+    change(report)
+    rewritten(copy, "report.json", json.dumps(report).encode())
+    without(copy, "report.html")
+    code, out, error = call("report", copy)
+    assert (code, out) == (2, "")
+    assert "report.json does not hold together" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_result_that_cannot_be_printed_ends_in_one_sentence(copy, more):
+    command = [sys.executable, "-m", "neurocompile.cli", "report", str(copy), *more]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("BadInput: the result cannot be printed: No space left")
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_file_changed_since_the_export_is_refused(copy, call):

@@ -121,6 +121,13 @@ def damaged(pictures, change):
         (lambda held, about: held.update({"membrane.0": np.zeros(3)}), "'membrane.0' is (3,)"),
         (lambda held, about: held.update(values=np.full((6, 1), np.nan)), "what is no number"),
         (lambda held, about: held.update(labels=np.zeros(5)), "'labels' is (5,), expected 6"),
+        (
+            lambda held, about: held.update(fixed_result=np.zeros((6, 0))),
+            "'fixed_result' is (6, 0)",
+        ),
+        (lambda held, about: held.update({"time_s.x": np.zeros(6)}), "expected 2 dimensions"),
+        (lambda held, about: held.update({"time_s.x": np.zeros((6, 0))}), "'time_s.x' is (6, 0)"),
+        (lambda held, about: held.update(labels=np.zeros((6, 2))), "expected 1 dimensions"),
         (lambda held, about: held.update(x=np.array(["a"])), "of the type <U1, expected numbers"),
     ],
 )
@@ -145,6 +152,47 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
         for at in range(6):
             packed.writestr(f"{at}.npy", b"\0" * (100 << 20))
     with pytest.raises(BadInput, match="unpacks to 629,145,600 bytes"):
+        read_samples(tmp_path / "samples.npz")
+
+
+def header(shape, kind="'<i4'"):
+    """The beginning of an array as numpy writes it, whatever it declares."""
+    text = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}"
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((10**15,), "declares 4000000000000000 bytes, and the file has 40"),
+        ((2**70,), "and the file has 40"),
+        ((-5, -2), "declares 40 bytes"),
+        ((1,) * 100, "declares 4 bytes"),
+        ("10**15", "is broken"),  # no whole number as numpy reads it
+        ("(" * 3000, "is broken"),
+    ],
+)
+def test_an_array_that_declares_more_than_there_is_takes_no_memory(tmp_path, shape, said):
+    with zipfile.ZipFile(tmp_path / "samples.npz", "w") as packed:
+        packed.writestr("about.npy", header(shape) + b"\0" * 40)
+    with pytest.raises(BadInput, match="is broken") as refused:
+        read_samples(tmp_path / "samples.npz")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 1), (8, 99)])
+def test_an_archive_that_is_encrypted_or_packed_in_a_new_way_is_refused(
+    pictures, tmp_path, offset, value
+):
+    content = bytearray((pictures / "samples.npz").read_bytes())
+    for mark, more in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + offset + more] |= value
+            at = content.find(mark, at + 4)
+    (tmp_path / "samples.npz").write_bytes(content)
+    with pytest.raises(BadInput, match="is broken"):
         read_samples(tmp_path / "samples.npz")
 
 

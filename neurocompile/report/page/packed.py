@@ -20,8 +20,8 @@ def bits(values: Array) -> str:
 
 def levels(values: Array, low: float, high: float) -> str:
     """Values as bytes: low is 0 and high 255; what is outside is cut."""
-    span = high - low or 1.0
-    scaled = np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8)
+    half = high / 2 - low / 2 or 0.5  # the span itself may be larger than any float
+    scaled = np.rint(np.clip((values / 2 - low / 2) / half, 0, 1) * 255).astype(np.uint8)
     return b64encode(scaled.tobytes()).decode()
 
 
