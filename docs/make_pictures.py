@@ -51,7 +51,9 @@ def draw(out: Path) -> list[Path]:
     """Draw every picture into a folder, and return their paths."""
     out.mkdir(exist_ok=True)
     paths = []
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever another program in this process prefers
+        matplotlib.rcParams.update(STYLE)
         for name, make in PICTURES.items():
             paths.append(out / name)
             make().savefig(paths[-1], format="svg", metadata={"Date": None})

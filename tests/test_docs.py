@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -36,6 +37,9 @@ ALSO_RUN = {
     "docs/training.md": {},
     "docs/netx.md": {},
     "docs/nir.md": {},
+    "docs/report.md": {},
+    "docs/streaming.md": {"DIR": "build/mnist"},
+    "docs/take-away.md": {},
 }
 # What is only held against the options that the program has, and why.
 ONLY_PARSED = {
@@ -85,8 +89,10 @@ def made(monkeypatch):
 
 
 def run(arguments):
-    """What a command prints, which has to end well."""
-    done = CliRunner().invoke(main, arguments)
+    """What a command prints, which has to end well; standard input holds rows, for `--data -`."""
+    rows = Path("rows.npy")
+    piped = rows.read_bytes() if "-" in arguments and rows.is_file() else None
+    done = CliRunner().invoke(main, [word for word in arguments if word != "--open"], input=piped)
     assert done.exit_code == 0, f"{shlex.join(arguments)}: {done.output}"
     return done.stdout
 
@@ -150,6 +156,8 @@ def files_that_pages_name(folder):
     (folder / "baselines").mkdir()
     shutil.copytree(ROOT / "targets/loihi-sim", folder / "chip")
     shutil.copytree("build/mnist", "build/mnist-messages")
+    shutil.copytree("build/mnist", "build/narrow", dirs_exist_ok=True)
+    np.save("rows.npy", np.random.default_rng(0).random((3, 1, 28, 28), np.float32))
     program = f"""
 import norse.torch as norse, numpy as np, torch
 import neurocompile as nc

@@ -100,3 +100,15 @@ class Grid:
             values: Weights of any shape, in units of a weight at exponent 0.
         """
         return np.clip(np.rint(values / self.step) * self.step, *self.used).astype(np.int16)
+
+
+def lost_on_average(exponent: int, step: int) -> float:
+    """What a negative exponent cuts off a sum of weights on average, in units of a weight.
+
+    The sum is rounded down to a multiple of 2^-exponent. All remainders count as equally likely.
+
+    Args:
+        exponent: Weight exponent.
+        step: What all weights, and so their sums, are multiples of: the grid's step, or more.
+    """
+    return max(2.0**-exponent - step, 0.0) / 2

@@ -59,8 +59,8 @@ WITHOUT_CURRENT = (
     "LIFNode, Sinabs' LIF without tau_syn)"
 )
 RANDOM_SPIKES = (
-    "let random spikes enter: save the model again with Settings(encoder=Encoder('bernoulli')), or "
-    "give --encoder bernoulli where a command chose the encoder."
+    "let random spikes enter: save the model again with Settings(encoder=Encoder('bernoulli')); "
+    "where a command chose the encoder, choose encoder=Encoder('bernoulli') (--encoder bernoulli)."
 )
 
 # The neuron of the chip whose step is a neuron's own, v' = v (1 - l) + l (i + v_leak) or

@@ -29,7 +29,7 @@ from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import Neuron, has_current
 from neurocompile.ir.nodes import Input, Linear, Shape, Weighted, size
-from neurocompile.ir.registers import ALIGN_BITS, MOST_AXON_DELAY, Grid
+from neurocompile.ir.registers import ALIGN_BITS, MOST_AXON_DELAY, Grid, lost_on_average
 from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import without_lead_in
 from neurocompile.quantize.changes import (
@@ -54,7 +54,7 @@ from neurocompile.quantize.moments import Moments
 from neurocompile.quantize.of_neurons import decays, own_registers, threshold_bits
 from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers
-from neurocompile.quantize.rounding import Rounded, lost_on_average, round_weights, spread
+from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
     Demand,
     Scale,

@@ -72,18 +72,6 @@ def spread(op: Weighted, bias: Array, neurons: int) -> Array:
     return np.tile(bias, times) if isinstance(op, Linear) else np.repeat(bias, times)
 
 
-def lost_on_average(exponent: int, step: int) -> float:
-    """What a negative exponent cuts off a sum of weights on average, in units of a weight.
-
-    The sum is rounded down to a multiple of 2^-exponent. All remainders count as equally likely.
-
-    Args:
-        exponent: Weight exponent.
-        step: What all weights, and so their sums, are multiples of: the grid's step, or more.
-    """
-    return max(2.0**-exponent - step, 0.0) / 2
-
-
 def _round(weights: Array, seen: GroupMoments, grid: Grid, bias: bool, lost: float) -> Rounded:
     """Integers (outputs, columns) for weights at which the same spikes arrive."""
     last = len(seen.order)  # the bias: it is not rounded here, and compensates what is left

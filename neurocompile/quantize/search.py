@@ -32,11 +32,10 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.neurons import Neuron
-from neurocompile.ir.registers import Grid
+from neurocompile.ir.registers import Grid, lost_on_average
 from neurocompile.quantize.calibrate import Calibrated
 from neurocompile.quantize.choices import GRID_FITS, WeightChoice
 from neurocompile.quantize.quantize import Memo, quantize
-from neurocompile.quantize.rounding import lost_on_average
 
 # If all layers have this many bits, finer channels and other biases usually gain nothing. But if
 # neurons burst from their bias alone, one rounding can shift all their spikes by a step. So above

@@ -16,8 +16,7 @@ from neurocompile.data.samples import Data
 from neurocompile.ir.decoder import with_decoder
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
-from neurocompile.quantize.rounding import lost_on_average
+from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY, lost_on_average
 from neurocompile.terminal.words import number_of
 
 POTENTIALS = {

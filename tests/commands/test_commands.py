@@ -18,8 +18,8 @@ from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.load_onnx import load_onnx
 
 CONTRACT = [
-    "check", "compare", "doctor", "energy", "export", "inspect", "report", "simulate", "sweep",
-    "targets",
+    "bundle", "check", "compare", "doctor", "energy", "export", "inspect", "report", "simulate",
+    "sweep", "targets",
 ]  # fmt: skip
 
 

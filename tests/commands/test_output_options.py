@@ -17,7 +17,7 @@ from neurocompile.cli import main
 from neurocompile.terminal.screen import Screen, TimeLeft
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[349][0-7][0-9;]*m")
-LATER = ("report", "sweep")  # not in this version
+LATER = ("sweep",)  # not in this version
 HERE = {name: command for name, command in main.commands.items() if name not in LATER}
 INSTALL = (Path(__file__).parents[2] / "docs" / "install.md").read_text()
 
@@ -33,6 +33,8 @@ def asked(command, exported, folder):
         "check": ("check", exported, "--baseline", folder / "base.json", "--update"),
         "compare": ("compare", exported, "--samples", 2),
         "energy": ("energy", exported, "--samples", 2),
+        "bundle": ("bundle", exported, "--to", "c", "--out", folder / "c", "--samples", 2),
+        "report": ("report", exported, "--out", folder / "page.html"),
     }[command]
 
 
