@@ -101,7 +101,7 @@ def asked(words: tuple[str, ...]) -> Iterator[str]:
 def terminal(name: str, text: Text) -> None:
     """Draw what a terminal shows."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
-    console.print(text, soft_wrap=False)
+    console.print(text, "", sep="\n")  # the line below leaves room for the last one's descenders
     drawn = console.export_svg(code_format=TERMINAL, unique_id=name)
     keep(OUT / f"{name}.svg", "\n".join(map(str.rstrip, drawn.splitlines())).encode() + b"\n")
 

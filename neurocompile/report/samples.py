@@ -35,6 +35,7 @@ from neurocompile.report.parting.first import examine, first_document
 from neurocompile.report.parting.rerun import given
 from neurocompile.report.parting.rounding import incomings
 from neurocompile.report.samples_file import Samples
+from neurocompile.terminal.words import number_of
 
 SAMPLES = 20  # the first 20 test digits hold every class twice
 NEURON_STEPS = 1 << 22  # of all samples together: 1 MB of spikes, float and fixed
@@ -78,7 +79,9 @@ def record_samples(
     arrays, inputs = _inputs(graph, entered)
     potentials = min(kept, POTENTIALS // each)
     if potentials < kept:
-        which = "potentials" if potentials == 0 else f"potentials but those of {potentials} samples"
+        which = "potentials"
+        if potentials:
+            which += f" but those of {number_of(potentials, 'sample')}"
         left_out.append(f"all {which}")
     layers = _layers(graph, chip, ideal, potentials, arrays)
     left_out += _values(stimulus, kept, arrays)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import mode
+from textwrap import shorten
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Part, Table
@@ -17,6 +18,7 @@ from neurocompile.terminal.words import ALL_ASSUMED, exactness, fewest, joules, 
 
 KIB = 8 * 1024  # bits
 TEXT_WIDTH = 100  # columns of plain text
+NET = 300  # characters of why there is no network.net
 
 
 def parts(report: Mapping[str, Any]) -> list[Part]:
@@ -144,7 +146,9 @@ def summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if report.get("not_stock"):  # which older reports do not have
         rows.append(("own processes", _not_stock(report["not_stock"])))
     net = report["network_net"]
-    rows.append(("network.net", net if report["network_net_written"] else f"not written: {net}"))
+    if not report["network_net_written"]:
+        net = f"not written: {shorten(net, NET, placeholder=' ... (the rest is in report.json)')}"
+    rows.append(("network.net", net))
     rows += [("assumed", sentence) for sentence in report["provenance"]["assumed"]]
     rows += [("note", sentence) for sentence in report.get("notes", ())]  # since 1.4
     return rows

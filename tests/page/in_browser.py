@@ -119,6 +119,21 @@ def test_every_chart_of_every_page_is_drawn_and_none_is_wider_than_the_window(pa
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width, name
 
 
+def test_on_a_telephone_the_matrices_of_a_classifier_stand_one_below_the_other(tmp_path, opened):
+    out = tmp_path / "moving"
+    run("export", ROOT / "examples/models/moving_digits_sigma_delta.pt", "--data",
+        ROOT / "examples/models/moving_digits.npz", "--target", "loihi2-sim", "--engine", "fixed",
+        "--samples", 5, "--out", out)  # fmt: skip
+    heights = []
+    for width in (400, 900):
+        driver = opened(out / "report.html", width=width)
+        scroll_through(driver)
+        heights.append(
+            driver.execute_script("return document.querySelector('.chart.confusion').clientHeight")
+        )
+    assert heights[0] == 2 * heights[1]
+
+
 def test_the_sliders_work_by_keyboard_and_say_what_they_show(shipped, opened):
     driver = opened(shipped / "report.html")
     scroll_through(driver)

@@ -15,6 +15,7 @@ import numpy as np
 from neurocompile.ir.arrays import Array
 from neurocompile.report.page.blocks import Block, Chart, Section, Table, Text, percent
 from neurocompile.report.page.packed import bits, evenly
+from neurocompile.report.page.values import arrows
 from neurocompile.report.parting.words import CAUSES
 from neurocompile.report.samples_file import Samples
 from neurocompile.terminal.words import number_of
@@ -157,7 +158,9 @@ def _first(samples: Samples) -> list[str]:
         return [f"Not known: {x}." for x in unknown] or [f"Every spike agrees in the first {kept}."]
     neuron = ", ".join(map(str, first["neuron"]))
     who = "float" if first["float_spike"] else "fixed"
-    words = f"They first differ in layer {first['path']}, at step {first['step']} of sample "
+    words = (
+        f"They first differ in layer {arrows(first['path'])}, at step {first['step']} of sample "
+    )
     words += f"{first['sample']}: of neuron ({neuron}) only the {who} one spikes."
     reached = first["of_threshold"]
     if reached.get("float") is not None and reached.get("fixed") is not None:

@@ -70,6 +70,11 @@ def lines(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def _sentence(words: str, end: str = ".") -> str:
+    """Words with a capital letter first; those inside stay as they are."""
+    return words[:1].upper() + words[1:] + end
+
+
 def _same(integers: Mapping[str, Any]) -> str:
     if integers["same"]:
         return "the same, bit for bit"
@@ -99,13 +104,13 @@ def _number(value: Any) -> str:
 
 def _cards(document: Mapping[str, Any]) -> list[Card]:
     cards = [Card("Integers", "the same" if document["integers"]["same"] else "changed",
-                  _same(document["integers"]).capitalize() + ".")]  # fmt: skip
+                  _sentence(_same(document["integers"])))]  # fmt: skip
     nominal = next((row for row in document["joules"] if row["what"] == "nominal"), None)
     if nominal is not None:
         cards.append(_card("Energy per sample", nominal, energy))
     for row in document["results"]:
         if "fixed" in row["what"]:
-            cards.append(_card(row["what"].capitalize(), row, _number))
+            cards.append(_card(_sentence(row["what"], ""), row, _number))
     spikes = [row for row in document["spikes"] if row["a"] is not None and row["b"] is not None]
     if spikes:
         both = {"a": sum(r["a"] for r in spikes), "b": sum(r["b"] for r in spikes)}

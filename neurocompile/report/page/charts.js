@@ -22,6 +22,16 @@ const CHARTS = (() => {
     }
     return `${value.toPrecision(4)} ${unit}`;
   };
+  // Rows that a legend takes: ECharts breaks it where the next name would not fit.
+  const legendRows = (names, width) => {
+    let rows = 1, left = width;
+    for (const name of names) {
+      const wide = 38 + 6.8 * name.length;
+      if (wide > left && left < width) { rows += 1; left = width; }
+      left -= wide;
+    }
+    return rows;
+  };
   const short = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
   const base = () => ({
@@ -77,7 +87,6 @@ const CHARTS = (() => {
   });
 
   function totals(data, { width }) {
-    const most = narrow(width) ? 16 : 34;
     const bars = data.bars;
     const rows = bars.map((b, at) => [at, b.low, b.high]).filter((row) => row[1] !== null);
     return {
@@ -86,7 +95,7 @@ const CHARTS = (() => {
       xAxis: axis({ type: "value", axisLabel: { formatter: (v) => prefixed(v, "J"), hideOverlap: true }, splitNumber: narrow(width) ? 3 : 5 }),
       yAxis: axis({
         type: "category", inverse: true, data: bars.map((b) => b.name),
-        axisLabel: { color: ink(), formatter: (name) => short(name, most) },
+        axisLabel: { color: ink(), width: narrow(width) ? 105 : 220, overflow: "break", lineHeight: 14, formatter: (name) => short(name, 48) },
       }),
       series: [
         {
@@ -114,10 +123,10 @@ const CHARTS = (() => {
     const most = narrow(width) ? 12 : 30;
     const sums = model.layers.map((_, at) => model.terms.reduce((sum, term) => sum + term.values[at], 0));
     const rows = model.error ? sums.map((sum, at) => [at, sum * (1 - model.error), sum * (1 + model.error)]) : [];
-    const lines = Math.ceil(model.terms.length / (narrow(width) ? 1 : 5));
+    const lines = legendRows(model.terms.map((t) => t.name), width - 10);
     return {
-      ...base(),
-      legend: legend({ top: 0, left: 0, right: 0, data: model.terms.map((t) => t.name), orient: narrow(width) ? "vertical" : "horizontal" }),
+      ...base(), height: 52 + 24 * lines + 40 * Math.max(...data.models.map((m) => m.layers.length)),
+      legend: legend({ top: 0, left: 0, right: 0, data: model.terms.map((t) => t.name) }),
       grid: { left: 8, right: 28, top: 16 + 24 * lines, bottom: 28, containLabel: true },
       xAxis: axis({ type: "value", axisLabel: { formatter: (v) => prefixed(v, "J"), hideOverlap: true }, splitNumber: narrow(width) ? 3 : 6 }),
       yAxis: axis({
@@ -171,14 +180,15 @@ const CHARTS = (() => {
 
   function confusion(data, { width }) {
     const beside = !narrow(width) && data.networks.length > 1;
+    const each = Math.max(200, 22 * Math.min(20, data.networks[0].counts.length)); // pixels of a matrix
+    const apart = each + 90;
     const grids = [], xs = [], ys = [], series = [], titles = [];
     let most = 0;
     data.networks.forEach((n) => n.counts.forEach((row) => row.forEach((c) => { most = Math.max(most, c); })));
     data.networks.forEach((network, at) => {
       const names = network.counts.map((_, k) => String(k));
       const size = beside ? "42%" : "84%";
-      const high = beside || data.networks.length === 1 ? "70%" : "36%";
-      grids.push(beside ? { left: `${6 + at * 50}%`, top: 34, width: size, height: high } : { left: "10%", top: at ? "52%" : 34, width: size, height: high });
+      grids.push(beside ? { left: `${6 + at * 50}%`, top: 34, width: size, height: each } : { left: "10%", top: 34 + at * apart, width: size, height: each });
       titles.push(network.name);
       xs.push(axis({ type: "category", gridIndex: at, data: names, name: `${network.name}: class chosen`, nameLocation: "middle", nameGap: 26 }));
       ys.push(axis({ type: "category", gridIndex: at, data: names, inverse: true, name: "label", nameLocation: "start" }));
@@ -191,7 +201,7 @@ const CHARTS = (() => {
       });
     });
     return {
-      ...base(), grid: grids, xAxis: xs, yAxis: ys, series,
+      ...base(), grid: grids, xAxis: xs, yAxis: ys, series, height: beside ? apart : apart * data.networks.length,
       visualMap: { type: "continuous", show: false, min: 0, max: most || 1, inRange: { color: SCALE } },
       tooltip: { ...base().tooltip, formatter: (p) => `${p.seriesName}: label ${p.value[1]}, chosen ${p.value[0]}\n${p.value[2]} samples` },
     };
@@ -290,7 +300,7 @@ const CHARTS = (() => {
             const [a, b] = [at(place[e.from]), at(place[e.to])];
             return {
               name: `synapse ${k}: ${e.name}`, text: `${e.name}: ${e.from} to ${e.to}`, value: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], symbolSize: 1,
-              label: { show: true, formatter: () => short(e.name, narrow(width) ? 20 : 40), color: quiet(), fontSize: 12, backgroundColor: css("paper"), padding: [1, 6] },
+              label: { show: true, position: "right", distance: 8, formatter: () => short(e.name, narrow(width) ? 20 : 40), color: quiet(), fontSize: 12 },
             };
           }),
         ],

@@ -46,7 +46,8 @@ def joules(report: Mapping[str, Any]) -> Section | None:
 
 def _sum_words(report: Mapping[str, Any]) -> str:
     run = report["energy"]
-    words = f"{run['name'].capitalize()}, model version {run['model_version']}: counts of "
+    name = run["name"][:1].upper() + run["name"][1:]
+    words = f"{name}, model version {run['model_version']}: counts of "
     words += f"{number_of(run['samples'], 'sample')} times sourced prices. Each energy model is "
     return words + "complete and never mixed with another; static power is beside it, never added."
 
@@ -78,10 +79,11 @@ def _totals(report: Mapping[str, Any]) -> Chart:
         for bar in bars
     ]
     table = Table(("model", "per sample", "range"), rows, "Totals per sample.", texts=(2,))
-    caption = (
-        "The whiskers are the error that the authors of the prices state. Without spikes: one "
-    )
-    caption += "pass of the same layers in integers, at 45 nm."
+    caption = "No error of the prices is stated."
+    if any(bar["low"] is not None for bar in bars):
+        caption = "The whiskers are the error that the authors of the prices state."
+    if ann is not None and ann.get("per_sample_j"):
+        caption += " Without spikes: one pass of the same layers in integers, at 45 nm."
     said = "; ".join(f"{name} {value}" for name, value, _ in rows)
     return Chart(
         "totals",

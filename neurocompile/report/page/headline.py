@@ -11,6 +11,8 @@ from typing import Any
 
 from neurocompile.report.page.blocks import Card, energy, percent
 from neurocompile.report.page.values import (
+    arrows,
+    borrowed_model,
     by_layer,
     neurons_of,
     nominal_model,
@@ -36,13 +38,17 @@ def lead(report: Mapping[str, Any], samples: Samples | None) -> str:
     has = "" if synapses is None else f" with {number_of(synapses, 'synapse')}"
     words = f"A spiking network{has}, compiled to the integers of {about['target']}"
     scales = about["calibration"]
-    words += f"; scales: {scales}." if scales else "."
+    if scales:
+        words += f"; {scales}" if scales.startswith("uncalibrated") else f"; scales: {scales}"
+    words += "."
     run = report["energy"]
     if run is None:
         return f"{words} Nothing was run: there were no data."
     ran = number_of(run["samples"], "sample")
     of = "" if samples is None else f" of {samples.about['source']}"
-    return f"{words} It ran {ran}{of} on {', '.join(about['engines'])}."
+    engines = about["engines"]
+    word = "engine" if len(engines) == 1 else "engines"
+    return f"{words} It ran {ran}{of}, simulated by the {word} {' and '.join(engines)}."
 
 
 def cards(report: Mapping[str, Any], samples: Samples | None) -> list[Card]:
@@ -68,7 +74,9 @@ def _exact(report: Mapping[str, Any]) -> Card:
     if not compared:
         text = f"Only {engines} ran. Run lava or onnx beside it to compare every bit."
         return Card("Exact?", "not compared", text)
-    text = f"{compared:,} spikes and potentials compared, {exact['mismatches']:,} differ."
+    who = "both" if len(exact["engines"]) == 2 else "all"
+    text = f"Of {compared:,} spikes and potentials that {who} engines computed, "
+    text += f"{exact['mismatches']:,} differ."
     if exact["mismatches"]:
         return Card("Exact?", f"no: {' ≠ '.join(exact['engines'])}", text, "bad")
     return Card("Exact?", f"yes: {engines}", text, "good")
@@ -106,7 +114,13 @@ def _joules(report: Mapping[str, Any]) -> Card:
         return Card(name, "not known", "Nothing was run. Give data (--data SOURCE).")
     each, model = run["per_sample_j"], nominal_model(run)
     if each["nominal_j"] is None or model is None:
-        return Card(name, "no total", "The target has no complete set of prices of its own.")
+        text = "The target has no complete set of prices of its own."
+        borrowed = borrowed_model(run)
+        if borrowed is None:
+            return Card(name, "no total", text)
+        each_j = float(f"{borrowed['total_j'] / run['samples']:.1e}")
+        text = f"An order of magnitude, by {borrowed['name']}; no total. {text}"
+        return Card(name, f"about {energy(each_j)}", text)
     if each["low_j"] is None:
         text = f"By {model['name']}, whose error is not known. {run['name']}."
     else:
@@ -130,7 +144,7 @@ def _fits(report: Mapping[str, Any]) -> Card:
 
 def _costs(report: Mapping[str, Any]) -> Card | None:
     run = report["energy"]
-    model = None if run is None else nominal_model(run)
+    model = None if run is None else nominal_model(run) or borrowed_model(run)
     if model is None or not model["total_j"]:
         return None
     spent = by_layer(report, model)
@@ -141,6 +155,8 @@ def _costs(report: Mapping[str, Any]) -> Card | None:
     quantity = max(spent[layer], key=lambda name: spent[layer][name])
     inside = spent[layer][quantity] / sum(spent[layer].values())
     text = f"Of that, {percent(inside)} are {quantity_words(quantity)}."
+    if nominal_model(run) is None:
+        text += f" By {model['name']}."
     return Card("What costs most", f"{layer}: {percent(part)}", text)
 
 
@@ -156,7 +172,7 @@ def _parts(report: Mapping[str, Any], samples: Samples | None) -> Card | None:
         return Card(name, "nowhere", f"Every spike agrees in the first {kept}.", "good")
     text = f"At step {first['step']} of sample {first['sample']}: "
     text += f"{CAUSES.get(first['cause'], first['cause'])}."
-    return Card(name, first["path"], text)
+    return Card(name, arrows(first["path"]), text)
 
 
 def _sure(report: Mapping[str, Any]) -> Card | None:

@@ -321,7 +321,7 @@ def _limits(fit: Mapping[str, Any]) -> Table:
         )
         for row in fit["limits"]
     ]
-    titles = ("limit", "fullest core", "allowed", "part", "which core", "least cores by it")
+    titles = ("limit", "fullest core", "allowed", "part", "which core", "cores it takes")
     caption = "Every limit of a core, and of the chips together (cores)."
     return Table(titles, rows, caption, texts=(4,))
 

@@ -46,9 +46,10 @@
       const said = element("p", { className: "said", "aria-live": "polite" });
       const tell = () => {
         const { sample, step } = chart.state;
-        const total = (key) => layers.reduce((sum, l) => sum + (l[key] ? l[key][sample][step] : 0), 0);
-        const known = layers.some((l) => l.float);
-        said.textContent = `Step ${step + 1} of sample ${sample}: ${total("fixed_counts").toLocaleString("en")} spikes` + (known ? `, ${total("float_counts").toLocaleString("en")} in float; ${total("differ").toLocaleString("en")} differ.` : ".");
+        const total = (key, of = layers) => of.reduce((sum, l) => sum + (l[key] ? l[key][sample][step] : 0), 0).toLocaleString("en");
+        const pairs = layers.filter((l) => l.float);
+        const compared = pairs.length === layers.length ? "" : `; ${total("fixed_counts", pairs)} in ${pairs.map((l) => CHARTS.short(l.name, 20)).slice(0, 4).join(", ")}${pairs.length > 4 ? " and others" : ""}`;
+        said.textContent = `Step ${step + 1} of sample ${sample}: ${total("fixed_counts")} spikes` + (pairs.length ? `${compared}, ${total("float_counts")} in float; ${total("differ")} differ.` : ".");
       };
       const move = (state) => { redraw(chart, state); tell(); };
       const one = slider("Sample", samples, chart.state.sample, (at) => `${at} (0 to ${samples - 1})`, (at) => move({ sample: at }));

@@ -106,7 +106,10 @@ def _errors(samples: Samples) -> list[tuple[str, ...]]:
 
 
 def _pictures(
-    pictured: Sequence[Pictured], rows: Sequence[tuple[str, ...]], names: Sequence[str] = ()
+    pictured: Sequence[Pictured],
+    rows: Sequence[tuple[str, ...]],
+    names: Sequence[str] = (),
+    each_step: bool = False,
 ) -> Chart:
     values = np.concatenate([v.ravel() for _, kind, v in pictured if kind == "value"])
     low, high = float(values.min()), float(values.max())
@@ -128,7 +131,8 @@ def _pictures(
         titles = ("sample", "float error", "fixed error", "between them")
         table = Table(titles, rows, "Mean squared error per value of each sample.")
     titles_of = [title for title, _, _ in pictured]
-    caption = f"White is {high:.3g}, black {low:.3g}. "
+    caption = "A row is a step, a column an input. " if each_step else ""
+    caption += f"White is {high:.3g}, black {low:.3g}. "
     if errors:
         caption += "Error is fixed - original. "
         caption += f"Orange is higher, by up to {most:.3g}, blue lower, white equal."
@@ -211,4 +215,5 @@ def _inputs(samples: Samples | None) -> list[Block]:
             f"{name}, float {theirs[at]}" + ("" if theirs[at] == chosen[at] else ": flipped")
             for at, name in enumerate(names)
         ]
-    return [_pictures([("input", "value", shown)], [], names)]
+    each_step = values.ndim == 3 and values.shape[1] == samples.about["steps"]
+    return [_pictures([("input", "value", shown)], [], names, each_step)]

@@ -61,6 +61,18 @@ def nominal_model(energy: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((m for m in energy["models"] if m["total_j"] == energy["nominal_j"]), None)
 
 
+def borrowed_model(energy: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The model of another chip that stands in where the target has no total of its own."""
+    if nominal_model(energy) is not None:
+        return None
+    return next((m for m in energy["models"] if m["total_j"]), None)
+
+
+def arrows(path: str) -> str:
+    """A synapse and its layer, as the tables write it."""
+    return path.replace(" -> ", " → ")
+
+
 def by_layer(report: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Joules of all samples by layer and quantity; what a synapse takes is its target's."""
     into = {row["name"]: row["target"] for row in report["synapses"]}

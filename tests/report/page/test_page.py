@@ -285,6 +285,23 @@ def test_a_report_that_lacks_something_is_shown_without_it(pictures, change, sai
     assert said in text
 
 
+def test_a_target_without_prices_of_its_own_shows_what_a_proxy_says_as_a_rough_figure(pictures):
+    from neurocompile.report.page.blocks import energy
+
+    report = json.loads((pictures / "report.json").read_text())
+    total = report["energy"]["models"][0]["total_j"] / report["energy"]["samples"]
+    none = {"low_j": None, "nominal_j": None, "high_j": None}
+    report["energy"].update(nominal_j=None, per_sample_j=none)
+    report["energy"]["models"] = report["energy"]["models"][:1]
+    name = report["energy"]["models"][0]["name"]
+    text = " ".join(Parsed(report_page(report, None)).text)
+    assert f"An order of magnitude, by {name}; no total." in text
+    assert f"about {energy(float(f'{total:.1e}'))}" in text
+    assert f"By {name}." in text  # what costs most
+    assert "The whiskers are" not in text
+    assert "No error of the prices is stated." in text
+
+
 def test_tables_with_many_rows_say_what_is_left_out():
     from neurocompile.report.page.blocks import Section, Table
     from neurocompile.report.page.page import Page, page_html
