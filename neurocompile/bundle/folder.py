@@ -112,7 +112,8 @@ def _refuse_foreign(folder: Path, built: Collection[str]) -> None:
         return
     known = {*_written(folder), *built}
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    foreign = sorted(str(path.relative_to(folder)) for path in found)
+    kept = [path for path in found if path.parent.name != "__pycache__"]  # Python's own
+    foreign = sorted(str(path.relative_to(folder)) for path in kept)
     foreign = [name for name in foreign if name.replace(os.sep, "/") not in known]
     if foreign:
         more = f" and {len(foreign) - LISTED} more" if len(foreign) > LISTED else ""

@@ -1,13 +1,13 @@
-"""`neurocompile bundle`: a folder with a program that runs an exported network without Python.
+"""`neurocompile bundle`: a folder that runs an exported network without neurocompile.
 
-In:  a directory that `export` wrote, a language, samples for the vectors.
-Out: the folder; what the program takes, as a table or one JSON document.
+In:  a directory that `export` wrote, what is to run it, samples for the vectors.
+Out: the folder; what is in it, as a table or one JSON document.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,12 +21,19 @@ from neurocompile.commands.options import (
 )
 from neurocompile.data.sampling import Sampling
 
+if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
+    from neurocompile.bundle.vectors import Vectors
+    from neurocompile.terminal.tables import Table
+
 VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and step
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=PATH)
-@click.option("--to", "language", type=Choice(["c"]), required=True, help="Language: C99.")
+@click.option(
+    "--to", "language", type=Choice(["c", "lava"]), required=True,
+    help="A program in C99, or the source of a network for Lava.",
+)  # fmt: skip
 @click.option("--out", type=PATH, required=True, metavar="FOLDER", help="Folder to write.")
 @data_options(
     data="what export ran",
@@ -46,7 +53,7 @@ def bundle(
     force: bool,
     output: Output,
 ) -> None:
-    """Write a program that runs an exported network without Python, and vectors that prove it."""
+    """Write what runs an exported network without neurocompile, and vectors that prove it."""
     with output.screen() as screen:
         screen.tell(f"reading {directory}")
         document = bundle_artifact(directory, sampling, language=language, out=out, force=force)
@@ -61,16 +68,17 @@ def bundle_artifact(
     Args:
         directory: What `export` wrote.
         sampling: What the vectors hold; by default what the export ran, two samples of it.
-        language: "c".
+        language: "c" or "lava".
         out: Folder to write.
         force: Whether an earlier bundle may be replaced.
 
     Raises:
-        BadInput: If the directory or the data cannot be used, or the folder cannot be written.
+        BadInput: If the directory or the data cannot be used, the folder cannot be written, or
+            Lava has no process for a part of the network.
         DoesNotFit: If a number leaves its register, or the network is too large for a compiler.
     """
     from neurocompile import __version__, installed
-    from neurocompile.bundle.c.folder import BUILT, c_bundle
+    from neurocompile.bundle.c.folder import BUILT
     from neurocompile.bundle.folder import check_folder, write_folder
     from neurocompile.bundle.vectors import vectors_of
     from neurocompile.commands.exported import declared
@@ -80,49 +88,95 @@ def bundle_artifact(
     from neurocompile.formats.load_onnx import load_onnx
 
     installed.require("engine fixed")
-    check_folder(out, force, BUILT)
+    built = BUILT if language == "c" else ()
+    check_folder(out, force, built)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
     own = declared(artifact)
     stimulus = load_stimulus(sampling, own, VECTORS)
     last, steps = len(stimulus), stimulus.steps
     vectors = vectors_of(graph, encode(graph, stimulus.data, 0, last, steps, stimulus.seed))
-    made = c_bundle(vectors, own.steps)
+    files, described = (_c if language == "c" else _lava)(vectors, own.steps)
     about = {
         "language": language,
         "neurocompile": __version__,
         "network": artifact.manifest["files"]["fixed.onnx"],
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": type(layer.node).__name__,
-                "neurons": layer.neurons,
-                "bits": made.network.widths[layer.name],
-            }
-            for layer in made.network.layers
-        ],
-        "products": list(made.network.products),
+        **described,
         "vectors": {
             "data": stimulus.data.name,
             "samples": last,
             "steps": steps,
             "seed": stimulus.seed,
         },
-        "sizes": made.sizes,
     }
-    write_folder(out, made.files, about, force=force, built=BUILT)
+    write_folder(out, files, about, force=force, built=built)
     return {**about, "out": str(out)}
 
 
+def _c(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a program in C, and what is said of it."""
+    from neurocompile.bundle.c.folder import c_bundle
+
+    made = c_bundle(vectors, steps)
+    layers = [
+        {
+            "name": layer.name,
+            "kind": type(layer.node).__name__,
+            "neurons": layer.neurons,
+            "bits": made.network.widths[layer.name],
+        }
+        for layer in made.network.layers
+    ]
+    products = list(made.network.products)
+    return made.files, {"layers": layers, "products": products, "sizes": made.sizes}
+
+
+def _lava(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a network for Lava, and what is said of it."""
+    from neurocompile.bundle.lava.folder import lava_bundle
+
+    made = lava_bundle(vectors, steps)
+    layers = [
+        {
+            "name": population.name,
+            "kind": population.kind,
+            "neurons": population.size,
+            "process": made.network.processes[population.name],
+            "stock": made.network.processes[population.name] not in made.network.ours,
+        }
+        for population in made.plan.populations
+    ]
+    return made.files, {"layers": layers, "reset": made.plan.reset}
+
+
 def print_bundle(document: dict[str, Any]) -> None:
-    """Print what the program takes, and how to build it."""
-    from neurocompile.terminal.tables import Facts, Page, Table
-    from neurocompile.terminal.words import number_of, whole
+    """Print what is in the folder, and how to prove it."""
+    from neurocompile.terminal.tables import Facts, Page
+    from neurocompile.terminal.words import number_of
+
+    table, facts, proof = (_of_c if document["language"] == "c" else _of_lava)(document)
+    vectors = document["vectors"]
+    facts += [
+        (
+            "vectors",
+            f"{number_of(vectors['samples'], 'sample')} of {vectors['data']}, "
+            f"{number_of(vectors['steps'], 'step')}",
+        ),
+        ("written to", document["out"]),
+        ("to prove it", proof),
+    ]
+    Page().show(table, Facts(facts))
+
+
+def _of_c(document: dict[str, Any]) -> tuple[Table, list[tuple[str, str]], str]:
+    """What a program takes."""
+    from neurocompile.terminal.tables import Table
+    from neurocompile.terminal.words import whole
 
     table = Table(("layer", "neuron", "neurons", "numbers"), texts=("neuron", "numbers"))
     for row in document["layers"]:
         table.add(row["name"], row["kind"], whole(row["neurons"]), f"{row['bits']} bits")
-    sizes, vectors = document["sizes"], document["vectors"]
+    sizes = document["sizes"]
     facts = [
         (
             "tables",
@@ -134,12 +188,21 @@ def print_bundle(document: dict[str, Any]) -> None:
             f"{whole(sizes['neurons'])} neurons and, on average in the vectors, "
             f"{whole(sizes['additions'])} additions of weights",
         ),
-        (
-            "vectors",
-            f"{number_of(vectors['samples'], 'sample')} of {vectors['data']}, "
-            f"{number_of(vectors['steps'], 'step')}",
-        ),
-        ("written to", document["out"]),
-        ("to prove it", f"make -C {document['out']} check"),
     ]
-    Page().show(table, Facts(facts))
+    return table, facts, f"make -C {document['out']} check"
+
+
+def _of_lava(document: dict[str, Any]) -> tuple[Table, list[tuple[str, str]], str]:
+    """Which of Lava's processes run a network."""
+    from neurocompile.terminal.tables import Table
+    from neurocompile.terminal.words import whole
+
+    table = Table(("layer", "neuron", "neurons", "process"), texts=("neuron", "process"))
+    for row in document["layers"]:
+        process = row["process"] if row["stock"] else f"{row['process']}, ours"
+        table.add(row["name"], row["kind"], whole(row["neurons"]), process)
+    facts = [
+        ("between samples", document["reset"]),
+        ("tried", "Lava's simulator; silicon never"),
+    ]
+    return table, facts, f"python {document['out']}/run.py --check"

@@ -19,10 +19,11 @@ from c_networks import (
 )
 
 from neurocompile.bundle.c.expressions import Body, COps
-from neurocompile.bundle.c.names import identifiers, literal
+from neurocompile.bundle.c.names import literal
 from neurocompile.bundle.c.network import c_network
 from neurocompile.bundle.c.tables import Tables
 from neurocompile.bundle.c.weights import packed
+from neurocompile.bundle.names import identifiers
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.errors import DoesNotFit

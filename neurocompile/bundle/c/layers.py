@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.bundle.c.names import identifiers
 from neurocompile.bundle.c.tables import c_type, smallest
+from neurocompile.bundle.names import identifiers
 from neurocompile.engines.fixed.plan import FixedPlan
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocompile.bundle.c.layers import Layer, layers_of
-from neurocompile.bundle.c.names import comment, identifiers, indented, literal
+from neurocompile.bundle.c.names import comment, indented, literal
 from neurocompile.bundle.c.neurons import (
     Constant,
     Term,
@@ -28,6 +28,7 @@ from neurocompile.bundle.c.sums import Functions
 from neurocompile.bundle.c.synapses import Program, Sums, always, sums_of
 from neurocompile.bundle.c.tables import Tables
 from neurocompile.bundle.c.templates import HEADER, HELPERS, SOURCE, WEIGHTS_H
+from neurocompile.bundle.names import identifiers
 from neurocompile.engines.fixed.plan import FixedPlan, Population, plan_of
 from neurocompile.engines.fixed.result import schedule
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput

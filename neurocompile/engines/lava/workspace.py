@@ -53,7 +53,7 @@ class Workspace:
         """
         rows = plan.samples * plan.steps
         (self.root / "plan.json").write_text(json.dumps(asdict(plan)))
-        arrays = _arrays(plan, graph)
+        arrays = flat_arrays(plan, graph)
         named: dict[str, Any] = dict(arrays)
         np.savez(self.root / "arrays.npz", **named)
         for source in plan.sources:
@@ -96,7 +96,7 @@ def _room(path: Path, dtype: type, shape: tuple[int, int]) -> Array:
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def _arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
+def flat_arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:
     """Registers and matrices, flat and in the types in which Lava holds them."""
     starts = lead_in(graph) if plan.reset == RESET_FRESH else {}
     arrays: dict[str, Array] = {}

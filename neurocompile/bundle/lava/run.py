@@ -1,0 +1,331 @@
+"""Run the network in this folder on Lava, and compare it with what neurocompile computed.
+
+In:  vectors/ (--check), or whole numbers in a .npz file (--input).
+Out: "all N values equal" or the first value that differs; spikes and potentials in a .npz file.
+It needs lava-nc 0.10.0, with the numpy and scipy that lava-nc needs, and nothing of neurocompile.
+Exit codes: 0 good; 1 a value or a file differs; 2 bad input; 4 something is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NoReturn
+
+HERE = Path(__file__).resolve().parent
+LAVA = "0.10.0"
+DIFFERS, BAD_INPUT, NOT_INSTALLED, LAVA_FAILED = 1, 2, 4, 70
+NOT_WRITTEN = -(1 << 31)  # no neuron sends or holds it
+
+
+def main() -> None:
+    """Do what the command line says."""
+    asked = _parser().parse_args()
+    if asked.check == (asked.input is not None):
+        _stop(BAD_INPUT, "Give either --check or --input FILE.npz.")
+    _require_lava()
+    import modern
+
+    modern.modernize()
+    import network
+    import numpy as np
+    from scipy.sparse import SparseEfficiencyWarning
+
+    warnings.filterwarnings("ignore", category=SparseEfficiencyWarning)  # Lava's own delays
+    changed = _changed_files()
+    for name in changed:
+        _tell(f"{name} was changed since neurocompile wrote it: its SHA-256 is another.")
+    if asked.check and any(name.endswith(".npz") for name in changed):
+        sys.exit(DIFFERS)
+    config = _config(asked.hardware)
+    given = _given(asked.input or HERE / "vectors" / "inputs.npz", network.INPUT)
+    steps = given.shape[1] if network.INPUT["kind"] == "spikes" else asked.steps or network.STEPS
+    if asked.check and network.INPUT["kind"] != "spikes":
+        steps = json.loads((HERE / "bundle.json").read_text())["vectors"]["steps"]
+    with np.load(HERE / "integers.npz") as file:
+        arrays = dict(file)
+    did = _run(network, arrays, given, steps, config, not asked.spikes_only)
+    if asked.check:
+        sys.exit(_compare(network, did, asked.spikes_only))
+    _print_rates(network, did)
+    if asked.to is not None:
+        np.savez_compressed(asked.to, **did)
+        _say(f"written to {asked.to}")
+
+
+class Run:
+    """What network.build is given: the input of some samples, and what records a layer.
+
+    Attributes:
+        steps: Steps of a sample.
+        rows: (first, end), rows of the files that this network fills: a row is a step of a sample.
+        input: .npy file of spikes, (rows, size).
+        biases: (size,) bias mantissas of the first of its samples.
+    """
+
+    def __init__(
+        self, folder: Path, given: Any, steps: int, samples: tuple[int, int], potentials: bool
+    ) -> None:
+        self.folder, self.given, self.steps, self.potentials = folder, given, steps, potentials
+        self.first, self.end = samples
+        self.rows = (self.first * steps, self.end * steps)
+        self.input = str(folder / "input.npy")
+
+    @property
+    def biases(self) -> Any:
+        """Bias mantissas of the first sample."""
+        return self.biases_of(self.first)
+
+    def biases_of(self, sample: int) -> Any:
+        """Bias mantissas of a sample, (size,) int32."""
+        return self.given[sample].ravel().astype("int32")
+
+    def always(self, size: int) -> str:
+        """A .npy file of axons that spike in every step."""
+        import numpy as np
+
+        path = self.folder / f"always{size}.npy"
+        if not path.exists():
+            np.save(path, np.ones((len(self.given) * self.steps, size), np.uint8))
+        return str(path)
+
+    def record(self, layer: str, process: Any, potential: Any, *, depth: int) -> None:
+        """Write down what a layer sends, and its potentials after each step.
+
+        Args:
+            layer: Its name here.
+            process: Its process.
+            potential: The Var of its potential.
+            depth: Chip steps by which the layer lags the input.
+        """
+        from processes.recorder import Recorder
+
+        recorder = Recorder(
+            spikes=str(self.folder / f"{layer}.spikes.npy"),
+            membrane=str(self.folder / f"{layer}.potentials.npy"),
+            rows=self.rows,
+            depth=depth,
+            size=process.s_out.size,
+            name=f"recorder of {layer}",
+        )
+        process.s_out.connect(recorder.s_in)
+        if self.potentials:
+            recorder.v_ref.connect_var(potential)
+
+
+def _run(
+    network: Any, arrays: Any, given: Any, steps: int, config: Any, potentials: bool
+) -> dict[str, Any]:
+    """Run all samples; `LAYER.spikes` and `LAYER.potentials`, (samples, steps, *shape) int32."""
+    import numpy as np
+
+    samples = len(given)
+    folder = Path(tempfile.mkdtemp(prefix="network-on-lava-"))
+    try:
+        if network.INPUT["kind"] == "spikes":
+            np.save(folder / "input.npy", given.reshape(samples * steps, -1))
+        kinds = ("spikes", "potentials") if potentials else ("spikes",)
+        for layer, (_, shape) in network.LAYERS.items():
+            room = (samples * steps, int(np.prod(shape, dtype=int)))
+            for kind in ("spikes", "potentials"):
+                path = folder / f"{layer}.{kind}.npy"
+                np.lib.format.open_memmap(path, "w+", np.int32, room)[:] = NOT_WRITTEN
+        try:
+            _on_lava(network, arrays, folder, given, steps, config, potentials)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            _give_up()
+        did = {}
+        for layer, (name, shape) in network.LAYERS.items():
+            for kind in kinds:
+                rows = np.load(folder / f"{layer}.{kind}.npy")
+                if (rows == NOT_WRITTEN).any():
+                    _stop(LAVA_FAILED, f"layer {name!r}: Lava left {kind} unwritten.")
+                did[f"{layer}.{kind}"] = rows.reshape(samples, steps, *shape)
+        return did
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _on_lava(
+    network: Any,
+    arrays: Any,
+    folder: Path,
+    given: Any,
+    steps: int,
+    config: Any,
+    potentials: bool,
+) -> None:
+    """Run all samples, in one network or in one network per sample."""
+    from lava.magma.core.run_conditions import RunSteps
+
+    together = 1 if network.FRESH else len(given)
+    for first in range(0, len(given), together):
+        run = Run(folder, given, steps, (first, first + together), potentials)
+        process, written = network.build(run, arrays)
+        for sample in range(first, first + together):
+            if sample > first:
+                for layer in written:
+                    layer.bias_mant.set(run.biases_of(sample))
+            process.run(condition=RunSteps(num_steps=steps), run_cfg=config)
+        if network.LAST_DEPTH:  # the last layers end later
+            process.run(condition=RunSteps(num_steps=network.LAST_DEPTH), run_cfg=config)
+        process.stop()
+
+
+def _compare(network: Any, did: dict[str, Any], spikes_only: bool) -> int:
+    """Say how many values are equal, or where the first one differs; the exit code."""
+    import numpy as np
+
+    values, differing, first = 0, 0, None
+    with np.load(HERE / "vectors" / "expected.npz") as expected:
+        for at, (layer, (name, _)) in enumerate(network.LAYERS.items()):
+            for kind in ("spikes",) if spikes_only else ("spikes", "potentials"):
+                found, right = did[f"{layer}.{kind}"], expected[f"{layer}.{kind}"]
+                values += right.size
+                differs = found != right
+                differing += int(differs.sum())
+                if differs.any():
+                    where = tuple(map(int, np.argwhere(differs)[0]))
+                    what = "potential" if kind == "potentials" else "spike"
+                    text = f"{what} {found[where]}, expected {right[where]}"
+                    # The cause comes before its effects: the earliest sample and step counts.
+                    place = (where[0], where[1], at, kind == "spikes")
+                    if first is None or place < first[0]:
+                        first = (place, name, where, text)
+    compared = f"spikes{'' if spikes_only else ' and potentials'} of {len(network.LAYERS)} layers"
+    if first is None:
+        _say(f"all {values} values equal: {compared}")
+        return 0
+    _, name, (sample, step, *neuron), text = first
+    _say(
+        f"DIFFERS: layer {name!r}, sample {sample}, step {step + 1}, neuron {tuple(neuron)}: {text}"
+    )
+    _say(f"{differing} of {values} values differ: {compared}")
+    return DIFFERS
+
+
+def _given(path: Path, wanted: dict[str, Any]) -> Any:
+    """The input: (samples, steps, *shape) spikes or payloads, or (samples, *shape) mantissas."""
+    import numpy as np
+
+    kind, shape, (low, high) = wanted["kind"], tuple(wanted["shape"]), wanted["range"]
+    try:
+        with np.load(path) as file:
+            values = file[kind]
+    except (OSError, ValueError, KeyError) as error:
+        _stop(BAD_INPUT, f"{path} cannot be read ({error}). Give a .npz file with the key {kind}.")
+    axes = ("samples", "steps") if kind == "spikes" else ("samples",)
+    described = f"({', '.join((*axes, *map(str, shape)))})"
+    if values.shape[len(axes) :] != shape or values.ndim != len(axes) + len(shape):
+        _stop(BAD_INPUT, f"{path}: {kind} has the shape {values.shape}, expected {described}.")
+    if not values.size:
+        _stop(BAD_INPUT, f"{path}: {kind} holds no sample, expected {described}.")
+    if values.dtype.kind not in "biu":
+        _stop(BAD_INPUT, f"{path}: {kind} holds {values.dtype}, expected whole numbers.")
+    if values.min() < low or values.max() > high:
+        found = f"{values.min()}..{values.max()}"
+        _stop(BAD_INPUT, f"{path}: {kind} is within {found}, but an input is within {low}..{high}.")
+    return values.astype(np.int32)
+
+
+def _config(hardware: bool) -> Any:
+    """Lava's run configuration: the simulator, or a board."""
+    if not hardware:
+        from lava.magma.core.run_configs import Loihi2SimCfg
+
+        return Loihi2SimCfg(select_tag="fixed_pt")
+    try:
+        from lava.magma.core.run_configs import Loihi2HwCfg
+        from lava.utils import loihi
+
+        if loihi.is_installed():
+            return Loihi2HwCfg()
+        why = "Intel's extension of Lava for Loihi is not installed here"
+    except ImportError as error:
+        why = str(error)
+    _stop(
+        NOT_INSTALLED,
+        f"Loihi2HwCfg cannot be used: {why}. Without --hardware the network runs on the simulator.",
+    )
+
+
+def _changed_files() -> list[str]:
+    """Files of the folder whose SHA-256 is not the one in SHA256SUMS; all its lines are read."""
+    changed = []
+    for line in (HERE / "SHA256SUMS").read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        path = HERE / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            changed.append(name)
+    return changed
+
+
+def _print_rates(network: Any, did: dict[str, Any]) -> None:
+    for layer, (name, _) in network.LAYERS.items():
+        sent = did[f"{layer}.spikes"]
+        count = int((sent != 0).sum())
+        _say(f"layer {name!r}: {count} messages, {count / sent.size:.4f} per neuron and step")
+
+
+def _require_lava() -> None:
+    try:
+        found = version("lava-nc")
+    except PackageNotFoundError:
+        found = "none"
+    if found != LAVA:
+        _stop(
+            NOT_INSTALLED,
+            f"this needs lava-nc {LAVA}; installed: {found}. Run: pip install lava-nc=={LAVA}",
+        )
+
+
+def _give_up() -> NoReturn:
+    """End after a failure inside Lava, whose own clean-up at exit would wait for ever."""
+    traceback.print_exc()
+    for process in multiprocessing.active_children():
+        process.kill()
+    sys.stderr.flush()
+    os._exit(LAVA_FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="Run vectors/ and compare.")
+    parser.add_argument("--input", type=Path, metavar="FILE.npz", help="Whole numbers to run.")
+    parser.add_argument("--to", type=Path, metavar="FILE.npz", help="Where to write what it did.")
+    parser.add_argument("--steps", type=int, help="Steps of a sample, where biases are the input.")
+    parser.add_argument("--hardware", action="store_true", help="Loihi2HwCfg: never tried.")
+    parser.add_argument("--spikes-only", action="store_true", help="Leave potentials out.")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _stop(code: int, text: str) -> NoReturn:
+    _tell(text)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))  # `python -I` leaves it out
+    sys.dont_write_bytecode = True  # the folder stays as it was written
+    main()
