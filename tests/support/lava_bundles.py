@@ -17,8 +17,9 @@ EQUAL = re.compile(r"all (\d+) values equal")
 
 # Runs the run.py of each folder in a process of its own. Lava is imported once, before that.
 WITHOUT_NEUROCOMPILE = """
-import os, runpy, sys
-from pathlib import Path
+import os, runpy, sys, tempfile
+
+AT_ONCE = 4  # processes of Lava mostly wait for each other
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
@@ -41,15 +42,24 @@ if len(folders) > 1:
     import lava.proc.dense.process, lava.proc.sparse.process, scipy.sparse
     sys.path.remove(folders[0])
     del sys.modules["modern"]
-failed = 0
+failed, waiting, running = 0, list(folders), {}
+said = {folder: tempfile.TemporaryFile() for folder in folders}
+while waiting or running:
+    while waiting and len(running) < AT_ONCE:
+        folder = waiting.pop(0)
+        child = os.fork()
+        if child == 0:
+            os.dup2(said[folder].fileno(), 1)
+            sys.argv = [f"{folder}/run.py", *words]
+            runpy.run_path(sys.argv[0], run_name="__main__")
+            os._exit(0)
+        running[child] = folder
+    child, status = os.wait()
+    del running[child]
+    failed = os.waitstatus_to_exitcode(status) or failed
 for folder in folders:
-    print(f"# {folder}", flush=True)
-    child = os.fork()
-    if child == 0:
-        sys.argv = [f"{folder}/run.py", *words]
-        runpy.run_path(sys.argv[0], run_name="__main__")
-        os._exit(0)
-    failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or failed
+    said[folder].seek(0)
+    print(f"# {folder}\\n{said[folder].read().decode()}", flush=True)
 sys.exit(failed)
 """
 

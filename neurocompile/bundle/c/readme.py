@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from string import Template
 
 from neurocompile.bundle.c.network import CNetwork
+from neurocompile.bundle.units import mantissa, units
 from neurocompile.bundle.vectors import Vectors
 from neurocompile.ir.fixed import BiasInput
 from neurocompile.ir.graph import Graph
@@ -108,7 +109,7 @@ def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
     return PAGE.substitute(
         kind=network.input_kind,
         in_shape=node.shape,
-        host=_host(node) if written else "",
+        host=f" A mantissa is\n{mantissa(node)}" if written else "",
         outputs=" and ".join(f"`{layer.name}`" for layer in network.outputs),
         scales="\n".join(_scales(network)),
         binary=f"{network.inputs.sends.removesuffix('_t')}",
@@ -124,29 +125,10 @@ def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
     )
 
 
-def _host(node: BiasInput) -> str:
-    if node.host is not None:
-        how = "round(scale * host(x)), where host is a linear map of the sample x"
-    elif node.scale.size == 1:
-        how = f"round({float(node.scale.ravel()[0]):.17g} * x) for a sample x"
-    else:
-        how = "round(scale * x) for a sample x, with a scale for each neuron"
-    return (
-        f" A mantissa is\n{how}, plus the bias mantissa of the neuron.\n"
-        "It is the same in each step of a sample. fixed.onnx, from which this was made, holds its "
-        "numbers."
-    )
-
-
 def _scales(network: CNetwork) -> Iterator[str]:
     for layer in network.outputs:
-        texts = []
-        for values in (layer.node.scale, layer.node.offset):
-            one = values.size and (values == values.flat[0]).all()
-            texts.append(
-                f"{float(values.flat[0]):.17g}" if one else "one per neuron, in fixed.onnx"
-            )
-        yield f"| {_cell(layer.name)} | {layer.neurons:,} | {texts[0]} | {texts[1]} |"
+        scale, offset = units(layer.node)
+        yield f"| {_cell(layer.name)} | {layer.neurons:,} | {scale} | {offset} |"
 
 
 def _layers(graph: Graph, network: CNetwork) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from string import Template
 
 from neurocompile.bundle.lava.network import LavaNetwork
+from neurocompile.bundle.units import mantissa, units
 from neurocompile.bundle.vectors import Vectors
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
+from neurocompile.ir.fixed import BiasInput
 from neurocompile.ir.graph import Graph
 
 PAGE = Template("""\
@@ -14,9 +16,11 @@ PAGE = Template("""\
 
 Written by neurocompile. Lava's processes compute, in integers, what the engine `fixed` of
 neurocompile computes, bit for bit; `vectors/` proves it for the samples that it holds. It needs
-lava-nc 0.10.0 and what lava-nc brings, nothing of neurocompile:
+lava-nc 0.10.0 and what lava-nc needs, nothing of neurocompile. The metadata of lava-nc exclude
+today's Python, which it does run on:
 
-    pip install lava-nc==0.10.0
+    pip install --no-deps --ignore-requires-python lava-nc==0.10.0
+    pip install numpy scipy networkx asteval scikit-learn
     python run.py --check
     python run.py --input FILE.npz --to DONE.npz
 
@@ -59,8 +63,9 @@ $input
 name in `LAYERS` of `network.py`. Potentials are those after the reset. Layer d of a chain lags the
 input by d chip steps; what is written is in the network's own time.
 
-Samples become these numbers before they enter, and a result is read from spikes or potentials after
-it:
+The potential of `$last` times $scale plus $offset is the potential in the units of the trained
+network. Samples become whole numbers before they enter, and a result is read from spikes or
+potentials at the end; neither is in this folder:
 
 - encoder: $encoder
 - decoder: $decoder
@@ -71,8 +76,9 @@ $reset
 
 ## What the engine `lava` of neurocompile does and this does not
 
-- It watches Lava's workers. Here, a worker that fails may leave `run.py` waiting: end it with
-  Ctrl-C. Shared memory of a run that was killed may stay in /dev/shm.
+- It leaves no process and no shared memory behind, whatever is killed. Here, a worker that fails
+  says why and ends the run with the exit code 70; of a run that is killed, workers and memory in
+  /dev/shm may stay.
 - It refuses a run in which a current wraps twice, a state leaves 24 bits, a readout spikes, or a
   sum of payloads leaves 32 bits. The samples of `vectors/` do none of this; others may, unseen.
 """)
@@ -94,12 +100,17 @@ def readme(vectors: Vectors, network: LavaNetwork, plan: LavaPlan, key: str) -> 
     """
     graph = vectors.graph
     neurons = sum(population.size for population in plan.populations)
+    last = plan.populations[-1].name
+    scale, offset = units(graph.nodes[last])
     return PAGE.substitute(
         samples=_count(vectors.samples, "sample"),
         steps=_count(vectors.steps, "step"),
         values=neurons * 2 * vectors.samples * vectors.steps,
         ours=Template(OURS).substitute(names=", ".join(network.ours)) if network.ours else "",
         input=_input(graph, vectors, key),
+        last=network.names[last],
+        scale=scale,
+        offset=offset,
         encoder=graph.settings.encoder,
         decoder=graph.settings.decoder,
         reset=_reset(plan),
@@ -116,9 +127,11 @@ def _input(graph: Graph, vectors: Vectors, key: str) -> str:
         shape = ", ".join(["samples", "steps", *map(str, values.shape[2:])])
         return f"`FILE.npz` has the key `spikes`, whole numbers ({shape})."
     shape = ", ".join(["samples", *map(str, values.shape[1:])])
+    ((_, node),) = graph.of(BiasInput)
     return (
-        f"`FILE.npz` has the key `biases`, whole numbers ({shape}): the bias mantissas that the "
-        "host\nwrites for each sample. `--steps` says how many steps a sample has."
+        f"`FILE.npz` has the key `biases`, whole numbers ({shape}): the bias mantissas that the\n"
+        f"host writes for each sample. `--steps` says how many steps a sample has. A mantissa is\n"
+        f"{mantissa(node)}"
     )
 
 

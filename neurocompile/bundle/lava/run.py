@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -143,6 +144,7 @@ def _run(
         try:
             _on_lava(network, arrays, folder, given, steps, config, potentials)
         except BaseException:
+            traceback.print_exc()
             shutil.rmtree(folder, ignore_errors=True)
             _give_up()
         did = {}
@@ -169,6 +171,7 @@ def _on_lava(
     """Run all samples, in one network or in one network per sample."""
     from lava.magma.core.run_conditions import RunSteps
 
+    _end_with_a_worker(folder)
     together = 1 if network.FRESH else len(given)
     for first in range(0, len(given), together):
         run = Run(folder, given, steps, (first, first + together), potentials)
@@ -286,13 +289,37 @@ def _require_lava() -> None:
     if found != LAVA:
         _stop(
             NOT_INSTALLED,
-            f"this needs lava-nc {LAVA}; installed: {found}. Run: pip install lava-nc=={LAVA}",
+            f"this needs lava-nc {LAVA}; installed: {found}. README.md says how to install it.",
         )
+
+
+def _end_with_a_worker(folder: Path) -> None:
+    """Make a worker that fails say why and end the run; Lava itself would wait for ever."""
+    import lava.magma.runtime.runtime as runtime
+
+    parent = os.getpid()
+
+    def run_worker(*, builder: Any, exception_q: Any) -> None:
+        try:
+            actor = builder.build()
+            exception_q.put(None)
+            actor.start()
+        except BaseException:
+            traceback.print_exc()
+            os.kill(parent, signal.SIGTERM)
+
+    def end(number: int, frame: Any) -> None:
+        if os.getpid() == parent:
+            shutil.rmtree(folder, ignore_errors=True)
+            _give_up()
+        os._exit(LAVA_FAILED)
+
+    signal.signal(signal.SIGTERM, end)
+    runtime.target_fn = run_worker
 
 
 def _give_up() -> NoReturn:
     """End after a failure inside Lava, whose own clean-up at exit would wait for ever."""
-    traceback.print_exc()
     for process in multiprocessing.active_children():
         process.kill()
     sys.stderr.flush()
