@@ -23,6 +23,9 @@ from neurocompile.data.sampling import Sampling
 
 if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
     from neurocompile.bundle.vectors import Vectors
+    from neurocompile.formats.artifact import Artifact
+    from neurocompile.ir.graph import Graph
+    from neurocompile.report.samples_file import Samples
     from neurocompile.terminal.tables import Table
 
 VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and step
@@ -67,7 +70,8 @@ def bundle_artifact(
 
     Args:
         directory: What `export` wrote.
-        sampling: What the vectors hold; by default what the export ran, two samples of it.
+        sampling: What the vectors hold; by default the first two samples that the export ran, as
+            it recorded them.
         language: "c" or "lava".
         out: Folder to write.
         force: Whether an earlier bundle may be replaced.
@@ -80,10 +84,7 @@ def bundle_artifact(
     from neurocompile import __version__, installed
     from neurocompile.bundle.c.folder import BUILT
     from neurocompile.bundle.folder import check_folder, write_folder
-    from neurocompile.bundle.vectors import vectors_of
     from neurocompile.commands.exported import declared
-    from neurocompile.data.inputs import encode
-    from neurocompile.data.stimulus import load_stimulus
     from neurocompile.formats.artifact import read_artifact
     from neurocompile.formats.load_onnx import load_onnx
 
@@ -92,25 +93,53 @@ def bundle_artifact(
     check_folder(out, force, built)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
-    own = declared(artifact)
-    stimulus = load_stimulus(sampling, own, VECTORS)
-    last, steps = len(stimulus), stimulus.steps
-    vectors = vectors_of(graph, encode(graph, stimulus.data, 0, last, steps, stimulus.seed))
-    files, described = (_c if language == "c" else _lava)(vectors, own.steps)
+    vectors, origin = _vectors(artifact, graph, sampling)
+    files, described = (_c if language == "c" else _lava)(vectors, declared(artifact).steps)
     about = {
         "language": language,
         "neurocompile": __version__,
         "network": artifact.manifest["files"]["fixed.onnx"],
         **described,
-        "vectors": {
-            "data": stimulus.data.name,
-            "samples": last,
-            "steps": steps,
-            "seed": stimulus.seed,
-        },
+        "vectors": {**origin, "samples": vectors.samples, "steps": vectors.steps},
     }
     write_folder(out, files, about, force=force, built=built)
     return {**about, "out": str(out)}
+
+
+def _vectors(
+    artifact: Artifact, graph: Graph, sampling: Sampling
+) -> tuple[Vectors, dict[str, Any]]:
+    """What the network does, and where its input is from.
+
+    Without other wishes its input is what the export recorded: neither the data nor the encoder is
+    needed then, and every value is compared with the recorded one.
+    """
+    from neurocompile.bundle.vectors import vectors_of
+    from neurocompile.commands.exported import declared, recorded
+    from neurocompile.commands.simulate.verify import require
+    from neurocompile.data.inputs import encode
+    from neurocompile.data.stimulus import load_stimulus
+    from neurocompile.report.golden import golden_of, recorded_input
+
+    most = sampling.samples or VECTORS
+    others = (sampling.source, sampling.steps, sampling.seed)
+    kept = recorded(artifact) if all(each is None for each in others) else None
+    if kept is not None and kept.potentials and _enough(kept, sampling.samples):
+        encoded = recorded_input(graph, kept, most)
+        vectors = vectors_of(graph, encoded)
+        require(golden_of(kept, encoded, vectors.did, "fixed"))
+        origin = {"data": kept.about["source"], "seed": kept.about["seed"]}
+        return vectors, {**origin, "recorded_by_export": True}
+    stimulus = load_stimulus(sampling, declared(artifact), VECTORS)
+    last, steps, seed = len(stimulus), stimulus.steps, stimulus.seed
+    vectors = vectors_of(graph, encode(graph, stimulus.data, 0, last, steps, seed))
+    return vectors, {"data": stimulus.data.name, "seed": seed, "recorded_by_export": False}
+
+
+def _enough(kept: Samples, wanted: int | None) -> bool:
+    """Whether an export recorded as many samples as are wanted, or all there were to it."""
+    samples, of = kept.about["samples"], kept.about["of"]
+    return bool(samples >= min(VECTORS, of) if wanted is None else samples >= wanted)
 
 
 def _c(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -160,7 +189,8 @@ def print_bundle(document: dict[str, Any]) -> None:
         (
             "vectors",
             f"{number_of(vectors['samples'], 'sample')} of {vectors['data']}, "
-            f"{number_of(vectors['steps'], 'step')}",
+            f"{number_of(vectors['steps'], 'step')}"
+            + (", as export recorded them" if vectors["recorded_by_export"] else ""),
         ),
         ("written to", document["out"]),
         ("to prove it", proof),

@@ -1,7 +1,7 @@
 """Read an exported directory for the commands that continue from it.
 
 In:  a directory that `export` wrote.
-Out: what it declares to have run; its integers, and the chip that they are for.
+Out: what it declares to have run; its integers, and the chip that they are for; its samples.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from neurocompile.formats.artifact import Artifact, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
 from neurocompile.place.target import Target, exported_target
+from neurocompile.report.samples_file import NAME, Samples, read_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,19 @@ def read_exported(directory: Path) -> Exported:
         )
     graph = load_onnx(artifact.file("fixed.onnx"))
     return Exported(artifact, graph, target, chip, declared(artifact))
+
+
+def recorded(artifact: Artifact) -> Samples | None:
+    """The samples that an export recorded.
+
+    None if it ran no data, is older than 0.2.0, or if the file was not kept beside the integers.
+
+    Raises:
+        BadInput: If the file was changed or is broken.
+    """
+    if NAME not in artifact.manifest["files"] or not (artifact.path / NAME).is_file():
+        return None
+    return read_samples(artifact.file(NAME))
 
 
 def declared(artifact: Artifact) -> Declared:

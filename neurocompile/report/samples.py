@@ -8,7 +8,6 @@ Their number and size are bounded, and what is left out is said.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from neurocompile.report.parting.rerun import given
 from neurocompile.report.parting.rounding import incomings
 from neurocompile.report.samples_file import Samples
 from neurocompile.terminal.words import number_of
+from neurocompile.report.samples_file import Samples, sample_digest
 
 SAMPLES = 20  # the first 20 test digits hold every class twice
 NEURON_STEPS = 1 << 22  # of all samples together: 1 MB of spikes, float and fixed
@@ -139,7 +139,7 @@ def _layers(
             "fixed": f"fixed.{at}",
             "float": None,
             "membrane": None,
-            "spike_digests": [_digest(sample) for sample in sent],
+            "spike_digests": [sample_digest(sample) for sample in sent],
             "membrane_digests": None,
         }
         arrays[f"fixed.{at}"] = sent
@@ -149,17 +149,12 @@ def _layers(
             arrays[f"float.{at}"] = fired(ideal.spikes[name])
         if isinstance(node, ChipNeuron):
             membrane = np.asarray(chip.recording.membrane[name])
-            row["membrane_digests"] = [_digest(sample) for sample in membrane]
+            row["membrane_digests"] = [sample_digest(sample) for sample in membrane]
             if potentials:
                 row["membrane"] = f"membrane.{at}"
                 arrays[f"membrane.{at}"] = membrane[:potentials].astype(np.int32)
         rows.append(row)
     return rows
-
-
-def _digest(numbers: Array) -> str:
-    """SHA-256 of a sample's spikes or potentials as little-endian 32-bit integers, hex."""
-    return hashlib.sha256(np.ascontiguousarray(numbers, dtype="<i4").tobytes()).hexdigest()
 
 
 def _values(stimulus: Stimulus, kept: int, arrays: dict[str, Array]) -> list[str]:

@@ -8,6 +8,7 @@ the neurons. Nothing is unpickled, and sizes are checked before anything is read
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import lzma
@@ -54,6 +55,12 @@ class Samples:
     about: Mapping[str, Any]
     arrays: Mapping[str, Array]
 
+    @property
+    def potentials(self) -> int:
+        """Number of samples, the first ones, whose potentials are recorded."""
+        keys = [row["membrane"] for row in self.about["layers"] if row["membrane_digests"]]
+        return min((len(self.arrays[key]) if key else 0 for key in keys), default=0)
+
 
 def samples_bytes(samples: Samples) -> bytes:
     """The content of the file."""
@@ -94,6 +101,11 @@ def read_samples(path: Path) -> Samples:
             held[key] = _unpacked(path, held, key, shape)
     _check(path, about, held)
     return Samples(about, held)
+
+
+def sample_digest(numbers: Array) -> str:
+    """SHA-256 of a sample's spikes or potentials as little-endian 32-bit integers, hex."""
+    return hashlib.sha256(np.ascontiguousarray(numbers, dtype="<i4").tobytes()).hexdigest()
 
 
 def _arrays(path: Path) -> dict[str, Array]:

@@ -79,6 +79,14 @@ def exactness(agreement: dict[str, Any]) -> str:
     return f"{engines}: {compared:,} spikes and potentials compared, {differ} differ"
 
 
+def golden(row: dict[str, Any]) -> str:
+    """How many recorded values an engine has, in one sentence; or where it first differs."""
+    values = row["spikes"] + row["potentials"]
+    if row["mismatches"]:
+        return f"{row['mismatches']:,} of {values:,} values differ: {row['first']}"
+    return f"{values:,} values equal, and {row['digests']:,} digests"
+
+
 def whole(value: int | None) -> str:
     """A whole number with commas; "-" for None."""
     return "-" if value is None else f"{value:,}"

@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from c_networks import compilers, equal_values, make
 from click.testing import CliRunner
+from lava_bundles import equal_values as equal_on_lava
+from lava_bundles import run
 
 from neurocompile.bundle import folder as bundle_folder
 from neurocompile.cli import main
@@ -35,7 +37,8 @@ def bundled(exported, tmp_path_factory):
 def test_gcc_alone_runs_an_exported_network_and_proves_it(bundled):
     folder, document = bundled
     neurons, vectors = document["sizes"]["neurons"], document["vectors"]
-    assert vectors == {"data": "digits", "samples": 2, "steps": 8, "seed": 0}
+    origin = {"data": "digits", "seed": 0, "recorded_by_export": True}
+    assert vectors == {**origin, "samples": 2, "steps": 8}
     assert equal_values(make(folder, "check", compilers()[0])) == neurons * 2 * 2 * 8
 
 
@@ -61,7 +64,7 @@ def test_the_digest_of_every_file_is_listed_and_checked_without_python(bundled, 
 def test_people_are_told_what_it_takes_and_how_to_prove_it(exported, tmp_path):
     done = bundle(exported[0], "--to", "c", "--out", tmp_path / "c", "--samples", "1", "-q")
     words = " ".join(done.output.split())
-    assert "vectors 1 sample of digits, 8 steps" in words
+    assert "vectors 1 sample of digits, 8 steps, as export recorded them" in words
     assert f"to prove it make -C {tmp_path / 'c'}" in words
 
 
@@ -141,4 +144,64 @@ def test_an_export_that_was_changed_is_refused(exported, tmp_path):
 
 def test_a_language_that_it_does_not_write_is_refused(exported, tmp_path):
     done = bundle(exported[0], "--to", "ada", "--out", tmp_path / "c")
-    assert refused(done, "'ada' is not 'c'")
+    assert refused(done, "'ada' is not one of 'c', 'lava'")
+
+
+# --- Vectors that export recorded -------------------------------------------------------------
+
+
+def vectors_of(folder):
+    """The description of a bundle's vectors, and the files that hold them."""
+    described = json.loads((folder / "bundle.json").read_text())["vectors"]
+    return described, {n: c for n, c in files(folder).items() if n.startswith("vectors/")}
+
+
+def test_vectors_need_no_data_where_export_recorded_them(exported, tmp_path, monkeypatch):
+    words = ("--to", "c", "--out")
+    with_data = bundle(exported[0], *words, tmp_path / "run", "--data", "digits", "-q")
+    assert with_data.exit_code == 0, with_data.output
+
+    def gone(*args, **kwargs):
+        raise AssertionError("the data were loaded")
+
+    monkeypatch.setattr("neurocompile.data.stimulus.load_stimulus", gone)
+    done = bundle(exported[0], *words, tmp_path / "recorded", "-q")
+    assert done.exit_code == 0, done.output
+    loaded, ran = vectors_of(tmp_path / "run")
+    taken, recorded = vectors_of(tmp_path / "recorded")
+    assert (loaded["recorded_by_export"], taken["recorded_by_export"]) == (False, True)
+    assert ran == recorded
+
+
+def test_more_samples_than_export_recorded_are_run(exported, tmp_path):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "--samples", "13", "-q").exit_code == 0
+    described, _ = vectors_of(out)
+    assert (described["samples"], described["recorded_by_export"]) == (13, False)
+
+
+# --- For Lava ---------------------------------------------------------------------------------
+
+
+def test_a_bundle_for_lava_runs_without_neurocompile(exported, tmp_path):
+    out = tmp_path / "lava"
+    done = bundle(exported[0], "--to", "lava", "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    neurons = sum(row["neurons"] for row in document["layers"])
+    assert equal_on_lava(run(out, "--check")) == {str(out): neurons * 2 * 2 * 8}
+    assert {row["kind"]: row["process"] for row in document["layers"]}["CubaLIF"] in (
+        *("LIF", "LIFReset", "SubtractLIF"),
+    )
+
+
+def test_people_are_told_which_processes_are_ours_and_what_was_tried(exported, tmp_path):
+    out = tmp_path / "lava"
+    said = bundle(exported[0], "--to", "lava", "--out", out, "-q").output
+    assert "Lava's simulator; silicon never" in said
+    assert f"python{out}/run.py--check" in "".join(said.split())  # a long path is broken
+    (out / "processes" / "__pycache__").mkdir()
+    (out / "processes" / "__pycache__" / "neurons.cpython-311.pyc").write_text("Python's own")
+    again = bundle(exported[0], "--to", "c", "--out", out, "--force", "-q")
+    assert again.exit_code == 0, again.output
+    assert not (out / "processes").exists()

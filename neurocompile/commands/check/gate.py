@@ -1,6 +1,6 @@
 """`neurocompile check`: compare an exported network with a baseline, or renew the baseline.
 
-In:  the directory that `export` wrote, the file of the baseline.
+In:  the directory that `export` wrote, with its recorded samples, and the file of the baseline.
 Out: JSON-ready: what differs by layer and field, and what that did to every metric.
 Mode "exact" fails on any digest and any metric, "tolerance" only on metrics. Data other than the
 baseline's are not a failed check but bad input.
@@ -36,13 +36,14 @@ from neurocompile.commands.check.measure import (
     read_subject,
 )
 from neurocompile.commands.check.shares import populations, read_network, shares
-from neurocompile.commands.exported import Exported
+from neurocompile.commands.exported import Exported, recorded
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
 from neurocompile.formats.whole import write_file
 from neurocompile.ir.settings import Settings
+from neurocompile.report.golden import compare_golden
 
 DEFAULT_ENGINE = "onnx"
 
@@ -73,14 +74,14 @@ def check_artifact(
     mode: str | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Compare an exported network with its baseline.
+    """Compare an exported network with its baseline, and with the samples that it recorded.
 
     Args:
         directory: What `export` wrote.
         file: File of the baseline.
         engine: Engine that runs the samples.
         source: Source of the samples. None is the baseline's file of samples or, without one,
-            the source that the export declares.
+            the source that the export declares; the samples that the export recorded run too.
         mode: "exact", "tolerance", or None for the baseline's own mode.
         progress: Called as the run proceeds.
 
@@ -112,7 +113,12 @@ def check_artifact(
         trouble = str(error)  # the changed network does not run: report what changed
     request = CheckRequest(directory, file, engine, chosen, data)
     alone = _shares(request, subject, baseline, findings, stimulus) if now is not None else {}
-    return judge(request, baseline, findings, now, trouble, alone)
+    judged = judge(request, baseline, findings, now, trouble, alone)
+    kept = recorded(subject.artifact) if source is None and now is not None else None
+    if kept is None:
+        return judged
+    golden = compare_golden(subject.graph, kept, engine, progress=progress)
+    return {**judged, "golden": golden.to_dict(), "passed": judged["passed"] and not golden.first}
 
 
 def update_baseline(

@@ -77,6 +77,7 @@ def judge(
         "alone": _alone(alone, metrics),
         "metrics": metrics,
         "layers": _layers(baseline, now),
+        "golden": None,
     }
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.terminal.tables import Table, columns, paragraph
+from neurocompile.terminal.words import golden
 
 LISTED = 20  # largest number of differences in a table
 ANNOTATIONS = 10  # largest number of annotations that GitHub shows of a step
@@ -57,6 +58,8 @@ def _problems(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         where = f"{first['layer']}.{first['what']}".replace(" ", "_")
         later = f"; {len(others)} more differ after it" if others else ""
         yield where, f"{first['layer']}: {first['what']} {first['change']}{later}"
+    if result["golden"] and result["golden"]["first"]:
+        yield "golden_vectors", f"golden vectors: {golden(result['golden'])}"
     for row in result["metrics"]:
         if not row["passed"]:
             yield row["name"], f"{row['text']}; allowed is {_allowed(row['bounds'])}"
@@ -91,6 +94,8 @@ def _lines(result: Mapping[str, Any], width: int) -> Iterator[Text]:
     yield from paragraph(f"{result['artifact']} against {result['baseline']}: {verdict}", width)
     run = f"mode {result['mode']}, engine {result['engine']}"
     yield from paragraph(f"{run}, {result['samples']} samples of {result['data']}", width)
+    if result["golden"]:
+        yield from paragraph(f"golden vectors: {golden(result['golden'])}", width)
     for text in _said(result):
         yield from paragraph(text, width, indent=2) if text else [Text()]
     if result["metrics"]:
@@ -155,6 +160,9 @@ def _junit(result: Mapping[str, Any]) -> str:
             if row["layer"] not in named:
                 cases.append((f"input {row['layer']}", [f"{row['what']} {row['change']}"]))
     cases.append(("run", [_trouble(result)] if result["trouble"] else []))
+    if result["golden"]:
+        wrong = [golden(result["golden"])] if result["golden"]["first"] else []
+        cases.append(("golden vectors", wrong))
     for row in result["metrics"]:
         text = f"{row['text']}; allowed is {_allowed(row['bounds'])}"
         cases.append((row["name"], [] if row["passed"] else [text]))

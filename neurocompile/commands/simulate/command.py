@@ -34,6 +34,10 @@ from neurocompile.data.sampling import Sampling
 @click.option("--record", metavar="spikes,membrane", help="What to record of every layer and step.")
 @click.option("--to", "to", type=PATH, help="HDF5 file of the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing recording.")
+@click.option(
+    "--verify", is_flag=True,
+    help="Run the samples that export recorded again, and compare every value with samples.npz.",
+)  # fmt: skip
 @stream_options
 @output_options
 @user_errors
@@ -44,6 +48,7 @@ def simulate(
     record: str | None,
     to: Path | None,
     force: bool,
+    verify: bool,
     stream: Asked | None,
     output: Output,
 ) -> None:
@@ -52,6 +57,15 @@ def simulate(
     With --stream, --state or --data - it runs as one stream: samples follow one another, and
     nothing is reset between them.
     """
+    if verify:
+        asked = (sampling.source, sampling.steps, sampling.seed, record, to, stream)
+        if force or any(each is not None for each in asked):
+            raise click.UsageError(
+                "--verify runs what export recorded and nothing else: leave out every option but "
+                "--engine and --samples."
+            )
+        _verify(directory, engines or ("fixed",), sampling.samples, output)
+        return
     if stream is None and sampling.source == STDIN:
         stream = Asked()
     if stream is not None:
@@ -87,3 +101,16 @@ def _stream(directory: Path, sampling: Sampling, asked: Asked, output: Output) -
         screen.tell(f"streaming through {directory}")
         done = run_stream(directory, sampling, asked, progress=screen.progress)
     output.show(done, lambda: print_stream(done))
+
+
+def _verify(directory: Path, engines: tuple[str, ...], samples: int | None, output: Output) -> None:
+    """Compare with what export recorded."""
+    from neurocompile.commands.simulate.tables import print_verified
+    from neurocompile.commands.simulate.verify import verify_artifact
+
+    with output.screen() as screen:
+        screen.tell(f"running the recorded samples of {directory} on {', '.join(engines)}")
+        done = verify_artifact(
+            directory, engines=engines, samples=samples, progress=screen.progress
+        )
+    output.show(done, lambda: print_verified(done))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurocompile.terminal.tables import Facts, Page, Table
-from neurocompile.terminal.words import exactness, joules, number_of, prefixed, whole
+from neurocompile.terminal.words import exactness, golden, joules, number_of, prefixed, whole
 
 
 def print_simulation(simulation: dict[str, Any]) -> None:
@@ -27,6 +27,19 @@ def print_stream(done: dict[str, Any]) -> None:
     for row in done["layers"]:
         table.add(row["name"], whole(row["neurons"]), whole(row["spikes"]), f"{row['rate']:.4f}")
     Page().show(table, Facts(list(_of_stream(done))))
+
+
+def print_verified(done: dict[str, Any]) -> None:
+    """Print that engines did what export recorded."""
+    facts = [
+        (
+            "data",
+            f"{number_of(done['samples'], 'sample')} of {done['data']}, "
+            f"{number_of(done['steps'], 'step')}, as export recorded them",
+        )
+    ]
+    facts += [(f"golden vectors, {row['engine']}", golden(row)) for row in done["golden"]]
+    Page().show(Facts(facts))
 
 
 def _of_stream(done: dict[str, Any]) -> Iterator[tuple[str, str]]:
