@@ -33,9 +33,8 @@ from neurocompile.report.parting.apart import Apart, fired
 from neurocompile.report.parting.first import examine, first_document
 from neurocompile.report.parting.rerun import given
 from neurocompile.report.parting.rounding import incomings
-from neurocompile.report.samples_file import Samples
-from neurocompile.terminal.words import number_of
 from neurocompile.report.samples_file import Samples, sample_digest
+from neurocompile.terminal.words import number_of
 
 SAMPLES = 20  # the first 20 test digits hold every class twice
 NEURON_STEPS = 1 << 22  # of all samples together: 1 MB of spikes, float and fixed
