@@ -14,7 +14,6 @@ from random_graphs import fixed_graph
 
 import neurocompile as nc
 from neurocompile.bundle.lava.folder import lava_bundle
-from neurocompile.bundle.lava.neurons import PROCESSES
 from neurocompile.bundle.vectors import vectors_of
 from neurocompile.compiler import compile_graph
 from neurocompile.data.inputs import Encoded, encode
@@ -123,10 +122,6 @@ def test_the_shipped_autoencoder_has_the_bits_of_the_engine_without_neurocompile
     )
     done = run(tmp_path / "b", "--check")
     assert equal_values(done) == {str(tmp_path / "b"): 11076 * 2 * 2 * steps}, done.stderr
-
-
-def test_every_neuron_of_a_chip_is_written():
-    assert set(PROCESSES) == {kind.__name__ for kind in CHIP_NEURONS}
 
 
 def test_no_file_of_a_bundle_imports_neurocompile(written):

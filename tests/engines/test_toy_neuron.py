@@ -91,6 +91,6 @@ def test_every_engine_and_lava_run_a_new_neuron_with_the_same_bits():
 def test_what_else_a_new_neuron_takes_is_named():
     # Lava's rule stands in a table that this test does not change on disk
     assert told(RULES) == [
-        *("Lava's process", "a target that has it", ".net file"),
+        *("Lava's process", "Lava's process, written", "a target that has it", ".net file"),
         *("random networks", "docs/neurons.md", "recorded trace"),
     ]

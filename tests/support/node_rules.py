@@ -16,6 +16,7 @@ from random_parts import DRAWN
 from support_chip import OF_NETX, around, spikes
 
 from neurocompile.bundle.c.network import c_network
+from neurocompile.bundle.lava import neurons as lava_bundle
 from neurocompile.chip.read import chip_names, load_chip
 from neurocompile.data.inputs import Encoded
 from neurocompile.energy.effective import effective_fan_out
@@ -414,6 +415,7 @@ CHIP_RULES = {
     "placement": lambda cell: place(around(cell), load_chip("ideal")),
     "Lava's plan": lambda cell: make_plan(around(cell), spikes()),
     "Lava's process": lambda cell: type(cell).__name__ in lava_rules(),
+    "Lava's process, written": lambda cell: type(cell).__name__ in lava_bundle.PROCESSES,
     "ranges of its registers": lambda cell: {*REGISTERS, *cell.bounds}.issuperset(cell.registers),
     "a target that has it": lambda cell: any(
         type(cell).__name__ in load_chip(name).formats.neurons.value for name in chip_names()
