@@ -89,8 +89,7 @@ def bundle_artifact(
     from neurocompile.formats.load_onnx import load_onnx
 
     installed.require("engine fixed")
-    built = BUILT if language == "c" else ()
-    check_folder(out, force, built)
+    check_folder(out, force, BUILT)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
     vectors, origin = _vectors(artifact, graph, sampling)
@@ -102,7 +101,7 @@ def bundle_artifact(
         **described,
         "vectors": {**origin, "samples": vectors.samples, "steps": vectors.steps},
     }
-    write_folder(out, files, about, force=force, built=built)
+    write_folder(out, files, about, force=force, built=BUILT)
     return {**about, "out": str(out)}
 
 

@@ -223,6 +223,40 @@ def test_an_input_that_does_not_fit_is_refused_in_a_sentence(arrays, said, writt
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Give either --check or --input"),
+        (("--check", "--to", "x.npz"), "belong to --input"),
+        (("--input", "x.npz", "--to", "no/such/folder.npz"), "cannot be written"),
+        (("--input", "x.npz"), "cannot be read"),
+    ],
+)
+def test_words_without_an_effect_are_refused(words, said, written):
+    done = run(written[0], *words)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert said in done.stderr
+
+
+def test_biases_from_outside_run_for_as_many_steps_as_asked_for(tmp_path):
+    graph = chain(
+        {
+            "in": BiasInput((4,), (4,), scale=1.0),
+            "out": CubaLIF((4,), 4095, 300, 90, 0, 3, 0),
+        }
+    )
+    values = np.random.default_rng(1).integers(-900, 900, (2, 4)).astype(np.int16)
+    put(graph, Encoded({"in": values}, 6), tmp_path / "b")
+    np.savez(tmp_path / "in.npz", biases=values[::-1])
+    words = ("--input", tmp_path / "in.npz", "--to", tmp_path / "out.npz")
+    assert run(tmp_path / "b", *words, "--steps", "11").returncode == 0
+    right = fixed.run(graph, Encoded({"in": values[::-1]}, 11)).recording
+    with np.load(tmp_path / "out.npz") as found:
+        assert np.array_equal(found["out.spikes"], right.spikes["out"])
+        assert np.array_equal(found["out.potentials"], right.membrane["out"])
+    assert right.spikes["out"].any()
+
+
 def test_potentials_may_be_left_out_as_a_board_needs_it(written):
     done = run(written[0], "--check", "--spikes-only")
     assert equal_values(done) == {str(written[0]): 2 * 6 * 3}

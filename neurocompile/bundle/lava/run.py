@@ -3,7 +3,8 @@
 In:  vectors/ (--check), or whole numbers in a .npz file (--input).
 Out: "all N values equal" or the first value that differs; spikes and potentials in a .npz file.
 It needs lava-nc 0.10.0, with the numpy and scipy that lava-nc needs, and nothing of neurocompile.
-Exit codes: 0 good; 1 a value or a file differs; 2 bad input; 4 something is not installed.
+Exit codes: 0 good; 1 a value or a file differs; 2 bad input; 4 something is not installed; 70 Lava
+failed.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ NOT_WRITTEN = -(1 << 31)  # no neuron sends or holds it
 
 def main() -> None:
     """Do what the command line says."""
-    asked = _parser().parse_args()
-    if asked.check == (asked.input is not None):
-        _stop(BAD_INPUT, "Give either --check or --input FILE.npz.")
+    asked = _asked()
     _require_lava()
     import modern
 
@@ -50,9 +49,7 @@ def main() -> None:
         sys.exit(DIFFERS)
     config = _config(asked.hardware)
     given = _given(asked.input or HERE / "vectors" / "inputs.npz", network.INPUT)
-    steps = given.shape[1] if network.INPUT["kind"] == "spikes" else asked.steps or network.STEPS
-    if asked.check and network.INPUT["kind"] != "spikes":
-        steps = json.loads((HERE / "bundle.json").read_text())["vectors"]["steps"]
+    steps = _steps(asked, given, network)
     with np.load(HERE / "integers.npz") as file:
         arrays = dict(file)
     did = _run(network, arrays, given, steps, config, not asked.spikes_only)
@@ -60,7 +57,8 @@ def main() -> None:
         sys.exit(_compare(network, did, asked.spikes_only))
     _print_rates(network, did)
     if asked.to is not None:
-        np.savez_compressed(asked.to, **did)
+        with asked.to.open("wb") as out:
+            np.savez_compressed(out, **did)
         _say(f"written to {asked.to}")
 
 
@@ -242,6 +240,17 @@ def _given(path: Path, wanted: dict[str, Any]) -> Any:
     return values.astype(np.int32)
 
 
+def _steps(asked: argparse.Namespace, given: Any, network: Any) -> int:
+    """Steps of a sample."""
+    if network.INPUT["kind"] == "spikes":
+        if asked.steps is not None:
+            _stop(BAD_INPUT, "--steps is for biases; here the input says how many steps it has.")
+        return int(given.shape[1])
+    if asked.check:
+        return int(json.loads((HERE / "bundle.json").read_text())["vectors"]["steps"])
+    return int(asked.steps or network.STEPS)
+
+
 def _config(hardware: bool) -> Any:
     """Lava's run configuration: the simulator, or a board."""
     if not hardware:
@@ -265,6 +274,8 @@ def _config(hardware: bool) -> Any:
 
 def _changed_files() -> list[str]:
     """Files of the folder whose SHA-256 is not the one in SHA256SUMS; all its lines are read."""
+    if not (HERE / "SHA256SUMS").is_file():
+        _stop(BAD_INPUT, f"{HERE} holds no SHA256SUMS, so it is no whole bundle.")
     changed = []
     for line in (HERE / "SHA256SUMS").read_text().splitlines():
         digest, _, name = line.partition("  ")
@@ -324,6 +335,20 @@ def _give_up() -> NoReturn:
         process.kill()
     sys.stderr.flush()
     os._exit(LAVA_FAILED)
+
+
+def _asked() -> argparse.Namespace:
+    """What the command line says; what would have no effect is refused."""
+    asked = _parser().parse_args()
+    if asked.check == (asked.input is not None):
+        _stop(BAD_INPUT, "Give either --check or --input FILE.npz.")
+    if asked.check and (asked.to is not None or asked.steps is not None):
+        _stop(BAD_INPUT, "--to and --steps belong to --input: --check runs vectors/ as they are.")
+    if asked.steps is not None and asked.steps < 1:
+        _stop(BAD_INPUT, f"--steps is {asked.steps}. Use a whole number from 1.")
+    if asked.to is not None and (asked.to.is_dir() or not asked.to.absolute().parent.is_dir()):
+        _stop(BAD_INPUT, f"--to {asked.to} cannot be written: give a file in a folder that exists.")
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
