@@ -33,6 +33,7 @@ ALSO_RUN = {
     "docs/compare.md": {},
     "docs/energy.md": {},
     "docs/placement.md": {"MODEL": MODEL, "NAME": "loihi-sim", "DIR": "build/mnist"},
+    "docs/take-away.md": {},
     "docs/targets.md": {"MODEL": MODEL, "DIR": "chip", "OUT": "build/own"},
     "docs/training.md": {},
     "docs/netx.md": {},
