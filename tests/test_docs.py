@@ -40,7 +40,6 @@ ALSO_RUN = {
     "docs/nir.md": {},
     "docs/report.md": {},
     "docs/streaming.md": {"DIR": "build/mnist"},
-    "docs/take-away.md": {},
 }
 # What is only held against the options that the program has, and why.
 ONLY_PARSED = {
