@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from neurocompile.cli import main
 from neurocompile.report.page.page import report_page
 from neurocompile.report.page_input import read_reported
-from neurocompile.report.samples_file import read_samples
+from neurocompile.report.samples_file import Samples, read_samples
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "build/axe/axe.min.js"
@@ -246,6 +246,27 @@ def test_names_that_are_scripts_run_nothing(shipped, tmp_path, opened):
     assert driver.title != "run"
     assert EVIL in driver.find_element(By.TAG_NAME, "body").text.replace("\n", "")
     assert driver.find_elements(By.TAG_NAME, "img") == []
+    charts, painted = drawn(driver)
+    assert charts == painted
+
+
+@pytest.mark.parametrize(
+    "odd", ["__proto__", "constructor", "hasOwnProperty", "\u202e\u2067{a|b}\n\t"]
+)
+def test_a_layer_may_have_a_name_that_means_something_to_a_browser(shipped, tmp_path, odd, opened):
+    named = json.dumps("lif2"), json.dumps(odd)
+    report = json.loads((shipped / "report.json").read_text().replace(*named))
+    found = read_samples(shipped / "samples.npz")
+    about = json.loads(json.dumps(found.about).replace(*named))
+    page = tmp_path / "odd.html"
+    page.write_text(report_page(report, Samples(about, found.arrays)))
+    driver = opened(page)
+    before = "Object.getOwnPropertyNames(Object.prototype).length"
+    driver.get("about:blank")
+    plain = driver.execute_script(f"return {before}")
+    driver.get(page.as_uri())
+    scroll_through(driver)
+    assert driver.execute_script(f"return {before}") == plain
     charts, painted = drawn(driver)
     assert charts == painted
 

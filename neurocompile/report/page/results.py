@@ -192,7 +192,7 @@ def _confusion(right: Mapping[str, Any]) -> Chart:
         {"networks": [{"name": name, "counts": counts} for name, counts in both]},
         "Rows are labels, columns the classes chosen; on the diagonal both are the same.",
         table,
-        height=380,
+        height=90 + max(200, 22 * min(20, len(both[0][1]))),  # as in charts.js
     )
 
 
