@@ -9,6 +9,7 @@ policy runs only the scripts that are written here, by their SHA-256.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from neurocompile.report.page.results import results
 from neurocompile.report.samples_file import Samples
 
 HERE = "neurocompile.report.page"
+# Marks of direction reach beyond the name they stand in, and turn our own numbers around
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+TURNED = "\ufffd"
 SCRIPTS = ("echarts.min.js", "charts.js", "page.js")
 
 
@@ -108,6 +112,7 @@ def _policy(scripts: Sequence[str]) -> str:
 def _json(values: Any) -> Any:
     """JSON inside a script element: `<` never ends it."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = TURNING.sub(TURNED, text)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return _markup(text)
@@ -125,11 +130,17 @@ def _file(name: str) -> str:
     return files(HERE).joinpath(name).read_text(encoding="utf-8").strip()
 
 
+def _shown(value: Any) -> Any:
+    """A text as it is shown; what is ours stays as it is."""
+    return TURNING.sub(TURNED, value) if type(value) is str else value
+
+
 @cache
 def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+    )  # fmt: skip
     return environment.from_string(_file("page.html"))

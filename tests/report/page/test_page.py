@@ -134,6 +134,15 @@ def test_a_report_in_which_every_text_ends_a_script_has_no_more_elements_than_be
     json.loads(after.scripts[0])
 
 
+def test_marks_that_turn_the_direction_of_text_do_not_reach_the_page(pictures):
+    text = (pictures / "report.json").read_text()
+    layer = json.loads(text)["layers"][0]["name"]
+    report = json.loads(text.replace(json.dumps(layer), json.dumps(f"a\u202e\u2067{layer}")))
+    made = report_page(report, None)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", made)
+    assert f"a\ufffd\ufffd{layer}" in made
+
+
 def test_the_figures_on_the_page_are_those_of_the_report(pictures):
     report = json.loads((pictures / "report.json").read_text())
     drawn = json.loads(page(pictures).scripts[0])
