@@ -246,7 +246,7 @@ def test_ctrl_c_leaves_no_directory_and_no_process(model, tmp_path):
     out = tmp_path / "out"
     command = [
         sys.executable, "-m", "neurocompile.cli", "export", str(model), "--target", "loihi-sim",
-        "--out", str(out), "--engine", "lava", "--samples", "300", "--steps", "150",
+        "--out", str(out), "--engine", "lava", "--samples", "300", "--steps", "60",
     ]  # fmt: skip
     running = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,

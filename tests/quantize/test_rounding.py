@@ -7,11 +7,11 @@ import pytest
 
 from neurocompile.ir.linear import matrix
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, Sparse
-from neurocompile.ir.registers import Grid
+from neurocompile.ir.registers import Grid, lost_on_average
 from neurocompile.ir.shapes import out_shape
 from neurocompile.quantize.columns import columns, from_kernels, kernels, positions
 from neurocompile.quantize.moments import GroupMoments
-from neurocompile.quantize.rounding import lost_on_average, round_weights, spread
+from neurocompile.quantize.rounding import round_weights, spread
 
 
 def random_op(rng):

@@ -174,9 +174,9 @@ def test_no_form_of_delay_behind_an_early_bias_is_read(tmp_path, delay):
         load_net(path)
 
 
-@pytest.mark.parametrize("delay", [0, 1, 2, 3])
+@pytest.mark.parametrize("delay", [1, 3])
 def test_a_delay_before_an_early_bias_starts_as_netx_starts_it(tmp_path, delay):
-    path = sdnn_files.write(tmp_path / "v.net", biased(layer1=[delay] * 3) if delay else biased())
+    path = sdnn_files.write(tmp_path / "v.net", biased(layer1=[delay] * 3))
     frames = np.array([[1, 2, 3]] * 7, np.int32)
     frames[2] = [4, 0, -3]
     graph = load_net(path)
