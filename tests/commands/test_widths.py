@@ -65,6 +65,8 @@ def export(folder):
 
 COMMANDS = {
     "simulate": lambda folder: ("simulate", folder / "out", "--engine", "fixed"),
+    "simulate a stream": lambda folder: ("simulate", folder / "out", "--stream"),
+    "simulate and verify": lambda folder: ("simulate", folder / "out", "--verify"),
     "inspect": lambda folder: ("inspect", folder / "out"),
     "inspect float": lambda folder: ("inspect", folder / "model.onnx"),
     "inspect target": lambda folder: ("inspect", folder / "model.onnx", "--target", "loihi-sim"),
@@ -80,6 +82,13 @@ COMMANDS = {
     "two designs": lambda folder: ("energy", folder / "out", folder / "out", "--rate", "100/s"),
     "compare": lambda folder: ("compare", folder / "out"),
     "check": lambda folder: ("check", folder / "out", "--baseline", folder / "base.json"),
+    "report": lambda folder: ("report", folder / "out", "--out", folder / "p.html", "--force"),
+    "two reports": lambda folder: (
+        *("report", folder / "out", folder / "out", "--out", folder / "p.html", "--force"),
+    ),
+    "bundle": lambda folder: (
+        *("bundle", folder / "out", "--to", "c", "--out", folder / "c", "--force"),
+    ),
     "targets": lambda folder: ("targets",),
     "targets loihi-sim": lambda folder: ("targets", "loihi-sim"),
     "doctor": lambda folder: ("doctor",),
@@ -97,6 +106,10 @@ def names(command, folder, call):
         events = {t["quantity"] for m in found["energy"]["models"] for t in m["terms"]
                   if m["name"] == found["model"]}  # fmt: skip
         return (*LAYERS, *prices, *events)
+    if command == "simulate and verify":
+        return ("golden vectors, fixed",)
+    if command.endswith(("report", "reports")):
+        return ("energy per sample",) if command == "report" else ("joules, boyle2025",)
     if command == "two designs":
         found = json.loads(call(*COMMANDS[command](folder), "--json")[1])["side_by_side"]["tables"]
         return (*LAYERS, *(row["name"] for rows in found.values() for row in rows))
@@ -142,7 +155,7 @@ def test_no_line_is_longer_than_the_terminal_and_no_name_is_cut(
 
 def assert_fits(text, width):
     lines = text.splitlines()
-    assert len(lines) > 5
+    assert len(lines) > 1
     links = [line for line in lines if line.startswith("  https://")]  # whole, to be followed
     assert [line for line in lines if len(line) > width and line not in links] == []
     assert "…" not in text
