@@ -257,7 +257,7 @@ def test_ctrl_c_leaves_no_directory_and_no_process(model, tmp_path):
     seen = b""
     while b"running" not in seen:
         seen += running.stderr.readline()
-    time.sleep(3)
+    time.sleep(1)
     running.send_signal(signal.SIGINT)
     rest = running.stderr.read()
     running.stderr.close()
