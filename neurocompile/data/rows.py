@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocompile.data.npz import DAMAGED, header
 from neurocompile.errors import BadInput
 
 MOST_ROW_BYTES = 2**28  # a row of a sensor has a few bytes, a frame of video some millions
@@ -61,13 +62,8 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the rows."""
     try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read(stream)
-    except (OSError, EOFError, ValueError, KeyError, SyntaxError) as error:
+        shape, fortran, dtype = header(stream)
+    except DAMAGED as error:
         raise BadInput(
             f"{name}: does not begin as a .npy file ({str(error)[:200]}). Write it with numpy.save."
         ) from None

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neurocompile.data.npz import DAMAGED, array_in
 from neurocompile.engines.fixed.handover import arrays_of
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
@@ -81,13 +81,11 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
                     if entry.file_size > values[name].nbytes + HEADER:
                         raise ValueError(f"{name} is larger than it can be")
                     with archive.open(entry) as file:
-                        found = np.lib.format.read_array(file, allow_pickle=False)
+                        found = array_in(file, entry.file_size, name)
                     if (found.shape, found.dtype) != (shape, kind):
                         raise ValueError(f"{name} is {found.dtype} {found.shape}")
                     values[name] = found
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(path, error) from None
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise _damaged(path, error) from None
     if _digest(values) != about["sha256"]:
         raise _damaged(path, "its digest is not that of its arrays")
@@ -100,7 +98,7 @@ def _about(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if entry.file_size > MOST_ABOUT:
         raise ValueError(f"{ABOUT} is larger than it can be")
     with archive.open(entry) as file:
-        about = json.loads(str(np.lib.format.read_array(file, allow_pickle=False)))
+        about = json.loads(str(array_in(file, entry.file_size, ABOUT, kinds="U")))
     kinds: dict[str, type] = {"format": str, "version": str, "network": str, "sha256": str}
     kinds |= {"steps": int, "sample_steps": int, "seed": int}
     if not isinstance(about, dict) or about.keys() != kinds.keys():

@@ -11,18 +11,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import lzma
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from neurocompile.data.npz import DAMAGED, array_in
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, open_to_more, schema
 from neurocompile.ir.arrays import Array
@@ -31,11 +29,6 @@ NAME = "samples.npz"
 FORMAT = "neurocompile-samples"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 29  # of all arrays together, unpacked
-# What zipfile and numpy raise at a file that is not as savez writes it
-DAMAGED = (
-    OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, OverflowError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
-)  # fmt: skip
 AGAIN = "Export the model again, or move the file away: the report is then made without it."
 
 
@@ -118,23 +111,8 @@ def _arrays(path: Path) -> dict[str, Array]:
         for entry in packed.infolist():
             with packed.open(entry) as file:
                 key = entry.filename.removesuffix(".npy")
-                held[key] = _array(file, entry.file_size, key)
+                held[key] = array_in(file, entry.file_size, key)
     return held
-
-
-def _array(file: IO[bytes], size: int, key: str) -> Array:
-    """One array, which declares as many bytes as there are: nothing else is made room for."""
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[np.lib.format.read_magic(file)]
-    shape, fortran, dtype = read_header(file)
-    if dtype.kind not in "biuf":
-        raise ValueError(f"'{key}' is of the type {dtype}, expected numbers")
-    declared, there = prod(shape) * dtype.itemsize, size - file.tell()
-    if declared != there or min(shape, default=0) < 0:
-        raise ValueError(f"'{key}' declares {declared} bytes, and the file has {there}")
-    return np.frombuffer(file.read(there), dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _bits(row: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -202,6 +203,25 @@ def test_a_damaged_state_is_refused_in_one_sentence(tmp_path):
     path.write_bytes(whole[:100])
     with pytest.raises(BadInput, match=r"is no state of a stream, or damaged"):
         load_state(path, graph, sample_steps=1, seed=0)
+
+
+def test_a_state_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
+    graph, path = network("spikes"), tmp_path / "s.npz"
+    stream = Stream(graph)
+    stream.push(rows_for("spikes"))
+    save_state(path, stream)
+    with zipfile.ZipFile(path) as archive:
+        kept = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    name = next(name for name in kept if name.startswith("state/"))
+    huge = io.BytesIO()
+    words = {"descr": "<i8", "fortran_order": False, "shape": (1, 1 << 50)}
+    np.lib.format.write_array_header_1_0(huge, words)
+    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for each, content in {**kept, name: huge.getvalue()}.items():
+                archive.writestr(each, content)
+        with pytest.raises(BadInput, match=r"declares 9007199254740992 bytes, and the file has 0"):
+            load_state(path, graph, sample_steps=1, seed=0)
 
 
 def test_the_state_of_another_network_or_seed_is_refused(tmp_path):

@@ -1,0 +1,59 @@
+"""One array out of a file of numpy's: the one place that reads what a stranger may have made.
+
+In:  an open stream, and how many bytes it holds.
+Out: header or array. Nothing is unpickled, and room is made only for bytes that are there.
+"""
+
+from __future__ import annotations
+
+import lzma
+import tokenize
+import zipfile
+import zlib
+from math import prod
+from typing import IO
+
+import numpy as np
+
+from neurocompile.ir.arrays import Array
+
+# What zipfile and numpy raise at a file that is not as numpy writes it
+DAMAGED = (
+    OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, OverflowError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
+)  # fmt: skip
+
+
+def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran order, and type of an array in numpy's format.
+
+    Raises:
+        One of DAMAGED: If it does not begin as one.
+    """
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(stream)]
+    shape, fortran, dtype = read(stream)
+    return shape, fortran, dtype
+
+
+def array_in(stream: IO[bytes], size: int, key: str, kinds: str = "biuf") -> Array:
+    """An array that declares as many bytes as there are.
+
+    Args:
+        stream: The array in numpy's format, from its first byte.
+        size: Bytes that it holds, with its header.
+        key: What it is called in a message.
+        kinds: Allowed kinds of its type, as in numpy's `dtype.kind`.
+
+    Raises:
+        One of DAMAGED: If it is none, is of another kind, or declares more or less.
+    """
+    shape, fortran, dtype = header(stream)
+    if dtype.kind not in kinds:
+        raise ValueError(f"'{key}' is of the type {dtype}, expected numbers")
+    declared, there = prod(shape) * dtype.itemsize, size - stream.tell()
+    if declared != there or min(shape, default=0) < 0:
+        raise ValueError(f"'{key}' declares {declared} bytes, and the file has {there}")
+    return np.frombuffer(stream.read(there), dtype).reshape(shape, order="F" if fortran else "C")
