@@ -16,7 +16,7 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import json_bytes, read_json
-from neurocompile.formats.whole import beside, cannot_write, followed, write_file
+from neurocompile.formats.whole import beside, cannot_write, followed, replaces, write_file
 
 FORMAT = "neurocompile-bundle"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
@@ -39,23 +39,8 @@ def check_folder(out: Path, force: bool, built: Collection[str] = ()) -> None:
             bundle wrote.
     """
     out = followed(out)
-    above = out.parent
-    while not os.path.exists(above):
-        above = above.parent
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise BadInput(f"{out} cannot be written: {above} is not a writable folder.")
-    if not os.path.exists(out):
-        return
-    if not out.is_dir():
-        raise BadInput(f"{out} is a file, which is never replaced. Choose another (--out).")
-    if not force:
-        raise BadInput(f"{out} exists. Choose another (--out), or replace it (--force).")
-    if os.path.ismount(out) or out.samefile(Path.cwd()):
-        raise BadInput(
-            f"{out} is a mount point or the current folder, which cannot be replaced as a whole. "
-            f"Choose another (--out), for example {out / 'bundle'}."
-        )
-    _refuse_foreign(out, built)
+    if replaces(out, force, out / "bundle"):
+        _refuse_foreign(out, built)
 
 
 def write_folder(

@@ -19,7 +19,7 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
-from neurocompile.formats.whole import beside, cannot_write, followed, write_file
+from neurocompile.formats.whole import beside, cannot_write, followed, replaces, write_file
 
 FORMAT = "neurocompile-artifact"
 VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
@@ -73,26 +73,8 @@ def check_target(out: Path, force: bool) -> None:
             no export wrote.
     """
     out = followed(out)
-    above = out.parent
-    while not os.path.exists(above):
-        above = above.parent
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise BadInput(f"{out} cannot be written: {above} is not a writable directory.")
-    if not os.path.exists(out):
-        return
-    if not out.is_dir():
-        raise BadInput(f"{out} is a file, which is never replaced. Choose another (--out).")
-    if not force:
-        raise BadInput(
-            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
-        )
-    if os.path.ismount(out) or _is_current(out):
-        what = "a mount point" if os.path.ismount(out) else "the current directory"
-        raise BadInput(
-            f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
-            f"example {out / 'export'}."
-        )
-    _refuse_foreign(out, out)
+    if replaces(out, force, out / "export"):
+        _refuse_foreign(out, out)
 
 
 def check_file(path: Path, option: str, force: bool) -> None:
@@ -291,11 +273,3 @@ def _written_by_export(folder: Path) -> set[str]:
     except BadInput:
         return set()
     return {*manifest["files"], MANIFEST} if _lists_files(manifest) else set()
-
-
-def _is_current(out: Path) -> bool:
-    """Whether a directory is the one in which the command runs."""
-    try:
-        return out.samefile(Path.cwd())
-    except OSError:  # the current directory was deleted
-        return False

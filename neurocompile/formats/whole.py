@@ -89,6 +89,47 @@ def followed(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def replaces(out: Path, force: bool, other: Path) -> bool:
+    """Whether a folder is there that is to be replaced as a whole.
+
+    Args:
+        out: Folder to write, as `followed` returns it.
+        force: Whether an earlier one may be replaced.
+        other: A folder to offer instead.
+
+    Raises:
+        BadInput: If it cannot be written, or exists and must or can not be replaced.
+    """
+    above = out.parent
+    while not os.path.exists(above):
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise BadInput(f"{out} cannot be written: {above} is not a writable directory.")
+    if not os.path.exists(out):
+        return False
+    if not out.is_dir():
+        raise BadInput(f"{out} is a file, which is never replaced. Choose another (--out).")
+    if not force:
+        raise BadInput(
+            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
+        )
+    if os.path.ismount(out) or _is_current(out):
+        what = "a mount point" if os.path.ismount(out) else "the current directory"
+        raise BadInput(
+            f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
+            f"example {other}."
+        )
+    return True
+
+
+def _is_current(out: Path) -> bool:
+    """Whether a directory is the one in which the command runs."""
+    try:
+        return out.samefile(Path.cwd())
+    except OSError:  # the current directory was deleted
+        return False
+
+
 def cannot_write(path: Path, error: OSError) -> BadInput:
     """The error for an operation that the operating system refused."""
     if error.errno in FULL:
