@@ -20,6 +20,7 @@ from typing import IO, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocompile.data.npz import DAMAGED
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
 from neurocompile.ir.registers import PAYLOAD_WIDTHS
 
@@ -291,8 +292,10 @@ def _arrays(path: Path) -> dict[str, NDArray]:
                 with archive.open(entry) as stream:
                     arrays[key] = _array(stream, entry.file_size, path, key)
             return arrays
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}). Save it again with numpy.") from None
+    except DAMAGED as error:
+        raise BadInput(
+            f"{path}: cannot be read ({str(error)[:200]}). Save it again with numpy."
+        ) from None
 
 
 def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:

@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import struct
 import sys
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -251,3 +253,18 @@ def test_spikes_with_time_first_get_a_hint_beside_the_labels(tmp_path):
     with pytest.raises(BadInput) as caught:
         load_data(str(path))
     assert "swapaxes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_flipped_bit_anywhere_in_a_compressed_file_is_one_sentence(compression, tmp_path):
+    path, array = tmp_path / "x.npz", io.BytesIO()
+    np.save(array, np.random.default_rng(0).random((4, 9)).astype(np.float32))
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("x.npy", array.getvalue())
+    whole, rng = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(120):
+        damaged = bytearray(whole)
+        damaged[int(rng.integers(len(whole)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with suppress(BadInput):  # nothing else, such as zlib's own errors
+            load_data(str(path))

@@ -137,8 +137,9 @@ def sums_of(
     product = dense and source.rate >= OFTEN and late in ("nothing", "source")
     ends, table = _Ends(program, id, synapse, source, target, product), ""
     if late == "weight":
+        assert link.late is not None
         weights, number, body = _late(ends, link)
-        slots = int(np.max(synapse.late)) + 1  # type: ignore[arg-type]
+        slots = link.late.longest + 1
     else:
         made = _written(synapse.op, ends, link)
         weights, number, body = _list(ends, link) if made is None else made
