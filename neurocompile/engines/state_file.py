@@ -2,8 +2,9 @@
 
 In:  a Stream.
 Out: a .npz file: one array for each part of the state, and `about`, JSON with the digest of the
-     network, the steps so far, the encoder's seed and steps, and a digest of the arrays.
-A file says how large it is before it is read; nothing is unpickled.
+     network, the steps so far, the encoder's seed and steps, and a digest of all of it.
+A file says how large it is before it is read; nothing is unpickled. No number is taken that a run
+could not have left, for the engine relies on that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.data.npz import DAMAGED, array_in
-from neurocompile.engines.fixed.handover import arrays_of
+from neurocompile.engines.fixed.handover import Held, arrays_of
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.stream import Stream
@@ -30,6 +31,7 @@ from neurocompile.ir.graph import Graph
 FORMAT, VERSION = "neurocompile-state", "1.0"
 ABOUT = "about"
 MOST_ABOUT, HEADER = 4096, 4096  # bytes; of the words, and of an array's header at most
+MOST_STEPS = 2**63 - 1  # what the encoder and the engine count
 
 
 def save_state(path: Path, stream: Stream) -> None:
@@ -41,15 +43,15 @@ def save_state(path: Path, stream: Stream) -> None:
     state = stream.state
     if state is None:
         raise BadInput("the stream has taken no step, so it has no state to save. Push rows first.")
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "network": state.network,
         "steps": state.steps,
         "sample_steps": stream.sample_steps,
         "seed": stream.seed,
-        "sha256": _digest(state.values),
     }
+    about["sha256"] = _digest(about, state.values)
     arrays: dict[str, Any] = {ABOUT: np.array(json.dumps(about))}
     arrays |= {name: values for name, values in state.values.items() if values.size}
     with whole_file(path) as building, building.open("wb") as file:
@@ -67,29 +69,38 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
     Raises:
         BadInput: If the file is damaged, or is the state of another network, version or encoding.
     """
-    expected = {name: (shape, np.dtype(kind)) for name, shape, kind in arrays_of(plan_of(graph), 1)}
     try:
         with zipfile.ZipFile(path) as archive:
             about = _about(path, archive)
             _check(path, about, graph, sample_steps, seed)
             held = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            values = {}
-            for name, (shape, kind) in expected.items():
-                values[name] = np.zeros(shape, kind)
-                if values[name].size:
-                    entry = held[name]
-                    if entry.file_size > values[name].nbytes + HEADER:
-                        raise ValueError(f"{name} is larger than it can be")
-                    with archive.open(entry) as file:
-                        found = array_in(file, entry.file_size, name)
-                    if (found.shape, found.dtype) != (shape, kind):
-                        raise ValueError(f"{name} is {found.dtype} {found.shape}")
-                    values[name] = found
+            values = {
+                each.name: _array(archive, held, each)
+                for each in arrays_of(graph, plan_of(graph), 1)
+            }
     except DAMAGED as error:
         raise _damaged(path, error) from None
-    if _digest(values) != about["sha256"]:
-        raise _damaged(path, "its digest is not that of its arrays")
+    if _digest(about, values) != about["sha256"]:
+        raise _damaged(path, "its digest is not that of what it holds")
     return Carried(about["network"], about["steps"], values)
+
+
+def _array(archive: zipfile.ZipFile, held: Mapping[str, zipfile.ZipInfo], what: Held) -> Array:
+    """An array of the file, whose numbers a run can have left."""
+    empty = np.zeros(what.shape, what.number)
+    if not empty.size:
+        return empty
+    entry = held[what.name]
+    if entry.file_size > empty.nbytes + HEADER:
+        raise ValueError(f"{what.name} is larger than it can be")
+    with archive.open(entry) as file:
+        found = array_in(file, entry.file_size, what.name)
+    if (found.shape, found.dtype) != (empty.shape, empty.dtype):
+        raise ValueError(f"{what.name} is {found.dtype} {found.shape}")
+    (low, high), least, most = what.bounds, int(found.min()), int(found.max())
+    if least < low or most > high:
+        raise ValueError(f"{what.name} holds {least}..{most}, but can only hold {low}..{high}")
+    return found
 
 
 def _about(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -115,6 +126,9 @@ def _check(path: Path, about: dict[str, Any], graph: Graph, sample_steps: int, s
             f"here {FORMAT!r} {VERSION} is read. Start the stream anew."
         )
     Carried(about["network"], about["steps"], {"": np.zeros(1)}).check(graph, 1)
+    steps, each = about["steps"], about["sample_steps"]
+    if each < 1 or not 1 <= steps <= MOST_STEPS or steps % each:
+        raise ValueError(f"steps is {steps} where a sample has {each}")
     given = {"steps": (about["sample_steps"], sample_steps), "seed": (about["seed"], seed)}
     for option, (theirs, ours) in given.items():
         if theirs != ours:
@@ -124,9 +138,10 @@ def _check(path: Path, about: dict[str, Any], graph: Graph, sample_steps: int, s
             )
 
 
-def _digest(values: Mapping[str, Array]) -> str:
-    """SHA-256 of the arrays, in the order of their names."""
-    digest = hashlib.sha256()
+def _digest(about: Mapping[str, Any], values: Mapping[str, Array]) -> str:
+    """SHA-256 of the other words, and of the arrays in the order of their names."""
+    words = {name: word for name, word in about.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     for name in sorted(values):
         array = values[name]
         digest.update(f"{name} {array.shape} {array.dtype.kind}\0".encode())

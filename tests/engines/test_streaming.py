@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import json
 import zipfile
 
 import numpy as np
 import pytest
+from c_networks import networks
 from random_graphs import MAKERS, fixed_input
 from random_packs import pack
 
@@ -13,7 +15,7 @@ from neurocompile.compiler import compile_graph
 from neurocompile.data.inputs import Encoded, encode
 from neurocompile.data.rows import rows_of
 from neurocompile.data.samples import Data
-from neurocompile.engines import fixed
+from neurocompile.engines import fixed, state_file
 from neurocompile.engines.state_file import load_state, save_state
 from neurocompile.engines.stream import Stream
 from neurocompile.errors import BadInput, DoesNotFit
@@ -222,6 +224,77 @@ def test_a_state_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
                 archive.writestr(each, content)
         with pytest.raises(BadInput, match=r"declares 9007199254740992 bytes, and the file has 0"):
             load_state(path, graph, sample_steps=1, seed=0)
+
+
+def edited(path, values, words=None):
+    """Write a state anew with other words or arrays, under a digest that fits them."""
+    with np.load(path) as file:
+        about = json.loads(str(file["about"])) | (words or {})
+    about["sha256"] = state_file._digest(about, values)
+    np.savez(path, about=np.array(json.dumps(about)), **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "beyond", "says"),
+    [  # a spike of 255 would take the engine beyond its memory
+        ("sent/lif", 255, r"sent/lif holds 255\.\.255, but can only hold 0\.\.1"),
+        ("state/lif/v", 1 << 40, "but can only hold -8388608..8388608"),
+        ("state/out/u", -(1 << 23) - 1, "but can only hold -8388608..8388608"),
+    ],
+)
+def test_a_state_with_numbers_that_no_run_leaves_is_refused(name, beyond, says, tmp_path):
+    graph, path = network("spikes"), tmp_path / "s.npz"
+    stream = Stream(graph)
+    stream.push(rows_for("spikes"))
+    save_state(path, stream)
+    held = stream.state.values
+    edited(path, held)
+    assert load_state(path, graph, sample_steps=1, seed=0).steps == 40
+    edited(path, {**held, name: np.full_like(held[name], beyond)})
+    with pytest.raises(BadInput, match=says):
+        load_state(path, graph, sample_steps=1, seed=0)
+
+
+def test_a_word_of_a_state_that_was_changed_is_noticed(tmp_path):
+    graph, path = network("bernoulli"), tmp_path / "s.npz"
+    stream = Stream(graph)
+    stream.push(rows_for("bernoulli"))
+    save_state(path, stream)
+    with np.load(path) as file:
+        held = dict(file)
+    about = json.loads(str(held["about"]))
+    assert about["steps"] == 200
+    for steps in (100, -5, 0, 7, 10**30):  # the seed's next draw follows from the steps
+        held["about"] = np.array(json.dumps({**about, "steps": steps}))
+        np.savez(path, **held)
+        with pytest.raises(BadInput, match="is no state of a stream, or damaged"):
+            load_state(path, graph, sample_steps=5, seed=0)
+    edited(path, stream.state.values, {"steps": 7})
+    with pytest.raises(BadInput, match="steps is 7 where a sample has 5"):
+        load_state(path, graph, sample_steps=5, seed=0)
+
+
+def reloaded(state, graph, path):
+    """A state through a file."""
+    stream = Stream(graph)
+    stream.state, stream.sample_steps = state, 1
+    save_state(path, stream)
+    return load_state(path, graph, sample_steps=1, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_states_of_random_networks_come_back_from_a_file(seed, tmp_path):
+    ((_, _, graph, encoded),) = networks(seed, 1)
+    ((name, values),) = encoded.values.items()
+    first = Encoded({name: values[:1]}, encoded.steps)
+    try:
+        state = fixed.run(graph, first, carry=True).state
+    except DoesNotFit:
+        pytest.skip("refused by the engine by design")
+    back = reloaded(state, graph, tmp_path / "s.npz")
+    assert back.values.keys() == state.values.keys()
+    for part, values in state.values.items():
+        np.testing.assert_array_equal(back.values[part], values)
 
 
 def test_the_state_of_another_network_or_seed_is_refused(tmp_path):

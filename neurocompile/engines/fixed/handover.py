@@ -7,7 +7,7 @@ Out: a Carried: potentials and other states, what was sent and has not arrived y
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from neurocompile.engines.fixed.state import Carried
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import graded
+from neurocompile.ir.registers import BIT, STATE_LIMIT, Bounds
 
 
 class Handover:
@@ -34,7 +36,8 @@ class Handover:
         self.network = graph_digest(graph)
         self.steps = 0 if before is None else before.steps
         self.before = None if before is None else before.values
-        self.after = {n: np.zeros(shape, kind) for n, shape, kind in arrays_of(plan, samples)}
+        held = arrays_of(graph, plan, samples)
+        self.after = {each.name: np.zeros(each.shape, each.number) for each in held}
 
     def give(self, first: int, last: int, plan: FixedPlan, state: State) -> None:
         """Put the state to begin from into a block of the samples [first, last)."""
@@ -52,18 +55,39 @@ class Handover:
         return Carried(self.network, self.steps + steps, self.after)
 
 
-def arrays_of(plan: FixedPlan, samples: int) -> Iterator[tuple[str, tuple[int, ...], Any]]:
-    """Name, shape and type of every array of a Carried."""
+class Held(NamedTuple):
+    """What an array of a Carried can be.
+
+    Attributes:
+        name: Its name.
+        shape, number: Its shape and type.
+        bounds: Smallest and largest number that a run leaves in it. The engine relies on them: it
+            looks for no number beyond them, and may then write beyond its memory.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    number: Any
+    bounds: Bounds
+
+
+def arrays_of(graph: Graph, plan: FixedPlan, samples: int) -> Iterator[Held]:
+    """Every array of a Carried."""
     for name, order in plan.order.items():
-        yield f"sent/{name}", (samples, plan.history[name], len(order)), plan.sends[name]
+        node, shape = graph.nodes[name], (samples, plan.history[name], len(order))
+        payload = node.payload if graded(node) else BIT
+        yield Held(f"sent/{name}", shape, plan.sends[name], payload)
     for name, ready in plan.populations.items():
         neurons = len(plan.order[name])
         for state in ready.kind.state_names:
-            yield f"state/{name}/{state}", (samples, neurons), np.int64
+            bounds = (-STATE_LIMIT, STATE_LIMIT)
+            yield Held(f"state/{name}/{state}", (samples, neurons), np.int64, bounds)
         for link in ready.links:
             if (shapes := link.keeps(samples, neurons)) is not None:
-                yield f"sums/{link.name}", shapes[0], holding(link.bound)
-                yield f"reached/{link.name}", *shapes[1:]
+                most = int(np.iinfo(shapes[2]).max) if shapes[2] == np.uint64 else 1
+                sums = (-link.bound, link.bound)
+                yield Held(f"sums/{link.name}", shapes[0], holding(link.bound), sums)
+                yield Held(f"reached/{link.name}", *shapes[1:], (0, most))
 
 
 def _held(plan: FixedPlan, state: State) -> Iterator[tuple[str, Array, Array]]:
