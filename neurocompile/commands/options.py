@@ -139,8 +139,8 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         except NeurocompileError as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing was written.", err=True)
+        except KeyboardInterrupt as interrupt:
+            click.echo(f"Interrupted; {interrupt or 'nothing was written'}.", err=True)
             sys.exit(INTERRUPTED)
 
     return run

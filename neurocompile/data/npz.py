@@ -6,6 +6,7 @@ Out: header or array. Nothing is unpickled, and room is made only for bytes that
 
 from __future__ import annotations
 
+import io
 import lzma
 import tokenize
 import zipfile
@@ -23,6 +24,8 @@ DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
 )  # fmt: skip
 
+MOST_HEADER = 10_000  # bytes; what numpy reads without being told to trust the file
+
 
 def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether in Fortran order, and type of an array in numpy's format.
@@ -30,12 +33,15 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     Raises:
         One of DAMAGED: If it does not begin as one.
     """
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[np.lib.format.read_magic(stream)]
-    shape, fortran, dtype = read(stream)
-    return shape, fortran, dtype
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("it is of version {}.{}, and 1.0 and 2.0 are read".format(*version))
+    length = stream.read(2 * version[0])  # bytes that the length of the header takes
+    size = int.from_bytes(length, "little")
+    if size > MOST_HEADER:
+        raise ValueError(f"its header has {size} bytes, but at most {MOST_HEADER} are read")
+    read = (np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0)
+    return read[version[0] - 1](io.BytesIO(length + stream.read(size)))
 
 
 def array_in(stream: IO[bytes], size: int, key: str, kinds: str = "biuf") -> Array:

@@ -29,7 +29,8 @@ def rows_of(stream: IO[bytes], name: str, at_once: int) -> Iterator[NDArray]:
         at_once: Most rows at a time; fewer where they are large.
 
     Raises:
-        BadInput: If it is no such stream, or stops in the middle of a row.
+        BadInput: If it is no such stream, stops in the middle of a row, or goes on after the rows
+            that it declares, as two files one after the other do.
     """
     shape, dtype = _header(stream, name)
     row, size = shape[1:], dtype.itemsize * math.prod(shape[1:])
@@ -43,11 +44,16 @@ def rows_of(stream: IO[bytes], name: str, at_once: int) -> Iterator[NDArray]:
         if rest:
             raise BadInput(
                 f"{name}: stops in the middle of row {done + whole}, counted from 0: {rest} of "
-                f"{size} bytes. The rows before it were run. Send whole rows."
+                f"{size} bytes. Send whole rows."
             )
         done += whole
         if whole < wanted:
             return
+    if stream.read(1):
+        raise BadInput(
+            f"{name}: goes on after the {done} rows that it declares. Send one "
+            ".npy file whose header declares all rows, or more."
+        )
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:

@@ -339,8 +339,9 @@ def _file(path: Path) -> Data:
         )
     if values.dtype.kind not in "buif":
         raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
-    if not np.isfinite(values).all():
-        raise BadInput(f"{path}: {kind} holds NaN or infinity. Use finite numbers.")
+    with np.errstate(over="ignore"):  # an infinity then, which is refused
+        values = np.ascontiguousarray(values, np.float32)
+    _check_finite(kind, values, str(path))
     _check_whole(kind, values, str(path))
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
@@ -352,7 +353,7 @@ def _file(path: Path) -> Data:
     return Data(
         "",
         kind,
-        np.ascontiguousarray(values, np.float32),
+        values,
         None if labels is None else labels.astype(np.int64),
     )
 
@@ -388,6 +389,16 @@ def _check_whole(kind: str, values: NDArray, name: str) -> None:
         )
 
 
+def _check_finite(kind: str, values: NDArray, name: str) -> None:
+    """Refuse what is no number in float32."""
+    if not np.isfinite(values).all():
+        where = list(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise BadInput(
+            f"{name}: {kind} holds {values[tuple(where)]} at index {where}: NaN, infinity or a "
+            "number beyond float32. Use finite numbers."
+        )
+
+
 def _check(data: Data) -> None:
     """Refuse what no run could use, where a user makes samples of an own array."""
     if not isinstance(data.name, str) or data.kind not in KEYS:
@@ -403,6 +414,7 @@ def _check(data: Data) -> None:
             f"data '{data.name}': the values are of the type {type(values).__name__} ({found}). "
             "Give a numpy array of numbers, samples first: np.asarray(values, dtype=np.float32)."
         )
+    _check_finite(data.kind, values, f"data '{data.name}'")
     _check_whole(data.kind, values, f"data '{data.name}'")
     if labels is not None and (
         not isinstance(labels, np.ndarray) or labels.shape != values.shape[:1]

@@ -23,7 +23,7 @@ from neurocompile.engines.decode import decode, last_layer, potentials
 from neurocompile.engines.fixed import run
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.recording import Activity, add_up
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -119,11 +119,13 @@ class Stream:
         """Run the next rows of the recording.
 
         Args:
-            rows: (n, *shape of the input), at least one.
+            rows: (n, *shape of the input), at least one. Values to be encoded count as float32, as
+                samples do.
 
         Raises:
             BadInput: If the rows are not what the network takes.
             DoesNotFit: If a number leaves its register.
+            The stream is then where it was before this push.
         """
         rows = np.asarray(rows)
         if rows.ndim < 2 or not len(rows):
@@ -131,7 +133,15 @@ class Stream:
                 f"a piece has the shape {rows.shape}, but must be (n, ...) with at least one row. "
                 f"The network takes rows of {input_shape(self.graph)}."
             )
-        first, found = self.steps, [self._run(encoded) for encoded in self._encoded(rows)]
+        if self._kind == "x":
+            with np.errstate(over="ignore"):  # an infinity then, which is refused
+                rows = rows.astype(np.float32)
+        first, before = self.steps, (self.state, self.done, dict(self.activity))
+        try:
+            found = [self._run(encoded) for encoded in self._encoded(rows)]
+        except BaseException:
+            self.state, self.done, self.activity = before
+            raise
         spikes, membrane = (np.concatenate(parts) for parts in zip(*found, strict=True))
         floats = potentials(self.graph, self._layer, membrane)
         return Piece(first, spikes, floats, self._rates(spikes), self._results(spikes, floats))
@@ -148,24 +158,33 @@ class Stream:
 
     def _encoded(self, rows: Array) -> Iterator[Encoded]:
         """The input of the rows, some steps at a time."""
+        at_once = max(1, AT_ONCE // self.sample_steps)
+        for begin in range(0, len(rows), at_once):
+            some, first = rows[begin : begin + at_once], self.done // self.sample_steps
+            _check_rows(some, first)
+            try:
+                encoded = self._encode(some)
+            except (BadInput, DoesNotFit) as error:
+                last = first + len(some) - 1
+                raise type(error)(f"rows {first}..{last}, counted from 0: {error}") from None
+            yield from encoded
+
+    def _encode(self, some: Array) -> list[Encoded]:
+        """The input of rows that are run at once."""
         graph, steps = self.graph, self.sample_steps
         name, node = next(graph.of(SpikeInput, BiasInput))
-        kind = self._kind
-        for begin in range(0, len(rows), max(1, AT_ONCE // steps)):
-            some = rows[begin : begin + max(1, AT_ONCE // steps)]
-            if graph.settings.encoder.timed:
-                data = Data("stream", kind, some[None])
-                yield encode(graph, data, 0, 1, len(some), self.seed)
-                continue
-            check_data(graph, Data("stream", kind, some), steps)
-            if isinstance(node, BiasInput):
-                for written in mantissas(graph, name, some):
-                    yield Encoded({name: written[None]}, steps)
-                continue
-            index, gain = self.steps // steps, graph.settings.encoder.gain
-            sent = bernoulli(some, steps, gain=gain, seed=self.seed, first_index=index)
-            axons = sent.reshape(1, len(some) * steps, *node.shape)
-            yield Encoded({name: axons}, len(some) * steps)
+        if graph.settings.encoder.timed:
+            data = Data("stream", self._kind, some[None])
+            return [encode(graph, data, 0, 1, len(some), self.seed)]
+        check_data(graph, Data("stream", self._kind, some), steps)
+        if isinstance(node, BiasInput):
+            return [
+                Encoded({name: written[None]}, steps) for written in mantissas(graph, name, some)
+            ]
+        index, gain = self.steps // steps, graph.settings.encoder.gain
+        sent = bernoulli(some, steps, gain=gain, seed=self.seed, first_index=index)
+        axons = sent.reshape(1, len(some) * steps, *node.shape)
+        return [Encoded({name: axons}, len(some) * steps)]
 
     @property
     def _kind(self) -> Any:
@@ -192,3 +211,14 @@ class Stream:
         shape = (-1, self.sample_steps, *spikes.shape[1:])
         decoder, readout = self.graph.settings.decoder, self.graph.nodes[self._layer].readout
         return decode(decoder, None if readout else spikes.reshape(shape), floats.reshape(shape))
+
+
+def _check_rows(rows: Array, first: int) -> None:
+    """Refuse rows with what is no number, by their number since the stream's object was made."""
+    if rows.dtype.kind != "f" or np.isfinite(rows).all():
+        return
+    row, *at = map(int, np.argwhere(~np.isfinite(rows))[0])
+    raise BadInput(
+        f"row {first + row}, counted from 0, holds {rows[row, *at]} at {at}: NaN, infinity or a "
+        "number beyond float32. Send finite numbers."
+    )

@@ -59,14 +59,30 @@ def whole_file(path: Path) -> Iterator[Path]:
         BadInput: As in `beside`, or if `path` is a folder or a device; an older file then stays.
     """
     path = followed(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise BadInput(f"{path} is a folder or a device. Choose the name of a file.")
+    _refuse_other(path)
     with beside(path) as building:
         building.open("xb").close()
         yield building
         with building.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         os.replace(building, path)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that cannot be written, before any work is done for it.
+
+    Raises:
+        BadInput: As in `whole_file`.
+    """
+    path = followed(path)
+    _refuse_other(path)
+    with beside(path) as building:
+        building.open("xb").close()
+
+
+def _refuse_other(path: Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise BadInput(f"{path} is a folder or a device. Choose the name of a file.")
 
 
 def write_file(path: Path, content: bytes) -> None:

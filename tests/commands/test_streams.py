@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -165,3 +168,120 @@ def test_memory_does_not_grow_with_the_stream(exported):
         [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 10  # MiB, over 102,400 steps
+
+
+# --- What breaks off, and what is refused before anything runs --------------------------------
+
+
+def test_a_row_that_holds_no_number_is_refused_by_its_place_and_rows_before_it_are_kept(
+    exported, tmp_path
+):
+    state, kept = tmp_path / "s.npz", tmp_path / "r.npy"
+    for wrong in (np.nan, np.inf, 1e300):
+        values = rows("current", 400).astype(np.float64)
+        values[300, 4] = wrong
+        said = streamed(exported["current"], "--data", "-", "--state", state, "--results", kept,
+                        stdin=npy(values), code=2)  # fmt: skip
+        assert "row 300, counted from 0, holds" in said
+        assert "256 rows before it ran" in said
+        _, piece = expected("current", values[:256])
+        np.testing.assert_array_equal(np.load(kept), piece.results)
+        begun = streamed(exported["current"], "--data", "-", "--state", state,
+                         stdin=npy(values[:1]))["began_at_step"]  # fmt: skip
+        assert begun == 256 * 5
+        state.unlink()
+
+
+def test_a_file_in_float64_says_what_the_same_file_says_as_samples(exported, tmp_path):
+    values = np.random.default_rng(3).random((50, 9))  # float64, rounded to float32 in samples
+    np.save(tmp_path / "x.npy", values)
+    np.savez(tmp_path / "x.npz", x=values)
+    said = []
+    for name in ("x.npy", "x.npz"):
+        streamed(exported["current"], "--stream", "--data", tmp_path / name,
+                 "--results", tmp_path / "r.npy")  # fmt: skip
+        said.append((tmp_path / "r.npy").read_bytes())
+    assert said[0] == said[1]
+
+
+def test_two_files_one_after_the_other_are_no_stream(exported):
+    values = rows("spikes", 40)
+    said = streamed(exported["spikes"], "--data", "-", stdin=npy(values) * 2, code=2)
+    assert "goes on after the 40 rows that it declares" in said
+    assert "40 rows before it ran" in said
+
+
+def test_a_stream_without_rows_leaves_earlier_results(exported, tmp_path):
+    (tmp_path / "r.npy").write_bytes(b"earlier")
+    header = npy(rows("spikes", 40))[:128]
+    said = streamed(exported["spikes"], "--data", "-", "--results", tmp_path / "r.npy",
+                    stdin=header, code=2)  # fmt: skip
+    assert "holds no rows" in said
+    assert (tmp_path / "r.npy").read_bytes() == b"earlier"
+
+
+def test_files_of_a_stream_that_cannot_be_written_are_refused_before_anything_runs(
+    exported, tmp_path, monkeypatch
+):
+    def ran(*args, **kwargs):
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr(Stream, "push", ran)
+    os.mkfifo(tmp_path / "pipe")
+    for option in ("--state", "--results"):
+        for name, says in (
+            ("pipe", "is a folder or a device"),
+            (".", "is a folder or a device"),
+            ("absent/x.npz", "was not written: No such file"),
+            ("x" * 300, "was not written: File name too long"),
+        ):
+            said = streamed(exported["spikes"], "--data", "-", option, tmp_path / name,
+                            stdin=npy(rows("spikes", 4)), code=2)  # fmt: skip
+            assert says in said
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--state", "a.npz", "--results", "a.npz"), "the file of --state and of --results"),
+        (("--results", "rows.npy"), "the file of --results and of --data"),
+        (("--state", "./link.npz"), "the file of --state and of --data"),
+    ],
+)
+def test_a_file_is_not_replaced_by_another_of_the_same_stream(
+    options, says, exported, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", rows("spikes", 4))
+    os.symlink("rows.npy", "link.npz")
+    before = (tmp_path / "rows.npy").read_bytes()
+    said = streamed(exported["spikes"], "--stream", "--data", "rows.npy", *options, code=2)
+    assert says in said
+    assert (tmp_path / "rows.npy").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_that_is_stopped_keeps_what_it_ran_and_says_so(number, exported, tmp_path):
+    state, kept = tmp_path / "s.npz", tmp_path / "r.npy"
+    words = ("simulate", exported["spikes"], "--data", "-", "--state", state, "--results", kept)
+    start = "from neurocompile.cli import main; main()"
+    command = [sys.executable, "-c", start, *map(str, words)]
+    values, header = rows("spikes", 300), io.BytesIO()
+    endless = {"descr": "|u1", "fortran_order": False, "shape": (10**9, 9)}
+    np.lib.format.write_array_header_1_0(header, endless)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdin.write(header.getvalue() + values.tobytes())
+        running.stdin.flush()
+        building = None
+        while not (building and building[0].stat().st_size > 128):  # a piece was kept
+            building = list(tmp_path.glob(".r.npy.*"))
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(number)
+        said = running.stderr.read().decode()
+    assert running.returncode == 130
+    assert f"Interrupted; what 256 rows left is in {state} and {kept}." in said
+    assert np.load(kept).shape == (256, 9)
+    assert streamed(exported["spikes"], "--data", "-", "--state", state,
+                    stdin=npy(values[:1]))["began_at_step"] == 256  # fmt: skip

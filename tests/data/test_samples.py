@@ -188,8 +188,11 @@ def test_npy_and_npz_hold_values_spikes_and_labels(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": [[1.0, np.nan]]}, "x holds NaN"),
-        ({"x": [[1.0, np.inf]]}, "x holds NaN or infinity"),
+        ({"x": [[1.0, np.nan]]}, r"x holds nan at index \[0, 1\]: NaN, infinity"),
+        (
+            {"x": [[1.0, np.inf]]},
+            r"x holds inf at index \[0, 1\]: NaN, infinity or a number beyond",
+        ),
         ({"spikes": [[0, 1, 2]]}, "spikes holds 2, but spikes are 0 or 1"),
         ({"spikes": [[0, 0.5]]}, "spikes holds 0.5"),
         ({"y": [[1.0]]}, "has the keys"),

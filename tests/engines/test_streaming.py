@@ -345,3 +345,30 @@ def test_what_is_no_stream_of_rows_is_refused(content, says):
         content = file.getvalue()
     with pytest.raises(BadInput, match=says):
         next(rows_of(io.BytesIO(content), "-", 8))
+
+
+def test_a_piece_that_fails_leaves_the_stream_where_it_was():
+    graph, rows = network("bernoulli"), rows_for("bernoulli", 2000)  # runs of 819 rows
+    stream, other = Stream(graph), Stream(graph)
+    stream.push(rows[:10])
+    other.push(rows[:10])
+    wrong = rows.copy()
+    wrong[1500, 3] = 1.5
+    with pytest.raises(BadInput, match=r"rows 829\.\.1647, counted from 0: bernoulli: value 1.5 "):
+        stream.push(wrong)
+    assert (stream.steps, stream.done) == (50, 50)
+    np.testing.assert_array_equal(stream.push(rows).spikes, other.push(rows).spikes)
+    assert stream.activity["lif"].updated == other.activity["lif"].updated
+
+
+def test_a_header_that_declares_gigabytes_takes_none():
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            assert size <= 65536
+            return bytes(size)
+
+    begin = io.BytesIO(b"\x93NUMPY\x02\x00\xff\xff\xff\xff")
+    stream = Endless()
+    stream.read = lambda size: begin.read(size) or Endless.read(stream, size)
+    with pytest.raises(BadInput, match="its header has 4294967295 bytes, but at most 10000"):
+        next(rows_of(stream, "-", 8))

@@ -7,7 +7,10 @@ Memory holds some rows at a time.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,14 +33,16 @@ from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Recording
 from neurocompile.engines.state_file import load_state, save_state
 from neurocompile.engines.stream import Piece, Stream
-from neurocompile.errors import BadInput
-from neurocompile.formats.whole import whole_file
+from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.formats.whole import check_file, followed, whole_file
 from neurocompile.ir.arrays import Array
 from neurocompile.place.placed import Placed
 from neurocompile.place.placement import place
 from neurocompile.report.notes import notes
+from neurocompile.terminal.words import number_of
 
 ROWS = 256  # at a time
+SUFFIXES = (".npy", ".npz")  # of sources that are files
 NPY_HEADER = 128  # bytes; the number of rows is written when it is known
 
 
@@ -46,7 +51,8 @@ def run_stream(
 ) -> dict[str, Any]:
     """Run rows as one stream; JSON-ready figures.
 
-    What was run before a stream breaks off is kept: its state is written.
+    What was run before a stream breaks off is kept: its state and its results are written, both
+    after the same row.
 
     Args:
         directory: What `export` wrote.
@@ -62,29 +68,41 @@ def run_stream(
     exported = read_exported(directory)
     graph, declared = exported.graph, exported.declared
     seed = declared.seed if sampling.seed is None else sampling.seed
+    _check_files(sampling.source, asked)
     stream = Stream(graph, steps=sampling.steps or declared.steps, window=asked.window, seed=seed)
-    if asked.state is not None and asked.state.exists():
+    if asked.state is not None and os.path.exists(asked.state):
         state = load_state(asked.state, graph, sample_steps=stream.sample_steps, seed=seed)
         stream = Stream(
             graph, steps=stream.sample_steps, window=asked.window, seed=seed, state=state
         )
     began, seconds, error, rows_done = stream.steps, 0.0, _Error(graph), 0
+    reached = stream.state
     try:
-        with _source(sampling, declared, graph) as (name, rows, total), _results(asked) as keep:
-            for some in rows:
-                started = time.perf_counter()
-                piece = stream.push(some)
-                seconds += time.perf_counter() - started
-                rows_done += len(some)
-                keep(_says(stream, piece))
-                error.add(piece, some)
-                if total:
-                    progress("fixed", rows_done, total)
+        with (
+            _ended_by_a_signal(),
+            _source(sampling, declared, graph) as (name, rows, total),
+            _results(asked) as keep,
+        ):
+            try:
+                for some in rows:
+                    started = time.perf_counter()
+                    piece = stream.push(some)
+                    seconds += time.perf_counter() - started
+                    keep(_says(stream, piece))
+                    rows_done, reached = rows_done + len(some), stream.state
+                    error.add(piece, some)
+                    if total:
+                        progress("fixed", rows_done, total)
+            except (BadInput, DoesNotFit) as found:
+                raise type(found)(f"{found}{_ran(rows_done)}") from None
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(*_kept(rows_done, asked)) from None
+            if not rows_done:
+                raise BadInput(f"{name}: holds no rows. Give at least one.")
     finally:
-        if asked.state is not None and stream.done:
+        if asked.state is not None and rows_done:
+            stream.state = reached
             save_state(asked.state, stream)
-    if not stream.done:
-        raise BadInput(f"{name}: holds no rows. Give at least one.")
     totals = Totals(graph)
     totals.add(Recording({}, {}, stream.activity))
     return {
@@ -104,6 +122,52 @@ def run_stream(
         "state": None if asked.state is None else str(asked.state),
         "results": None if asked.results is None else str(asked.results),
     }
+
+
+def _ran(rows: int) -> str:
+    """How far a stream came before it broke off."""
+    return f" {number_of(rows, 'row')} before it ran." if rows else ""
+
+
+def _kept(rows: int, asked: Asked) -> Iterator[str]:
+    """What an interrupted stream leaves, in words; nothing if it leaves nothing."""
+    files = [str(path) for path in (asked.state, asked.results) if path is not None]
+    if rows and files:
+        yield f"what {number_of(rows, 'row')} left is in {' and '.join(files)}"
+
+
+@contextmanager
+def _ended_by_a_signal() -> Iterator[None]:
+    """End at SIGTERM as at an interrupt: a service that is stopped keeps its state as well."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check_files(source: Any, asked: Asked) -> None:
+    """Refuse files that cannot be written, or of which one would replace another.
+
+    Raises:
+        BadInput: Names the file.
+    """
+    named = {"--state": asked.state, "--results": asked.results}
+    given = {option: followed(path) for option, path in named.items() if path is not None}
+    for path in given.values():
+        check_file(path)
+    if isinstance(source, str) and source.endswith(SUFFIXES):
+        given["--data"] = followed(Path(source))
+    by_path: dict[Path, str] = {}
+    for option, path in given.items():
+        if path in by_path:
+            raise BadInput(
+                f"{path} is the file of {by_path[path]} and of {option}. Give each its own."
+            )
+        by_path[path] = option
 
 
 def _notes(stream: Stream) -> Iterator[str]:
@@ -201,7 +265,10 @@ class _Error:
 
 @contextmanager
 def _results(asked: Asked) -> Iterator[Callable[[Array], None]]:
-    """A function that keeps results, in a .npy file whose header is written at the end."""
+    """A function that keeps results, in a .npy file whose header is written at the end.
+
+    What a stream said before it breaks off is kept; an older file stays where it said nothing.
+    """
     if asked.results is None:
         yield lambda values: None
         return
@@ -211,11 +278,19 @@ def _results(asked: Asked) -> Iterator[Callable[[Array], None]]:
 
         def keep(values: Array) -> None:
             nonlocal rows, shape
-            rows, shape = rows + len(values), values.shape[1:]
             file.write(np.ascontiguousarray(values, "<f8").tobytes())
+            rows, shape = rows + len(values), values.shape[1:]
 
-        yield keep
+        broken: BaseException | None = None
+        try:
+            yield keep
+        except BaseException as error:
+            if isinstance(error, OSError) or not rows:
+                raise
+            broken = error
         words = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {(rows, *shape)}, }}"
         start = b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little")
         file.seek(0)
         file.write(start + words.ljust(NPY_HEADER - 11).encode() + b"\n")
+    if broken is not None:
+        raise broken
