@@ -1,8 +1,11 @@
 """A network as C: what is written for it, what it refuses, and what it notices."""
 
+import os
 import re
+import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +174,30 @@ def test_a_vector_that_was_changed_is_noticed(name, built, tmp_path):
     assert f"vectors/{name}.bin was changed: its CRC-32 is " in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(rb"SAMPLES \d+U", b"SAMPLES 1U"), (rb"STEPS \d+U", b"STEPS 1U")]
+)
+def test_vectors_of_which_fewer_would_be_compared_are_refused(old, new, built, tmp_path):
+    (found,) = re.findall(old, (built[0] / "vectors.h").read_bytes())
+    said = changed(built, tmp_path, "vectors.h", found, new)
+    assert "vectors.h was changed: vectors/inputs.bin holds other samples or steps" in said
+
+
+def test_a_layer_that_vectors_h_makes_smaller_takes_no_memory_of_others(built, tmp_path):
+    (found,) = re.findall(rb"NC_MOST_NEURONS \d+", (built[0] / "vectors.h").read_bytes())
+    said = changed(built, tmp_path, "vectors.h", found, b"NC_MOST_NEURONS 2")
+    assert "The vectors end early" in said
+
+
+@pytest.mark.parametrize("goal", ["check", "sanitize", "digests"])
+def test_a_goal_whose_rule_was_changed_does_not_pass_in_silence(goal, built, tmp_path):
+    content = (built[0] / "Makefile").read_bytes()
+    shutil.copytree(built[0], tmp_path / "c")
+    assert content.count(f"\n{goal}:".encode()) == 1
+    (tmp_path / "c" / "Makefile").write_bytes(content.replace(f"\n{goal}:".encode(), b"\nx:"))
+    assert make(tmp_path / "c", goal, compilers()[0]).returncode != 0
+
+
 def test_a_step_that_was_changed_differs_and_the_first_difference_is_named(built, tmp_path):
     _, encoded = built  # the potential of the second layer decays by 100 / 4096: 3996 remain
     said = changed(built, tmp_path, "network.c", b"* 3996", b"* 3995")
@@ -238,6 +265,12 @@ def test_a_stream_that_stops_in_the_middle_of_a_step_says_where(binary, built):
         ("0 " * 40 + "0 2", "Step 2, value 2 is 2, but an input is within 0..1.\n"),
         ("0 x", "Step 1, value 2 is 'x', which is no whole number.\n"),
         ("-1", "Step 1, value 1 is -1, but an input is within 0..1.\n"),
+        ("0 \0 1", "Step 1, value 2 is '', which is no whole number.\n"),
+        ("1\0000", "Step 1, value 1 is '1', which is no whole number.\n"),
+        ("\x1b[2J", "Step 1, value 1 is '?[2J', which is no whole number.\n"),
+        ("0" * 15 + "12", "Step 1, value 1 is 12, but an input is within 0..1.\n"),
+        ("0" * 99, f"Step 1, value 1 is '{'0' * 31}', which is no whole number.\n"),
+        ("1" * 30, f"Step 1, value 1 is {(1 << 63) - 1}, but an input is within 0..1.\n"),
     ],
 )
 def test_an_input_that_no_axon_carries_is_refused_by_its_place(given, error, built):
@@ -245,9 +278,39 @@ def test_an_input_that_no_axon_carries_is_refused_by_its_place(given, error, bui
     assert (code, said) == (2, error)
 
 
+def test_a_number_of_many_digits_is_one_number(built):
+    code, said, _ = run(built[0], given=b"0000000000000001 " * 40)
+    assert (code, said) == run(built[0], given=b"1 " * 40)[:2]
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--binary"]])
+def test_an_input_that_cannot_be_read_is_no_empty_input(words, built, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    done = subprocess.run([built[0] / "run", *words], stdin=folder, capture_output=True, text=True)
+    os.close(folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "The input cannot be read in step 1. Give a file or a pipe.\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--check"], ["--size"]])
+def test_an_output_that_nobody_takes_is_no_success(words, built):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [built[0] / "run", *words], cwd=built[0], input=b"0 " * 40, stdout=full,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == b"The output cannot be written. Give it another place.\n"
+
+
 @pytest.mark.parametrize(
-    "words", [["--nothing"], ["--steps"], ["--steps", "0"], ["--time", "x"], ["--check", "a", "b"]]
-)
+    "words",
+    [
+        ["--nothing"], ["--steps"], ["--steps", "0"], ["--time", "x"], ["--check", "a", "b"],
+        ["--time", "9" * 30],
+    ],
+)  # fmt: skip
 def test_words_that_it_does_not_know_are_answered_with_its_usage(words, built):
     code, _, said = run(built[0], *words)
     assert code == 2

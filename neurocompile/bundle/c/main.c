@@ -6,8 +6,10 @@
  *   ./run [--binary] [--potentials] [--steps N]
  *                            read inputs step by step, and print the output of each step
  *
- * Exit codes: 0 good, 1 something differs, 2 bad input, 3 a number left its register.
+ * Exit codes: 0 good, 1 something differs, 2 bad input or output, 3 a number left its register.
  */
+#include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 #define LEFT_REGISTER 3
 #define HEADER_BYTES 32U
 #define PATH_BYTES 4096U
+#define WORD_BYTES 31U /* of a number, with its sign and leading zeros */
 #define LARGEST ((NC_INPUTS > NC_MOST_NEURONS) ? NC_INPUTS : NC_MOST_NEURONS)
 
 static nc_state state;
@@ -55,6 +58,37 @@ static uint32_t crc_bytes(uint32_t found, const unsigned char *bytes, size_t cou
     return found;
 }
 
+/* A whole number of `bytes` bytes, little-endian. */
+static int32_t number(const unsigned char *from, uint32_t bytes, int is_signed)
+{
+    int64_t found = 0;
+    for (uint32_t b = bytes; b > 0U; b--) {
+        found = found * 256 + from[b - 1U];
+    }
+    if (is_signed && (from[bytes - 1U] >= 128U)) {
+        found -= (int64_t)1 << (8U * bytes);
+    }
+    return (int32_t)found;
+}
+
+/* Go behind the header of a file whose samples and steps are those of vectors.h; 0 if they differ. */
+static int begun(file *f)
+{
+    unsigned char head[HEADER_BYTES];
+    (void)fseek(f->stream, 0L, SEEK_SET);
+    if ((fread(head, 1, sizeof head, f->stream) == sizeof head)
+        && ((uint32_t)number(&head[12], 4U, 0) == NC_VECTOR_SAMPLES)
+        && ((uint32_t)number(&head[16], 4U, 0) == NC_VECTOR_STEPS)) {
+        return 1;
+    }
+    fprintf(stderr, "vectors.h was changed: %s holds other samples or steps than it says. Bundle the "
+        "network again.\n",
+        f->path);
+    (void)fclose(f->stream);
+    f->stream = NULL;
+    return 0;
+}
+
 /* Open a file of vectors whose bytes are those that were written; NULL and a sentence if not. */
 static FILE *opened(file *f, const char *folder, const char *name, uint32_t expected)
 {
@@ -83,26 +117,12 @@ static FILE *opened(file *f, const char *folder, const char *name, uint32_t expe
         f->stream = NULL;
         return NULL;
     }
-    (void)fseek(f->stream, (long)HEADER_BYTES, SEEK_SET);
-    return f->stream;
-}
-
-/* A whole number of `bytes` bytes, little-endian. */
-static int32_t number(const unsigned char *from, uint32_t bytes, int is_signed)
-{
-    int64_t found = 0;
-    for (uint32_t b = bytes; b > 0U; b--) {
-        found = found * 256 + from[b - 1U];
-    }
-    if (is_signed && (from[bytes - 1U] >= 128U)) {
-        found -= (int64_t)1 << (8U * bytes);
-    }
-    return (int32_t)found;
+    return begun(f) ? f->stream : NULL;
 }
 
 static int read_row(FILE *stream, uint32_t count, uint32_t bytes)
 {
-    return fread(raw, bytes, count, stream) == count;
+    return ((size_t)bytes * count <= sizeof raw) && (fread(raw, bytes, count, stream) == count);
 }
 
 static int read_input(FILE *stream)
@@ -266,10 +286,38 @@ static int beyond(unsigned long at, long value)
     return BAD_INPUT;
 }
 
+static int unread(void)
+{
+    fprintf(stderr, "The input cannot be read in step %llu. Give a file or a pipe.\n", done + 1U);
+    return BAD_INPUT;
+}
+
+/* The next word of the input, cut off after WORD_BYTES; its length, 0 at the end. */
+static size_t next_word(char word[WORD_BYTES + 1U])
+{
+    size_t length = 0U;
+    int found;
+    do {
+        found = getchar();
+    } while ((found != EOF) && (isspace(found) != 0));
+    while ((found != EOF) && (isspace(found) == 0)) {
+        if (length < WORD_BYTES) {
+            word[length] = (char)found;
+        }
+        length += 1U;
+        found = getchar();
+    }
+    word[(length < WORD_BYTES) ? length : WORD_BYTES] = '\0';
+    return length;
+}
+
 /* Read a step; GOOD, BAD_INPUT, or -1 at the end. */
 static int next_binary(void)
 {
     const size_t count = fread(raw, 1, sizeof(unsigned char) * NC_INPUTS * NC_INPUT_BYTES, stdin);
+    if (ferror(stdin) != 0) {
+        return unread();
+    }
     if (count == 0U) {
         return -1;
     }
@@ -289,15 +337,21 @@ static int next_binary(void)
 static int next_text(void)
 {
     for (uint32_t i = 0; i < NC_INPUTS; i++) {
-        char word[16];
+        char word[WORD_BYTES + 1U];
         char *end;
         long value;
-        const int found = scanf("%15s", word);
-        if (found != 1) {
+        const size_t length = next_word(word);
+        if (ferror(stdin) != 0) {
+            return unread();
+        }
+        if (length == 0U) {
             return (i == 0U) ? -1 : stopped(i);
         }
         value = strtol(word, &end, 10);
-        if (*end != '\0') {
+        if ((size_t)(end - word) != length) { /* also a word with a zero byte in it */
+            for (char *c = word; *c != '\0'; c++) { /* a terminal obeys other characters */
+                *c = (isprint((unsigned char)*c) != 0) ? *c : '?';
+            }
             fprintf(stderr, "Step %llu, value %lu is '%s', which is no whole number.\n", done + 1U,
                 (unsigned long)i + 1U, word);
             return BAD_INPUT;
@@ -310,14 +364,15 @@ static int next_text(void)
     return GOOD;
 }
 
-static void print_output(int potentials)
+/* Print a line; 0 if nobody takes it. */
+static int print_output(int potentials)
 {
     for (uint32_t j = 0; j < NC_OUTPUTS; j++) {
         printf((j == 0U) ? "%ld" : " %ld",
             (long)(potentials ? output.potentials[j] : output.spikes[j]));
     }
     printf("\n");
-    (void)fflush(stdout);
+    return fflush(stdout) == 0;
 }
 
 static int stream(int binary, int potentials, unsigned long sample)
@@ -337,7 +392,9 @@ static int stream(int binary, int potentials, unsigned long sample)
             return tell_fault(fault);
         }
         done += 1U;
-        print_output(potentials);
+        if (!print_output(potentials)) {
+            return GOOD; /* main says so */
+        }
     }
 }
 
@@ -353,10 +410,20 @@ static unsigned long count_of(const char *text)
 {
     char *end;
     const unsigned long found = strtoul(text, &end, 10);
-    return ((*text >= '1') && (*text <= '9') && (*end == '\0')) ? found : 0UL;
+    return ((*text >= '1') && (*text <= '9') && (*end == '\0') && (found <= LONG_MAX)) ? found : 0UL;
 }
 
-int main(int count, char **words)
+/* The exit code, which is good only if everything that was printed arrived. */
+static int ended(int code)
+{
+    if (((fflush(stdout) != 0) || (ferror(stdout) != 0)) && (code == GOOD)) {
+        fprintf(stderr, "The output cannot be written. Give it another place.\n");
+        return BAD_INPUT;
+    }
+    return code;
+}
+
+static int run(int count, char **words)
 {
     int binary = 0;
     int potentials = NC_READS_POTENTIALS;
@@ -392,4 +459,9 @@ int main(int count, char **words)
         }
     }
     return stream(binary, potentials, sample);
+}
+
+int main(int count, char **words)
+{
+    return ended(run(count, words));
 }

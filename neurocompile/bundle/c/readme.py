@@ -62,7 +62,7 @@ with files. The functions nc_layer_name to nc_tables_digest are for checks, and 
 The last one reads inputs from standard input, NC_INPUTS whole numbers for a step, as text with any
 space between them, or as `$binary` with --binary. It prints a line of output per step, $reads
 unless told otherwise. --steps starts a new sample after every N steps. Exit codes: 0 good, 1
-something differs, 2 bad input, 3 a number left its register.
+something differs, 2 bad input or output that cannot be written, 3 a number left its register.
 
 ## Size
 
