@@ -164,6 +164,41 @@ def test_a_changed_byte_of_the_numbers_is_noticed(name, written, tmp_path):
     assert "equal" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "name", ["network.py", "modern.py", "processes/recorder.py", "integers.npz"]
+)
+def test_a_file_without_which_nothing_runs_is_missed_by_its_name(name, written, tmp_path):
+    shutil.copytree(written[0], tmp_path / "b")
+    (tmp_path / "b" / name).unlink()
+    done = run(tmp_path / "b", "--check")
+    assert (done.returncode, done.stderr) == (1, f"{name} is missing.\n")
+
+
+def test_source_that_no_longer_compiles_is_named_before_it_is_imported(written, tmp_path):
+    done = changed(written, tmp_path / "b", "network.py", lambda c: c[:60])
+    assert done.returncode != 0
+    assert done.stderr.startswith("network.py was changed since neurocompile wrote it")
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\xfe\0", None])
+def test_digests_that_leave_a_file_out_are_noticed(left, written, tmp_path):
+    def cut(content):  # the line of the first file is left
+        return content[: content.index(b"\n") + 1] if left is None else left
+
+    done = changed(written, tmp_path / "b", "SHA256SUMS", cut)
+    assert done.returncode == 1
+    assert "SHA256SUMS was changed: it does not list " in done.stderr
+    assert "vectors/expected.npz" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_check_reads_no_file_but_numbers_and_source(written, tmp_path):
+    done = changed(written, tmp_path / "b", "bundle.json", lambda c: c[:40])
+    assert done.returncode == 0, done.stderr
+    assert "bundle.json was changed" in done.stderr
+    assert "values equal" in done.stdout
+
+
 def test_a_changed_register_is_named_by_its_first_difference(network, written, tmp_path):
     done = changed(
         written, tmp_path / "b", "network.py", lambda c: c.replace(b"dv=400", b"dv=1400")
@@ -208,7 +243,7 @@ def test_samples_from_outside_give_what_the_engine_gives(network, written, tmp_p
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"x": np.zeros((1, 2, 5))}, "Give a .npz file with the key spikes"),
+        ({"x": np.zeros((1, 2, 5))}, "holds x. Give a .npz file with the key spikes"),
         ({"spikes": np.zeros((1, 2, 4), int)}, "expected (samples, steps, 5)"),
         ({"spikes": np.zeros((0, 2, 5), int)}, "holds no sample"),
         ({"spikes": np.zeros((1, 2, 5))}, "expected whole numbers"),
@@ -221,6 +256,36 @@ def test_an_input_that_does_not_fit_is_refused_in_a_sentence(arrays, said, writt
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: b"1 0 1\n",
+        lambda whole: whole[:-30],
+        lambda whole: whole[:90] + bytes([255 - whole[90]]) + whole[91:],
+        lambda whole: b"\x93NUMPY" + whole,
+    ],
+)
+def test_a_damaged_input_is_refused_in_a_sentence(damage, written, tmp_path):
+    np.savez_compressed(tmp_path / "in.npz", spikes=spikes(3, 9, 5).values["in"])
+    whole = (tmp_path / "in.npz").read_bytes()
+    (tmp_path / "in.npz").write_bytes(damage(whole))
+    done = run(written[0], "--input", tmp_path / "in.npz")
+    assert done.returncode == 2
+    assert "cannot be read as a .npz file (" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_said_in_a_sentence(written, tmp_path):
+    np.savez(tmp_path / "in.npz", spikes=spikes(1, 2, 5).values["in"])
+    done = run(written[0], "--input", tmp_path / "in.npz", "--to", "/dev/full")
+    assert done.returncode == 2
+    assert done.stderr == "/dev/full was not written: No space left on device.\n"
+    done = run(written[0], "--input", tmp_path / "in.npz", "--to", tmp_path / "in.npz")
+    assert done.returncode == 2
+    assert "is the file of --input" in done.stderr
 
 
 @pytest.mark.parametrize(

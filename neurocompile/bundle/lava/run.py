@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -27,12 +26,18 @@ from typing import Any, NoReturn
 HERE = Path(__file__).resolve().parent
 LAVA = "0.10.0"
 DIFFERS, BAD_INPUT, NOT_INSTALLED, LAVA_FAILED = 1, 2, 4, 70
+FILES = (  # without which nothing runs
+    *("run.py", "network.py", "integers.npz", "modern.py"),
+    *("processes/__init__.py", "processes/neurons.py", "processes/recorder.py"),
+    *("processes/source.py", "vectors/inputs.npz", "vectors/expected.npz"),
+)
 NOT_WRITTEN = -(1 << 31)  # no neuron sends or holds it
 
 
 def main() -> None:
     """Do what the command line says."""
     asked = _asked()
+    _tell_changes(asked.check)
     _require_lava()
     import modern
 
@@ -42,23 +47,21 @@ def main() -> None:
     from scipy.sparse import SparseEfficiencyWarning
 
     warnings.filterwarnings("ignore", category=SparseEfficiencyWarning)  # Lava's own delays
-    changed = _changed_files()
-    for name in changed:
-        _tell(f"{name} was changed since neurocompile wrote it: its SHA-256 is another.")
-    if asked.check and any(name.endswith(".npz") for name in changed):
-        sys.exit(DIFFERS)
     config = _config(asked.hardware)
     given = _given(asked.input or HERE / "vectors" / "inputs.npz", network.INPUT)
-    steps = _steps(asked, given, network)
-    with np.load(HERE / "integers.npz") as file:
-        arrays = dict(file)
+    expected = _arrays(HERE / "vectors" / "expected.npz") if asked.check else {}
+    steps = _steps(asked, given, network, expected)
+    arrays = _arrays(HERE / "integers.npz")
     did = _run(network, arrays, given, steps, config, not asked.spikes_only)
     if asked.check:
-        sys.exit(_compare(network, did, asked.spikes_only))
+        sys.exit(_compare(network, did, expected, asked.spikes_only))
     _print_rates(network, did)
     if asked.to is not None:
-        with asked.to.open("wb") as out:
-            np.savez_compressed(out, **did)
+        try:
+            with asked.to.open("wb") as out:
+                np.savez_compressed(out, **did)
+        except OSError as error:
+            _stop(BAD_INPUT, f"{asked.to} was not written: {error.strerror or error}.")
         _say(f"written to {asked.to}")
 
 
@@ -138,7 +141,10 @@ def _run(
             room = (samples * steps, int(np.prod(shape, dtype=int)))
             for kind in ("spikes", "potentials"):
                 path = folder / f"{layer}.{kind}.npy"
-                np.lib.format.open_memmap(path, "w+", np.int32, room)[:] = NOT_WRITTEN
+                try:
+                    np.lib.format.open_memmap(path, "w+", np.int32, room)[:] = NOT_WRITTEN
+                except (OSError, ValueError, OverflowError, MemoryError) as error:
+                    _stop(BAD_INPUT, f"there is no room for {room[0]} steps ({error}).")
         try:
             _on_lava(network, arrays, folder, given, steps, config, potentials)
         except BaseException:
@@ -184,26 +190,25 @@ def _on_lava(
         process.stop()
 
 
-def _compare(network: Any, did: dict[str, Any], spikes_only: bool) -> int:
+def _compare(network: Any, did: dict[str, Any], expected: Any, spikes_only: bool) -> int:
     """Say how many values are equal, or where the first one differs; the exit code."""
     import numpy as np
 
     values, differing, first = 0, 0, None
-    with np.load(HERE / "vectors" / "expected.npz") as expected:
-        for at, (layer, (name, _)) in enumerate(network.LAYERS.items()):
-            for kind in ("spikes",) if spikes_only else ("spikes", "potentials"):
-                found, right = did[f"{layer}.{kind}"], expected[f"{layer}.{kind}"]
-                values += right.size
-                differs = found != right
-                differing += int(differs.sum())
-                if differs.any():
-                    where = tuple(map(int, np.argwhere(differs)[0]))
-                    what = "potential" if kind == "potentials" else "spike"
-                    text = f"{what} {found[where]}, expected {right[where]}"
-                    # The cause comes before its effects: the earliest sample and step counts.
-                    place = (where[0], where[1], at, kind == "spikes")
-                    if first is None or place < first[0]:
-                        first = (place, name, where, text)
+    for at, (layer, (name, _)) in enumerate(network.LAYERS.items()):
+        for kind in ("spikes",) if spikes_only else ("spikes", "potentials"):
+            found, right = did[f"{layer}.{kind}"], expected[f"{layer}.{kind}"]
+            values += right.size
+            differs = found != right
+            differing += int(differs.sum())
+            if differs.any():
+                where = tuple(map(int, np.argwhere(differs)[0]))
+                what = "potential" if kind == "potentials" else "spike"
+                text = f"{what} {found[where]}, expected {right[where]}"
+                # The cause comes before its effects: the earliest sample and step counts.
+                place = (where[0], where[1], at, kind == "spikes")
+                if first is None or place < first[0]:
+                    first = (place, name, where, text)
     compared = f"spikes{'' if spikes_only else ' and potentials'} of {len(network.LAYERS)} layers"
     if first is None:
         _say(f"all {values} values equal: {compared}")
@@ -221,11 +226,11 @@ def _given(path: Path, wanted: dict[str, Any]) -> Any:
     import numpy as np
 
     kind, shape, (low, high) = wanted["kind"], tuple(wanted["shape"]), wanted["range"]
-    try:
-        with np.load(path) as file:
-            values = file[kind]
-    except (OSError, ValueError, KeyError) as error:
-        _stop(BAD_INPUT, f"{path} cannot be read ({error}). Give a .npz file with the key {kind}.")
+    arrays = _arrays(path)
+    if kind not in arrays:
+        found = ", ".join(arrays) or "no array"
+        _stop(BAD_INPUT, f"{path} holds {found}. Give a .npz file with the key {kind}.")
+    values = arrays[kind]
     axes = ("samples", "steps") if kind == "spikes" else ("samples",)
     described = f"({', '.join((*axes, *map(str, shape)))})"
     if values.shape[len(axes) :] != shape or values.ndim != len(axes) + len(shape):
@@ -240,14 +245,26 @@ def _given(path: Path, wanted: dict[str, Any]) -> Any:
     return values.astype(np.int32)
 
 
-def _steps(asked: argparse.Namespace, given: Any, network: Any) -> int:
+def _arrays(path: Path) -> dict[str, Any]:
+    """All arrays of a .npz file."""
+    import numpy as np
+
+    try:
+        with np.load(path) as file:
+            return dict(file)
+    except Exception as error:  # whatever zipfile, zlib and numpy raise at a damaged file
+        why = str(error) or type(error).__name__
+        _stop(BAD_INPUT, f"{path} cannot be read as a .npz file ({why}).")
+
+
+def _steps(asked: argparse.Namespace, given: Any, network: Any, expected: Any) -> int:
     """Steps of a sample."""
     if network.INPUT["kind"] == "spikes":
         if asked.steps is not None:
             _stop(BAD_INPUT, "--steps is for biases; here the input says how many steps it has.")
         return int(given.shape[1])
     if asked.check:
-        return int(json.loads((HERE / "bundle.json").read_text())["vectors"]["steps"])
+        return int(next(iter(expected.values())).shape[1])
     return int(asked.steps or network.STEPS)
 
 
@@ -272,17 +289,34 @@ def _config(hardware: bool) -> Any:
     )
 
 
-def _changed_files() -> list[str]:
-    """Files of the folder whose SHA-256 is not the one in SHA256SUMS; all its lines are read."""
-    if not (HERE / "SHA256SUMS").is_file():
+def _tell_changes(check: bool) -> None:
+    """Name the files that are not as they were written, before any of them is read or imported.
+
+    Sources may be edited, and are then compared; a check ends at numbers that were changed, and
+    without a file nothing runs.
+    """
+    sums = HERE / "SHA256SUMS"
+    if not sums.is_file():
         _stop(BAD_INPUT, f"{HERE} holds no SHA256SUMS, so it is no whole bundle.")
-    changed = []
-    for line in (HERE / "SHA256SUMS").read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        path = HERE / name
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            changed.append(name)
-    return changed
+    lines = (line.partition("  ") for line in sums.read_text(errors="replace").splitlines())
+    listed = {name: digest for digest, _, name in lines}
+    unlisted = [name for name in FILES if name not in listed]
+    missing = [name for name in dict.fromkeys((*FILES, *listed)) if not (HERE / name).is_file()]
+    changed = [
+        name
+        for name, digest in listed.items()
+        if name not in missing and hashlib.sha256((HERE / name).read_bytes()).hexdigest() != digest
+    ]
+    for name in changed:
+        _tell(f"{name} was changed since neurocompile wrote it: its SHA-256 is another.")
+    for name in missing:
+        _tell(f"{name} is missing.")
+    if unlisted:
+        _tell(f"SHA256SUMS was changed: it does not list {', '.join(unlisted)}.")
+    if unlisted or any(name in FILES for name in missing):
+        sys.exit(DIFFERS)
+    if check and any(name.endswith(".npz") for name in changed):
+        sys.exit(DIFFERS)
 
 
 def _print_rates(network: Any, did: dict[str, Any]) -> None:
@@ -344,6 +378,8 @@ def _asked() -> argparse.Namespace:
         _stop(BAD_INPUT, "Give either --check or --input FILE.npz.")
     if asked.check and (asked.to is not None or asked.steps is not None):
         _stop(BAD_INPUT, "--to and --steps belong to --input: --check runs vectors/ as they are.")
+    if asked.to is not None and asked.to.resolve() == asked.input.resolve():
+        _stop(BAD_INPUT, f"--to {asked.to} is the file of --input. Give another.")
     if asked.steps is not None and asked.steps < 1:
         _stop(BAD_INPUT, f"--steps is {asked.steps}. Use a whole number from 1.")
     if asked.to is not None and (asked.to.is_dir() or not asked.to.absolute().parent.is_dir()):
