@@ -20,7 +20,9 @@ from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.digest import graph_digest
+from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.payloads import graded
 from neurocompile.report.samples_file import AGAIN, NAME, Samples, sample_digest
 
 
@@ -79,7 +81,7 @@ def recorded_input(graph: Graph, samples: Samples, most: int | None = None) -> E
         most: Number of samples to take; None takes all.
 
     Raises:
-        BadInput: If they are of another network, or none were recorded.
+        BadInput: If they are of another network or not of all its layers, or none were recorded.
     """
     about = samples.about
     if about["fixed_graph"] != graph_digest(graph):
@@ -87,8 +89,34 @@ def recorded_input(graph: Graph, samples: Samples, most: int | None = None) -> E
     if not about["samples"]:
         why = "; ".join(about["left_out"]) or "it was exported without any"
         raise BadInput(f"{NAME} holds no samples ({why}), so there is nothing to compare with.")
+    _check_layers(graph, about)
     values = {row["name"]: samples.arrays[row["key"]][:most] for row in about["inputs"]}
     return Encoded(values, about["steps"])
+
+
+def _check_layers(graph: Graph, about: Mapping[str, Any]) -> None:
+    """Refuse what would be compared in part only: a layer or a digest that is left out.
+
+    Raises:
+        BadInput: Names the layer.
+    """
+    layers = dict(graph.of(SpikeInput, ChipNeuron))
+    rows = {row["name"]: row for row in about["layers"]}
+    for name in [*layers, *rows]:
+        if name not in rows or name not in layers:
+            where, other = (NAME, "fixed.onnx") if name in rows else ("fixed.onnx", NAME)
+            raise BadInput(f"{where} has the layer '{name}', and {other} has none of it. {AGAIN}")
+    for name, node in layers.items():
+        row, samples = rows[name], about["samples"]
+        held = [row["spike_digests"]]
+        held += [row["membrane_digests"] or []] if isinstance(node, ChipNeuron) else []
+        if tuple(row["shape"]) != node.shape or row["graded"] != graded(node):
+            raise BadInput(f"{NAME}: layer '{name}' is not that of fixed.onnx. {AGAIN}")
+        if any(len(digests) != samples for digests in held):
+            counted = " and ".join(str(len(digests)) for digests in held)
+            raise BadInput(
+                f"{NAME}: layer '{name}' has {counted} digests of {samples} samples. {AGAIN}"
+            )
 
 
 def compare_golden(

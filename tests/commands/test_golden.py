@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from neurocompile.engines import agree
+from neurocompile.errors import BadInput
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.report.golden import compare_golden, recorded_input
 from neurocompile.report.samples_file import Samples, read_samples, samples_bytes
@@ -181,6 +183,35 @@ def test_samples_of_another_network_are_refused(exported, kept, call, tmp_path):
     code, _, error = call("simulate", stored(exported[0], tmp_path / "e", other), "--verify")
     assert code == 2
     assert "recorded from other integers" in error
+
+
+def edited(samples, change):
+    """The same samples with something else said of them."""
+    about = json.loads(json.dumps(samples.about))
+    change(about["layers"])
+    return Samples(about, samples.arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows.clear(), "fixed.onnx has the layer '0', and samples.npz has none of it"),
+        (lambda rows: rows.pop(), "fixed.onnx has the layer '4', and samples.npz has none of it"),
+        (lambda rows: rows.append({**rows[0], "name": "new"}), "samples.npz has the layer 'new'"),
+        (lambda rows: rows[0].update(spike_digests=[]), "layer '0' has 0 and 12 digests of 12"),
+        (lambda rows: rows[2].update(membrane_digests=None), "layer '4' has 12 and 0 digests"),
+        (lambda rows: rows[1]["membrane_digests"].pop(), "layer '2' has 12 and 11 digests of 12"),
+    ],
+)
+def test_samples_that_leave_something_out_are_refused(change, says, kept):
+    network, samples = kept
+    with pytest.raises(BadInput, match=re.escape(says)):
+        compare_golden(network, edited(samples, change), "fixed")
+
+
+def test_layers_in_another_order_are_compared_all_the_same(kept):
+    golden = compare_golden(kept[0], edited(kept[1], lambda rows: rows.reverse()), "fixed")
+    assert (golden.mismatches, golden.values) == (0, neurons(kept[1]) * 2 * SAMPLES * STEPS)
 
 
 def test_a_changed_byte_of_the_samples_is_refused(exported, call, tmp_path):
