@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.data.npz import DAMAGED, array_in
+from neurocompile.engines.decode import last_layer
 from neurocompile.engines.fixed.handover import Held, arrays_of
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
@@ -27,15 +29,17 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.registers import BIT
 
 FORMAT, VERSION = "neurocompile-state", "1.0"
-ABOUT = "about"
+ABOUT, RECENT = "about", "recent"
+MOST_RECENT = 1 << 28  # bytes
 MOST_ABOUT, HEADER = 4096, 4096  # bytes; of the words, and of an array's header at most
 MOST_STEPS = 2**63 - 1  # what the encoder and the engine count
 
 
 def save_state(path: Path, stream: Stream) -> None:
-    """Write the state of a stream, whole or not at all.
+    """Write the state of a stream, whole or not at all; with it the spikes of its window.
 
     Raises:
         BadInput: If nothing was run yet, or the file cannot be written.
@@ -50,10 +54,14 @@ def save_state(path: Path, stream: Stream) -> None:
         "steps": state.steps,
         "sample_steps": stream.sample_steps,
         "seed": stream.seed,
+        "window": stream.window,
     }
-    about["sha256"] = _digest(about, state.values)
+    none = np.zeros((0, *stream.graph.nodes[last_layer(stream.graph)].shape), np.uint8)
+    held = {**state.values, RECENT: none if state.recent is None else state.recent}
+    about["recent"] = len(held[RECENT])
+    about["sha256"] = _digest(about, held)
     arrays: dict[str, Any] = {ABOUT: np.array(json.dumps(about))}
-    arrays |= {name: values for name, values in state.values.items() if values.size}
+    arrays |= {name: values for name, values in held.items() if values.size}
     with whole_file(path) as building, building.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -76,13 +84,23 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
             held = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
             values = {
                 each.name: _array(archive, held, each)
-                for each in arrays_of(graph, plan_of(graph), 1)
+                for each in (*arrays_of(graph, plan_of(graph), 1), _recent(graph, about))
             }
     except DAMAGED as error:
         raise _damaged(path, error) from None
     if _digest(about, values) != about["sha256"]:
         raise _damaged(path, "its digest is not that of what it holds")
-    return Carried(about["network"], about["steps"], values)
+    recent = values.pop(RECENT)
+    return Carried(about["network"], about["steps"], values, recent, about["window"])
+
+
+def _recent(graph: Graph, about: Mapping[str, Any]) -> Held:
+    """The spikes that a window of rates reaches back to."""
+    shape = (about["recent"], *graph.nodes[last_layer(graph)].shape)
+    most = min(about["window"] - 1, about["steps"])
+    if not 0 <= about["recent"] <= most or math.prod(shape) > MOST_RECENT:
+        raise ValueError(f"it holds {about['recent']} steps of a window of {about['window']}")
+    return Held(RECENT, shape, np.uint8, BIT)
 
 
 def _array(archive: zipfile.ZipFile, held: Mapping[str, zipfile.ZipInfo], what: Held) -> Array:
@@ -111,7 +129,7 @@ def _about(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     with archive.open(entry) as file:
         about = json.loads(str(array_in(file, entry.file_size, ABOUT, kinds="U")))
     kinds: dict[str, type] = {"format": str, "version": str, "network": str, "sha256": str}
-    kinds |= {"steps": int, "sample_steps": int, "seed": int}
+    kinds |= {"steps": int, "sample_steps": int, "seed": int, "window": int, "recent": int}
     if not isinstance(about, dict) or about.keys() != kinds.keys():
         raise ValueError(f"{ABOUT} has other entries than {', '.join(kinds)}")
     if any(type(about[name]) is not kind for name, kind in kinds.items()):

@@ -11,7 +11,7 @@ steps (current, bernoulli), a row is a sample.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,14 +75,16 @@ class Stream:
         steps: Steps for which a sample is shown, where a row is a sample; None: the network's own.
         window: Steps over which rates are counted; None: the network's own steps.
         seed: Seed of the random encoder.
-        state: State to go on from; None: the initial one.
+        state: State to go on from, with the spikes that the window of rates reaches back to; None:
+            the initial one.
 
     Attributes:
         activity: Activity by population since this object was made.
         done: Steps run since this object was made.
 
     Raises:
-        BadInput: If a number of steps is below 1, or the state is that of another network.
+        BadInput: If a number of steps is below 1, the state is that of another network, or its
+            stream counted rates over a shorter window.
     """
 
     def __init__(
@@ -108,7 +110,14 @@ class Stream:
         self.activity: dict[str, Activity] = {}
         self.done = 0
         self._layer = last_layer(graph)
-        self._recent = np.zeros((0, *graph.nodes[self._layer].shape), np.int64)
+        self._recent = np.zeros((0, *graph.nodes[self._layer].shape), np.uint8)
+        if state is not None and state.recent is not None:
+            self._recent = state.recent[max(0, len(state.recent) - self.window + 1) :]
+            if self.window > state.window and len(self._recent) < min(self.window - 1, state.steps):
+                raise BadInput(
+                    f"the window is {self.window}, but the state knows the spikes of a window of "
+                    f"{state.window} only. Use that window (--window), or a shorter one."
+                )
 
     @property
     def steps(self) -> int:
@@ -143,8 +152,10 @@ class Stream:
             self.state, self.done, self.activity = before
             raise
         spikes, membrane = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        floats = potentials(self.graph, self._layer, membrane)
-        return Piece(first, spikes, floats, self._rates(spikes), self._results(spikes, floats))
+        floats, rates = potentials(self.graph, self._layer, membrane), self._rates(spikes)
+        assert self.state is not None
+        self.state = replace(self.state, recent=self._recent, window=self.window)
+        return Piece(first, spikes, floats, rates, self._results(spikes, floats))
 
     def _run(self, encoded: Encoded) -> tuple[Array, Array]:
         """Take some steps; spikes and potentials of the last layer."""
@@ -196,8 +207,8 @@ class Stream:
     def _rates(self, spikes: Array) -> Array:
         """Spikes per step over the window that ends in each step."""
         before = len(self._recent)
-        both = np.concatenate([self._recent, spikes != 0]).astype(np.int64)
-        sums = np.concatenate([np.zeros_like(both[:1]), both]).cumsum(axis=0)
+        both = np.concatenate([self._recent, (spikes != 0).astype(np.uint8)])
+        sums = np.concatenate([np.zeros_like(both[:1]), both]).cumsum(axis=0, dtype=np.int64)
         ends = np.arange(before + 1, len(both) + 1)
         begins = np.maximum(ends - self.window, 0)
         width = (ends - begins).reshape(-1, *[1] * (spikes.ndim - 1))

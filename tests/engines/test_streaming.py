@@ -226,6 +226,41 @@ def test_a_state_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
             load_state(path, graph, sample_steps=1, seed=0)
 
 
+def relays():
+    """Three neurons that each pass one input on, and inputs."""
+    weights = Linear((np.eye(3) * 200).astype(np.int16))
+    last = CubaLIF((3,), 4095, 0, 100, 0, 0, 0)
+    graph = chain({"in": SpikeInput((3,)), "s": Synapse(weights, (3,), (3,)), "x": last})
+    return graph, np.random.default_rng(8).random((40, 3)) < 0.4
+
+
+def test_rates_go_on_over_a_state_in_a_file(tmp_path):
+    (graph, rows), path = relays(), tmp_path / "s.npz"
+    whole = Stream(graph, window=7).push(rows)
+    assert len(np.unique(whole.rates)) > 3
+    state, found = None, []
+    for part in np.split(rows, [1, 2, 17]):
+        stream = Stream(graph, window=7, state=state)
+        found.append(stream.push(part).rates)
+        save_state(path, stream)
+        state = load_state(path, graph, sample_steps=stream.sample_steps, seed=0)
+    np.testing.assert_array_equal(np.concatenate(found), whole.rates)
+
+
+def test_a_window_reaches_no_further_back_than_its_state():
+    graph, rows = relays()
+    begun = Stream(graph, window=7)
+    begun.push(rows[:20])
+    with pytest.raises(BadInput, match=r"the window is 8, .* of a window of 7 only"):
+        Stream(graph, window=8, state=begun.state)
+    short = Stream(graph, window=3, state=begun.state).push(rows[20:])
+    np.testing.assert_array_equal(short.rates, Stream(graph, window=3).push(rows).rates[20:])
+    started = Stream(graph, window=7)
+    started.push(rows[:3])  # fewer steps than both windows: nothing is missing
+    longer = Stream(graph, window=9, state=started.state).push(rows[3:])
+    np.testing.assert_array_equal(longer.rates, Stream(graph, window=9).push(rows).rates[3:])
+
+
 def edited(path, values, words=None):
     """Write a state anew with other words or arrays, under a digest that fits them."""
     with np.load(path) as file:
@@ -238,6 +273,7 @@ def edited(path, values, words=None):
     ("name", "beyond", "says"),
     [  # a spike of 255 would take the engine beyond its memory
         ("sent/lif", 255, r"sent/lif holds 255\.\.255, but can only hold 0\.\.1"),
+        ("recent", 2, r"recent holds 2\.\.2, but can only hold 0\.\.1"),
         ("state/lif/v", 1 << 40, "but can only hold -8388608..8388608"),
         ("state/out/u", -(1 << 23) - 1, "but can only hold -8388608..8388608"),
     ],
@@ -247,7 +283,7 @@ def test_a_state_with_numbers_that_no_run_leaves_is_refused(name, beyond, says, 
     stream = Stream(graph)
     stream.push(rows_for("spikes"))
     save_state(path, stream)
-    held = stream.state.values
+    held = {**stream.state.values, "recent": stream.state.recent}
     edited(path, held)
     assert load_state(path, graph, sample_steps=1, seed=0).steps == 40
     edited(path, {**held, name: np.full_like(held[name], beyond)})
@@ -269,9 +305,17 @@ def test_a_word_of_a_state_that_was_changed_is_noticed(tmp_path):
         np.savez(path, **held)
         with pytest.raises(BadInput, match="is no state of a stream, or damaged"):
             load_state(path, graph, sample_steps=5, seed=0)
-    edited(path, stream.state.values, {"steps": 7})
-    with pytest.raises(BadInput, match="steps is 7 where a sample has 5"):
-        load_state(path, graph, sample_steps=5, seed=0)
+    values = {**stream.state.values, "recent": stream.state.recent}
+    for words, says in (
+        ({"steps": 7}, "steps is 7 where a sample has 5"),
+        ({"recent": 10**12, "window": 10**13}, "it holds 1000000000000 steps of a window"),
+        ({"recent": 4, "window": 2}, "it holds 4 steps of a window of 2"),
+        ({"window": 0}, "it holds 4 steps of a window of 0"),
+    ):
+        save_state(path, stream)
+        edited(path, values, words)
+        with pytest.raises(BadInput, match=says):
+            load_state(path, graph, sample_steps=5, seed=0)
 
 
 def reloaded(state, graph, path):

@@ -26,11 +26,17 @@ class Carried:
             neurons; `sent/POPULATION` (samples, delay, n), what the last steps sent, as far back
             as a delay reaches; `sums/SYNAPSE` and `reached/SYNAPSE`, what arrives later where
             delays differ inside a synapse.
+        recent: (steps, *shape) uint8, which neurons of the last layer sent something in the last
+            steps of a stream, as many as its window of rates reaches back; None of a run that
+            counts no rates.
+        window: Steps over which that stream counted rates; 0 of a run that counts none.
     """
 
     network: str
     steps: int
     values: Mapping[str, Array]
+    recent: Array | None = None
+    window: int = 0
 
     @property
     def samples(self) -> int:
