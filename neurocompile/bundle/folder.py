@@ -97,7 +97,7 @@ def _refuse_foreign(folder: Path, built: Collection[str]) -> None:
         return
     known = {*_written(folder), *built}
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    kept = [path for path in found if path.parent.name != "__pycache__"]  # Python's own
+    kept = [path for path in found if not _of_python(path)]
     foreign = sorted(str(path.relative_to(folder)) for path in kept)
     foreign = [name for name in foreign if name.replace(os.sep, "/") not in known]
     if foreign:
@@ -106,6 +106,11 @@ def _refuse_foreign(folder: Path, built: Collection[str]) -> None:
             f"the folder holds what no bundle wrote: {', '.join(foreign[:LISTED])}{more}. --force "
             "replaces only an earlier bundle. Move these away, or choose another folder (--out)."
         )
+
+
+def _of_python(path: Path) -> bool:
+    """Whether Python itself made a file, where it ran source of the folder."""
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and not path.is_symlink()
 
 
 def _written(folder: Path) -> set[str]:

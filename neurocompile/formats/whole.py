@@ -130,7 +130,8 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
             f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
         )
     if os.path.ismount(out) or _is_current(out):
-        what = "a mount point" if os.path.ismount(out) else "the current directory"
+        mounted = os.path.ismount(out)
+        what = "a mount point" if mounted else "the current directory, or holds it"
         raise BadInput(
             f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
             f"example {other}."
@@ -139,9 +140,9 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
 
 
 def _is_current(out: Path) -> bool:
-    """Whether a directory is the one in which the command runs."""
+    """Whether the command runs in a directory, or in a folder of it."""
     try:
-        return out.samefile(Path.cwd())
+        return any(out.samefile(each) for each in (Path.cwd(), *Path.cwd().parents))
     except OSError:  # the current directory was deleted
         return False
 

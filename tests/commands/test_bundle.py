@@ -105,6 +105,25 @@ def test_what_no_bundle_wrote_is_never_removed(exported, tmp_path):
     assert files(out) == {"thesis.tex": b"years of work"}
 
 
+def test_only_what_python_made_is_removed_from_its_cache(exported, tmp_path):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "-q").exit_code == 0
+    (out / "__pycache__").mkdir()
+    (out / "__pycache__" / "thesis.tex").write_text("years of work")
+    done = bundle(exported[0], "--to", "c", "--out", out, "--force")
+    assert refused(done, "__pycache__/thesis.tex", "no bundle wrote")
+
+
+def test_a_folder_in_which_the_command_runs_is_not_replaced(exported, tmp_path, monkeypatch):
+    out = tmp_path / "c"
+    assert bundle(exported[0], "--to", "c", "--out", out, "-q").exit_code == 0
+    before = files(out)
+    monkeypatch.chdir(out / "vectors")
+    done = bundle(exported[0], "--to", "c", "--out", "..", "--force")
+    assert refused(done, "is the current directory, or holds it")
+    assert files(out) == before
+
+
 def test_a_file_is_never_replaced_by_a_bundle(exported, tmp_path):
     (tmp_path / "c").write_text("mine")
     done = bundle(exported[0], "--to", "c", "--out", tmp_path / "c", "--force")

@@ -261,6 +261,25 @@ def test_a_file_is_not_replaced_by_another_of_the_same_stream(
     assert (tmp_path / "rows.npy").read_bytes() == before
 
 
+def test_a_state_is_never_ahead_of_results_that_were_lost(exported, tmp_path, monkeypatch):
+    calls, fsync = [], os.fsync
+
+    def full(number):
+        calls.append(number)
+        if len(calls) == 1:  # the results; the state would follow
+            raise OSError(28, "No space left on device")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    files = ("--state", tmp_path / "s.npz", "--results", tmp_path / "r.npy")
+    given = npy(rows("spikes", 300))
+    said = streamed(exported["spikes"], "--data", "-", *files, stdin=given, code=2)
+    assert "r.npy was not written: the disk is full" in said
+    assert list(tmp_path.iterdir()) == []
+    streamed(exported["spikes"], "--data", "-", *files, stdin=given)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.npy", "s.npz"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stream_that_is_stopped_keeps_what_it_ran_and_says_so(number, exported, tmp_path):
     state, kept = tmp_path / "s.npz", tmp_path / "r.npy"

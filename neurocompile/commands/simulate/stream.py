@@ -76,12 +76,12 @@ def run_stream(
             graph, steps=stream.sample_steps, window=asked.window, seed=seed, state=state
         )
     began, seconds, error, rows_done = stream.steps, 0.0, _Error(graph), 0
-    reached = stream.state
+    reached, written = stream.state, [asked.results is None]
     try:
         with (
             _ended_by_a_signal(),
             _source(sampling, declared, graph) as (name, rows, total),
-            _results(asked) as keep,
+            _results(asked, written) as keep,
         ):
             try:
                 for some in rows:
@@ -100,7 +100,7 @@ def run_stream(
             if not rows_done:
                 raise BadInput(f"{name}: holds no rows. Give at least one.")
     finally:
-        if asked.state is not None and rows_done:
+        if asked.state is not None and rows_done and written[0]:  # never ahead of lost results
             stream.state = reached
             save_state(asked.state, stream)
     totals = Totals(graph)
@@ -264,10 +264,11 @@ class _Error:
 
 
 @contextmanager
-def _results(asked: Asked) -> Iterator[Callable[[Array], None]]:
+def _results(asked: Asked, written: list[bool]) -> Iterator[Callable[[Array], None]]:
     """A function that keeps results, in a .npy file whose header is written at the end.
 
     What a stream said before it breaks off is kept; an older file stays where it said nothing.
+    `written` then holds True.
     """
     if asked.results is None:
         yield lambda values: None
@@ -292,5 +293,6 @@ def _results(asked: Asked) -> Iterator[Callable[[Array], None]]:
         start = b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little")
         file.seek(0)
         file.write(start + words.ljust(NPY_HEADER - 11).encode() + b"\n")
+    written[0] = True
     if broken is not None:
         raise broken
