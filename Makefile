@@ -71,7 +71,8 @@ fuzz-members: $(READY)
 # N random networks as C programs, every bit against the engine fixed, with gcc and clang in turns;
 # SANITIZE=1 under the sanitizers of addresses and of undefined behaviour
 fuzz-c: $(READY)
-	$(BIN)/python tests/fuzz/c_programs.py --networks $(or $(N),500) $(if $(SANITIZE),--sanitize)
+	$(BIN)/python tests/fuzz/c_programs.py --networks $(or $(N),500) $(if $(SANITIZE),--sanitize) \
+	  $(if $(COMPILERS),--compilers $(COMPILERS))
 
 # What Lava's stock processes compute, recorded anew in tests/golden; make golden CHECK=1 compares
 golden: $(READY)

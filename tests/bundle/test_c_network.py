@@ -140,6 +140,26 @@ def test_a_program_allocates_nothing_and_has_no_floating_point(built):
     }
 
 
+def test_a_program_in_another_language_calls_the_network(network, tmp_path):
+    compiler = next((name for name in ("g++", "clang++") if shutil.which(name)), None)
+    if compiler is None:
+        pytest.skip("there is no compiler of C++")
+    put(network, some_spikes(network), tmp_path)
+    main = '#include "network.h"\nstatic nc_state s;\n'
+    main += "int main() { nc_init(&s); return nc_layer_size(1) != 7; }\n"
+    (tmp_path / "main.cpp").write_text(main)
+    for name in ("network", "weights"):
+        subprocess.run([compilers()[0], "-c", f"{name}.c"], cwd=tmp_path, check=True)
+    words = [compiler, "-Wall", "-Wpedantic", "-Werror", "main.cpp", "network.o", "weights.o"]
+    subprocess.run([*words, "-o", "own"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "own"]).returncode == 0
+
+
+def test_a_check_runs_in_an_emulator_if_asked(built):
+    done = make(built[0], "check RUN=echo", compilers()[0])
+    assert done.stdout == "./run --check\n"
+
+
 # --- What was changed is noticed --------------------------------------------------------------
 
 

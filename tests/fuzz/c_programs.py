@@ -1,6 +1,7 @@
 """`make fuzz-c N=500`: random networks as C programs, against the engine `fixed`.
 
-In:  `c_programs.py [--networks N] [--first SEED] [--compilers gcc,clang] [--sanitize]`.
+In:  `c_programs.py [--networks N] [--first SEED] [--compilers gcc,clang] [--sanitize]`; a compiler
+     for another machine with its emulator, arm-linux-gnueabihf-gcc@qemu-arm.
 Out: a table by kind of network: networks, values compared, networks that differ, networks refused;
      exit 1 where one differs. The folder of one that differs stays, and is named.
 Networks come from every FIXED maker of `random_graphs`, also with delays that differ inside their
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--compilers", default="gcc,clang")
     parser.add_argument("--sanitize", action="store_true")
     options = parser.parse_args(arguments)
-    compilers = [c for c in options.compilers.split(",") if shutil.which(c)]
+    compilers = [c for c in options.compilers.split(",") if all(map(shutil.which, c.split("@")))]
     if not compilers:
         sys.exit(f"none of {options.compilers} is here. Install one: apt-get install gcc.")
     goal = "sanitize" if options.sanitize else "check OPTIMIZE=-O1"

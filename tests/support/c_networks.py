@@ -52,8 +52,14 @@ def put(graph, encoded, folder):
 
 
 def make(folder, goal, compiler):
-    """Run make; what it did, with its output as text."""
+    """Run make; what it did, with its output as text.
+
+    A compiler for another machine has the emulator of its programs after an @:
+    arm-linux-gnueabihf-gcc@qemu-arm.
+    """
+    compiler, _, emulator = compiler.partition("@")
     words = ["make", "-s", *goal.split(), f"CC={compiler}"]
+    words += [f"RUN={emulator}", "CFLAGS=-static"] if emulator else []
     return subprocess.run(words, cwd=folder, capture_output=True, text=True)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from neurocompile.bundle.c.network import CNetwork, c_network
 from neurocompile.bundle.c.readme import readme
+from neurocompile.bundle.units import tables
 from neurocompile.bundle.vectors import Vectors, neurons, spike_bytes
 from neurocompile.engines.fixed.plan import Link, plan_of
 from neurocompile.ir.arrays import Array
@@ -113,6 +114,7 @@ def c_bundle(vectors: Vectors, steps: int | None = None) -> CBundle:
     made["vectors.h"] = header.encode()
     made |= {name: own.joinpath(name).read_bytes() for name in ("main.c", "Makefile")}
     made["README.md"] = readme(vectors, network, sizes).encode()
+    made |= tables(graph, [layer.name for layer in network.outputs])
     made |= {f"vectors/{what}.bin": content for what, content in data.items()}
     return CBundle(made, network, sizes)
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from string import Template
 
 from neurocompile.bundle.c.network import CNetwork
-from neurocompile.bundle.units import mantissa, units
+from neurocompile.bundle.units import entering, result, units
 from neurocompile.bundle.vectors import Vectors
-from neurocompile.ir.fixed import BiasInput
 from neurocompile.ir.graph import Graph
 
 PAGE = Template("""\
@@ -24,7 +23,10 @@ It allocates nothing and has no floating point.
     make sanitize          the same under the sanitizers of addresses and undefined behaviour
     make digests           which file of this folder was changed
 
-`OPTIMIZE` holds the options of optimization, -O3 by default; -Os makes the code smaller.
+`OPTIMIZE` holds the options of optimization, -O3 by default; -Os makes the code smaller. `CFLAGS`
+are further options. `RUN` is what runs the program, such as the emulator of another processor:
+
+    make clean check CC=arm-linux-gnueabihf-gcc CFLAGS=-static RUN=qemu-arm
 
 ## Use
 
@@ -37,7 +39,8 @@ It allocates nothing and has no floating point.
     int fault = nc_step(&state, input, &output);
 
 A step takes NC_INPUTS values of the type `nc_input`, in the C order of the shape $in_shape:
-$kind.$host
+$kind.
+$entering
 
 It fills the spikes and the potentials of $outputs. A potential times its scale plus its offset is
 the potential in the units of the trained network:
@@ -46,13 +49,16 @@ the potential in the units of the trained network:
 |---|--:|--:|--:|
 $scales
 
+$result
+
 A sample has NC_STEPS steps, after which `nc_init` starts the next one; without it the state carries
 on. `nc_step` returns NC_OK, or says which number left its register; `state.fault_layer` says in
 which layer. Compiled with -DNC_CHECKED=0 it does not look, and results after such a step are wrong.
 
-On a microcontroller compile `network.c` and `weights.c`; `main.c` and `vectors.h` are for a machine
-with files. The functions nc_layer_name to nc_tables_digest are for checks, and a linker drops them
-(-ffunction-sections -Wl,--gc-sections).
+On a microcontroller compile `network.c` and `weights.c`, as C; a program in C++ may include
+`network.h` and call them. `main.c` and `vectors.h` are for a machine with files. The functions
+nc_layer_name to nc_tables_digest are for checks, and a linker drops them (-ffunction-sections
+-Wl,--gc-sections).
 
     ./run --check [FOLDER]   compare with the vectors in a folder
     ./run --size             what the program takes
@@ -60,9 +66,10 @@ with files. The functions nc_layer_name to nc_tables_digest are for checks, and 
     ./run [--binary] [--potentials | --spikes] [--steps N] < INPUTS
 
 The last one reads inputs from standard input, NC_INPUTS whole numbers for a step, as text with any
-space between them, or as `$binary` with --binary. It prints a line of output per step, $reads
-unless told otherwise. --steps starts a new sample after every N steps. Exit codes: 0 good, 1
-something differs, 2 bad input or output that cannot be written, 3 a number left its register.
+space between them, or as `$binary` with --binary, the low byte first on every machine. It prints a
+line of output per step, as text, $reads unless told otherwise. --steps starts a new
+sample after every N steps. Exit codes: 0 good, 1 something differs, 2 bad input or output that
+cannot be written, 3 a number left its register.
 
 ## Size
 
@@ -96,20 +103,20 @@ vectors, and refuses others.
 
 ## What it leaves out
 
-The encoder that makes inputs of samples, the decoder that makes a result of outputs, counts of
-events and joules: these are neurocompile's.$hosted
+The encoder that makes inputs of samples, the decoder that makes a result of outputs (both are
+described above), counts of events and joules: these are neurocompile's.
 """)
 
 
 def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
     """The page."""
     graph, node = vectors.graph, network.inputs.node
-    written = isinstance(node, BiasInput)
     weights = f"{sizes['weight_bytes']:,} of them weights ({sizes['packed_bytes']:,} without gaps)"
     return PAGE.substitute(
         kind=network.input_kind,
         in_shape=node.shape,
-        host=f" A mantissa is\n{mantissa(node)}" if written else "",
+        entering=entering(graph),
+        result=result(graph),
         outputs=" and ".join(f"`{layer.name}`" for layer in network.outputs),
         scales="\n".join(_scales(network)),
         binary=f"{network.inputs.sends.removesuffix('_t')}",
@@ -119,9 +126,6 @@ def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
         layers="\n".join(_layers(graph, network)),
         samples=vectors.samples,
         steps=vectors.steps,
-        hosted="\nThe map from a sample to its mantissas is real-valued, and stays on the host."
-        if written
-        else "",
     )
 
 

@@ -44,6 +44,10 @@ HEADER = Template("""\
 #define NC_STATE 2U   /* a state that nothing clips left 24 bits */
 #define NC_READOUT 4U /* a readout reached its threshold */
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef $input nc_input;
 typedef $index nc_index;
 
@@ -73,6 +77,10 @@ int32_t nc_potential(const nc_state *s, uint32_t layer, uint32_t neuron);
 
 /* CRC-32 of the constant tables. */
 uint32_t nc_tables_digest(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
 """)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from neurocompile.bundle.lava.network import LavaNetwork, lava_network
-from neurocompile.bundle.lava.readme import readme
+from neurocompile.bundle.lava.readme import outputs, readme
+from neurocompile.bundle.units import tables
 from neurocompile.bundle.vectors import Vectors
 from neurocompile.engines.in_range import require_in_range
 from neurocompile.engines.lava.plan import LavaPlan, make_plan
@@ -80,6 +81,7 @@ def lava_bundle(vectors: Vectors, steps: int | None = None) -> LavaBundle:
         "vectors/expected.npz": _npz(expected),
     }
     made["README.md"] = readme(vectors, network, plan, key).encode()
+    made |= tables(graph, outputs(graph, plan))
     return LavaBundle(made, network, plan)
 
 

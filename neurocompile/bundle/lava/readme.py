@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from string import Template
 
 from neurocompile.bundle.lava.network import LavaNetwork
-from neurocompile.bundle.units import mantissa, units
+from neurocompile.bundle.units import entering, result, units
 from neurocompile.bundle.vectors import Vectors
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
-from neurocompile.ir.fixed import BiasInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.nodes import size
 
 PAGE = Template("""\
 # A spiking network for Lava
@@ -63,12 +64,15 @@ $input
 name in `LAYERS` of `network.py`. Potentials are those after the reset. Layer d of a chain lags the
 input by d chip steps; what is written is in the network's own time.
 
-The potential of `$last` times $scale plus $offset is the potential in the units of the trained
-network. Samples become whole numbers before they enter, and a result is read from spikes or
-potentials at the end; neither is in this folder:
+A potential times its scale plus its offset is the potential in the units of the trained network:
 
-- encoder: $encoder
-- decoder: $decoder
+| output | neurons | scale | offset |
+|---|--:|--:|--:|
+$scales
+
+$result
+Neither is computed here: samples become whole numbers before they enter, and results are read from
+what `--to` writes.
 
 ## State between samples
 
@@ -100,21 +104,28 @@ def readme(vectors: Vectors, network: LavaNetwork, plan: LavaPlan, key: str) -> 
     """
     graph = vectors.graph
     neurons = sum(population.size for population in plan.populations)
-    last = plan.populations[-1].name
-    scale, offset = units(graph.nodes[last])
     return PAGE.substitute(
         samples=_count(vectors.samples, "sample"),
         steps=_count(vectors.steps, "step"),
         values=neurons * 2 * vectors.samples * vectors.steps,
         ours=Template(OURS).substitute(names=", ".join(network.ours)) if network.ours else "",
         input=_input(graph, vectors, key),
-        last=network.names[last],
-        scale=scale,
-        offset=offset,
-        encoder=graph.settings.encoder,
-        decoder=graph.settings.decoder,
+        scales="\n".join(_scales(graph, network, plan)),
+        result=result(graph),
         reset=_reset(plan),
     )
+
+
+def outputs(graph: Graph, plan: LavaPlan) -> list[str]:
+    """Names of the layers whose result is read, in the order of the plan."""
+    return [each.name for each in plan.populations if each.name in graph.outputs()]
+
+
+def _scales(graph: Graph, network: LavaNetwork, plan: LavaPlan) -> Iterator[str]:
+    for name in outputs(graph, plan):
+        node = graph.nodes[name]
+        scale, offset = units(node)
+        yield f"| {network.names[name]} | {size(node.shape):,} | {scale} | {offset} |"
 
 
 def _count(number: int, what: str) -> str:
@@ -125,13 +136,12 @@ def _input(graph: Graph, vectors: Vectors, key: str) -> str:
     (values,) = vectors.encoded.values.values()
     if key == "spikes":
         shape = ", ".join(["samples", "steps", *map(str, values.shape[2:])])
-        return f"`FILE.npz` has the key `spikes`, whole numbers ({shape})."
+        return f"`FILE.npz` has the key `spikes`, whole numbers ({shape}).\n{entering(graph)}"
     shape = ", ".join(["samples", *map(str, values.shape[1:])])
-    ((_, node),) = graph.of(BiasInput)
     return (
         f"`FILE.npz` has the key `biases`, whole numbers ({shape}): the bias mantissas that the\n"
-        f"host writes for each sample. `--steps` says how many steps a sample has. A mantissa is\n"
-        f"{mantissa(node)}"
+        "host writes for each sample. `--steps` says how many steps a sample has.\n"
+        f"{entering(graph)}"
     )
 
 
