@@ -20,6 +20,7 @@ from neurocompile.commands.options import (
     user_errors,
 )
 from neurocompile.data.sampling import Sampling
+from neurocompile.errors import BadInput
 
 if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
     from neurocompile.bundle.vectors import Vectors
@@ -45,6 +46,11 @@ VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and 
     seed="what export used",
     what="Samples of the vectors:",
 )
+@click.option(
+    "--prefix",
+    metavar="NAME",
+    help="What the names in C begin with, for several networks in one program.  [nc]",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier bundle.")
 @output_options
 @user_errors
@@ -53,18 +59,27 @@ def bundle(
     language: str,
     out: Path,
     sampling: Sampling,
+    prefix: str | None,
     force: bool,
     output: Output,
 ) -> None:
     """Write what runs an exported network without neurocompile, and vectors that prove it."""
     with output.screen() as screen:
         screen.tell(f"reading {directory}")
-        document = bundle_artifact(directory, sampling, language=language, out=out, force=force)
+        document = bundle_artifact(
+            directory, sampling, language=language, out=out, prefix=prefix, force=force
+        )
     output.show(document, lambda: print_bundle(document))
 
 
 def bundle_artifact(
-    directory: Path, sampling: Sampling, *, language: str, out: Path, force: bool = False
+    directory: Path,
+    sampling: Sampling,
+    *,
+    language: str,
+    out: Path,
+    prefix: str | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write the bundle of an exported network; JSON-ready figures.
 
@@ -74,26 +89,35 @@ def bundle_artifact(
             it recorded them.
         language: "c" or "lava".
         out: Folder to write.
+        prefix: What the names of a program in C begin with; None takes `nc`.
         force: Whether an earlier bundle may be replaced.
 
     Raises:
-        BadInput: If the directory or the data cannot be used, the folder cannot be written, or
-            Lava has no process for a part of the network.
+        BadInput: If the directory or the data cannot be used, the folder cannot be written, no name
+            begins with the prefix, or Lava has no process for a part of the network.
         DoesNotFit: If a number leaves its register, or the network is too large for a compiler.
     """
     from neurocompile import __version__, installed
-    from neurocompile.bundle.c.folder import BUILT
+    from neurocompile.bundle.c.folder import BUILT, PREFIX
+    from neurocompile.bundle.c.names import check_prefix
     from neurocompile.bundle.folder import check_folder, write_folder
     from neurocompile.commands.exported import declared
     from neurocompile.formats.artifact import read_artifact
     from neurocompile.formats.load_onnx import load_onnx
 
     installed.require("engine fixed")
+    if prefix is not None and language != "c":
+        raise BadInput("--prefix is for --to c: Python has modules. Leave it out.")
+    check_prefix(PREFIX if prefix is None else prefix)
     check_folder(out, force, BUILT)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
     vectors, origin = _vectors(artifact, graph, sampling)
-    files, described = (_c if language == "c" else _lava)(vectors, declared(artifact).steps)
+    steps = declared(artifact).steps
+    if language == "c":
+        files, described = _c(vectors, steps, PREFIX if prefix is None else prefix)
+    else:
+        files, described = _lava(vectors, steps)
     about = {
         "language": language,
         "neurocompile": __version__,
@@ -141,11 +165,11 @@ def _enough(kept: Samples, wanted: int | None) -> bool:
     return bool(samples >= min(VECTORS, of) if wanted is None else samples >= wanted)
 
 
-def _c(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _c(vectors: Vectors, steps: int, prefix: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a program in C, and what is said of it."""
     from neurocompile.bundle.c.folder import c_bundle
 
-    made = c_bundle(vectors, steps)
+    made = c_bundle(vectors, steps, prefix)
     layers = [
         {
             "name": layer.name,
@@ -156,7 +180,8 @@ def _c(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:
         for layer in made.network.layers
     ]
     products = list(made.network.products)
-    return made.files, {"layers": layers, "products": products, "sizes": made.sizes}
+    about = {"prefix": prefix, "layers": layers, "products": products, "sizes": made.sizes}
+    return made.files, about
 
 
 def _lava(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -22,14 +22,14 @@ from c_networks import (
 )
 
 from neurocompile.bundle.c.expressions import Body, COps
-from neurocompile.bundle.c.names import literal
+from neurocompile.bundle.c.names import check_prefix, literal, prefixed
 from neurocompile.bundle.c.network import c_network
 from neurocompile.bundle.c.tables import Tables
 from neurocompile.bundle.c.weights import packed
 from neurocompile.bundle.names import identifiers
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
-from neurocompile.errors import DoesNotFit
+from neurocompile.errors import BadInput, DoesNotFit
 from neurocompile.ir.chip_neurons import CHIP_NEURONS
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
@@ -153,6 +153,45 @@ def test_a_program_in_another_language_calls_the_network(network, tmp_path):
     words = [compiler, "-Wall", "-Wpedantic", "-Werror", "main.cpp", "network.o", "weights.o"]
     subprocess.run([*words, "-o", "own"], cwd=tmp_path, check=True)
     assert subprocess.run([tmp_path / "own"]).returncode == 0
+
+
+def test_two_networks_run_in_one_program(network, tmp_path):
+    encoded = some_spikes(network)
+    found = one_synapse([[200]]).nodes
+    other = chain({"in": found["in"], "nc_s": found["s"], "nc_out": found["out"]})
+    for name, graph, given in (("big", network, encoded), ("small", other, rows([[1], [0]]))):
+        put(graph, given, tmp_path / name, prefix=name)
+        done = make(tmp_path / name, "check", compilers()[0])
+        assert equal_values(done), done.stderr
+    assert '"nc_out"' in (tmp_path / "small" / "network.c").read_text()  # a layer's own name
+    for path in tmp_path.rglob("*.[ch]"):
+        text = re.sub(r'"[^"]*"|/\*.*?\*/', "", path.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(nc|NC)_", text), path
+    assert "nc_" not in (tmp_path / "big" / "README.md").read_text()
+    (tmp_path / "own.c").write_text(
+        '#include "big/network.h"\n#include "small/network.h"\n'
+        "static big_state big; static small_state small;\n"
+        "int main(void)\n{\n    static const small_input one[SMALL_INPUTS] = {1};\n"
+        "    big_init(&big);\n    small_init(&small);\n"
+        "    (void)small_step(&small, one, NULL);\n"
+        "    return small_spike(&small, 0, 0) * 10 + BIG_LAYERS;\n}\n"
+    )
+    parts = [f"{name}/{part}.c" for name in ("big", "small") for part in ("network", "weights")]
+    words = [compilers()[0], "-std=c99", "-Wall", "-Werror", "-include", "stddef.h", "own.c"]
+    subprocess.run([*words, *parts, "-o", "own"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "own"]).returncode == 12
+
+
+@pytest.mark.parametrize("prefix", ["", "Gait", "2d", "a_b", "step", "a" * 21, "x;", "nc\n"])
+def test_a_prefix_that_no_name_begins_with_is_refused(prefix):
+    with pytest.raises(BadInput, match=r"cannot begin with .* such as --prefix gait; not step"):
+        check_prefix(prefix)
+
+
+def test_only_names_get_another_prefix():
+    source = 'nc_init(NC_OK, v_nc_1, "nc_1 \\"NC_2"); /* NC_STEPS */'
+    assert prefixed(source, "kws") == 'kws_init(KWS_OK, v_nc_1, "nc_1 \\"NC_2"); /* KWS_STEPS */'
+    assert prefixed(source, "nc") == source
 
 
 def test_a_check_runs_in_an_emulator_if_asked(built):

@@ -75,6 +75,17 @@ def test_a_sample_has_the_steps_of_the_export_whatever_the_vectors_have(exported
     assert "#define NC_VECTOR_STEPS 3U" in (out / "vectors.h").read_text()
 
 
+def test_names_of_a_program_begin_as_asked_for(exported, bundled, tmp_path):
+    out = tmp_path / "c"
+    done = bundle(exported[0], "--to", "c", "--out", out, "--prefix", "kws", "--json")
+    assert json.loads(done.stdout)["prefix"] == "kws"
+    assert bundled[1]["prefix"] == "nc"
+    assert "int kws_step(kws_state *s," in (out / "network.h").read_text()
+    lava = bundle(exported[0], "--to", "lava", "--out", tmp_path / "l", "--prefix", "kws")
+    assert refused(lava, "--prefix is for --to c")
+    assert refused(bundle(exported[0], "--to", "c", "--out", tmp_path / "d", "--prefix", ""), "''")
+
+
 def refused(done, *said):
     """Check that a command was refused as bad input, with these words."""
     assert done.exit_code == 2

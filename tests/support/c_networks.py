@@ -42,9 +42,9 @@ def compilers():
     return found
 
 
-def put(graph, encoded, folder):
+def put(graph, encoded, folder, **options):
     """Write the program of a network and its vectors into a folder; returns the bundle."""
-    made = c_bundle(vectors_of(graph, encoded))
+    made = c_bundle(vectors_of(graph, encoded), **options)
     for name, content in made.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

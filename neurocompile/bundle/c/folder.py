@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from neurocompile.bundle.c.names import check_prefix, prefixed
 from neurocompile.bundle.c.network import CNetwork, c_network
 from neurocompile.bundle.c.readme import readme
 from neurocompile.bundle.units import tables
@@ -24,6 +25,7 @@ from neurocompile.ir.fixed import AlwaysOn
 from neurocompile.ir.graph import Graph
 
 BUILT = ("run", "run-sanitized")  # what make leaves in the folder
+PREFIX = "nc"  # of all names, unless another is asked for
 VECTORS_H = Template("""\
 /* What main.c knows of the vectors and of the size of the network. Written by neurocompile. */
 #ifndef NC_VECTORS_H
@@ -70,16 +72,20 @@ class CBundle:
     sizes: dict[str, Any]
 
 
-def c_bundle(vectors: Vectors, steps: int | None = None) -> CBundle:
+def c_bundle(vectors: Vectors, steps: int | None = None, prefix: str = PREFIX) -> CBundle:
     """The program of a network, with its vectors.
 
     Args:
         vectors: The network, its input and what it did.
         steps: Steps of a sample; None takes those of the network's settings.
+        prefix: What its names begin with, in front of `_`: small for functions, types and tables,
+            large for macros.
 
     Raises:
+        BadInput: If no name in C begins with the prefix.
         DoesNotFit: If its tables are too large for a C compiler.
     """
+    check_prefix(prefix)
     graph = vectors.graph
     network = c_network(graph, vectors.rates(), steps)
     names = [layer.name for layer in network.layers]
@@ -110,10 +116,10 @@ def c_bundle(vectors: Vectors, steps: int | None = None) -> CBundle:
         spike_bytes=", ".join(f"{spike_bytes(graph, name)}U" for name in names),
     )
     own = package_files("neurocompile.bundle.c")
-    made = {name: text.encode() for name, text in network.files.items()}
-    made["vectors.h"] = header.encode()
-    made |= {name: own.joinpath(name).read_bytes() for name in ("main.c", "Makefile")}
-    made["README.md"] = readme(vectors, network, sizes).encode()
+    sources = {**network.files, "vectors.h": header, "main.c": own.joinpath("main.c").read_text()}
+    made = {name: prefixed(text, prefix).encode() for name, text in sources.items()}
+    made["Makefile"] = own.joinpath("Makefile").read_bytes()
+    made["README.md"] = readme(vectors, network, sizes, prefix).encode()
     made |= tables(graph, [layer.name for layer in network.outputs])
     made |= {f"vectors/{what}.bin": content for what, content in data.items()}
     return CBundle(made, network, sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import Template
 
+from neurocompile.bundle.c.names import prefixed
 from neurocompile.bundle.c.network import CNetwork
 from neurocompile.bundle.units import entering, result, units
 from neurocompile.bundle.vectors import Vectors
@@ -50,6 +51,9 @@ the potential in the units of the trained network:
 $scales
 
 $result
+
+Several networks fit into one program: a state each, or where they are different ones, a prefix each
+(`neurocompile bundle --prefix`) and the include by folder, `#include "FOLDER/network.h"`.
 
 A sample has NC_STEPS steps, after which `nc_init` starts the next one; without it the state carries
 on. `nc_step` returns NC_OK, or says which number left its register; `state.fault_layer` says in
@@ -108,11 +112,18 @@ described above), counts of events and joules: these are neurocompile's.
 """)
 
 
-def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
-    """The page."""
+def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int], prefix: str) -> str:
+    """The page.
+
+    Args:
+        vectors: The network and its vectors.
+        network: The network in C.
+        sizes: What the program takes.
+        prefix: What its names begin with.
+    """
     graph, node = vectors.graph, network.inputs.node
     weights = f"{sizes['weight_bytes']:,} of them weights ({sizes['packed_bytes']:,} without gaps)"
-    return PAGE.substitute(
+    return Template(prefixed(PAGE.template, prefix)).substitute(
         kind=network.input_kind,
         in_shape=node.shape,
         entering=entering(graph),
@@ -122,7 +133,7 @@ def readme(vectors: Vectors, network: CNetwork, sizes: dict[str, int]) -> str:
         binary=f"{network.inputs.sends.removesuffix('_t')}",
         reads="the potentials" if network.reads_potentials else "the spikes",
         flash=f"Flash: {sizes['table_bytes']:,} bytes of tables, {weights}, and the code.",
-        ram="RAM: the size of `nc_state`, which `./run --size` prints.",
+        ram=f"RAM: the size of `{prefix}_state`, which `./run --size` prints.",
         layers="\n".join(_layers(graph, network)),
         samples=vectors.samples,
         steps=vectors.steps,
