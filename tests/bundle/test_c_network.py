@@ -257,6 +257,13 @@ def test_a_goal_whose_rule_was_changed_does_not_pass_in_silence(goal, built, tmp
     assert make(tmp_path / "c", goal, compilers()[0]).returncode != 0
 
 
+@pytest.mark.parametrize("word", ["--check", "--time"])
+def test_vectors_that_are_not_there_are_bad_input(word, built, tmp_path):
+    done = subprocess.run([built[0] / "run", word], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("vectors/inputs.bin cannot be read. Start in the folder of")
+
+
 def test_a_step_that_was_changed_differs_and_the_first_difference_is_named(built, tmp_path):
     _, encoded = built  # the potential of the second layer decays by 100 / 4096: 3996 remain
     said = changed(built, tmp_path, "network.c", b"* 3996", b"* 3995")

@@ -25,6 +25,7 @@
 #define HEADER_BYTES 32U
 #define PATH_BYTES 4096U
 #define WORD_BYTES 31U /* of a number, with its sign and leading zeros */
+#define MANY(count) (((count) == 1) ? "" : "s")
 #define LARGEST ((NC_INPUTS > NC_MOST_NEURONS) ? NC_INPUTS : NC_MOST_NEURONS)
 
 static nc_state state;
@@ -71,7 +72,7 @@ static int32_t number(const unsigned char *from, uint32_t bytes, int is_signed)
     return (int32_t)found;
 }
 
-/* Go behind the header of a file whose samples and steps are those of vectors.h; 0 if they differ. */
+/* Go behind the header of a file whose samples and steps are those of vectors.h, else a sentence. */
 static int begun(file *f)
 {
     unsigned char head[HEADER_BYTES];
@@ -79,18 +80,18 @@ static int begun(file *f)
     if ((fread(head, 1, sizeof head, f->stream) == sizeof head)
         && ((uint32_t)number(&head[12], 4U, 0) == NC_VECTOR_SAMPLES)
         && ((uint32_t)number(&head[16], 4U, 0) == NC_VECTOR_STEPS)) {
-        return 1;
+        return GOOD;
     }
     fprintf(stderr, "vectors.h was changed: %s holds other samples or steps than it says. Bundle the "
         "network again.\n",
         f->path);
     (void)fclose(f->stream);
     f->stream = NULL;
-    return 0;
+    return DIFFERS;
 }
 
-/* Open a file of vectors whose bytes are those that were written; NULL and a sentence if not. */
-static FILE *opened(file *f, const char *folder, const char *name, uint32_t expected)
+/* Open a file of vectors; GOOD where its bytes are those that were written, else a sentence. */
+static int opened(file *f, const char *folder, const char *name, uint32_t expected)
 {
     static unsigned char block[65536];
     uint32_t found = 0xFFFFFFFFU;
@@ -98,12 +99,13 @@ static FILE *opened(file *f, const char *folder, const char *name, uint32_t expe
     int length = snprintf(f->path, sizeof f->path, "%s/%s", folder, name);
     if ((length < 0) || ((size_t)length >= sizeof f->path)) {
         fprintf(stderr, "The path of the folder is too long.\n");
-        return NULL;
+        return BAD_INPUT;
     }
     f->stream = fopen(f->path, "rb");
     if (f->stream == NULL) {
-        fprintf(stderr, "%s cannot be read. Bundle the network again.\n", f->path);
-        return NULL;
+        fprintf(stderr, "%s cannot be read. Start in the folder of the program, or name that of "
+            "the vectors: --check FOLDER.\n", f->path);
+        return BAD_INPUT;
     }
     while ((count = fread(block, 1, sizeof block, f->stream)) > 0U) {
         found = crc_bytes(found, block, count);
@@ -114,10 +116,9 @@ static FILE *opened(file *f, const char *folder, const char *name, uint32_t expe
             "network again.\n",
             f->path, (unsigned long)(found ^ 0xFFFFFFFFU), (unsigned long)expected);
         (void)fclose(f->stream);
-        f->stream = NULL;
-        return NULL;
+        return DIFFERS;
     }
-    return begun(f) ? f->stream : NULL;
+    return begun(f);
 }
 
 static int read_row(FILE *stream, uint32_t count, uint32_t bytes)
@@ -174,16 +175,22 @@ static int check(const char *folder)
 {
     static file inputs, spikes, potentials;
     unsigned long long compared = 0;
+    int found;
     if (nc_tables_digest() != NC_TABLES_CRC) {
         fprintf(stderr, "weights.c was changed: the CRC-32 of its tables is %08lx, but that of the "
             "network is %08lx. Bundle the network again.\n",
             (unsigned long)nc_tables_digest(), (unsigned long)NC_TABLES_CRC);
         return DIFFERS;
     }
-    if ((opened(&inputs, folder, "inputs.bin", NC_INPUTS_CRC) == NULL)
-        || (opened(&spikes, folder, "spikes.bin", NC_SPIKES_CRC) == NULL)
-        || (opened(&potentials, folder, "potentials.bin", NC_POTENTIALS_CRC) == NULL)) {
-        return DIFFERS;
+    found = opened(&inputs, folder, "inputs.bin", NC_INPUTS_CRC);
+    if (found == GOOD) {
+        found = opened(&spikes, folder, "spikes.bin", NC_SPIKES_CRC);
+    }
+    if (found == GOOD) {
+        found = opened(&potentials, folder, "potentials.bin", NC_POTENTIALS_CRC);
+    }
+    if (found != GOOD) {
+        return found;
     }
     for (uint32_t sample = 0; sample < NC_VECTOR_SAMPLES; sample++) {
         nc_init(&state);
@@ -210,8 +217,9 @@ static int check(const char *folder)
             }
         }
     }
-    printf("all %llu values equal: spikes and potentials of %d layers, %lu samples of %lu steps\n",
-        compared, NC_LAYERS, (unsigned long)NC_VECTOR_SAMPLES, (unsigned long)NC_VECTOR_STEPS);
+    printf("all %llu values equal: spikes and potentials of %d layer%s, %lu sample%s of %lu step%s\n",
+        compared, NC_LAYERS, MANY(NC_LAYERS), (unsigned long)NC_VECTOR_SAMPLES,
+        MANY(NC_VECTOR_SAMPLES), (unsigned long)NC_VECTOR_STEPS, MANY(NC_VECTOR_STEPS));
     (void)fclose(inputs.stream);
     (void)fclose(spikes.stream);
     (void)fclose(potentials.stream);
@@ -233,8 +241,9 @@ static int timed(const char *folder, long times)
     static file inputs;
     unsigned long long best = 0;
     const unsigned long long steps = (unsigned long long)NC_VECTOR_SAMPLES * NC_VECTOR_STEPS;
-    if (opened(&inputs, folder, "inputs.bin", NC_INPUTS_CRC) == NULL) {
-        return DIFFERS;
+    const int found = opened(&inputs, folder, "inputs.bin", NC_INPUTS_CRC);
+    if (found != GOOD) {
+        return found;
     }
     for (long turn = 0; turn < times; turn++) {
         clock_t taken = 0;
