@@ -37,8 +37,8 @@ def entering(graph: Graph) -> str:
     low, high = node.payload
     if encoder.kind == "sequence":
         return _filled(
-            f"A payload is {encoder.gain:.17g} * x, rounded to the nearest whole number, halves to "
-            f"even, for the value x of this step. It lies in {low}..{high}."
+            f"A payload is {encoder.gain:.17g} * x in floats of 64 bits, rounded to the nearest "
+            f"whole number, halves to even, for the value x of this step. It lies in {low}..{high}."
         )
     if encoder.kind == "bernoulli":
         return _filled(
@@ -110,7 +110,8 @@ def _mantissa(graph: Graph, name: str, node: BiasInput) -> str:
     added = "" if bias == 0 else f" + {'bias' if bias is None else f'{bias:.17g}'}"
     text = (
         f"A mantissa is round({product}){added} for a {'value' if node.host is None else 'sample'} "
-        "x, where round takes halves to even. It is the same in each step of a sample."
+        "x, in floats of 64 bits, where round takes halves to even. It is the same in each step of "
+        "a sample."
     )
     if scale is None or bias is None:
         text += f" {INPUTS} has what differs, a row for each mantissa."

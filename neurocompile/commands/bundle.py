@@ -6,6 +6,7 @@ Out: the folder; what is in it, as a table or one JSON document.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,8 @@ def bundle_artifact(
         "neurocompile": __version__,
         "network": artifact.manifest["files"]["fixed.onnx"],
         **described,
+        "encoder": asdict(graph.settings.encoder),
+        "decoder": asdict(graph.settings.decoder),
         "vectors": {**origin, "samples": vectors.samples, "steps": vectors.steps},
     }
     write_folder(out, files, about, force=force, built=BUILT)

@@ -91,7 +91,7 @@ def test_a_payload_is_made_of_a_value_as_the_page_says():
     nodes = {"in": SpikeInput((N,), payload_bits=12), "s": SYNAPSE, "out": CubaLIF((3,), **PLAIN)}
     graph, x = chain(nodes, settings), np.random.default_rng(1).normal(size=(2, 5, N))
     said = re.search(
-        r"A payload is (\S+) \* x, .* even, .* lies in -2048..2047",
+        r"A payload is (\S+) \* x in floats of 64 bits, .* even, .* lies in -2048..2047",
         " ".join(entering(graph).split()),
     )
     made = encode(graph, Data("x", "x", x), 0, 2, 5, 0).values["in"]

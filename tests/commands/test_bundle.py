@@ -37,6 +37,8 @@ def bundled(exported, tmp_path_factory):
 def test_gcc_alone_runs_an_exported_network_and_proves_it(bundled):
     folder, document = bundled
     neurons, vectors = document["sizes"]["neurons"], document["vectors"]
+    assert document["encoder"].keys() == {"kind", "gain"}
+    assert document["decoder"]["task"] == "reconstruction"
     origin = {"data": "digits", "seed": 0, "recorded_by_export": True}
     assert vectors == {**origin, "samples": 2, "steps": 8}
     assert equal_values(make(folder, "check", compilers()[0])) == neurons * 2 * 2 * 8

@@ -34,6 +34,18 @@ def test_a_sound_recording_is_not_marked_and_its_rows_are_written_for_other_prog
     assert np.load(rows).shape == (6 * 64, 72)
 
 
+def test_a_program_in_c_says_the_same_through_a_pipe(tmp_path):
+    options = ("--fault", "dropout", "--at", 4, "--speed", 0, "--seconds", 9)
+    expected = watched(*options, cwd=tmp_path).splitlines()
+    text = watched(*options, "--program", "built", cwd=tmp_path)
+    assert re.search(r"^all \d+ values equal", text)
+    lines = text[text.index("    time  error") :].splitlines()
+    assert len(lines) == 9 * 4 + 2
+    assert lines == expected[:-1]  # the engine counts messages as well
+    assert "the fault of sensor 8 of 9 was marked" in lines[-1]
+    assert max(map(len, expected)) <= 80
+
+
 def test_it_keeps_to_the_time_of_the_recording(tmp_path):
     text = watched("--fault", "none", "--speed", 2, "--seconds", 3, cwd=tmp_path)
     assert "  3.00 s  " in text
