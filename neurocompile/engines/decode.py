@@ -85,6 +85,20 @@ def potentials(graph: Graph, name: str, membrane: Array) -> Array:
     return np.asarray(membrane * node.scale + node.offset)
 
 
+def require_integers(graph: Graph) -> None:
+    """Refuse the network as it was trained where a chip's integers are meant.
+
+    Raises:
+        BadInput: If it is a FLOAT graph, or none.
+    """
+    if not isinstance(graph, Graph) or not graph.fixed:
+        found = "a graph of floats" if isinstance(graph, Graph) else f"a {type(graph).__name__}"
+        raise BadInput(
+            f"the network is {found}, but this runs the integers of a chip. Give those of a "
+            "compiled network, compile(...).fixed_graph, or of its file, load('DIR/fixed.onnx')."
+        )
+
+
 def last_layer(graph: Graph) -> str:
     """Name of the layer whose result is read.
 

@@ -16,7 +16,7 @@ import numpy as np
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.batches import batches
-from neurocompile.engines.decode import last_layer, potentials
+from neurocompile.engines.decode import last_layer, potentials, require_integers
 from neurocompile.engines.fixed import run
 from neurocompile.engines.fixed.result import FixedRun
 from neurocompile.errors import BadInput
@@ -80,7 +80,7 @@ def choose_exit(
         seed: Seed of the random encoder.
 
     Raises:
-        BadInput: If the network does not classify, or the tolerance is no share.
+        BadInput: If the graph is one of floats or does not classify, or the tolerance is no share.
     """
     if not 0 <= tolerance <= 1:
         raise BadInput(f"the tolerance is {tolerance}. Use a share from 0 to 1, such as 0.01.")
@@ -106,13 +106,18 @@ def decide_early(graph: Graph, data: Data, exit_at: EarlyExit, *, seed: int = 0)
     """Decide samples with a chosen margin.
 
     Raises:
-        BadInput: If the network does not classify, or the data do not fit it.
+        BadInput: If the graph is one of floats or does not classify, or the data do not fit it.
     """
     return _decided(*_leads(_readings(graph, data, exit_at.steps, seed)), exit_at.margin)
 
 
 def _readings(graph: Graph, data: Data, steps: int | None, seed: int) -> Array:
     """(n, steps, classes) float64, what a decision after each step reads."""
+    require_integers(graph)
+    if not isinstance(data, Data):
+        raise BadInput(
+            f"the data are of the type {type(data).__name__}. Give samples of load_data, or Data."
+        )
     decoder = graph.settings.decoder
     name = last_layer(graph)
     classes = size(graph.nodes[name].shape)
@@ -133,7 +138,7 @@ def _readings(graph: Graph, data: Data, steps: int | None, seed: int) -> Array:
     for batch in batches(graph, stimulus, only_last):
         recorded = batch.did.recording
         if decoder.kind == "rate":
-            values = np.cumsum(recorded.spikes[name] != 0, axis=1).astype(np.float64)
+            values = np.cumsum(recorded.spikes[name], axis=1, dtype=np.float64)
         else:
             values = potentials(graph, name, recorded.membrane[name])
             if decoder.kind == "mean":

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.data.npz import DAMAGED, array_in
-from neurocompile.engines.decode import last_layer
+from neurocompile.engines.decode import last_layer, require_integers
 from neurocompile.engines.fixed.handover import Held, arrays_of
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
@@ -75,8 +75,10 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
         sample_steps, seed: Those of the stream that goes on, which must be those of the file.
 
     Raises:
-        BadInput: If the file is damaged, or is the state of another network, version or encoding.
+        BadInput: If the graph is one of floats, or the file is damaged or the state of another
+            network, version or encoding.
     """
+    require_integers(graph)
     try:
         with zipfile.ZipFile(path) as archive:
             about = _about(path, archive)

@@ -19,7 +19,7 @@ import numpy as np
 from neurocompile.data.encoding import bernoulli
 from neurocompile.data.inputs import Encoded, check_data, encode, input_shape, mantissas
 from neurocompile.data.samples import Data
-from neurocompile.engines.decode import decode, last_layer, potentials
+from neurocompile.engines.decode import decode, last_layer, potentials, require_integers
 from neurocompile.engines.fixed import run
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.recording import Activity, add_up
@@ -83,8 +83,8 @@ class Stream:
         done: Steps run since this object was made.
 
     Raises:
-        BadInput: If a number of steps is below 1, the state is that of another network, or its
-            stream counted rates over a shorter window.
+        BadInput: If the graph is one of floats, a number of steps is below 1, the state is that of
+            another network, or its stream counted rates over a shorter window.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class Stream:
         seed: int = 0,
         state: Carried | None = None,
     ) -> None:
+        require_integers(graph)
         own = graph.settings.steps
         self.graph, self.seed, self.state = graph, seed, state
         self.sample_steps = 1 if graph.settings.encoder.timed else steps or own

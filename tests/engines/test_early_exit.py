@@ -9,7 +9,9 @@ from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data
 from neurocompile.engines.early_exit import choose_exit, decide_early
 from neurocompile.engines.results import results
+from neurocompile.engines.stream import Stream
 from neurocompile.errors import BadInput
+from neurocompile.ir.chip_neurons import TernaryLIF
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LIBox, LIFBox
@@ -89,3 +91,33 @@ def test_what_does_not_classify_has_no_decision():
         choose_exit(other, spikes("1" * 12 + " " + "0" * 12))
     with pytest.raises(BadInput, match="the tolerance is 2"):
         choose_exit(graph, spikes("1" * 12 + " " + "0" * 12), tolerance=2)
+
+
+def test_spikes_of_minus_one_count_as_the_decoder_counts_them():
+    # 1 and -1 alternate in the first axon's neuron, the second's fires in two of twelve steps
+    weight = np.array([[200, 0, -200], [0, 200, 0]], np.int16)
+    ternary = TernaryLIF(
+        (2,), du=4095, dv=0, vth_hi=100, vth_lo=-100, bias_mant=0, bias_exp=0, v_init=0
+    )
+    settings = Settings(steps=STEPS, decoder=Decoder("rate", task="classification"))
+    nodes = {"in": SpikeInput((3,)), "s": Synapse(Linear(weight), (3,), (2,)), "x": ternary}
+    graph, data = chain(nodes, settings), spikes("101010101010 110000000000 010101010101")
+    exit_at = choose_exit(graph, data, tolerance=0)
+    decided = decide_early(graph, data, exit_at)
+    assert results(graph, data).tolist() == [[0, 2 / STEPS]]
+    # 1 against 1 after the first step, 0 against 2 after the second, then 1 or 0 against 2
+    assert (decided.full.tolist(), decided.steps.tolist(), exit_at.margin) == ([1], [2], 1)
+
+
+@pytest.mark.parametrize("use", [choose_exit, lambda graph, data: Stream(graph)])
+def test_what_is_no_network_of_integers_is_refused_in_a_sentence(use):
+    graph, data = chain({"in": Input((2,)), "w": Linear(np.eye(2))}), spikes("1 0")
+    with pytest.raises(BadInput, match=r"is a graph of floats, .* compile\(...\)\.fixed_graph"):
+        use(graph, data)
+    with pytest.raises(BadInput, match="the network is a dict, but this runs the integers"):
+        use({}, data)
+
+
+def test_a_name_in_place_of_samples_is_refused_in_a_sentence():
+    with pytest.raises(BadInput, match=r"data are of the type str\. Give samples of load_data"):
+        choose_exit(counters(), "digits")
