@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page echarts check fuzz fuzz-members fuzz-c golden lint docs screenshots site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -48,6 +48,10 @@ build/axe/axe.min.js:
 	mkdir -p build/axe
 	cd build/axe && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
 
+# Layers in Verilog in a simulator, which apt has: iverilog, and verilator if it is there
+test-verilog: $(READY)
+	$(BIN)/python -m pytest tests/bundle/in_simulators.py
+
 # The charts that the page has, out of Apache ECharts; only after a change of its version or list
 echarts:
 	mkdir -p build/echarts && cp neurocompile/report/page/echarts.entry.js build/echarts/entry.js
@@ -73,6 +77,10 @@ fuzz-members: $(READY)
 fuzz-c: $(READY)
 	$(BIN)/python tests/fuzz/c_programs.py --networks $(or $(N),500) $(if $(SANITIZE),--sanitize) \
 	  $(if $(COMPILERS),--compilers $(COMPILERS))
+
+# Layers of the same networks as Verilog, in a simulator
+fuzz-verilog: $(READY)
+	$(BIN)/python tests/fuzz/verilog_layers.py --networks $(or $(N),100) $(if $(SIM),--simulator $(SIM))
 
 # What Lava's stock processes compute, recorded anew in tests/golden; make golden CHECK=1 compares
 golden: $(READY)

@@ -30,15 +30,22 @@ if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
     from neurocompile.report.samples_file import Samples
     from neurocompile.terminal.tables import Table
 
+BUILT = (
+    "run",
+    "run-sanitized",
+    "run.vvp",
+    "synth.txt",
+)  # what the Makefiles of bundles leave in a folder
 VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and step
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=PATH)
 @click.option(
-    "--to", "language", type=Choice(["c", "lava"]), required=True,
-    help="A program in C99, or the source of a network for Lava.",
+    "--to", "language", type=Choice(["c", "lava", "verilog"]), required=True,
+    help="A program in C99, the source of a network for Lava, or a layer as a module of Verilog.",
 )  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Layer of the module. [the only one that can be one]")
 @click.option("--out", type=PATH, required=True, metavar="FOLDER", help="Folder to write.")
 @data_options(
     data="what export ran",
@@ -58,6 +65,7 @@ VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and 
 def bundle(
     directory: Path,
     language: str,
+    layer: str | None,
     out: Path,
     sampling: Sampling,
     prefix: str | None,
@@ -68,7 +76,13 @@ def bundle(
     with output.screen() as screen:
         screen.tell(f"reading {directory}")
         document = bundle_artifact(
-            directory, sampling, language=language, out=out, prefix=prefix, force=force
+            directory,
+            sampling,
+            language=language,
+            out=out,
+            prefix=prefix,
+            layer=layer,
+            force=force,
         )
     output.show(document, lambda: print_bundle(document))
 
@@ -80,6 +94,7 @@ def bundle_artifact(
     language: str,
     out: Path,
     prefix: str | None = None,
+    layer: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
     """Write the bundle of an exported network; JSON-ready figures.
@@ -88,18 +103,20 @@ def bundle_artifact(
         directory: What `export` wrote.
         sampling: What the vectors hold; by default the first two samples that the export ran, as
             it recorded them.
-        language: "c" or "lava".
+        language: "c", "lava" or "verilog".
         out: Folder to write.
         prefix: What the names of a program in C begin with; None takes `nc`.
+        layer: The layer of a module in Verilog; None takes the only one that can be one.
         force: Whether an earlier bundle may be replaced.
 
     Raises:
         BadInput: If the directory or the data cannot be used, the folder cannot be written, no name
-            begins with the prefix, or Lava has no process for a part of the network.
+            begins with the prefix, Lava has no process for a part of the network, or Verilog no
+            module for the layer.
         DoesNotFit: If a number leaves its register, or the network is too large for a compiler.
     """
     from neurocompile import __version__, installed
-    from neurocompile.bundle.c.folder import BUILT, PREFIX
+    from neurocompile.bundle.c.folder import PREFIX
     from neurocompile.bundle.c.names import check_prefix
     from neurocompile.bundle.folder import check_folder, write_folder
     from neurocompile.commands.exported import declared
@@ -108,8 +125,12 @@ def bundle_artifact(
 
     installed.require("engine fixed")
     if prefix is not None and language != "c":
-        raise BadInput("--prefix is for --to c: Python has modules. Leave it out.")
+        raise BadInput("--prefix is for --to c. Leave it out.")
     check_prefix(PREFIX if prefix is None else prefix)
+    if layer is not None and language != "verilog":
+        raise BadInput(
+            f"--layer names the layer of a module in Verilog; --to {language} takes all."
+        )
     check_folder(out, force, BUILT)
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
@@ -117,8 +138,10 @@ def bundle_artifact(
     steps = declared(artifact).steps
     if language == "c":
         files, described = _c(vectors, steps, PREFIX if prefix is None else prefix)
-    else:
+    elif language == "lava":
         files, described = _lava(vectors, steps)
+    else:
+        files, described = _verilog(vectors, layer)
     about = {
         "language": language,
         "neurocompile": __version__,
@@ -205,12 +228,27 @@ def _lava(vectors: Vectors, steps: int) -> tuple[dict[str, bytes], dict[str, Any
     return made.files, {"layers": layers, "reset": made.plan.reset}
 
 
+def _verilog(vectors: Vectors, layer: str | None) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a layer in Verilog, and what is said of it."""
+    from neurocompile.bundle.verilog.folder import verilog_bundle
+
+    made = verilog_bundle(vectors, layer)
+    one = {
+        "name": made.layer.name,
+        "kind": type(made.layer.node).__name__,
+        "neurons": made.layer.neurons,
+        "lines": made.layer.sources,
+    }
+    return made.files, {"layers": [one], "sizes": made.sizes}
+
+
 def print_bundle(document: dict[str, Any]) -> None:
     """Print what is in the folder, and how to prove it."""
     from neurocompile.terminal.tables import Facts, Page
     from neurocompile.terminal.words import number_of
 
-    table, facts, proof = (_of_c if document["language"] == "c" else _of_lava)(document)
+    described = {"c": _of_c, "lava": _of_lava, "verilog": _of_verilog}
+    table, facts, proof = described[document["language"]](document)
     vectors = document["vectors"]
     facts += [
         (
@@ -263,3 +301,24 @@ def _of_lava(document: dict[str, Any]) -> tuple[Table, list[tuple[str, str]], st
         ("tried", "Lava's simulator; silicon never"),
     ]
     return table, facts, f"python {document['out']}/run.py --check"
+
+
+def _of_verilog(document: dict[str, Any]) -> tuple[Table, list[tuple[str, str]], str]:
+    """What a module takes."""
+    from neurocompile.terminal.tables import Table
+    from neurocompile.terminal.words import whole
+
+    table = Table(("layer", "neuron", "neurons", "lines"), texts=("neuron",))
+    for row in document["layers"]:
+        table.add(row["name"], row["kind"], whole(row["neurons"]), whole(row["lines"]))
+    sizes = document["sizes"]
+    facts = [
+        (
+            "memory",
+            f"{whole(sizes['rom'])} bits to read only, for {whole(sizes['weights'])} weights and "
+            f"constants; {whole(sizes['ram'])} bits of states and sums",
+        ),
+        ("a step", f"at most {whole(sizes['clocks_most'])} clocks in the vectors"),
+        ("tried", "Icarus Verilog and Verilator; an FPGA never"),
+    ]
+    return table, facts, f"make -C {document['out']} check"

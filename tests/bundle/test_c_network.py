@@ -21,11 +21,12 @@ from c_networks import (
     unread,
 )
 
-from neurocompile.bundle.c.expressions import Body, COps
+from neurocompile.bundle.c.expressions import COps
 from neurocompile.bundle.c.names import check_prefix, literal, prefixed
 from neurocompile.bundle.c.network import c_network
 from neurocompile.bundle.c.tables import Tables
 from neurocompile.bundle.c.weights import packed
+from neurocompile.bundle.expressions import Body
 from neurocompile.bundle.names import identifiers
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed

@@ -237,3 +237,21 @@ def test_people_are_told_which_processes_are_ours_and_what_was_tried(exported, t
     again = bundle(exported[0], "--to", "c", "--out", out, "--force", "-q")
     assert again.exit_code == 0, again.output
     assert not (out / "processes").exists()
+
+
+def test_a_layer_becomes_a_module_of_verilog_by_its_name(exported, tmp_path):
+    refused = bundle(exported[0], "--to", "c", "--layer", "hidden", "--out", tmp_path / "c")
+    assert refused.exit_code == 2
+    assert "--layer names the layer of a module in Verilog" in refused.output
+    several = bundle(exported[0], "--to", "verilog", "--out", tmp_path / "v")
+    assert several.exit_code == 2
+    assert "Choose one of '2', '4' (--layer NAME)" in several.output
+    words = ("--to", "verilog", "--layer", "4", "--out", tmp_path / "v", "--json")
+    done = bundle(exported[0], *words)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    (layer,) = document["layers"]
+    about = (tmp_path / "v" / "README.md").read_text()
+    assert f'the layer "4" of a network, {layer["neurons"]} neurons' in about
+    assert f"at most {document['sizes']['clocks_most']:,} clocks" in about
+    assert {"layer.v", "testbench.v", "weights.hex"} <= set(files(tmp_path / "v"))

@@ -24,7 +24,6 @@ from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn
 from neurocompile.ir.graph import Graph
 
-BUILT = ("run", "run-sanitized")  # what make leaves in the folder
 PREFIX = "nc"  # of all names, unless another is asked for
 VECTORS_H = Template("""\
 /* What main.c knows of the vectors and of the size of the network. Written by neurocompile. */

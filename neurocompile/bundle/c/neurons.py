@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.bundle.c.expressions import Body, COps, Number, Value
+from neurocompile.bundle.c.expressions import COps, Number
 from neurocompile.bundle.c.layers import Layer
 from neurocompile.bundle.c.tables import Tables
+from neurocompile.bundle.expressions import Body, Value
 from neurocompile.engines.fixed.plan import Population
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT, STATE_LIMIT
