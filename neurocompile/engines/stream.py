@@ -58,7 +58,7 @@ class Piece:
         return len(self.spikes)
 
     def first_spikes(self) -> Array:
-        """(*shape) step of each neuron's first spike since the stream began; -1 without one."""
+        """(*shape) step of each neuron's first spike in this piece, numbered as `first`; or -1."""
         fired = self.spikes != 0
         return np.where(fired.any(axis=0), self.first + fired.argmax(axis=0), -1)
 
