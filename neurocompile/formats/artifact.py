@@ -4,12 +4,14 @@ In:  files as bytes, by name.
 Out: a directory with them and manifest.json; or, when it is read, the content of the manifest.
 A directory is built as a sibling of its final path and then renamed. No dates go into
 it, and no path but that of a target of the user's own: the same inputs, versions and machine give
-the same bytes.
+the same bytes. The manifest holds a digest of each file and one of itself, so that a change of any
+of them is noticed. Digests are no signature: who changes a file on purpose can renew them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,10 +24,11 @@ from neurocompile.formats.json_files import fault_in, json_bytes, read_json, sch
 from neurocompile.formats.whole import beside, cannot_write, followed, replaces, write_file
 
 FORMAT = "neurocompile-artifact"
-VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
 MANIFEST = "manifest.json"
 LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20
+SEALED_SINCE = 3  # minor version from which a manifest holds a digest of itself
 LISTED = 5  # foreign files that a message lists
 AGAIN = "Export the model again: neurocompile export MODEL --target NAME --out DIR."
 
@@ -127,12 +130,12 @@ def write_artifact(
             Also if `out` holds what must not be replaced; then nothing in it is touched, and
             the new files are kept in a sibling directory, which the message names.
     """
-    manifest = {
+    manifest = sealed({
         "format": FORMAT,
         "version": VERSION,
         **about,
         "files": {name: digest(content) for name, content in sorted(files.items())},
-    }
+    })  # fmt: skip
     check_target(out, force)
     out = followed(out)
     try:
@@ -152,11 +155,18 @@ def write_artifact(
     return Artifact(out, manifest)
 
 
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the digest of all its other entries, whatever their order."""
+    rest = {key: entry for key, entry in manifest.items() if key != "digest"}
+    return {**rest, "digest": digest(json.dumps(rest, sort_keys=True).encode())}
+
+
 def read_artifact(path: Path) -> Artifact:
     """Read a directory that `export` wrote.
 
     Raises:
-        BadInput: If it is not such a directory, is broken, or has another major version.
+        BadInput: If it is not such a directory, is broken, was changed, or has another major
+            version.
     """
     manifest = _manifest(path)
     if str(manifest.get("version")).split(".")[0] != VERSION.split(".")[0]:
@@ -169,6 +179,11 @@ def read_artifact(path: Path) -> Artifact:
     fault = fault_in(schema("neurocompile.formats", "manifest.schema.json"), manifest)
     if fault:
         raise BadInput(f"{path / MANIFEST} is broken: {fault}. {AGAIN}")
+    if not _as_sealed(manifest):
+        raise BadInput(
+            f"{path / MANIFEST} was changed since it was exported (its content differs from its "
+            f"own digest). {AGAIN}"
+        )
     return Artifact(path, manifest)
 
 
@@ -188,6 +203,13 @@ def _manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BadInput(f"{file} is not a manifest of neurocompile. {AGAIN}")
     return manifest
+
+
+def _as_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is as it was written; nobody can tell of those before version 1.3."""
+    if "digest" not in manifest and int(manifest["version"].split(".")[1]) < SEALED_SINCE:
+        return True
+    return manifest.get("digest") == sealed(manifest)["digest"]
 
 
 def _lists_files(manifest: Mapping[str, Any]) -> bool:

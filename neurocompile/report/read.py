@@ -3,7 +3,8 @@
 In:  report.json, its FIXED graph on a chip.
 Out: the Counts of the run that the report describes.
 The content is checked against the report's schema first. A report that lacks a count is refused,
-and so is one of another placement, whose messages and hops differ.
+and so is one of other integers, whose spikes differ, and of another placement, whose messages and
+hops do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from neurocompile.energy.steps import Mode, Slowest
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import Schema, fault_in, open_to_more, read_json, schema
 from neurocompile.ir.arrays import Array
+from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.time import depths
 from neurocompile.place.placed import Placed
@@ -28,6 +30,7 @@ from neurocompile.place.utilisation import core_table
 
 SCHEMA_VERSION = "1.6"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 28
+INTEGERS = "fixed_graph"  # the digest of the graph whose spikes were counted
 Row = TypeVar("Row", HostCounts, LayerCounts, SynapseCounts)
 
 
@@ -62,6 +65,8 @@ def recorded(report: Mapping[str, Any], placed: Placed, steps: int) -> Counts:
     fault = fault_in(_read_here(), report)
     if fault:
         raise BadInput(f"report.json: {fault}")
+    if report["provenance"]["digests"][INTEGERS] != graph_digest(placed.graph):
+        raise BadInput("report.json is of other integers")
     if report["fit"]["cores"] != core_table(placed):
         raise BadInput("report.json is of another placement")
     layers = [_row(LayerCounts, row) for row in report["layers"]]
@@ -99,8 +104,14 @@ def _read_here() -> Schema:
     """
     whole = open_to_more(schema("neurocompile.report", "schema.json"))["properties"]
     host, energy = (whole[key]["anyOf"][0] for key in ("host", "energy"))
+    digests = {**whole["provenance"]["properties"]["digests"], "required": [INTEGERS]}
     parts = {
         "schema_version": whole["schema_version"],
+        "provenance": {
+            "type": "object",
+            "properties": {"digests": digests},
+            "required": ["digests"],
+        },
         "energy": {**energy, "required": ["samples", "modes"]},
         "fit": {**whole["fit"], "required": ["cores"]},
         "layers": {"type": "array", "items": _row_of(whole["layers"]["items"], LayerCounts)},

@@ -5,14 +5,20 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from manifests import rewrite
 
 from neurocompile.chip.read import load_chip
 from neurocompile.cli import main
+from neurocompile.formats.artifact import digest
+from neurocompile.formats.load_onnx import load_onnx
+from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.ir.fixed import CubaLIF
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(
@@ -252,6 +258,26 @@ def test_a_report_that_was_changed_is_refused(exported, tmp_path, call):
     assert "changed since it was exported" in stderr
 
 
+def test_counts_of_other_integers_are_not_used_but_counted_again(exported, tmp_path, call):
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[0], copy)
+    graph = load_onnx(copy / "fixed.onnx")
+    name, cells = next(graph.of(CubaLIF))
+    changed = graph.with_nodes(**{name: replace(cells, vth=cells.vth * 2)})
+    (copy / "fixed.onnx").write_bytes(to_bytes(changed))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    files = {**manifest["files"], "fixed.onnx": digest(to_bytes(changed))}
+    rewrite(copy, {**manifest, "files": files})
+    code, text, stderr = call("energy", copy, "--json")
+    assert code == 0, stderr
+    found = json.loads(text)
+    assert found["counts"] == "a run of 12 samples of digits on the engine fixed"
+    ran = json.loads(call("simulate", copy, "--json")[1])["layers"]
+    now, before = ({row["name"]: row["spikes"] for row in r} for r in (ran, exported[1]["layers"]))
+    assert now[name] != before[name]
+    assert found["energy"]["per_sample_j"] != exported[1]["energy"]["per_sample_j"]
+
+
 def test_a_target_that_was_edited_after_the_export_is_said(exported, tmp_path, call):
     folder, copy = tmp_path / "own", tmp_path / "copy"
     folder.mkdir()
@@ -259,7 +285,7 @@ def test_a_target_that_was_edited_after_the_export_is_said(exported, tmp_path, c
     text = (ROOT / "targets/loihi-sim/target.toml").read_text()
     (folder / "target.toml").write_text(text)
     manifest = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps({**manifest, "target": str(folder)}))
+    rewrite(copy, {**manifest, "target": str(folder)})
     assert "differs" not in call("energy", copy)[2]
     (folder / "target.toml").write_text(text.replace("value = 69.3", "value = 6.93"))
     code, _, stderr = call("energy", copy)
@@ -268,11 +294,8 @@ def test_a_target_that_was_edited_after_the_export_is_said(exported, tmp_path, c
 
 
 def test_an_export_without_data_says_what_to_run(model, tmp_path, call):
-    from dataclasses import replace
-
     import numpy as np
 
-    from neurocompile.formats.onnx.write import to_bytes
     from neurocompile.frontend import load
 
     graph = load(model)
@@ -317,7 +340,7 @@ def test_a_broken_manifest_is_refused(exported, tmp_path, call, spoil, words, co
     for key, value in spoil.items():
         old = manifest[key]
         manifest[key] = {**old, **value} if isinstance(value, dict) else value
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    rewrite(copy, manifest)
     code, _, stderr = call(command, copy)
     assert code == 2
     assert f"manifest.json is broken: {words}. Export the model again" in stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hand_counted import SMALL, counted
+from manifests import rewrite
 
 import neurocompile as nc
 from neurocompile.chip.read import load_chip
@@ -148,7 +149,7 @@ def for_target(name, export, folder):
     """A copy of an export whose manifest names another target."""
     shutil.copytree(export, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "target": name}))
+    rewrite(folder, {**manifest, "target": name})
     return folder
 
 

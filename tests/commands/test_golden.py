@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manifests import rewrite
 
 from neurocompile.engines import agree
 from neurocompile.errors import BadInput
@@ -52,7 +53,7 @@ def stored(directory, out, samples=None, name=None):
         (out / "samples.npz").write_bytes(samples_bytes(samples))
         digest = hashlib.sha256((out / "samples.npz").read_bytes()).hexdigest()
         manifest["files"]["samples.npz"] = digest
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    rewrite(out, manifest)
     return out
 
 

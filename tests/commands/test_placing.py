@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from manifests import rewrite
 
 from neurocompile.formats.artifact import digest
 
@@ -185,7 +186,7 @@ def test_a_manifest_with_a_broken_placement_is_refused(exported, tmp_path, call,
         (out / file.name).write_bytes(file.read_bytes())
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["files"]["report.json"] == digest((out / "report.json").read_bytes())
-    (out / "manifest.json").write_text(json.dumps({**manifest, "placement": said}))
+    rewrite(out, {**manifest, "placement": said})
     more = ("--baseline", tmp_path / "b.json", "--update") if command == "check" else ()
     code, _, told = call(command, out, *more)
     assert code == 2
@@ -202,7 +203,7 @@ def test_a_manifest_from_before_placements_were_remembered_has_the_default(
         (out / file.name).write_bytes(file.read_bytes())
     manifest = json.loads((out / "manifest.json").read_text())
     del manifest["placement"]
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    rewrite(out, manifest)
     found = json.loads(call("energy", out, "--json")[1])
     assert found["energy"] == exported[1]["energy"]
     assert found["fewest_of"] == "both"

@@ -7,6 +7,7 @@ import sys
 import webbrowser
 
 import pytest
+from manifests import rewrite
 
 from neurocompile.formats.artifact import digest
 
@@ -22,7 +23,7 @@ def rewritten(directory, name, content):
     (directory / name).write_bytes(content)
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"][name] = digest(content)
-    (directory / "manifest.json").write_text(json.dumps(manifest))
+    rewrite(directory, manifest)
 
 
 def without(directory, *names):
@@ -31,7 +32,7 @@ def without(directory, *names):
     for name in names:
         del manifest["files"][name]
         (directory / name).unlink()
-    (directory / "manifest.json").write_text(json.dumps(manifest))
+    rewrite(directory, manifest)
 
 
 def test_the_page_of_an_export_is_the_one_that_export_wrote(copy, call):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from manifests import rewrite
 
 from neurocompile.errors import BadInput
 from neurocompile.formats import artifact
@@ -227,3 +228,46 @@ def test_a_kill_at_any_rename_leaves_each_export_whole_somewhere(renames, left, 
     assert (read_artifact(out).file("fixed.onnx").read_bytes() if out.exists() else None) == left
     there = {read_artifact(path).file("fixed.onnx").read_bytes() for path in tmp_path.iterdir()}
     assert there == ({b"new"} if left == b"new" else {b"old", b"new"})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"data": {**ABOUT["data"], "seed": 1}},
+        {"data": {**ABOUT["data"], "steps": 2}},
+        {"target": "loihi-sim"},
+        {"bits": 4},
+        {"placement": {"fewest_of": "cores", "chips": 1}},
+        {"files": {"fixed.onnx": artifact.digest(b"other integers")}},
+        {"version": "1.2"},
+        {"version": "1.4", "more": 1},
+    ],
+)
+def test_an_edited_manifest_is_refused_and_not_obeyed(edit, tmp_path):
+    manifest = dict(write_artifact(tmp_path / "out", FILES, ABOUT).manifest)
+    (tmp_path / "out/manifest.json").write_text(json.dumps({**manifest, **edit}))
+    with pytest.raises(BadInput, match=r"manifest\.json was changed since it was exported"):
+        read_artifact(tmp_path / "out")
+
+
+def test_a_manifest_of_the_present_form_without_its_digest_is_refused(tmp_path):
+    manifest = dict(write_artifact(tmp_path / "out", FILES, ABOUT).manifest)
+    del manifest["digest"]
+    (tmp_path / "out/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match="its content differs from its own digest"):
+        read_artifact(tmp_path / "out")
+
+
+def test_a_manifest_whose_lines_and_order_an_editor_changed_says_the_same(tmp_path):
+    manifest = dict(write_artifact(tmp_path / "out", FILES, ABOUT).manifest)
+    text = json.dumps(dict(reversed(manifest.items())), indent=7)
+    (tmp_path / "out/manifest.json").write_text(text)
+    assert read_artifact(tmp_path / "out").file("report.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize("version", ["1", "1.x", "1.", "1.3.1", 1.3, None])
+def test_a_version_that_is_none_is_refused(version, tmp_path):
+    manifest = dict(write_artifact(tmp_path / "out", FILES, ABOUT).manifest)
+    rewrite(tmp_path / "out", {**manifest, "version": version})
+    with pytest.raises(BadInput, match="version"):
+        read_artifact(tmp_path / "out")
