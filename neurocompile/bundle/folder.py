@@ -16,7 +16,8 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import json_bytes, read_json
-from neurocompile.formats.whole import beside, cannot_write, followed, replaces, write_file
+from neurocompile.formats.scratch import moved_aside, uninterrupted
+from neurocompile.formats.whole import WRITTEN, beside, fill_folder, followed, make_folder, replaces
 
 FORMAT = "neurocompile-bundle"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
@@ -71,24 +72,20 @@ def write_folder(
     whole[DIGESTS] = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in whole.items()
     ).encode()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from None
+    make_folder(out.parent, out)
     with beside(out) as building:
-        building.mkdir()
-        for name, content in whole.items():
-            write_file(building / name, content)
-        with beside(out) as old:  # an earlier bundle, which goes when the new one is in its place
-            if out.is_dir():
-                os.rename(out, old)
+        fill_folder(building, whole)
+        with uninterrupted():
+            old = moved_aside(out, building) if out.is_dir() else None
             try:
-                _refuse_foreign(old, built)
+                if old is not None:
+                    _refuse_foreign(old, built)
                 os.rename(building, out)
             except BaseException:
-                if old.is_dir():
+                if old is not None:
                     os.rename(old, out)
                 raise
+            WRITTEN.append(out)
 
 
 def _refuse_foreign(folder: Path, built: Collection[str]) -> None:

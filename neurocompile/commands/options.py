@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from neurocompile.commands.stopping import exit_code, stoppable, told
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
 from neurocompile.errors import BadInput, Doubtful, NeurocompileError, did_you_mean
@@ -33,7 +34,6 @@ PATH = click.Path(path_type=Path)
 NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:")
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
 RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
-INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
 class Choice(click.Choice[str]):
@@ -131,8 +131,11 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        from neurocompile.formats.whole import WRITTEN
+
+        WRITTEN.clear()
         try:
-            with warnings.catch_warnings():
+            with stoppable(), warnings.catch_warnings():
                 warnings.simplefilter("default", Doubtful)
                 warnings.showwarning = _show_warning
                 command(*args, **kwargs)
@@ -140,8 +143,9 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as interrupt:
-            click.echo(f"Interrupted; {interrupt or 'nothing was written'}.", err=True)
-            sys.exit(INTERRUPTED)
+            with suppress(OSError):  # a terminal that was closed hears nothing
+                click.echo(told(interrupt), err=True)
+            sys.exit(exit_code(interrupt))
 
     return run
 

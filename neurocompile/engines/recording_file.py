@@ -10,6 +10,7 @@ The file appears under its name only when it is complete.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def recording_file(
     """
     import h5py
 
-    with whole_file(path) as building, h5py.File(building, "w") as file:
+    with whole_file(path) as building, _Disk(building) as disk, h5py.File(disk, "w") as file:
         file.attrs["format"] = "neurocompile-recording"
         file.attrs["version"] = "1.0"
         for name, node in graph.of(SpikeInput, ChipNeuron):
@@ -66,8 +67,49 @@ def recording_file(
                 for count in ("saturations", "wraps"):
                     earlier = file[name].attrs.get(count, 0)
                     file[name].attrs[count] = earlier + getattr(counted, count)
+            disk.require()
 
         yield keep
+
+
+class _Disk(io.FileIO):
+    """A file that HDF5 fills: what the disk refuses is raised here, never in HDF5.
+
+    HDF5 keeps what it could not write, tries again at every close, and ends the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+")
+        self.refused: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of it, or nothing after the first refusal; HDF5 hears of neither."""
+        left = memoryview(content).cast("B")
+        whole = len(left)
+        try:
+            while left and self.refused is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.refused = error
+        return whole
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.refused = self.refused or error
+            return size or 0
+
+    def require(self) -> None:
+        """Raise what the disk refused."""
+        if self.refused is not None:
+            raise self.refused
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        super().__exit__(kind, *rest)
+        if kind is None:
+            self.require()
 
 
 def _dataset(group: Any, name: str, shape: tuple[int, ...], kind: Any) -> None:

@@ -13,15 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
-from neurocompile.formats.whole import beside, cannot_write, followed, replaces, write_file
+from neurocompile.formats.scratch import moved_aside, uninterrupted
+from neurocompile.formats.whole import WRITTEN, beside, fill_folder, followed, make_folder, replaces
 
 FORMAT = "neurocompile-artifact"
 VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
@@ -138,18 +139,14 @@ def write_artifact(
     })  # fmt: skip
     check_target(out, force)
     out = followed(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from None
+    make_folder(out.parent, out)
     with beside(out) as building:
-        building.mkdir()
-        for name, content in {**files, MANIFEST: json_bytes(manifest)}.items():
-            write_file(building / name, content)
+        fill_folder(building, {**files, MANIFEST: json_bytes(manifest)})
         try:
-            _swap(building, out, force)
+            with uninterrupted():
+                _swap(building, out, force)
         except BadInput as why:
-            finished = out.with_name(building.name.removeprefix("."))
+            finished = _spare(out, "new")
             os.rename(building, finished)
             raise BadInput(f"{why} The finished export is in {finished}.") from None
     return Artifact(out, manifest)
@@ -232,24 +229,32 @@ def _swap(building: Path, out: Path, force: bool) -> None:
     Raises:
         BadInput: If `out` holds something that must not be replaced; it is not touched.
     """
-    old = building.with_name(f"{building.name}.old")
+    old = None
     if force and out.is_dir():
         _refuse_foreign(out, out)
-        os.rename(out, old)
+        old = moved_aside(out, building)
     try:
-        if old.exists():
+        if old is not None:
             _refuse_foreign(old, out)  # files added since the last check have moved with it
         if not _moved(building, out):
             raise BadInput(f"{out} appeared while the export ran; nothing in it was touched.")
     except BaseException as error:
-        if old.exists() and not _moved(old, out):
-            raise BadInput(f"{error} What was there before is in {old}.") from None
+        if old is not None and not _moved(old, out):
+            kept = _spare(out, "old")
+            os.rename(old, kept)
+            raise BadInput(f"{error} What was there before is in {kept}.") from None
         raise
-    if old.exists():
+    WRITTEN.append(out)
+    if old is not None:
         for name in _written_by_export(old):
             (old / name).unlink(missing_ok=True)
-        with suppress(OSError):  # a file added since the last check stays in it
-            old.rmdir()
+        if any(old.iterdir()):  # a file added since the last check
+            os.rename(old, _spare(out, "old"))
+
+
+def _spare(out: Path, what: str) -> Path:
+    """A free name beside a directory, for what cannot have its place."""
+    return out.with_name(f"{out.name}.{what}-{secrets.token_hex(4)}")
 
 
 def _moved(source: Path, out: Path) -> bool:

@@ -1,8 +1,9 @@
-"""Write a file completely or not at all: first as a sibling, then by one rename.
+"""Write a file completely or not at all: first beside its place, then by one rename.
 
 In:  a path, and the content to write there.
 Out: the file at its path, its bytes on the disk; or one sentence, and the old file unchanged.
-A symbolic link is followed: its target is replaced, and the link stays.
+A symbolic link is followed: its target is replaced, and the link stays. What is half done lies in a
+folder of `scratch.py`, which the next run removes if this one is killed.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.scratch import bring_back, scratch, uninterrupted
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 ERRNO = re.compile(r"errno = (\d+)")  # how HDF5 names it, among other details
+WRITTEN: list[Path] = []  # what is in its place, for the message after an interrupt
 
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Provide the path of a sibling to build at; the block renames it to the final path.
+    """Provide a path of the same name to build at; the block renames it to the final path.
 
     Whatever still has that path when the block ends is removed, also after an interrupt.
 
@@ -35,20 +36,14 @@ def beside(path: Path) -> Iterator[Path]:
         BadInput: If the operating system refuses something in the block, for example because
             the disk is full, or the folder is missing or not writable.
     """
-    building = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        yield building
+        with scratch(path.parent) as folder:
+            yield folder / path.name
     except (OSError, RuntimeError) as error:
         refusal = _of_the_system(error)
         if refusal is None:
             raise
         raise cannot_write(path, refusal) from None
-    finally:
-        if os.path.isdir(building):
-            shutil.rmtree(building, ignore_errors=True)
-        else:
-            with suppress(OSError):  # never made: the name is too long, or the folder is missing
-                building.unlink()
 
 
 @contextmanager
@@ -63,9 +58,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     with beside(path) as building:
         building.open("xb").close()
         yield building
-        with building.open("r+b") as written:  # Windows flushes only what may be written
-            os.fsync(written.fileno())
-        os.replace(building, path)
+        on_disk(building)
+        with uninterrupted():
+            os.replace(building, path)
+            WRITTEN.append(path)
 
 
 def check_file(path: Path) -> None:
@@ -92,12 +88,42 @@ def write_file(path: Path, content: bytes) -> None:
         BadInput: As in `whole_file`.
     """
     path = followed(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    make_folder(path.parent, path)
     with whole_file(path) as building:
         building.write_bytes(content)
+
+
+def fill_folder(building: Path, files: dict[str, bytes]) -> None:
+    """Write the files of a new folder that nobody sees yet.
+
+    Args:
+        building: The folder, as `beside` provides it; it is created.
+        files: Content of each file, by its path in the folder.
+    """
+    building.mkdir()
+    for name, content in files.items():
+        file = building / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        on_disk(file)
+
+
+def on_disk(file: Path) -> None:
+    """Wait until a file's bytes are on the disk."""
+    with file.open("r+b") as written:  # Windows flushes only what may be written
+        os.fsync(written.fileno())
+
+
+def make_folder(folder: Path, final: Path) -> None:
+    """Create a folder and those above it.
+
+    Raises:
+        BadInput: If that is refused; names `final`, which was to be written in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(final, error) from None
 
 
 def followed(path: Path) -> Path:
@@ -121,6 +147,7 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise BadInput(f"{out} cannot be written: {above} is not a writable directory.")
+    bring_back(above)
     if not os.path.exists(out):
         return False
     if not out.is_dir():

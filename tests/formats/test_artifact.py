@@ -219,15 +219,35 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize(("renames", "left"), [(0, b"old"), (1, None), (2, b"new")])
-def test_a_kill_at_any_rename_leaves_each_export_whole_somewhere(renames, left, tmp_path):
+@pytest.mark.parametrize(("renames", "left"), [(0, b"old"), (1, b"old"), (2, b"new")])
+def test_after_a_kill_at_any_rename_the_next_run_finds_a_whole_export_and_nothing_else(
+    renames, left, tmp_path
+):
     out = tmp_path / "out"
     write_artifact(out, {"fixed.onnx": b"old"}, ABOUT)
     done = subprocess.run([sys.executable, "-c", KILLED, out, str(renames)], timeout=60)
     assert done.returncode == -signal.SIGKILL
-    assert (read_artifact(out).file("fixed.onnx").read_bytes() if out.exists() else None) == left
-    there = {read_artifact(path).file("fixed.onnx").read_bytes() for path in tmp_path.iterdir()}
-    assert there == ({b"new"} if left == b"new" else {b"old", b"new"})
+    with pytest.raises(BadInput, match="out exists"):
+        check_target(out, force=False)
+    assert os.listdir(tmp_path) == ["out"]
+    assert read_artifact(out).file("fixed.onnx").read_bytes() == left
+
+
+def test_an_interrupt_while_the_old_copy_is_removed_comes_after_it(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    write_artifact(out, {"fixed.onnx": b"old"}, ABOUT)
+    written = artifact._written_by_export
+
+    def interrupted(folder):
+        if folder.parent != tmp_path:
+            signal.raise_signal(signal.SIGINT)
+        return written(folder)
+
+    monkeypatch.setattr(artifact, "_written_by_export", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_artifact(out, FILES, ABOUT, force=True)
+    assert os.listdir(tmp_path) == ["out"]
+    assert read_artifact(out).file("fixed.onnx").read_bytes() == b"integers"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.whole import whole_file, write_file
+from neurocompile.formats.whole import WRITTEN, whole_file, write_file
 
 LIMITED = """
 import resource, signal, sys
@@ -67,19 +67,74 @@ def test_a_fault_of_ours_keeps_its_traceback_and_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_killed_process_leaves_the_old_file_under_its_name(tmp_path):
+HALF = """
+import os, signal, sys
+from pathlib import Path
+from neurocompile.formats.whole import whole_file
+with whole_file(Path(sys.argv[1])) as building:
+    building.write_bytes(b"half of it")
+    {then}
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_run(tmp_path):
     path = tmp_path / "kept"
     path.write_bytes(b"old")
-    program = (
-        "import os, signal, sys\nfrom pathlib import Path\n"
-        "from neurocompile.formats.whole import whole_file\n"
-        "with whole_file(Path(sys.argv[1])) as building:\n"
-        "    building.write_bytes(b'half of it')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
+    program = HALF.format(then="os.kill(os.getpid(), signal.SIGKILL)")
     done = subprocess.run([sys.executable, "-c", program, path], timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
+    assert len(os.listdir(tmp_path)) == 2
+    write_file(tmp_path / "another", b"new")
+    assert sorted(os.listdir(tmp_path)) == ["another", "kept"]
+
+
+def test_what_a_living_process_writes_is_not_taken_for_left_behind(tmp_path):
+    program = HALF.format(then="print(); sys.stdout.flush(); sys.stdin.read()")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path / "theirs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        other.stdout.readline()
+        write_file(tmp_path / "ours", b"new")
+        other.communicate()
+    assert sorted(os.listdir(tmp_path)) == ["ours", "theirs"]
+    assert (tmp_path / "theirs").read_bytes() == b"half of it"
+
+
+def test_folders_that_only_look_like_ours_are_left_alone(tmp_path):
+    mine = tmp_path / ".neurocompile-0123456789abcdef"  # no lock: nobody knows whose it is
+    mine.mkdir()
+    (mine / "notes").write_text("mine")
+    linked = tmp_path / ".neurocompile-fedcba9876543210"
+    (tmp_path / "lock").write_text("mine")
+    linked.mkdir()
+    (linked / "lock").symlink_to(tmp_path / "lock")
+    (tmp_path / ".neurocompile-notes").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    write_file(tmp_path / "x", b"new")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "x"])
+
+
+def test_a_name_as_long_as_a_file_system_allows_is_written(tmp_path):
+    write_file(tmp_path / ("x" * 255), b"new")
+    assert os.listdir(tmp_path) == ["x" * 255]
+
+
+def test_a_signal_waits_until_a_file_is_in_its_place(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(*places):
+        signal.raise_signal(signal.SIGINT)
+        replace(*places)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    WRITTEN.clear()
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "x", b"new")
+    assert os.listdir(tmp_path) == ["x"]
+    assert [tmp_path / "x"] == WRITTEN
 
 
 def test_a_link_stays_a_link_and_what_it_points_to_is_replaced(tmp_path):

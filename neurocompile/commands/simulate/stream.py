@@ -79,7 +79,6 @@ def run_stream(
     reached, written = stream.state, [asked.results is None]
     try:
         with (
-            _ended_by_a_signal(),
             _source(sampling, declared, graph) as (name, rows, total),
             _results(asked, written) as keep,
         ):
@@ -97,8 +96,9 @@ def run_stream(
                         progress("fixed", rows_done, total)
             except (BadInput, DoesNotFit) as found:
                 raise type(found)(f"{found}{_ran(rows_done)}") from None
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(*_kept(rows_done, asked)) from None
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(f"{number_of(rows_done, 'row')} ran.")
+                raise
             if not rows_done:
                 raise BadInput(f"{name}: holds no rows. Give at least one.")
     finally:
@@ -129,26 +129,6 @@ def run_stream(
 def _ran(rows: int) -> str:
     """How far a stream came before it broke off."""
     return f" {number_of(rows, 'row')} before it ran." if rows else ""
-
-
-def _kept(rows: int, asked: Asked) -> Iterator[str]:
-    """What an interrupted stream leaves, in words; nothing if it leaves nothing."""
-    files = [str(path) for path in (asked.state, asked.results) if path is not None]
-    if rows and files:
-        yield f"what {number_of(rows, 'row')} left is in {' and '.join(files)}"
-
-
-@contextmanager
-def _ended_by_a_signal() -> Iterator[None]:
-    """End at SIGTERM as at an interrupt: a service that is stopped keeps its state as well."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _check_files(source: Any, asked: Asked) -> None:

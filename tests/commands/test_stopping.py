@@ -1,0 +1,85 @@
+"""Signals that end a command, and disks that are full: one sentence, and nothing half done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SLOW = """
+import sys, time
+from neurocompile.cli import main
+from neurocompile.engines import recording_file
+from neurocompile.commands.simulate import run
+at_work = sys.argv.pop()
+class Slow(run.Score):
+    def add(self, *what):
+        open(at_work, "x").close()
+        time.sleep(60)
+run.Score = Slow
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "Interrupted; nothing was written."),
+        (signal.SIGTERM, 143, "Terminated; nothing was written."),
+        (signal.SIGHUP, 129, "Terminated; nothing was written."),
+    ],
+)
+def test_a_command_that_is_stopped_leaves_nothing_and_says_so(
+    exported, tmp_path, number, code, said
+):
+    at_work = tmp_path / "at work"
+    arguments = ["--engine", "onnx", "--record", "spikes", "--to", tmp_path / "run.h5", "--quiet"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, "simulate", exported[0], *arguments, at_work],
+        stderr=subprocess.PIPE, text=True,
+        # a shell's background job, as a test run may be, hands SIGINT on as ignored
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as command:  # fmt: skip
+        while not at_work.exists():
+            assert command.poll() is None, command.stderr.read()
+            time.sleep(0.05)
+        command.send_signal(number)
+        _, error = command.communicate(timeout=60)
+    assert (command.returncode, error.strip()) == (code, said)
+    assert os.listdir(tmp_path) == ["at work"]
+
+
+def test_a_signal_that_the_caller_has_ignored_stays_ignored():
+    from neurocompile.commands.stopping import stoppable
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with stoppable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+FULL = """
+import resource, signal
+from neurocompile.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))  # a disk with 2 kB left
+main()
+"""
+
+
+def test_a_recording_that_does_not_fit_is_one_sentence_and_leaves_nothing(exported, tmp_path):
+    arguments = ["--record", "spikes,membrane", "--to", tmp_path / "run.h5", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, "simulate", exported[0], "--engine", "onnx", *arguments],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        f"BadInput: {tmp_path / 'run.h5'} was not written: File too large. Check its folder and "
+        "its permissions."
+    )
+    assert os.listdir(tmp_path) == []
