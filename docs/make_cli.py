@@ -6,6 +6,7 @@ Out: docs/cli.md.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from neurocompile import errors
 from neurocompile.cli import main as cli
-from neurocompile.commands.options import INTERRUPTED
+from neurocompile.commands.stopping import Stopped, exit_code
 
 PAGE = Path(__file__).parent / "cli.md"
 WIDTH = 90  # characters of a line of help
@@ -36,7 +37,8 @@ Made by `make docs` from what `--help` prints. docs/quick-start.md shows the com
 A run of Lava that fails, or does not end in time, also ends with exit code 1.
 
 `--json` prints one JSON document on standard output and nothing else there. Progress and errors
-go to standard error.
+go to standard error. After an error that document is
+`{{"error": {{"kind", "code", "message"}}}}`; a check that fails prints its result.
 
 {sections}"""
 
@@ -59,7 +61,12 @@ def exit_codes() -> str:
         f"| {kind.exit_code} | `{kind.__name__}` | {str(kind.__doc__).splitlines()[0]} |"
         for kind in sorted(kinds, key=lambda kind: kind.exit_code)
     ]
-    return "\n".join([*lines, f"| {INTERRUPTED} | | Interrupted from the keyboard. |"])
+    stops = {
+        "Interrupted from the keyboard (SIGINT)": exit_code(KeyboardInterrupt()),
+        "Ended by SIGTERM, as by a scheduler": exit_code(Stopped(signal.SIGTERM)),
+        "Ended by SIGHUP: its terminal was closed": exit_code(Stopped(signal.SIGHUP)),
+    }
+    return "\n".join([*lines, *(f"| {code} | | {how}. |" for how, code in stops.items())])
 
 
 if __name__ == "__main__":

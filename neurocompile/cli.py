@@ -16,6 +16,7 @@ from neurocompile.commands.compare.command import compare
 from neurocompile.commands.doctor import doctor
 from neurocompile.commands.energy.command import energy
 from neurocompile.commands.export import export
+from neurocompile.commands.group import Commands
 from neurocompile.commands.inspect.command import inspect
 from neurocompile.commands.later import sweep
 from neurocompile.commands.report import report
@@ -23,7 +24,9 @@ from neurocompile.commands.simulate.command import simulate
 from neurocompile.commands.targets.command import targets
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__)
 def main() -> None:
     """Compile trained spiking networks to Loihi's integers, run them on Lava, estimate joules.

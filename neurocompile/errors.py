@@ -7,6 +7,7 @@ What refuses a network in several places is gathered, so that one answer lists a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -14,6 +15,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
+KEPT = "\n\N{NO-BREAK SPACE}"  # not printable by Python, but harmless
+MOST_CHARACTERS, MOST_IN_LINE = 50_000, 900  # of a message: how it ends is what to do
+NAME = 200  # characters of a path that a message shows
 MOST_SHOWN = 100  # things in a message; a file may hold a hundred thousand
 
 
@@ -28,8 +32,8 @@ class NeurocompileError(Exception):
 
     def __init__(self, message: object = "", reasons: Iterable[str] = ()) -> None:
         # A message may quote an untrusted file: no terminal shall obey control characters in it.
-        super().__init__(_printable(str(message)))
-        self.reasons = tuple(map(_printable, reasons))
+        super().__init__(_message(str(message)))
+        self.reasons = tuple(map(_message, reasons))
 
     @property
     def each(self) -> tuple[str, ...]:
@@ -73,6 +77,22 @@ class NotInstalled(NeurocompileError):
     exit_code = 4
 
 
+def check_path(path: Path) -> None:
+    """Refuse a path of which the operating system does not even say whether anything is there.
+
+    Raises:
+        BadInput: If a name in it is too long or holds a zero, its links lead in a circle, or a
+            folder above it may not be looked into.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{shortened(str(path), NAME)}: {reason}. Give another path.") from None
+
+
 def path_of(given: object, what: str) -> Path:
     """A path that a user gave.
 
@@ -81,13 +101,14 @@ def path_of(given: object, what: str) -> Path:
         what: What it is a path of, for the error message: "the file to write".
 
     Raises:
-        BadInput: If it is no text and no path.
+        BadInput: If it is no text and no path, or as in `check_path`.
     """
     if not isinstance(given, str | PathLike):
         raise BadInput(
             f"{what} is of the type {type(given).__name__}. Give its path, as a text or a "
             "pathlib.Path."
         )
+    check_path(Path(given))
     return Path(given)
 
 
@@ -143,8 +164,28 @@ class Doubtful(UserWarning):
     """A warning: something that is used as it is, but is probably a mistake."""
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+def printable(text: str) -> str:
+    """A text in which no terminal obeys anything: what is not printable is shown as its code.
+
+    Everything that is printed goes through here, for layers, settings and files are named by
+    strangers. Lines may end, and a space may be one at which no line is broken.
+    """
+    return "".join(c if c.isprintable() or c in KEPT else ascii(c)[1:-1] for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text without its middle, if it is longer than so many characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]} ... {text[-most // 3 :]}"
+
+
+def _message(text: str) -> str:
+    """A message that a terminal can show: a stranger's name or value may be of any length."""
+    *lines, last = text[:MOST_CHARACTERS].split("\n")
+    if len(text) > MOST_CHARACTERS:
+        last += " ..."
+    return "\n".join(printable(shortened(line, MOST_IN_LINE)) for line in (*lines, last))
 
 
 def a_or_an(name: str) -> str:

@@ -18,7 +18,6 @@ from neurocompile.commands.options import (
     Output,
     data_options,
     output_options,
-    user_errors,
 )
 from neurocompile.data.sampling import Sampling
 from neurocompile.errors import BadInput
@@ -61,7 +60,6 @@ VECTORS = 2  # samples by default: their potentials take 4 bytes per neuron and 
 )
 @click.option("--force", is_flag=True, help="Replace an earlier bundle.")
 @output_options
-@user_errors
 def bundle(
     directory: Path,
     language: str,

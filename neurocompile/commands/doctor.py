@@ -19,7 +19,7 @@ from neurocompile.commands.options import (
     Choice,
     Output,
     output_options,
-    user_errors,
+    say,
 )
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.installed import ABILITIES, installed, pinned
@@ -72,12 +72,11 @@ PACKAGES = (
 )
 @click.option("--yes", is_flag=True, help="Install without asking.")
 @output_options
-@user_errors
 def doctor(group: str | None, yes: bool, output: Output) -> None:
     """Show what is installed and what therefore works; install the rest."""
     if group is not None:
         for command in commands(group):
-            click.echo("pip " + " ".join(command[3:]), err=True)
+            say("pip " + " ".join(command[3:]), err=True)
         if yes or click.confirm("Run these, at the versions in pins.txt?", err=True):
             install(group)
     if group is None or output.as_json:

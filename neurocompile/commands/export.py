@@ -23,7 +23,6 @@ from neurocompile.commands.options import (
     model_options,
     output_options,
     place_option,
-    user_errors,
 )
 from neurocompile.data.sampling import Sampling
 from neurocompile.ir.settings import Encoder
@@ -62,7 +61,6 @@ from neurocompile.ir.settings import Encoder
 @click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
 @model_options
 @output_options
-@user_errors
 def export(
     model: Path,
     target_name: str,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import click
 
 from neurocompile import __version__
-from neurocompile.commands.options import user_errors
 from neurocompile.errors import BadInput
 
 
@@ -22,7 +21,6 @@ def later(name: str, arguments: str, help_text: str) -> click.Command:
         context_settings={"ignore_unknown_options": True},
     )
     @click.argument("arguments", nargs=-1, metavar=arguments, type=click.UNPROCESSED)
-    @user_errors
     def command(arguments: tuple[str, ...]) -> None:
         raise BadInput(
             f"{name} is not in this version ({__version__}). In this version: export, simulate, "

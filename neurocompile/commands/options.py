@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -21,19 +20,34 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from neurocompile.commands.stopping import exit_code, stoppable, told
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
-from neurocompile.errors import BadInput, Doubtful, NeurocompileError, did_you_mean
+from neurocompile.errors import BadInput, check_path, did_you_mean, printable
 from neurocompile.ir.settings import Encoder, EncoderKind
 
 if TYPE_CHECKING:
     from neurocompile.terminal.screen import Screen
 
-PATH = click.Path(path_type=Path)
+# What commands of one run tell each other, in click's `Context.meta`.
+AS_JSON, ANSWERED = "neurocompile.as_json", "neurocompile.answered"
 NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:")
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
 RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
+
+
+class AnyPath(click.Path):
+    """A path, there or not, of which the system can say whether it is there."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path, or refuse it."""
+        check_path(Path(value))
+        return super().convert(value, param, ctx)
+
+
+PATH = AnyPath()
 
 
 class Choice(click.Choice[str]):
@@ -53,6 +67,11 @@ class TargetName(click.ParamType):
 
     name = "target"
 
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return it, or refuse a path that no system can look for."""
+        check_path(Path(value))
+        return value
+
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """The names of targets, then folders."""
         from neurocompile.chip.find import chip_names
@@ -65,6 +84,11 @@ class Source(click.ParamType):
     """A source of samples; `load_data` reads it."""
 
     name = "source"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return it, or refuse a path that no system can look for."""
+        check_path(Path(value.removeprefix("idx:")))
+        return value
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """The named sources, then files."""
@@ -126,43 +150,9 @@ class ShapeOf(click.ParamType):
         return tuple(map(int, parts))
 
 
-def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn an error that a user can act on into one message and an exit code."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        from neurocompile.formats.whole import WRITTEN
-
-        WRITTEN.clear()
-        try:
-            with stoppable(), warnings.catch_warnings():
-                warnings.simplefilter("default", Doubtful)
-                warnings.showwarning = _show_warning
-                command(*args, **kwargs)
-        except NeurocompileError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt as interrupt:
-            with suppress(OSError):  # a terminal that was closed hears nothing
-                click.echo(told(interrupt), err=True)
-            sys.exit(exit_code(interrupt))
-
-    return run
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning on stderr: ours as one sentence, others as Python does."""
-    if issubclass(category, Doubtful):
-        click.echo(f"Warning: {message}", err=True)
-    else:
-        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True)
+def say(text: object, *, err: bool = False, newline: bool = True) -> None:
+    """Print a text on stdout or stderr; what a terminal would obey in it is shown as its code."""
+    click.echo(printable(str(text)), err=err, nl=newline)
 
 
 def data_options(
@@ -297,22 +287,51 @@ class Output:
         Raises:
             BadInput: If stdout cannot be written, as on a full disk.
         """
-        try:
-            if self.as_json:
-                from neurocompile.formats.json_files import json_bytes
+        if self.as_json:
+            show_document(document)
+            return
+        with _on_stdout():
+            print_it()
 
-                sys.stdout.buffer.write(json_bytes(document))
-            else:
-                print_it()
+
+def show_document(document: dict[str, Any]) -> None:
+    """Print a JSON document on stdout, the one that a command with --json prints.
+
+    Raises:
+        BadInput: If stdout cannot be written.
+    """
+    from neurocompile.formats.json_files import json_bytes
+
+    with _on_stdout():
+        if sys.stdout is not None:
+            sys.stdout.buffer.write(json_bytes(document))
+
+
+def has_answered(ctx: click.Context) -> bool:
+    """Whether a command has printed its result."""
+    return bool(ctx.meta.get(ANSWERED))
+
+
+@contextmanager
+def _on_stdout() -> Iterator[None]:
+    """A block that prints a result.
+
+    Raises:
+        BadInput: If stdout cannot be written, as on a full disk.
+    """
+    click.get_current_context().meta[ANSWERED] = True
+    try:
+        yield
+        if sys.stdout is not None:  # closed by whoever called; there is nobody to tell
             sys.stdout.flush()
-        except BrokenPipeError:
-            raise  # whoever reads has had enough
-        except OSError as error:
-            _forget_stdout()
-            raise BadInput(
-                f"the result cannot be printed: {error.strerror or error}. Give standard output "
-                "another place."
-            ) from None
+    except BrokenPipeError:
+        raise  # whoever reads has had enough
+    except OSError as error:
+        _forget_stdout()
+        raise BadInput(
+            f"the result cannot be printed: {error.strerror or error}. Give standard output "
+            "another place."
+        ) from None
 
 
 def _forget_stdout() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurocompile.commands.options import PATH, Output, output_options, user_errors
+from neurocompile.commands.options import PATH, Output, output_options, say
 
 if TYPE_CHECKING:
     from neurocompile.report.page_input import Reported
@@ -33,7 +33,6 @@ FIRST = ("reconstruction error", "accuracy", "exactness", "energy per sample", "
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @output_options
-@user_errors
 def report(
     directory: Path, other: Path | None, out: Path | None, show: bool, force: bool, output: Output
 ) -> None:
@@ -69,7 +68,7 @@ def report(
     with consistent(first):
         output.show({"page": str(page), **document}, print_it)
     if show and not webbrowser.open(page.resolve().as_uri()):
-        click.echo(f"no browser was found here; open {page} in one.", err=True)
+        say(f"no browser was found here; open {page} in one.", err=True)
 
 
 def check_page(page: Path, option: str, force: bool) -> None:

@@ -9,6 +9,7 @@ where it allows them: a minor version adds fields.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from reprlib import repr as short
 from typing import Any, NoReturn
 
 Schema = Mapping[str, Any]
+UNSEEN = re.compile(r"[^\x20-\x7e\n]+")  # in JSON, only ever within a text
 WORDS = {
     "object": "a table",
     "array": "a list",
@@ -39,7 +41,12 @@ def schema(package: str, name: str) -> Schema:
 def json_bytes(content: Any) -> bytes:
     """JSON in the form of all our files: indented, without NaN, one newline at the end."""
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode()
+    return (UNSEEN.sub(_escaped, text) + "\n").encode()
+
+
+def _escaped(unseen: re.Match[str]) -> str:
+    """What JSON allows as it is, but a terminal would obey or no reader would see."""
+    return "".join(c if c == " " or c.isprintable() else json.dumps(c)[1:-1] for c in unseen[0])
 
 
 def read_json(file: Path, most: int) -> Any:

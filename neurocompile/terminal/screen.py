@@ -24,12 +24,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from neurocompile.errors import printable
+from neurocompile.terminal.tables import LEAST_WIDTH, columns
+
 
 class Screen:
     """A `Teller` that shows stages as lines and runs as bars, on stderr; silent if quiet."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False)
+        if self._console.width < LEAST_WIDTH:  # COLUMNS=0 says that nobody knows
+            self._console.width = columns()
         self._turns = self._console.is_terminal and not quiet
         self._moving: Progress | None = None  # the clock of a stage, or the bars of its runs
         self._bars: dict[str, Any] = {}
@@ -43,7 +48,7 @@ class Screen:
     def tell(self, what: str) -> None:
         """Print the name of a new stage."""
         self._stop()
-        self._console.print(what)
+        self._console.print(printable(what))
         if self._turns:
             columns = TextColumn(" "), SpinnerColumn(), TimeElapsedColumn()
             self._moving = Progress(*columns, console=self._console, transient=True)
@@ -55,7 +60,7 @@ class Screen:
         if not self._bars:
             self._stop()
             self._moving = Progress(
-                TextColumn("  {task.description}"),
+                TextColumn("  {task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("samples"),
@@ -65,7 +70,7 @@ class Screen:
             self._moving.start()
         assert self._moving is not None
         if what not in self._bars:
-            self._bars[what] = self._moving.add_task(what, total=total)
+            self._bars[what] = self._moving.add_task(printable(what), total=total)
         self._moving.update(self._bars[what], completed=done)
 
     def _stop(self) -> None:

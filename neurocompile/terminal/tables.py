@@ -2,6 +2,7 @@
 
 In:  cells as text; the number of columns of the terminal.
 Out: lines, none longer than the terminal, with every name and number complete.
+What a terminal would obey in a text is shown as its code.
 A row of a table is one line if the terminal is wide enough. Otherwise its labels have their own
 line, or its values continue in lines below, and so do the titles: whichever takes fewer lines.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
+from textwrap import TextWrapper
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
+
+from neurocompile.errors import printable
 
 GAP = "  "
 TIE = "\N{NO-BREAK SPACE}"  # within a text: a space at which no line ends
@@ -69,7 +72,7 @@ class Table(Part):
 
     def add(self, *cells: str, note: str = "") -> None:
         """Add a row; a note is put below it, wrapped and indented."""
-        self.rows.append(Row(cells, note))
+        self.rows.append(Row(tuple(map(printable, cells)), note))
 
     def section(self) -> None:
         """Add an empty line before the next row."""
@@ -155,10 +158,10 @@ class Facts(Part):
         """The rows in so many columns."""
         if self.title:
             yield from (Text(line, HEAD) for line in _folded(self.title, width))
-        begin = max((cell_len(name) for name, _ in self.rows), default=0) + len(GAP)
+        begin = max((cell_len(printable(name)) for name, _ in self.rows), default=0) + len(GAP)
         if begin > width // 2:
             begin = 2 * len(GAP)
-        for name, value in self.rows:
+        for name, value in ((printable(name), printable(value)) for name, value in self.rows):
             longest = max(map(cell_len, value.split()), default=0)
             cut = begin + longest > width >= 2 * len(GAP) + longest  # whole in a line of its own
             beside = cell_len(name) + len(GAP) <= begin and not cut
@@ -201,7 +204,7 @@ class Page:
         for key, source in rows.items():
             lines += paragraph(f"{key}: {source['title']}", self._console.width)
             if "link" in source:
-                lines.append(Text(" " * MORE + source["link"]))
+                lines.append(Text(" " * MORE + printable(source["link"])))
         self._print("sources", lines)
 
     def say(self, text: str) -> None:
@@ -226,7 +229,8 @@ def _folded(text: str, width: int, indent: int = 0, more: int = 0) -> list[str]:
         more: Additional indentation of each line except the first, columns.
     """
     first, others = " " * indent, " " * (indent + more)
-    lines = wrap(
-        text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    form = TextWrapper(
+        width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
     )
+    lines = form.wrap(printable(text))
     return [line.replace(TIE, " ") for line in lines]

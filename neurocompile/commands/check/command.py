@@ -6,7 +6,6 @@ Out: the result on stdout in the format asked for, and nothing else there; exit 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from neurocompile.commands.options import (
     Output,
     data_options,
     output_options,
-    user_errors,
+    say,
 )
 from neurocompile.data.sampling import Sampling
 from neurocompile.errors import BadInput, CheckFailed
@@ -65,7 +64,6 @@ from neurocompile.errors import BadInput, CheckFailed
     show_default=True, help="Format of the result; github prints annotations.",
 )  # fmt: skip
 @output_options
-@user_errors
 def check(
     directory: Path,
     file: Path,
@@ -94,7 +92,7 @@ def check(
     if keep != Keep() and not update:
         option = "--keep-data" if keep_data is not None else "--keep-network"
         raise BadInput(f"{option} writes a file beside a new baseline. Add --update.")
-    output = replace(output, quiet=output.quiet or form != "table")
+    output = Output(form == "json", output.quiet or form != "table")
     with output.screen() as screen:
         screen.tell(f"checking {directory} against {file}")
         run: Any = partial(update_baseline, keep=keep) if update else check_artifact
@@ -106,6 +104,6 @@ def check(
             mode=mode,
             progress=screen.progress,
         )
-    click.echo(render(result, form), nl=False)
+    output.show(result, lambda: say(render(result, form), newline=False))
     if not result["passed"]:
         raise CheckFailed(sentence(result))

@@ -8,17 +8,20 @@ to the reconstruction error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 from rich.text import Text
 
+from neurocompile.errors import printable
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.terminal.tables import Table, columns, paragraph
 from neurocompile.terminal.words import golden
 
 LISTED = 20  # largest number of differences in a table
+COMMAND = re.compile(r"(:|#)(:|#\[)")  # GitHub obeys a line of a log that has ::word:: or ##[word]
 ANNOTATIONS = 10  # largest number of annotations that GitHub shows of a step
 
 
@@ -30,7 +33,8 @@ def render(result: Mapping[str, Any], form: str) -> str:
         "junit": _junit,
         "github": _github,
     }
-    return forms[form](result)
+    text = forms[form](result)
+    return text if form == "json" else printable(text)
 
 
 def sentence(result: Mapping[str, Any]) -> str:
@@ -192,7 +196,7 @@ def _github(result: Mapping[str, Any]) -> str:
     if result["passed"]:
         what = "baseline written" if result["updated"] else sentence(result)
         lines = [f"::notice title=neurocompile check::{_data(what)}"]
-    return "\n".join(lines) + "\n" + _table(result)
+    return "\n".join(lines) + "\n" + COMMAND.sub(r"\1 \2", _table(result))
 
 
 def _data(text: str) -> str:

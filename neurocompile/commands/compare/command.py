@@ -15,7 +15,7 @@ from neurocompile.commands.options import (
     Output,
     data_options,
     output_options,
-    user_errors,
+    say,
 )
 from neurocompile.data.sampling import Sampling
 
@@ -32,7 +32,6 @@ from neurocompile.data.sampling import Sampling
 @click.option("--html", type=PATH, metavar="FILE", help="Also write it as a page, with charts.")
 @click.option("--force", is_flag=True, help="Replace existing pictures, and the page.")
 @output_options
-@user_errors
 def compare(
     directory: Path,
     sampling: Sampling,
@@ -67,8 +66,8 @@ def compare(
     def print_it() -> None:
         print_comparison(comparison)
         if html is not None:
-            click.echo(f"page: {html}")
+            say(f"page: {html}")
         if drawn:
-            click.echo(f"pictures: {', '.join(map(str, drawn))}")
+            say(f"pictures: {', '.join(map(str, drawn))}")
 
     output.show(comparison, print_it)

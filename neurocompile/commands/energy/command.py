@@ -19,7 +19,7 @@ from neurocompile.commands.options import (
     data_options,
     output_options,
     place_option,
-    user_errors,
+    say,
 )
 from neurocompile.data.sampling import Sampling
 
@@ -81,7 +81,6 @@ from neurocompile.data.sampling import Sampling
     "--force", is_flag=True, help="Replace existing files of --by-step, --map and --html."
 )
 @output_options
-@user_errors
 def energy(
     directory: Path,
     other: Path | None,
@@ -147,7 +146,7 @@ def energy(
         if cores:
             print_cores(pricing)
         if html is not None:
-            click.echo(f"page: {html}")
+            say(f"page: {html}")
 
     output.show(pricing, print_it)
 

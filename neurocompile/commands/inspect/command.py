@@ -18,7 +18,6 @@ from neurocompile.commands.options import (
     TargetName,
     model_options,
     output_options,
-    user_errors,
 )
 from neurocompile.ir.settings import Encoder
 
@@ -32,7 +31,6 @@ from neurocompile.ir.settings import Encoder
 @click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @model_options
 @output_options
-@user_errors
 def inspect(
     path: Path,
     target_name: str | None,

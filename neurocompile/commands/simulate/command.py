@@ -16,7 +16,6 @@ from neurocompile.commands.options import (
     data_options,
     engine_option,
     output_options,
-    user_errors,
 )
 from neurocompile.commands.simulate.asked import STDIN, Asked, stream_options
 from neurocompile.data.sampling import Sampling
@@ -40,7 +39,6 @@ from neurocompile.data.sampling import Sampling
 )  # fmt: skip
 @stream_options
 @output_options
-@user_errors
 def simulate(
     directory: Path,
     engines: tuple[str, ...],

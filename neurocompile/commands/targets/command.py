@@ -12,14 +12,12 @@ from neurocompile.commands.options import (
     Output,
     TargetName,
     output_options,
-    user_errors,
 )
 
 
 @click.command()
 @click.argument("name", type=TargetName(), required=False)
 @output_options
-@user_errors
 def targets(name: str | None, output: Output) -> None:
     """List the targets, or every number of one target with its source."""
     from neurocompile.commands.targets.describe import describe_target, list_targets

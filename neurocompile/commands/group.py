@@ -1,0 +1,107 @@
+"""All commands as one: whatever goes wrong in any of them ends in one message and an exit code.
+
+In:  arguments.
+Out: the command; for an error that a user can act on, a sentence on stderr, with --json also one
+     JSON document on stdout.
+Streams that cannot write a character write its code instead.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from neurocompile.commands.options import AS_JSON, has_answered, say, show_document
+from neurocompile.commands.stopping import exit_code, stoppable, told
+from neurocompile.errors import Doubtful, NeurocompileError
+
+PLAIN = {"\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-", "\N{NO-BREAK SPACE}": " "}
+LEGIBLE = "neurocompile.legible"  # name of our way to encode what an encoding lacks
+
+
+class Commands(click.Group):
+    """A group whose commands end with a sentence, never with a traceback that a user caused."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; remembers whether the answer is to be JSON."""
+        given = args[: args.index("--")] if "--" in args else args
+        ctx.meta[AS_JSON] = "--json" in given
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn an error into a message and an exit code."""
+        from neurocompile.formats.whole import WRITTEN
+
+        WRITTEN.clear()
+        try:
+            with legible(), stoppable(), warnings.catch_warnings():
+                warnings.simplefilter("default", Doubtful)
+                warnings.showwarning = _show_warning
+                try:
+                    return super().invoke(ctx)
+                except NeurocompileError as error:
+                    say(f"{type(error).__name__}: {error}", err=True)
+                    _answer(ctx, type(error).__name__, error.exit_code, str(error))
+                    ctx.exit(error.exit_code)
+                except click.UsageError as error:
+                    _answer(ctx, "UsageError", error.exit_code, error.format_message())
+                    raise
+        except KeyboardInterrupt as interrupt:
+            with suppress(OSError):  # a terminal that was closed hears nothing
+                say(told(interrupt), err=True)
+                _answer(ctx, "Interrupted", exit_code(interrupt), told(interrupt))
+            ctx.exit(exit_code(interrupt))
+
+
+def _answer(ctx: click.Context, kind: str, code: int, message: str) -> None:
+    """Where JSON was asked for and there is none yet: what went wrong, as a document."""
+    if ctx.meta[AS_JSON] and not has_answered(ctx):
+        with suppress(NeurocompileError):  # stdout is what failed
+            show_document({"error": {"kind": kind, "code": code, "message": message}})
+
+
+@contextmanager
+def legible() -> Iterator[None]:
+    """A block in which the streams write what their encoding lacks in ASCII."""
+    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
+    before = [(stream, stream.errors) for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors=LEGIBLE)
+    try:
+        yield
+    finally:
+        for stream, errors in before:
+            with suppress(OSError, ValueError):  # closed, or full
+                stream.reconfigure(errors=errors)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN.get(c, ascii(c)[1:-1]) for c in lacking), error.end
+
+
+codecs.register_error(LEGIBLE, _in_ascii)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning on stderr: ours as one sentence, others as Python does."""
+    if issubclass(category, Doubtful):
+        say(f"Warning: {message}", err=True)
+    else:
+        say(warnings.formatwarning(message, category, filename, lineno, line), err=True)
