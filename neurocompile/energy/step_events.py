@@ -49,7 +49,7 @@ def by_numpy(
 @cache
 def compiled() -> Any:
     """The same as a loop of machine code."""
-    import numba
+    from neurocompile.engines import machine_code
 
     def loop(fired: Any, begin: int, first: Any, counter: Any, number: Any, counters: Any) -> None:
         samples, steps, neurons = fired.shape
@@ -61,4 +61,4 @@ def compiled() -> Any:
                         for entry in range(first[neuron], first[neuron + 1]):
                             into[counter[entry]] += number[entry]
 
-    return numba.njit(cache=True, nogil=True, boundscheck=False)(loop)
+    return machine_code.compiled(loop, nogil=True, boundscheck=False)

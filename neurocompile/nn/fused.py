@@ -8,15 +8,16 @@ in the cache. Every loop does the operations of `bptt` in its order, without fus
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Thread
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from neurocompile.engines import machine_code
 from neurocompile.nn.step import Constants, Surrogate
 
 # A loop over ten arrays needs more overlap checks than LLVM allows by default (8), without which
@@ -27,7 +28,7 @@ BLOCK = 2048  # neurons: their state and constants fill a part of the second-lev
 SHARE = 1 << 16  # neurons x steps that are worth a thread
 
 # "numpy": a division by 0 gives infinity, as in torch; a check of it would keep the loop scalar.
-compiled = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+compiled = partial(machine_code.compiled, nogil=True, boundscheck=False, error_model="numpy")
 
 
 def run(current: Tensor, spikes: Tensor, before: Tensor, c: Constants) -> tuple[Tensor, Tensor]:

@@ -7,11 +7,13 @@ Every loop over neurons is contiguous, so that it becomes vector instructions.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
+
+from neurocompile.engines import machine_code
 
 # A loop over ten arrays needs more overlap checks than LLVM allows by default (8); without them
 # it would stay scalar.
@@ -20,7 +22,7 @@ llvm.set_option("", "--runtime-memory-check-threshold=256")
 SHORT = 4  # a run of at most this length (kernel with one output channel) needs no vector loop
 ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
-compiled = numba.njit(cache=True, nogil=True, boundscheck=False)
+compiled = partial(machine_code.compiled, nogil=True, boundscheck=False)
 
 
 @compiled

@@ -3,14 +3,13 @@
 In:  the step itself, and which of its constants are trivial.
 Out: a compiled function that takes a block of samples through its steps.
 The step is not written here: its `+ - * >` and the operations of `ir.ops.Ops` append lines of
-Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text is in the user's cache
-folder, only so that numba can tell whether its stored machine code is still valid.
+Python, as `formats.onnx.ops` appends ONNX nodes. A file with the text is kept, only so that numba
+can tell whether its machine code is still valid.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,9 +19,8 @@ import llvmlite
 import numba
 import numpy as np
 
+from neurocompile.engines import machine_code
 from neurocompile.engines.fixed import loops
-from neurocompile.errors import BadInput
-from neurocompile.formats.whole import write_file
 from neurocompile.ir.fixed import ChipNeuron
 from neurocompile.ir.ops import decayed, wrap_once
 from neurocompile.ir.registers import BIT, DECAY_BITS, STATE_LIMIT, UNITY
@@ -183,11 +181,11 @@ def step_function(variant: Variant) -> Any:
     versions = f"{numba.__version__} {llvmlite.__version__}"
     name = f"step_{hashlib.sha256((code + versions).encode()).hexdigest()[:20]}"
     text = text.replace("def advance(", f"def {name}(", 1)
-    file = _cached(f"{name}.py", text)
+    file = machine_code.source_file(f"{name}.py", text)
     # numba finds its stored code by the name of the function in an importable module
-    names = {"I": np.int64 if variant.wide else np.int32, "__name__": __name__}
+    names: dict[str, Any] = {"I": np.int64 if variant.wide else np.int32, "__name__": __name__}
     exec(compile(text, str(file or "<step>"), "exec"), names)
-    return numba.njit(cache=file is not None, nogil=True)(names[name])
+    return machine_code.compiled(names[name], nogil=True)
 
 
 def source(variant: Variant) -> str:
@@ -245,15 +243,3 @@ def source(variant: Variant) -> str:
 
 def _text(x: Any) -> str:
     return x.name if isinstance(x, Symbol) else f"I({x})"
-
-
-def _cached(name: str, text: str) -> Path | None:
-    """A file with this text in the user's cache folder; None if it cannot be written."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    file = Path(root) / "neurocompile" / "kernels" / name
-    try:
-        if not file.exists():
-            write_file(file, text.encode())
-    except (BadInput, OSError):
-        return None
-    return file
