@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 KEPT = "\n\N{NO-BREAK SPACE}"  # not printable by Python, but harmless
-MOST_CHARACTERS, MOST_IN_LINE = 50_000, 900  # of a message: how it ends is what to do
+MOST_LINES, MOST_IN_LINE = 200, 900  # of a message; how a line ends is what to do
 NAME = 200  # characters of a path that a message shows
 MOST_SHOWN = 100  # things in a message; a file may hold a hundred thousand
 
@@ -182,10 +182,9 @@ def shortened(text: str, most: int) -> str:
 
 def _message(text: str) -> str:
     """A message that a terminal can show: a stranger's name or value may be of any length."""
-    *lines, last = text[:MOST_CHARACTERS].split("\n")
-    if len(text) > MOST_CHARACTERS:
-        last += " ..."
-    return "\n".join(printable(shortened(line, MOST_IN_LINE)) for line in (*lines, last))
+    lines = text.split("\n", MOST_LINES)
+    lines[MOST_LINES:] = ["..."] * (len(lines) > MOST_LINES)
+    return "\n".join(printable(shortened(line, MOST_IN_LINE)) for line in lines)
 
 
 def a_or_an(name: str) -> str:

@@ -15,7 +15,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -267,7 +267,7 @@ def _multiplied(text: str, key: str, number: str, dimension: str, was: Quantity 
         )
         example = f"{key}={_example(key, dimension)}"
         raise BadInput(f"--set {text}: {why}. Give a price with a unit: {example}.")
-    factor = Decimal(number)
+    factor = _decimal(number)
     if factor <= 0:
         raise BadInput(
             f"--set {text}: the factor {number} is not above 0. Write x2 or x0.5; a price of 0 is "
@@ -295,6 +295,14 @@ def _multiplied(text: str, key: str, number: str, dimension: str, was: Quantity 
     return Change(key, now, was, named)
 
 
+def _decimal(number: str) -> Decimal:
+    """A number as it is written; one with an exponent that no decimal has is 0 or infinite."""
+    try:
+        return Decimal(number)
+    except InvalidOperation:
+        return Decimal(float(number))
+
+
 def _plain(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
@@ -313,7 +321,7 @@ def _quantity(text: str, value: str, dimension: str, example: str) -> Quantity:
         raise BadInput(f"--set {text}: {number} has no unit. {allowed}")
     if unit not in units:
         raise BadInput(f"--set {text}: '{unit}' is not a unit of {dimension}. {allowed}")
-    exact = Decimal(number)
+    exact = _decimal(number)
     if exact < 0:
         raise BadInput(f"--set {text}: {number} is negative. {allowed}")
     if exact > Decimal(MAX_VALUE):

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from neurocompile.commands.options import (
+    COUNT,
     PATH,
     Output,
     Percent,
@@ -51,7 +52,7 @@ from neurocompile.ir.settings import Encoder
 )  # fmt: skip
 @place_option("both")
 @click.option(
-    "--chips", type=click.IntRange(1), metavar="N",
+    "--chips", type=COUNT, metavar="N",
     help="Largest number of chips, for a network that is too large for one. [the target's, else 1]",
 )  # fmt: skip
 @engine_option

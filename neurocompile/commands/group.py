@@ -14,15 +14,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from neurocompile.commands.options import AS_JSON, has_answered, say, show_document
 from neurocompile.commands.stopping import exit_code, stoppable, told
-from neurocompile.errors import Doubtful, NeurocompileError
+from neurocompile.errors import BadInput, Doubtful, NeurocompileError
 
 PLAIN = {"\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-", "\N{NO-BREAK SPACE}": " "}
+NO_MEMORY = (
+    "this machine has not enough memory for it. Use fewer samples or steps (--samples, --steps), "
+    "or a machine with more."
+)
 LEGIBLE = "neurocompile.legible"  # name of our way to encode what an encoding lacks
 
 
@@ -47,9 +51,9 @@ class Commands(click.Group):
                 try:
                     return super().invoke(ctx)
                 except NeurocompileError as error:
-                    say(f"{type(error).__name__}: {error}", err=True)
-                    _answer(ctx, type(error).__name__, error.exit_code, str(error))
-                    ctx.exit(error.exit_code)
+                    _refuse(ctx, error)
+                except MemoryError:
+                    _refuse(ctx, BadInput(NO_MEMORY))
                 except click.UsageError as error:
                     _answer(ctx, "UsageError", error.exit_code, error.format_message())
                     raise
@@ -58,6 +62,13 @@ class Commands(click.Group):
                 say(told(interrupt), err=True)
                 _answer(ctx, "Interrupted", exit_code(interrupt), told(interrupt))
             ctx.exit(exit_code(interrupt))
+
+
+def _refuse(ctx: click.Context, error: NeurocompileError) -> NoReturn:
+    """Say what is wrong, and end with its exit code."""
+    say(f"{type(error).__name__}: {error}", err=True)
+    _answer(ctx, type(error).__name__, error.exit_code, str(error))
+    ctx.exit(error.exit_code)
 
 
 def _answer(ctx: click.Context, kind: str, code: int, message: str) -> None:

@@ -48,6 +48,8 @@ class AnyPath(click.Path):
 
 
 PATH = AnyPath()
+MOST = 1_000_000
+COUNT = click.IntRange(1, MOST)  # of cores, chips or steps: a larger number is a typing error
 
 
 class Choice(click.Choice[str]):
@@ -178,7 +180,7 @@ def data_options(
         options.append(click.option("--samples", type=click.IntRange(1), metavar="N", help=help))
     if steps is not None:
         help = f"Time steps per sample. [{steps}]"
-        options.append(click.option("--steps", type=click.IntRange(1), metavar="T", help=help))
+        options.append(click.option("--steps", type=COUNT, metavar="T", help=help))
     if seed is not None:
         help = f"Seed of the random encoder. [{seed}]"
         largest = click.IntRange(0, 2**63 - 1)

@@ -27,9 +27,11 @@ from neurocompile.ir.registers import PAYLOAD_WIDTHS
 # Key of the split of data sets that come as one part. It is fixed, because figures of different
 # runs must be of the same digits. Philox promises never to change its stream; a shuffle does not.
 SPLIT_SEED = 20260101
-MAX_BYTES = 2**32  # no array of a file may be larger than 4 GiB, however small its compressed size
+MAX_BYTES = 2**32  # of an array, in its file and as float32, however small the file is
+NOT_READ = np.empty(0)  # in the place of arrays that are only named
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801  # magic numbers of MNIST: bytes in 3 or 1 dimensions
 FILES = (".npy", ".npz")
+FLOAT32 = float(np.finfo(np.float32).max)
 Kind = Literal["x", "spikes", "payloads"]
 KEYS: tuple[Kind, ...] = get_args(Kind)
 CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 and with 500
@@ -268,9 +270,12 @@ def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
                     f"0x{magic:08x}. Download the file again."
                 )
             shape = tuple(int.from_bytes(stream.read(4)) for _ in range(magic & 0xFF))
-            content = stream.read(min(math.prod(shape), MAX_BYTES) + 1)
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}). Download the file again.") from None
+            _check_floats(shape, str(path))
+            content = stream.read(math.prod(shape) + 1)
+    except DAMAGED as error:
+        raise BadInput(
+            f"{path}: cannot be read ({str(error)[:200]}). Download the file again."
+        ) from None
     if len(content) != math.prod(shape):
         raise BadInput(
             f"{path}: declares {math.prod(shape)} bytes of shape {list(shape)}, "
@@ -289,8 +294,10 @@ def _arrays(path: Path) -> dict[str, NDArray]:
             arrays = {}
             for entry in archive.infolist():
                 key = entry.filename.removesuffix(".npy")
-                with archive.open(entry) as stream:
-                    arrays[key] = _array(stream, entry.file_size, path, key)
+                arrays[key] = NOT_READ
+                if key in (*KEYS, "labels"):
+                    with archive.open(entry) as stream:
+                        arrays[key] = _array(stream, entry.file_size, path, key)
             return arrays
     except DAMAGED as error:
         raise BadInput(
@@ -318,11 +325,27 @@ def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
             f"{path}: {key} declares {declared} bytes of shape {list(shape)}, but the file holds "
             f"{size - stream.tell()}, and at most {MAX_BYTES} are read. Save it again with numpy."
         )
+    if key in KEYS:
+        _check_floats(shape, f"{path}: {key}")
     return np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _check_floats(shape: tuple[int, ...], name: str) -> None:
+    """Refuse samples that take too much memory as float32, before any of them is read."""
+    needed = math.prod(shape) * 4
+    if needed > MAX_BYTES:
+        raise BadInput(
+            f"{name} declares {needed} bytes as float32, of shape {list(shape)}, but at most "
+            f"{MAX_BYTES} are held. Use fewer samples, or run a .npy file as a stream (--stream)."
+        )
 
 
 def _file(path: Path) -> Data:
     """A .npy or .npz file."""
+    if path.exists() and not path.is_file():
+        raise BadInput(
+            f"{path} is a folder, a pipe or a device. Give the path of a .npy or .npz file."
+        )
     arrays = _arrays(path)
     keys = [key for key in KEYS if key in arrays]
     if len(keys) != 1:
@@ -339,9 +362,8 @@ def _file(path: Path) -> Data:
         )
     if values.dtype.kind not in "buif":
         raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
-    with np.errstate(over="ignore"):  # an infinity then, which is refused
-        values = np.ascontiguousarray(values, np.float32)
     _check_finite(kind, values, str(path))
+    values = np.ascontiguousarray(values, np.float32)
     _check_whole(kind, values, str(path))
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
@@ -369,6 +391,20 @@ def _swapped(arrays: dict[str, NDArray], key: str) -> str:
     )
 
 
+def _check_finite(kind: str, values: NDArray, name: str) -> None:
+    """Refuse what is no number in float32."""
+    if values.dtype.kind != "f" or not values.size:
+        return
+    least, most = float(values.min()), float(values.max())  # NaN if one of them is NaN
+    if least >= -FLOAT32 and most <= FLOAT32:
+        return
+    where = list(map(int, np.argwhere(~(np.abs(values) <= FLOAT32))[0]))
+    raise BadInput(
+        f"{name}: {kind} holds {values[tuple(where)]:g} at index {where}: NaN, infinity or a "
+        f"number beyond float32 ({FLOAT32:g}). Use finite numbers."
+    )
+
+
 def _check_whole(kind: str, values: NDArray, name: str) -> None:
     """Refuse spikes other than 0 and 1, and payloads that are not whole or exceed 24 bits."""
     if kind == "spikes":
@@ -386,16 +422,6 @@ def _check_whole(kind: str, values: NDArray, name: str) -> None:
         raise BadInput(
             f"{name}: payloads holds {wrong.flat[0]:g}, but a payload is a whole number in "
             f"{-most}..{most - 1}. Round and scale the samples first."
-        )
-
-
-def _check_finite(kind: str, values: NDArray, name: str) -> None:
-    """Refuse what is no number in float32."""
-    if not np.isfinite(values).all():
-        where = list(map(int, np.argwhere(~np.isfinite(values))[0]))
-        raise BadInput(
-            f"{name}: {kind} holds {values[tuple(where)]} at index {where}: NaN, infinity or a "
-            "number beyond float32. Use finite numbers."
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neurocompile.errors import BadInput
+from neurocompile.ir.settings import MAX_STEPS
 
 if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
     from neurocompile.data.samples import Data
@@ -28,7 +29,7 @@ class Sampling:
         source: Name of a data set or path of a data file (see `load_data`), or samples that are
             loaded already; None takes the source of the model or the export.
         samples: Number of samples, the first ones; None takes the default of whatever runs them.
-        steps: Time steps per sample; None takes those of the model or the export.
+        steps: Time steps per sample, 1 .. 1,000,000; None takes those of the model or the export.
         seed: Seed of the random encoder, 0 .. 2**63 - 1; None takes the export's, otherwise 0.
     """
 
@@ -38,10 +39,10 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("samples", 1), ("steps", 1), ("seed", 0)):
+        for name, least, most in (("samples", 1, MOST), ("steps", 1, MAX_STEPS), ("seed", 0, MOST)):
             number = getattr(self, name)
-            if number is not None and (type(number) is not int or not least <= number <= MOST):
-                raise BadInput(f"{name} is {number!r}. Use a whole number from {least} to {MOST}.")
+            if number is not None and (type(number) is not int or not least <= number <= most):
+                raise BadInput(f"{name} is {number!r}. Use a whole number from {least} to {most}.")
 
 
 @dataclass(frozen=True)

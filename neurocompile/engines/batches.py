@@ -14,9 +14,15 @@ from typing import Any, Generic, TypeVar
 
 from neurocompile.data.inputs import encode, float_input
 from neurocompile.data.stimulus import Stimulus
+from neurocompile.errors import BadInput
+from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Neuron
+from neurocompile.ir.nodes import Input, size
+from neurocompile.ir.shapes import shapes
 
 BATCH = 50  # samples at a time; limits memory, changes no result
+MAX_SPIKES = 1 << 32  # places for a spike in a batch: neurons x steps x samples, at a byte or more
 
 Entered = TypeVar("Entered")
 Did = TypeVar("Did")
@@ -51,15 +57,37 @@ def batches(
         run: Function that runs the graph on the input of one batch.
 
     Raises:
-        BadInput: If the data do not match the network's input.
+        BadInput: If the data do not match the network's input, or a batch is too large.
         DoesNotFit: If a sample's current exceeds the 13 bits of a bias register.
     """
+    check_size(graph, len(stimulus), stimulus.steps)
     enter: Any = encode if graph.fixed else float_input
     for first, last in spans(len(stimulus)):
         entered = enter(graph, stimulus.data, first, last, stimulus.steps, stimulus.seed)
         begun = time.perf_counter()
         did = run(entered)
         yield Batch(first, last, entered, did, time.perf_counter() - begun)
+
+
+def check_size(graph: Graph, samples: int, steps: int) -> None:
+    """Refuse what no memory holds, before any of it is asked for.
+
+    Raises:
+        BadInput: If a batch of samples has more than MAX_SPIKES places for a spike.
+    """
+    if graph.fixed:
+        neurons = sum(size(n.shape) for _, n in graph.of(SpikeInput, BiasInput, ChipNeuron))
+    else:
+        found = shapes(graph)
+        neurons = sum(size(found[name]) for name, _ in graph.of(Input, Neuron))
+    samples = min(samples, BATCH)
+    if neurons * steps * samples > MAX_SPIKES:
+        raise BadInput(
+            f"{neurons:,} neurons for {steps:,} steps in {samples} samples at a time are "
+            f"{neurons * steps * samples:,} places for a spike; the largest number is "
+            f"{MAX_SPIKES:,}. Use fewer samples or steps (--samples, --steps), or run a long "
+            "recording as a stream (--stream)."
+        )
 
 
 def spans(total: int) -> Iterator[tuple[int, int]]:

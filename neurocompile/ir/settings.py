@@ -18,6 +18,7 @@ DecoderKind = Literal["none", "last", "max", "mean", "rate"]
 Task = Literal["none", "reconstruction", "classification"]
 
 MAX_STEPS = 1_000_000  # a longer run is a typing error
+MIN_DT, MAX_DT = 1e-15, 1e9  # seconds; beyond them a rate or a time is no number
 DT, STEPS = 1e-3, 100  # assumed where nobody gives them: seconds, and steps of a sample
 OVERRIDDEN = "overridden "  # before the key of what a user gave in the place of the model's own
 NOTED = "noted "  # before the key of what a reader knows, and a user would not expect
@@ -285,6 +286,8 @@ def _check(settings: Settings) -> None:
     _check_gains(encoder, decoder)
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
+    if not MIN_DT <= settings.dt <= MAX_DT:
+        raise BadInput(f"dt = {settings.dt} s. Use {MIN_DT:g} s to {MAX_DT:g} s.")
     if type(settings.steps) is not int or not 1 <= settings.steps <= MAX_STEPS:
         raise BadInput(f"steps = {settings.steps!r}. Use a whole number from 1 to {MAX_STEPS}.")
 

@@ -54,10 +54,10 @@ def names_are_printable(graph: Graph) -> None:
     """Every file format and every message can hold a name."""
     for name in graph.nodes:
         good = isinstance(name, str) and 1 <= len(name) <= MAX_NAME and name.isprintable()
-        if not good or "/" in name:
+        if not good or "/" in name or name in (".", ".."):
             raise BadInput(
                 f"a layer is called {str(name)[:60]!a}, allowed are 1 to {MAX_NAME} printable "
-                "letters without '/'. Rename the layer."
+                "letters without '/', and more than '.' or '..'. Rename the layer."
             )
 
 

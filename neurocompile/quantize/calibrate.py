@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from neurocompile.data.inputs import float_input
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
+from neurocompile.engines.batches import check_size
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.ir.graph import Graph
 from neurocompile.quantize.moments import Moments, MomentWatch
@@ -38,6 +39,7 @@ def calibrate(
     """Observe a network on training samples, in float64 so that nothing depends on the machine."""
     if data is None:
         return Calibrated(bound(graph))
+    check_size(graph, len(data), steps)
     values = float_input(graph, data, 0, len(data), steps, seed)
     watch = MomentWatch(graph, len(data))
     ranges = observe(graph, values, steps, watch, progress)

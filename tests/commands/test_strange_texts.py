@@ -122,7 +122,8 @@ def test_a_name_that_no_file_can_have_is_one_sentence(arguments, call):
     ("arguments", "kind"),
     [
         (("simulate", "nowhere", "--json"), "BadInput"),
-        (("simulate", "nowhere", "--steps", "9" * 25, "--json"), "BadInput"),
+        (("simulate", "nowhere", "--samples", "9" * 25, "--json"), "BadInput"),
+        (("simulate", "nowhere", "--steps", "9" * 25, "--json"), "UsageError"),
         (("simulate", "--json"), "UsageError"),
         (("simulate", "nowhere", "--stepz", "1", "--json"), "UsageError"),
         (("nothing", "--json"), "UsageError"),

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import os
+import re
 import struct
 import sys
 import zipfile
@@ -11,7 +13,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from neurocompile.data.samples import _mnist_pixels, load_data, split_by_class
+from neurocompile.data import samples
+from neurocompile.data.samples import Data, _mnist_pixels, load_data, split_by_class
 from neurocompile.errors import BadInput, NotInstalled
 
 
@@ -147,6 +150,29 @@ def test_an_idx_file_of_another_size_than_declared_is_refused(mnist_folder, decl
         load_data(f"idx:{mnist_folder}")
 
 
+def test_idx_files_that_take_too_much_as_floats_are_refused_before_they_are_read(mnist_folder):
+    name = "t10k-images-idx3-ubyte"
+    (mnist_folder / name).unlink()
+    with gzip.open(mnist_folder / f"{name}.gz", "wb", compresslevel=1) as file:
+        file.write(struct.pack(">4I", 0x803, 1 << 11, 1 << 10, 1 << 10))  # 2 GiB, 8 as float32
+        file.write(bytes(1 << 20))
+    with pytest.raises(BadInput, match=r"\.gz declares 8589934592 bytes as float32"):
+        load_data(f"idx:{mnist_folder}")
+
+
+@pytest.mark.parametrize("at", [-1, -6, 20, 9, 1])
+def test_a_damaged_gzip_file_is_one_sentence(mnist_folder, at):
+    path = mnist_folder / "train-images-idx3-ubyte.gz"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+    with suppress(BadInput):  # what gzip does not notice loads
+        assert load_data(f"idx:{mnist_folder}:train").values.shape == (3, 1, 4, 5)
+    path.write_bytes(content[:30])
+    with pytest.raises(BadInput, match="Download the file again"):
+        load_data(f"idx:{mnist_folder}:train")
+
+
 def test_a_file_that_is_not_idx_is_refused(mnist_folder):
     (mnist_folder / "t10k-images-idx3-ubyte").write_bytes(b"<html>not found</html>")
     with pytest.raises(BadInput, match="starts with 0x3c68746d"):
@@ -271,3 +297,46 @@ def test_a_flipped_bit_anywhere_in_a_compressed_file_is_one_sentence(compression
         path.write_bytes(damaged)
         with suppress(BadInput):  # nothing else, such as zlib's own errors
             load_data(str(path))
+
+
+@pytest.mark.parametrize("number", [1e300, -3.5e38, np.inf, np.nan])
+def test_numbers_that_float32_does_not_reach_are_refused_and_not_made_infinite(number, tmp_path):
+    values = np.zeros((2, 3), np.float64)
+    values[1, 2] = number
+    np.savez(tmp_path / "x.npz", x=values)
+    words = re.escape(f"x holds {number:g} at index [1, 2]: NaN, infinity or a number beyond")
+    with pytest.raises(BadInput, match=words):
+        load_data(str(tmp_path / "x.npz"))
+    with pytest.raises(BadInput, match=words):
+        Data("own", "x", values)
+
+
+def test_the_largest_float32_is_a_sample(tmp_path):
+    np.save(tmp_path / "x.npy", np.full((1, 2), np.finfo(np.float32).max, np.float64))
+    assert np.isfinite(load_data(str(tmp_path / "x.npy")).values).all()
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
+def test_a_pipe_is_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BadInput, match="is a folder, a pipe or a device"):
+        load_data(str(tmp_path / name))
+
+
+def test_only_the_arrays_that_are_used_are_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        content = io.BytesIO()
+        np.save(content, np.zeros((2, 3)))
+        archive.writestr("x.npy", content.getvalue())
+        archive.writestr("notes.txt", "no array")
+    assert load_data(str(tmp_path / "x.npz")).values.shape == (2, 3)
+
+
+def test_samples_that_take_too_much_as_floats_are_refused_before_they_are_read(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(samples, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(samples.np, "frombuffer", None)  # nothing is read
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1 << 10, 1 << 9), np.uint8))
+    with pytest.raises(BadInput, match="x declares 2097152 bytes as float32"):
+        load_data(str(tmp_path / "x.npz"))

@@ -1,5 +1,7 @@
 """The one loop over batches: every sample once, in order, whatever the size of a batch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import Numbers, network
@@ -10,7 +12,7 @@ from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines import agree, batches
 from neurocompile.engines.agree import Engine, Exactness, compare_engines
 from neurocompile.engines.recording import Recording
-from neurocompile.errors import CheckFailed
+from neurocompile.errors import BadInput, CheckFailed
 
 
 @pytest.fixture
@@ -75,3 +77,10 @@ def test_engines_that_agree_are_counted_and_one_that_does_not_is_named_by_place(
     assert exactness.mismatches == 3  # in the last sample of each batch
     with pytest.raises(CheckFailed, match=r"differ in 3 values.*'neuron', sample 2, step 3"):
         exactness.require()
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_what_no_memory_holds_is_refused_before_any_of_it_is_asked_for(stage, shown):
+    graph = network(Numbers(), Numbers())[stage]
+    with pytest.raises(BadInput, match=r"neurons for 100,000,000,000 steps in 3 samples at a time"):
+        next(batches.batches(graph, replace(shown, steps=10**11), lambda entered: None))

@@ -110,6 +110,8 @@ def test_sound_graphs_are_given_back():
         ({"a\n": Identity()}, (), r"a layer is called 'a\n'"),
         ({"\ud800": Identity()}, (), r"a layer is called '\ud800'"),
         ({"": Identity()}, (), "a layer is called ''"),
+        ({".": Identity()}, (), "a layer is called '.'"),
+        ({"..": Identity()}, (), "a layer is called '..'"),
         ({"x" * 1001: Identity()}, (), "a layer is called 'xxx"),
         ({7: Identity()}, (), "a layer is called '7'"),
         ({"a": Identity()}, (("a", "b"),), "there is no layer 'b'"),

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from neurocompile.commands.options import (
+    COUNT,
     PATH,
     Choice,
     Output,
@@ -35,7 +36,7 @@ from neurocompile.data.sampling import Sampling
 )  # fmt: skip
 @click.option(
     "--cores-per-chip",
-    type=click.IntRange(1),
+    type=COUNT,
     metavar="N",
     help="Place it again on chips of N cores.",
 )

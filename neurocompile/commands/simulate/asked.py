@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from neurocompile.commands.options import PATH
+from neurocompile.commands.options import COUNT, PATH
 
 STDIN = "-"  # as --data: rows in numpy's format from standard input
 
@@ -48,7 +48,7 @@ def stream_options(command: Callable[..., None]) -> Callable[..., None]:
         "it. Implies --stream.",
     )  # fmt: skip
     @click.option(
-        "--window", type=click.IntRange(1), metavar="W",
+        "--window", type=COUNT, metavar="W",
         help="Steps over which a stream counts rates. [the steps of a sample]",
     )  # fmt: skip
     @click.option(

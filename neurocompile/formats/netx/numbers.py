@@ -7,13 +7,15 @@ Out: int64 numbers, int16 weights, shapes, texts; or one sentence that names the
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.formats.hdf5.read import Tree
 from neurocompile.formats.netx.layer import shifted
 from neurocompile.ir.arrays import Array, pieces
-from neurocompile.ir.checks import check_shape
+from neurocompile.ir.checks import MAX_AXES, check_shape
 from neurocompile.ir.nodes import Shape
 
 LARGEST = 1 << 40  # of a number in a file
@@ -21,27 +23,32 @@ LARGEST = 1 << 40  # of a number in a file
 
 def shape_of(entry: Tree) -> Shape:
     """The shape of a layer."""
-    shape = tuple(whole(entry, "shape").ravel().tolist())
+    shape = _few(entry, "shape", range(1, MAX_AXES + 1))
     check_shape(shape)
     return shape
 
 
 def pair(entry: Tree, key: str) -> Shape:
     """A number for each of two axes; one stands for both."""
-    values = whole(entry, key).ravel().tolist()
-    if len(values) not in (1, 2):
-        raise BadInput(f"its {key} has {len(values)} numbers, allowed are 1 and 2.")
-    return tuple(values * (3 - len(values)))
+    values = _few(entry, key, (1, 2))
+    return values * (3 - len(values))
+
+
+def _few(entry: Tree, key: str, allowed: Collection[int]) -> Shape:
+    """Some numbers of an entry, counted before a list is made of them."""
+    values = _whole(entry, key)
+    if values.size not in allowed:
+        raise BadInput(
+            f"its {key} has {values.size} numbers, allowed are {min(allowed)} to {max(allowed)}."
+        )
+    return tuple(values.astype(np.int64).ravel().tolist())
 
 
 def one(entry: Tree, key: str, default: int | None = None) -> int:
     """The one number of an entry, or the default where the entry is missing."""
     if default is not None and key not in entry:
         return default
-    values = whole(entry, key)
-    if values.size != 1:
-        raise BadInput(f"its {key} has {values.size} numbers, allowed is 1.")
-    return int(values.ravel()[0])
+    return _few(entry, key, (1,))[0]
 
 
 def whole(entry: Tree, key: str) -> Array:

@@ -1,5 +1,6 @@
 """`.net` files: what comes back, what is refused both ways, and why."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -399,3 +400,18 @@ def test_delays_of_each_form_come_back(tmp_path, late):
         np.testing.assert_array_equal(
             file["layer/1/delay"][:], np.where(synapse.op.weight, steps, 0)
         )
+
+
+@pytest.mark.parametrize("entry", ["shape", "stride", "groups"])
+def test_numbers_are_counted_before_a_list_is_made_of_them(entry, tmp_path):
+    path = convolution(tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file[f"layer/0/{entry}"]
+        many = {"dtype": np.int8, "chunks": (1 << 20,), "compression": "gzip", "fillvalue": 1}
+        file.create_dataset(f"layer/0/{entry}", (1 << 25,), **many)
+    tracemalloc.start()
+    with pytest.raises(BadInput, match=f"its {entry} has 33554432 numbers, allowed"):
+        load_net(path, input_shape=(3, 4, 5))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 27  # of int64 numbers alone it would be twice that
