@@ -2,7 +2,7 @@
 
 In:  an open file.
 Out: nothing, or a refusal of entries that would be larger than the file, that lead out of it,
-     or whose bytes have changed.
+     whose bytes have changed, or that call what is no function.
 torch.save stores its entries without compression, so an honest file declares no more than its size.
 """
 
@@ -13,9 +13,11 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.calls import check_calls
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 4 << 30  # a thousand million float32 weights
+PICKLE = "data.pkl"  # the entry that describes the tensors
 START = b"PK\x03\x04"  # first bytes of a zip archive with nothing before it
 
 
@@ -40,6 +42,9 @@ def check_archive(file: IO[bytes], what: str) -> None:
         with zipfile.ZipFile(file) as archive:
             _check_entries(archive.infolist(), length, what)
             damaged = archive.testzip()
+            for entry in () if damaged else archive.infolist():
+                if PurePosixPath(entry.filename).name == PICKLE:
+                    check_calls(archive.read(entry), what)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise BadInput(f"{what} is damaged or cut off: {error}.") from None
     except RuntimeError as error:  # zipfile's answer to an encrypted entry
