@@ -115,6 +115,17 @@ def last_layer(graph: Graph) -> str:
 
 
 def squared_error(result: Array, target: Array) -> float:
-    """Sum of squared differences: each in float64, added exactly (the same on every machine)."""
-    difference: Any = result.reshape(len(result), -1) - target.reshape(len(target), -1)
+    """Sum of squared differences: each in float64, added exactly (the same on every machine).
+
+    Raises:
+        BadInput: If a result has another number of values than what it should reconstruct.
+    """
+    result, target = result.reshape(len(result), -1), target.reshape(len(target), -1)
+    if result.shape[1] != target.shape[1]:
+        raise BadInput(
+            f"the network reconstructs {result.shape[1]} values, but a sample has "
+            f"{target.shape[1]}. Save the model with the task that it has, such as "
+            "Settings(decoder=Decoder('last', task='none')), or give it an output of that size."
+        )
+    difference: Any = result - target
     return math.fsum((difference**2).ravel().tolist())

@@ -7,6 +7,7 @@ import pytest
 from planted import Numbers, network
 
 from neurocompile.data.samples import Data
+from neurocompile.engines.decode import squared_error
 from neurocompile.engines.score import Score, Wanted, check_labels, require_labels, wanted
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Decoder
@@ -102,3 +103,8 @@ def test_a_network_that_classifies_needs_labels_and_no_other_does():
     require_labels(decoded_by("reconstruction"), data)
     with pytest.raises(BadInput, match=r"'bare.npy' has no labels.*Add the key 'labels'"):
         require_labels(decoded_by("classification"), data)
+
+
+def test_a_reconstruction_of_another_size_than_its_sample_is_refused():
+    with pytest.raises(BadInput, match="reconstructs 3 values, but a sample has 4"):
+        squared_error(np.zeros((2, 3)), np.zeros((2, 2, 2)))

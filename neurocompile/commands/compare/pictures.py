@@ -7,6 +7,7 @@ The same figures give the same bytes.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 
 from neurocompile import installed
 from neurocompile.commands.compare.tables import ROUNDED
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, printable
+from neurocompile.formats.whole import write_file
 
 NAMES = ("agreement.svg", "membrane.svg", "rounding.svg")
 MANY = 8  # layers whose names do not fit beside each other
@@ -45,15 +47,20 @@ def check_pictures(out: Path, force: bool) -> None:
 
 
 def write_pictures(comparison: Mapping[str, Any], out: Path) -> list[Path]:
-    """Draw the three pictures and return their paths."""
+    """Draw the three pictures and return their paths.
+
+    Raises:
+        BadInput: If one cannot be written, as on a full disk; an older one then stays.
+    """
     import matplotlib
 
     settings: Any = {"svg.hashsalt": "neurocompile", "svg.fonttype": "none"}
     with matplotlib.rc_context(settings):
         drawn = (_agreement(comparison), _membrane(comparison), _rounding(comparison))
-        out.mkdir(parents=True, exist_ok=True)
         for name, figure in zip(NAMES, drawn, strict=True):
-            figure.savefig(out / name, format="svg", metadata={"Date": None})
+            content = io.BytesIO()
+            figure.savefig(content, format="svg", metadata={"Date": None})
+            write_file(out / name, content.getvalue())
     return [out / name for name in NAMES]
 
 
@@ -63,7 +70,9 @@ def _agreement(comparison: Mapping[str, Any]) -> Any:
     steps = np.arange(1, comparison["steps"] + 1)
     for row in comparison["layers"]:
         if row["agreement_by_step"] is not None:
-            axes.plot(steps, 100 * np.array(row["agreement_by_step"]), ".-", label=row["name"])
+            axes.plot(
+                steps, 100 * np.array(row["agreement_by_step"]), ".-", label=_shown(row["name"])
+            )
     axes.set(xlabel="step", ylabel="equal spikes, % of neurons", title="Fixed against float")
     _legend(axes)
     return figure
@@ -76,7 +85,7 @@ def _membrane(comparison: Mapping[str, Any]) -> Any:
     for row in comparison["layers"]:
         counts = np.array(row["membrane"]["histogram"] or [], dtype=float)
         if counts.sum():
-            axes.stairs(100 * counts / counts.sum(), edges, label=row["name"])
+            axes.stairs(100 * counts / counts.sum(), edges, label=_shown(row["name"]))
     axes.set(
         xscale="log",
         xlabel="membrane error / threshold",
@@ -98,10 +107,15 @@ def _rounding(comparison: Mapping[str, Any]) -> Any:
         differ = [100 * (1 - row["agreement_by_run"][run]) for row in rows]
         axes.bar(place + wide * (number - (len(runs) - 1) / 2), differ, wide, label=ROUNDED[run])
     turn = 90 if len(rows) > MANY else 0
-    axes.set_xticks(place, [row["name"] for row in rows], rotation=turn)
+    axes.set_xticks(place, [_shown(row["name"]) for row in rows], rotation=turn)
     axes.set(ylabel="spikes that differ, % of neurons and steps", title="One class at a time")
     _legend(axes)
     return figure
+
+
+def _shown(name: str) -> str:
+    """A name as it is: matplotlib reads formulas between dollars, and hides what begins with _."""
+    return " " * name.startswith("_") + printable(name).replace("$", r"\$")
 
 
 def _figure() -> Any:

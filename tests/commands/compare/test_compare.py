@@ -1,9 +1,11 @@
 """`neurocompile compare` as a user calls it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.sax.saxutils import unescape
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from click.testing import CliRunner
 
 from neurocompile import installed
 from neurocompile.cli import main
+from neurocompile.commands.compare.pictures import write_pictures
+from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import write_artifact
 from neurocompile.report.parting.words import CAUSES
 
@@ -103,6 +107,23 @@ def test_pictures_are_drawn_the_same_each_time_and_replaced_only_by_force(export
     code, _, stderr = call("compare", exported, "--samples", 1, "--out", tmp_path / "a")
     assert (code, "agreement.svg exists" in stderr) == (2, True)
     assert call("compare", exported, "--samples", 1, "--out", tmp_path / "a", "--force")[0] == 0
+
+
+def test_names_that_matplotlib_would_read_are_drawn_as_they_are(tmp_path):
+    names = [r"$\\frac{$", "_hidden", "a\x1b[31m"]
+    row = {"agreement": 1, "agreement_by_step": [1, 0.5], "membrane": {"histogram": [1]}}
+    layers = [{"name": name, **row, "agreement_by_run": {"all": 0.5}} for name in names]
+    comparison = {"steps": 2, "layers": layers, "runs": [{"run": "all"}], "histogram_edges": [1, 2]}
+    for file in write_pictures(comparison, tmp_path / "new" / "pictures"):
+        drawn = unescape(file.read_text())
+        assert all(f"{name}<" in drawn for name in (*names[:2], r"a\x1b[31m")), file
+
+
+def test_a_picture_that_is_a_device_stays_one(tmp_path):
+    os.mkfifo(tmp_path / "membrane.svg")
+    comparison = {"steps": 1, "layers": [], "runs": [{"run": "all"}], "histogram_edges": [1, 2]}
+    with pytest.raises(BadInput, match=r"membrane\.svg is a folder or a device"):
+        write_pictures(comparison, tmp_path)
 
 
 def test_without_matplotlib_pictures_are_refused_and_tables_are_not(
