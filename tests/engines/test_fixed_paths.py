@@ -15,7 +15,7 @@ from random_graphs import fixed_graph, fixed_input
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import fixed
 from neurocompile.engines.fixed import block, compiled, step_source
-from neurocompile.engines.fixed.choice import PathChoice
+from neurocompile.engines.fixed.choice import EVENTS, FLOAT, INT8, PathChoice
 from neurocompile.engines.fixed.tables import channels_last, table
 from neurocompile.engines.fixed.torch_path import run_torch
 from neurocompile.errors import BadInput, DoesNotFit
@@ -141,38 +141,73 @@ def test_blocks_and_threads_change_no_bit(seed, rows, monkeypatch):
             np.testing.assert_array_equal(alone.membrane[name][0], membrane[sample])
 
 
+def going(wanted):
+    """A choice that always takes one path, if it is exact."""
+
+    def path(self, spikes, rows, sources, products):
+        return wanted if wanted in products or wanted == EVENTS else FLOAT
+
+    return path
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_events_and_products_give_the_same_bits(seed, monkeypatch):
     graph = looped_graph(seed) if seed % 3 == 0 else neurons(fixed_graph(seed))
     values, steps = fixed_input(graph, seed, n=2, steps=6)
     found = []
-    for events in (True, False):
-        monkeypatch.setattr(PathChoice, "events", lambda *_, events=events: events)
+    for wanted in (EVENTS, INT8, FLOAT):
+        monkeypatch.setattr(PathChoice, "path", going(wanted))
         try:
             found.append(fixed.run(graph, Encoded(values, steps)))
         except DoesNotFit as refused:
             found.append(str(refused))
-    if isinstance(found[0], str):
-        assert found[0] == found[1]
-    else:
-        assert_same(*found)
+    for other in found[1:]:
+        if isinstance(found[0], str):
+            assert found[0] == other
+        else:
+            assert_same(found[0], other)
+
+
+BOTH = (INT8, FLOAT)
 
 
 def test_busy_layers_go_as_products_and_quiet_ones_by_events():
     choice = PathChoice(operations=1 << 24, weights=1 << 24)
-    choice.went_as_product(seconds=256 * 3e-4, rows=256)
+    choice.went_as_product(FLOAT, seconds=256 * 3e-4, rows=256)
     choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
-    assert choice.events(spikes=256 * 40, rows=256, sources=4096)
-    assert not choice.events(spikes=256 * 2048, rows=256, sources=4096)
+    assert choice.path(256 * 40, 256, 4096, (FLOAT,)) == EVENTS
+    assert choice.path(256 * 2048, 256, 4096, (FLOAT,)) == FLOAT
+    assert choice.path(256 * 2048, 256, 4096, ()) == EVENTS
+
+
+def test_of_the_exact_products_the_one_that_was_faster_is_taken():
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
+    choice.went_as_product(FLOAT, seconds=256 * 3e-4, rows=256)
+    choice.went_as_product(INT8, seconds=256 * 8e-5, rows=256)
+    assert choice.path(256 * 2048, 256, 4096, BOTH) == INT8
+    assert choice.path(256 * 2048, 256, 4096, (FLOAT,)) == FLOAT
+    choice.went_as_product(FLOAT, seconds=256 * 5e-5, rows=256)
+    assert choice.path(256 * 2048, 256, 4096, BOTH) == FLOAT
+
+
+def test_a_product_is_timed_once_on_a_large_block_if_its_weights_fit_memory():
+    assert PathChoice(operations=1000, weights=1000).untimed(256, BOTH) == []
+    choice = PathChoice(operations=1 << 24, weights=1 << 24)
+    assert choice.untimed(256, BOTH) == [INT8, FLOAT]
+    choice.went_as_product(INT8, seconds=1.0, rows=256)
+    assert choice.untimed(256, BOTH) == [FLOAT]
+    # 2^28 weights: 256 MiB as int8, 1 GiB as float32
+    assert PathChoice(operations=1 << 28, weights=1 << 28).untimed(256, BOTH) == [INT8]
+    assert PathChoice(operations=1 << 29, weights=1 << 29).untimed(256, BOTH) == []
 
 
 def test_a_layer_that_becomes_busier_is_judged_by_what_its_spikes_cost_now():
     choice = PathChoice(operations=1 << 24, weights=1 << 24)
-    choice.went_as_product(seconds=256 * 3e-4, rows=256)
+    choice.went_as_product(FLOAT, seconds=256 * 3e-4, rows=256)
     choice.went_by_events(seconds=1.3e-2, spikes=64 * 82, rows=64, sources=4096)
-    assert not choice.events(spikes=256 * 400, rows=256, sources=4096)  # 2.4 us a spike
+    assert choice.path(256 * 400, 256, 4096, (FLOAT,)) == FLOAT  # 2.4 us a spike
     choice.went_by_events(seconds=1.3e-2, spikes=256 * 200, rows=256, sources=4096)
-    assert choice.events(spikes=256 * 400, rows=256, sources=4096)  # 0.24 us a spike
+    assert choice.path(256 * 400, 256, 4096, (FLOAT,)) == EVENTS  # 0.24 us a spike
 
 
 def test_events_that_were_disturbed_once_are_hardly_blamed():
@@ -184,9 +219,9 @@ def test_events_that_were_disturbed_once_are_hardly_blamed():
 
 def test_a_product_that_was_disturbed_once_is_judged_by_its_best():
     choice = PathChoice(operations=1 << 24, weights=1 << 24)
-    choice.went_as_product(seconds=256 * 3e-4, rows=256)
-    choice.went_as_product(seconds=256 * 3e-2, rows=256)
-    assert choice.product_s == 3e-4
+    choice.went_as_product(INT8, seconds=256 * 3e-4, rows=256)
+    choice.went_as_product(INT8, seconds=256 * 3e-2, rows=256)
+    assert choice.product_s == {INT8: 3e-4}
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -11,11 +11,12 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurocompile.engines.fixed.dense import Dense
+from neurocompile.engines.fixed.choice import EVENTS
 from neurocompile.engines.fixed.graded import largest_of, scatter_payloads
 from neurocompile.engines.fixed.handover import Handover
 from neurocompile.engines.fixed.late import Ahead, mark_late, move_spikes, move_sums
@@ -51,12 +52,12 @@ class Way(NamedTuple):
     """How a synapse is computed for the steps of a chunk.
 
     Attributes:
-        events: Whether event by event, and not as a product.
+        path: EVENTS, or the name of a product.
         bound: Largest |sum| that these spikes can cause.
         number: Type that holds the sums before the shifts.
     """
 
-    events: bool
+    path: str
     bound: int
     number: Any
 
@@ -124,7 +125,7 @@ class SampleBlock:
             if ready.written:
                 written = self.inputs[ready.written][first:last].reshape(samples, -1)
                 mantissas = written[:, self.plan.order[name]].astype(np.int64)
-                bias[name] = (mantissas << ready.bias_exp).astype(ready.number)
+                bias[name] = (mantissas << ready.bias_exp).astype(ready.number, order="C")
         sums = {name: ActivitySums(len(place)) for name, place in self.plan.order.items()}
         kept, marked = {}, {}
         for name, ready in self.plan.populations.items():
@@ -158,7 +159,7 @@ class SampleBlock:
         samples, size = len(state.fired[name]), len(self.plan.order[name])
         ways = [self._way(state, link, begin, count) for link in ready.links]
         at_once = samples
-        if all(way.events for way in ways):
+        if all(way.path == EVENTS for way in ways):
             sum_bytes = max((np.dtype(way.number).itemsize for way in ways), default=1)
             at_once = max(1, CACHE_BYTES // max(1, sum_bytes * count * size * ready.inputs))
         spikes = np.zeros(size, dtype=np.int32)
@@ -257,14 +258,14 @@ class SampleBlock:
     def _through_matrix(self, link: Link, fired: Array, begin: int, way: Way, total: Array) -> None:
         """Compute the sums of one synapse with one delay; its choice learns their cost."""
         sources, rows = fired.shape[2], total.shape[0] * total.shape[1]
-        started = time.perf_counter()
-        if way.events or link.dense is None:
+        started = time.thread_time()
+        if way.path == EVENTS or link.dense is None:
             spikes = self._scatter(link, fired, begin, total)
-            link.choice.went_by_events(time.perf_counter() - started, spikes, rows, sources)
+            link.choice.went_by_events(time.thread_time() - started, spikes, rows, sources)
             return
         dense = fired[:, begin : begin + total.shape[1]].reshape(-1, sources)
-        link.dense.sums(dense, total.reshape(-1, total.shape[2]), way.bound)
-        link.choice.went_as_product(time.perf_counter() - started, rows)
+        link.dense.sums(dense, total.reshape(-1, total.shape[2]), way.bound, way.path)
+        link.choice.went_as_product(way.path, time.thread_time() - started, rows)
 
     def _scatter(self, link: Link, fired: Array, begin: int, total: Array) -> int:
         """Compute the sums of one synapse by events; returns the number of spikes."""
@@ -294,15 +295,19 @@ class SampleBlock:
         samples, _, sources = fired.shape
         rows = samples * count
         if link.dense is None:
-            return Way(True, bound, number)
-        if link.choice.wants_measuring(rows):
-            self._measure(link, link.dense, fired.reshape(1, rows, sources), bound, number)
-        events = link.choice.events(int(np.count_nonzero(fired)), rows, sources)
-        return Way(events, bound, number)
+            return Way(EVENTS, bound, number)
+        products = link.dense.exact(bound)
+        if untimed := link.choice.untimed(rows, products):
+            self._measure(link, untimed, fired.reshape(1, rows, sources), bound, number)
+        path = link.choice.path(int(np.count_nonzero(fired)), rows, sources, products)
+        return Way(path, bound, number)
 
-    def _measure(self, link: Link, dense: Dense, fired: Array, bound: int, number: Any) -> None:
-        """Time both paths of a synapse on the rows (1, rows, n_source) of a block."""
-        rows, sources = fired.shape[1:]
+    def _measure(
+        self, link: Link, products: list[str], fired: Array, bound: int, number: Any
+    ) -> None:
+        """Time the paths of a synapse on the rows (1, rows, n_source) of a block."""
+        assert link.dense is not None
+        dense, (rows, sources) = link.dense, fired.shape[1:]
         total = np.empty((1, rows, len(dense.target)), dtype=number)
         spikes = 0
 
@@ -310,9 +315,10 @@ class SampleBlock:
             nonlocal spikes
             spikes = self._scatter(link, fired, 0, total)
 
-        dense.sums(fired[0, :1], total[0, :1], bound)  # makes the weights
-        seconds = _fastest(2, lambda: dense.sums(fired[0], total[0], bound))
-        link.choice.went_as_product(seconds, rows)
+        for product in products:
+            dense.sums(fired[0, :1], total[0, :1], bound, product)  # makes the weights
+            seconds = _fastest(2, partial(dense.sums, fired[0], total[0], bound, product))
+            link.choice.went_as_product(product, seconds, rows)
         fired, total = fired[:, :FEW_ROWS], total[:, :FEW_ROWS]
         seconds = _fastest(3, events)  # the first may compile
         link.choice.went_by_events(seconds, spikes, fired.shape[1], sources)

@@ -2,6 +2,7 @@
 
 In:  spikes (rows, n_source) in the engine's order of neurons.
 Out: whole sums (rows, n_target) in the engine's order, exactly.
+int8 is used only if weights and payloads fit it and the largest sum fits what a library returns.
 float32 is used only if the largest sum is below 2^24. If a library loses bits by a transform
 (Winograd, FFT), this is detected and the result is computed again in float64.
 A transposed convolution is one matrix product, position by position, whose columns are then added
@@ -18,13 +19,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from neurocompile.engines.fixed.loops import fold, settle
-from neurocompile.engines.fixed.result import EXACT_FLOAT32
+from neurocompile.engines.fixed import int8
+from neurocompile.engines.fixed.choice import FLOAT, INT8
+from neurocompile.engines.fixed.loops import fold, settle, widen
+from neurocompile.engines.fixed.result import EXACT_FLOAT32, EXACT_FLOAT64
 from neurocompile.engines.fixed.tables import Table, channels_last
 from neurocompile.engines.torch_ops import apply
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
-from neurocompile.ir.nodes import ConvTranspose, Linear, size
+from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, size
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 
@@ -38,10 +41,22 @@ class Dense:
         synapse: Synapse that is not a Sparse.
         source, target: C index of the neuron at each position of the engine's order.
         table: Table of the synapse, in the same orders.
+        row: Largest sum of |weights| onto a target neuron.
+        signed: Whether payloads may be negative.
     """
 
-    def __init__(self, synapse: Synapse, source: Array, target: Array, table: Table) -> None:
+    def __init__(
+        self,
+        synapse: Synapse,
+        source: Array,
+        target: Array,
+        table: Table,
+        row: int,
+        *,
+        signed: bool,
+    ) -> None:
         self.synapse, self.source, self.target, self.table = synapse, source, target, table
+        self.row, self.signed = row, signed
         self.products: dict[torch.dtype, Product] = {}
         op = synapse.op
         self._channels_last = np.array_equal(source, channels_last(synapse.in_shape))
@@ -52,20 +67,42 @@ class Dense:
             and np.array_equal(target, channels_last(synapse.out_shape))
         )
 
-    def sums(self, fired: Array, total: Array, bound: int) -> None:
+    def exact(self, bound: int) -> tuple[str, ...]:
+        """The products that are exact if the largest |sum| is `bound`.
+
+        A bound of k times the sum of a row's weights says that payloads are at most k. int8 weights
+        stand for themselves shifted, so their sums are smaller by this shift.
+        """
+        if bound >= EXACT_FLOAT64:
+            return ()
+        op = self.synapse.op
+        if isinstance(op, Conv):  # its sums come in float32
+            most, fits = EXACT_FLOAT32, True
+        else:
+            most, fits = int8.EXACT_INT32, self.folds or self._whole
+        fits = fits and self.table.weights.dtype == np.int8 and bound >> self.table.shift < most
+        fits = fits and bound <= int8.LARGEST * self.row and not int8.why_not()
+        return (INT8, FLOAT) if fits else (FLOAT,)
+
+    def sums(self, fired: Array, total: Array, bound: int, product: str) -> None:
         """Write the sums of spikes (rows, n_source) to total (rows, n_target).
 
         Args:
             fired: Bits uint8 or payloads int32.
             total: Any integer type that holds the sums; overwritten.
             bound: Largest |sum| that these spikes can cause.
+            product: One of `exact(bound)`.
         """
         if not total.size:
             return
         narrow = bound < EXACT_FLOAT32
         number, integer = (torch.float32, np.int32) if narrow else (torch.float64, np.int64)
+        if product == INT8:
+            number = torch.int8
         if self.folds:
             self._fold(fired, total, number, integer)
+        elif product == INT8:
+            widen(self._product(fired, number), total, self.table.shift)
         elif settle(self._product(fired, number), total, integer):
             settle(self._product(fired, torch.float64), total, np.int64)
 
@@ -75,35 +112,63 @@ class Dense:
         A matrix product may add in any order, but below the bound it loses no bit.
         """
         channels, t = self.synapse.in_shape[0], self.table
+        whole = number == torch.int8
         if number not in self.products:
-            kernel = torch.from_numpy(t.weights.astype(np.int64) << t.shift).to(number)
-            self.products[number] = partial(torch.matmul, other=kernel.reshape(channels, -1))
+            kernel = t.weights.reshape(channels, -1)
+            if whole:
+                self.products[number] = int8.matrix(kernel)
+            else:
+                wide = torch.from_numpy(kernel.astype(np.int64) << t.shift).to(number)
+                self.products[number] = partial(torch.matmul, other=wide)
         places = fired.shape[1] // channels
         rows = max(1, COLUMNS // (places * t.weights.size // channels))
         for first in range(0, len(fired), rows):
-            part = torch.from_numpy(fired[first : first + rows]).to(number)
-            image = (
-                part.reshape(-1, channels)
-                if self._channels_last
-                else (part.reshape(len(part), channels, places).mT)
-            )
+            part = _as(number, fired[first : first + rows])
+            if not self._channels_last:
+                part = part.reshape(len(part), channels, places).mT
             with torch.inference_mode():
-                columns = self.products[number](image).numpy()
-            sums = np.empty((1, total.shape[1]), columns.dtype)
+                columns = self.products[number](part.reshape(-1, channels)).numpy()
+            sums = np.empty((len(part), total.shape[1]), columns.dtype)
             columns = columns.reshape(len(part), places, -1)
+            fold(columns, t.first, t.target, t.weight, t.length, sums)
             into = total[first : first + rows]
-            fold(columns, t.first, t.target, t.weight, t.length, sums, into, integer)
+            if whole:
+                widen(sums, into, t.shift)
+            else:
+                settle(sums, into, integer)
 
     def _product(self, fired: Array, number: torch.dtype) -> Array:
         if number not in self.products:
             op = self.synapse.op
-            if isinstance(op, Linear) and size(self.synapse.in_shape) == op.weight.shape[1]:
+            if number == torch.int8:
+                self.products[number] = self._in_int8()
+            elif isinstance(op, Linear) and self._whole:
                 self.products[number] = self._matrix(op.weight, number)
             else:
                 self.products[number] = self._map
         with torch.inference_mode():
-            sums = self.products[number](torch.from_numpy(fired).to(number))
+            sums = self.products[number](_as(number, fired))
             return np.asarray(sums.contiguous().numpy())
+
+    @property
+    def _whole(self) -> bool:
+        """Whether every source reaches every target by a weight of its own."""
+        op = self.synapse.op
+        return isinstance(op, Linear) and size(self.synapse.in_shape) == op.weight.shape[1]
+
+    def _in_int8(self) -> Product:
+        """The product of int8 weights, without the shift."""
+        t, op, shape = self.table, self.synapse.op, self.synapse.in_shape
+        if isinstance(op, Linear):
+            return int8.matrix(t.weights.reshape(len(self.source), len(self.target)))
+        assert isinstance(op, Conv)
+        kernel = (op.weight >> t.shift).astype(np.int8)
+        run = int8.convolution(kernel, op, shape, signed=self.signed)
+
+        def product(x: torch.Tensor) -> torch.Tensor:
+            return self._in_order(run(self._image(x if self.signed else x.view(torch.uint8))))
+
+        return product
 
     def _matrix(self, weight: Array, number: torch.dtype) -> Product:
         if not _plain(self.target):
@@ -115,18 +180,29 @@ class Dense:
 
     def _map(self, x: torch.Tensor) -> torch.Tensor:
         """The map in its own shapes, without a copy if the engine's order allows it."""
-        shape, after = self.synapse.in_shape, self.synapse.out_shape
-        if np.array_equal(self.source, channels_last(shape)):
-            image = x.reshape(-1, *shape[1:], shape[0]).movedim(-1, 1)
-        elif _plain(self.source):
-            image = x.reshape(-1, *shape)
-        else:
-            image = x[:, torch.from_numpy(np.argsort(self.source))].reshape(-1, *shape)
-        out = apply(self.synapse.op, image, shape)
-        if np.array_equal(self.target, channels_last(after)):
-            return out.movedim(1, -1).reshape(len(x), -1)
-        flat = out.reshape(len(x), -1)
+        return self._in_order(apply(self.synapse.op, self._image(x), self.synapse.in_shape))
+
+    def _image(self, x: torch.Tensor) -> torch.Tensor:
+        """Values (rows, n_source) in the shape of their population."""
+        shape = self.synapse.in_shape
+        if self._channels_last:
+            return x.reshape(-1, *shape[1:], shape[0]).movedim(-1, 1)
+        if _plain(self.source):
+            return x.reshape(-1, *shape)
+        return x[:, torch.from_numpy(np.argsort(self.source))].reshape(-1, *shape)
+
+    def _in_order(self, out: torch.Tensor) -> torch.Tensor:
+        """Sums (rows, *shape) in the engine's order."""
+        if np.array_equal(self.target, channels_last(self.synapse.out_shape)):
+            return out.movedim(1, -1).reshape(len(out), -1)
+        flat = out.reshape(len(out), -1)
         return flat if _plain(self.target) else flat[:, torch.from_numpy(self.target.copy())]
+
+
+def _as(number: torch.dtype, fired: Array) -> torch.Tensor:
+    """Bits or payloads as numbers of another type; bits are int8 already."""
+    x = torch.from_numpy(fired)
+    return x.view(number) if number == torch.int8 and x.dtype == torch.uint8 else x.to(number)
 
 
 def _plain(order: Array) -> bool:

@@ -31,7 +31,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import Conv, ConvTranspose, Sparse, size
 from neurocompile.ir.ops import shift
 from neurocompile.ir.order import Group, components
-from neurocompile.ir.payloads import largest_row, largest_sum, payload_type
+from neurocompile.ir.payloads import graded, largest_row, largest_sum, payload_type
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT, UNITY
 from neurocompile.ir.schema import step_words
 
@@ -248,7 +248,8 @@ def _link(graph: Graph, name: str, largest: int, ends: tuple[Array, Array], loop
     if late is None or late.weights is None:
         made = table(synapse, *ends)
         if not isinstance(synapse.op, Sparse) and largest < EXACT_FLOAT64:
-            product = Dense(synapse, *ends, made)
+            row, signed = largest_row(synapse), graded(graph.nodes[source])
+            product = Dense(synapse, *ends, made, row, signed=signed)
     return Link(
         name,
         source,

@@ -43,8 +43,10 @@ def advance({sums}, left, right, begin, start, {states}, {constants},
             out = fired[sample, begin + step]
             if reached.size:
                 touched = reached[sample, step]
+                moved = I(0)
                 for j in range(neurons):
-                    updated += {moving} | (touched[j] != 0)
+                    moved = I(moved + ({moving} | (touched[j] != 0)))
+                updated += moved
             saturated, wrapped, peak, most = I(0), I(0), I(0), I(0)
             for j in range(neurons):
                 x = I(I(I(row[j]) << left) >> right)
