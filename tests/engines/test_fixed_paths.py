@@ -248,26 +248,30 @@ def test_a_table_holds_the_connections_of_its_synapse(seed):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("keep", [0, 1, 2046, 2047, 4094, 4095, 4096])
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
-def test_a_generated_step_is_the_step_it_was_made_from(wide, keep, reset):
+@pytest.mark.parametrize("exponent", [0, 3, -2])
+def test_a_generated_step_is_the_step_it_was_made_from(wide, keep, reset, exponent):
     rng = np.random.default_rng(keep)
     n, number = 4000, np.int64 if wide else np.int32
     edge = [-8388607, -8388606, -4096, -4095, -1, 0, 1, 4095, 4096, 8388606, 8388607]
     u, v = (rng.integers(-8388607, 8388608, n) for _ in range(2))
     u[:11], v[11:22] = edge, edge
-    a = rng.integers(-200000, 200000, n)
+    left, right = max(exponent, 0), max(-exponent, 0)
+    sums = rng.integers(-200000, 200000, n) >> left << right
+    sums[:4] = -1, 1, -3, 3  # a shift to the right rounds down
+    a = sums << left >> right
     p = CubaLIF((n,), 4095 - keep, 4096 - keep, 3000, -7, 3, 0, reset)
     constants = p.constants()
     expected = p.step(NumpyOps(), (u, v), a, constants)
     kind = {0: "none", 4096: "all"}.get(keep, "same" if keep % 2 else "some")
     run = step_source.step_function(
-        step_source.Variant(CubaLIF, (("reset", reset),), wide, (kind, kind), True)
+        step_source.Variant(CubaLIF, (("reset", reset),), wide, (kind, kind), True, right > 0)
     )
     registers = [np.full(n, c, number) for c in constants]
     state = u.astype(number)[None], v.astype(number)[None]
     fired, spikes = np.zeros((1, 1, n), np.uint8), np.zeros(n, np.int32)
     empty = np.empty((0, 0, 0), np.int32)
     _, saturated, wrapped, stopped, _, _ = run(
-        a.astype(np.int32)[None, None], 0, 0, 0, 0, *state, registers[0], registers[1],
+        sums.astype(np.int32)[None, None], left, right, 0, 0, *state, registers[0], registers[1],
         registers[2][None], registers[3], fired, spikes, empty, empty.astype(np.uint8), 3 << 23,
     )  # fmt: skip
     np.testing.assert_array_equal(state[0][0], expected.state[0])

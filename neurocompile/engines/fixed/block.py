@@ -20,7 +20,7 @@ from neurocompile.engines.fixed.choice import EVENTS
 from neurocompile.engines.fixed.graded import largest_of, scatter_payloads
 from neurocompile.engines.fixed.handover import Handover
 from neurocompile.engines.fixed.late import Ahead, mark_late, move_spikes, move_sums
-from neurocompile.engines.fixed.loops import add_shifted, mark, scatter, take
+from neurocompile.engines.fixed.loops import add_shifted, mark, put, scatter, take
 from neurocompile.engines.fixed.plan import FixedPlan, Link, Population, holding
 from neurocompile.engines.fixed.result import beyond_one_wrap, refuse_beyond
 from neurocompile.engines.fixed.running import ActivitySums, State
@@ -151,7 +151,7 @@ class SampleBlock:
             self._neurons(state, name, done, begin, count)
             if name in self.recording.spikes:
                 recorded = self.recording.spikes[name].reshape(-1, self.steps, len(place))
-                recorded[here, then, place] = fired[:, now]
+                put(fired[:, now], recorded, place, state.first, done + begin)
 
     def _neurons(self, state: State, name: str, done: int, begin: int, count: int) -> None:
         """Run all synapses into a population, then its neurons, a few samples at a time."""
@@ -187,10 +187,9 @@ class SampleBlock:
             sums.saturations += counted[1]
             sums.wraps += counted[2]
             if membrane.size:
-                here = slice(state.first + part.start, state.first + part.stop)
-                then = slice(done + begin, done + begin + count)
                 recorded = self.recording.membrane[name].reshape(-1, self.steps, size)
-                recorded[here, then, self.plan.order[name]] = membrane
+                first = state.first + part.start
+                put(membrane, recorded, self.plan.order[name], first, done + begin)
         state.sums[name].spikes += spikes
 
     def _arriving(

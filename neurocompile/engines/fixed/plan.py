@@ -224,6 +224,7 @@ def _population(
         not narrow,
         tuple(_kind(getattr(constants, part)) for part in node.parts),
         node.wraps and reach >= STATE_LIMIT,
+        len(links) == len(node.inputs) == 1 and links[0].right > 0,
     )
     return Population(
         tuple(links),

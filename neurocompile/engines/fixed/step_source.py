@@ -26,7 +26,6 @@ from neurocompile.ir.ops import decayed, wrap_once
 from neurocompile.ir.registers import BIT, DECAY_BITS, STATE_LIMIT, UNITY
 
 TRIVIAL = {"none": 0, "all": UNITY}
-LOW_BITS = UNITY - 1
 
 FRAME = '''
 def advance({sums}, left, right, begin, start, {states}, {constants},
@@ -34,6 +33,7 @@ def advance({sums}, left, right, begin, start, {states}, {constants},
     """Updated, saturations, wraps, 1 + the step that went beyond a limit or 0, current, state."""
     samples, steps, neurons = a.shape
     updated, saturations, wraps = 0, 0, 0
+    up = I(1 << left)
 {every}
     for sample in range(samples):
         biases = bias[min(sample, len(bias) - 1)]
@@ -49,7 +49,7 @@ def advance({sums}, left, right, begin, start, {states}, {constants},
                 updated += moved
             saturated, wrapped, peak, most = I(0), I(0), I(0), I(0)
             for j in range(neurons):
-                x = I(I(I(row[j]) << left) >> right)
+                x = {arriving}
 {body}
 {after}
                 out[j] = {out}
@@ -61,7 +61,9 @@ def advance({sums}, left, right, begin, start, {states}, {constants},
             if peak >= limit or most >= {most}:
                 return updated, saturations, wraps, start + step + 1, peak, most
             if membrane.size:
-                membrane[sample, step] = v_row
+                kept = membrane[sample, step]
+                for j in range(neurons):
+                    kept[j] = v_row[j]
     return updated, saturations, wraps, 0, 0, 0
 '''
 WATCH = """                wrapped = I(wrapped + ({current} != {wrapped}))
@@ -78,6 +80,7 @@ class Variant(NamedTuple):
         parts: For each of its constants that are parts in 4096: "none" if all of them are 0, "all"
             if all are 4096, "same" if all are the same other number, otherwise "some".
         wraps: Whether a current may exceed 24 bits.
+        right: Whether what arrives is shifted right, and not left; by how much is an argument.
     """
 
     kind: type[ChipNeuron]
@@ -85,6 +88,7 @@ class Variant(NamedTuple):
     wide: bool
     parts: tuple[str, ...]
     wraps: bool
+    right: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +128,20 @@ class Symbol:
         return self._emit(f"{self.name} < {_text(other)}", cast=False)
 
 
+class Shifted(Symbol):
+    """What arrives, row[j] << left: its product with a number is one product with row[j].
+
+    A shift by a variable would be one of 64 bits, at twice the time.
+    """
+
+    def __mul__(self, other: Any) -> Symbol:
+        if isinstance(other, Symbol):
+            return super().__mul__(other)
+        return self._emit(f"I(row[j]) * I(up * I({other}))")
+
+    __rmul__ = __mul__
+
+
 class SourceOps:
     """The operations of `ir.ops.Ops`, as lines of Python on int32 or int64."""
 
@@ -154,25 +172,21 @@ class SourceOps:
     def decay(self, x: Symbol, keep: Any) -> Any:
         """x keep / 4096, truncated toward 0.
 
-        The product does not fit 32 bits. But with |x| = 4096 high + low the quotient is
-        high keep + low keep / 4096, both below 2^25 for |x| <= 2^23 and keep <= 4096.
+        The product does not fit 32 bits, but float64 holds it exactly, and rounds toward 0 where
+        it becomes an integer.
         """
         if isinstance(keep, int):
             return x if keep else x._emit("0")
         if self.variant.wide:
             return decayed(self, x, keep)
-        size = x._emit(f"abs({x.name})")
-        high = size._emit(f"({size.name} >> {DECAY_BITS}) * {keep.name}")
-        low = size._emit(f"(({size.name} & {LOW_BITS}) * {keep.name}) >> {DECAY_BITS}")
-        left = high + low
-        return left._emit(f"-{left.name} if {x.name} < 0 else {left.name}")
+        return x._emit(f"F({x.name}) * (F({keep.name}) * {2.0**-DECAY_BITS})")
 
 
 @cache
 def step_function(variant: Variant) -> Any:
     """The compiled loop of a variant; see FRAME for its arguments.
 
-    a (samples, steps, n) whole numbers, to be shifted by left and right, and one such array for
+    a (samples, steps, n) whole numbers, to be shifted by left or right, and one such array for
     each further input, shifted already; the states (samples, n),
     changed; the constants (n,), but bias (1 or samples, n); fired (samples, more steps, n),
     written from step `begin` on; spikes (n,) added to; membrane and reached like a, or of size 0
@@ -185,7 +199,11 @@ def step_function(variant: Variant) -> Any:
     text = text.replace("def advance(", f"def {name}(", 1)
     file = machine_code.source_file(f"{name}.py", text)
     # numba finds its stored code by the name of the function in an importable module
-    names: dict[str, Any] = {"I": np.int64 if variant.wide else np.int32, "__name__": __name__}
+    names: dict[str, Any] = {
+        "I": np.int64 if variant.wide else np.int32,
+        "F": np.float64,
+        "__name__": __name__,
+    }
     exec(compile(text, str(file or "<step>"), "exec"), names)
     return machine_code.compiled(names[name], nogil=True)
 
@@ -213,7 +231,8 @@ def source(variant: Variant) -> str:
     node: Any = kind((1,), **dict.fromkeys(kind.registers, 0), **dict(variant.words))  # type: ignore[call-arg]
     state = tuple(value(f"{name}_row[j]") for name in kind.state_names)
     more = [f"a{i}" for i in range(1, len(kind.inputs))]
-    sums = [Symbol(lines, "x"), *(value(f"{each}_row[j]") for each in more)]
+    first = Symbol(lines, "x") if variant.right else Shifted(lines, "x")
+    sums = [first, *(value(f"{each}_row[j]") for each in more)]
     step = node.step(ops, state, kind.arriving(sums), p)
     watched = []
     if variant.wraps:
@@ -231,6 +250,7 @@ def source(variant: Variant) -> str:
         every="\n".join(f"    every_{name} = {name}[0]" for name in kind.parts),
         rows="\n".join(f"        {name}_row = {name}[sample]" for name in kind.state_names),
         moving=" | ".join(moving),
+        arriving="I(I(row[j]) >> right)" if variant.right else "I(I(row[j]) * up)",
         body="\n".join(" " * 16 + line for line in lines),
         after="\n".join(f"                {name}_row[j] = {x.name}" for name, x in after),
         out=step.out.name,
