@@ -1,8 +1,9 @@
 """Time of the fixed engine at any activity, relative to the bare dense products.
 
 In:  a wide dense layer; the shipped network's shapes, with every neuron spiking at a set rate.
-Out: seconds by activity, relative to the dense floor.
-The floor is only the convolutions and matrix products, in torch's fastest way.
+Out: seconds by activity, relative to the dense floor and to the physical one.
+The dense floor is only the convolutions and matrix products, in float32 and torch's fastest way;
+`physical` has the other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import physical
 import torch
 from scaling import Act, best, layer, ours, spikes
 from torch.nn import functional
@@ -32,23 +34,25 @@ PERIOD = 5000  # a membrane's way to its threshold
 BATCH = 256  # rows of a product: larger ones gain nothing
 
 
-def wide_layer(rounds: int = ROUNDS) -> dict[str, Any]:
+def wide_layer(limits: physical.Limits, rounds: int = ROUNDS) -> dict[str, Any]:
     """A dense layer of 4,096 x 4,096."""
     graph = layer(WIDE, WIDE)
     runs = {rate: ours(graph, spikes(WIDE, STEPS, WIDE_SAMPLES, rate)) for rate in ACTIVITIES}
     weight = torch.rand(WIDE, WIDE)
     rows = (torch.rand(STEPS * WIDE_SAMPLES, WIDE) < 0.1).float()
     floors = _by_threads([lambda: functional.linear(rows, weight)])
-    return _sweep(runs, floors, rounds)
+    least = physical.floor(limits, graph, len(rows), moved=rows.numel())
+    return _sweep(runs, floors, least, rounds)
 
 
-def shipped_network(file: Path, rounds: int = ROUNDS) -> dict[str, Any]:
+def shipped_network(limits: physical.Limits, file: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     """A network of the same shapes whose weights are all 0, so that they cannot move a neuron."""
     graph = load_onnx(file)
     steps = graph.settings.steps
     runs = {rate: ours(spiking(graph, rate), _input(graph, rate, steps)) for rate in ACTIVITIES}
     floors = _by_threads(products(graph, SAMPLES * steps))
-    return _sweep(runs, floors, rounds)
+    least = physical.floor(limits, graph, SAMPLES * steps)
+    return _sweep(runs, floors, least, rounds)
 
 
 def spiking(graph: Graph, rate: float) -> Graph:
@@ -115,11 +119,18 @@ def _by_threads(work: list[Callable[[], Any]]) -> dict[str, Act]:
     return {f"threads: {n}": lambda n=n: run(n) for n in (1, 2)}
 
 
-def _sweep(runs: dict[Any, Act], floors: dict[str, Act], rounds: int) -> dict[str, Any]:
+def _sweep(
+    runs: dict[Any, Act], floors: dict[str, Act], least: float, rounds: int
+) -> dict[str, Any]:
     seconds = best({**runs, **floors}, rounds)
     fastest = min(floors, key=lambda name: seconds[name])
     rows = [
-        {"activity": rate, "seconds": seconds[rate], "of_floor": seconds[rate] / seconds[fastest]}
+        {
+            "activity": rate,
+            "seconds": seconds[rate],
+            "of_floor": seconds[rate] / seconds[fastest],
+            "of_physical": seconds[rate] / least,
+        }
         for rate in runs
     ]
     gain = seconds[0.5] / seconds[0.02]
@@ -127,5 +138,6 @@ def _sweep(runs: dict[Any, Act], floors: dict[str, Act], rounds: int) -> dict[st
         "rows": rows,
         "floor": fastest,
         "floor_seconds": seconds[fastest],
+        "physical_seconds": least,
         "gain": gain,
     }

@@ -17,6 +17,7 @@ from neurocompile.engines import fixed, lava
 from neurocompile.engines import onnx as onnx_engine
 from neurocompile.engines.activity import activity_of
 from neurocompile.engines.decode import result_of
+from neurocompile.engines.fixed.choice import FLOAT
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.torch_path import run_torch
 from neurocompile.engines.recording_file import RECORDED, recording_file
@@ -119,9 +120,12 @@ def test_a_product_takes_payloads_of_every_size_exactly(largest):
     graph = verify(chain({**nodes, "t": wide, "pop": Sigma((2048,))}), "fixed")
     link = plan_of(graph).populations["pop"].links[0]
     sent = rng.integers(-largest, largest + 1, (40, 64)).astype(np.int32)
-    found = np.empty((40, 2048), np.int64)
-    link.dense.sums(sent, found, link.row * largest)
-    np.testing.assert_array_equal(found, sent.astype(np.int64) @ weights.T.astype(np.int64))
+    products = link.dense.exact(link.row * largest)
+    assert FLOAT in products
+    for product in products:
+        found = np.zeros((40, 2048), np.int64)
+        link.dense.sums(sent, found, link.row * largest, product)
+        np.testing.assert_array_equal(found, sent.astype(np.int64) @ weights.T.astype(np.int64))
 
 
 def test_lavas_own_process_gives_the_same_bits():
