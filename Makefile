@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -115,6 +115,7 @@ bench: $(READY)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/quantization.py
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/floors.py
 	$(BIN)/python bench/graded.py
 	$(BIN)/python bench/delays.py
 	$(BIN)/python bench/streaming.py
@@ -126,6 +127,9 @@ bench: $(READY)
 
 bench-quantization: $(READY)
 	$(BIN)/python bench/quantization.py
+
+bench-floors: $(READY)
+	$(BIN)/python bench/floors.py
 
 bench-speed: $(READY)
 	$(BIN)/python bench/speed.py

@@ -104,29 +104,23 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def plot(growths: Mapping[str, Any], sweeps: Mapping[str, Any], path: Path) -> None:
-    """Growth on logarithmic axes, and the cost of activity."""
+def plot(growths: Mapping[str, Any], path: Path) -> None:
+    """Growth on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "neurocompile"  # the same file for the same figures
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for what, series in growths.items():
         sizes, seconds = np.array(series["sizes"]), np.array(series["seconds"])
         label = f"{what}: exponent {series['exponent']:.2f}"
-        left.loglog(sizes / sizes[0], seconds / seconds[0], "o-", label=label)
-    ends = np.array(left.get_xlim())
-    left.loglog(ends, ends, "k:", linewidth=1, label="linear")
-    left.set(xlabel="times the smallest size", ylabel="times the smallest's seconds")
-    left.legend(fontsize=8)
-    for name, sweep in sweeps.items():
-        rates = [100 * row["activity"] for row in sweep["rows"]]
-        right.plot(rates, [row["of_floor"] for row in sweep["rows"]], "o-", label=name)
-    right.axhline(1, color="k", linestyle=":", linewidth=1)
-    right.set(xlabel="spikes, % of neurons per step", ylabel="time / dense floor", ylim=(0, None))
-    right.legend(fontsize=8)
+        axes.loglog(sizes / sizes[0], seconds / seconds[0], "o-", label=label)
+    ends = np.array(axes.get_xlim())
+    axes.loglog(ends, ends, "k:", linewidth=1, label="linear")
+    axes.set(xlabel="times the smallest size", ylabel="times the smallest's seconds")
+    axes.legend(fontsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Measure how fast the fixed engine is, compared with other simulators and with its floors.
+"""Measure how fast the fixed engine is, compared with other simulators.
 
 In:  the shipped checkpoint, this machine, the peers that `make bench-peers` installed.
 Out: bench/speed.json, docs/speed.svg and tables in docs/benchmarks.md.
@@ -12,12 +12,9 @@ import argparse
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import activity
-import physical
 import scaling
 import table as tables
 from contestants import CONTESTANTS, Contestant, Entry, Running
@@ -26,8 +23,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from neurocompile.formats.load_onnx import load_onnx
-
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 MODEL = ROOT / "examples" / "models" / "mnist_autoencoder.pt"
@@ -35,37 +30,8 @@ FOLDER = ROOT / "build" / "speed"
 PLOT = ROOT / "docs" / "speed.svg"
 SAMPLES = 100
 PEERS = ("nengo", "netx", "sanafe")
-WIDE, SHIPPED = "dense 4,096 x 4,096", "the shipped network"
-BUSY = 0.5  # share of the neurons that spike, from which the wide layer has a goal of its own
 LINEAR = 1.1  # an exponent up to here is linear: caches leave their mark on 32 times the size
 console = Console()
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure with its goal; the value is None if it could not be measured."""
-
-    name: str
-    value: float | None
-    goal: float
-    at_least: bool
-    unit: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached."""
-        if self.value is None:
-            return None
-        return self.value >= self.goal if self.at_least else self.value <= self.goal
-
-    def texts(self) -> tuple[str, str, str]:
-        """Name, value and goal for a table."""
-        sign = "at least" if self.at_least else "at most"
-        goal = f"{sign} {self.goal:g} {self.unit}".strip()
-        if self.value is None:
-            return self.name, "not measured", goal
-        missed = "" if self.met else " (missed)"
-        return self.name, f"{tables.number(self.value)} {self.unit}".strip() + missed, goal
 
 
 def main() -> None:
@@ -75,18 +41,8 @@ def main() -> None:
     console.print(f"writing the network to {FOLDER}")
     latent = write(MODEL, FOLDER, SAMPLES).latent
     entries = {entry.contestant.key: entry for entry in race(chosen, options)}
-    console.print("peaks of this machine")
-    limits = physical.limits(options.rounds)
-    graph = load_onnx(FOLDER / "whole.onnx")
-    least = physical.floor(limits, graph, SAMPLES * graph.settings.steps) / SAMPLES
     growth = memory = None
-    sweeps: dict[str, Any] = {}
     if not options.race:
-        console.print("activity")
-        sweeps = {
-            WIDE: activity.wide_layer(limits, options.rounds),
-            SHIPPED: activity.shipped_network(limits, FOLDER / "whole.onnx", options.rounds),
-        }
         console.print("growth")
         growth = scaling.growth(options.rounds)
         console.print("100 million synapses")
@@ -97,18 +53,16 @@ def main() -> None:
         "packages": tables.versions("neurocompile", "torch", "numpy") | packages(entries),
         "rounds": options.rounds,
         "entries": [line(entry, entries, latent) for entry in entries.values()],
-        "limits": vars(limits) | {"text": limits.text(), "shipped_seconds_a_sample": least},
-        "activity": sweeps,
         "growth": growth,
         "memory": memory,
-        "figures": [as_json(f) for f in figures(entries, sweeps, growth, memory)],
+        "figures": [f.as_json() for f in figures(entries, growth, memory)],
     }
     show(results)
     if options.dry:
         return
     (HERE / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
     if growth is not None:
-        scaling.plot(growth, sweeps, PLOT)
+        scaling.plot(growth, PLOT)
     tables.put(markdown(results), "speed")
 
 
@@ -117,7 +71,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--only", nargs="*", default=[], help="keys of contestants to run")
-    parser.add_argument("--race", action="store_true", help="leave activity, growth, memory out")
+    parser.add_argument("--race", action="store_true", help="leave growth and memory out")
     parser.add_argument("--dry", action="store_true", help="write no file of the repository")
     return parser.parse_args()
 
@@ -181,43 +135,29 @@ def ratio(entries: Mapping[str, Entry], above: str, below: str) -> float | None:
 
 def figures(
     entries: Mapping[str, Entry],
-    sweeps: Mapping[str, Any],
     growth: Mapping[str, Any] | None,
     memory: Mapping[str, Any] | None,
-) -> list[Figure]:
+) -> list[tables.Figure]:
     """The figures with a goal."""
     peers = [r for r in (ratio(entries, peer, "encoder") for peer in PEERS) if r is not None]
     stock = [r for r in (ratio(entries, k, "ours") for k in ("stock", "stock_conv")) if r]
     figures = [
-        Figure("Lava, end to end / ours", ratio(entries, "lava", "ours"), 100, True),
-        Figure("Lava, stock one-sample use / ours", min(stock, default=None), 100, True),
-        Figure("best peer / ours, encoder half", min(peers, default=None), 10, True),
-        Figure("Norse / ours", ratio(entries, "norse", "ours"), 1, True),
-        Figure("snnTorch / ours", ratio(entries, "snntorch", "ours"), 1, True),
-        Figure("ours / dense floor", ratio(entries, "ours", "floor"), 0.4, False),
+        tables.Figure("Lava, end to end / ours", ratio(entries, "lava", "ours"), 100, True),
+        tables.Figure("Lava, stock one-sample use / ours", min(stock, default=None), 100, True),
+        tables.Figure("best peer / ours, encoder half", min(peers, default=None), 10, True),
+        tables.Figure("Norse / ours", ratio(entries, "norse", "ours"), 1, True),
+        tables.Figure("snnTorch / ours", ratio(entries, "snntorch", "ours"), 1, True),
     ]
-    for name, sweep in sweeps.items():
-        worst = max(row["of_floor"] for row in sweep["rows"])
-        figures.append(Figure(f"ours / dense floor, worst activity, {name}", worst, 1, False))
-    if WIDE in sweeps:
-        busy = max(row["of_floor"] for row in sweeps[WIDE]["rows"] if row["activity"] >= BUSY)
-        figures.append(Figure(f"ours / dense floor, 50 and 100 %, {WIDE}", busy, 0.6, False))
-        figures.append(Figure(f"50 % / 2 % activity, {WIDE}", sweeps[WIDE]["gain"], 5, True))
     if growth is not None:
         figures += [
-            Figure(f"exponent of growth in {what}", series["exponent"], LINEAR, False)
+            tables.Figure(f"exponent of growth in {what}", series["exponent"], LINEAR, False)
             for what, series in growth.items()
         ]
     if memory is not None:
         peak = memory["peak_gb"] if memory["finished"] else None
         name = "100 million synapses, compiled and run, peak memory"
-        figures.append(Figure(name, peak, scaling.LIMIT_GB, False, "GB"))
+        figures.append(tables.Figure(name, peak, scaling.LIMIT_GB, False, "GB"))
     return figures
-
-
-def as_json(figure: Figure) -> dict[str, Any]:
-    """A figure as JSON."""
-    return {**vars(figure), "met": figure.met, "texts": figure.texts()}
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -233,44 +173,12 @@ def markdown(results: Mapping[str, Any]) -> str:
         "how",
     )
     lines += ["", *tables.markdown(head, [cells(entry) for entry in results["entries"]])]
-    if results["activity"]:
-        lines += ["", *activities(results["activity"])]
     if results["memory"]:
         lines += ["", memory_by_stage(results["memory"])]
-    lines += ["", at_best(results), "", about(results)]
+    lines += ["", about(results)]
     if results["growth"]:
         lines += ["", "![growth in neurons, synapses, steps and samples](speed.svg)"]
     return "\n".join(lines)
-
-
-def activities(sweeps: Mapping[str, Any]) -> list[str]:
-    """Time over floor by activity."""
-    kinds = (("dense floor", "of_floor"), ("physical floor", "of_physical"))
-    head = (
-        "neurons that spike in a step",
-        *(f"time / {kind}, {name}" for name in sweeps for kind, _ in kinds),
-    )
-    by_rate = zip(*(sweep["rows"] for sweep in sweeps.values()), strict=True)
-    rates = [
-        (
-            f"{100 * rows[0]['activity']:.0f} %",
-            *(f"{row[key]:.2f}" for row in rows for _, key in kinds),
-        )
-        for rows in by_rate
-    ]
-    return tables.markdown(head, rates)
-
-
-def at_best(results: Mapping[str, Any]) -> str:
-    """The peaks of the machine, and how far the shipped network is from them."""
-    limits = results["limits"]
-    least = limits["shipped_seconds_a_sample"]
-    (ours,) = (entry["seconds_a_sample"] for entry in results["entries"] if entry["key"] == "ours")
-    times = "" if ours is None else f"; ours takes {tables.number(ours / least)} times as long"
-    return (
-        f"{limits['text']} At these peaks the shipped network takes "
-        f"{tables.number(1000 * least)} ms per sample{times}."
-    )
 
 
 def cells(entry: Mapping[str, Any]) -> tuple[str, ...]:

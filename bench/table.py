@@ -9,10 +9,43 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure with its goal; the value is None if it could not be measured."""
+
+    name: str
+    value: float | None
+    goal: float
+    at_least: bool
+    unit: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached."""
+        if self.value is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    def texts(self) -> tuple[str, str, str]:
+        """Name, value and goal for a table."""
+        sign = "at least" if self.at_least else "at most"
+        goal = f"{sign} {self.goal:g} {self.unit}".strip()
+        if self.value is None:
+            return self.name, "not measured", goal
+        missed = "" if self.met else " (missed)"
+        return self.name, f"{number(self.value)} {self.unit}".strip() + missed, goal
+
+    def as_json(self) -> dict[str, Any]:
+        """The figure as JSON."""
+        return {**vars(self), "met": self.met, "texts": self.texts()}
 
 
 def put(text: str, mark: str, page: Path = BENCHMARKS) -> None:

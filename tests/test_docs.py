@@ -241,6 +241,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("run", "results"),
         ("quantization", "quantization"),
         ("speed", "speed"),
+        ("floors", "floors"),
         ("graded", "graded"),
         ("bundle", "bundle"),
         ("training", "training"),
