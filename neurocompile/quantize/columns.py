@@ -67,10 +67,18 @@ def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -
     if len(taps) == 1:
         x, taps, stride = x[:, :, None], (1, *taps), (1, *stride)
         padding, dilation = (0, *padding), (1, *dilation)
-    windows = F.unfold(x, taps, dilation, padding, stride)  # (n, channels x taps, positions)
-    n, _, positions = windows.shape
-    windows = windows.reshape(n, op.groups, -1, positions).permute(1, 0, 3, 2)
-    return np.asarray(windows.reshape(op.groups, n * positions, -1).numpy())
+    windows = _windows(F.pad(x, (*padding[1:] * 2, *padding[:1] * 2)), taps, stride, dilation)
+    n, channels, down, across = windows.shape[:4]
+    windows = windows.reshape(n, op.groups, channels // op.groups, down, across, *taps)
+    windows = windows.permute(1, 0, 3, 4, 2, 5, 6)  # copied once; torch's unfold copies twice
+    return np.asarray(windows.reshape(op.groups, n * down * across, -1).numpy())
+
+
+def _windows(x: Any, taps: Shape, stride: Shape, dilation: Shape) -> Any:
+    """A view of images: (n, channels, positions down and across, *taps)."""
+    for axis, (count, step, apart) in enumerate(zip(taps, stride, dilation, strict=True), start=2):
+        x = x.unfold(axis, apart * (count - 1) + 1, step)[..., ::apart]
+    return x
 
 
 def _spread(op: ConvTranspose, x: Any) -> Any:
