@@ -123,6 +123,32 @@ def test_a_sum_is_exact_up_to_the_last_one_that_32_bits_hold():
     assert total.item() == -256 * 127 * n
 
 
+def test_payloads_in_two_digits_are_what_they_were():
+    every = np.arange(-int8.LARGEST_OF_TWO, int8.LARGEST_OF_TWO + 1, dtype=np.int32)
+    high, low = int8.digits(every)
+    assert high.dtype == low.dtype == np.int8
+    assert (high.min(), high.max(), low.min(), low.max()) == (-127, 127, -64, 63)
+    np.testing.assert_array_equal(high.astype(np.int64) * 128 + low, every)
+
+
+@needs_units
+@pytest.mark.parametrize("largest", [128, 16_319])
+def test_a_matrix_takes_payloads_in_two_digits_up_to_the_last_sum_of_32_bits(largest):
+    rng = np.random.default_rng(largest)
+    n = ((1 << 31) - 1) // (128 * largest)
+    n = min(n, 50_000)
+    weights = np.full((2, n), -256, np.int16)
+    weights[1] = rng.choice([-256, 254], n)
+    product, _ = dense(Synapse(Linear(weights), (n,), (2,)), signed=True, last=False)
+    bound = product.row * largest
+    assert INT8 in product.exact(bound)
+    fired = rng.choice([-largest, 127, largest], (5, n)).astype(np.int32)
+    fired[0], fired[1] = largest, -largest
+    total = np.empty((5, 2), np.int64)
+    product.sums(fired, total, bound, INT8)
+    np.testing.assert_array_equal(total, fired.astype(np.int64) @ weights.T.astype(np.int64))
+
+
 @needs_units
 def test_int8_is_offered_only_where_weights_payloads_and_sums_fit():
     def offered(synapse, largest):
@@ -130,8 +156,11 @@ def test_int8_is_offered_only_where_weights_payloads_and_sums_fit():
         return INT8 in product.exact(product.row * largest)
 
     weights = np.full((3, 40), -256, np.int16)
-    assert offered(Synapse(Linear(weights), (40,), (3,)), 127)
-    assert not offered(Synapse(Linear(weights), (40,), (3,)), 128)
+    assert offered(Synapse(Linear(weights), (40,), (3,)), 16_319)  # 127 x 128 + 63
+    assert not offered(Synapse(Linear(weights), (40,), (3,)), 16_320)
+    kernel = Conv(weights[:, :, None], None, (1,), (0,), (1,), 1)
+    assert offered(Synapse(kernel, (40, 2), (3, 2)), 127)
+    assert not offered(Synapse(kernel, (40, 2), (3, 2)), 128)
     assert not offered(Synapse(Linear(weights + 1), (40,), (3,)), 1)  # -255 has no half
     assert not offered(Synapse(Linear(weights * 2), (40,), (3,)), 1)
     many = np.full((1, 133_000), -256, np.int16)

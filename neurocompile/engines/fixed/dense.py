@@ -75,13 +75,15 @@ class Dense:
         """
         if bound >= EXACT_FLOAT64:
             return ()
-        op = self.synapse.op
-        if isinstance(op, Conv):  # its sums come in float32
-            most, fits = EXACT_FLOAT32, True
+        most, largest, fits = int8.EXACT_INT32, int8.LARGEST, True
+        if isinstance(self.synapse.op, Conv):
+            most = EXACT_FLOAT32  # its sums come in float32
+        elif self._whole:
+            largest = int8.LARGEST_OF_TWO
         else:
-            most, fits = int8.EXACT_INT32, self.folds or self._whole
+            fits = self.folds
         fits = fits and self.table.weights.dtype == np.int8 and bound >> self.table.shift < most
-        fits = fits and bound <= int8.LARGEST * self.row and not int8.why_not()
+        fits = fits and bound <= largest * self.row and not int8.why_not()
         return (INT8, FLOAT) if fits else (FLOAT,)
 
     def sums(self, fired: Array, total: Array, bound: int, product: str) -> None:
@@ -102,7 +104,14 @@ class Dense:
         if self.folds:
             self._fold(fired, total, number, integer)
         elif product == INT8:
-            widen(self._product(fired, number), total, self.table.shift)
+            if bound > int8.LARGEST * self.row:
+                high, low = int8.digits(fired)
+                sums = self._product(high, number)
+                sums <<= int8.DIGIT_BITS
+                sums += self._product(low, number)
+            else:
+                sums = self._product(fired, number)
+            widen(sums, total, self.table.shift)
         elif settle(self._product(fired, number), total, integer):
             settle(self._product(fired, torch.float64), total, np.int64)
 

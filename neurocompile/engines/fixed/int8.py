@@ -24,6 +24,8 @@ from neurocompile.ir.nodes import Conv, Shape
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 LARGEST = 127  # of a payload's size
+DIGIT_BITS = 7
+LARGEST_OF_TWO = (LARGEST << DIGIT_BITS) + (1 << DIGIT_BITS - 1) - 1  # of one in two digits
 EXACT_INT32 = 1 << 31
 UNITS = ("avx512vnni", "avxvnni")
 ROWS = 256  # for which oneDNN lays out a kernel
@@ -47,6 +49,16 @@ def matrix(weights: Array) -> Product:
     """Product of int8 (rows, n) with int8 weights (n, m); int32 (rows, m), exact modulo 2^32."""
     right = torch.from_numpy(weights)
     return lambda x: torch._int_mm(x, right)
+
+
+def digits(payloads: Array) -> tuple[Array, Array]:
+    """Payloads of at most LARGEST_OF_TWO as 128 high + low, both int8.
+
+    The sum of 128 times one product and the other is exact modulo 2^32, and so exact if it fits.
+    """
+    half = 1 << DIGIT_BITS - 1
+    low = ((payloads + half) & (1 << DIGIT_BITS) - 1) - half
+    return ((payloads - low) >> DIGIT_BITS).astype(np.int8), low.astype(np.int8)
 
 
 def convolution(weights: Array, op: Conv, shape: Shape, *, signed: bool) -> Product:
