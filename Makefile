@@ -21,6 +21,7 @@ $(READY): pyproject.toml neurocompile/pins.txt neurocompile/commands/doctor.py
 	$(BIN)/neurocompile doctor --install lava --yes
 	$(BIN)/neurocompile doctor --install neighbours --yes
 	$(BIN)/neurocompile doctor --install tables --yes
+	$(BIN)/neurocompile doctor --install sweep --yes
 	@touch $@
 
 demo: $(READY)

@@ -71,6 +71,7 @@ ABILITIES = (
     Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
     Ability("tables .parquet", ("pyarrow",), "tables"),
+    Ability("workers of Dask", ("distributed", "cryptography"), "sweep"),
     Ability("pictures", ("matplotlib",), "lava"),
     Ability(
         "networks of snnTorch, SpikingJelly and Sinabs, read directly",

@@ -51,6 +51,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench"),
     ),
     "tables": (("pyarrow",),),
+    # cryptography makes the certificate under which local workers talk; dask-jobqueue starts Dask
+    # on a cluster with a queue, such as SLURM's.
+    "sweep": (("distributed", "cryptography", "dask-jobqueue", "pyarrow"),),
     # aeon is never imported: only its data files are read, and its metadata excludes this numba.
     "paper": (("--no-deps", "aeon", "constriction"),),
 }
@@ -59,6 +62,7 @@ PACKAGES = (
     "click", "jsonschema", "numpy", "onnx", "onnxruntime", "rich",
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow", "pyarrow",
+    "distributed", "cryptography", "dask-jobqueue",
     "loguru", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench",
 )  # fmt: skip
 
@@ -67,7 +71,7 @@ PACKAGES = (
 @click.option(
     "--install",
     "group",
-    type=Choice(["lava", "train", "neighbours", "tables", "paper"]),
+    type=Choice(["lava", "train", "neighbours", "tables", "sweep", "paper"]),
     help="Group of packages to install.",
 )
 @click.option("--yes", is_flag=True, help="Install without asking.")

@@ -1,0 +1,146 @@
+"""Workers are started and found, are quiet, and end with what started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from neurocompile import cluster, installed
+from neurocompile.errors import BadInput, NotInstalled
+
+HOLD = """
+import sys, time
+from neurocompile.cluster import workers
+if __name__ == "__main__":
+    with workers(count=2) as client:
+        print(*client.run(__import__("os").getpid).values(), flush=True)
+        client.submit(time.sleep, 60).result()
+"""
+
+
+@pytest.fixture
+def holding(tmp_path):
+    """A process that holds two busy workers, in a group of processes of its own; their ids."""
+    (tmp_path / "hold.py").write_text(HOLD)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", tmp_path / "hold.py"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=installed.child_environment(),
+    )  # fmt: skip
+    pids = [int(word) for word in process.stdout.readline().split()]
+    yield process, pids
+    process.kill()
+    process.communicate()
+
+
+def gone(pids, patience_s=15):
+    """Whether all of these processes end."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        alive = [p for p in pids if psutil.pid_exists(p)
+                 and psutil.Process(p).status() != psutil.STATUS_ZOMBIE]  # fmt: skip
+        if not alive:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "terminated", "killed"])
+def test_no_worker_outlives_the_process_that_started_it(how, holding):
+    process, pids = holding
+    assert len(pids) == 2
+    if how == "ctrl-c":  # a terminal sends it to every process of the group
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM if how == "terminated" else signal.SIGKILL)
+    _, errors = process.communicate(timeout=30)
+    assert gone(pids)
+    if how != "killed":
+        assert errors.strip().splitlines()[-1] == "KeyboardInterrupt"
+        assert process.returncode in (-signal.SIGINT, 130)
+        assert "distributed" not in errors.split("Traceback")[0]
+
+
+def test_local_workers_take_one_task_each_and_listen_on_the_loopback_under_a_certificate():
+    with cluster.workers(count=2) as client:
+        about = client.scheduler_info()
+        addresses = [about["address"], *about["workers"]]
+        threads = [worker["nthreads"] for worker in about["workers"].values()]
+        listening = {
+            connection.laddr.ip
+            for pid in {os.getpid(), *client.run(os.getpid).values()}
+            for connection in psutil.Process(pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        about_threads = set(client.run(lambda: os.environ["OMP_NUM_THREADS"]).values())
+    assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+    assert threads == [1, 1]
+    assert listening == {"127.0.0.1"}
+    assert about_threads == {"1"}
+
+
+@pytest.mark.parametrize("scheme", ["tcp://", ""])
+def test_where_no_scheduler_answers_a_sentence_says_so(scheme):
+    with (
+        pytest.raises(BadInput, match=r"no Dask scheduler at .*127.0.0.1:9 .*Start one with"),
+        cluster.workers(f"{scheme}127.0.0.1:9", patience_s=0.3),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://ada:s3cret@10.0.0.1:8786",
+        "ada:s3cret@10.0.0.1:8786",
+        "tls://ada:s3c/r@et@10.0.0.1:8786",
+        "s3cret@10.0.0.1",
+    ],
+)
+def test_a_user_and_a_password_in_an_address_are_refused_and_never_printed(address):
+    with (
+        pytest.raises(BadInput, match="has a user or a password") as refused,
+        cluster.workers(address),
+    ):
+        pass
+    assert "10.0.0.1" in str(refused.value)
+    assert not any(word in str(refused.value) for word in ("ada", "s3c", "et@"))
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "no JSON", '{"address": 3}'])
+def test_a_file_that_is_not_a_scheduler_s_is_refused(content, tmp_path):
+    file = tmp_path / "s.json"
+    file.write_text(content)
+    with (
+        pytest.raises(BadInput, match=r"s\.json is not the file of a Dask"),
+        cluster.workers(str(file)),
+    ):
+        pass
+
+
+def test_workers_that_are_started_elsewhere_are_not_counted_here():
+    with (
+        pytest.raises(BadInput, match="has workers of its own"),
+        cluster.workers("tcp://x:1", count=2),
+    ):
+        pass
+
+
+def test_without_dask_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setattr(installed, "installed", lambda name: None if name == "distributed" else "1")
+    with (
+        pytest.raises(NotInstalled, match=r"distributed, not installed.*doctor --install sweep"),
+        cluster.workers(),
+    ):
+        pass
+
+
+def test_no_other_command_waits_for_dask():
+    modules = "neurocompile, neurocompile.cluster, neurocompile.cli, neurocompile.compiler"
+    program = f"import sys, {modules}; print({{'dask', 'distributed'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
