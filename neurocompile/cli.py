@@ -18,9 +18,9 @@ from neurocompile.commands.energy.command import energy
 from neurocompile.commands.export import export
 from neurocompile.commands.group import Commands
 from neurocompile.commands.inspect.command import inspect
-from neurocompile.commands.later import sweep
 from neurocompile.commands.report import report
 from neurocompile.commands.simulate.command import simulate
+from neurocompile.commands.sweep.command import sweep
 from neurocompile.commands.targets.command import targets
 
 

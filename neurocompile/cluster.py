@@ -13,15 +13,17 @@ import json
 import logging
 import os
 import re
+import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurocompile.errors import BadInput, first_line
+from neurocompile.errors import BadInput, NeurocompileError, first_line
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
@@ -72,6 +74,95 @@ def cores() -> int:
 def shown(address: str) -> str:
     """An address without the user and the password that may stand in it."""
     return USER.sub(r"\g<before>", address)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What stands in the place of a result that there is none of.
+
+    Attributes:
+        reason: What happened, in words.
+    """
+
+    reason: str
+
+
+def each(
+    opened: Callable[[], AbstractContextManager[Client]],
+    function: Callable[..., Any],
+    tasks: Mapping[str, tuple[Any, ...]],
+    tell: Callable[[str], None],
+) -> Iterator[tuple[str, Any]]:
+    """Results of a function, as they come, each once.
+
+    What a worker had at work when it died is done again by another; a task under which several
+    workers died, or that fails in a way that is not foreseen, is `Failed`. After a scheduler that
+    was lost, `opened` is called again, and what has no result by then is asked for anew.
+
+    Args:
+        opened: Opens `workers`; called again if the scheduler is lost.
+        function: A function of a module, which the workers can import.
+        tasks: Its arguments by name, in the order in which to begin.
+        tell: Called with a sentence where the work is held up.
+
+    Raises:
+        NeurocompileError: If the function raises one.
+        BadInput: As `opened`.
+    """
+    waiting = dict(tasks)
+    while waiting:
+        with opened() as client:
+            if not client.scheduler_info()["workers"]:
+                tell("the scheduler has no workers yet; the work begins with the first")
+            for name, result in _ready(client, function, waiting):
+                del waiting[name]
+                yield name, result
+        if waiting:
+            tell(f"the scheduler is lost; trying again, {len(waiting)} tasks are left")
+
+
+def _ready(
+    client: Client, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]
+) -> Iterator[tuple[str, Any]]:
+    """Results as long as the scheduler is there."""
+    from distributed import as_completed
+
+    group = f"{function.__name__}-{secrets.token_hex(4)}"  # no other client's task has this name
+    names = {f"{group}-{at}": name for at, name in enumerate(tasks)}
+    futures = as_completed(
+        [
+            client.submit(function, *tasks[name], key=key, pure=False, priority=-at)
+            for at, (key, name) in enumerate(names.items())
+        ],
+        raise_errors=False,
+        with_results=True,
+        loop=client.loop,
+    )
+    for future, result in futures:
+        name, status = names[future.key], future.status
+        if status == "error":
+            error = future.exception()
+            if isinstance(error, NeurocompileError):
+                raise error
+            result = Failed(_reason(error))
+        elif status != "finished":
+            return
+        future.release()  # or a worker that dies would have it done again, though it is here
+        del future
+        yield name, result
+
+
+def _reason(error: BaseException) -> str:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return (
+            f"{error.allowed_failures + 1} workers died while they worked on it, for example for "
+            "want of memory"
+        )
+    return (
+        f"a fault of neurocompile or of its packages: {type(error).__name__}: {first_line(error)}"
+    )
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurocompile import frontend
+from neurocompile.asked import Asked
 from neurocompile.chip.record import Chip
 from neurocompile.compiled import Compiled
 from neurocompile.data.inputs import check_data
 from neurocompile.data.samples import Data
 from neurocompile.data.sampling import Sampling
-from neurocompile.data.stimulus import load_samples, load_training, sampling_of
+from neurocompile.data.stimulus import load_samples, load_training, sampling_of, usual_samples
 from neurocompile.engines.progress import SILENT, Teller
 from neurocompile.engines.score import require_labels
 from neurocompile.errors import BadInput, Refusals
@@ -33,10 +34,10 @@ from neurocompile.ir.time import lead_in
 from neurocompile.ir.verify import verify
 from neurocompile.place.placement import place, require_fit
 from neurocompile.place.target import Target
-from neurocompile.quantize.calibrate import calibrate
+from neurocompile.quantize.kept import best, calibrated
 from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, narrow
 from neurocompile.quantize.resets import check_neurons, check_resets
-from neurocompile.quantize.search import Quantized, best
+from neurocompile.quantize.search import Quantized
 from neurocompile.simplify import simplify
 
 if TYPE_CHECKING:
@@ -164,17 +165,17 @@ def compile_graph(
             simple = verify(simplify(trained), "float")
             on = f" on {len(calibration)} samples" if calibration else ""
             teller.tell(f"choosing scales{on}")
-            calibrated = calibrate(simple, calibration, steps, seed, teller.progress)
+            found = calibrated(simple, calibration, steps, seed, teller.progress)
             if refusals:  # nothing is searched for any more, except what else is in the way
-                calibrated = replace(calibrated, stimulus=None)
+                found = replace(found, stimulus=None)
                 bits = WIDEST if isinstance(bits, Narrowest) else bits
             if isinstance(bits, Narrowest):
                 budget = bits.max_error_increase
                 quantized, points = narrow(
-                    simple, chip, calibrated, budget, teller.tell, wanted.fewest_of
+                    simple, chip, found, budget, teller.tell, wanted.fewest_of
                 )
             else:
-                quantized = best(simple, chip, calibrated, bits)
+                quantized = best(simple, chip, found, bits)
             fixed = verify(quantized.graph, "fixed")
         with refusals.gather():
             lead_in(fixed)  # whatever runs it: a chip must be able to start every layer
@@ -185,6 +186,56 @@ def compile_graph(
     return Compiled(
         trained, fixed, placed, calibration, quantized, points, wanted, bits, sampling, model_digest
     )
+
+
+def read_asked(model: Path, asked: Asked) -> Graph:
+    """The graph of a model file, with what the file leaves open as a user asked for it."""
+    steps = asked.sampling.steps
+    graph = frontend.load(model, allow_pickle=asked.allow_pickle, steps=steps, **asked.load_options)
+    return graph if asked.encoder is None else frontend.with_encoder(graph, asked.encoder, model)
+
+
+def samples_asked(graph: Graph, asked: Asked) -> Data | None:
+    """The samples that a user asked to run; None if there are none."""
+    return load_samples(asked.sampling, graph.settings.data, usual_samples(asked.engines))
+
+
+def compile_asked(model: Path, target: str, asked: Asked, teller: Teller = SILENT) -> Compiled:
+    """Compile a model file as `export` does, and run it if there are data.
+
+    Args:
+        model: Path of a model file.
+        target: Name or folder of a target.
+        asked: What else decides the result.
+        teller: Told of each stage before it begins, and of how far it is.
+
+    Raises:
+        BadInput, Unsupported, DoesNotFit: As `compile`.
+        NotInstalled: If an engine cannot run here.
+        CheckFailed: If two engines differ in a single bit.
+    """
+    require_engines(("fixed", *asked.engines))
+    wanted = asked.target(target)
+    wanted.load()  # a missing target is refused before anything is read
+    teller.tell(f"reading {model}")
+    graph = read_asked(model, asked)
+    for assumption in graph.settings.assumed:
+        teller.tell(assumption.line())
+    sampling, samples = asked.sampling, samples_asked(graph, asked)
+    budget = asked.max_error_increase
+    compiled = compile_graph(
+        graph,
+        wanted,
+        sampling=sampling if samples is None else replace(sampling, source=samples),
+        calibration=scale_samples(graph, sampling),
+        bits=asked.bits if budget is None else Narrowest(budget),
+        model_digest=digest(model.read_bytes()),
+        teller=teller,
+    )
+    if samples is None:
+        return compiled
+    teller.tell(f"running {len(samples)} samples on {', '.join(asked.engines)}")
+    return compiled.run(engines=asked.engines, progress=teller.progress)
 
 
 def _read(

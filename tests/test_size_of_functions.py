@@ -80,4 +80,4 @@ def test_what_runs_samples_takes_at_most_six_parameters(name):
 
 def test_what_is_not_ours_to_choose_is_recognised_by_its_decorator():
     taken = {n for n, f, d in FUNCTIONS if parameters(f) > MOST_PARAMETERS and forced(d)}
-    assert {"commands.export.export", "engines.fixed.loops.scatter"} <= taken
+    assert {"commands.simulate.command.simulate", "engines.fixed.loops.scatter"} <= taken

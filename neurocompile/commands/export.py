@@ -13,20 +13,14 @@ from typing import Any
 
 import click
 
+from neurocompile.asked import Asked
 from neurocompile.commands.options import (
-    COUNT,
     PATH,
     Output,
-    Percent,
     TargetName,
-    data_options,
-    engine_option,
-    model_options,
+    compile_options,
     output_options,
-    place_option,
 )
-from neurocompile.data.sampling import Sampling
-from neurocompile.ir.settings import Encoder
 
 
 @click.command()
@@ -40,88 +34,36 @@ from neurocompile.ir.settings import Encoder
     help="Name or folder of the chip.",
 )
 @click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
-@data_options(samples="20; all with --engine fixed only", steps="the model's own", seed="0")
-@click.option(
-    "--bits", type=click.IntRange(2, 8), default=8, show_default=True,
-    help="Width of the weights in bits.",
-)  # fmt: skip
-@click.option(
-    "--max-error-increase", type=Percent(), metavar="P",
-    help="Choose the narrowest weights by layer for which the error exceeds the float network's by "
-    "at most P, such as 2%.",
-)  # fmt: skip
-@place_option("both")
-@click.option(
-    "--chips", type=COUNT, metavar="N",
-    help="Largest number of chips, for a network that is too large for one. [the target's, else 1]",
-)  # fmt: skip
-@engine_option
+@compile_options
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
-@click.option("--allow-pickle", is_flag=True, help="Read pickled models, which may run code.")
 @click.option("--no-html", is_flag=True, help="Write no report.html, the report as a page.")
-@click.option("--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold.")
-@model_options
 @output_options
 def export(
     model: Path,
     target_name: str,
     out: Path | None,
-    sampling: Sampling,
-    bits: int,
-    max_error_increase: float | None,
-    fewest_of: Any,
-    chips: int | None,
-    engines: tuple[str, ...],
+    asked: Asked,
     force: bool,
-    allow_pickle: bool,
     no_html: bool,
-    netx: bool,
-    load_options: dict[str, Any],
-    encoder: Encoder | None,
     output: Output,
 ) -> None:
     """Compile MODEL for a target, run it, estimate energy, write a directory.
 
     Example: neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim
     """
-    from neurocompile import frontend
-    from neurocompile.data.stimulus import load_samples, usual_samples
-    from neurocompile.formats.artifact import check_target, digest
+    from neurocompile.formats.artifact import check_target
     from neurocompile.installed import require_engines
-    from neurocompile.place.target import Target
 
     out = out or Path("build") / model.stem
-    engines = engines or ("lava", "fixed")
+    asked = replace(asked, engines=asked.engines or ("lava", "fixed"))
     check_target(out, force)
-    require_engines(("fixed", *engines))
-    target = Target(target_name, chips, fewest_of or "both", netx)
-    target.load()
+    require_engines(("fixed", *asked.engines))
+    asked.target(target_name).load()
 
-    from neurocompile.compiler import compile_graph, scale_samples
-    from neurocompile.quantize.narrow import Narrowest
+    from neurocompile.compiler import compile_asked
 
     with output.screen() as screen:
-        screen.tell(f"reading {model}")
-        graph = frontend.load(
-            model, allow_pickle=allow_pickle, steps=sampling.steps, **load_options
-        )
-        if encoder is not None:
-            graph = frontend.with_encoder(graph, encoder, model)
-        for assumption in graph.settings.assumed:
-            screen.tell(assumption.line())
-        samples = load_samples(sampling, graph.settings.data, usual_samples(engines))
-        compiled = compile_graph(
-            graph,
-            target,
-            sampling=sampling if samples is None else replace(sampling, source=samples),
-            calibration=scale_samples(graph, sampling),
-            bits=bits if max_error_increase is None else Narrowest(max_error_increase),
-            model_digest=digest(model.read_bytes()),
-            teller=screen,
-        )
-        if samples is not None:
-            screen.tell(f"running {len(samples)} samples on {', '.join(engines)}")
-            compiled = compiled.run(engines=engines, progress=screen.progress)
+        compiled = compile_asked(model, target_name, asked, screen)
         screen.tell(f"writing {out}")
         report = compiled.export(out, force=force, html=not no_html)
     output.show(report, lambda: print_export(report, out))

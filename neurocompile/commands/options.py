@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from neurocompile.asked import Asked
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines import ENGINES
 from neurocompile.errors import BadInput, check_path, did_you_mean, printable
@@ -164,7 +165,7 @@ def data_options(
     steps: str | None = None,
     seed: str | None = None,
     what: str = "What to run:",
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--data, --samples, --steps and --seed, which reach the command as one argument `sampling`.
 
     Args:
@@ -186,11 +187,11 @@ def data_options(
         largest = click.IntRange(0, 2**63 - 1)
         options.append(click.option("--seed", type=largest, metavar="S", help=help))
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
-        def collect(*args: Any, data: str | None, **kwargs: Any) -> None:
+        def collect(*args: Any, data: str | None, **kwargs: Any) -> Any:
             asked = {name: kwargs.pop(name, None) for name in ("samples", "steps", "seed")}
-            command(*args, sampling=Sampling(data, **asked), **kwargs)
+            return command(*args, sampling=Sampling(data, **asked), **kwargs)
 
         for option in reversed(options):
             collect = option(collect)
@@ -199,17 +200,17 @@ def data_options(
     return decorate
 
 
-def model_options(command: Callable[..., None]) -> Callable[..., None]:
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What other tools' files leave open: options of `load` as `load_options`, and an `encoder`."""
 
     @wraps(command)
-    def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> None:
+    def collect(*args: Any, encoder: EncoderKind | None, gain: float | None, **kwargs: Any) -> Any:
         if gain is not None and encoder is None:
             raise click.UsageError("--gain needs --encoder, whose factor it is. Give both.")
         plain = ("dt", "reset", "input_shape", "reset_interval", "max_pool")
         load_options = {name: kwargs.pop(name) for name in plain}
         chosen = None if encoder is None else Encoder(encoder, 1.0 if gain is None else gain)
-        command(*args, load_options=load_options, encoder=chosen, **kwargs)
+        return command(*args, load_options=load_options, encoder=chosen, **kwargs)
 
     for option in (
         click.option(
@@ -263,6 +264,51 @@ engine_option = click.option(
     help="Engine to run. May be given more than once: the first makes the figures, the others must "
     "agree with it.",
 )  # fmt: skip
+
+
+def compile_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What decides the result of `export`; it reaches the command as one argument `asked`.
+
+    The engines are empty if the user named none.
+    """
+    own = {f.name for f in fields(Asked)}
+
+    @wraps(command)
+    def collect(*args: Any, **kwargs: Any) -> Any:
+        asked = Asked(**{name: kwargs.pop(name) for name in own})
+        return command(*args, asked=asked, **kwargs)
+
+    decorated: Callable[..., Any] = collect
+    for decorate in (
+        model_options,
+        click.option(
+            "--netx", is_flag=True, help="Choose scales that lava-dl's network.net can hold."
+        ),
+        click.option(
+            "--allow-pickle", is_flag=True, help="Read pickled models, which may run code."
+        ),
+        engine_option,
+        click.option(
+            "--chips", type=COUNT, metavar="N",
+            help="Largest number of chips, for a network that is too large for one. [the target's, "
+            "else 1]",
+        ),
+        place_option("both"),
+        click.option(
+            "--max-error-increase", type=Percent(), metavar="P",
+            help="Choose the narrowest weights by layer for which the error exceeds the float "
+            "network's by at most P, such as 2%.",
+        ),
+        click.option(
+            "--bits", type=click.IntRange(2, 8), default=8, show_default=True,
+            help="Width of the weights in bits.",
+        ),
+        data_options(
+            samples="20; all with --engine fixed only", steps="the model's own", seed="0"
+        ),
+    ):  # fmt: skip
+        decorated = decorate(decorated)
+    return decorated
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """Write columns of numbers as a table in a file: CSV, or Parquet where pyarrow is installed.
 
-In:  columns by name, whole numbers or floats, all of one length; a column may be unknown.
-Out: a .csv or .parquet file, written whole or not at all. Floats keep all their digits. A column
-     that is unknown has empty cells in CSV and nulls in Parquet.
+In:  columns by name, all of one length: arrays of numbers, or lists of numbers, truth values or
+     texts with None for what is unknown; a whole column may be unknown.
+Out: a .csv or .parquet file, written whole or not at all. Floats keep all their digits. What is
+     unknown is an empty cell in CSV and a null in Parquet.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.whole import write_file
@@ -18,6 +20,7 @@ from neurocompile.installed import require
 from neurocompile.ir.arrays import Array
 
 SUFFIXES = (".csv", ".parquet")
+Column = Array | Sequence[Any] | None
 
 
 def check_table_file(path: Path) -> None:
@@ -33,7 +36,7 @@ def check_table_file(path: Path) -> None:
         require("tables .parquet")
 
 
-def write_columns(path: Path, columns: Mapping[str, Array | None]) -> None:
+def write_columns(path: Path, columns: Mapping[str, Column]) -> None:
     """Write columns of equal length, in their order.
 
     Raises:
@@ -44,10 +47,10 @@ def write_columns(path: Path, columns: Mapping[str, Array | None]) -> None:
     write_file(path, _csv(columns) if path.suffix == ".csv" else _parquet(columns))
 
 
-def _csv(columns: Mapping[str, Array | None]) -> bytes:
+def _csv(columns: Mapping[str, Column]) -> bytes:
     """A line of names, then a line per row; Python's digits of a float, which are exact."""
     length = _rows(columns)
-    cells = [[""] * length if c is None else c.tolist() for c in columns.values()]
+    cells = [[None] * length if c is None else _list(c) for c in columns.values()]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -55,14 +58,14 @@ def _csv(columns: Mapping[str, Array | None]) -> bytes:
     return text.getvalue().encode()
 
 
-def _parquet(columns: Mapping[str, Array | None]) -> bytes:
+def _parquet(columns: Mapping[str, Column]) -> bytes:
     """One table with the types of the columns; float64 where a column is unknown."""
     import pyarrow
     from pyarrow import parquet
 
     length = _rows(columns)
     table = pyarrow.table({
-        name: pyarrow.nulls(length, pyarrow.float64()) if column is None else pyarrow.array(column)
+        name: pyarrow.nulls(length, pyarrow.float64()) if unknown(column) else pyarrow.array(column)
         for name, column in columns.items()
     })  # fmt: skip
     written = pyarrow.BufferOutputStream()
@@ -71,6 +74,17 @@ def _parquet(columns: Mapping[str, Array | None]) -> bytes:
     return content
 
 
-def _rows(columns: Mapping[str, Array | None]) -> int:
+def unknown(column: Column) -> bool:
+    """Whether nothing of a column is known."""
+    if column is None:
+        return True
+    return isinstance(column, list) and bool(column) and all(cell is None for cell in column)
+
+
+def _list(column: Array | Sequence[Any]) -> Sequence[Any]:
+    return column if isinstance(column, Sequence) else column.tolist()
+
+
+def _rows(columns: Mapping[str, Column]) -> int:
     (length,) = {len(column) for column in columns.values() if column is not None} or {0}
     return int(length)

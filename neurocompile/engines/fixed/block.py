@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,6 +32,8 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
 CACHE_BYTES = 1 << 20  # size of the sums at a time: these stay in a core's second-level cache
+# Seconds by population, of blocks that run in this thread while somebody measures.
+CLOCK: ContextVar[dict[str, float] | None] = ContextVar("clock", default=None)
 FEW_ROWS = 64  # rows on which events are timed; a product is only fast on all rows of a block
 
 
@@ -91,6 +94,7 @@ class SampleBlock:
 
     def run(self, first: int, last: int, chunk: int) -> dict[str, ActivitySums]:
         """Run the samples [first, last), a chunk of steps at a time."""
+        clock = CLOCK.get()
         state = self._start(first, last, chunk)
         if self.carried is not None:
             self.carried.give(first, last, self.plan, state)
@@ -99,7 +103,10 @@ class SampleBlock:
             for part, loop in self.plan.parts:
                 for begin in range(count) if loop else (0,):
                     for name in part:
+                        started = time.perf_counter()
                         self._pass(state, name, done, begin, 1 if loop else count)
+                        if clock is not None:
+                            clock[name] = clock.get(name, 0.0) + time.perf_counter() - started
             for name, history in self.plan.history.items():
                 if history:
                     fired = state.fired[name]

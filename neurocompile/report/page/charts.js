@@ -401,5 +401,39 @@ const CHARTS = (() => {
     };
   }
 
-  return { totals, pairs, stacked, heat, confusion, rates, lines, graph, cores, raster, short, bytes: (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) };
+  // Points by two numbers; those of the front are joined, and their mark is another one.
+  function points(data, { width }) {
+    const { x, y } = data;
+    const said = (of, v) => (of.unit ? prefixed(v, of.unit) : String(+v.toPrecision(6)));
+    const scale = (of) => axis({
+      type: "value", scale: true, name: of.name, nameLocation: "middle", splitNumber: narrow(width) ? 3 : 6,
+      axisLabel: { formatter: (v) => (of.unit ? prefixed(v, of.unit) : String(+v.toPrecision(4))), hideOverlap: true },
+    });
+    return {
+      ...base(),
+      legend: legend({ top: 0, left: 0, data: data.groups.map((g) => g.name) }),
+      grid: { left: 28, right: 24, top: 36, bottom: 34, containLabel: true },
+      xAxis: { ...scale(x), nameGap: 28 },
+      yAxis: { ...scale(y), nameGap: 56 },
+      series: data.groups.flatMap((g) => {
+        const at = g.points.map((p) => [p.x, p.y]);
+        const colour = g.front ? css("orange") : css("blue");
+        const dots = {
+          type: "scatter", name: g.name, data: at, symbol: g.front ? "diamond" : "circle",
+          symbolSize: g.front ? 11 : 6, itemStyle: { color: colour, opacity: g.front ? 1 : 0.6 }, z: g.front ? 4 : 2,
+        };
+        if (!g.front) return [dots];
+        return [dots, { type: "line", name: g.name, data: at, symbol: "none", step: "end", silent: true, lineStyle: { color: colour, width: 1.5 }, z: 3 }];
+      }),
+      tooltip: {
+        ...base().tooltip,
+        formatter: (p) => {
+          const found = data.groups.find((g) => g.name === p.seriesName).points[p.dataIndex];
+          return [found.name, `${x.name} ${said(x, found.x)}`, `${y.name} ${said(y, found.y)}`].join("\n");
+        },
+      },
+    };
+  }
+
+  return { totals, points, pairs, stacked, heat, confusion, rates, lines, graph, cores, raster, short, bytes: (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) };
 })();

@@ -1,0 +1,1 @@
+"""The command `neurocompile sweep`."""

@@ -1,0 +1,131 @@
+"""What a user asks of `sweep`: the command line, over a TOML file, over defaults.
+
+In:  what the command line gives; FILE.toml.
+Out: models, targets, axes, metrics, and the options that are the same for all points.
+What the command line gives takes the place of what the file says of the same.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from neurocompile.asked import Asked
+from neurocompile.commands.sweep.axes import OPTIONS, asked_of, axis, axis_of, option_value
+from neurocompile.errors import BadInput, did_you_mean
+
+if TYPE_CHECKING:
+    from neurocompile.sweep.metrics import Metric
+    from neurocompile.sweep.points import Axis, Point
+
+LISTS, TABLES = ("models", "targets", "metrics"), ("options", "grid")
+USUAL = ("mse", "accuracy", "energy")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A whole sweep.
+
+    Attributes:
+        models, targets: As they are named.
+        axes: Axes of the grid.
+        metrics: Metrics that decide the front; empty takes the usual ones that the points have.
+        options: Options that are the same for all points, by the names that click has for them.
+    """
+
+    models: Sequence[str]
+    targets: Sequence[str]
+    axes: Sequence[Axis]
+    metrics: Sequence[Metric]
+    options: Mapping[str, Any]
+
+    def points(self) -> list[Point]:
+        """All points, in grid order; none of them is a usage error.
+
+        Raises:
+            BadInput: If the grid is empty, or options do not go together.
+        """
+        from neurocompile.sweep.points import grid
+
+        for each in self.axes:
+            if OPTIONS[each.name].name in self.options:
+                raise BadInput(
+                    f"{each.name} is an option for all points and an axis of the grid. Give one of "
+                    f"them: --{each.name} or --grid {each.name}=..."
+                )
+        for model in self.models:
+            if not Path(model).is_file():
+                raise BadInput(f"{model} is not there or no file. Give the path of a model.")
+        for target in self.targets:
+            asked_of({}).target(target).load()
+
+        def asked(values: Mapping[str, Any]) -> Asked:
+            named = {str(OPTIONS[name].name): value for name, value in values.items()}
+            return asked_of({**self.options, **named})
+
+        try:
+            return grid(self.models, self.targets, self.axes, asked)
+        except click.UsageError as error:
+            raise BadInput(error.message) from None
+
+
+def wanted(
+    models: Sequence[Path],
+    targets: Sequence[str],
+    grid: Sequence[str],
+    metric: Sequence[str],
+    file: Path | None,
+    context: click.Context,
+) -> Wanted:
+    """A sweep from the command line and its file.
+
+    Raises:
+        BadInput: If the file cannot be read, or something in either is unknown.
+    """
+    from neurocompile.sweep.metrics import metrics
+
+    said = {} if file is None else _read(file)
+    named = [name for text in metric for name in text.split(",")] or said.get("metrics", [])
+    options = dict(option_value(n, v) for n, v in said.get("options", {}).items())
+    for option in OPTIONS.values():
+        name = str(option.name)
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            options[name] = context.params[name]
+    axes = [axis(text) for text in grid]
+    if not axes:
+        axes = [axis_of(name, values) for name, values in said.get("grid", {}).items()]
+    return Wanted(
+        [str(model) for model in models] or said.get("models", []),
+        list(targets) or said.get("targets", []),
+        axes,
+        metrics([name.strip() for name in named]),
+        options,
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The content of a TOML file, with nothing unknown in it."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror or error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} is not TOML: {error}.") from None
+    known = (*LISTS, *TABLES)
+    for name, value in content.items():
+        if name not in known:
+            raise BadInput(
+                f"{file}: {name!r} is unknown.{did_you_mean(name, known)} Use {', '.join(known)}."
+            )
+        listed = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        if name in LISTS and not listed:
+            raise BadInput(f'{file}: {name} is not a list of texts. Write {name} = ["..."].')
+        if name in TABLES and not isinstance(value, dict):
+            raise BadInput(f"{file}: {name} is not a table. Write it below a line [{name}].")
+    return content

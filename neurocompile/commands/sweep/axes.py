@@ -1,0 +1,123 @@
+"""The axes of a grid, which are the options of `export`, and what a user writes of them.
+
+In:  texts such as bits=2..8 and steps=8,16,32; or the tables of a TOML file.
+Out: axes with the values that the options make of them; all options of a point as one `Asked`.
+No option is listed here: they are read from the decorator that `export` has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurocompile.asked import Asked
+from neurocompile.commands.options import compile_options
+from neurocompile.errors import BadInput, did_you_mean
+
+if TYPE_CHECKING:
+    from neurocompile.sweep.points import Axis
+
+RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)", re.ASCII)
+MOST = 100_000  # values of an axis
+
+
+@click.command()
+@compile_options
+def point(asked: Asked) -> Asked:
+    """All options of a point."""
+    return asked
+
+
+OPTIONS = {option.opts[0].removeprefix("--"): option for option in point.params}
+DEFAULTS = point.make_context("point", []).params
+
+
+def axis(text: str) -> Axis:
+    """The axis of a text such as bits=2..8.
+
+    Raises:
+        BadInput: If there is no such option, or a value that it does not take.
+    """
+    name, equals, values = text.partition("=")
+    if not equals:
+        raise BadInput(f"the axis {text!r} has no values. Write it as bits=2..8 or steps=8,16,32.")
+    return axis_of(name.strip(), values)
+
+
+def axis_of(name: str, values: Any) -> Axis:
+    """An axis by its name, with values as a text or as a list.
+
+    In a text, values are parted by commas, or by semicolons where it has any: input-shape=1,8,8;8.
+    """
+    from neurocompile.sweep.points import Axis
+
+    option = _option(name)
+    if isinstance(values, str):
+        parts = [part.strip() for part in values.split(";" if ";" in values else ",")]
+        given: list[Any] = [each for part in parts if part for each in _range(name, part)]
+    elif isinstance(values, list):
+        given = values
+    else:
+        given = [values]
+    if not given:
+        raise BadInput(f"the axis {name} has no values, so the grid is empty. Give some.")
+    found = tuple(dict.fromkeys(_converted(name, option, value) for value in given))
+    return Axis(name, found)
+
+
+def asked_of(given: Mapping[str, Any]) -> Asked:
+    """All options of a point, with defaults for those that are not given.
+
+    Args:
+        given: Converted values by the names that click has for them.
+    """
+    assert point.callback is not None
+    asked: Asked = point.callback(**{**DEFAULTS, **given})
+    return asked if asked.engines else replace(asked, engines=("fixed",))
+
+
+def option_value(name: str, value: Any) -> tuple[str, Any]:
+    """An option of the same value for all points: click's name of it, and the converted value."""
+    option = _option(name)
+    if option.multiple and isinstance(value, list):
+        return str(option.name), tuple(_converted(name, option, each)[0] for each in value)
+    return str(option.name), _converted(name, option, value)
+
+
+def _option(name: str) -> click.Option:
+    option = OPTIONS.get(name.removeprefix("--"))
+    if not isinstance(option, click.Option):
+        raise BadInput(
+            f"there is no axis {name!r}: `export` has no option of this name that decides its "
+            f"result.{did_you_mean(name, OPTIONS)} Use {', '.join(OPTIONS)}."
+        )
+    return option
+
+
+def _range(name: str, part: str) -> Sequence[str]:
+    """The numbers of a range such as 2..8, both ends included; or the one value."""
+    match = RANGE.fullmatch(part)
+    if match is None:
+        return [part]
+    first, last = map(int, match.groups())
+    if first > last or last - first >= MOST:
+        raise BadInput(
+            f"the range {part} of the axis {name} is empty or has more than {MOST:,} values. Write "
+            "the smaller end first, such as 2..8."
+        )
+    return [str(number) for number in range(first, last + 1)]
+
+
+def _converted(name: str, option: click.Option, value: Any) -> Any:
+    """A value as the option takes it."""
+    given = [value] if option.multiple else value
+    try:
+        if isinstance(value, list | dict) or value is None:
+            raise click.BadParameter(f"{value!r} is no single value.")
+        return option.type_cast_value(click.Context(point), given)
+    except click.BadParameter as error:
+        raise BadInput(f"the axis {name} cannot have the value {value}: {error.message}") from None

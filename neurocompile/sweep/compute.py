@@ -1,0 +1,111 @@
+"""Compute one point, in whatever process it is to be.
+
+In:  a point, the folder in which the command runs, and what decides its result.
+Out: its outcome as JSON-ready values: metrics and the small part of report.json, or the exit code
+     and the reason of its refusal.
+It is what `export` does, without writing: the same options, the same steps.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from contextlib import chdir
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from neurocompile.errors import BadInput, CheckFailed, Doubtful, NeurocompileError
+from neurocompile.quantize.kept import Kept, keeping
+from neurocompile.sweep.metrics import measured
+from neurocompile.sweep.points import Known, Point, code
+
+KEPT = Kept()  # of this process: calibrations and networks that its points share
+ONE = Lock()  # a worker of several threads computes one point at a time
+Outcome = dict[str, Any]
+
+
+def compute(point: Point, folder: str, known: Known) -> Outcome:
+    """The outcome of a point.
+
+    Args:
+        point: The point.
+        folder: Folder in which the command was started: paths are meant from there.
+        known: What decides its result.
+
+    Raises:
+        BadInput: If this process has other code or other files than the command.
+    """
+    if code() != known.inputs["code"]:
+        raise BadInput(
+            "the workers run another version of neurocompile than this command. Start them from "
+            "the same environment."
+        )
+    if not os.path.isdir(folder):
+        raise BadInput(
+            f"the workers do not see the folder {folder}, in which this command runs. Start them "
+            "where they see the same files."
+        )
+    with ONE, chdir(folder), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", Doubtful)
+        outcome = _outcome(point, known)
+    doubts = [str(each.message) for each in said if issubclass(each.category, Doubtful)]
+    return {**outcome, "warnings": list(dict.fromkeys(doubts))}
+
+
+def _outcome(point: Point, known: Known) -> Outcome:
+    from neurocompile.compiler import compile_asked
+    from neurocompile.engines.torch_ops import one_thread
+
+    try:
+        with keeping(KEPT), one_thread():
+            compiled = compile_asked(Path(point.model), point.target, point.asked)
+            report = compiled.report
+    except CheckFailed as error:
+        return refused(error)
+    except NeurocompileError as error:
+        if not Path(point.model).is_file():
+            raise BadInput(f"the workers do not see {point.model}. Keep it in place.") from None
+        return refused(error)
+    ran = report["provenance"]["digests"]
+    for what, is_now, was in (
+        (point.model, ran["model"], known.inputs["model"]),
+        ("the data", ran["data"], known.inputs["samples"]),
+    ):
+        if is_now != was:
+            raise BadInput(f"{what} changed while the sweep ran. Start it again.")
+    return {"exit_code": 0, "reason": "", "metrics": measured(report), "report": small(report)}
+
+
+def refused(error: NeurocompileError) -> Outcome:
+    """The outcome of a point that cannot be computed."""
+    return {"exit_code": error.exit_code, "reason": str(error), "metrics": None, "report": None}
+
+
+def small(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a point keeps of its report: results and totals, no rows per core, node or sample."""
+    energy, fit = report["energy"], report["fit"]
+    classes = report["classification"]
+    agreement, exactness = report["agreement"], report["exactness"]
+    return {
+        "schema_version": report["schema_version"],
+        "reconstruction": report["reconstruction"],
+        "classification": classes
+        and {key: classes[key] for key in ("accuracy_float", "accuracy_fixed", "samples")},
+        "agreement": agreement,
+        "exactness": exactness,
+        "layers": report["layers"],
+        "energy": energy
+        and {
+            "samples": energy["samples"],
+            "per_sample_j": energy["per_sample_j"],
+            "mode": energy["mode"],
+            "model_version": energy["model_version"],
+            "models": [{"name": m["name"], "total_j": m["total_j"]} for m in energy["models"]],
+        },
+        "latency": report["latency"],
+        "fit": {"fits": fit["fits"], "cores_used": fit["cores_used"]},
+        "notes": report["notes"],
+        "provenance": report["provenance"],
+    }

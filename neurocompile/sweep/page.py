@@ -1,0 +1,205 @@
+"""pareto.html: the points of a sweep as a page in the style of the report.
+
+In:  the rows of results.parquet, the axes, the metrics of the front.
+Out: a page that opens from disk; the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neurocompile.report.page.blocks import Block, Card, Chart, Facts, Section, Table, Text
+from neurocompile.report.page.page import Page, page_html
+from neurocompile.sweep.metrics import METRICS, Metric
+from neurocompile.sweep.points import Axis
+from neurocompile.terminal.words import number_of, prefixed
+
+Row = Mapping[str, Any]
+MOST_DRAWN = 5000  # points of a chart
+
+
+def pareto_page(
+    rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric], said: Sequence[str]
+) -> str:
+    """The page as HTML.
+
+    Args:
+        rows: As `results.rows` returns them.
+        axes: Axes of the grid.
+        by: Metrics of the front; the first two are drawn.
+        said: What was assumed, one sentence each.
+    """
+    best = sorted((r for r in rows if r["pareto"]), key=lambda r: _order(r, by))
+    names = " and ".join(metric.name for metric in by)
+    models, targets = (list(dict.fromkeys(row[k] for row in rows)) for k in ("model", "target"))
+    sections = [
+        Section("front", "The front", [*_chart(rows, axes, by), _table(best, axes, by)]),
+        _by_axis(rows, axes, by),
+        _refused(rows, axes),
+        _all(rows, axes, by),
+        _about(models, targets, axes, by, said),
+    ]
+    return page_html(
+        Page(
+            "A sweep",
+            f"{number_of(len(rows), 'point')} of {', '.join(models)} on {', '.join(targets)}, "
+            f"compared by {names}.",
+            _cards(rows, best, axes, by),
+            [section for section in sections if section is not None],
+        )
+    )
+
+
+def shown(metric: Metric, number: Any) -> str:
+    """A number of a metric for people."""
+    if number is None:
+        return "-"
+    text = prefixed(number, metric.unit) if metric.unit else f"{number:.6g}"
+    return text.replace(" u", " µ")
+
+
+def _order(row: Row, by: Sequence[Metric]) -> tuple[float, ...]:
+    return tuple(-row[m.column] if m.more else row[m.column] for m in by)
+
+
+def _name(row: Row, axes: Sequence[Axis]) -> str:
+    words = [f"{axis.name} {_text(row[axis.name])}" for axis in axes]
+    return ", ".join(words) or row["model"]
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _known(rows: Sequence[Row], by: Sequence[Metric]) -> list[Row]:
+    return [row for row in rows if all(row[metric.column] is not None for metric in by)]
+
+
+def _cards(
+    rows: Sequence[Row], best: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]
+) -> list[Card]:
+    cards = []
+    for metric in by:
+        found = _known(rows, [metric])
+        if found:
+            row = min(found, key=lambda r: _order(r, [metric]))
+            word = "Most" if metric.more else "Least"
+            name = f"{word} {metric.name}"
+            cards.append(Card(name, shown(metric, row[metric.column]), f"{_name(row, axes)}."))
+    text = "No other point is as good in every metric and better in one."
+    cards.append(Card("On the front", f"{len(best):,}", text))
+    refused = sum(row["exit_code"] != 0 for row in rows)
+    words = "Every point has a result." if not refused else "Each is below, with its reason."
+    cards.append(Card("Without a result", f"{refused:,}", words, "bad" if refused else "good"))
+    return cards
+
+
+def _chart(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> list[Block]:
+    found = _known(rows, by)
+    if len(by) < 2 or not found:
+        return [Text(["There is nothing to draw: a chart needs points with two metrics."])]
+    drawn = found
+    if len(found) > MOST_DRAWN:  # the front is drawn in any case
+        drawn = [row for row in found if row["pareto"]][:MOST_DRAWN]
+        drawn += [row for row in found if not row["pareto"]][: MOST_DRAWN - len(drawn)]
+    left = "" if len(drawn) == len(found) else f" {len(found) - len(drawn):,} points are left out."
+    y, x = by[:2]
+    several = [key for key in ("model", "target") if len({row[key] for row in rows}) > 1]
+    data = {
+        "x": {"name": x.name, "unit": x.unit},
+        "y": {"name": y.name, "unit": y.unit},
+        "groups": [
+            {
+                "name": name,
+                "front": front,
+                "points": [
+                    {"x": r[x.column], "y": r[y.column], "name": _where(r, several, axes)}
+                    for r in sorted(drawn, key=lambda r: _order(r, [x, y]))
+                    if r["pareto"] == front
+                ],
+            }
+            for name, front in (("other points", False), ("the front", True))
+        ],
+    }
+    label = f"Every point by {x.name} and {y.name}; the front is joined by a line."
+    return [Chart("points", label, data, f"{label}{left}", height=420)]
+
+
+def _where(row: Row, several: Sequence[str], axes: Sequence[Axis]) -> str:
+    """The words at a point: model and target only where there are several."""
+    words = [row[key] for key in several]
+    return ", ".join([*words, _name(row, axes)]) if axes or not words else ", ".join(words)
+
+
+def _table(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> Table:
+    caption = "Points that no other one beats, best in the first metric first."
+    return _rows(rows, axes, by, caption)
+
+
+def _rows(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric], caption: str) -> Table:
+    titles = ("model", "target", *(a.name for a in axes), *(m.name for m in by))
+    cells = [
+        (row["model"], row["target"], *(_text(row[a.name]) for a in axes),
+         *(shown(m, row[m.column]) for m in by))
+        for row in rows
+    ]  # fmt: skip
+    return Table(titles, cells, caption, texts=(1,))
+
+
+def _by_axis(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> Section | None:
+    """For each value of each axis, the best that any point with it has."""
+    cells = []
+    for axis in axes:
+        for value in dict.fromkeys(row[axis.name] for row in rows):
+            here = [row for row in rows if row[axis.name] == value]
+            best = []
+            for metric in by:
+                found = [row[metric.column] for row in _known(here, [metric])]
+                best.append((max if metric.more else min)(found) if found else None)
+            words = [shown(m, number) for m, number in zip(by, best, strict=True)]
+            refused = sum(row["exit_code"] != 0 for row in here)
+            cells.append((f"{axis.name} {_text(value)}", *words, f"{len(here):,}", f"{refused:,}"))
+    if not cells:
+        return None
+    titles = ("axis", *(f"best {metric.name}" for metric in by), "points", "without a result")
+    caption = "The best of all points with a value of an axis, each metric by itself."
+    return Section("axes", "Axis by axis", [Table(titles, cells, caption)])
+
+
+def _refused(rows: Sequence[Row], axes: Sequence[Axis]) -> Section | None:
+    cells = [
+        (row["model"], row["target"], _name(row, axes), str(row["exit_code"]), row["reason"])
+        for row in rows
+        if row["exit_code"]
+    ]
+    if not cells:
+        return None
+    titles = ("model", "target", "point", "exit code", "reason")
+    caption = (
+        "Points without a result: 2 is bad input, 3 does not fit the target, 4 not installed, "
+    )
+    caption += "1 any other failure, which another run tries again."
+    return Section("refused", "Without a result", [Table(titles, cells, caption, texts=(1, 2, 4))])
+
+
+def _all(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> Section:
+    more = [metric for metric in METRICS.values() if metric not in by]
+    known = [m for m in more if any(row[m.column] is not None for row in rows)]
+    table = _rows(rows, axes, [*by, *known], "Every point, in grid order.")
+    return Section("points", "All points", [table])
+
+
+def _about(
+    models: Sequence[str],
+    targets: Sequence[str],
+    axes: Sequence[Axis],
+    by: Sequence[Metric],
+    said: Sequence[str],
+) -> Section:
+    facts = [("models", ", ".join(models)), ("targets", ", ".join(targets))]
+    facts += [(axis.name, ", ".join(_text(v) for v in axis.values)) for axis in axes]
+    facts += [(metric.name, f"{metric.words}; {'more' if metric.more else 'less'} is better")
+              for metric in by]  # fmt: skip
+    facts += [("note", sentence) for sentence in said]
+    return Section("provenance", "Where this comes from", [Facts(facts)])
