@@ -1,17 +1,15 @@
 """Workers and schedulers are killed in the middle: nothing is lost, nothing counts twice."""
 
 import os
-import random
 import signal
-import subprocess
-import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
+from dask_processes import DaskProcesses
 from sweep_tasks import deadly, faulty, slow
 
-from neurocompile import installed
 from neurocompile.cluster import Failed, each, workers
 from neurocompile.errors import BadInput
 
@@ -42,68 +40,26 @@ def test_each_result_comes_once_and_a_task_of_a_dead_worker_is_done_again(tmp_pa
     assert 1 <= again <= killed
 
 
-def test_a_task_that_kills_its_workers_fails_and_the_others_do_not(tmp_path):
+def test_a_task_that_kills_its_workers_fails_and_a_fault_of_ours_is_one_task_s(tmp_path):
     log = tmp_path / "log"
-    results = dict(each(LOCAL, deadly, tasks(log, 6), print))
-    failed = results.pop("task 3")
-    assert isinstance(failed, Failed)
-    assert "4 workers died" in failed.reason
-    assert results == {f"task {n}": 2 * n for n in range(6) if n != 3}
-    assert [number for number, _ in began(log)].count(3) == 4
-
-
-def test_a_fault_of_ours_is_one_task_s_and_one_of_the_user_s_ends_the_work(tmp_path):
-    log = tmp_path / "log"
-    results = dict(each(LOCAL, faulty, tasks(log, 5), print))
-    assert "ZeroDivisionError: no such number" in results.pop("task 3").reason
-    assert len(results) == 4
-    with pytest.raises(BadInput, match="5 is not allowed"):
-        list(each(LOCAL, faulty, tasks(log, 9), print))
-
-
-class Processes:
-    """A scheduler and workers, each a process of its own, as a user starts them."""
-
-    def __init__(self, folder):
-        self.file, self.running = folder / "scheduler.json", []
-        self.port = 20000 + random.SystemRandom().randrange(20000)
-        environment = installed.child_environment()
-        support = os.path.join(os.path.dirname(__file__), "support")
-        environment["PYTHONPATH"] += os.pathsep + support
-        self.environment = environment
-
-    def start(self, *arguments):
-        """One `dask` command."""
-        self.running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "dask", *map(str, arguments), "--no-dashboard"],
-                env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )
-        )  # fmt: skip
-        return self.running[-1]
-
-    def scheduler(self):
-        self.file.unlink(missing_ok=True)
-        return self.start("scheduler", "--host", "127.0.0.1", "--port", self.port,
-                          "--scheduler-file", self.file)  # fmt: skip
-
-    def worker(self):
-        return self.start("worker", "--nthreads", 1, "--host", "127.0.0.1", "--no-nanny",
-                          "--scheduler-file", self.file)  # fmt: skip
-
-    def wait(self):
-        while not self.file.is_file():
-            time.sleep(0.05)
-
-    def end(self):
-        for process in self.running:
-            process.kill()
-            process.wait()
+    with workers(None, 2) as client:
+        here = partial(nullcontext, client)
+        results = dict(each(here, deadly, tasks(log, 6), print))
+        failed = results.pop("task 3")
+        assert isinstance(failed, Failed)
+        assert "4 workers died" in failed.reason
+        assert results == {f"task {n}": 2 * n for n in range(6) if n != 3}
+        assert [number for number, _ in began(log)].count(3) == 4
+        results = dict(each(here, faulty, tasks(log, 5), print))
+        assert "ZeroDivisionError: no such number" in results.pop("task 3").reason
+        assert len(results) == 4
+        with pytest.raises(BadInput, match="5 is not allowed"):  # of the user: it ends the work
+            list(each(here, faulty, tasks(log, 9), print))
 
 
 @pytest.fixture
 def processes(tmp_path):
-    found = Processes(tmp_path)
+    found = DaskProcesses(tmp_path)
     yield found
     found.end()
 

@@ -1,0 +1,249 @@
+"""`neurocompile sweep` from end to end, on local processes and on a cluster of separate ones."""
+
+import html
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from dask_processes import DaskProcesses
+from pyarrow import parquet
+
+from neurocompile import installed
+from neurocompile.cli import main
+
+GRID = ("--target", "loihi-sim", "--grid", "bits=2,8", "--grid", "reset=zero,subtract",
+        "--samples", "12")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A network of two layers, whose twelve samples are in a file beside it."""
+    import norse.torch as norse
+    import torch
+
+    from neurocompile.frontend.save import save
+    from neurocompile.ir.settings import Decoder, Encoder, Settings
+
+    folder = tmp_path_factory.mktemp("model")
+    rng = np.random.default_rng(0)
+    np.savez(folder / "x.npz", x=rng.random((12, 6), np.float32))
+    torch.manual_seed(0)
+    box = norse.LIFBoxParameters(v_th=torch.as_tensor(0.1))
+    network = norse.SequentialState(
+        norse.LIFBoxCell(box), torch.nn.Linear(6, 6, bias=False), norse.LIBoxCell()
+    )
+    settings = Settings(
+        steps=8,
+        encoder=Encoder("current", 0.5),
+        decoder=Decoder("last", task="reconstruction"),
+        data=str(folder / "x.npz"),
+    )
+    save(network, folder / "small.pt", torch.zeros(1, 6), settings=settings)
+    return folder / "small.pt"
+
+
+@pytest.fixture(scope="module")
+def swept(model, tmp_path_factory):
+    """The folder of a sweep of four points, two of which do not fit, and its JSON document."""
+    out = tmp_path_factory.mktemp("sweep") / "out"
+    done = CliRunner().invoke(main, ["sweep", str(model), *GRID, "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    return out, json.loads(done.stdout)
+
+
+def rows(out):
+    return parquet.read_table(out / "results.parquet").to_pylist()
+
+
+def test_a_row_per_point_in_grid_order_and_a_point_that_does_not_fit_has_its_reason(swept):
+    out, document = swept
+    found = rows(out)
+    assert [(row["bits"], row["reset"]) for row in found] == [
+        (2, "zero"), (2, "subtract"), (8, "zero"), (8, "subtract"),
+    ]  # fmt: skip
+    assert [row["exit_code"] for row in found] == [0, 3, 0, 3]
+    assert all("loihi-sim has zero" in row["reason"] for row in found[1::2])
+    assert all(row["mse"] is None for row in found[1::2])
+    assert document["points"] == 4
+    assert document["refused_in_all"] == 2
+    assert document["failed"] == 0
+    best = [row for row in found if row["pareto"]]
+    assert sorted(row["key"] for row in best) == sorted(row["key"] for row in document["front"])
+
+
+def test_a_point_is_what_export_reports(swept, model, call, tmp_path):
+    out, _ = swept
+    code, stdout, _ = call(
+        "export", model, "--target", "loihi-sim", "--bits", "8", "--reset", "zero", "--samples",
+        "12", "--engine", "fixed", "--out", tmp_path / "x", "--json", "--no-html",
+    )  # fmt: skip
+    assert code == 0
+    report = json.loads(stdout)
+    (row,) = (row for row in rows(out) if (row["bits"], row["reset"]) == (8, "zero"))
+    assert row["mse"] == report["reconstruction"]["mse_fixed"]
+    assert row["energy_j"] == report["energy"]["per_sample_j"]["nominal_j"]
+    assert row["cores"] == report["fit"]["cores_used"]
+    assert row["spikes"] == sum(layer["spikes"] for layer in report["layers"]) / 12
+    (first, *_) = report["latency"]["per_sample"]
+    assert row["latency_s"] == first["time_s"]
+    kept = json.loads((out / "points" / row["key"][:2] / f"{row['key']}.json").read_text())
+    assert kept["outcome"]["report"]["provenance"] == report["provenance"]
+    assert kept["outcome"]["report"]["layers"] == report["layers"]
+
+
+def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
+    swept, model, call, monkeypatch
+):
+    out, _ = swept
+    before = (out / "results.parquet").read_bytes()
+    page = (out / "pareto.html").read_bytes()
+    (missing,) = (row["key"] for row in rows(out) if (row["bits"], row["reset"]) == (2, "zero"))
+    file = out / "points" / missing[:2] / f"{missing}.json"
+    content = file.read_bytes()
+    file.unlink()
+    code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", "--workers", "1")
+    assert (code, json.loads(stdout)["known_before"]) == (0, 3)
+    assert file.read_bytes() == content
+    monkeypatch.setattr("neurocompile.cluster._local", None)  # would fail if it were called
+    code, stdout, stderr = call("sweep", model, *GRID, "--out", out)
+    assert code == 0
+    assert "4 points, 4 of them known already" in stderr
+    assert "points that no other one beats" in stdout
+    assert "2 points, in grid order" not in stdout
+    assert (out / "results.parquet").read_bytes() == before
+    assert (out / "pareto.html").read_bytes() == page
+
+
+def test_a_file_says_the_same_as_the_command_line(swept, model, call, tmp_path, monkeypatch):
+    out, _ = swept
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        f"""models = ["{model}"]
+targets = ["loihi-sim"]
+metrics = ["energy"]
+[options]
+samples = 12
+[grid]
+bits = "2,8"
+reset = ["zero", "subtract"]
+"""
+    )
+    monkeypatch.setattr("neurocompile.cluster._local", None)
+    code, stdout, _ = call(
+        "sweep", "--file", file, "--out", out, "--json", "--metric", "mse,energy"
+    )
+    assert (code, json.loads(stdout)["known_before"]) == (0, 4)
+    assert json.loads(stdout)["metrics"] == ["mse", "energy"]
+
+
+def test_the_page_is_of_the_report_s_style_and_loads_nothing(swept):
+    out, _ = swept
+    page = (out / "pareto.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "default-src 'none'" in html.unescape(page)
+    data = page.split('id="data">')[1].split("</script>")[0]
+    (chart,) = json.loads(data).values()
+    assert chart["kind"] == "points"
+    assert sum(len(group["points"]) for group in chart["data"]["groups"]) == 2
+    assert "does not fit the target" in page
+    assert "loihi-sim has zero" in page
+
+
+def test_the_same_sweep_on_a_cluster_of_separate_processes_has_the_same_bytes(
+    swept, model, call, tmp_path
+):
+    out, _ = swept
+    processes = DaskProcesses(tmp_path)
+    try:
+        processes.scheduler()
+        processes.wait()
+        for _ in range(2):
+            processes.worker()
+        other = tmp_path / "other"
+        code, _, _ = call("sweep", model, *GRID, "--out", other, "--scheduler", processes.file)
+    finally:
+        processes.end()
+    assert code == 0
+    for name in ("results.parquet", "pareto.html"):
+        assert (other / name).read_bytes() == (out / name).read_bytes(), name
+    files = {path.relative_to(out): path.read_bytes() for path in (out / "points").rglob("*.json")}
+    assert files == {
+        path.relative_to(other): path.read_bytes() for path in (other / "points").rglob("*.json")
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--grid", "bit=2"], "there is no axis 'bit'.*Did you mean 'bits'"),
+        (["--grid", "out=a,b"], "there is no axis 'out'"),
+        (["--grid", "bits"], "the axis 'bits' has no values"),
+        (["--grid", "bits="], "the axis bits has no values, so the grid is empty"),
+        (["--grid", "bits=8..2"], r"range 8..2 of the axis bits is empty"),
+        (["--grid", "bits=2,9"], "axis bits cannot have the value 9"),
+        (["--grid", "place=core"], "Did you mean 'cores'"),
+        (["--grid", "bits=2", "--grid", "bits=3"], "bits is given twice"),
+        (["--grid", "bits=2", "--bits", "3"], "bits is an option for all points and an axis"),
+        (["--grid", "gain=1,2"], "--gain needs --encoder"),
+        (["--metric", "energie"], "there is no metric 'energie'"),
+        (["--target", "loihi-3"], "loihi-3"),
+        (["--scheduler", "tcp://ada:s3cret@127.0.0.1:9"], "has a user or a password"),
+        (["--scheduler", "tcp://127.0.0.1:9", "--workers", "2"], "Give one"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_before_anything_runs(
+    arguments, words, model, call, tmp_path
+):
+    code, stdout, stderr = call(
+        "sweep", model, "--target", "ideal", *arguments, "--out", tmp_path / "out"
+    )
+    assert (code, stdout) == (2, "")
+    assert re.search(words, " ".join(stderr.split())), stderr
+    assert "s3cret" not in stderr
+    assert not list((tmp_path).rglob("results.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models = 3", "models is not a list of texts"),
+        ("model = ['a']", "'model' is unknown. Did you mean 'models'"),
+        ("grid = 3", "grid is not a table"),
+        ("[grid]\nbits = []", "bits has no values"),
+        ("[options]\nbit = 3", "no axis 'bit'"),
+        ("[", "is not TOML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(text, words, call, tmp_path):
+    (tmp_path / "s.toml").write_text(text)
+    code, _, stderr = call("sweep", "--file", tmp_path / "s.toml", "--out", tmp_path / "out")
+    assert code == 2
+    assert words in " ".join(stderr.split())
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_interrupted_says_what_is_kept_and_goes_on(model, call, tmp_path):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neurocompile.cli", "sweep", model, "--target", "loihi-sim",
+         "--grid", "bits=2..8", "--grid", "seed=0..9", "--out", out],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=installed.child_environment(),
+    )  # fmt: skip
+    while not list(out.rglob("points/*/*.json")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = stderr.strip().splitlines()[-1]
+    kept = len(list(out.rglob("points/*/*.json")))
+    assert last.startswith(f"Interrupted: {kept} of 70 points are done and kept")
+    assert not (out / "results.parquet").exists()
