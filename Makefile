@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -125,6 +125,7 @@ bench: $(READY)
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/sweep.py
 
 bench-quantization: $(READY)
 	$(BIN)/python bench/quantization.py
@@ -150,6 +151,9 @@ bench-loading: $(READY)
 
 bench-placement: $(READY)
 	$(BIN)/python bench/placement.py
+
+bench-sweep: $(READY)
+	$(BIN)/python bench/sweep.py
 
 bench-training: $(READY)
 	$(BIN)/python bench/training.py

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE_S = 10.0  # for a scheduler to answer
+RETURN_S = 60.0  # for a scheduler that was lost to be started again
 DEATHS = 3  # workers that a task may lose before it is taken for what kills them
 USER = re.compile(r"(?P<before>^|://)\S*@")  # a password may hold any sign, an @ as well
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -88,7 +89,7 @@ class Failed:
 
 
 def each(
-    opened: Callable[[], AbstractContextManager[Client]],
+    opened: Callable[..., AbstractContextManager[Client]],
     function: Callable[..., Any],
     tasks: Mapping[str, tuple[Any, ...]],
     tell: Callable[[str], None],
@@ -100,7 +101,8 @@ def each(
     was lost, `opened` is called again, and what has no result by then is asked for anew.
 
     Args:
-        opened: Opens `workers`; called again if the scheduler is lost.
+        opened: Opens `workers`, with the time for the scheduler to answer; called again if it is
+            lost.
         function: A function of a module, which the workers can import.
         tasks: Its arguments by name, in the order in which to begin.
         tell: Called with a sentence where the work is held up.
@@ -109,16 +111,17 @@ def each(
         NeurocompileError: If the function raises one.
         BadInput: As `opened`.
     """
-    waiting = dict(tasks)
+    waiting, patience_s = dict(tasks), PATIENCE_S
     while waiting:
-        with opened() as client:
+        with opened(patience_s=patience_s) as client:
             if not client.scheduler_info()["workers"]:
                 tell("the scheduler has no workers yet; the work begins with the first")
             for name, result in _ready(client, function, waiting):
                 del waiting[name]
                 yield name, result
         if waiting:
-            tell(f"the scheduler is lost; trying again, {len(waiting)} tasks are left")
+            patience_s = RETURN_S
+            tell(f"the scheduler is lost; {len(waiting)} tasks wait for one at the same address")
 
 
 def _ready(

@@ -43,7 +43,7 @@ def test_each_result_comes_once_and_a_task_of_a_dead_worker_is_done_again(tmp_pa
 def test_a_task_that_kills_its_workers_fails_and_a_fault_of_ours_is_one_task_s(tmp_path):
     log = tmp_path / "log"
     with workers(None, 2) as client:
-        here = partial(nullcontext, client)
+        here = lambda patience_s: nullcontext(client)  # noqa: E731
         results = dict(each(here, deadly, tasks(log, 6), print))
         failed = results.pop("task 3")
         assert isinstance(failed, Failed)
@@ -69,7 +69,7 @@ def test_after_a_scheduler_that_died_the_rest_is_done_under_a_new_one(tmp_path, 
     first = processes.scheduler()
     processes.wait()
     worker = processes.worker()
-    opened = partial(workers, f"tcp://127.0.0.1:{processes.port}", patience_s=30)
+    opened = partial(workers, f"tcp://127.0.0.1:{processes.port}")
     for name, result in each(opened, slow, tasks(log, 20, 0.1), said.append):
         assert name not in results
         results[name] = result

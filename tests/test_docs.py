@@ -43,6 +43,7 @@ ALSO_RUN = {
 # Pages whose commands another test runs, with their figures.
 ELSEWHERE = {
     "docs/energy.md": "tests/commands/test_energy.py",
+    "docs/sweeps.md": "tests/commands/test_sweep.py",
 }
 # What is only held against the options that the program has, and why.
 ONLY_PARSED = {

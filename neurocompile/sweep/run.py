@@ -83,10 +83,18 @@ class Sweep:
 def run(
     sweep: Sweep,
     store: Store,
-    opened: Callable[[], AbstractContextManager[Client]],
+    opened: Callable[..., AbstractContextManager[Client]],
     watch: Watch,
+    function: Callable[..., Outcome] = compute,
 ) -> None:
     """Fill in the outcomes of a sweep.
+
+    Args:
+        sweep: Its points.
+        store: Its folder.
+        opened: Opens the workers, as `cluster.each` takes it.
+        watch: Told of what happens.
+        function: `compute`, or what a benchmark puts around it.
 
     Raises:
         NeurocompileError: If it cannot go on; the message ends with what is done and missing.
@@ -102,7 +110,7 @@ def run(
         if known is not None and sweep.outcomes[at] is None and known.key not in tasks:
             tasks[known.key] = (sweep.points[at], folder, known)
     try:
-        for key, found in each(opened, compute, tasks, watch.tell):
+        for key, found in each(opened, function, tasks, watch.tell):
             outcome = _failed(found) if isinstance(found, Failed) else found
             store.write(tasks[key][2], outcome)
             for at in by_key[key]:

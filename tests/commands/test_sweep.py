@@ -4,10 +4,13 @@ import html
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +21,15 @@ from pyarrow import parquet
 from neurocompile import installed
 from neurocompile.cli import main
 
+ROOT = Path(__file__).parents[2]
 GRID = ("--target", "loihi-sim", "--grid", "bits=2,8", "--grid", "reset=zero,subtract",
         "--samples", "12")  # fmt: skip
+ONE = ("--workers", "1")  # each process takes seconds to import what it needs
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A network of two layers, whose twelve samples are in a file beside it."""
+    """A network of two layers, whose samples are in a file beside it."""
     import norse.torch as norse
     import torch
 
@@ -33,7 +38,7 @@ def model(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("model")
     rng = np.random.default_rng(0)
-    np.savez(folder / "x.npz", x=rng.random((12, 6), np.float32))
+    np.savez(folder / "x.npz", x=rng.random((100, 6), np.float32))
     torch.manual_seed(0)
     box = norse.LIFBoxParameters(v_th=torch.as_tensor(0.1))
     network = norse.SequentialState(
@@ -53,7 +58,7 @@ def model(tmp_path_factory):
 def swept(model, tmp_path_factory):
     """The folder of a sweep of four points, two of which do not fit, and its JSON document."""
     out = tmp_path_factory.mktemp("sweep") / "out"
-    done = CliRunner().invoke(main, ["sweep", str(model), *GRID, "--out", str(out), "--json"])
+    done = CliRunner().invoke(main, ["sweep", str(model), *GRID, "--out", str(out), "--json", *ONE])
     assert done.exit_code == 0, done.output
     return out, json.loads(done.stdout)
 
@@ -108,7 +113,7 @@ def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
     file = out / "points" / missing[:2] / f"{missing}.json"
     content = file.read_bytes()
     file.unlink()
-    code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", "--workers", "1")
+    code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", *ONE)
     assert (code, json.loads(stdout)["known_before"]) == (0, 3)
     assert file.read_bytes() == content
     monkeypatch.setattr("neurocompile.cluster._local", None)  # would fail if it were called
@@ -171,12 +176,65 @@ def test_the_same_sweep_on_a_cluster_of_separate_processes_has_the_same_bytes(
     finally:
         processes.end()
     assert code == 0
+    require_same(out, other)
+
+
+def require_same(out, other):
+    """Two folders of sweeps have the same files, byte for byte."""
     for name in ("results.parquet", "pareto.html"):
         assert (other / name).read_bytes() == (out / name).read_bytes(), name
-    files = {path.relative_to(out): path.read_bytes() for path in (out / "points").rglob("*.json")}
-    assert files == {
-        path.relative_to(other): path.read_bytes() for path in (other / "points").rglob("*.json")
-    }
+    files = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.json")}
+        for folder in (out, other)
+    ]
+    assert files[0] == files[1]
+
+
+SBATCH = """#!/bin/sh
+nohup sh "$1" >/dev/null 2>&1 &
+echo "Submitted batch job $!"
+"""  # what SLURM does with a job, on this machine and at once
+SCANCEL = "#!/bin/sh\n"  # its jobs end with their scheduler
+
+
+@pytest.mark.slow
+def test_every_command_of_docs_sweeps_md_runs_and_a_cluster_gives_the_same_bytes(
+    model, call, tmp_path, monkeypatch
+):
+    page = (ROOT / "docs/sweeps.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("neurocompile.sweep.price.LONG_S", 0.1)
+    Path("sweep.toml").write_text(
+        re.search("```toml\n(.*?)```", page, re.DOTALL)[1].replace("MODEL", str(model))
+    )
+    (program,) = re.findall(r"^    # slurm.py\n((?:    .*\n|\n)+)", page, re.MULTILINE)
+    Path("slurm.py").write_text(textwrap.dedent(program).replace("jobs=256", "jobs=2"))
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    processes = DaskProcesses(tmp_path)
+    processes.environment["PATH"] = f"{tmp_path}:{processes.environment['PATH']}"
+    words = {"MODEL": str(model)}
+    try:
+        for line in re.findall(r"^    ((?:neurocompile|dask) .*)$", page, re.MULTILINE):
+            arguments = [words.get(word, word) for word in shlex.split(line)]
+            if arguments[0] == "dask":
+                processes.start(*arguments[1:])
+                while not Path("scheduler.json").is_file():
+                    time.sleep(0.05)
+                continue
+            if "ADDRESS" in arguments:
+                arguments[-1] = processes.program("slurm.py")
+            if arguments[1] != "doctor":  # which would install packages
+                code, _, stderr = call(*arguments[1:])
+                assert code == 0, stderr
+    finally:
+        processes.end()
+    here = Path("build/sweep")
+    for other in ("build/cluster", "build/slurm"):
+        require_same(here, Path(other))
+    assert len(rows(here)) == 14
+    assert len(rows(Path("build/from-file"))) == 6
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class DaskProcesses:
         """One `dask` command."""
         self.running.append(
             subprocess.Popen(
-                [sys.executable, "-m", "dask", *map(str, arguments), "--no-dashboard"],
+                [sys.executable, "-m", "dask", *map(str, arguments)],
                 env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )
         )  # fmt: skip
@@ -32,11 +32,20 @@ class DaskProcesses:
     def scheduler(self):
         self.file.unlink(missing_ok=True)
         return self.start("scheduler", "--host", "127.0.0.1", "--port", self.port,
-                          "--scheduler-file", self.file)  # fmt: skip
+                          "--scheduler-file", self.file, "--no-dashboard")  # fmt: skip
 
     def worker(self):
         return self.start("worker", "--nthreads", 1, "--host", "127.0.0.1", "--no-nanny",
-                          "--scheduler-file", self.file)  # fmt: skip
+                          "--scheduler-file", self.file, "--no-dashboard")  # fmt: skip
+
+    def program(self, file):
+        """Start a program of Python; the first line that it prints."""
+        self.running.append(
+            subprocess.Popen(
+                [sys.executable, file], env=self.environment, stdout=subprocess.PIPE, text=True
+            )
+        )
+        return self.running[-1].stdout.readline().strip()
 
     def wait(self):
         while not self.file.is_file():
@@ -45,4 +54,4 @@ class DaskProcesses:
     def end(self):
         for process in self.running:
             process.kill()
-            process.wait()
+            process.communicate()
