@@ -218,7 +218,7 @@ def markdown(results: dict[str, Any]) -> str:
     if "shipped" in results:
         found = results["shipped"]
         lines.append(
-            (f"{found['points']} points of the shipped autoencoder, 1,000 samples each, 2 to 8 bits",
+            (f"{found['points']} points of the shipped autoencoder, 1,000 samples, 2 to 8 bits",
              f"{found['minutes']:.1f} min", f"at most {MOST_MINUTES} min")
         )  # fmt: skip
     table = tables.markdown(("", "measured", "goal"), lines)
