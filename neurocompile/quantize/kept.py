@@ -34,7 +34,7 @@ class Kept:
         networks: Number of quantized networks to keep.
     """
 
-    def __init__(self, calibrations: int = 4, networks: int = 16) -> None:
+    def __init__(self, calibrations: int = 2, networks: int = 4) -> None:
         self.most = {"calibration": calibrations, "network": networks}
         self.results: dict[str, OrderedDict[Hashable, Any]] = {k: OrderedDict() for k in self.most}
 

@@ -16,7 +16,7 @@ from neurocompile.sweep.points import Axis
 from neurocompile.terminal.words import number_of, prefixed
 
 Row = Mapping[str, Any]
-MOST_DRAWN = 5000  # points of a chart
+MOST_DRAWN, MOST_NAMED = 5000, 10  # points of a chart, and of a reason
 
 
 def pareto_page(
@@ -90,8 +90,9 @@ def _cards(
     text = "No other point is as good in every metric and better in one."
     cards.append(Card("On the front", f"{len(best):,}", text))
     refused = sum(row["exit_code"] != 0 for row in rows)
-    words = "Every point has a result." if not refused else "Each is below, with its reason."
-    cards.append(Card("Without a result", f"{refused:,}", words, "bad" if refused else "good"))
+    words = "Each is below, with its reason." if refused else "Every point has one."
+    tone = "bad" if any(row["exit_code"] in (1, 4) for row in rows) else "plain"
+    cards.append(Card("Without a result", f"{refused:,}", words, tone if refused else "good"))
     return cards
 
 
@@ -105,7 +106,7 @@ def _chart(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> l
         drawn += [row for row in found if not row["pareto"]][: MOST_DRAWN - len(drawn)]
     left = "" if len(drawn) == len(found) else f" {len(found) - len(drawn):,} points are left out."
     y, x = by[:2]
-    several = [key for key in ("model", "target") if len({row[key] for row in rows}) > 1]
+    several = _several(rows)
     data = {
         "x": {"name": x.name, "unit": x.unit},
         "y": {"name": y.name, "unit": y.unit},
@@ -144,7 +145,9 @@ def _rows(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric], capti
          *(shown(m, row[m.column]) for m in by))
         for row in rows
     ]  # fmt: skip
-    return Table(titles, cells, caption, texts=(1,))
+    words = [a.name for a in axes if any(isinstance(row[a.name], str) for row in rows)]
+    texts = [1, *(2 + at for at, axis in enumerate(axes) if axis.name in words)]
+    return Table(titles, cells, caption, texts=texts)
 
 
 def _by_axis(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> Section | None:
@@ -168,19 +171,31 @@ def _by_axis(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) ->
 
 
 def _refused(rows: Sequence[Row], axes: Sequence[Axis]) -> Section | None:
-    cells = [
-        (row["model"], row["target"], _name(row, axes), str(row["exit_code"]), row["reason"])
-        for row in rows
-        if row["exit_code"]
-    ]
-    if not cells:
+    """The points without a result, those of one reason together."""
+    reasons: dict[tuple[int, str], list[str]] = {}
+    several = _several(rows)
+    for row in rows:
+        if row["exit_code"]:
+            name = _where(row, several, axes)
+            reasons.setdefault((row["exit_code"], row["reason"]), []).append(name)
+    if not reasons:
         return None
-    titles = ("model", "target", "point", "exit code", "reason")
+    cells = [
+        (reason, str(code), f"{len(names):,}", "; ".join(names[:MOST_NAMED]))
+        for (code, reason), names in reasons.items()
+    ]
+    titles = ("reason", "exit code", "points", "which")
     caption = (
         "Points without a result: 2 is bad input, 3 does not fit the target, 4 not installed, "
     )
-    caption += "1 any other failure, which another run tries again."
-    return Section("refused", "Without a result", [Table(titles, cells, caption, texts=(1, 2, 4))])
+    caption += "1 any other failure, which another run tries again. At most "
+    caption += f"{MOST_NAMED} of one reason are named."
+    return Section("refused", "Without a result", [Table(titles, cells, caption, texts=(3,))])
+
+
+def _several(rows: Sequence[Row]) -> list[str]:
+    """Which of model and target there are several of."""
+    return [key for key in ("model", "target") if len({row[key] for row in rows}) > 1]
 
 
 def _all(rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]) -> Section:

@@ -52,6 +52,10 @@ def pages(shipped, tmp_path_factory):
     run("report", shipped, other, "--out", folder / "changes.html")
     run("compare", shipped, "--html", folder / "compare.html")
     run("energy", shipped, "--html", folder / "energy.html")
+    narrow = ROOT / "examples/models/mnist_autoencoder_4bit.pt"
+    run("sweep", narrow, "--target", "loihi-sim", "--grid", "place=cores,messages,time",
+        "--samples", 3, "--out", folder / "swept")  # fmt: skip
+    (folder / "swept/pareto.html").rename(folder / "pareto.html")
     run("report", ROOT / "tests/formats/releases/0.1.0/export", "--out", folder / "older.html")
     return {"report": shipped / "report.html", **{p.stem: p for p in folder.glob("*.html")}}
 
