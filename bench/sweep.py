@@ -34,7 +34,7 @@ from neurocompile.sweep.metrics import metrics
 from neurocompile.sweep.points import Axis, Keys, Point, grid
 from neurocompile.sweep.results import rows, write_results
 from neurocompile.sweep.run import Sweep, run
-from neurocompile.sweep.store import store
+from neurocompile.sweep.store import Store, store
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "examples/models"
@@ -70,9 +70,12 @@ class Clock:
 
 
 def logged(*arguments: Any) -> Any:
-    """`compute`, after a line that says which point this process begins."""
+    """`compute`, after a line that says which point this process begins, if it is not finished."""
+    _, _, known, out = arguments
+    if Store(Path(out)).path(known.key).is_file():
+        return compute(*arguments)
     with open(os.environ[LOG], "a") as log:
-        log.write(f"{arguments[2].key} {os.getpid()}\n")
+        log.write(f"{known.key} {os.getpid()}\n")
     return compute(*arguments)
 
 
@@ -102,10 +105,10 @@ def of_a_second() -> int:
     """Samples with which a point takes about `POINT_S`."""
     (point,), known = points(1, 50), None
     known = Keys().of(point)
-    with one_thread():
-        compute(point, os.getcwd(), known)
+    with one_thread(), tempfile.TemporaryDirectory() as out:
+        compute(point, os.getcwd(), known, f"{out}/a")
         began = time.perf_counter()
-        compute(point, os.getcwd(), known)
+        compute(point, os.getcwd(), known, f"{out}/b")
         took = time.perf_counter() - began
     return max(10, min(1000, round(50 * POINT_S / took)))
 
@@ -115,11 +118,11 @@ def overhead(samples: int) -> dict[str, Any]:
     found = points(COUNT, samples)
     keys = Keys()
     known = [keys.of(point) for point in found]
-    with one_thread():
-        compute(found[0], os.getcwd(), known[0])
+    with one_thread(), tempfile.TemporaryDirectory() as out:
+        compute(found[0], os.getcwd(), known[0], out)
         began = time.perf_counter()
         for point, one in zip(found[1:], known[1:], strict=True):
-            compute(point, os.getcwd(), one)
+            compute(point, os.getcwd(), one, out)
         loop_s = (time.perf_counter() - began) / (COUNT - 1)
     clocks = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +139,7 @@ def overhead(samples: int) -> dict[str, Any]:
 
 def kills(samples: int) -> dict[str, Any]:
     """A worker is killed 50 times at random moments; another sweep is left alone."""
-    found = points(3 * KILLS, samples)
+    found = points(4 * KILLS, samples)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ[LOG] = str(folder / "log")

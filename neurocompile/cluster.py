@@ -186,19 +186,25 @@ def _local(count: int | None) -> Iterator[Client]:
         stack.enter_context(dask.config.set(settings))
         stack.enter_context(_quiet())
         stack.enter_context(_stoppable())
-        cluster = stack.enter_context(
-            LocalCluster(
+        try:
+            cluster = LocalCluster(
                 n_workers=count or cores(),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 protocol="tls",
                 security=True,
-                dashboard_address="127.0.0.1:0",  # without a port it would take one that others may
+                dashboard_address="127.0.0.1:0",  # without a port it would take one others may
                 scheduler_kwargs={"dashboard": False},
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
             )
-        )
+        except RuntimeError as error:
+            raise BadInput(
+                f"the workers could not be started ({first_line(error)}). A program that starts "
+                'them is a file, and does so below `if __name__ == "__main__":`, for each worker '
+                "imports it."
+            ) from None
+        stack.enter_context(cluster)
         yield stack.enter_context(Client(cluster, set_as_default=False))
 
 

@@ -130,6 +130,18 @@ def test_workers_that_are_started_elsewhere_are_not_counted_here():
         pass
 
 
+def test_a_program_without_a_guard_is_told_what_to_write(tmp_path):
+    (tmp_path / "bare.py").write_text(
+        "from neurocompile.cluster import workers\nwith workers(count=1): pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, check=False,
+        env=installed.child_environment(),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'does so below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+
+
 def test_without_dask_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setattr(installed, "installed", lambda name: None if name == "distributed" else "1")
     with (

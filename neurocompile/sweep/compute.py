@@ -1,9 +1,10 @@
 """Compute one point, in whatever process it is to be.
 
-In:  a point, the folder in which the command runs, and what decides its result.
+In:  a point, the folder in which the command runs, what decides its result, the sweep's folder.
 Out: its outcome as JSON-ready values: metrics and the small part of report.json, or the exit code
-     and the reason of its refusal.
-It is what `export` does, without writing: the same options, the same steps.
+     and the reason of its refusal. It is in the sweep's folder before it is returned.
+It is what `export` does, without its directory: the same options, the same steps. What is finished
+is never computed again, also where the outcome is lost with a worker on its way to the command.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ from neurocompile.errors import BadInput, CheckFailed, Doubtful, NeurocompileErr
 from neurocompile.quantize.kept import Kept, keeping
 from neurocompile.sweep.metrics import measured
 from neurocompile.sweep.points import Known, Point, code
+from neurocompile.sweep.store import Store
 
 KEPT = Kept()  # of this process: calibrations and networks that its points share
 ONE = Lock()  # a worker of several threads computes one point at a time
 Outcome = dict[str, Any]
 
 
-def compute(point: Point, folder: str, known: Known) -> Outcome:
+def compute(point: Point, folder: str, known: Known, out: str) -> Outcome:
     """The outcome of a point.
 
     Args:
         point: The point.
         folder: Folder in which the command was started: paths are meant from there.
         known: What decides its result.
+        out: Folder of the sweep, from there.
 
     Raises:
-        BadInput: If this process has other code or other files than the command.
+        BadInput: If this process has other code or other files than the command, or the outcome
+            cannot be written.
     """
     if code() != known.inputs["code"]:
         raise BadInput(
@@ -47,11 +51,17 @@ def compute(point: Point, folder: str, known: Known) -> Outcome:
             f"the workers do not see the folder {folder}, in which this command runs. Start them "
             "where they see the same files."
         )
-    with ONE, chdir(folder), warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", Doubtful)
-        outcome = _outcome(point, known)
-    doubts = [str(each.message) for each in said if issubclass(each.category, Doubtful)]
-    return {**outcome, "warnings": list(dict.fromkeys(doubts))}
+    with ONE, chdir(folder):
+        store = Store(Path(out))
+        found = store.read(known.key)
+        if found is None:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", Doubtful)
+                found = _outcome(point, known)
+            doubts = [str(each.message) for each in said if issubclass(each.category, Doubtful)]
+            found["warnings"] = list(dict.fromkeys(doubts))
+            store.write(known, found)
+        return found
 
 
 def _outcome(point: Point, known: Known) -> Outcome:

@@ -108,11 +108,12 @@ def run(
     for at in _order(sweep.points):
         known = sweep.known[at]
         if known is not None and sweep.outcomes[at] is None and known.key not in tasks:
-            tasks[known.key] = (sweep.points[at], folder, known)
+            tasks[known.key] = (sweep.points[at], folder, known, str(store.folder))
     try:
         for key, found in each(opened, function, tasks, watch.tell):
             outcome = _failed(found) if isinstance(found, Failed) else found
-            store.write(tasks[key][2], outcome)
+            if not store.path(key).is_file():  # `compute` has written it, unless it failed
+                store.write(tasks[key][2], outcome)
             for at in by_key[key]:
                 sweep.outcomes[at] = outcome
             watch.finished(sweep, by_key[key][0])

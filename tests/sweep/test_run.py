@@ -59,7 +59,7 @@ def here(monkeypatch):
     def set_results(results):
         def each(opened, function, tasks, tell):
             asked.append(len(tasks))
-            for name, (point, _, _) in reversed(tasks.items()):
+            for name, (point, *_) in reversed(tasks.items()):
                 result = results(point.values[0])
                 if isinstance(result, Exception):
                     raise result
@@ -186,4 +186,15 @@ def test_the_table_has_the_same_bytes_whatever_came_first_and_types_that_do_not_
 def test_a_worker_with_other_code_or_other_files_ends_the_sweep(code, folder, words):
     known = Known("", {"code": code or computing.code()})
     with pytest.raises(BadInput, match=words):
-        computing.compute(POINTS[0], folder, known)
+        computing.compute(POINTS[0], folder, known, "out")
+
+
+def test_a_point_that_was_finished_is_taken_from_the_folder_also_by_a_worker(tmp_path, monkeypatch):
+    known = Known("ab" * 32, {"code": computing.code()})
+    computed = []
+    monkeypatch.setattr(
+        computing, "_outcome", lambda point, known: computed.append(1) or outcome(0)
+    )
+    first = computing.compute(POINTS[0], str(tmp_path), known, "out")
+    assert computing.compute(POINTS[0], str(tmp_path), known, "out") == first
+    assert computed == [1]
