@@ -179,7 +179,7 @@ def _kill(stop: threading.Event, killed: list[int], log: Path) -> None:
 
 def shipped() -> dict[str, Any]:
     """210 points of the shipped autoencoder: bits, steps and placement, 1,000 samples each."""
-    axes = [Axis("bits", tuple(range(2, 9))), Axis("steps", (4, 8, 12, 16, 24, 32)),
+    axes = [Axis("bits", tuple(range(2, 9))), Axis("steps", (4, 6, 8, 10, 12, 16)),
             Axis("place", PLACES)]  # fmt: skip
 
     def asked(values: Any) -> Asked:

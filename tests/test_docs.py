@@ -246,6 +246,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("graded", "graded"),
         ("bundle", "bundle"),
         ("training", "training"),
+        ("sweep", "sweep"),
     ],
 )
 def test_the_page_of_benchmarks_shows_what_was_measured(module, kept, bench):

@@ -46,12 +46,17 @@ class Sweep:
         known: By point, what decides its result; None if its files cannot be read.
         outcomes: By point, its outcome; None as long as it is missing.
         reused: Number of points that were there already.
+        missing: Number of points without an outcome.
     """
 
     points: Sequence[Point]
     known: list[Known | None] = field(default_factory=list)
     outcomes: list[Outcome | None] = field(default_factory=list)
     reused: int = 0
+    missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.missing = len(self.points) - sum(outcome is not None for outcome in self.outcomes)
 
     @cached_property
     def several(self) -> tuple[bool, bool]:
@@ -59,10 +64,16 @@ class Sweep:
         points = self.points
         return len({p.model for p in points}) > 1, len({p.target for p in points}) > 1
 
-    @property
-    def missing(self) -> int:
-        """Number of points without an outcome."""
-        return sum(outcome is None for outcome in self.outcomes)
+    def add(self, known: Known | None, outcome: Outcome | None) -> None:
+        """Add what is known of the next point."""
+        self.known.append(known)
+        self.outcomes.append(outcome)
+        self.missing -= outcome is not None
+
+    def put(self, at: int, outcome: Outcome) -> None:
+        """Fill in the outcome of a point that had none."""
+        self.outcomes[at] = outcome
+        self.missing -= 1
 
     @property
     def without_result(self) -> list[int]:
@@ -115,7 +126,7 @@ def run(
             if not store.path(key).is_file():  # `compute` has written it, unless it failed
                 store.write(tasks[key][2], outcome)
             for at in by_key[key]:
-                sweep.outcomes[at] = outcome
+                sweep.put(at, outcome)
             watch.finished(sweep, by_key[key][0])
     except NeurocompileError as error:
         raise type(error)(f"{error}\n{sweep.where()}") from None
@@ -136,8 +147,7 @@ def _find(sweep: Sweep, store: Store) -> dict[str, list[int]]:
                 outcome = sweep.outcomes[by_key[known.key][0]]
             by_key.setdefault(known.key, []).append(at)
             sweep.reused += outcome is not None
-        sweep.known.append(known)
-        sweep.outcomes.append(outcome)
+        sweep.add(known, outcome)
     return by_key
 
 

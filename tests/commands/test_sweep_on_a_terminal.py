@@ -27,7 +27,7 @@ def shown(sweep):
     with Screen(AXES, [], quiet=False) as screen:
         screen.begin(sweep)
         for at, found in enumerate((outcome(0.5, 1e-9), outcome(0.25, 2e-9), outcome(0, 0, 3))):
-            sweep.outcomes[at] = found
+            sweep.put(at, found)
             screen.finished(sweep, at)
 
 

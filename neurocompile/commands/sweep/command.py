@@ -22,6 +22,7 @@ from neurocompile.commands.options import (
     TargetName,
     compile_options,
     output_options,
+    say,
 )
 from neurocompile.commands.stopping import exit_code
 from neurocompile.errors import BadInput
@@ -145,8 +146,7 @@ def _run(
         try:
             run(state, kept, opened, screen)
         except KeyboardInterrupt as interrupt:
-            words = state.where() if state.outcomes else "nothing was computed."
-            click.echo(f"Interrupted: {words}", err=True)
+            say(f"Interrupted: {state.where()}", err=True)
             sys.exit(exit_code(interrupt))
         by = found.metrics or usual(state)
         table = rows(state, found.axes, by)

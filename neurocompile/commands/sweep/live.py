@@ -55,7 +55,10 @@ class Screen:
         self.tell(f"{len(sweep.points):,} points, {known:,} of them known already")
         if self._live and sweep.missing:
             self._bar.update(self._task, total=sweep.missing)
-            self._shown = Live(self._view(sweep), console=self._console, refresh_per_second=4)
+            self._shown = Live(
+                get_renderable=lambda: self._view(sweep), console=self._console,
+                refresh_per_second=2,
+            )  # fmt: skip
             self._shown.start()
 
     def finished(self, sweep: Sweep, at: int) -> None:
@@ -63,14 +66,23 @@ class Screen:
         if self._shown is not None:
             done = self._bar.tasks[0].total or 0
             self._bar.update(self._task, completed=done - sweep.missing)
-            self._shown.update(self._view(sweep))
         else:
             done = len(sweep.points) - sweep.missing
-            self.tell(f"{done:,} of {len(sweep.points):,}: {line(sweep, at, self.axes, self.by)}")
+            self.tell(
+                f"{done:,} of {len(sweep.points):,}: {line(sweep, at, self.axes, self._by(sweep))}"
+            )
+
+    def _by(self, sweep: Sweep) -> Sequence[Metric]:
+        """The metrics: those that were named, or the usual ones of the first points that came."""
+        found = self.by or usual(sweep)
+        if any(outcome is not None and outcome["metrics"] for outcome in sweep.outcomes):
+            self.by = found
+        return found
 
     def _view(self, sweep: Sweep) -> Group:
-        best = front_of(sweep, self.by or usual(sweep))
-        table = front_table(sweep, best[:ROWS], self.axes, self.by or usual(sweep))
+        by = self._by(sweep)
+        best = front_of(sweep, by)
+        table = front_table(sweep, best[:ROWS], self.axes, by)
         if len(best) > ROWS:
             table.caption = f"and {len(best) - ROWS} more"
         return Group(self._bar, "", table)
@@ -95,7 +107,7 @@ def line(sweep: Sweep, at: int, axes: Sequence[Axis], by: Sequence[Metric]) -> s
         reason = outcome["reason"].split(". ")[0].splitlines()[0]
         return f"{place(sweep, at, axes)}: exit code {outcome['exit_code']}: {reason}"
     metrics = outcome["metrics"]
-    words = [f"{m.name} {value(m, metrics[m.column])}" for m in by or usual(sweep)]
+    words = [f"{m.name} {value(m, metrics[m.column])}" for m in by]
     return f"{place(sweep, at, axes)}: {', '.join(words)}"
 
 
