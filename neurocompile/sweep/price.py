@@ -1,9 +1,10 @@
 """What a sweep costs: measured on a few of its points, then scaled by assumptions that are said.
 
 In:  points of a sweep.
-Out: seconds and bytes per sample, per layer and per point, measured here on one core; the time of
-     a sweep of any size on any number of workers.
-Only the measurements are facts. `ASSUMED` is printed with every price.
+Out: seconds and bytes per sample, per layer and per point, measured here; the time of a sweep of
+     any size on any number of workers.
+Seconds are those of a processor, all threads together: what a worker with one core needs, however
+busy this machine is. Only the measurements are facts. `ASSUMED` is printed with every price.
 """
 
 from __future__ import annotations
@@ -94,13 +95,15 @@ class Cost:
 
 @dataclass
 class StageClock:
-    """A `Teller` that notes when each stage begins."""
+    """A `Teller` that notes when each stage begins; trials before the run are no part of `layers`."""
 
     begun: list[tuple[str, float]] = field(default_factory=list)
+    layers: dict[str, float] = field(default_factory=dict)
 
     def tell(self, what: str) -> None:
         """Note a stage by its first word: reading, composing, choosing, placing, running."""
-        self.begun.append((what.split()[0], time.perf_counter()))
+        self.layers.clear()
+        self.begun.append((what.split()[0], time.process_time()))
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Nothing: only stages are timed."""
@@ -119,7 +122,7 @@ class Scheduler:
 
     Attributes:
         start_s: Seconds until the first worker has computed something.
-        task_s: Seconds per task, of this process and of the scheduler.
+        task_s: Seconds of a processor per task, of this process and of the scheduler in it.
     """
 
     start_s: float
@@ -136,7 +139,7 @@ def measure(points: Sequence[Point], tell: Callable[[str], None]) -> list[Cost]:
     found: list[Cost] = []
     refused: NeurocompileError | None = None
     for at in chosen:
-        tell(f"measuring point {at + 1:,} of {len(points):,} on one core")
+        tell(f"measuring point {at + 1:,} of {len(points):,}")
         try:
             found.append(_cost(points[at]))
         except NeurocompileError as error:
@@ -154,9 +157,9 @@ def measure_scheduler(opened: Callable[[], Any]) -> Scheduler:
         client.submit(_imported, pure=False).result()
         start = time.perf_counter() - began
         client.gather([client.submit(os.getpid, pure=False) for _ in range(8)])
-        began = time.perf_counter()
+        began = time.process_time()  # the scheduler is a thread of this process
         client.gather([client.submit(os.getpid, pure=False) for _ in range(TASKS)])
-        return Scheduler(start, (time.perf_counter() - began) / TASKS)
+        return Scheduler(start, (time.process_time() - began) / TASKS)
 
 
 def wall_s(cost_s: float, points: int, workers: int, scheduler: Scheduler) -> float:
@@ -232,14 +235,10 @@ def _cost(point: Point) -> Cost:
             f"{most} samples are too few to measure the time per sample. Give at least {few + 1}."
         )
     _timed(point, few)
-    _, stages, few_s, _ = _timed(point, few)
+    _, clock, few_s, _ = _timed(point, few)
+    stages, _ = clock.stages()
     more = min(most, max(2 * few, round(few * LONG_S / few_s)))
-    clock: dict[str, float] = {}
-    token = CLOCK.set(clock)
-    try:
-        compiled, _, more_s, memory = _timed(point, more)
-    finally:
-        CLOCK.reset(token)
+    compiled, clock, more_s, memory = _timed(point, more)
     result = compiled.result
     assert result is not None
     data = result.stimulus.data
@@ -252,25 +251,29 @@ def _cost(point: Point) -> Cost:
         len(json_bytes(small(compiled.report))),
         memory,
         [
-            Layer(name, clock.get(name, 0.0) / more, math.prod(node.shape) * steps)
+            Layer(name, clock.layers.get(name, 0.0) / more, math.prod(node.shape) * steps)
             for name, node in compiled.fixed_graph.of(SpikeInput, ChipNeuron)
         ],
     )
 
 
-def _timed(point: Point, samples: int) -> tuple[Compiled, dict[str, float], float, int]:
-    """A point with so many samples: stages of its compilation, seconds of its run, memory after."""
+def _timed(point: Point, samples: int) -> tuple[Compiled, StageClock, float, int]:
+    """A point with so many samples: its stages and layers, seconds of its run, memory after it."""
     from psutil import Process
 
     sampling = replace(point.asked.sampling, samples=samples)
     clock = StageClock()
-    with one_thread():
-        compiled = compiler.compile_asked(
-            Path(point.model), point.target, replace(point.asked, sampling=sampling), clock
-        )
-    ended = time.perf_counter()
-    stages, began = clock.stages()
-    return compiled, stages, ended - began, Process().memory_info().rss
+    token = CLOCK.set(clock.layers)
+    try:
+        with one_thread():
+            compiled = compiler.compile_asked(
+                Path(point.model), point.target, replace(point.asked, sampling=sampling), clock
+            )
+    finally:
+        CLOCK.reset(token)
+    ended = time.process_time()
+    _, began = clock.stages()
+    return compiled, clock, ended - began, Process().memory_info().rss
 
 
 def _imported() -> None:

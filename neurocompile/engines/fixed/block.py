@@ -32,7 +32,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import CURRENT_WRAP_LIMIT
 
 CACHE_BYTES = 1 << 20  # size of the sums at a time: these stay in a core's second-level cache
-# Seconds by population, of blocks that run in this thread while somebody measures.
+# Processor seconds by population, of blocks that run in this thread while somebody measures.
 CLOCK: ContextVar[dict[str, float] | None] = ContextVar("clock", default=None)
 FEW_ROWS = 64  # rows on which events are timed; a product is only fast on all rows of a block
 
@@ -103,10 +103,10 @@ class SampleBlock:
             for part, loop in self.plan.parts:
                 for begin in range(count) if loop else (0,):
                     for name in part:
-                        started = time.perf_counter()
+                        started = 0.0 if clock is None else time.thread_time()
                         self._pass(state, name, done, begin, 1 if loop else count)
                         if clock is not None:
-                            clock[name] = clock.get(name, 0.0) + time.perf_counter() - started
+                            clock[name] = clock.get(name, 0.0) + time.thread_time() - started
             for name, history in self.plan.history.items():
                 if history:
                     fired = state.fired[name]
