@@ -152,14 +152,14 @@ def overhead(samples: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def kills(samples: int) -> dict[str, Any]:
-    """A worker is killed 50 times at random moments; another sweep is left alone."""
-    found = points(4 * KILLS, samples)
+def kills(samples: int, times: int) -> dict[str, Any]:
+    """A worker is killed so many times at random moments; another sweep is left alone."""
+    found = points(4 * times, samples)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ[LOG] = str(folder / "log")
         stop, killed = threading.Event(), list[int]()
-        killer = threading.Thread(target=_kill, args=(stop, killed, folder / "log"))
+        killer = threading.Thread(target=_kill, args=(stop, killed, folder / "log", times))
         killer.start()
         try:
             sweep = swept(found, 2, folder / "killed", Clock(), logged)
@@ -177,10 +177,10 @@ def kills(samples: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _kill(stop: threading.Event, killed: list[int], log: Path) -> None:
+def _kill(stop: threading.Event, killed: list[int], log: Path, times: int) -> None:
     """Kill one of the workers that have begun points, and wait until its successor has begun."""
     rng = random.Random(0)
-    while len(killed) < KILLS and not stop.wait(rng.uniform(0.2, 2.5)):
+    while len(killed) < times and not stop.wait(rng.uniform(0.2, 2.5)):
         begun = (
             [int(line.split()[1]) for line in log.read_text().splitlines()] if log.is_file() else []
         )
@@ -252,13 +252,15 @@ def main() -> None:
     """Measure, and write both files."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=("overhead", "kills", "shipped"))
-    only = parser.parse_args().only
+    parser.add_argument("--kills", type=int, default=KILLS)
+    asked = parser.parse_args()
+    only = asked.only
     file = HERE / "sweep.json"
     results = json.loads(file.read_text()) if file.is_file() else {}
     results["machine"] = tables.machine()
     samples = of_a_second() if only != "shipped" else 0
     for name, part in (
-        ("overhead", lambda: overhead(samples)), ("kills", lambda: kills(samples)),
+        ("overhead", lambda: overhead(samples)), ("kills", lambda: kills(samples, asked.kills)),
         ("shipped", shipped),
     ):  # fmt: skip
         if only in (None, name):

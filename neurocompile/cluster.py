@@ -179,6 +179,8 @@ def _local(count: int | None) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": DEATHS,
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        # Set, it keeps memory from being used again: each large array would come fresh and cold.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
         "distributed.worker.profile.enabled": False,  # it samples the stack 100 times a second
     }
     with ExitStack() as stack:

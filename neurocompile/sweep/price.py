@@ -84,6 +84,11 @@ class Cost:
     layers: Sequence[Layer]
 
     @property
+    def rest_s(self) -> float:
+        """Seconds per sample outside of the fixed engine: float network, counts, comparisons."""
+        return max(0.0, self.sample_s - sum(layer.seconds for layer in self.layers))
+
+    @property
     def compile_s(self) -> float:
         """Seconds of a point without its samples."""
         return sum(self.stages.values())
@@ -95,7 +100,7 @@ class Cost:
 
 @dataclass
 class StageClock:
-    """A `Teller` that notes when each stage begins; trials before the run are no part of `layers`."""
+    """A `Teller` that notes when each stage begins; `layers` are those of the last stage."""
 
     begun: list[tuple[str, float]] = field(default_factory=list)
     layers: dict[str, float] = field(default_factory=dict)
@@ -199,6 +204,7 @@ def document(
                 "model": c.point.model, "target": c.point.target,
                 "values": [str(value) for value in c.point.values],
                 "compile_s": c.compile_s, "stages_s": c.stages, "sample_s": c.sample_s,
+                "rest_s": c.rest_s,
                 "sample_bytes": c.sample_bytes, "point_bytes": c.point_bytes,
                 "memory_bytes": c.memory, "layers": [vars(layer) for layer in c.layers],
             }

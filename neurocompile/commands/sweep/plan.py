@@ -50,6 +50,7 @@ def _print(plan: dict[str, Any], found: Wanted) -> None:
         table = Table(("layer", "time per sample", "spikes per sample"))
         for layer in cost["layers"]:
             table.add(layer["name"], prefixed(layer["seconds"], "s"), size(layer["bytes"]))
+        table.add("float network, counts", prefixed(cost["rest_s"], "s"), "-")
         page.show(table)
     task, start = plan["scheduler"]["task_s"], plan["scheduler"]["start_s"]
     page.show(Facts([("the scheduler", f"{prefixed(task, 's')} per task"),
