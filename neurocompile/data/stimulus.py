@@ -7,7 +7,7 @@ Out: one record that every run over samples takes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 
 from neurocompile.data.samples import Data, load_data, load_training_data
@@ -23,14 +23,27 @@ class Stimulus:
         data: Samples, or spikes that are encoded already.
         steps: Time steps per sample.
         seed: Seed of the random encoder.
+        first, last: Range of samples to run, [first, last), by their numbers in the data; None is
+            the end of the data.
     """
 
     data: Data
     steps: int
     seed: int = 0
+    first: int = 0
+    last: int | None = None
 
     def __len__(self) -> int:
-        return len(self.data)
+        return self.end - self.first
+
+    @property
+    def end(self) -> int:
+        """Number of the first sample that is not run any more."""
+        return len(self.data) if self.last is None else self.last
+
+    def part(self, first: int, last: int) -> Stimulus:
+        """Only the samples [first, last), which are shown as in a run of all."""
+        return replace(self, first=first, last=last)
 
 
 def sampling_of(given: str | PathLike[str] | Data | Sampling | None) -> Sampling:

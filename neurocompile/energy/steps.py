@@ -20,6 +20,7 @@ from neurocompile.chip.needed import lacks
 from neurocompile.chip.record import IN_NO_STEP, Prices
 from neurocompile.energy.prices import price_of
 from neurocompile.energy.step_events import add_events
+from neurocompile.engines.exact_sum import ExactSum
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn, ChipNeuron, SpikeInput
 from neurocompile.ir.nodes import size
@@ -56,6 +57,21 @@ class Slowest:
             "events": dict(self.events),
             "steps": self.steps.tolist(),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """The work of some samples, as `StepWork` adds it up.
+
+    Attributes:
+        known: Whether all updates were counted.
+        sums: By mode and latency model, by event, its number on the slowest cores.
+        slowest: By mode and latency model, (cores,) steps in which each core was the slowest.
+    """
+
+    known: bool
+    sums: Mapping[tuple[Mode, str], Mapping[str, ExactSum]]
+    slowest: Mapping[tuple[Mode, str], Array]
 
 
 def sending(event: str) -> bool:
@@ -146,7 +162,7 @@ class StepWork:
         self.held = {name: np.bincount(of, minlength=cores) for name, of in placed.core_of.items()}
         self.neurons = np.sum([*self.held.values()], axis=0) if self.held else np.zeros(cores)
         self.known = bool(cores)
-        self.sums: dict[tuple[Mode, str], dict[str, float]] = {}
+        self.sums: dict[tuple[Mode, str], dict[str, ExactSum]] = {}
         self.slowest: dict[tuple[Mode, str], Array] = {}
 
     def add(self, spikes: Mapping[str, Array], updated: Mapping[str, Any]) -> None:
@@ -173,6 +189,19 @@ class StepWork:
                 if self.watch is not None:
                     self.watch(mode, by_step)
 
+    def worked(self) -> Worked:
+        """What was added so far, without the network."""
+        return Worked(self.known, self.sums, self.slowest)
+
+    def merge(self, other: Worked) -> None:
+        """Add the work of other samples, which another one of the same network has added up."""
+        self.known = self.known and other.known
+        for key, sums in other.sums.items():
+            for event, total in sums.items():
+                self.sums.setdefault(key, {}).setdefault(event, ExactSum()).merge(total)
+            before = self.slowest.get(key, np.zeros_like(other.slowest[key]))
+            self.slowest[key] = before + other.slowest[key]
+
     def slowest_cores(self) -> dict[tuple[Mode, str], Slowest]:
         """The slowest cores by mode and latency model; {} if no time is known."""
         latency = self.placed.chip.latency
@@ -181,7 +210,7 @@ class StepWork:
         return {
             (mode, model): Slowest(
                 event_times(latency[model], self.placed.chip.folded_in(model), sums) or {},
-                {e: round(n) if float(n).is_integer() else round(n, 6) for e, n in sums.items()},
+                {event: _rounded(float(total)) for event, total in sums.items()},
                 self.slowest[mode, model],
             )
             for (mode, model), sums in self.sums.items()
@@ -256,14 +285,18 @@ class StepWork:
                 sides[sending(event)] += time * events[event]
             at = np.maximum(*sides).argmax(axis=2)[:, :, None]
             sent = np.take_along_axis(sides[1] >= sides[0], at, axis=2)
-            sums = self.sums.setdefault((mode, model), dict.fromkeys(times, 0.0))
+            sums = self.sums.setdefault((mode, model), {event: ExactSum() for event in times})
             for event in times:
                 there = np.take_along_axis(events[event], at, axis=2)
-                of = there[sent == sending(event)].sum()
-                sums[event] = sums.get(event, 0.0) + float(of)
+                sums[event].add(there[sent == sending(event)].sum())
             cores = np.bincount(at.ravel(), minlength=len(self.placed.cores))
             before = self.slowest.get((mode, model), np.zeros_like(cores))
             self.slowest[mode, model] = before + cores
+
+
+def _rounded(number: float) -> float:
+    """A number of events: whole, or with six decimals."""
+    return round(number) if number.is_integer() else round(number, 6)
 
 
 def _caused(placed: Placed, name: str, neurons: int) -> Iterator[Caused]:

@@ -32,6 +32,7 @@ class Exactness:
         spikes_compared, membrane_values_compared: Number of spikes and potentials compared.
         mismatches: Number of values that differ; anything but 0 is a bug.
         first: Description of the first difference, or "".
+        first_sample: Number of the sample in which it is.
     """
 
     engines: tuple[str, ...]
@@ -40,6 +41,16 @@ class Exactness:
     membrane_values_compared: int = 0
     mismatches: int = 0
     first: str = ""
+    first_sample: int = 0
+
+    def merge(self, other: Exactness) -> None:
+        """Add the comparison of other samples."""
+        self.samples += other.samples
+        self.spikes_compared += other.spikes_compared
+        self.membrane_values_compared += other.membrane_values_compared
+        self.mismatches += other.mismatches
+        if other.first and not (self.first and self.first_sample < other.first_sample):
+            self.first, self.first_sample = other.first, other.first_sample
 
     def require(self) -> None:
         """Refuse to go on if engines differ.
@@ -160,6 +171,7 @@ def compare_recordings(
             if count and not exactness.first:
                 sample, step, *place = (int(i) for i in np.argwhere(differs)[0])
                 index = (sample, step, *place)
+                exactness.first_sample = first + sample
                 exactness.first = (
                     f"layer '{name}', sample {first + sample}, step {step + 1}, neuron "
                     f"{tuple(place)}: {what} {a[index]} on {engines[0]}, {b[index]} on {engines[1]}"
@@ -176,4 +188,4 @@ def compare_engines(
     for other in others:
         theirs = other(batch.entered)
         compare_recordings((other.name, reference), theirs, batch.did, batch.first, exactness)
-    exactness.samples = batch.last
+    exactness.samples += batch.last - batch.first

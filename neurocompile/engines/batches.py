@@ -62,7 +62,7 @@ def batches(
     """
     check_size(graph, len(stimulus), stimulus.steps)
     enter: Any = encode if graph.fixed else float_input
-    for first, last in spans(len(stimulus)):
+    for first, last in spans(stimulus.end, stimulus.first):
         entered = enter(graph, stimulus.data, first, last, stimulus.steps, stimulus.seed)
         begun = time.perf_counter()
         did = run(entered)
@@ -90,7 +90,7 @@ def check_size(graph: Graph, samples: int, steps: int) -> None:
         )
 
 
-def spans(total: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges [first, last) of at most BATCH samples."""
-    for first in range(0, total, BATCH):
-        yield first, min(first + BATCH, total)
+def spans(end: int, begin: int = 0) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges [first, last) of at most BATCH samples, from `begin` to `end`."""
+    for first in range(begin, end, BATCH):
+        yield first, min(first + BATCH, end)

@@ -21,7 +21,7 @@ from neurocompile.engines.decode import last_layer
 from neurocompile.engines.floating import FloatRecording, float_beside
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Activity, Recording, add_up
-from neurocompile.engines.score import Score, require_labels, wanted
+from neurocompile.engines.score import Score, Tally, require_labels, wanted
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -45,6 +45,13 @@ class LayerAgreement:
     float_spikes: int = 0
     fixed_spikes: int = 0
 
+    def merge(self, other: LayerAgreement) -> None:
+        """Add the comparison of other samples."""
+        self.compared += other.compared
+        self.equal += other.equal
+        self.float_spikes += other.float_spikes
+        self.fixed_spikes += other.fixed_spikes
+
 
 @dataclass
 class Evaluation:
@@ -62,12 +69,22 @@ class Evaluation:
 
     samples: int
     steps: int
-    fixed_score: Score
-    float_score: Score
+    fixed_score: Tally
+    float_score: Tally
     exactness: Exactness
     activity: dict[str, Activity] = field(default_factory=dict)
     agreement: dict[str, LayerAgreement] = field(default_factory=dict)
     reset: dict[str, str] = field(default_factory=dict)
+
+    def merge(self, other: Evaluation) -> None:
+        """Add a run over other samples; in whatever order, the result is the same bit for bit."""
+        self.samples += other.samples
+        self.fixed_score.merge(other.fixed_score)
+        self.float_score.merge(other.float_score)
+        self.exactness.merge(other.exactness)
+        add_up(self.activity, other.activity)
+        for name, row in other.agreement.items():
+            self.agreement.setdefault(name, LayerAgreement()).merge(row)
 
 
 def evaluate(
@@ -93,16 +110,18 @@ def evaluate(
         BadInput: If data, task and network do not match.
     """
     require_labels(fixed_graph, stimulus.data)
-    goal, samples = wanted(fixed_graph, stimulus.data), len(stimulus)
+    goal = wanted(fixed_graph, stimulus.data, stimulus.first, stimulus.end)
+    samples = len(stimulus)
     read = (last_layer(fixed_graph),)
     others = [Engine(e, fixed_graph, samples, progress) for e in engines if e != "fixed"]
     # Potentials of all layers are recorded only if they are compared.
     ours = Engine("fixed", fixed_graph, samples, progress, membrane=None if others else read)
+    fixed_score, float_score = (Score(graph or fixed_graph, goal) for graph in (None, float_graph))
     result = Evaluation(
         samples,
         stimulus.steps,
-        fixed_score=Score(fixed_graph, goal),
-        float_score=Score(float_graph or fixed_graph, goal),
+        fixed_score=fixed_score,
+        float_score=float_score,
         exactness=Exactness(engines if "fixed" in engines else (*engines, "fixed")),
     )
     with one_thread(), ThreadPoolExecutor(1) as beside:  # float on one core, fixed on another
@@ -117,9 +136,10 @@ def evaluate(
             if floating is not None:
                 ideal = floating.result()
                 _add_agreement(ideal, batch.did, result.agreement)
-                theirs = result.float_score.add(batch.first, ideal)
-            result.fixed_score.add(batch.first, batch.did, theirs)
+                theirs = float_score.add(batch.first, ideal)
+            fixed_score.add(batch.first, batch.did, theirs)
             compare_engines("fixed", others, batch, result.exactness)
+    result.fixed_score, result.float_score = fixed_score.tally(), float_score.tally()
     result.reset = {other.name: reset_word(other.name, fixed_graph) for other in others}
     return result
 

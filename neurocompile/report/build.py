@@ -265,9 +265,8 @@ def _classification(evaluation: Evaluation) -> dict[str, Any] | None:
 def _confused(evaluation: Evaluation) -> dict[str, Any]:
     """Which classes were taken for which, and the samples on which float and fixed differ."""
     ours, ideal = evaluation.fixed_score, evaluation.float_score
-    labels = np.asarray(ours.wanted.labels, dtype=np.int64)
-    fixed = np.concatenate(ours.chosen)
-    floating = np.concatenate(ideal.chosen) if ideal.chosen else None
+    labels, fixed = ours.labels_and_classes()
+    floating = ideal.labels_and_classes()[1] if ideal.classes else None
     flipped = [] if floating is None else np.flatnonzero(floating != fixed).tolist()
     return {
         "confusion_float": None if floating is None else _confusion(labels, floating),
