@@ -17,7 +17,7 @@ from neurocompile.data.sampling import Declared, Sampling
 from neurocompile.data.stimulus import Stimulus, load_stimulus, sampling_of, usual_samples
 from neurocompile.energy.counts import Counts, count
 from neurocompile.energy.estimate import Energy, estimate
-from neurocompile.energy.steps import StepWork
+from neurocompile.energy.steps import StepWork, Worked
 from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, path_of
@@ -38,6 +38,7 @@ from neurocompile.report.samples import record_samples
 from neurocompile.report.samples_file import Samples, samples_bytes
 from neurocompile.report.show import parts, to_html, to_text
 from neurocompile.simplify import simplify
+from neurocompile.spread import HERE, Spread, parts_of
 from neurocompile.terminal.words import joules, number_of
 
 if TYPE_CHECKING:  # the stream needs numba, which a Compiled alone does not
@@ -83,6 +84,7 @@ class Compiled:
         *,
         engines: str | Sequence[str] = ("fixed",),
         progress: Progress = silent,
+        spread: Spread = HERE,
     ) -> Compiled:
         """Run the network on data and estimate the energy.
 
@@ -95,6 +97,8 @@ class Compiled:
             engines: One or more of lava, fixed and onnx: the first makes the figures, the others
                 must agree with it bit for bit.
             progress: Called with the engine, the number of samples done, and the total number.
+            spread: Who runs the samples of `shards:DIR`: this process, or workers of Dask. The
+                result is the same bit for bit.
 
         Returns:
             A copy of this network with the result of this run; this one is left unchanged.
@@ -113,15 +117,17 @@ class Compiled:
         require_engines(engines)
         asked = self.sampling if data is None else sampling_of(data)
         stimulus = load_stimulus(asked, self._own, usual_samples(engines))
+        spread.check(stimulus.data)
+        stimulus = replace(stimulus, data=stimulus.data.digested(progress))
+        simple = None if self.float_graph is None else simplify(self.float_graph)
+        job = _Job(simple, self.fixed_graph, self.placed, engines)
+        parts = parts_of(_evaluated, job, stimulus, spread, progress)
+        evaluation, worked = next(parts)
         work = StepWork(self.placed, stimulus.steps)
-        evaluation = evaluate(
-            None if self.float_graph is None else simplify(self.float_graph),
-            self.fixed_graph,
-            stimulus,
-            engines=engines,
-            progress=progress,
-            watch=work.add,
-        )
+        work.merge(worked)
+        for further, worked in parts:
+            evaluation.merge(further)
+            work.merge(worked)
         evaluation.exactness.require()
         activity, steps = evaluation.activity, stimulus.steps
         counts = count(self.placed, activity, len(stimulus), steps, work.slowest_cores())
@@ -318,6 +324,36 @@ class Result:
     evaluation: Evaluation
     counts: Counts
     energy: Energy
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every part of a run needs.
+
+    Attributes:
+        simple: The simplified FLOAT graph, or None.
+        fixed_graph, placed: The chip's integers, and their place.
+        engines: Names of the engines.
+    """
+
+    simple: Graph | None
+    fixed_graph: Graph
+    placed: Placed
+    engines: tuple[str, ...]
+
+
+def _evaluated(job: _Job, stimulus: Stimulus, progress: Progress) -> tuple[Evaluation, Worked]:
+    """Run some samples."""
+    work = StepWork(job.placed, stimulus.steps)
+    evaluation = evaluate(
+        job.simple,
+        job.fixed_graph,
+        stimulus,
+        engines=job.engines,
+        progress=progress,
+        watch=work.add,
+    )
+    return evaluation, work.worked()
 
 
 def _names(engines: str | Sequence[str]) -> tuple[str, ...]:

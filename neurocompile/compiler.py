@@ -39,6 +39,7 @@ from neurocompile.quantize.narrow import NARROWEST, WIDEST, Narrowest, Point, na
 from neurocompile.quantize.resets import check_neurons, check_resets
 from neurocompile.quantize.search import Quantized
 from neurocompile.simplify import simplify
+from neurocompile.spread import HERE, Spread
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -200,7 +201,9 @@ def samples_asked(graph: Graph, asked: Asked) -> Data | None:
     return load_samples(asked.sampling, graph.settings.data, usual_samples(asked.engines))
 
 
-def compile_asked(model: Path, target: str, asked: Asked, teller: Teller = SILENT) -> Compiled:
+def compile_asked(
+    model: Path, target: str, asked: Asked, teller: Teller = SILENT, *, spread: Spread = HERE
+) -> Compiled:
     """Compile a model file as `export` does, and run it if there are data.
 
     Args:
@@ -208,6 +211,7 @@ def compile_asked(model: Path, target: str, asked: Asked, teller: Teller = SILEN
         target: Name or folder of a target.
         asked: What else decides the result.
         teller: Told of each stage before it begins, and of how far it is.
+        spread: Who runs the samples.
 
     Raises:
         BadInput, Unsupported, DoesNotFit: As `compile`.
@@ -222,6 +226,7 @@ def compile_asked(model: Path, target: str, asked: Asked, teller: Teller = SILEN
     for assumption in graph.settings.assumed:
         teller.tell(assumption.line())
     sampling, samples = asked.sampling, samples_asked(graph, asked)
+    spread.check(samples)
     budget = asked.max_error_increase
     compiled = compile_graph(
         graph,
@@ -235,7 +240,7 @@ def compile_asked(model: Path, target: str, asked: Asked, teller: Teller = SILEN
     if samples is None:
         return compiled
     teller.tell(f"running {len(samples)} samples on {', '.join(asked.engines)}")
-    return compiled.run(engines=asked.engines, progress=teller.progress)
+    return compiled.run(engines=asked.engines, progress=teller.progress, spread=spread)
 
 
 def _read(

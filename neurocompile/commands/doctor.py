@@ -52,8 +52,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "tables": (("pyarrow",),),
     # cryptography makes the certificate under which local workers talk; dask-jobqueue starts Dask
-    # on a cluster with a queue, such as SLURM's.
-    "sweep": (("distributed", "cryptography", "dask-jobqueue", "pyarrow"),),
+    # on a cluster with a queue, such as SLURM's; zarr reads data sets.
+    "sweep": (("distributed", "cryptography", "dask-jobqueue", "pyarrow", "zarr"),),
     # aeon is never imported: only its data files are read, and its metadata excludes this numba.
     "paper": (("--no-deps", "aeon", "constriction"),),
 }
@@ -62,7 +62,7 @@ PACKAGES = (
     "click", "jsonschema", "numpy", "onnx", "onnxruntime", "rich",
     "torch", "numba", "norse", "nir", "nirtorch", "scipy", "scikit-learn", "mlxtend", "h5py",
     "lava-nc", "lava-dl", "networkx", "asteval", "matplotlib", "pillow", "pyarrow",
-    "distributed", "cryptography", "dask-jobqueue",
+    "distributed", "cryptography", "dask-jobqueue", "zarr",
     "loguru", "snntorch", "spikingjelly", "pbr", "sinabs", "neurobench",
 )  # fmt: skip
 

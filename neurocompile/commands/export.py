@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,11 @@ from neurocompile.commands.options import (
     TargetName,
     compile_options,
     output_options,
+    spread_options,
 )
+
+if TYPE_CHECKING:  # not at run time, so that `--help` need not import numpy
+    from neurocompile.spread import Spread
 
 
 @click.command()
@@ -35,6 +39,7 @@ from neurocompile.commands.options import (
 )
 @click.option("--out", type=PATH, help="Directory to write. [build/<model>]")
 @compile_options
+@spread_options
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--no-html", is_flag=True, help="Write no report.html, the report as a page.")
 @output_options
@@ -43,6 +48,7 @@ def export(
     target_name: str,
     out: Path | None,
     asked: Asked,
+    spread: Spread,
     force: bool,
     no_html: bool,
     output: Output,
@@ -63,7 +69,7 @@ def export(
     from neurocompile.compiler import compile_asked
 
     with output.screen() as screen:
-        compiled = compile_asked(model, target_name, asked, screen)
+        compiled = compile_asked(model, target_name, asked, screen, spread=spread)
         screen.tell(f"writing {out}")
         report = compiled.export(out, force=force, html=not no_html)
     output.show(report, lambda: print_export(report, out))

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # What commands of one run tell each other, in click's `Context.meta`.
 AS_JSON, ANSWERED = "neurocompile.as_json", "neurocompile.answered"
-NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:")
-SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file"
+NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:", "shards:")
+SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file, shards:DIR"
 RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
 
 
@@ -90,7 +90,7 @@ class Source(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return it, or refuse a path that no system can look for."""
-        check_path(Path(value.removeprefix("idx:")))
+        check_path(Path(value.removeprefix("idx:").removeprefix("shards:")))
         return value
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
@@ -198,6 +198,30 @@ def data_options(
         return collect
 
     return decorate
+
+
+def spread_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--workers and --scheduler, which reach the command as one argument `spread`."""
+
+    @click.option(
+        "--workers", type=COUNT, metavar="N",
+        help="Share the samples of shards:DIR out among N processes. [this process]",
+    )  # fmt: skip
+    @click.option(
+        "--scheduler", metavar="ADDRESS|FILE",
+        help="Share them out on a running scheduler of Dask.",
+    )  # fmt: skip
+    @wraps(command)
+    def collect(*args: Any, workers: int | None, scheduler: str | None, **kwargs: Any) -> Any:
+        from neurocompile.spread import Spread
+
+        if workers is not None and scheduler is not None:
+            raise click.UsageError(
+                "a running scheduler has workers of its own: leave out --workers or --scheduler."
+            )
+        return command(*args, spread=Spread(workers, scheduler), **kwargs)
+
+    return collect
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,14 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocompile.data.kinds import KEYS, Kind, check_numbers
 from neurocompile.data.npz import DAMAGED
+from neurocompile.data.shards.folder import open_shards
+from neurocompile.data.shards.rows import Rows
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
-from neurocompile.ir.registers import PAYLOAD_WIDTHS
 
 # Key of the split of data sets that come as one part. It is fixed, because figures of different
 # runs must be of the same digits. Philox promises never to change its stream; a shuffle does not.
@@ -31,11 +33,12 @@ MAX_BYTES = 2**32  # of an array, in its file and as float32, however small the 
 NOT_READ = np.empty(0)  # in the place of arrays that are only named
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801  # magic numbers of MNIST: bytes in 3 or 1 dimensions
 FILES = (".npy", ".npz")
-FLOAT32 = float(np.finfo(np.float32).max)
-Kind = Literal["x", "spikes", "payloads"]
-KEYS: tuple[Kind, ...] = get_args(Kind)
+DIGESTED_ROWS = 1000  # at a time
 CALIBRATION_SAMPLES = 200  # the shipped model's scales are the same with 50 and with 500
-SOURCES = "mnist5k, digits or idx:DIR, each also followed by :train, or a .npy or .npz file"
+SHARDS = "shards"
+SOURCES = (
+    "mnist5k, digits or idx:DIR, each also followed by :train, a .npy or .npz file, or shards:DIR"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,10 @@ class Data:
             steps, ...) whole numbers of up to 24 bits with a sign.
         values: (n, ...) float32, read-only; images (n, 1, height, width) in [0, 1].
         labels: (n,) int64, read-only, or None.
-        digest: SHA-256 of shape, values and labels, hex; the same on every machine.
+        digest: SHA-256 of shape, values and labels, hex; the same on every machine. "" where they
+            stay in shards, until `digested` has read them.
+
+    Of `shards:DIR`, values and labels are read by slices: `data.values[first:last]`.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Data:
     digest: str = ""
 
     def __post_init__(self) -> None:
+        if self.in_shards:
+            return  # each block is checked when it is read
         _check(self)
         object.__setattr__(self, "digest", self.digest or _digest(self.values, self.labels))
         for array in (self.values, self.labels):
@@ -66,6 +74,24 @@ class Data:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def in_shards(self) -> bool:
+        """Whether the samples stay in their files until some are read."""
+        return isinstance(self.values, Rows)
+
+    def digested(self, progress: Callable[[str, int, int], None] = lambda *_: None) -> Data:
+        """The same samples with their digest; those of shards are read for it, one time.
+
+        Args:
+            progress: Called with what is read, the samples read and all samples.
+
+        Raises:
+            BadInput: If a shard is damaged, or holds what no network takes.
+        """
+        if self.digest:
+            return self
+        return replace(self, digest=_digest(self.values, self.labels, progress))
 
     @property
     def has_steps(self) -> bool:
@@ -89,8 +115,8 @@ class Data:
         """The first samples; all of them if there are fewer."""
         if samples >= len(self):
             return self
-        labels = None if self.labels is None else self.labels[:samples]
-        return Data(self.name, self.kind, self.values[:samples], labels)
+        labels = None if self.labels is None else _first(self.labels, samples)
+        return Data(self.name, self.kind, _first(self.values, samples), labels)
 
 
 def load_data(source: str, *, samples: int | None = None) -> Data:
@@ -104,6 +130,8 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
     FILE.npy       samples (n, ...)
     FILE.npz       key x: samples (n, ...), or key spikes: (n, steps, ...) of 0 and 1, or key
                    payloads: (n, steps, ...) whole numbers; labels
+    shards:DIR     all .npy, .npz, .h5, .zarr or IDX files of a folder, in the order of their
+                   names, with the same keys; they are read when they are needed
 
     Args:
         source: One of the above.
@@ -130,6 +158,8 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
     elif name == "idx" and part:
         train = part.endswith(":train")
         data = _idx(part.removesuffix(":train"), train)
+    elif name == SHARDS and part:
+        data = _shards(part)
     elif Path(source).suffix in FILES:
         data = _file(Path(source))
     else:
@@ -151,7 +181,7 @@ def load_training_data(source: str) -> Data | None:
     Raises:
         BadInput, NotInstalled: As `load_data`.
     """
-    if not source or Path(source).suffix in FILES:
+    if not source or Path(source).suffix in FILES or source.startswith(f"{SHARDS}:"):
         return None
     return load_data(source.removesuffix(":train") + ":train", samples=CALIBRATION_SAMPLES)
 
@@ -362,9 +392,7 @@ def _file(path: Path) -> Data:
         )
     if values.dtype.kind not in "buif":
         raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
-    _check_finite(kind, values, str(path))
-    values = np.ascontiguousarray(values, np.float32)
-    _check_whole(kind, values, str(path))
+    check_numbers(kind, values, str(path))
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(
@@ -380,6 +408,22 @@ def _file(path: Path) -> Data:
     )
 
 
+def _shards(folder: str) -> Data:
+    """The files of a folder. `Rows` stands for an array as far as slices and shapes go."""
+    kind, values, labels = open_shards(folder)
+    return Data(
+        "",
+        kind,
+        cast("NDArray[np.float32]", values),
+        None if labels is None else cast("NDArray[np.int64]", labels),
+    )
+
+
+def _first(rows: NDArray, count: int) -> NDArray:
+    """The first rows, which stay in their files if they are there."""
+    return cast("NDArray", rows.first(count)) if isinstance(rows, Rows) else rows[:count]
+
+
 def _swapped(arrays: dict[str, NDArray], key: str) -> str:
     """A hint, where there are as many labels as spikes have along their second axis."""
     shape, labels = arrays[key].shape, len(np.atleast_1d(arrays["labels"]))
@@ -389,40 +433,6 @@ def _swapped(arrays: dict[str, NDArray], key: str) -> str:
         f" There are {labels} labels, and {key} has {labels} along its second axis: {key} are "
         f"(n, steps, ...). Where its first axis is time, save {key}.swapaxes(0, 1)."
     )
-
-
-def _check_finite(kind: str, values: NDArray, name: str) -> None:
-    """Refuse what is no number in float32."""
-    if values.dtype.kind != "f" or not values.size:
-        return
-    least, most = float(values.min()), float(values.max())  # NaN if one of them is NaN
-    if least >= -FLOAT32 and most <= FLOAT32:
-        return
-    where = list(map(int, np.argwhere(~(np.abs(values) <= FLOAT32))[0]))
-    raise BadInput(
-        f"{name}: {kind} holds {values[tuple(where)]:g} at index {where}: NaN, infinity or a "
-        f"number beyond float32 ({FLOAT32:g}). Use finite numbers."
-    )
-
-
-def _check_whole(kind: str, values: NDArray, name: str) -> None:
-    """Refuse spikes other than 0 and 1, and payloads that are not whole or exceed 24 bits."""
-    if kind == "spikes":
-        other = (values != 0) & (values != 1)
-        if other.any():
-            raise BadInput(
-                f"{name}: spikes holds {values[other].flat[0]:g}, but spikes are 0 or 1. Use key x "
-                "instead, or payloads where the network takes whole numbers."
-            )
-    if kind != "payloads":
-        return
-    most = 1 << (PAYLOAD_WIDTHS[1] - 1)
-    wrong = values[(values != np.rint(values)) | (values < -most) | (values >= most)]
-    if wrong.size:
-        raise BadInput(
-            f"{name}: payloads holds {wrong.flat[0]:g}, but a payload is a whole number in "
-            f"{-most}..{most - 1}. Round and scale the samples first."
-        )
 
 
 def _check(data: Data) -> None:
@@ -440,8 +450,7 @@ def _check(data: Data) -> None:
             f"data '{data.name}': the values are of the type {type(values).__name__} ({found}). "
             "Give a numpy array of numbers, samples first: np.asarray(values, dtype=np.float32)."
         )
-    _check_finite(data.kind, values, f"data '{data.name}'")
-    _check_whole(data.kind, values, f"data '{data.name}'")
+    check_numbers(data.kind, values, f"data '{data.name}'")
     if labels is not None and (
         not isinstance(labels, np.ndarray) or labels.shape != values.shape[:1]
     ):
@@ -451,10 +460,17 @@ def _check(data: Data) -> None:
         )
 
 
-def _digest(values: NDArray, labels: NDArray | None) -> str:
-    """SHA-256 of shape, values and labels in little-endian order."""
+def _digest(
+    values: NDArray, labels: NDArray | None, progress: Callable[[str, int, int], None] | None = None
+) -> str:
+    """SHA-256 of shape, values and labels in little-endian order, block by block."""
     digest = hashlib.sha256(str(values.shape).encode())
-    digest.update(np.ascontiguousarray(values, "<f4").tobytes())
-    if labels is not None:
-        digest.update(np.ascontiguousarray(labels, "<i8").tobytes())
+    for what, rows, number in (("reading", values, "<f4"), ("reading labels", labels, "<i8")):
+        if rows is None:
+            continue
+        for first in range(0, len(rows), DIGESTED_ROWS):
+            part = rows[first : first + DIGESTED_ROWS]
+            digest.update(np.ascontiguousarray(part, number).tobytes())
+            if progress is not None:
+                progress(what, first + len(part), len(rows))
     return digest.hexdigest()

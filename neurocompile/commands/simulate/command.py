@@ -7,6 +7,7 @@ Out: tables, or one JSON document and nothing else, on stdout; progress on stder
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from neurocompile.commands.options import (
     data_options,
     engine_option,
     output_options,
+    spread_options,
 )
 from neurocompile.commands.simulate.asked import STDIN, Asked, stream_options
 from neurocompile.data.sampling import Sampling
@@ -37,6 +39,7 @@ from neurocompile.data.sampling import Sampling
     "--verify", is_flag=True,
     help="Run the samples that export recorded again, and compare every value with samples.npz.",
 )  # fmt: skip
+@spread_options
 @stream_options
 @output_options
 def simulate(
@@ -48,6 +51,7 @@ def simulate(
     force: bool,
     verify: bool,
     stream: Asked | None,
+    spread: Any,
     output: Output,
 ) -> None:
     """Run an exported directory on data; several engines must agree.
@@ -57,7 +61,7 @@ def simulate(
     """
     if verify:
         asked = (sampling.source, sampling.steps, sampling.seed, record, to, stream)
-        if force or any(each is not None for each in asked):
+        if force or not spread.here or any(each is not None for each in asked):
             raise click.UsageError(
                 "--verify runs what export recorded and nothing else: leave out every option but "
                 "--engine and --samples."
@@ -67,10 +71,11 @@ def simulate(
     if stream is None and sampling.source == STDIN:
         stream = Asked()
     if stream is not None:
-        if record or to or force or set(engines) - {"fixed"}:
+        if record or to or force or not spread.here or set(engines) - {"fixed"}:
             raise click.UsageError(
-                "a stream runs on the engine fixed only and is not recorded: leave out --record, "
-                "--to, --force and other engines. --results FILE.npy keeps what it says."
+                "a stream runs on the engine fixed only, in this process, and is not recorded: "
+                "leave out --record, --to, --force, workers and other engines. --results "
+                "FILE.npy keeps what it says."
             )
         _stream(directory, sampling, stream, output)
         return
@@ -86,6 +91,7 @@ def simulate(
             engines=chosen,
             keep=Keep(record, to, force),
             progress=screen.progress,
+            spread=spread,
         )
     output.show(simulation, lambda: print_simulation(simulation))
 

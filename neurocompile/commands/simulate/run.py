@@ -8,6 +8,7 @@ With only the onnx engine this needs numpy, onnx and onnxruntime, but neither to
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from neurocompile.engines.recording_file import (
     no_recording,
     recording_file,
 )
-from neurocompile.engines.score import Score, wanted
+from neurocompile.engines.score import Score, Tally, wanted
 from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import check_file, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
@@ -37,6 +38,7 @@ from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.payloads import messages
 from neurocompile.report.notes import notes, notes_on_run
+from neurocompile.spread import HERE, Spread, parts_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def simulate_artifact(
     engines: tuple[str, ...],
     keep: Keep = Keep(),
     progress: Progress = silent,
+    spread: Spread = HERE,
 ) -> dict[str, Any]:
     """Run an exported network; JSON-ready figures.
 
@@ -98,6 +101,7 @@ def simulate_artifact(
         engines: Engines to run: the first makes the figures, the others must agree with it.
         keep: What to write down of the first engine's run.
         progress: Called as each engine proceeds.
+        spread: Who runs the samples; workers write nothing down.
 
     Raises:
         CheckFailed: If two engines differ.
@@ -106,26 +110,26 @@ def simulate_artifact(
     for engine in engines:
         installed.require(f"engine {engine}")
     keep.check()
+    if keep.to is not None and not spread.here:
+        raise BadInput(
+            "a recording is written by one process. Leave out --workers and --scheduler, or "
+            "--record and --to."
+        )
     artifact = read_artifact(directory)
     graph = load_onnx(artifact.file("fixed.onnx"))
     usual = DEFAULT_SAMPLES if "lava" in engines else None
     stimulus = load_stimulus(sampling, declared(artifact), usual)
-    score, totals = Score(graph, wanted(graph, stimulus.data)), Totals(graph)
-    recorded = _needed(graph, keep, compared=len(engines) > 1)
-    first = Engine(
-        engines[0], graph, len(stimulus), progress, spikes=recorded[0], membrane=recorded[1]
-    )
-    others = [Engine(name, graph, len(stimulus), progress) for name in engines[1:]]
-    exactness = Exactness(engines)
-    seconds = 0.0
+    spread.check(stimulus.data)
+    begun = time.perf_counter()
     with keep.opened(graph, stimulus) as write:
-        for batch in batches(graph, stimulus, first):
-            seconds += batch.seconds
-            write(batch.first, batch.did)
-            totals.add(batch.did)
-            score.add(batch.first, batch.did)
-            compare_engines(engines[0], others, batch, exactness)
-        exactness.require()
+        job = _Job(graph, engines, keep.what, None if keep.to is None else write)
+        parts = parts_of(_simulated, job, stimulus, spread, progress)
+        all_of_it = next(parts)
+        for part in parts:
+            all_of_it.merge(part)
+        all_of_it.exactness.require()
+    seconds = all_of_it.seconds if spread.here else time.perf_counter() - begun
+    score, exactness, totals = all_of_it.tally, all_of_it.exactness, all_of_it.totals
     return {
         "engines": list(engines),
         "data": stimulus.data.name,
@@ -143,6 +147,66 @@ def simulate_artifact(
         "samples_per_second": len(stimulus) / seconds,
         "recording": None if keep.to is None else str(keep.to),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every part of a run needs.
+
+    Attributes:
+        graph: FIXED graph.
+        engines: Names of the engines.
+        kept: Kinds of values that `write` writes down.
+        write: Takes each batch of a recording, or None.
+    """
+
+    graph: Graph
+    engines: tuple[str, ...]
+    kept: tuple[str, ...]
+    write: KeepBatch | None
+
+
+@dataclass
+class _Part:
+    """What a run over some samples came to.
+
+    Attributes:
+        tally: Errors and right classes.
+        totals: Spikes by layer.
+        exactness: Comparison of the engines.
+        seconds: Time that the first engine took.
+    """
+
+    tally: Tally
+    totals: Totals
+    exactness: Exactness
+    seconds: float
+
+    def merge(self, other: _Part) -> None:
+        """Add a run over other samples."""
+        self.tally.merge(other.tally)
+        self.totals.merge(other.totals)
+        self.exactness.merge(other.exactness)
+        self.seconds += other.seconds
+
+
+def _simulated(job: _Job, stimulus: Stimulus, progress: Progress) -> _Part:
+    """Run some samples."""
+    graph, (first, *others) = job.graph, job.engines
+    goal = wanted(graph, stimulus.data, stimulus.first, stimulus.end)
+    score, totals, exactness = Score(graph, goal), Totals(graph), Exactness(job.engines)
+    spikes, membrane = _needed(graph, job.kept, compared=bool(others))
+    ours = Engine(first, graph, len(stimulus), progress, spikes=spikes, membrane=membrane)
+    theirs = [Engine(name, graph, len(stimulus), progress) for name in others]
+    seconds = 0.0
+    for batch in batches(graph, stimulus, ours):
+        seconds += batch.seconds
+        if job.write is not None:
+            job.write(batch.first, batch.did)
+        totals.add(batch.did)
+        score.add(batch.first, batch.did)
+        compare_engines(first, theirs, batch, exactness)
+    return _Part(score.tally(), totals, exactness, seconds)
 
 
 class Totals:
@@ -165,6 +229,16 @@ class Totals:
             self.saturations[name] = self.saturations.get(name, 0) + counted.saturations
             self.wraps[name] = self.wraps.get(name, 0) + counted.wraps
 
+    def merge(self, other: Totals) -> None:
+        """Add the totals of other samples."""
+        for ours, theirs in (
+            (self.spikes, other.spikes),
+            (self.saturations, other.saturations),
+            (self.wraps, other.wraps),
+        ):
+            for name, number in theirs.items():
+                ours[name] = ours.get(name, 0) + number
+
     def rows(self, steps: int) -> list[dict[str, Any]]:
         """JSON-ready values, a row per layer; `steps` is the number of steps of all samples."""
         return [
@@ -181,9 +255,9 @@ class Totals:
 
 
 def _needed(
-    graph: Graph, keep: Keep, *, compared: bool
+    graph: Graph, kept: tuple[str, ...], *, compared: bool
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """Layers whose spikes and potentials the engine records; None, all of them, only if needed."""
     read = (last_layer(graph),)
-    spikes, membrane = (None if compared or kind in keep.what else read for kind in RECORDED)
+    spikes, membrane = (None if compared or kind in kept else read for kind in RECORDED)
     return spikes, membrane

@@ -1,0 +1,94 @@
+"""Shards in zarr: folders NAME.zarr, each a group with x, spikes or payloads, and labels.
+
+In:  the path of a folder, of format 2 or 3.
+Out: what its metadata declare; rows of an array.
+A chunk that is missing has the fill value of its array, as zarr defines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocompile.data.kinds import KEYS
+from neurocompile.data.shards.numpy_files import damaged
+from neurocompile.data.shards.shard import Field
+from neurocompile.errors import BadInput
+from neurocompile.installed import require
+
+AGAIN = "Save it again with zarr"
+METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
+METADATA_BYTES = 1 << 20
+# What may unpack numbers; pickle and json2 are codecs of zarr too, and run code or make objects.
+CODECS = {
+    "blosc", "bytes", "bz2", "crc32c", "gzip", "lz4", "lzma", "sharding_indexed", "shuffle",
+    "transpose", "zlib", "zstd",
+}  # fmt: skip
+
+
+def zarr_fields(path: Path) -> dict[str, Field]:
+    """The arrays that samples can be read from."""
+    require("shards .zarr")
+    for file in (path / name for key in ("", *KEYS, "labels") for name in _metadata(key)):
+        if file.is_file() and file.stat().st_size > METADATA_BYTES:
+            raise BadInput(f"{file}: is larger than {METADATA_BYTES} bytes. {AGAIN}.")
+    try:
+        group = _group(path)
+        keys = [key for key in (*KEYS, "labels") if key in group]
+        return {key: _field(group[key], key, path) for key in keys}
+    except BadInput:
+        raise
+    except Exception as error:  # zarr reads JSON of a stranger into classes of its own
+        raise damaged(path, error, AGAIN) from None
+
+
+def zarr_rows(path: Path, key: str, first: int, last: int) -> NDArray:
+    """The rows [first, last) of an array."""
+    try:
+        return np.asarray(_group(path)[key][first:last])
+    except Exception as error:  # whatever its codecs raise at bytes that they did not write
+        raise damaged(path, error, AGAIN) from None
+
+
+def _metadata(key: str) -> list[str]:
+    return [f"{key}/{name}" if key else name for name in METADATA]
+
+
+def _group(path: Path) -> Any:
+    import zarr
+    from zarr.storage import LocalStore
+
+    return zarr.open_group(LocalStore(path, read_only=True), mode="r")
+
+
+def _field(array: Any, key: str, path: Path) -> Field:
+    if not hasattr(array, "chunks") or not array.shape:
+        raise BadInput(f"{path}: {key} is no array of samples. {AGAIN}.")
+    unknown = sorted(_codecs(array.metadata.to_dict()) - CODECS)
+    if unknown:
+        raise BadInput(
+            f"{path}: {key} is packed with {', '.join(unknown)}, which is not read here. Save it "
+            f"with one of {', '.join(sorted(CODECS))}."
+        )
+    stored = getattr(array, "shards", None) or array.chunks
+    Field(tuple(stored), array.dtype.str, None).check(str(path), f"a chunk of {key}")
+    return Field(tuple(array.shape), array.dtype.str, int(stored[0]))
+
+
+def _codecs(described: Any) -> set[str]:
+    """Names of all codecs in the metadata of an array, also of those inside of others."""
+    names: set[str] = set()
+    for key in ("codecs", "index_codecs", "filters", "compressor"):
+        found = described.get(key) or ()
+        for codec in found if isinstance(found, list | tuple) else (found,):
+            codec = codec if isinstance(codec, dict) else _as_dict(codec)
+            names.add(str(codec.get("name", codec.get("id"))).removeprefix("numcodecs."))
+            names |= _codecs(codec.get("configuration") or {})
+    return names
+
+
+def _as_dict(codec: Any) -> dict[str, Any]:
+    return dict(codec.to_dict() if hasattr(codec, "to_dict") else codec.get_config())
