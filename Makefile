@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -154,6 +154,9 @@ bench-placement: $(READY)
 
 bench-sweep: $(READY)
 	$(BIN)/python bench/sweep.py
+
+bench-shards: $(READY)
+	$(BIN)/python bench/shards.py
 
 bench-training: $(READY)
 	$(BIN)/python bench/training.py

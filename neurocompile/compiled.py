@@ -118,7 +118,7 @@ class Compiled:
         asked = self.sampling if data is None else sampling_of(data)
         stimulus = load_stimulus(asked, self._own, usual_samples(engines))
         spread.check(stimulus.data)
-        stimulus = replace(stimulus, data=stimulus.data.digested(progress))
+        stimulus.data.digested(progress)  # a damaged shard is refused before anything runs
         simple = None if self.float_graph is None else simplify(self.float_graph)
         job = _Job(simple, self.fixed_graph, self.placed, engines)
         parts = parts_of(_evaluated, job, stimulus, spread, progress)

@@ -23,6 +23,7 @@ from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.batches import BATCH
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, first_line
+from neurocompile.installed import require
 
 PARTS_PER_WORKER = 8  # so that none waits long for the last one
 MOST_SAMPLES = 10_000  # of a part: what is lost with a worker
@@ -87,7 +88,9 @@ def parts_of(
         yield run(job, stimulus, progress)
         return
     spread.check(stimulus.data)
+    require("workers of Dask")
     import dask.config
+    import distributed  # noqa: F401  it brings settings, which must be there before one is set
 
     settings = {"distributed.admin.large-graph-warning-threshold": WARN_BYTES}
     copyreg.pickle(MappingProxyType, _mapping)  # type: ignore[arg-type]
@@ -130,14 +133,14 @@ def _on(
     """Keep every worker of a cluster busy with one part, and with one that waits."""
     from distributed import as_completed
 
-    found = len(client.nthreads())
-    if not found:
+    workers_there = len(client.nthreads())
+    if not workers_there:
         raise BadInput(
             "the scheduler of Dask has no workers. Start some with `dask worker ADDRESS`, and run "
             "the command again."
         )
     held = client.submit(_held, __version__, (job, stimulus), pure=False)
-    waiting = iter(cut(stimulus, found))
+    waiting = iter(cut(stimulus, workers_there))
     running: dict[Any, tuple[int, int]] = {}
     done, total = 0, len(stimulus)
     ready = as_completed(loop=client.loop)
@@ -156,8 +159,9 @@ def _on(
     while running:
         future = next(ready)
         first, last = running.pop(future)
-        yield _result(future, first, last, stimulus)
-        future.release()
+        found = _result(future, first, last, stimulus)
+        future.release()  # or it would be done again if the worker that has it dies
+        yield found
         done += last - first
         progress("workers", done, total)
         send()

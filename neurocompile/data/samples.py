@@ -12,10 +12,10 @@ import hashlib
 import math
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,21 +51,23 @@ class Data:
             steps, ...) whole numbers of up to 24 bits with a sign.
         values: (n, ...) float32, read-only; images (n, 1, height, width) in [0, 1].
         labels: (n,) int64, read-only, or None.
-        digest: SHA-256 of shape, values and labels, hex; the same on every machine. "" where they
-            stay in shards, until `digested` has read them.
+        digest: SHA-256 of shape, values and labels, hex; the same on every machine.
 
-    Of `shards:DIR`, values and labels are read by slices: `data.values[first:last]`.
+    Of `shards:DIR`, values and labels are read by slices, `data.values[first:last]`, and all of
+    them when the digest is first asked for.
     """
 
     name: str
     kind: Kind
     values: NDArray[np.float32]
     labels: NDArray[np.int64] | None = None
-    digest: str = ""
+    digest: str = field(default_factory=str, repr=False)
 
     def __post_init__(self) -> None:
-        if self.in_shards:
-            return  # each block is checked when it is read
+        if self.in_shards:  # each block is checked when it is read
+            if not self.digest:
+                object.__delattr__(self, "digest")
+            return
         _check(self)
         object.__setattr__(self, "digest", self.digest or _digest(self.values, self.labels))
         for array in (self.values, self.labels):
@@ -81,7 +83,7 @@ class Data:
         return isinstance(self.values, Rows)
 
     def digested(self, progress: Callable[[str, int, int], None] = lambda *_: None) -> Data:
-        """The same samples with their digest; those of shards are read for it, one time.
+        """These samples, whose digest is known; those of shards are all read for it, once.
 
         Args:
             progress: Called with what is read, the samples read and all samples.
@@ -89,9 +91,18 @@ class Data:
         Raises:
             BadInput: If a shard is damaged, or holds what no network takes.
         """
-        if self.digest:
-            return self
-        return replace(self, digest=_digest(self.values, self.labels, progress))
+        if "digest" not in vars(self):
+            found = _digest(self.values, self.labels, progress)
+            object.__setattr__(self, "digest", found)
+        return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> str:
+            """The digest, where nobody has asked for it so far."""
+            if name != "digest":
+                raise AttributeError(name)
+            return self.digested().digest
 
     @property
     def has_steps(self) -> bool:
@@ -159,13 +170,14 @@ def load_data(source: str, *, samples: int | None = None) -> Data:
         train = part.endswith(":train")
         data = _idx(part.removesuffix(":train"), train)
     elif name == SHARDS and part:
-        data = _shards(part)
+        data = _shards(source, part)
     elif Path(source).suffix in FILES:
         data = _file(Path(source))
     else:
         near = did_you_mean(source, (*makers, *(f"{maker}:train" for maker in makers)))
         raise BadInput(f"data source {source!r} is unknown.{near} Use {SOURCES}.")
-    data = replace(data, name=source, digest=data.digest)
+    if not data.in_shards:
+        data = replace(data, name=source, digest=data.digest)
     return data if samples is None else data.exactly(samples)
 
 
@@ -408,11 +420,11 @@ def _file(path: Path) -> Data:
     )
 
 
-def _shards(folder: str) -> Data:
+def _shards(source: str, folder: str) -> Data:
     """The files of a folder. `Rows` stands for an array as far as slices and shapes go."""
     kind, values, labels = open_shards(folder)
     return Data(
-        "",
+        source,
         kind,
         cast("NDArray[np.float32]", values),
         None if labels is None else cast("NDArray[np.int64]", labels),
@@ -465,12 +477,12 @@ def _digest(
 ) -> str:
     """SHA-256 of shape, values and labels in little-endian order, block by block."""
     digest = hashlib.sha256(str(values.shape).encode())
-    for what, rows, number in (("reading", values, "<f4"), ("reading labels", labels, "<i8")):
+    for rows, number in ((values, "<f4"), (labels, "<i8")):
         if rows is None:
             continue
         for first in range(0, len(rows), DIGESTED_ROWS):
             part = rows[first : first + DIGESTED_ROWS]
             digest.update(np.ascontiguousarray(part, number).tobytes())
-            if progress is not None:
-                progress(what, first + len(part), len(rows))
+            if progress is not None and rows is values:
+                progress("reading", first + len(part), len(rows))
     return digest.hexdigest()

@@ -109,6 +109,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add other samples of the same run."""
+        self.against = self.against or other.against
         self.samples += other.samples
         self.values += other.values
         self.squared.merge(other.squared)

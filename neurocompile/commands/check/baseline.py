@@ -17,7 +17,7 @@ from neurocompile.formats.json_files import fault_in, json_bytes, read_json, sch
 from neurocompile.formats.whole import write_file
 
 FORMAT = "neurocompile-baseline"
-VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 26
 
 # How far each metric may lie above or below its baseline, as a part of it. A missing side is not

@@ -20,6 +20,7 @@ from neurocompile.commands.options import (
     data_options,
     output_options,
     say,
+    spread_options,
 )
 from neurocompile.data.sampling import Sampling
 from neurocompile.errors import BadInput, CheckFailed
@@ -63,6 +64,7 @@ from neurocompile.errors import BadInput, CheckFailed
     "--format", "form", type=Choice(["table", "json", "junit", "github"]), default="table",
     show_default=True, help="Format of the result; github prints annotations.",
 )  # fmt: skip
+@spread_options
 @output_options
 def check(
     directory: Path,
@@ -74,6 +76,7 @@ def check(
     keep_data: Path | None,
     keep_network: Path | None,
     form: str,
+    spread: Any,
     output: Output,
 ) -> None:
     """Compare an exported directory with a baseline: the gate of a CI service.
@@ -83,6 +86,7 @@ def check(
     Example: neurocompile check build/mnist --baseline mnist.json --update
     """
     from neurocompile.commands.check.gate import Keep, check_artifact, update_baseline
+    from neurocompile.commands.check.measure import Runner
     from neurocompile.commands.check.render import render, sentence
 
     if output.as_json and form not in ("table", "json"):
@@ -99,10 +103,9 @@ def check(
         result = run(
             directory,
             file,
-            engine=engine,
             source=sampling.source,
             mode=mode,
-            progress=screen.progress,
+            runner=Runner(engine, spread, screen.progress),
         )
     output.show(result, lambda: say(render(result, form), newline=False))
     if not result["passed"]:

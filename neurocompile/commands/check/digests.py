@@ -25,6 +25,9 @@ from neurocompile.ir.payloads import graded
 WHOLE = 16  # an array of at most so many values is stored whole
 SLICES = 4096  # largest number of checksums of an axis; longer axes have none
 CHECKSUM = 4  # hex digits
+BLOCK = 50  # samples that are digested together where parts of a run are merged
+
+RunHashes = dict[tuple[str, str], dict[int, str]]  # by what and name, by block
 
 
 def describe(graph: Graph) -> dict[str, dict[str, Any]]:
@@ -93,37 +96,83 @@ def checksums(array: Array, axis: int) -> str:
 
 
 class RunDigests:
-    """SHA-256 of a network's input and of every layer's spikes, over all batches."""
+    """SHA-256 of a network's input, of every layer's spikes and of its result, over all batches.
 
-    def __init__(self, graph: Graph, read: str) -> None:
-        self._graph, self._read = graph, read
-        self._input: dict[str, Any] = {}
-        self._spikes: dict[str, Any] = {}
-        self._result = hashlib.sha256()
+    Args:
+        graph: FIXED graph.
+        read: Name of the layer whose potentials are the result.
+        block: None digests all samples as one sequence, in their order. A number digests blocks of
+            so many samples, then the digests of all blocks: parts of a run can be merged.
+    """
 
-    def add(self, encoded: Encoded, recording: Recording) -> None:
-        """Add a batch, sample by sample, so that the size of batches does not matter."""
+    def __init__(self, graph: Graph, read: str, block: int | None = None) -> None:
+        self._graph, self._read, self._block = graph, read, block
+        self._hashers: dict[tuple[str, str], dict[int, Any]] = {}
+        self._merged: RunHashes = {}
+
+    def add(self, encoded: Encoded, recording: Recording, first: int = 0) -> None:
+        """Add a batch, sample by sample, so that the size of batches does not matter.
+
+        Args:
+            encoded, recording: What entered, and what the network did.
+            first: Number of its first sample in the data.
+        """
         for name, values in encoded.values.items():
-            hasher = self._input.setdefault(name, hashlib.sha256())
             number = "<i4" if graded(self._graph.nodes[name]) else "<i2"
-            hasher.update(np.ascontiguousarray(values, number).tobytes())
+            self._hash(("input", name), np.ascontiguousarray(values, number), first)
         for name, spikes in recording.spikes.items():
-            hasher = self._spikes.setdefault(name, hashlib.sha256())
             flat = np.asarray(spikes).reshape(len(spikes), -1)
             bits = not graded(self._graph.nodes[name])
             sent = np.packbits(flat.astype(np.uint8), axis=1) if bits else flat.astype("<i4")
-            hasher.update(sent.tobytes())
-        self._result.update(np.ascontiguousarray(recording.membrane[self._read], "<i4").tobytes())
+            self._hash(("spikes", name), sent, first)
+        potentials = np.ascontiguousarray(recording.membrane[self._read], "<i4")
+        self._hash(("result", ""), potentials, first)
+
+    def merge(self, other: RunHashes) -> None:
+        """Add the hashes of other samples."""
+        for key, hashes in other.items():
+            own = self._merged.setdefault(key, {})
+            if own.keys() & hashes.keys():
+                raise ValueError("samples were counted twice")
+            own.update(hashes)
+
+    def hashes(self) -> RunHashes:
+        """What was added so far, by block."""
+        done = {
+            key: {at: hasher.hexdigest() for at, hasher in blocks.items()}
+            for key, blocks in self._hashers.items()
+        }
+        return {key: {**self._merged.get(key, {}), **done.get(key, {})}
+                for key in {**self._merged, **done}}  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Hex by name; layers in the order of the graph."""
         order = list(self._graph.nodes)
-        return {
-            "input": _hex(self._input),
-            "spikes": _hex({n: self._spikes[n] for n in sorted(self._spikes, key=order.index)}),
-            "result": self._result.hexdigest(),
+        found = {key: self._one(blocks) for key, blocks in self.hashes().items()}
+        spikes = {name: one for (what, name), one in found.items() if what == "spikes"}
+        shown: dict[str, Any] = {
+            "input": {name: one for (what, name), one in found.items() if what == "input"},
+            "spikes": {n: spikes[n] for n in sorted(spikes, key=order.index)},
+            "result": found["result", ""],
         }
+        return shown if self._block is None else {**shown, "block": self._block}
 
+    def _hash(self, key: tuple[str, str], rows: Array, first: int) -> None:
+        """Add rows to the hashers of the blocks that they are in."""
+        blocks = self._hashers.setdefault(key, {})
+        done = 0
+        while done < len(rows):
+            at, room = 0, len(rows)
+            if self._block is not None:
+                at = (first + done) // self._block
+                room = (at + 1) * self._block - first - done
+            hasher = blocks.setdefault(at, hashlib.sha256())
+            hasher.update(np.ascontiguousarray(rows[done : done + room]).tobytes())
+            done += room
 
-def _hex(hashers: Mapping[str, Any]) -> dict[str, str]:
-    return {name: one.hexdigest() for name, one in hashers.items()}
+    def _one(self, blocks: Mapping[int, str]) -> str:
+        """The digest of all samples."""
+        if self._block is None:
+            return blocks[0]
+        joined = "".join(blocks[at] for at in sorted(blocks))
+        return hashlib.sha256(bytes.fromhex(joined)).hexdigest()

@@ -26,9 +26,11 @@ from neurocompile.commands.check.baseline import (
     write_baseline,
 )
 from neurocompile.commands.check.differences import Finding, differences
-from neurocompile.commands.check.digests import describe
+from neurocompile.commands.check.digests import BLOCK, describe
 from neurocompile.commands.check.judge import CheckRequest, judge
 from neurocompile.commands.check.measure import (
+    IN_THIS_PROCESS,
+    Runner,
     energy_model,
     error_of,
     load_declared,
@@ -39,13 +41,11 @@ from neurocompile.commands.check.shares import populations, read_network, shares
 from neurocompile.commands.exported import Exported, recorded
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
-from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
 from neurocompile.formats.whole import write_file
 from neurocompile.ir.settings import Settings
 from neurocompile.report.golden import compare_golden
-
-DEFAULT_ENGINE = "onnx"
+from neurocompile.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,19 @@ def check_artifact(
     directory: Path,
     file: Path,
     *,
-    engine: str = DEFAULT_ENGINE,
     source: str | None = None,
     mode: str | None = None,
-    progress: Progress = silent,
+    runner: Runner = IN_THIS_PROCESS,
 ) -> dict[str, Any]:
     """Compare an exported network with its baseline, and with the samples that it recorded.
 
     Args:
         directory: What `export` wrote.
         file: File of the baseline.
-        engine: Engine that runs the samples.
         source: Source of the samples. None is the baseline's file of samples or, without one,
             the source that the export declares; the samples that the export recorded run too.
         mode: "exact", "tolerance", or None for the baseline's own mode.
-        progress: Called as the run proceeds.
+        runner: Engine that runs the samples, and who runs it.
 
     Raises:
         BadInput: If the directory, the data or the baseline cannot be used.
@@ -92,7 +90,9 @@ def check_artifact(
     subject = read_subject(directory)
     _same_request(subject, baseline, renew(directory, file))
     stimulus = _stimulus(subject, file, source, baseline)
-    data = stimulus.data
+    runner.spread.check(stimulus.data)
+    _check_blocks(runner.spread, baseline, renew(directory, file))
+    data = stimulus.data.digested(runner.progress)
     if data.digest != baseline["data"]["sha256"]:
         raise BadInput(
             f"the data changed: {len(data)} samples of {data.name} have the SHA-256 "
@@ -104,20 +104,20 @@ def check_artifact(
     model = _energy(subject, baseline, renew(directory, file))["model"]
     now, trouble = None, ""
     try:
-        now = measure(subject, stimulus, engine, model, progress)
+        now = measure(subject, stimulus, runner, model, baseline["digests"].get("block"))
     except NotInstalled:
         raise
     except NeurocompileError as error:
         if not findings:
             raise
         trouble = str(error)  # the changed network does not run: report what changed
-    request = CheckRequest(directory, file, engine, chosen, data)
+    request = CheckRequest(directory, file, runner.engine, chosen, data)
     alone = _shares(request, subject, baseline, findings, stimulus) if now is not None else {}
     judged = judge(request, baseline, findings, now, trouble, alone)
     kept = recorded(subject.artifact) if source is None and now is not None else None
     if kept is None:
         return judged
-    golden = compare_golden(subject.graph, kept, engine, progress=progress)
+    golden = compare_golden(subject.graph, kept, runner.engine, progress=runner.progress)
     return {**judged, "golden": golden.to_dict(), "passed": judged["passed"] and not golden.first}
 
 
@@ -125,18 +125,17 @@ def update_baseline(
     directory: Path,
     file: Path,
     *,
-    engine: str = DEFAULT_ENGINE,
     source: str | None = None,
     mode: str | None = None,
     keep: Keep = NOTHING,
-    progress: Progress = silent,
+    runner: Runner = IN_THIS_PROCESS,
 ) -> dict[str, Any]:
     """Write the baseline of an exported network, or renew it.
 
     The mode and tolerances of an earlier baseline are kept. The files that it names are rewritten.
 
     Args:
-        directory, file, engine, source, progress: As for `check_artifact`.
+        directory, file, source, runner: As for `check_artifact`.
         mode: "exact", "tolerance", or None for the earlier baseline's mode, else "exact".
         keep: Files to write beside the baseline.
 
@@ -148,12 +147,16 @@ def update_baseline(
     baseline = read_baseline(file, directory) if file.exists() else None
     subject = read_subject(directory)
     stimulus = _stimulus(subject, file, source, baseline if keep.data is None else None)
+    runner.spread.check(stimulus.data)
+    stimulus.data.digested(runner.progress)
     energy = energy_model(subject, None)
-    now = measure(subject, stimulus, engine, energy["model"], progress)
+    now = measure(
+        subject, stimulus, runner, energy["model"], BLOCK if stimulus.data.in_shards else None
+    )
     old = baseline or {
         "mode": "exact", "tolerances": TOLERANCES, "data": {"file": None}, "network": None,
     }  # fmt: skip
-    request = CheckRequest(directory, file, engine, mode or old["mode"], stimulus.data)
+    request = CheckRequest(directory, file, runner.engine, mode or old["mode"], stimulus.data)
     kept = {"data": old["data"]["file"], "network": old["network"]}
     if keep.data is not None:
         kept["data"] = _from(file, keep.data)
@@ -207,6 +210,16 @@ def _same_request(subject: Exported, baseline: Mapping[str, Any], command: str) 
                 f"the baseline has {key} {old}, but the artifact declares {key} {now}. Export it "
                 f"as the baseline was made, or renew the baseline: {command}"
             )
+
+
+def _check_blocks(spread: Spread, baseline: Mapping[str, Any], command: str) -> None:
+    """Refuse to share out samples that the baseline digests as one sequence."""
+    if not spread.here and "block" not in baseline["digests"]:
+        raise BadInput(
+            "this baseline has digests of all samples in one sequence, so one process must run "
+            "them. Leave out --workers and --scheduler, or renew the baseline on shards: "
+            f"{command} --data shards:DIR"
+        )
 
 
 def _stimulus(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile import installed
-from neurocompile.commands.check.digests import RunDigests
+from neurocompile.commands.check.digests import RunDigests, RunHashes
 from neurocompile.commands.exported import Exported, read_exported
 from neurocompile.data.samples import load_data
 from neurocompile.data.stimulus import Stimulus
@@ -22,13 +22,34 @@ from neurocompile.engines.activity import counted
 from neurocompile.engines.agree import Engine
 from neurocompile.engines.batches import batches
 from neurocompile.engines.decode import last_layer
-from neurocompile.engines.progress import Progress
+from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Activity, add_up
-from neurocompile.engines.score import Score, wanted
+from neurocompile.engines.score import Score, Tally, wanted
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.place.placement import place
+from neurocompile.spread import HERE, Spread, parts_of
+
+DEFAULT_ENGINE = "onnx"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who runs the samples.
+
+    Attributes:
+        engine: Name of the engine.
+        spread: This process, or workers of Dask.
+        progress: Called as the run proceeds.
+    """
+
+    engine: str = DEFAULT_ENGINE
+    spread: Spread = HERE
+    progress: Progress = silent
+
+
+IN_THIS_PROCESS = Runner()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,22 +109,35 @@ def load_declared(subject: Exported, source: str, keep: str) -> Stimulus:
 
 
 def measure(
-    subject: Exported, stimulus: Stimulus, engine: str, energy_model: str, progress: Progress
+    subject: Exported,
+    stimulus: Stimulus,
+    runner: Runner,
+    energy_model: str,
+    block: int | None,
 ) -> Measured:
     """Run all samples and measure.
+
+    Args:
+        subject: The exported directory.
+        stimulus: What to run.
+        runner: Who runs it.
+        energy_model: Energy model of the joules.
+        block: As for `RunDigests`.
 
     Raises:
         NeurocompileError: If the engine, the placement or the input refuses the network.
     """
-    installed.require(f"engine {engine}")
+    installed.require(f"engine {runner.engine}")
     graph, samples = subject.graph, len(stimulus)
-    score = Score(graph, wanted(graph, stimulus.data))
-    seen = RunDigests(graph, last_layer(graph))
+    parts = parts_of(
+        _measured, _Job(graph, runner.engine, block), stimulus, runner.spread, runner.progress
+    )
+    score, seen = Tally(), RunDigests(graph, last_layer(graph), block)
     activity: dict[str, Activity] = {}
-    for batch in batches(graph, stimulus, Engine(engine, graph, samples, progress)):
-        seen.add(batch.entered, batch.did)
-        score.add(batch.first, batch.did)
-        add_up(activity, counted(batch, graph))
+    for tally, hashes, counts_of_part in parts:
+        score.merge(tally)
+        seen.merge(hashes)
+        add_up(activity, counts_of_part)
     placed = place(graph, subject.chip, subject.target.fewest_of)
     counts = count(placed, activity, samples, stimulus.steps)
     models = {m.name: m.total_j for m in estimate(counts, placed, subject.chip).models}
@@ -116,6 +150,36 @@ def measure(
         "joules": models.get(energy_model),
     }
     return Measured(seen.to_dict(), spikes, metrics)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every part of a run needs.
+
+    Attributes:
+        graph: FIXED graph.
+        engine: Name of the engine.
+        block: As for `RunDigests`.
+    """
+
+    graph: Graph
+    engine: str
+    block: int | None
+
+
+def _measured(
+    job: _Job, stimulus: Stimulus, progress: Progress
+) -> tuple[Tally, RunHashes, dict[str, Activity]]:
+    """Run some samples."""
+    graph = job.graph
+    score = Score(graph, wanted(graph, stimulus.data, stimulus.first, stimulus.end))
+    seen = RunDigests(graph, last_layer(graph), job.block)
+    activity: dict[str, Activity] = {}
+    for batch in batches(graph, stimulus, Engine(job.engine, graph, len(stimulus), progress)):
+        seen.add(batch.entered, batch.did, batch.first)
+        score.add(batch.first, batch.did)
+        add_up(activity, counted(batch, graph))
+    return score.tally(), seen.hashes(), activity
 
 
 def error_of(graph: Graph, stimulus: Stimulus, engine: str) -> float | None:

@@ -41,10 +41,11 @@ def neurocompile_check(request: pytest.FixtureRequest) -> Callable[..., dict[str
         mode: str | None = None,
     ) -> dict[str, Any]:
         from neurocompile.commands.check.gate import check_artifact, update_baseline
+        from neurocompile.commands.check.measure import Runner
         from neurocompile.commands.check.render import render
 
         run = update_baseline if update else check_artifact
-        result = run(Path(directory), Path(baseline), engine=engine, source=data, mode=mode)
+        result = run(Path(directory), Path(baseline), source=data, mode=mode, runner=Runner(engine))
         if not result["passed"]:
             pytest.fail(render(result, "table"), pytrace=False)
         return result
