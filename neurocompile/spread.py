@@ -9,7 +9,8 @@ A part whose worker is lost runs again on another one; nothing of the lost one w
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from neurocompile.installed import require
 
 PARTS_PER_WORKER = 8  # so that none waits long for the last one
 MOST_SAMPLES = 10_000  # of a part: what is lost with a worker
+TOLD_S = 0.2  # until a client knows of all that failed at once
 WARN_BYTES = "1 GiB"  # of what all parts need; Dask warns at 10 MB, which a network may have
 
 Job = TypeVar("Job")
@@ -158,8 +160,8 @@ def _on(
     send()
     while running:
         future = next(ready)
+        found = _result(future, running, stimulus.data.name)
         first, last = running.pop(future)
-        found = _result(future, first, last, stimulus)
         future.release()  # or it would be done again if the worker that has it dies
         yield found
         done += last - first
@@ -169,7 +171,7 @@ def _on(
         raise RuntimeError(f"{done} of {total} samples were counted")
 
 
-def _result(future: Any, first: int, last: int, stimulus: Stimulus) -> Any:
+def _result(future: Any, running: Mapping[Any, tuple[int, int]], name: str) -> Any:
     """The result of a part, or a sentence about the workers that were lost."""
     from distributed import CancelledError, KilledWorker
     from distributed.comm import CommClosedError
@@ -177,10 +179,13 @@ def _result(future: Any, first: int, last: int, stimulus: Stimulus) -> Any:
     try:
         return future.result()
     except KilledWorker:
+        time.sleep(TOLD_S)  # what waited on the same workers fails as well
+        lost = sorted(span for each, span in running.items() if each.status == "error")
+        spans = ", or ".join(f"{first} to {last - 1}" for first, last in lost)
         raise BadInput(
-            f"samples {first} to {last - 1} of {stimulus.data.name} ended one worker after "
-            "another: it was killed, ran out of memory or crashed at a damaged file. Nothing was "
-            "written. Look at the shards of these samples, or start fewer workers."
+            f"samples {spans} of {name} ended one worker after another: it was killed, ran out of "
+            "memory or crashed at a damaged file. Nothing was written. Look at the shards of these "
+            "samples, or start fewer workers."
         ) from None
     except (CancelledError, CommClosedError, TimeoutError) as error:
         raise BadInput(

@@ -38,6 +38,7 @@ ALSO_RUN = {
     "docs/netx.md": {},
     "docs/nir.md": {},
     "docs/report.md": {},
+    "docs/shards.md": {"MODEL": MODEL, "NAME": "loihi-sim", "DIR": "build/mnist"},
     "docs/streaming.md": {"DIR": "build/mnist"},
 }
 # Pages whose commands another test runs, with their figures.
@@ -50,6 +51,7 @@ ONLY_PARSED = {
     "doctor": "it looks at this machine, or installs packages; tests/commands runs it",
     "export network.net --target loihi2-sim": "the file is lava-dl's, which is not shipped",
     "simulate pilotnet": "of the same file",
+    "simulate DIR --data shards:digits --scheduler": "tests/test_spread.py has a scheduler",
     "export MODEL --target loihi-sim --max-error-increase 2%": "minutes; tests/quantize does it",
 }
 FEW = 5  # samples where a page shows more than its first export has
@@ -163,7 +165,7 @@ def files_that_pages_name(folder):
     shutil.copytree("build/mnist", "build/narrow", dirs_exist_ok=True)
     np.save("rows.npy", np.random.default_rng(0).random((3, 1, 28, 28), np.float32))
     program = f"""
-import norse.torch as norse, numpy as np, torch
+import norse.torch as norse, numpy as np, pathlib, torch
 import neurocompile as nc
 torch.manual_seed(0)
 model = norse.SequentialState(torch.nn.Linear(8, 4, bias=False), norse.LIFBoxCell())
@@ -171,6 +173,11 @@ settings = nc.Settings(dt=1e-3, steps=10, encoder=nc.Encoder("bernoulli"), data=
 graph = nc.save(model, "model.pt", torch.zeros(1, 8), settings=settings)
 nc.write_nir(graph, "net.nir")
 np.savez("x.npz", x=np.random.default_rng(0).random(({FEW}, 8), np.float32))
+digits = nc.load_data("mnist5k", samples=2 * {FEW})
+pathlib.Path("digits").mkdir()
+for first in (0, {FEW}):
+    part = slice(first, first + {FEW})
+    np.savez(f"digits/{{first}}.npz", x=digits.values[part], labels=digits.labels[part])
 np.savez("spikes.npz", spikes=np.random.default_rng(0).integers(0, 2, ({FEW}, 10, 8)))
 """
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
