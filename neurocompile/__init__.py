@@ -32,6 +32,7 @@ _LAZY = {
     "load_data": "neurocompile.data.samples",
     "Data": "neurocompile.data.samples",
     "Sampling": "neurocompile.data.sampling",
+    "Spread": "neurocompile.spread",
     "load_chip": "neurocompile.chip.read",
     "results": "neurocompile.engines.results",
     "Stream": "neurocompile.engines.stream",

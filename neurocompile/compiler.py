@@ -277,7 +277,10 @@ def scale_samples(
     if graph.fixed:
         return None
     own = graph.settings.data
-    return load_training(sampling, own) if given is None else load_samples(sampling_of(given), own)
+    if given is None:
+        return load_training(sampling, own)
+    samples = load_samples(sampling_of(given), own)
+    return None if samples is None else samples.held()
 
 
 def _check_samples(graph: Graph, sampling: Sampling) -> None:

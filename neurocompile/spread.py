@@ -40,6 +40,9 @@ Run = Callable[[Job, Stimulus, Progress], Part]
 class Spread:
     """Who runs the samples; by default this process.
 
+        if __name__ == "__main__":  # workers import the script that starts them
+            compiled.run("shards:digits", spread=nc.Spread(workers=2))
+
     Attributes:
         workers: Number of processes to start on this machine; None starts none.
         scheduler: Address or file of a running scheduler of Dask; None uses none.
@@ -62,8 +65,8 @@ class Spread:
         if not self.here and (data is None or not data.in_shards):
             found = "there are no data" if data is None else f"the data are {data.name}"
             raise BadInput(
-                f"workers share the shards of --data shards:DIR, but {found}. Save them as "
-                "shards, or leave out --workers and --scheduler."
+                f"workers share out the samples of shards:DIR only, but {found}. Save them as "
+                "shards, or leave out the workers (--workers, --scheduler)."
             )
 
 

@@ -135,7 +135,7 @@ def test_only_shards_are_shared_out(tmp_path):
     x, _ = samples()
     np.save(tmp_path / "x.npy", x)
     data = load_data(str(tmp_path / "x.npy"))
-    with pytest.raises(BadInput, match=r"share the shards of --data shards:DIR.*x\.npy"):
+    with pytest.raises(BadInput, match=r"share out the samples of shards:DIR only.*x\.npy"):
         everything(tmp_path, Stimulus(data, 1), Spread(workers=2))
     done = CliRunner().invoke(main, ["simulate", ".", "--workers", "2", "--scheduler", "x"])
     assert (done.exit_code, "leave out --workers or --scheduler" in done.stderr) == (2, True)

@@ -82,6 +82,17 @@ class Data:
         """Whether the samples stay in their files until some are read."""
         return isinstance(self.values, Rows)
 
+    def held(self) -> Data:
+        """The same samples in memory, for what needs all of them at once.
+
+        Raises:
+            BadInput: If they are in shards and take more than 1 GiB.
+        """
+        if not self.in_shards:
+            return self
+        labels = None if self.labels is None else np.array(self.labels)
+        return Data(self.name, self.kind, np.array(self.values), labels)
+
     def digested(self, progress: Callable[[str, int, int], None] = lambda *_: None) -> Data:
         """These samples, whose digest is known; those of shards are all read for it, once.
 

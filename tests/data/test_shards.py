@@ -80,7 +80,10 @@ def test_what_needs_all_samples_at_once_is_bounded(tmp_path, monkeypatch):
     data = load_data(write(tmp_path / "many", shard_files.npz, *samples()))
     monkeypatch.setattr(rows_of_shards, "HELD_BYTES", 100)
     with pytest.raises(BadInput, match=r"needs all 137 samples at once.*Ask for fewer"):
-        np.asarray(data.values)
+        data.held()
+    monkeypatch.undo()
+    assert data.held().digest == data.digest
+    assert not data.held().in_shards
 
 
 def npy_bytes(array, **kept):

@@ -196,12 +196,7 @@ def _source(
                 ) from None
             yield source, _first(rows_of(file, source, ROWS), most), most
     else:
-        data = load_stimulus(sampling, declared).data
-        if data.in_shards:
-            raise BadInput(
-                f"a stream takes rows of one file, and {data.name} is a folder of samples. Give a "
-                ".npy file of any size, or leave out --stream."
-            )
+        data = load_stimulus(sampling, declared).data.held()
         timed = graph.settings.encoder.timed
         values = data.values.reshape(-1, *data.values.shape[2:]) if timed else data.values
         parts = (values[i : i + ROWS] for i in range(0, len(values), ROWS))

@@ -59,8 +59,8 @@ def _paths(folder: Path) -> list[Path]:
         inside = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         raise BadInput(
-            f"{folder}: cannot be read ({error.strerror}). Give a folder of shards: "
-            "--data shards:DIR."
+            f"{folder}: cannot be read ({error.strerror}). Give the path of a folder "
+            "of shards behind 'shards:'."
         ) from None
     paths = [path for path in inside if not path.name.startswith(".")]
     for path in paths:

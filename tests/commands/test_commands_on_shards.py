@@ -98,7 +98,7 @@ def test_a_baseline_of_one_sequence_is_checked_by_one_process(exports, sets, tmp
         (("--record", "spikes", "--to", "r.h5"), "a recording is written by one process"),
         (("--stream",), "in this process"),
         (("--verify",), "leave out every option"),
-        (("--data", "digits"), "share the shards of --data shards:DIR"),
+        (("--data", "digits"), "share out the samples of shards:DIR only"),
     ],
 )
 def test_what_workers_cannot_do_is_refused_before_any_starts(words, said, exports):
@@ -107,10 +107,10 @@ def test_what_workers_cannot_do_is_refused_before_any_starts(words, said, export
     assert said in " ".join(errors.split())
 
 
-def test_a_stream_of_shards_is_refused(exports, sets):
-    code, _, errors = run("simulate", exports / "one", "--stream", "--data", sets[1])
-    assert code == 2
-    assert "a stream takes rows of one file" in errors
+def test_a_stream_of_shards_is_that_of_one_file(exports, sets):
+    one, seven = (figures("simulate", exports / "one", "--stream", "--data", d) for d in sets)
+    assert one["layers"] == seven["layers"]
+    assert one["mse_fixed"] == seven["mse_fixed"]
 
 
 def test_a_recording_of_shards_is_that_of_one_file(exports, sets, tmp_path):
