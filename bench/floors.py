@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def main() -> None:
             WIDE: activity.wide_layer(limits, options.rounds),
         },
     }
+    results["load"] = os.getloadavg()[0]
     results["figures"] = [f.as_json() for f in figures(results)]
     show(results)
     if options.dry:
@@ -125,7 +127,8 @@ def about(results: Mapping[str, Any]) -> str:
         f"{results['limits']['text']} A test digit takes {ours} ms in the shipped network, the "
         f"float32 floor {floor} ms ({digits['floor']}), the physical floor {least} ms. "
         f"{results['machine']}, {tables.listed(results['packages'])}. "
-        f"Best of {results['rounds']} rounds in turns, on one and on two threads."
+        f"Best of {results['rounds']} rounds in turns, on one and on two threads, at a load of "
+        f"{results['load']:.1f} processes on these cores: 1 to 2 are the bench's own."
     )
 
 
