@@ -50,7 +50,6 @@ class Clock:
 
     def __init__(self, each: Callable[[], None] = lambda: None) -> None:
         self.begun, self.times, self.each = time.perf_counter(), list[float](), each
-        self.used: list[float] = []
 
     def tell(self, what: str) -> None:
         """Nothing to tell."""
@@ -62,24 +61,12 @@ class Clock:
     def finished(self, sweep: Sweep, at: int) -> None:
         """A point has come."""
         self.times.append(time.perf_counter())
-        self.used.append(_processor_s())
         self.each()
 
     @property
     def per_point_s(self) -> float:
         """Seconds between two points, without the start."""
         return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
-
-    @property
-    def processor_s(self) -> float:
-        """Seconds of a processor per point, of all processes, without the start."""
-        return (self.used[-1] - self.used[0]) / (len(self.used) - 1)
-
-
-def _processor_s() -> float:
-    """Seconds of processors that this process and its workers have used."""
-    here = psutil.Process()
-    return sum(sum(p.cpu_times()[:2]) for p in (here, *here.children(recursive=True)))
 
 
 def logged(*arguments: Any) -> Any:
@@ -133,11 +120,10 @@ def overhead(samples: int) -> dict[str, Any]:
     known = [keys.of(point) for point in found]
     with one_thread(), tempfile.TemporaryDirectory() as out:
         compute(found[0], os.getcwd(), known[0], out)
-        began, used = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
         for point, one in zip(found[1:], known[1:], strict=True):
             compute(point, os.getcwd(), one, out)
         loop_s = (time.perf_counter() - began) / (COUNT - 1)
-        loop_processor_s = (time.process_time() - used) / (COUNT - 1)
     clocks = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in (1, 2):
@@ -147,7 +133,6 @@ def overhead(samples: int) -> dict[str, Any]:
     return {
         "points": COUNT, "samples": samples, "loop_s": loop_s, "one_s": one, "two_s": two,
         "overhead": one / loop_s - 1,
-        "processor_overhead": clocks[1].processor_s / loop_processor_s - 1, "speedup": one / two,
         "start_s": clocks[1].times[0] - clocks[1].begun - one, "load": os.getloadavg()[0],
     }  # fmt: skip
 
@@ -221,7 +206,6 @@ def markdown(results: dict[str, Any]) -> str:
             ("overhead of a sweep, points of "
              f"{tables.number(found['loop_s'])} s, one worker", f"{found['overhead']:.1%}",
              f"at most {MOST_OVERHEAD:.0%}"),
-            ("the same in processor time", f"{found['processor_overhead']:.1%}", "-"),
             ("two workers against one", f"{found['speedup']:.2f} times as fast",
              f"at least {LEAST_SPEEDUP}"),
             ("until the first worker computes", f"{tables.number(found['start_s'])} s", "-"),
