@@ -78,7 +78,7 @@ def test_a_recording_replaces_no_file_of_an_export(exported, call):
         (("--record", "spikes"), "--record and --to belong together"),
         (("--record", "joules", "--to", "x.h5"), "choose spikes, membrane"),
         (("--data", "mnist5k"), "shape"),
-        (("--steps", "0"), "x>=1"),
+        (("--steps", "0"), "1<=x<=1000000"),
     ],
 )
 def test_a_wrong_simulation_is_refused(arguments, said, exported, call):

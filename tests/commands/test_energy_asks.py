@@ -423,7 +423,7 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_run(
         (tmp_path / name, "is a folder or a device"),
         (tmp_path / "no" / name, f"{tmp_path / 'no'} is not a folder. Create it"),
         (tmp_path / "file" / name, "is not a folder"),
-        (tmp_path / (300 * "n" + name), "was not written: File name too long"),
+        (tmp_path / (300 * "n" + name), ": File name too long. Give another path"),
     ):
         assert words in refused_before_the_run(call, exported[0], option, path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "file"])

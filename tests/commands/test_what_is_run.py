@@ -116,7 +116,7 @@ def test_a_label_that_is_no_class_is_refused_and_not_counted_as_wrong(
 ):
     wrong = spikes(tmp_path / "wrong.npz", 4, labels=np.array([0, 2, label, 1]))
     code, stdout, stderr = call(command, exported_classifier, "--data", wrong, "--json")
-    assert (code, stdout) == (2, "")
+    assert (code, json.loads(stdout)["error"]["code"]) == (2, 2)
     assert f"wrong.npz': sample 2 has the label {label}" in stderr
     assert "whole numbers from 0 to 2" in stderr
 
