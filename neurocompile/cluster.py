@@ -33,6 +33,7 @@ PATIENCE_S = 10.0  # for a scheduler to answer
 RETURN_S = 60.0  # for a scheduler that was lost to be started again
 DEATHS = 3  # workers that a task may lose before it is taken for what kills them
 USER = re.compile(r"(?P<before>^|://)\S*@")  # a password may hold any sign, an @ as well
+LOGS = ("distributed", "distributed.client")  # Dask gives the second a level of its own
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -258,13 +259,14 @@ def _address_in(file: str) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own log, which tells of each worker that is lost, kept off the screen."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    before = {name: logging.getLogger(name).level for name in LOGS}
+    for name in LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copyreg
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -99,7 +100,11 @@ def parts_of(
 
     settings = {"distributed.admin.large-graph-warning-threshold": WARN_BYTES}
     copyreg.pickle(MappingProxyType, _mapping)  # type: ignore[arg-type]
-    with dask.config.set(settings), workers(spread.scheduler, spread.workers) as client:
+    with (
+        dask.config.set(settings),
+        workers(spread.scheduler, spread.workers) as client,
+        _losses_in_words(),
+    ):
         yield from _on(client, run, job, stimulus, progress)
 
 
@@ -175,9 +180,8 @@ def _on(
 
 
 def _result(future: Any, running: Mapping[Any, tuple[int, int]], name: str) -> Any:
-    """The result of a part, or a sentence about the workers that were lost."""
-    from distributed import CancelledError, KilledWorker
-    from distributed.comm import CommClosedError
+    """The result of a part, or the samples under which workers died."""
+    from distributed import KilledWorker
 
     try:
         return future.result()
@@ -190,6 +194,16 @@ def _result(future: Any, running: Mapping[Any, tuple[int, int]], name: str) -> A
             "memory or crashed at a damaged file. Nothing was written. Look at the shards of these "
             "samples, or start fewer workers."
         ) from None
+
+
+@contextmanager
+def _losses_in_words() -> Iterator[None]:
+    """A sentence where the scheduler is lost, or workers lack what they need."""
+    from distributed import CancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
     except (CancelledError, CommClosedError, TimeoutError) as error:
         raise BadInput(
             f"the scheduler of Dask was lost ({first_line(error)}). Nothing was written. Run the "

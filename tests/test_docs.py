@@ -254,6 +254,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("bundle", "bundle"),
         ("training", "training"),
         ("sweep", "sweep"),
+        ("shards", "shards"),
     ],
 )
 def test_the_page_of_benchmarks_shows_what_was_measured(module, kept, bench):

@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +15,9 @@ import shard_files
 from click.testing import CliRunner
 from shard_files import samples, write
 
+from neurocompile import installed
 from neurocompile.cli import main
+from neurocompile.cluster import workers
 from neurocompile.commands.check.digests import BLOCK
 from neurocompile.data.samples import load_data
 from neurocompile.data.stimulus import Stimulus
@@ -119,6 +125,48 @@ def test_a_running_scheduler_runs_samples_and_names_a_poisoned_shard(
     shard_files.npz(tmp_path / "many" / "part-5", np.where(x[100:130] > 0.5, np.nan, 0), labels)
     with pytest.raises(BadInput, match=r"part-5\.npz"):
         everything(deaths, Stimulus(poisoned, 1), Spread(scheduler=scheduler))
+
+
+def test_a_scheduler_that_is_lost_ends_the_run_with_a_sentence(stimulus, tmp_path, capfd):
+    file = tmp_path / "scheduler.json"
+    common = ("--scheduler-file", file, "--no-dashboard")
+    with (
+        dask("dask_scheduler", *common, "--host", "127.0.0.1", "--port", "0") as scheduler,
+        dask("dask_worker", *common, "--nthreads", "1", "--no-nanny"),
+    ):
+        deaths = tmp_path / "deaths"
+        deaths.mkdir()
+        begun = time.monotonic()
+        while not file.exists():
+            assert time.monotonic() - begun < 60, "no scheduler"
+            time.sleep(0.1)
+        with workers(str(file)) as client:
+            client.wait_for_workers(1, timeout=60)
+        parts = parts_of(slowly, str(deaths), stimulus, Spread(scheduler=str(file)))
+        assert next(parts).samples > 0
+        scheduler.kill()
+        with pytest.raises(BadInput, match=r"scheduler of Dask was lost \(.*Run the command again"):
+            list(parts)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def slowly(deaths, stimulus, progress):
+    time.sleep(0.5)
+    return add(deaths, stimulus, progress)
+
+
+@contextmanager
+def dask(program, *words):
+    """A process of Dask's, which ends with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{program}", *map(str, words)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=installed.child_environment(PYTHONPATH=os.pathsep.join(sys.path)),
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_scheduler_without_workers_says_so(stimulus, tmp_path):
