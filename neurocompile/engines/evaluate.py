@@ -116,7 +116,7 @@ def evaluate(
     others = [Engine(e, fixed_graph, samples, progress) for e in engines if e != "fixed"]
     # Potentials of all layers are recorded only if they are compared.
     ours = Engine("fixed", fixed_graph, samples, progress, membrane=None if others else read)
-    fixed_score, float_score = (Score(graph or fixed_graph, goal) for graph in (None, float_graph))
+    fixed_score, float_score = Score(fixed_graph, goal), Score(float_graph or fixed_graph, goal)
     result = Evaluation(
         samples,
         stimulus.steps,
