@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from lava_bundles import equal_values as equal_on_lava
 from lava_bundles import run
 
-from neurocompile.bundle import folder as bundle_folder
 from neurocompile.cli import main
+from neurocompile.formats import whole
 
 
 def bundle(*words):
@@ -146,14 +146,14 @@ def test_a_file_is_never_replaced_by_a_bundle(exported, tmp_path):
 def test_a_bundle_that_fails_leaves_the_earlier_one(exported, tmp_path, monkeypatch):
     out = tmp_path / "c"
     assert bundle(exported[0], "--to", "c", "--out", out, "-q").exit_code == 0
-    before, write = files(out), bundle_folder.write_file
+    before, flush = files(out), whole.on_disk
 
-    def full(path, content):
+    def full(path):
         if path.name == "weights.c":
             raise OSError(28, "No space left on device")
-        write(path, content)
+        flush(path)
 
-    monkeypatch.setattr(bundle_folder, "write_file", full)
+    monkeypatch.setattr(whole, "on_disk", full)
     done = bundle(exported[0], "--to", "c", "--out", out, "--force")
     assert refused(done, "the disk is full")
     assert files(out) == before

@@ -8,6 +8,7 @@ from hand_counted import GRAPH, SMALL, counted
 
 from neurocompile.energy.estimate import estimate
 from neurocompile.errors import BadInput
+from neurocompile.ir.digest import graph_digest
 from neurocompile.place.utilisation import core_table
 from neurocompile.report.build import SCHEMA_VERSION
 from neurocompile.report.build import counted as counts_of
@@ -19,6 +20,7 @@ def report(samples=1):
     placed, counts = counted(samples=samples)
     kept = {
         "schema_version": SCHEMA_VERSION,
+        "provenance": {"digests": {"fixed_graph": graph_digest(placed.graph)}},
         **counts_of(counts, "reset"),
         "energy": estimate(counts, placed, SMALL).to_dict(),
         "fit": {"cores": core_table(placed)},
@@ -40,6 +42,13 @@ def test_joules_and_times_of_recorded_counts_are_those_of_the_run(mode):
     again = estimate(recorded(kept, placed, steps=100), placed, SMALL, mode)
     assert again.to_dict() == ran.to_dict()
     assert again.latency == ran.latency
+
+
+def test_counts_of_other_integers_are_refused():
+    placed, _, kept = report()
+    put(kept, "0" * 64, "provenance", "digests", "fixed_graph")
+    with pytest.raises(BadInput, match=r"report\.json is of other integers"):
+        recorded(kept, placed, steps=100)
 
 
 def lose(kept, *path):
