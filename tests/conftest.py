@@ -1,9 +1,15 @@
 """What every test shares: quiet threads, the chips, the command line as a user calls it."""
 
+import signal
+
 import pytest
 from click.testing import CliRunner
 
 from neurocompile.chip.read import load_chip
+
+# A shell's background job has SIGINT ignored, and so would every command that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -250,8 +250,6 @@ def test_ctrl_c_leaves_no_directory_and_no_process(model, tmp_path):
     ]  # fmt: skip
     running = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
-        # a shell's background job, as a test run may be, hands SIGINT on as ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert running.stderr is not None
     seen = b""

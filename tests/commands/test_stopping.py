@@ -39,8 +39,6 @@ def test_a_command_that_is_stopped_leaves_nothing_and_says_so(
     with subprocess.Popen(
         [sys.executable, "-c", SLOW, "simulate", exported[0], *arguments, at_work],
         stderr=subprocess.PIPE, text=True,
-        # a shell's background job, as a test run may be, hands SIGINT on as ignored
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as command:  # fmt: skip
         while not at_work.exists():
             assert command.poll() is None, command.stderr.read()

@@ -293,8 +293,6 @@ def test_a_stream_that_is_stopped_keeps_what_it_ran_and_says_so(number, how, exp
     np.lib.format.write_array_header_1_0(header, endless)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-        # a shell's background job, as a test run may be, hands SIGINT on as ignored
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as running:  # fmt: skip
         running.stdin.write(header.getvalue() + values.tobytes())
         running.stdin.flush()
