@@ -416,6 +416,7 @@ def _file(path: Path) -> Data:
     if values.dtype.kind not in "buif":
         raise BadInput(f"{path}: {kind} has type {values.dtype}. Use real numbers.")
     check_numbers(kind, values, str(path))
+    values = np.ascontiguousarray(values, np.float32)
     labels = arrays.get("labels")
     if labels is not None and (labels.shape != (len(values),) or labels.dtype.kind not in "ui"):
         raise BadInput(

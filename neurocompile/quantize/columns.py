@@ -54,7 +54,7 @@ def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -
     Returns:
         (groups, n * positions, columns) float64, columns in the order of `kernels`.
     """
-    x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
+    x = torch.from_numpy(np.require(values, np.float64, ["C", "W"]))
     if isinstance(op, Linear):
         return np.asarray(x.reshape(1, -1, op.weight.shape[1]).numpy())
     x = x.reshape(-1, *in_shape)

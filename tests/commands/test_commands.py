@@ -1,4 +1,4 @@
-"""`simulate`, `inspect`, `targets`, `doctor` and the commands of later versions."""
+"""`simulate`, `inspect`, `targets` and `doctor`."""
 
 import json
 import subprocess
@@ -28,13 +28,6 @@ def test_help_lists_the_whole_contract(call):
     listed = [line.split()[0] for line in text.split("Commands:")[1].splitlines() if line.strip()]
     assert code == 0
     assert listed == CONTRACT
-
-
-@pytest.mark.parametrize("name", ["sweep"])
-def test_a_command_of_a_later_version_says_so(name, call):
-    code, _, stderr = call(name, "build/mnist", "--format", "json")
-    assert code == 2
-    assert f"{name} is not in this version" in stderr
 
 
 def test_a_recording_holds_spikes_and_potentials_that_read_back_as_float(exported, tmp_path, call):

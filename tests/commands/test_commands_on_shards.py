@@ -139,4 +139,6 @@ def test_a_poisoned_shard_ends_a_run_with_its_name_and_exit_code_2(exports, sets
         words = ("simulate", exports / "one", "--data", source, "--engine", "onnx")
         code, printed, errors = run(*words, *more)
         assert (code, printed) == (2, "")
-        assert "part-5.npz, rows 0 to 12: x holds NaN" in " ".join(errors.split())
+        assert "part-5.npz, rows 0 to 12: x holds nan at index [3, 0, 0, 0]" in " ".join(
+            errors.split()
+        )

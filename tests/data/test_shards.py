@@ -175,7 +175,7 @@ WRONG = {
     "no samples": ("npz", saved("part-7.npz", x=X[:0], labels=LABELS[:0]), "at least one sample"),
     "two keys": ("npz", saved("part-7.npz", **ROWS, spikes=X), "needs one of x"),
     "pickles": ("npz", saved("part-7.npz", x=np.array([{}]), labels=LABELS), "pickled objects"),
-    "NaN": ("npz", saved("part-7.npz", x=X * np.float32("nan"), labels=LABELS), "NaN or infinity"),
+    "NaN": ("npz", saved("part-7.npz", x=X * np.float32("nan"), labels=LABELS), "holds nan"),
     "other bits": ("npz", edited(plain_npz, "part-7.npz", flipped), "cannot be read"),
     "half a zip": ("npz", edited(shard_files.npz, "part-7.npz", cut_off), "cannot be read"),
     "a stray file": ("npz", lambda folder: (folder / "part-7.txt").touch(), "is no shard"),
