@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check fuzz fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -35,7 +35,11 @@ train: $(READY)
 	$(BIN)/python examples/$(if $(QAT),$(GRID),$(FLOAT)) $(if $(DATA),--data $(DATA))
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not pages'
+
+# The commands of all pages, and the notebooks
+test-docs: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) -m pages
 
 test-full: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)

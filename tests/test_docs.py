@@ -121,6 +121,7 @@ def test_every_command_of_the_readme_runs_and_it_shows_what_its_first_one_prints
     assert (folder / "build/mnist/report.json").is_file()
 
 
+@pytest.mark.pages
 def test_every_command_of_the_quick_start_runs_and_then_those_of_the_other_pages(folder):
     exported = {}
     for arguments in commands("docs/quick-start.md"):

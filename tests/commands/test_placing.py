@@ -217,6 +217,7 @@ def page(monkeypatch):
     return make, make.PAGE.read_text()
 
 
+@pytest.mark.pages
 def test_the_costs_on_the_page_are_those_of_this_version_and_its_commands_run(page, call, tmp_path):
     make, text = page
     export, *others = re.findall(r"neurocompile ((?:export examples|energy build)[^`\n]*)", text)

@@ -19,6 +19,7 @@ def make_notebooks(monkeypatch):
     return import_module("make_notebooks")
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_prints_what_is_kept_in_it(path, make_notebooks):
     kept = make_notebooks.outputs(nbformat.read(path, as_version=4))
