@@ -86,6 +86,21 @@ def looped_graph(seed):
     return Graph(nodes, tuple(edges))
 
 
+def test_spikes_of_one_position_are_not_added_with_one_of_another_that_lies_between():
+    # Input is in C order: the second and the third channel spike at position 0, one between at 1.
+    weight = np.array([2, 4, 6, 8], np.int16).reshape(1, 4, 1, 1)
+    conv = Conv(weight, None, (1, 1), (0, 0), (1, 1), 1)
+    nodes = {
+        "in": SpikeInput((4, 1, 2)),
+        "s": Synapse(conv, (4, 1, 2), (1, 1, 2)),
+        "a": CubaLIF((1, 1, 2), du=4095, dv=0, vth=1000, bias_mant=0, bias_exp=0, v_init=0),
+    }
+    spikes = np.zeros((1, 1, 4, 1, 2), np.uint8)
+    spikes.reshape(-1)[[0, 2, 3, 4]] = 1  # channel and position: 0 0, 1 0, 1 1, 2 0
+    did = fixed.run(Graph(nodes, (("in", "s"), ("s", "a"))), Encoded({"in": spikes}, 1))
+    assert did.recording.membrane["a"].ravel().tolist() == [64 * (2 + 4 + 6), 64 * 4]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_networks_agree_on_both_paths(seed):
     graph = neurons(fixed_graph(seed))

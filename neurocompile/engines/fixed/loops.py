@@ -56,9 +56,12 @@ def scatter(
             while e < count:
                 # Sources of one group reach the same targets, so up to four are added at once.
                 g, a = group[events[e]], at[events[e]]
+                # Input is in C order, so sources of other groups may lie between them.
                 alike = 1
                 if e + 1 < count and group[events[e + 1]] == g:
-                    alike = 4 if e + 3 < count and group[events[e + 3]] == g else 2
+                    alike = 2
+                    if e + 3 < count and group[events[e + 2]] == g and group[events[e + 3]] == g:
+                        alike = 4
                 runs = range(first[g], first[g + 1])
                 if alike == 4:
                     b, c, d = at[events[e + 1]], at[events[e + 2]], at[events[e + 3]]
