@@ -1,10 +1,7 @@
 """A sweep reads what is there, computes what is missing, and ends with what it has."""
 
-import resource
-import signal
-from contextlib import contextmanager
-
 import pytest
+from full_disk import files_of_at_most
 
 from neurocompile.asked import Asked
 from neurocompile.cluster import Failed
@@ -130,19 +127,6 @@ def test_a_sweep_that_cannot_go_on_says_what_is_done_and_what_is_missing(here, t
     here(outcome)
     swept(tmp_path)
     assert asked == [5, 3]
-
-
-@contextmanager
-def files_of_at_most(size):
-    """A disk that is full after so many bytes of a file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_a_disk_that_is_full_ends_the_sweep_with_whole_files_only(here, tmp_path):

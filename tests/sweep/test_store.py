@@ -2,12 +2,11 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
+from full_disk import files_of_at_most
 
 from neurocompile import installed
 from neurocompile.errors import BadInput
@@ -16,21 +15,6 @@ from neurocompile.sweep.store import store
 
 KNOWN = Known("ab" * 32, {"code": "c"})
 GOOD = {"exit_code": 0, "reason": "", "metrics": {"mse": 0.5}, "report": {}, "warnings": []}
-
-
-@contextmanager
-def files_of_at_most(size):
-    """A disk that is full after so many bytes of a file."""
-    import signal
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_an_outcome_is_read_as_it_was_written_and_named_by_its_key(tmp_path):
