@@ -277,9 +277,12 @@ def _stoppable() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in STOPPING}
 
-    def stop(number: int, _: Any) -> None:
+    def stop(number: int, frame: Any) -> None:
         for each in STOPPING:
             signal.signal(each, signal.SIG_IGN)
+        found = before[signal.Signals(number)]
+        if callable(found):  # whoever started this says which exception a signal is
+            found(number, frame)
         raise KeyboardInterrupt
 
     for number in STOPPING:

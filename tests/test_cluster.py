@@ -156,3 +156,17 @@ def test_no_other_command_waits_for_dask():
     program = f"import sys, {modules}; print({{'dask', 'distributed'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_workers_run_is_what_the_caller_makes_of_it(number):
+    def told(number, _):
+        raise InterruptedError(number)
+
+    before = signal.signal(number, told)
+    try:
+        with pytest.raises(InterruptedError), cluster._stoppable():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is told
+    finally:
+        signal.signal(number, before)
