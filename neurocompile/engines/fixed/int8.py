@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from neurocompile.engines.fixed.result import EXACT_FLOAT32
+from neurocompile.errors import first_line
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.nodes import Conv, Shape
 
@@ -41,7 +42,7 @@ def why_not() -> str:
     try:
         wrong = _wrong()
     except (AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
-        return f"torch {torch.__version__} computes none: {str(error).splitlines()[0]}"
+        return f"torch {torch.__version__} computes none: {first_line(error)}"
     return f"torch {torch.__version__} computes a wrong {wrong}" if wrong else ""
 
 
