@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -39,7 +40,8 @@ from neurocompile.sweep.store import Store, store
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "examples/models"
 FIXED, FLOAT = (str(MODELS / f"mnist_autoencoder{end}.pt") for end in ("_4bit", ""))
-POINT_S, COUNT, KILLS = 1.0, 24, 50
+POINT_S, COUNT, ROUNDS, KILLS = 1.0, 16, 5, 50
+POINTS_PER_KILL = 25  # a worker that follows another needs the time of about ten
 MOST_OVERHEAD, LEAST_SPEEDUP, MOST_MINUTES = 0.10, 1.7, 15
 PLACES = ("cores", "messages", "both", "time", "halves")
 LOG = "NEUROCOMPILE_BENCH_LOG"
@@ -103,43 +105,50 @@ def swept(
 
 def of_a_second() -> int:
     """Samples with which a point takes about `POINT_S`."""
-    (point,), known = points(1, 50), None
-    known = Keys().of(point)
+    took = {}
     with one_thread(), tempfile.TemporaryDirectory() as out:
-        compute(point, os.getcwd(), known, f"{out}/a")
-        began = time.perf_counter()
-        compute(point, os.getcwd(), known, f"{out}/b")
-        took = time.perf_counter() - began
-    return max(10, min(1000, round(50 * POINT_S / took)))
+        for again in range(3):  # the first one loads machine code
+            for samples in (50, 250):
+                (point,) = points(1, samples)
+                began = time.perf_counter()
+                compute(point, os.getcwd(), Keys().of(point), f"{out}/{again}-{samples}")
+                took[samples] = time.perf_counter() - began
+    of_a_sample = (took[250] - took[50]) / 200
+    return max(10, min(1000, round(50 + (POINT_S - took[50]) / of_a_sample)))
 
 
 def overhead(samples: int) -> dict[str, Any]:
-    """The same points in a loop, with one worker and with two."""
+    """The same points in a loop, with one worker and with two, in turns; the medians."""
     found = points(COUNT, samples)
-    keys = Keys()
-    known = [keys.of(point) for point in found]
-    with one_thread(), tempfile.TemporaryDirectory() as out:
-        compute(found[0], os.getcwd(), known[0], out)
-        began = time.perf_counter()
-        for point, one in zip(found[1:], known[1:], strict=True):
-            compute(point, os.getcwd(), one, out)
-        loop_s = (time.perf_counter() - began) / (COUNT - 1)
-    clocks = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for count in (1, 2):
-            clocks[count] = Clock()
-            swept(found, count, Path(folder) / str(count), clocks[count])
-    one, two = clocks[1].per_point_s, clocks[2].per_point_s
+    known = [Keys().of(point) for point in found]
+    took: dict[str, list[float]] = {"loop": [], "one": [], "two": [], "start": []}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with one_thread():
+                compute(found[0], os.getcwd(), known[0], str(folder / "loop"))
+                began = time.perf_counter()
+                for point, one in zip(found[1:], known[1:], strict=True):
+                    compute(point, os.getcwd(), one, str(folder / "loop"))
+            took["loop"].append((time.perf_counter() - began) / (COUNT - 1))
+            clocks = {"one": Clock(), "two": Clock()}
+            for count, (workers_there, clock) in enumerate(clocks.items(), 1):
+                swept(found, count, folder / workers_there, clock)
+                took[workers_there].append(clock.per_point_s)
+            first = clocks["one"]
+            took["start"].append(first.times[0] - first.begun - first.per_point_s)
+    middle = {name: median(times) for name, times in took.items()}
     return {
-        "points": COUNT, "samples": samples, "loop_s": loop_s, "one_s": one, "two_s": two,
-        "overhead": one / loop_s - 1,
-        "start_s": clocks[1].times[0] - clocks[1].begun - one, "load": os.getloadavg()[0],
+        "points": COUNT, "samples": samples, "rounds": ROUNDS,
+        **{f"{name}_s": time_s for name, time_s in middle.items()},
+        "overhead": middle["one"] / middle["loop"] - 1, "speedup": middle["one"] / middle["two"],
+        "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
 def kills(samples: int, times: int) -> dict[str, Any]:
     """A worker is killed so many times at random moments; another sweep is left alone."""
-    found = points(4 * times, samples)
+    found = points(POINTS_PER_KILL * times, samples // 4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ[LOG] = str(folder / "log")
