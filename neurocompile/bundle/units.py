@@ -58,6 +58,10 @@ def result(graph: Graph) -> str:
         [
             f", times {decoder.gain:.17g}" if decoder.gain != 1 else "",
             f", plus {decoder.offset:.17g}" if decoder.offset != 0 else "",
+            *(
+                f", at {'least' if name == 'low' else 'most'} {limit:.17g}"
+                for name, limit in decoder.limits.items()
+            ),
         ]
     )
     potential = "" if decoder.kind == "rate" else ", in the units of the trained network"

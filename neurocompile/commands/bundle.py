@@ -146,7 +146,7 @@ def bundle_artifact(
         "network": artifact.manifest["files"]["fixed.onnx"],
         **described,
         "encoder": asdict(graph.settings.encoder),
-        "decoder": asdict(graph.settings.decoder),
+        "decoder": graph.settings.decoder.to_dict(),
         "vectors": {**origin, "samples": vectors.samples, "steps": vectors.steps},
     }
     write_folder(out, files, about, force=force, built=BUILT)

@@ -76,7 +76,13 @@ def decode(decoder: Decoder, spikes: Array | None, membrane: Array | None) -> Ar
         "mean": lambda: values.mean(axis=1),
         "rate": lambda: values.mean(axis=1),
     }[decoder.kind]()
-    return np.asarray(decoder.gain * reading + decoder.offset)
+    return in_result_units(decoder, reading)
+
+
+def in_result_units(decoder: Decoder, reading: Array) -> Array:
+    """A reading as a result: gain * reading + offset, within the limits."""
+    result = decoder.gain * reading + decoder.offset
+    return np.asarray(np.clip(result, decoder.low, decoder.high) if decoder.limits else result)
 
 
 def potentials(graph: Graph, name: str, membrane: Array) -> Array:

@@ -91,7 +91,9 @@ def _overridden(what: str, given: str, own: str) -> Assumption:
 
 def _words(setting: Encoder | Decoder) -> str:
     """An encoder or a decoder in words."""
-    return f"'{setting.kind}', gain {setting.gain:g}"
+    limits = setting.limits if isinstance(setting, Decoder) else {}
+    ends = "".join(f", {name} {limit:g}" for name, limit in limits.items())
+    return f"'{setting.kind}', gain {setting.gain:g}{ends}"
 
 
 def one_step(shape: tuple[int, ...]) -> Assumption:

@@ -73,7 +73,7 @@ class Decoder:
     last, max, mean: the last, largest or mean membrane potential of a non-spiking readout. Of a
                      layer that spikes it is the potential after the reset, and the report says so.
     rate:            spikes per step of a spiking last layer.
-    result = gain * reading + offset.
+    result = gain * reading + offset, limited to [low, high] where these are given.
 
     Attributes:
         kind: Quantity that is read; "none" where nothing is decoded.
@@ -81,6 +81,8 @@ class Decoder:
             a classification takes the largest result, so its gain is above 0.
         offset: Offset of the result, in result units.
         task: Target of the result: the sample itself or its label; "none" without one.
+        low, high: Limits of the result, in result units, such as 0 and 1 for pixels; None sets
+            none. A classification has none, for its largest result could then not be told.
 
     Raises:
         BadInput: If a word is unknown.
@@ -90,10 +92,23 @@ class Decoder:
     gain: float = 1.0
     offset: float = 0.0
     task: Task = "none"
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         _check_word("decoder kind", self.kind, get_args(DecoderKind))
         _check_word("task", self.task, get_args(Task))
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Limits that are given, by name: "low", "high"."""
+        given = {"low": self.low, "high": self.high}
+        return {name: limit for name, limit in given.items() if limit is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; a limit that is not given is left out."""
+        values = asdict(self)
+        return {k: v for k, v in values.items() if k not in ("low", "high") or v is not None}
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ class Settings:
         Where something was assumed, two lists of equal length hold it: the sentences are in
         `assumed`, their keys in `assumed_keys`.
         """
-        values = asdict(self)
+        values = {**asdict(self), "decoder": self.decoder.to_dict()}
         del values["assumed"]
         if not self.packages:
             del values["packages"]
@@ -267,6 +282,7 @@ def _check(settings: Settings) -> None:
         "encoder gain": encoder.gain,
         "decoder gain": decoder.gain,
         "decoder offset": decoder.offset,
+        **{f"decoder {name}": limit for name, limit in decoder.limits.items()},
     }
     for what, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
@@ -284,6 +300,7 @@ def _check(settings: Settings) -> None:
     if not all(isinstance(text, str) for a in assumed for text in vars(a).values()):
         raise BadInput("what the settings say was assumed must be a list of sentences.")
     _check_gains(encoder, decoder)
+    _check_limits(decoder)
     if settings.dt <= 0:
         raise BadInput(f"dt = {settings.dt} s. A step must be longer than 0 s.")
     if not MIN_DT <= settings.dt <= MAX_DT:
@@ -313,4 +330,23 @@ def _check_gains(encoder: Encoder, decoder: Decoder) -> None:
         raise BadInput(
             f"the gain of the decoder is {gain:g}, but the class is the largest result, which is "
             "then that of the smallest reading. Use a gain above 0."
+        )
+
+
+def _check_limits(decoder: Decoder) -> None:
+    """Refuse limits between which no result is left, and those of a class."""
+    if decoder.limits and decoder.task == "classification":
+        raise BadInput(
+            "the decoder limits its results, but the class is the largest one, and limits make "
+            "several equal. Leave out low and high."
+        )
+    if decoder.limits and decoder.kind == "none":
+        raise BadInput(
+            "the decoder 'none' reads nothing that low and high could limit. Leave them out, or "
+            "use 'last', 'max', 'mean' or 'rate'."
+        )
+    if decoder.low is not None and decoder.high is not None and decoder.low >= decoder.high:
+        raise BadInput(
+            f"the decoder limits its results to {decoder.low:g} to {decoder.high:g}. Use a low "
+            "below high."
         )

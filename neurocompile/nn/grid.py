@@ -29,6 +29,7 @@ from neurocompile.ir.time import depths
 from neurocompile.ir.verify import verify
 from neurocompile.nn.grid_changes import CHANGES, GridChanges
 from neurocompile.nn.grid_parts import GridPopulation, GridSynapse
+from neurocompile.nn.network import read_out
 
 TRAINED = (CubaLIF, RefractoryLIF, AdaptiveLIF, ATRLIF, *CHANGES)
 
@@ -101,7 +102,7 @@ class GridNetwork(nn.Module):
                 on it.
 
         Returns:
-            Results gain * reading + offset, (N, ...) float64.
+            Results gain * reading + offset within the decoder's limits, (N, ...) float64.
 
         Raises:
             DoesNotFit: If a current leaves 24 bits, or a readout spikes.
@@ -116,7 +117,7 @@ class GridNetwork(nn.Module):
             reading = read.amax(0)
         else:
             reading = read.mean(0)
-        return decoder.gain * reading + decoder.offset
+        return read_out(decoder, reading)
 
     def traces(
         self, x: Tensor, first_index: int = 0, *, membrane: bool = False

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from neurocompile.data import encoding
 from neurocompile.errors import BadInput
-from neurocompile.ir.settings import Settings
+from neurocompile.ir.settings import Decoder, Settings
 from neurocompile.nn.delays import WAITING
 from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron
 from neurocompile.nn.response import Reading, weighted_sum
@@ -96,8 +96,8 @@ class SpikingNetwork(nn.Module):
                 on it.
 
         Returns:
-            Results gain * reading + offset, (N, ...); where the decoder is "none", the last layer's
-            own output, (T, N, ...).
+            Results gain * reading + offset within the decoder's limits, (N, ...); where the decoder
+            is "none", the last layer's own output, (T, N, ...).
         """
         signal = self.encode(x, first_index)
         layers = list(self.layers)
@@ -113,7 +113,7 @@ class SpikingNetwork(nn.Module):
             reading = signal.sequence().amax(0)
         else:
             reading = signal.sequence().mean(0)
-        return decoder.gain * reading + decoder.offset
+        return read_out(decoder, reading)
 
     def encode(self, x: Tensor, first_index: int = 0) -> Signal:
         """Samples as input of the first layer; arguments as in `forward`."""
@@ -178,6 +178,19 @@ class SpikingNetwork(nn.Module):
         unreset = (lambda: result) if kind == "last" else partial(potential, "last")
         readout.activity = PassActivity(None, len(sequence), unreset)
         return result
+
+
+def read_out(decoder: Decoder, reading: Tensor) -> Tensor:
+    """A reading as a result: gain * reading + offset, within the decoder's limits.
+
+    The gradient passes the limits as if they were not there: a pixel that is below 0 still
+    learns that it should be brighter.
+    """
+    result = decoder.gain * reading + decoder.offset
+    if not decoder.limits:
+        return result
+    within = result.detach().clamp(decoder.low, decoder.high)
+    return within + (result - result.detach())
 
 
 def _advance(layer: nn.Module, signal: Signal) -> Signal:

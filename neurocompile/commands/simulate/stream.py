@@ -26,7 +26,7 @@ from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import load_stimulus
 from neurocompile.energy.counts import count
 from neurocompile.energy.estimate import estimate
-from neurocompile.engines.decode import squared_error
+from neurocompile.engines.decode import in_result_units, squared_error
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Recording
 from neurocompile.engines.state_file import load_state, save_state
@@ -221,7 +221,7 @@ def _says(stream: Stream, piece: Piece) -> Array:
     node = stream.graph.nodes[stream.graph.outputs()[-1]]
     counted = decoder.kind == "rate" or (decoder.kind == "none" and not node.readout)
     reading = piece.rates if counted else piece.potentials
-    return np.asarray(decoder.gain * reading + decoder.offset)
+    return in_result_units(decoder, reading)
 
 
 class _Error:
