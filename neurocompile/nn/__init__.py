@@ -11,6 +11,7 @@ from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.delays import Delay, LearnedDelay, narrow_delays
 from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
 from neurocompile.nn.network import SpikingNetwork
+from neurocompile.nn.rates import RateNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
 from neurocompile.nn.sigma_delta import Delta, Sigma, SigmaDelta
 from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
@@ -28,6 +29,7 @@ __all__ = [
     "LIFRefrac",
     "LayerActivity",
     "LearnedDelay",
+    "RateNetwork",
     "Regularization",
     "Sigma",
     "SigmaDelta",

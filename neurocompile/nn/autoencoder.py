@@ -20,6 +20,7 @@ from neurocompile.ir.settings import Decoder, DecoderKind, Encoder, EncoderKind,
 from neurocompile.nn.layers import LIF, LIBox, LIFBox, SpikingNeuron
 from neurocompile.nn.network import SpikingNetwork
 
+PIXELS = {"low": 0.0, "high": 1.0}
 INPUT_DRIVE = 0.9  # share of the threshold reached in one step by a pixel of 1, with a margin
 
 
@@ -50,6 +51,7 @@ class SpikingAutoencoder(SpikingNetwork):
         tau_input: float = 0.05,
         input_population: bool = True,
         decoder: DecoderKind = "last",
+        limited: bool = False,
         seed: int = 0,
         **options: Any,
     ):
@@ -74,6 +76,7 @@ class SpikingAutoencoder(SpikingNetwork):
             input_population: Whether, with "current", one neuron per pixel holds the current and
                 spikes into the first convolution; otherwise the host computes that convolution.
             decoder: Which membrane potential of the readout is read: "last", "max" or "mean".
+            limited: Whether a reconstruction is limited to [0, 1], as pixels are.
             seed: Seed of the initial weights and of random input spikes.
             options: Options of `LIF` and `LIFBox` about how gradients pass. By default the
                 surrogate is 1 / (1 + 2 |v - th| / th)^2 / th: width th / 2, gain 1 / 2.
@@ -106,7 +109,7 @@ class SpikingAutoencoder(SpikingNetwork):
             dt=dt,
             steps=steps,
             encoder=Encoder(encoder, encoder_gain),
-            decoder=Decoder(decoder, task="reconstruction"),
+            decoder=Decoder(decoder, task="reconstruction", **(PIXELS if limited else {})),
         )
         super().__init__(layers, settings, seed=seed)
 
