@@ -14,7 +14,7 @@ from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.rates import RateNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
 from neurocompile.nn.sigma_delta import Delta, Sigma, SigmaDelta
-from neurocompile.nn.training import TrainingPlan, reconstruction_error, train
+from neurocompile.nn.training import TrainingPlan, accuracy, reconstruction_error, train
 
 __all__ = [
     "ALIF",
@@ -36,6 +36,7 @@ __all__ = [
     "SpikingAutoencoder",
     "SpikingNetwork",
     "TrainingPlan",
+    "accuracy",
     "activity",
     "narrow_delays",
     "reconstruction_error",

@@ -1,6 +1,6 @@
-"""Train a spiking autoencoder on images, with restarts, and measure it.
+"""Train a spiking autoencoder or classifier on images, with restarts, and measure it.
 
-In:  a model, images (n, C, H, W) in [0, 1], a plan.
+In:  a model, images (n, C, H, W) in [0, 1], labels for a classifier, a plan.
 Out: the trained model in place; figures of every epoch; a state file after every epoch.
 Everything random follows the plan's seed and the epoch, so a restart repeats the same run.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.checkpoint.write import save_whole
@@ -64,7 +65,7 @@ class Epoch:
 
     Attributes:
         number: Number of the epoch, from 1.
-        error: Mean squared error per pixel.
+        error: Mean squared error per pixel; of a classifier, the share of wrong answers.
         layers: Activity by layer; "dead" and "unreachable" refer to this epoch.
     """
 
@@ -80,7 +81,7 @@ class Running:
     Attributes:
         epoch: Number of the epoch, from 1.
         done: Number of images of this epoch so far.
-        error: Mean squared error per pixel, summed over the images so far.
+        error: Error of `Epoch`, summed over the images so far.
         totals: Spikes per step of every neuron, summed over the images so far, by layer.
     """
 
@@ -91,7 +92,7 @@ class Running:
 
     @property
     def mean_error(self) -> float:
-        """Mean squared error per pixel so far."""
+        """Error so far, as in `Epoch`."""
         return self.error / max(self.done, 1)
 
     @property
@@ -115,6 +116,7 @@ def train(
     images: Tensor,
     plan: TrainingPlan,
     *,
+    labels: Tensor | None = None,
     state: Path | None = None,
     on_batch: Callable[[Running], None] = lambda running: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -125,9 +127,11 @@ def train(
     epoch, so neurons without input are not pushed to spike.
 
     Args:
-        model: Network whose decoder reconstructs its input.
+        model: Network whose decoder reconstructs its input, or gives a score for each class.
         images: Images in [0, 1], (n, C, H, W).
         plan: Settings of the training.
+        labels: Class of each image, (n,) int64; the loss is then the cross-entropy of the scores
+            in place of the squared error per image.
         state: File from which to resume if it exists; it is written after every epoch.
         on_batch: Function called after every step.
         on_epoch: Function called after every epoch.
@@ -157,9 +161,9 @@ def train(
         for chosen in torch.randperm(len(images), generator=random).split(plan.batch):
             x = shifted(images[chosen], plan.shift, random)
             with moved(model, plan.weight_noise, random):
-                squared = (model(x) - x).square().sum()
+                lost, error = _lost(model(x), x, None if labels is None else labels[chosen])
                 penalty = regularization_loss(model, plan.regularization, reach)
-                loss = squared / len(x) + penalty
+                loss = lost / len(x) + penalty
                 optimizer.zero_grad()
                 loss.backward()
             if not torch.isfinite(loss):
@@ -168,7 +172,7 @@ def train(
             optimizer.step()
             schedule.step()
             running.done += len(x)
-            running.error += float(squared.detach()) / x[0].numel()
+            running.error += error
             for name, counts in spike_counts(model).items():
                 running.totals[name] = running.totals.get(name, 0) + counts
             on_batch(running)
@@ -179,6 +183,36 @@ def train(
             _keep(state, plan, model, optimizer, schedule, number, reach)
         on_epoch(history[-1])
     return history
+
+
+def _lost(result: Tensor, x: Tensor, labels: Tensor | None) -> tuple[Tensor, float]:
+    """The loss of a batch, and its error as in `Running`, both summed over the images."""
+    if labels is None:
+        squared = (result - x).square().sum()
+        return squared, float(squared.detach()) / x[0].numel()
+    wrong = result.argmax(1) != labels
+    return cross_entropy(result, labels, reduction="sum"), float(wrong.sum())
+
+
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 100) -> float:
+    """Share of images whose largest score is that of their label, in eval mode.
+
+    Args:
+        model: Network that takes images and the index of the first one; its mode is restored.
+        images: (n, C, H, W).
+        labels: (n,).
+        batch: Number of images at a time.
+    """
+    mode, right = model.training, 0
+    model.eval()
+    try:
+        with torch.no_grad():
+            for start in range(0, len(images), batch):
+                found = model(images[start : start + batch], start).argmax(1)
+                right += int((found == labels[start : start + batch]).sum())
+    finally:
+        model.train(mode)
+    return right / len(images)
 
 
 def reconstruction_error(model: nn.Module, images: Tensor, *, batch: int = 100) -> float:

@@ -1,4 +1,4 @@
-"""The training example from a folder of IDX files to a checkpoint, on a few digits."""
+"""The training examples from a folder of IDX files to a checkpoint, on a few digits."""
 
 import importlib.util
 import struct
@@ -16,12 +16,16 @@ from neurocompile.formats.checkpoint.read import load
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_mnist_autoencoder.py"
 
 
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("train_mnist_autoencoder", EXAMPLE)
+def loaded(file):
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def example():
+    return loaded(EXAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,8 @@ def digits(tmp_path_factory):
 
 
 def run(example, digits, out, *more):
-    arguments = ["--data", str(digits), "--steps", "4", "--latent", "8", "--out", str(out), *more]
+    arguments = ["--data", str(digits), "--steps", "4", "--latent", "8", "--out", str(out)]
+    arguments += ["--rate-epochs", "1", *more]
     return CliRunner().invoke(example.main, arguments, catch_exceptions=False)
 
 
@@ -67,7 +72,7 @@ def test_an_interrupted_training_goes_on_where_it_was(example, digits, tmp_path,
         first = CliRunner().invoke(
             example.main,
             ["--data", str(digits), "--steps", "4", "--latent", "8", "--out", str(out)]
-            + ["--epochs", "1"],
+            + ["--rate-epochs", "1", "--epochs", "1"],
         )
     assert "epoch   1: error" in first.output
     assert state.exists()
@@ -84,3 +89,16 @@ def test_a_log_without_tensorboard_is_refused_with_the_command(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(NotInstalled, match="pip install tensorboard"):
         run(example, digits, tmp_path / "small.pt", "--log-dir", str(tmp_path / "log"))
+
+
+def test_the_classifier_is_trained_by_rates_then_by_spikes(digits, tmp_path):
+    out = tmp_path / "models" / "classifier.pt"
+    asked = ["--data", str(digits), "--rate-epochs", "1", "--epochs", "1", "--steps", "3"]
+    main = loaded(EXAMPLE.with_name("train_mnist_classifier.py")).main
+    result = CliRunner().invoke(main, [*asked, "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if "wrong" in line][1].startswith("spikes")
+    settings = load(out).graph.settings
+    assert settings.decoder.task == "classification"
+    assert settings.training["test_samples"] == 20
+    assert [path.name for path in out.parent.iterdir()] == ["classifier.pt"]
