@@ -19,6 +19,18 @@ from neurocompile.commands import doctor
 ROOT = Path(__file__).parents[1]
 
 
+def test_the_citation_names_the_version_its_date_and_the_licence():
+    citation = (ROOT / "CITATION.cff").read_text()
+    version, day = re.search(
+        r"^## \[(.+)\] - (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M
+    ).groups()
+    assert f"\nversion: {version}\n" in citation
+    assert version == neurocompile.__version__
+    assert f"\ndate-released: {day}\n" in citation
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"\nlicense: {settings['license']}\n" in citation
+
+
 def test_every_package_of_the_tree_is_shipped():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {path.parent for path in (ROOT / "neurocompile").rglob("*.py")}
