@@ -29,11 +29,13 @@ from paper import (
     sweeps,
     table,
     transmission,
+    twin,
 )
 from paper.study import RESULTS, ROOT, WEIGHTS, open_jobs
 
 STUDIES: tuple[ModuleType, ...] = (
     table,
+    twin,
     search,
     sweeps,
     latent,
