@@ -9,6 +9,7 @@ Streams that cannot write a character write its code instead.
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ NO_MEMORY = (
     "this machine has not enough memory for it. Use fewer samples or steps (--samples, --steps), "
     "or a machine with more."
 )
+# numpy's and scipy's products run on one thread, unless a user says otherwise: ours are small, and
+# threads that wait for each other took 20 times as long on two shared cores. What is worth several
+# threads is shared out by batches.
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "1")
 LEGIBLE = "neurocompile.legible"  # name of our way to encode what an encoding lacks
 
 
@@ -44,6 +49,7 @@ class Commands(click.Group):
         from neurocompile.formats.whole import WRITTEN
 
         WRITTEN.clear()
+        os.environ.setdefault(*BLAS_THREADS)
         try:
             with legible(), stoppable(), warnings.catch_warnings():
                 warnings.simplefilter("default", Doubtful)

@@ -85,6 +85,27 @@ def in_result_units(decoder: Decoder, reading: Array) -> Array:
     return np.asarray(np.clip(result, decoder.low, decoder.high) if decoder.limits else result)
 
 
+def result_to_compare(graph: Graph, did: Recorded) -> Array:
+    """The decoded result; without a decoder, spikes of the last layer, or a readout's potentials.
+
+    Those of a FIXED graph are in the float network's units.
+
+    Args:
+        graph: FIXED or FLOAT graph.
+        did: Recording of the graph, with potentials of its last layer.
+    """
+    decoded = result_of(graph, did)
+    if decoded is not None:
+        return decoded
+    read = last_layer(graph)
+    membrane = did.membrane[read]
+    if not graph.fixed:
+        return np.asarray(did.spikes.get(read, membrane), dtype=np.float64)
+    readout = graph.nodes[read].readout
+    found = potentials(graph, read, membrane) if readout else did.spikes[read]
+    return np.asarray(found, dtype=np.float64)
+
+
 def potentials(graph: Graph, name: str, membrane: Array) -> Array:
     """Integer potentials of a population in float membrane units: integer * scale + offset."""
     node: ChipNeuron = graph.nodes[name]

@@ -8,7 +8,7 @@ Weights that are shared over space occur once in the kernel; there is one row pe
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -43,20 +43,23 @@ def from_kernels(op: Linear | Conv | ConvTranspose, values: Array) -> Array:
     return np.ascontiguousarray(np.flip(w, axis=tuple(range(2, w.ndim))))
 
 
-def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -> Array:
+def columns(
+    op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape, more: int = 0
+) -> Array:
     """Values by which each weight is multiplied, at every position of every sample.
 
     Args:
         op: Synapse.
         values: (n, *in_shape), any numbers.
         in_shape: Shape of the synapse's input.
+        more: Number of further columns, whose content is arbitrary.
 
     Returns:
-        (groups, n * positions, columns) float64, columns in the order of `kernels`.
+        (groups, n * positions, columns + more) float64, columns in the order of `kernels`.
     """
     x = torch.from_numpy(np.require(values, np.float64, ["C", "W"]))
     if isinstance(op, Linear):
-        return np.asarray(x.reshape(1, -1, op.weight.shape[1]).numpy())
+        return _with_room(x.reshape(1, -1, op.weight.shape[1]), 1, more)
     x = x.reshape(-1, *in_shape)
     taps, stride, dilation = op.weight.shape[2:], op.stride, op.dilation
     if isinstance(op, ConvTranspose):
@@ -70,8 +73,23 @@ def columns(op: Linear | Conv | ConvTranspose, values: Array, in_shape: Shape) -
     windows = _windows(F.pad(x, (*padding[1:] * 2, *padding[:1] * 2)), taps, stride, dilation)
     n, channels, down, across = windows.shape[:4]
     windows = windows.reshape(n, op.groups, channels // op.groups, down, across, *taps)
-    windows = windows.permute(1, 0, 3, 4, 2, 5, 6)  # copied once; torch's unfold copies twice
-    return np.asarray(windows.reshape(op.groups, n * down * across, -1).numpy())
+    # Copied once; torch's unfold copies twice.
+    return _with_room(windows.permute(1, 0, 3, 4, 2, 5, 6), 3, more)
+
+
+def _with_room(parts: torch.Tensor, rows: int, more: int) -> Array:
+    """Values (groups, *rows, *columns) as (groups, rows, columns + more).
+
+    Args:
+        parts: The values.
+        rows: Number of axes that are rows.
+        more: Number of further columns.
+    """
+    groups, of_rows, of_columns = parts.shape[0], parts.shape[1 : 1 + rows], parts.shape[1 + rows :]
+    whole = parts.new_empty(groups, prod(of_rows), prod(of_columns) + more)
+    into = whole[:, :, : prod(of_columns)].unflatten(2, of_columns).unflatten(1, of_rows)
+    into.copy_(parts)
+    return np.asarray(whole.numpy())
 
 
 def _windows(x: Any, taps: Shape, stride: Shape, dilation: Shape) -> Any:

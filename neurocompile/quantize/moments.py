@@ -177,9 +177,8 @@ def _moments(synapse: _Observed, spikes: Array, rows: float, parts: float) -> Ar
     always = np.broadcast_to(constant, traces.shape[:2])
     traces, always = traces.reshape(-1, *traces.shape[2:]), always.ravel()
     some = evenly(len(traces), rows / sharing)
-    arriving = columns(op, _whole(traces[some], parts), synapse.in_shape)
-    bias = np.repeat(_whole(always[some], parts), sharing)[None, :, None]
-    arriving = np.concatenate([arriving, np.broadcast_to(bias, (*arriving.shape[:2], 1))], axis=2)
+    arriving = columns(op, _whole(traces[some], parts), synapse.in_shape, more=1)
+    arriving[:, :, -1] = np.repeat(_whole(always[some], parts), sharing)
     return np.asarray(arriving.transpose(0, 2, 1) @ arriving)
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from neurocompile.engines.batches import spans
 from neurocompile.engines.floating import FloatRecording, run_float
+from neurocompile.engines.in_order import in_order
 from neurocompile.engines.progress import Progress, silent
+from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.linear import full_bias, matrix
@@ -51,25 +54,33 @@ def observe(
     steps: int,
     on_batch: OnBatch = lambda values, seen: None,
     progress: Progress = silent,
+    membranes: tuple[str, ...] = (),
 ) -> Ranges:
-    """Run the float network over calibration samples.
+    """Run the float network over calibration samples, on as many threads as torch may use.
 
     Args:
         graph: Simplified FLOAT graph.
         values: Input for `run_float`: (n, steps, *shape) spikes or (n, *shape) currents.
         steps: Time steps per sample.
-        on_batch: Called with the values and the recording of each batch.
+        on_batch: Called with the values and the recording of each batch, in order.
         progress: Called after each batch.
+        membranes: Names of layers whose potentials are recorded.
     """
     current: dict[str, float] = {}
     potential: dict[str, float] = {}
-    for first, last in spans(len(values)):
-        seen = run_float(graph, values[first:last], steps, peaks=True)
-        on_batch(values[first:last], seen)
-        progress("float", last, len(values))
-        for name, peak in seen.current_peak.items():
-            current[name] = max(current.get(name, 0.0), peak)
-            potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
+    parts = list(spans(len(values)))
+
+    def run(first: int, last: int) -> FloatRecording:
+        return run_float(graph, values[first:last], steps, membranes=membranes, peaks=True)
+
+    threads = min(torch.get_num_threads(), len(parts))
+    with one_thread():
+        for (first, last), seen in zip(parts, in_order(run, parts, threads), strict=True):
+            on_batch(values[first:last], seen)
+            progress("float", last, len(values))
+            for name, peak in seen.current_peak.items():
+                current[name] = max(current.get(name, 0.0), peak)
+                potential[name] = max(potential.get(name, 0.0), seen.potential_peak[name])
     return Ranges(current, potential, float(np.max(np.abs(values))))
 
 

@@ -19,12 +19,14 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from neurocompile.chip.record import Chip
 from neurocompile.engines.agree import Engine
 from neurocompile.engines.batches import batches
-from neurocompile.engines.decode import Recorded, last_layer, potentials, result_of, squared_error
+from neurocompile.engines.decode import last_layer, result_to_compare, squared_error
 from neurocompile.engines.floating import run_float
+from neurocompile.engines.in_order import in_order
 from neurocompile.engines.recording import Activity, add_up
 from neurocompile.engines.score import Score, Wanted
 from neurocompile.errors import DoesNotFit
@@ -83,7 +85,7 @@ class Trials:
 
     def __init__(self, graph: Graph, calibrated: Calibrated) -> None:
         assert calibrated.stimulus is not None, "there are no data for a trial"
-        self.graph, self.stimulus = graph, calibrated.stimulus
+        self.graph, self.stimulus, self.ran = graph, calibrated.stimulus, calibrated.ran
         data = self.stimulus.data
         decoder = graph.settings.decoder
         self.reconstructs = decoder.task == "reconstruction" and data.kind == "x"
@@ -96,7 +98,7 @@ class Trials:
         score = Score(fixed, self.target)
         activity: dict[str, Activity] = {}
         for batch in batches(fixed, self.stimulus, engine):
-            score.add_result(batch.first, _result(fixed, batch.did))
+            score.add_result(batch.first, result_to_compare(fixed, batch.did))
             add_up(activity, batch.did.activity or {})
         return Trial(score.squares / score.values, activity)
 
@@ -113,27 +115,13 @@ class Trials:
         return self.reconstructs and (error is None or error > TOLERANCE * self.float_error)
 
     def _float_result(self) -> Array:
+        """Results of the float network: those of the calibration, if it ran this network."""
+        if self.ran is not None and self.ran.of(self.graph, self.stimulus):
+            return self.ran.result
         read, steps = (last_layer(self.graph),), self.stimulus.steps
         run = partial(run_float, self.graph, steps=steps, membranes=read)
         runs = batches(self.graph, self.stimulus, run)
-        return np.concatenate([_result(self.graph, batch.did) for batch in runs])
-
-
-def _result(graph: Graph, did: Recorded) -> Array:
-    """The decoded result; without a decoder, spikes of the last layer, or a readout's potentials.
-
-    Those of a FIXED graph are in the float network's units.
-    """
-    decoded = result_of(graph, did)
-    if decoded is not None:
-        return decoded
-    read = last_layer(graph)
-    membrane = did.membrane[read]
-    if not graph.fixed:
-        return np.asarray(did.spikes.get(read, membrane), dtype=np.float64)
-    readout = graph.nodes[read].readout
-    found = potentials(graph, read, membrane) if readout else did.spikes[read]
-    return np.asarray(found, dtype=np.float64)
+        return np.concatenate([result_to_compare(self.graph, batch.did) for batch in runs])
 
 
 def best(
@@ -160,12 +148,19 @@ def best(
         return Quantized(_quantized(graph, chip, calibrated, first), first, None)
     trials, memo = trials or Trials(graph, calibrated), {} if memo is None else memo
 
+    def integers(choices: Choices) -> Quantized | None:
+        with suppress(DoesNotFit):  # with another choice all registers may fit
+            return Quantized(_quantized(graph, chip, calibrated, choices, memo), choices, None)
+        return None
+
     def better(best_yet: Quantized, changed: Iterable[Choices]) -> Quantized:
-        for choices in changed:
-            with suppress(DoesNotFit):  # with another choice all registers may fit
-                fixed = _quantized(graph, chip, calibrated, choices, memo)
-                tried = Quantized(fixed, choices, trials.run(fixed).error)
-                best_yet = min(best_yet, tried, key=_missed)
+        # While one network is tried, the next ones are quantized.
+        threads = torch.get_num_threads()
+        for made in in_order(integers, ((choices,) for choices in changed), threads):
+            if made is not None:
+                with suppress(DoesNotFit):
+                    tried = replace(made, error=trials.run(made.graph).error)
+                    best_yet = min(best_yet, tried, key=_missed)
         return best_yet
 
     plain = Quantized(_quantized(graph, chip, calibrated, first, memo), first, None)

@@ -1,6 +1,7 @@
 """`simulate`, `inspect`, `targets` and `doctor`."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -164,6 +165,15 @@ def test_targets_print_every_number_with_its_source(call):
     code, text, _ = call("targets", "loihi-sim")
     assert (code, "boyle2025" in text) == (0, True)
     assert call("targets", "nothing")[0] == 2
+
+
+def test_numpy_multiplies_on_one_thread_unless_a_user_says_otherwise(call, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    call("targets")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    call("targets")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_doctor_says_what_works_and_names_the_pinned_versions(call):

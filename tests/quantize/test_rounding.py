@@ -52,6 +52,9 @@ def test_columns_times_kernels_are_the_matrix_of_the_synapse(seed):
         image = found.reshape(groups, 3, positions(op, in_shape), outputs).transpose(1, 0, 3, 2)
         np.testing.assert_allclose(image.reshape(3, *after).reshape(3, -1), expected, atol=1e-12)
     np.testing.assert_array_equal(from_kernels(op, w), op.weight)
+    wider = columns(op, x, in_shape, more=2)
+    assert wider.shape == (*c.shape[:2], c.shape[2] + 2)
+    np.testing.assert_array_equal(wider[:, :, :-2], c)
 
 
 def moments_of(rng, op, in_shape, bias=1.0):

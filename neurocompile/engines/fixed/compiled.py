@@ -8,7 +8,6 @@ Out: a FixedRun. Memory holds one block of rows (samples x steps) per worker and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ from neurocompile.engines.fixed.plan import FixedPlan, plan_of
 from neurocompile.engines.fixed.result import FixedRun, readout_spiked, spikes_in
 from neurocompile.engines.fixed.running import ActivitySums
 from neurocompile.engines.fixed.state import Carried
+from neurocompile.engines.in_order import in_order
 from neurocompile.engines.recording import Activity, Recording
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.errors import DoesNotFit
@@ -68,7 +68,7 @@ def run_compiled(
         block = SampleBlock(graph, plan, inputs, encoded.steps, recording, handover)
         done = 0
         try:
-            for block_sums in _all(block, ranges, min(threads, len(ranges))):
+            for block_sums in in_order(block.run, ranges, min(threads, len(ranges))):
                 for name, of_block in block_sums.items():
                     sums[name].add(of_block)
                 done += 1
@@ -101,23 +101,6 @@ def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[i
     parts = min(max(rounds * threads, 1), encoded.samples)
     ends = [encoded.samples * i // parts for i in range(parts + 1)] if parts else [0]
     yield from ((a, b, chunk) for a, b in pairwise(ends))
-
-
-def _all(
-    block: SampleBlock, ranges: list[tuple[int, int, int]], workers: int
-) -> Iterator[dict[str, ActivitySums]]:
-    """Sums of every block, in order."""
-    if workers <= 1:
-        yield from (block.run(*samples) for samples in ranges)
-        return
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        waiting = [pool.submit(block.run, *samples) for samples in ranges]
-        try:
-            for future in waiting:
-                yield future.result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _activity(plan: FixedPlan, name: str, node: Any, sums: ActivitySums) -> Activity:

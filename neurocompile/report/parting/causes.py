@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurocompile.engines.torch_ops import TorchOps
+from neurocompile.engines.torch_ops import TorchOps, one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.registers import ALIGN_BITS, STATE_LIMIT
@@ -87,13 +87,13 @@ def reached(
     """
     reached_in: list[dict[str, Reached]] = [{} for _ in neurons]
     runs = runs_of(graph)
-    for run, classes in {"float": (), **runs, "fixed": runs["all"]}.items():
-        layers = rounded(graph, incoming, classes)
-        ops = TorchOps() if run == "fixed" else RealOps()
-        for one, of_run in zip(
-            reached_in, _reached(graph, layers, place, neurons, enters, spikes, ops), strict=True
-        ):
-            one[run] = of_run
+    with one_thread():
+        for run, classes in {"float": (), **runs, "fixed": runs["all"]}.items():
+            layers = rounded(graph, incoming, classes)
+            ops = TorchOps() if run == "fixed" else RealOps()
+            states = _reached(graph, layers, place, neurons, enters, spikes, ops)
+            for one, of_run in zip(reached_in, states, strict=True):
+                one[run] = of_run
     return reached_in
 
 
