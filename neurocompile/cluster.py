@@ -1,7 +1,8 @@
 """Processes that share work: Dask's, started on this machine or found on a running scheduler.
 
-In:  a number of local processes, or the address of a scheduler or its file.
-Out: a client of Dask, whose workers take one task at a time, for as long as a block runs.
+In:  a number of local processes, or the address of a scheduler or its file; tasks.
+Out: a client of Dask, whose workers take one task at a time, for as long as a block runs; the
+     result of each task once, whichever workers and schedulers are lost meanwhile.
 What is started here listens on the loopback only, under a certificate of its own that nobody else
 has, shows no dashboard, and ends with the block, with this process, and after Ctrl-C or SIGTERM.
 Of an address, no user and no password is ever printed.
@@ -17,21 +18,32 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from neurocompile import __version__
 from neurocompile.errors import BadInput, NeurocompileError, first_line
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
     from distributed import Client
 
+Name = TypeVar("Name", bound=Hashable)
+Task = tuple[Any, tuple[Any, ...]]  # its name and its arguments
+
 PATIENCE_S = 10.0  # for a scheduler to answer
 RETURN_S = 60.0  # for a scheduler that was lost to be started again
 DEATHS = 3  # workers that a task may lose before it is taken for what kills them
+LOSSES = 3  # schedulers that may be lost one after another without any result
+PER_THREAD = 2  # tasks in flight: one at work, and one that is there when it ends
+NEWCOMERS_S = 1.0  # until workers that came meanwhile get something to do
+TOLD_S = 0.2  # until a client knows of all tasks that failed at once
+WARN_BYTES = "1 GiB"  # of what all tasks have; Dask warns at 10 MB, which a network may take
 USER = re.compile(r"(?P<before>^|://)\S*@")  # a password may hold any sign, an @ as well
 LOGS = ("distributed", "distributed.client")  # Dask gives the second a level of its own
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -54,7 +66,12 @@ def workers(
         NotInstalled: If Dask is missing.
     """
     require("workers of Dask")
+    import dask.config
+    import distributed  # noqa: F401  it brings settings, which must be there before one is set
+
+    settings = {"distributed.admin.large-graph-warning-threshold": WARN_BYTES}
     with ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
         if scheduler is None:
             yield stack.enter_context(_local(count))
         else:
@@ -78,23 +95,33 @@ def shown(address: str) -> str:
     return USER.sub(r"\g<before>", address)
 
 
+class SchedulerLost(BadInput):
+    """The scheduler was lost in the middle, and none came back."""
+
+
 @dataclass(frozen=True)
 class Failed:
     """What stands in the place of a result that there is none of.
 
     Attributes:
         reason: What happened, in words.
+        error: What the task raised; KilledWorker if workers died under it.
+        beside: Names of all tasks under which the same workers died, this one among them: each of
+            them was at work or came next, so any of them may be what killed the workers.
     """
 
     reason: str
+    error: BaseException
+    beside: tuple[Any, ...] = ()
 
 
 def each(
     opened: Callable[..., AbstractContextManager[Client]],
     function: Callable[..., Any],
-    tasks: Mapping[str, tuple[Any, ...]],
+    tasks: Iterable[tuple[Name, tuple[Any, ...]]],
     tell: Callable[[str], None],
-) -> Iterator[tuple[str, Any]]:
+    held: tuple[Any, ...] = (),
+) -> Iterator[tuple[Name, Any]]:
     """Results of a function, as they come, each once.
 
     What a worker had at work when it died is done again by another; a task under which several
@@ -105,67 +132,184 @@ def each(
         opened: Opens `workers`, with the time for the scheduler to answer; called again if it is
             lost.
         function: A function of a module, which the workers can import.
-        tasks: Its arguments by name, in the order in which to begin.
+        tasks: A name and arguments for each call, in the order in which to begin. They are taken
+            as workers become free, so that not all need to be there at once.
         tell: Called with a sentence where the work is held up.
+        held: Arguments of every call before its own. They are sent once, from one worker to the
+            others, and again if all workers that had them are lost.
 
     Raises:
         NeurocompileError: If the function raises one.
-        BadInput: As `opened`.
+        BadInput: As `opened`, and if a worker lacks a package.
+        SchedulerLost: If no scheduler came back, or several were lost without any result.
     """
-    waiting, patience_s = dict(tasks), PATIENCE_S
-    while waiting:
-        with opened(patience_s=patience_s) as client:
-            if not client.scheduler_info()["workers"]:
-                tell("the scheduler has no workers yet; the work begins with the first")
-            for name, result in _ready(client, function, waiting):
-                del waiting[name]
-                yield name, result
-        if waiting:
-            patience_s = RETURN_S
-            tell(f"the scheduler is lost; {len(waiting)} tasks wait for one at the same address")
+    left, losses = iter(tasks), 0
+    while (task := next(left, None)) is not None:
+        if losses:
+            tell("the scheduler is lost; waiting for one at the same address")
+        with _opened(opened, losses) as client:
+            work = _Work(client, function, held, chain([task], left), tell)
+            for found in work.results():
+                losses = 0
+                yield found
+        left = work.rest()
+        losses = 0 if work.there else losses + 1
 
 
-def _ready(
-    client: Client, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]
-) -> Iterator[tuple[str, Any]]:
-    """Results as long as the scheduler is there."""
-    from distributed import as_completed
-
-    group = f"{function.__name__}-{secrets.token_hex(4)}"  # no other client's task has this name
-    names = {f"{group}-{at}": name for at, name in enumerate(tasks)}
-    futures = as_completed(
-        [
-            client.submit(function, *tasks[name], key=key, pure=False, priority=-at)
-            for at, (key, name) in enumerate(names.items())
-        ],
-        raise_errors=False,
-        with_results=True,
-        loop=client.loop,
-    )
-    for future, result in futures:
-        name, status = names[future.key], future.status
-        if status == "error":
-            error = future.exception()
-            if isinstance(error, NeurocompileError):
-                raise error
-            result = Failed(_reason(error))
-        elif status != "finished":
-            return
-        future.release()  # or a worker that dies would have it done again, though it is here
-        del future
-        yield name, result
+@contextmanager
+def _opened(opened: Callable[..., AbstractContextManager[Client]], losses: int) -> Iterator[Client]:
+    """What `opened` opens, with more patience after a scheduler that was lost."""
+    if losses > LOSSES:
+        raise SchedulerLost(
+            f"the scheduler of Dask was lost {losses} times without a result between. See whether "
+            "it has memory enough, and what it says itself."
+        )
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(opened(patience_s=RETURN_S if losses else PATIENCE_S))
+        except BadInput as error:
+            if not losses:
+                raise
+            raise SchedulerLost(
+                f"the scheduler of Dask was lost, and none came back in {RETURN_S:g} s: {error}"
+            ) from None
+        yield client
 
 
-def _reason(error: BaseException) -> str:
+class _Work:
+    """Tasks under one scheduler, for as long as it is there.
+
+    Attributes:
+        running: The tasks that were sent and have no result yet, by key.
+        there: Whether the scheduler is.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[..., Any],
+        held: tuple[Any, ...],
+        left: Iterator[Task],
+        tell: Callable[[str], None],
+    ) -> None:
+        from distributed import as_completed
+
+        self.client, self.function, self.held, self.left = client, function, held, left
+        self.tell = tell
+        self.running = dict[str, Task]()
+        self.there = True
+        self._shared: list[Any] | None = None
+        self._sent = 0
+        # No other client's task has this name.
+        self._group = f"{function.__name__}-{secrets.token_hex(4)}"
+        self._ready = as_completed(raise_errors=False, with_results=True, loop=client.loop)
+
+    def rest(self) -> Iterator[Task]:
+        """The tasks without a result, those that were sent first."""
+        return chain(self.running.values(), self.left)
+
+    def results(self) -> Iterator[tuple[Any, Any]]:
+        """Results until there are all of them, or the scheduler is lost."""
+        from distributed import CancelledError, KilledWorker
+
+        self._send()
+        while self.there and self.running:
+            done = []
+            for future, result in self._came():
+                if isinstance(result, CancelledError):
+                    self.there = False
+                    continue
+                error = result[1] if future.status == "error" else None
+                done.append((self.running.pop(future.key)[0], result, error))
+                future.release()  # or it would be done again if the worker that has it dies
+            self._send()
+            killed = tuple(name for name, _, error in done if isinstance(error, KilledWorker))
+            for name, result, error in done:
+                yield name, result if error is None else _failed(name, error, killed)
+
+    def _send(self) -> None:
+        """Keep every worker busy that is there now."""
+        there = self._asked(self.client.nthreads) or {}
+        if self._shared is None:
+            self._shared = [
+                self._asked(self.client.submit, _itself, one, pure=False) for one in self.held
+            ]
+            if self.there and not there:
+                self.tell("the scheduler has no workers yet; the work begins with the first")
+        most = PER_THREAD * max(1, sum(there.values()))
+        while self.there and len(self.running) < most:
+            if (task := next(self.left, None)) is None:
+                return
+            number, arguments = self._sent, (*self._shared, *task[1])
+            key = f"{self._group}-{number}"
+            self.running[key] = task  # first, so that it is not lost with the scheduler
+            self._sent += 1
+            future = self._asked(
+                self.client.submit, self.function, *arguments, key=key, pure=False, priority=-number
+            )
+            if future is not None:
+                self._ready.add(future)
+
+    def _asked(self, ask: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """What the scheduler is asked for; None if it is lost, which shows in several errors."""
+        from distributed import CancelledError
+
+        self.there = self.there and self.client.status == "running"
+        if not self.there:
+            return None
+        try:
+            return ask(*arguments, **options)
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, OSError | CancelledError):
+                raise
+            self.there = False
+            return None
+
+    def _came(self) -> list[tuple[Any, Any]]:
+        """Futures that are done, with their results; none if new workers may have come before."""
+        from distributed import KilledWorker
+
+        with self._ready.thread_condition:
+            if not self._ready.has_ready():
+                self._ready.thread_condition.wait(NEWCOMERS_S)
+        came: list[tuple[Any, Any]] = self._ready.next_batch(block=False)
+        if any(f.status == "error" and isinstance(found[1], KilledWorker) for f, found in came):
+            time.sleep(TOLD_S)
+            came += self._ready.next_batch(block=False)
+        return came
+
+
+def _itself(held: Any) -> Any:
+    """What all tasks have: it is kept as the result of a task, which is run again if it is lost."""
+    return held
+
+
+def _failed(name: Any, error: BaseException, killed: tuple[Any, ...]) -> Failed:
+    """What stands in the place of the result.
+
+    Raises:
+        NeurocompileError: If it was raised for a user, or a package is missing.
+    """
     from distributed import KilledWorker
 
-    if isinstance(error, KilledWorker):
-        return (
-            f"{error.allowed_failures + 1} workers died while they worked on it, for example for "
-            "want of memory"
+    if isinstance(error, NeurocompileError):
+        raise error
+    if isinstance(error, ImportError):
+        raise BadInput(
+            f"a worker cannot import what it needs ({first_line(error)}). Install neurocompile "
+            f"{__version__} where the workers run."
         )
-    return (
-        f"a fault of neurocompile or of its packages: {type(error).__name__}: {first_line(error)}"
+    if isinstance(error, KilledWorker):
+        at_work = "worked on it" if len(killed) == 1 else "worked on it, or had it next"
+        return Failed(
+            f"{error.allowed_failures + 1} workers died while they {at_work}, for example for "
+            "want of memory",
+            error,
+            killed,
+        )
+    return Failed(
+        f"a fault of neurocompile or of its packages: {type(error).__name__}: {first_line(error)}",
+        error,
     )
 
 

@@ -9,28 +9,27 @@ A part whose worker is lost runs again on another one; nothing of the lost one w
 from __future__ import annotations
 
 import copyreg
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neurocompile import __version__
-from neurocompile.cluster import workers
+from neurocompile.cluster import Failed, SchedulerLost, each, workers
 from neurocompile.data.samples import Data
 from neurocompile.data.shards.rows import Rows
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.engines.batches import BATCH
 from neurocompile.engines.progress import Progress, silent
-from neurocompile.errors import BadInput, first_line
-from neurocompile.installed import require
+from neurocompile.errors import BadInput
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 PARTS_PER_WORKER = 8  # so that none waits long for the last one
 MOST_SAMPLES = 10_000  # of a part: what is lost with a worker
-TOLD_S = 0.2  # until a client knows of all that failed at once
-WARN_BYTES = "1 GiB"  # of what all parts need; Dask warns at 10 MB, which a network may have
 
 Job = TypeVar("Job")
 Part = TypeVar("Part")
@@ -87,25 +86,53 @@ def parts_of(
         progress: Called as the run proceeds.
 
     Raises:
-        BadInput: If no workers can be had, or they were lost.
+        BadInput: If no workers can be had, or samples ended several of them.
+        SchedulerLost: If the scheduler was lost, and none came back.
         NotInstalled: If Dask is missing.
     """
     if spread.here:
         yield run(job, stimulus, progress)
         return
     spread.check(stimulus.data)
-    require("workers of Dask")
-    import dask.config
-    import distributed  # noqa: F401  it brings settings, which must be there before one is set
-
-    settings = {"distributed.admin.large-graph-warning-threshold": WARN_BYTES}
     copyreg.pickle(MappingProxyType, _mapping)  # type: ignore[arg-type]
-    with (
-        dask.config.set(settings),
-        workers(spread.scheduler, spread.workers) as client,
-        _losses_in_words(),
-    ):
-        yield from _on(client, run, job, stimulus, progress)
+    spans = cut(stimulus, _workers_of(spread))
+    done, total = 0, len(stimulus)
+
+    def tell(what: str) -> None:
+        progress(what, done, total)
+
+    def opened(patience_s: float) -> AbstractContextManager[Client]:
+        return workers(spread.scheduler, spread.workers, patience_s)
+
+    progress("workers", 0, total)
+    shared = _Shared(__version__, run, job, stimulus)
+    try:
+        for (first, last), found in each(
+            opened, _run, zip(spans, spans, strict=True), tell, (shared,)
+        ):
+            if isinstance(found, Failed):
+                raise _lost(found, stimulus.data.name)
+            yield found
+            done += last - first
+            progress("workers", done, total)
+    except SchedulerLost as error:
+        raise SchedulerLost(f"{error} Nothing was written.") from None
+    if done != total:
+        raise RuntimeError(f"{done} of {total} samples were counted")
+
+
+def _workers_of(spread: Spread) -> int:
+    """How many workers there are to begin with."""
+    if spread.workers is not None:
+        return spread.workers
+    with workers(spread.scheduler) as client:
+        there = len(client.nthreads())
+    if not there:
+        raise BadInput(
+            "the scheduler of Dask has no workers. Start some with `dask worker ADDRESS`, and run "
+            "the command again."
+        )
+    return there
 
 
 def cut(stimulus: Stimulus, workers: int) -> list[tuple[int, int]]:
@@ -137,99 +164,36 @@ def cut(stimulus: Stimulus, workers: int) -> list[tuple[int, int]]:
     return list(pairwise(cuts))
 
 
-def _on(
-    client: Any, run: Run[Job, Part], job: Job, stimulus: Stimulus, progress: Progress
-) -> Iterator[Part]:
-    """Keep every worker of a cluster busy with one part, and with one that waits."""
-    from distributed import as_completed
+@dataclass(frozen=True)
+class _Shared:
+    """What all parts need, and the version that they must have."""
 
-    workers_there = len(client.nthreads())
-    if not workers_there:
-        raise BadInput(
-            "the scheduler of Dask has no workers. Start some with `dask worker ADDRESS`, and run "
-            "the command again."
-        )
-    held = client.submit(_held, __version__, (job, stimulus), pure=False)
-    waiting = iter(cut(stimulus, workers_there))
-    running: dict[Any, tuple[int, int]] = {}
-    done, total = 0, len(stimulus)
-    ready = as_completed(loop=client.loop)
-
-    def send() -> None:
-        while len(running) < 2 * max(1, len(client.nthreads())):
-            span = next(waiting, None)
-            if span is None:
-                return
-            future = client.submit(_run, run, held, *span, pure=False)
-            running[future] = span
-            ready.add(future)
-
-    progress("workers", 0, total)
-    send()
-    while running:
-        future = next(ready)
-        found = _result(future, running, stimulus.data.name)
-        first, last = running.pop(future)
-        future.release()  # or it would be done again if the worker that has it dies
-        yield found
-        done += last - first
-        progress("workers", done, total)
-        send()
-    if done != total:
-        raise RuntimeError(f"{done} of {total} samples were counted")
+    version: str
+    run: Callable[..., Any]
+    job: Any
+    stimulus: Stimulus
 
 
-def _result(future: Any, running: Mapping[Any, tuple[int, int]], name: str) -> Any:
-    """The result of a part, or the samples under which workers died."""
-    from distributed import KilledWorker
-
-    try:
-        return future.result()
-    except KilledWorker:
-        time.sleep(TOLD_S)  # what waited on the same workers fails as well
-        lost = sorted(span for each, span in running.items() if each.status == "error")
-        spans = ", or ".join(f"{first} to {last - 1}" for first, last in lost)
-        raise BadInput(
-            f"samples {spans} of {name} ended one worker after another: it was killed, ran out of "
-            "memory or crashed at a damaged file. Nothing was written. Look at the shards of these "
-            "samples, or start fewer workers."
-        ) from None
-
-
-@contextmanager
-def _losses_in_words() -> Iterator[None]:
-    """A sentence where the scheduler is lost, or workers lack what they need."""
-    from distributed import CancelledError
-    from distributed.comm import CommClosedError
-
-    try:
-        yield
-    except (CancelledError, CommClosedError, TimeoutError) as error:
-        raise BadInput(
-            f"the scheduler of Dask was lost ({first_line(error)}). Nothing was written. Run the "
-            "command again."
-        ) from None
-    except ImportError as error:
-        raise BadInput(
-            f"a worker cannot import what it needs ({first_line(error)}). Install neurocompile "
-            f"{__version__} where the workers run."
-        ) from None
-
-
-def _held(version: str, given: Any) -> Any:
-    """What all parts need, kept by the workers; if all that have it are lost, it is sent again."""
-    if version != __version__:
-        raise BadInput(
-            f"a worker has neurocompile {__version__}, but this is {version}. Install the same "
-            "version where the workers run."
-        )
-    return given
-
-
-def _run(run: Run[Job, Part], held: tuple[Job, Stimulus], first: int, last: int) -> Part:
+def _run(shared: _Shared, first: int, last: int) -> Any:
     """Run a part, in a worker."""
-    job, stimulus = held
-    return run(job, stimulus.part(first, last), silent)
+    if shared.version != __version__:
+        raise BadInput(
+            f"a worker has neurocompile {__version__}, but this is {shared.version}. Install the "
+            "same version where the workers run."
+        )
+    return shared.run(shared.job, shared.stimulus.part(first, last), silent)
+
+
+def _lost(found: Failed, name: str) -> BaseException:
+    """What a part raised, or the samples under which workers died."""
+    if not found.beside:
+        return found.error
+    spans = ", or ".join(f"{first} to {last - 1}" for first, last in sorted(found.beside))
+    return BadInput(
+        f"samples {spans} of {name} ended one worker after another: it was killed, ran out of "
+        "memory or crashed at a damaged file. Nothing was written. Look at the shards of these "
+        "samples, or start fewer workers."
+    )
 
 
 def _mapping(proxy: MappingProxyType[Any, Any]) -> tuple[Any, tuple[dict[Any, Any]]]:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +11,9 @@ import numpy as np
 import pytest
 import shard_files
 from click.testing import CliRunner
+from dask_processes import DaskProcesses
 from shard_files import samples, write
 
-from neurocompile import installed
 from neurocompile.cli import main
 from neurocompile.cluster import workers
 from neurocompile.commands.check.digests import BLOCK
@@ -65,6 +63,13 @@ def stimulus(tmp_path_factory):
     return Stimulus(load_data(write(folder, shard_files.npz, *samples(1137), BETWEEN)), 1)
 
 
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """The same samples in files of which a part may be read."""
+    folder = tmp_path_factory.mktemp("shards") / "many"
+    return Stimulus(load_data(write(folder, shard_files.npy, *samples(1137), BETWEEN)), 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 100])
 @pytest.mark.parametrize("make", ["npz", "npy"])
 @pytest.mark.parametrize("most", [1137, 1100, 50, 7])
@@ -100,23 +105,27 @@ def test_what_ends_every_worker_is_named_by_its_samples(stimulus, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def scheduler():
-    """The address of a running scheduler with one worker, in processes of their own."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    ) as cluster:  # fmt: skip
-        yield cluster.scheduler_address
+def processes(tmp_path_factory):
+    """A running scheduler with one worker, in processes of their own."""
+    found = DaskProcesses(tmp_path_factory.mktemp("dask"))
+    found.environment["PYTHONPATH"] += os.pathsep + os.pathsep.join(sys.path)
+    found.scheduler()
+    found.wait()
+    found.worker()
+    with workers(found.address) as client:
+        client.wait_for_workers(1, timeout=60)
+    yield found
+    found.end()
 
 
 def test_a_running_scheduler_runs_samples_and_names_a_poisoned_shard(
-    scheduler, stimulus, tmp_path, monkeypatch
+    processes, stimulus, tmp_path, monkeypatch
 ):
     deaths = tmp_path / "deaths"
     deaths.mkdir()
-    here, there = (everything(deaths, stimulus, by) for by in (HERE, Spread(scheduler=scheduler)))
+    here, there = (
+        everything(deaths, stimulus, by) for by in (HERE, Spread(scheduler=processes.address))
+    )
     assert here[1:] == there[1:]
     x, labels = samples(137)
     monkeypatch.chdir(tmp_path)
@@ -124,49 +133,49 @@ def test_a_running_scheduler_runs_samples_and_names_a_poisoned_shard(
     poisoned = load_data("shards:many")
     shard_files.npz(tmp_path / "many" / "part-5", np.where(x[100:130] > 0.5, np.nan, 0), labels)
     with pytest.raises(BadInput, match=r"part-5\.npz"):
-        everything(deaths, Stimulus(poisoned, 1), Spread(scheduler=scheduler))
+        everything(deaths, Stimulus(poisoned, 1), Spread(scheduler=processes.address))
 
 
-def test_a_scheduler_that_is_lost_ends_the_run_with_a_sentence(stimulus, tmp_path, capfd):
-    file = tmp_path / "scheduler.json"
-    common = ("--scheduler-file", file, "--no-dashboard")
-    with (
-        dask("dask_scheduler", *common, "--host", "127.0.0.1", "--port", "0") as scheduler,
-        dask("dask_worker", *common, "--nthreads", "1", "--no-nanny"),
-    ):
-        deaths = tmp_path / "deaths"
-        deaths.mkdir()
-        begun = time.monotonic()
-        while not file.exists():
-            assert time.monotonic() - begun < 60, "no scheduler"
-            time.sleep(0.1)
-        with workers(str(file)) as client:
-            client.wait_for_workers(1, timeout=60)
-        parts = parts_of(slowly, str(deaths), stimulus, Spread(scheduler=str(file)))
-        assert next(parts).samples > 0
-        scheduler.kill()
-        with pytest.raises(BadInput, match=r"scheduler of Dask was lost \(.*Run the command again"):
-            list(parts)
+def test_a_scheduler_that_is_started_again_in_the_middle_changes_no_bit(
+    processes, rows, tmp_path, capfd
+):
+    deaths, told = tmp_path / "deaths", []
+    deaths.mkdir()
+    _, here, total = everything(deaths, rows, HERE)
+    spread = Spread(scheduler=processes.address)
+    parts = parts_of(slowly, str(deaths), rows, spread, lambda *now: told.append(now))
+    found = [next(parts), next(parts)]
+    processes.end()
+    processes.scheduler()
+    processes.worker()
+    found += parts
+    again = ExactSum()
+    for part in found:
+        again.merge(part.total)
+    assert (sum(part.samples for part in found), again.units) == (here, total)
+    assert len(found) == len(cut(rows, 1)) > 3
+    assert [what for what, *_ in told if "lost" in what] == [
+        "the scheduler is lost; waiting for one at the same address"
+    ]
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_a_scheduler_that_is_lost_for_good_ends_the_run_with_a_sentence(
+    processes, rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("neurocompile.cluster.RETURN_S", 0.3)
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    parts = parts_of(slowly, str(deaths), rows, Spread(scheduler=processes.address))
+    next(parts)
+    processes.end()
+    with pytest.raises(BadInput, match=r"Dask was lost, and none came .*Nothing was written"):
+        list(parts)
+
+
 def slowly(deaths, stimulus, progress):
-    time.sleep(0.5)
+    time.sleep(0.3)
     return add(deaths, stimulus, progress)
-
-
-@contextmanager
-def dask(program, *words):
-    """A process of Dask's, which ends with the block."""
-    with subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{program}", *map(str, words)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=installed.child_environment(PYTHONPATH=os.pathsep.join(sys.path)),
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_a_scheduler_without_workers_says_so(stimulus, tmp_path):

@@ -121,7 +121,7 @@ def run(
         if known is not None and sweep.outcomes[at] is None and known.key not in tasks:
             tasks[known.key] = (sweep.points[at], folder, known, str(store.folder))
     try:
-        for key, found in each(opened, function, tasks, watch.tell):
+        for key, found in each(opened, function, tasks.items(), watch.tell):
             outcome = _failed(found) if isinstance(found, Failed) else found
             if not store.path(key).is_file():  # `compute` has written it, unless it failed
                 store.write(tasks[key][2], outcome)

@@ -16,6 +16,7 @@ class DaskProcesses:
     def __init__(self, folder):
         self.file, self.running = folder / "scheduler.json", []
         self.port = 20000 + random.SystemRandom().randrange(20000)
+        self.address = f"tcp://127.0.0.1:{self.port}"
         self.environment = installed.child_environment()
         self.environment["PYTHONPATH"] += os.pathsep + str(Path(__file__).parent)
 

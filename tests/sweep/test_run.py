@@ -55,8 +55,9 @@ def here(monkeypatch):
 
     def set_results(results):
         def each(opened, function, tasks, tell):
+            tasks = list(tasks)
             asked.append(len(tasks))
-            for name, (point, *_) in reversed(tasks.items()):
+            for name, (point, *_) in reversed(tasks):
                 result = results(point.values[0])
                 if isinstance(result, Exception):
                     raise result
@@ -107,7 +108,7 @@ def test_a_point_whose_files_cannot_be_read_is_a_row_and_the_others_are_computed
 def test_a_point_that_failed_is_tried_again_by_the_next_run_and_one_that_does_not_fit_is_not(
     here, tmp_path
 ):
-    others = {1: Failed("4 workers died"), 2: outcome(2, exit_code=3)}
+    others = {1: Failed("4 workers died", RuntimeError()), 2: outcome(2, exit_code=3)}
     asked = here(lambda n: others.get(n, outcome(n)))
     sweep, _ = swept(tmp_path)
     assert sweep.without_result == [1]
