@@ -2,14 +2,19 @@
 
 In:  paper/results; missing answers are computed first, and an interrupted run continues.
 Out: docs/results.md and docs/results/*.svg.
+Each job writes its own answer, here or on a worker of Dask, so that a worker that is lost takes
+nothing along that is finished.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from types import ModuleType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -17,6 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from neurocompile.cluster import Failed, each, workers
+from neurocompile.errors import NeurocompileError
 from paper import (
     affinity,
     hardware,
@@ -31,7 +38,7 @@ from paper import (
     transmission,
     twin,
 )
-from paper.study import RESULTS, ROOT, WEIGHTS, open_jobs
+from paper.study import RESULTS, ROOT, WEIGHTS, Job, answered, open_jobs
 
 STUDIES: tuple[ModuleType, ...] = (
     table,
@@ -55,7 +62,11 @@ PICTURES = ROOT / "docs" / "results"
 @click.option("--fresh", is_flag=True, help="Delete all answers and trained networks first")
 @click.option("--only", multiple=True, help="Answer only the jobs of this study, and write no page")
 @click.option("--threads", default=1, show_default=True, help="Processor threads of torch")
-def main(fresh: bool, only: tuple[str, ...], threads: int) -> None:
+@click.option("--workers", "count", type=click.IntRange(1), help="Processes that answer [this one]")
+@click.option("--scheduler", help="A running Dask scheduler, or its file, whose workers answer")
+def main(
+    fresh: bool, only: tuple[str, ...], threads: int, count: int | None, scheduler: str | None
+) -> None:
     """Answer what has no answer yet, then write the page and its pictures."""
     import torch
 
@@ -67,7 +78,11 @@ def main(fresh: bool, only: tuple[str, ...], threads: int) -> None:
     if fresh:
         rmtree(RESULTS, ignore_errors=True)
         rmtree(WEIGHTS, ignore_errors=True)
-    answer([study for study in STUDIES if not only or _name(study) in only])
+    opened = None if count is scheduler is None else partial(workers, scheduler, count)
+    try:
+        answer([study for study in STUDIES if not only or _name(study) in only], opened, threads)
+    except NeurocompileError as error:
+        raise click.ClickException(f"{error}\nWhat is answered is kept.") from None
     if only:
         return
     PAGE.write_text(page())
@@ -75,17 +90,58 @@ def main(fresh: bool, only: tuple[str, ...], threads: int) -> None:
         study.draw(PICTURES)
 
 
-def answer(studies: list[ModuleType]) -> None:
-    """Answer the open jobs of the studies, one by one."""
+def answer(
+    studies: list[ModuleType], opened: Callable[..., Any] | None = None, threads: int = 1
+) -> None:
+    """Answer the open jobs of the studies.
+
+    Args:
+        studies: The studies.
+        opened: Opens workers, as `cluster.each` takes it; None answers here, one by one.
+        threads: Processor threads of torch on a worker.
+    """
     jobs = [job for study in studies for job in study.jobs()]
     still = open_jobs(jobs)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(jobs), completed=len(jobs) - len(still))
-        for job in still:
-            progress.update(task, description=f"{job.study}: {job.name}")
-            job.answer()
+
+        def tell(what: str) -> None:
+            progress.update(task, description=what)
+
+        for _ in _here(still, tell) if opened is None else _there(still, tell, opened, threads):
             progress.advance(task)
+
+
+def _here(jobs: Sequence[Job], tell: Callable[[str], None]) -> Iterator[None]:
+    """Answer jobs in this process."""
+    for job in jobs:
+        tell(_words(job))
+        job.answer()
+        yield
+
+
+def _there(
+    jobs: Sequence[Job], tell: Callable[[str], None], opened: Callable[..., Any], threads: int
+) -> Iterator[None]:
+    """Answer jobs on workers, which see this folder and have it in their PYTHONPATH.
+
+    Raises:
+        click.ClickException: If some have no answer in the end; names them.
+    """
+    failed = []
+    tasks = ((_words(job), (job, threads)) for job in jobs)
+    for name, found in each(opened, answered, tasks, tell):
+        if isinstance(found, Failed):
+            failed.append(f"{name}: {found.reason}")
+        tell(name)
+        yield
+    if failed:
+        raise click.ClickException("\n".join(["these have no answer:", *failed]))
+
+
+def _words(job: Job) -> str:
+    return f"{job.study}: {job.name}"
 
 
 def page() -> str:

@@ -71,6 +71,14 @@ def open_jobs(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if not job.done]
 
 
+def answered(job: Job, threads: int) -> None:
+    """Answer a job, on a worker."""
+    import torch
+
+    torch.set_num_threads(threads)
+    job.answer()
+
+
 def _plain(value: Json) -> Json:
     """What reading the JSON back gives: tuples are lists there."""
     plain: Json = json.loads(json.dumps(value))

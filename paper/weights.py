@@ -1,7 +1,8 @@
 """Trained weights, stored by the question for which they were trained.
 
 In:  a question, an untrained module, a function that trains it.
-Out: the trained module; its weights in build/paper, which git ignores.
+Out: the trained module; its weights in build/paper, which git ignores. Each network is trained by
+     one process at a time.
 """
 
 from __future__ import annotations
@@ -31,19 +32,22 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
         fit: Trains the module in place; it may keep its state in the file it is given and go on
             from there after an interruption.
     """
+    from filelock import FileLock  # it comes with torch
+
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
     kept = WEIGHTS / f"{kind}{digest}.pt"
-    if kept.exists():
-        module.load_state_dict(torch.load(kept, weights_only=True))
-        return module
     WEIGHTS.mkdir(parents=True, exist_ok=True)
-    state = kept.with_suffix(".state")
-    fit(state)
-    part = kept.with_suffix(f".part{os.getpid()}")
-    torch.save(module.state_dict(), part)
-    os.replace(part, kept)
-    state.unlink(missing_ok=True)
-    return module
+    with FileLock(kept.with_suffix(".lock")):  # two workers may need one network
+        if kept.exists():
+            module.load_state_dict(torch.load(kept, weights_only=True))
+            return module
+        state = kept.with_suffix(".state")
+        fit(state)
+        part = kept.with_suffix(f".part{os.getpid()}")
+        torch.save(module.state_dict(), part)
+        os.replace(part, kept)
+        state.unlink(missing_ok=True)
+        return module
 
 
 def descend(

@@ -1,16 +1,21 @@
 """`make paper`: what is missing is computed, what is there is kept, `--fresh` begins at nothing."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from click.testing import CliRunner
 
-from paper import make, study
+from neurocompile.cluster import Failed
+from paper import make, study, weights
 from paper.study import Job
 
 # Three questions, of which the second kills the process the first time it is asked.
@@ -32,6 +37,42 @@ def compute(asked):
 for job in open_jobs([Job("sums", str(n), {"number": n}, compute) for n in range(3)]):
     job.answer()
 """
+
+# Six questions for two workers, each of which says who computed it; the second kills its worker
+# the first time, the fourth is a fault.
+SHARED = """
+import os, signal, sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from paper import study
+from paper.study import Job
+
+FOLDER = study.RESULTS = Path(sys.argv[1])  # on the workers too, for they import this file
+
+def compute(asked):
+    with (FOLDER / "asked").open("a") as lines:
+        lines.write(f"{asked['number']} {os.getpid()}\\n")
+    if asked["number"] == 1 and not (FOLDER / "killed").exists():
+        (FOLDER / "killed").write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"share": 1 / (3 - asked["number"])}
+
+if __name__ == "__main__":
+    from neurocompile.cluster import workers
+    from paper import make
+
+    jobs = [Job("sums", str(n), {"number": n}, compute) for n in range(6)]
+    make.answer([SimpleNamespace(jobs=lambda: jobs)], partial(workers, None, 2))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """torch is left as it was."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -125,3 +166,61 @@ def test_a_killed_process_keeps_its_answers_and_leaves_no_half_of_one(tmp_path):
     assert sorted(path.name for path in (tmp_path / "sums").iterdir()) == [
         f"{number}.json" for number in range(3)
     ]
+
+
+def test_a_job_without_an_answer_is_named_in_the_end_and_no_page_is_written(sums, monkeypatch):
+    def each(opened, function, tasks, tell):
+        for name, (job, threads) in tasks:
+            assert (opened.args, threads) == ((None, 2), 3)
+            failed = Failed("4 workers died", RuntimeError())
+            yield name, failed if job.name == "1" else function(job, threads)
+
+    monkeypatch.setattr(make, "each", each)
+    done = run("--workers", "2", "--threads", "3")
+    assert done.exit_code == 1
+    assert "these have no answer:\nsums: 1: 4 workers died" in done.output
+    assert sums.asked == [0, 2]
+    assert not (sums.folder / "page.md").exists()
+
+
+@pytest.mark.slow
+def test_workers_answer_in_its_place_and_what_has_no_answer_is_named(tmp_path):
+    (tmp_path / "shared.py").write_text(SHARED)
+    root = Path(make.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, tmp_path / "shared.py", tmp_path], capture_output=True, text=True,
+        timeout=300, env={**os.environ, "PYTHONPATH": str(root)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "these have no answer:\nsums: 3: a fault of neurocompile or of its pack" in done.stderr
+    answers = {p.name: json.loads(p.read_text()) for p in (tmp_path / "sums").iterdir()}
+    assert sorted(answers) == [f"{number}.json" for number in (0, 1, 2, 4, 5)]
+    assert all(
+        found["answer"] == {"share": 1 / (3 - found["question"]["number"])}
+        for found in answers.values()
+    )
+    lines = (tmp_path / "asked").read_text().splitlines()
+    asked = [tuple(map(int, line.split())) for line in lines]
+    assert sorted(number for number, _ in asked) == [0, 1, 1, 2, 3, 4, 5]
+    assert len({pid for _, pid in asked}) >= 2
+
+
+def test_two_processes_that_need_one_network_train_it_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "WEIGHTS", tmp_path)
+    trained = []
+
+    def train():
+        def fit(state):
+            state.write_text("")
+            trained.append(state.name)
+            time.sleep(0.2)
+            module.weight.data.fill_(3.0)
+
+        module = torch.nn.Linear(1, 1, bias=False)
+        return weights.fitted("net-", {"seed": 1}, module, fit).weight.item()
+
+    with ThreadPoolExecutor(2) as both:
+        found = list(both.map(lambda _: train(), range(2)))
+    assert found == [3.0, 3.0]
+    assert len(trained) == 1
+    assert not list(tmp_path.glob("*.state"))
