@@ -63,6 +63,17 @@ def swept(model, tmp_path_factory):
     return out, json.loads(done.stdout)
 
 
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The file of a scheduler with a worker, each a process of its own, for all tests."""
+    processes = DaskProcesses(tmp_path_factory.mktemp("dask"))
+    processes.scheduler()
+    processes.wait()
+    processes.worker()
+    yield processes.file
+    processes.end()
+
+
 def rows(out):
     return parquet.read_table(out / "results.parquet").to_pylist()
 
@@ -104,7 +115,7 @@ def test_a_point_is_what_export_reports(swept, model, call, tmp_path):
 
 
 def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
-    swept, model, call, monkeypatch
+    swept, model, call, monkeypatch, scheduler
 ):
     out, _ = swept
     before = (out / "results.parquet").read_bytes()
@@ -113,7 +124,7 @@ def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
     file = out / "points" / missing[:2] / f"{missing}.json"
     content = file.read_bytes()
     file.unlink()
-    code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", *ONE)
+    code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", "--scheduler", scheduler)
     assert (code, json.loads(stdout)["known_before"]) == (0, 3)
     assert file.read_bytes() == content
     monkeypatch.setattr("neurocompile.cluster._local", None)  # would fail if it were called
@@ -162,19 +173,11 @@ def test_the_page_is_of_the_report_s_style_and_loads_nothing(swept):
 
 
 def test_the_same_sweep_on_a_cluster_of_separate_processes_has_the_same_bytes(
-    swept, model, call, tmp_path
+    swept, model, call, tmp_path, scheduler
 ):
     out, _ = swept
-    processes = DaskProcesses(tmp_path)
-    try:
-        processes.scheduler()
-        processes.wait()
-        for _ in range(2):
-            processes.worker()
-        other = tmp_path / "other"
-        code, _, _ = call("sweep", model, *GRID, "--out", other, "--scheduler", processes.file)
-    finally:
-        processes.end()
+    other = tmp_path / "other"
+    code, _, _ = call("sweep", model, *GRID, "--out", other, "--scheduler", scheduler)
     assert code == 0
     require_same(out, other)
 
