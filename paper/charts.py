@@ -19,6 +19,9 @@ matplotlib.rcParams.update(
     | {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3}
 )
 
+# Okabe and Ito's colours, which people who are blind to some tell apart.
+SAFE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+
 
 def panels(count: int, *, width: float = 4.2, height: float = 3.4) -> tuple[Any, Any]:
     """A figure with `count` axes in a row; sizes in inches."""

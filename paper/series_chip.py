@@ -48,12 +48,12 @@ class Run:
     activity: dict[str, Activity]
 
 
-def on_chip(network: SpikingNetwork, train: Array) -> Compiled:
+def on_chip(network: SpikingNetwork, train: Array, bits: int = BITS) -> Compiled:
     """The network on its cores, its scales chosen on training windows (n, channels, length)."""
     chosen = train[:: -(-len(train) // CALIBRATION)].copy()
     chosen[0].flat[0] = 1  # the top of the range, which the scale of the input neurons has to hold
     graph = trace(network, torch.zeros(1, *train.shape[1:]))
-    return compile_graph(graph, CHIP, calibration=_data(chosen), bits=BITS)
+    return compile_graph(graph, CHIP, calibration=_data(chosen), bits=bits)
 
 
 def run(compiled: Compiled, windows: Array) -> Run:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import numpy as np
 import torch
 from norse.torch import LIBoxParameters, LIFBoxParameters
 from torch import Tensor, nn
 
+from neurocompile.ir.arrays import Array
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import Regularization, TrainingPlan, train
 from neurocompile.nn.layers import LIBox, LIFBox
@@ -82,23 +84,45 @@ def windows_of(asked: Json, test_stride: int | None = None) -> series_data.Windo
 
 def spiking(asked: Json) -> SpikingNetwork:
     """The trained spiking autoencoder of a question."""
-    x = torch.tensor(windows_of(asked).train)
+    return fit_spiking("series-spiking-", windows_of(asked).train, asked)
+
+
+def plain(asked: Json) -> nn.Sequential:
+    """The trained plain autoencoder of a question: layers "encoder" and "decoder"."""
+    return fit_plain("series-plain-", windows_of(asked).train, asked)
+
+
+def fit_spiking(kind: str, windows: Array, asked: Json) -> SpikingNetwork:
+    """A spiking autoencoder that learned windows (n, channels, length).
+
+    Args:
+        kind: Start of the name of the file that keeps the weights.
+        windows: In [0, 1].
+        asked: Sizes, code, penalties, plan and seed, as `question` has them.
+    """
+    x = torch.tensor(windows)
     network = _spiking(tuple(x.shape[1:]), asked)
     weights = Regularization(**asked["regularization"])
     rate = asked["learning_rates"]["spiking"]
     plan = TrainingPlan(
         asked["epochs"], asked["batch"], rate, regularization=weights, seed=asked["seed"]
     )
-    fitted("series-spiking-", asked, network, lambda state: train(network, x, plan, state=state))
+    fitted(kind, asked, network, lambda state: train(network, x, plan, state=state))
     return network.eval()
 
 
-def plain(asked: Json) -> nn.Sequential:
-    """The trained plain autoencoder of a question: layers "encoder" and "decoder"."""
-    x = torch.tensor(windows_of(asked).train)
+def fit_plain(kind: str, windows: Array, asked: Json) -> nn.Sequential:
+    """As `fit_spiking`, without spikes."""
+    x = torch.tensor(windows)
     network = _plain(tuple(x.shape[1:]), asked)
-    fitted("series-plain-", asked, network, lambda _: _train_plain(network, x, asked))
+    fitted(kind, asked, network, lambda _: _train_plain(network, x, asked))
     return network.eval()
+
+
+def results(network: nn.Module, windows: Array) -> Array:
+    """Reconstructions of windows (n, channels, length)."""
+    with torch.no_grad():
+        return np.asarray(network(torch.tensor(windows)).numpy())
 
 
 def _spiking(shape: tuple[int, ...], asked: Json) -> SpikingNetwork:

@@ -172,12 +172,38 @@ def test_the_goal_is_judged_against_the_plain_autoencoder():
     said = series._verdict(
         {"ecg": [answer(0.75, 0.5), answer(0.5, 0.75)], "pressure": [answer(0.5, 0.625)]}, "auc"
     )
-    assert "ECG, labelled +0.000 ± 0.354 (reached, 2 seeds)" in said
-    assert "pressure, labelled -0.125 (missed, 1 seeds)" in said
+    # t of 0.975 at one degree of freedom is 12.706 (tables): 12.706 x 0.3536 / sqrt(2)
+    assert "ECG, labelled +0.000 ± 3.177 (undecided, 2 seeds)" in said
+    assert "pressure, labelled -0.125 ± 0.000 (missed, 1 seeds)" in said
+
+
+def test_the_text_says_where_no_network_is_as_good():
+    def answers(chip, raw):
+        return [{"auc": {"chip": {"labelled": chip}, "raw": {"labelled": raw}}}]
+
+    said = series._against_raw(
+        {"gait": answers(0.5, 0.75), "ecg": answers(0.75, 0.5), "pressure": answers(1.0, 1.0)}
+    )
+    assert "gait, sensor faults -0.250 ± 0.000 (no network)" in said
+    assert "ECG, labelled +0.250 ± 0.000 (chip)" in said
+    assert "pressure, labelled +0.000 ± 0.000 (equal)" in said
+    assert "2 of 3 recordings (gait, sensor faults; pressure, labelled)" in said
+
+
+def test_raw_windows_have_an_area_for_every_seed_and_fault(monkeypatch):
+    train = np.random.default_rng(0).uniform(0.4, 0.6, (200, 2, 8)).astype(np.float32)
+    test = np.random.default_rng(1).uniform(0.4, 0.6, (100, 2, 8)).astype(np.float32)
+    made = series_data.Windows(train, test, np.zeros(100, bool), np.array([0.0, 1.0]))
+    monkeypatch.setattr(series_data, "load", lambda *_: made)
+    asked = {"recording": {"made": {}}, "faults": ["dropout", "stuck"], "seeds": [0, 1]}
+    first, second = series._answer_raw(asked)["auc"]
+    assert first["dropout"] == 1  # 0 and 1 are far outside of 0.4 to 0.6
+    assert first["stuck"] < 0.5  # in white noise a constant is nearer to the mean
+    assert first["stuck"] != second["stuck"]  # other channels are drawn
 
 
 def test_the_text_has_a_line_for_each_method_and_marks_the_best():
     auc = {m: dict.fromkeys(FAULTS, 0.5 + 0.1 * i) for i, m in enumerate(series.METHODS)}
     rows = series._areas({"gait": [{"auc": auc}] * 2}, "auc")
-    assert rows[-1] == ["isolation forest", "**0.900 ± 0.000**"]
+    assert rows[-1] == ["covariance of the raw windows, no network", "**1.000 ± 0.000**"]
     assert rows[0] == ["spiking autoencoder, loihi-sim", "0.500 ± 0.000"]
