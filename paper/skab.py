@@ -134,8 +134,9 @@ leaks, water added or drained, cavitation, hot water. Protocol and metrics are t
 leaderboard: the first {TRAIN_ROWS} rows of a run train scaler, detector and threshold (in one run,
 other/2, 296 of them are labelled); F1, false alarm rate (FAR) and missed alarm rate (MAR) count the
 other rows of all runs together; the NAB score counts begins and ends of alarms within
-{skab_scores.WINDOW_S:.0f} s after the 127 change points. Our counting gives the leaderboard's figures
-from the predictions that the repository keeps, but for the NAB scores of the isolation forest.
+{skab_scores.WINDOW_S:.0f} s after the 127 change points. Our counting gives the leaderboard's
+figures from the predictions that the repository keeps, but for the NAB scores of the isolation
+forest.
 
 A row is judged by the window that ends in it. A network sees the window cut to the range of its
 sensors, and its score is the Mahalanobis distance of what the reconstruction leaves, as above. *No
