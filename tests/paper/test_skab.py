@@ -344,6 +344,33 @@ def test_a_mean_of_figures_enters_what_is_within():
     assert skab_measure.mean_of(each) == {"a": 2.0, "b": {"c": 4.0}}
 
 
+def answers(**rows):
+    """Three seeds with the same counted rows in every run, and one more hit by seed."""
+    return [
+        {"rows": {m: {run: [hits + seed, *rest] for run in skab.RUNS}
+                  for m, (hits, *rest) in rows.items()}}
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chip", "verdict"),
+    [((80, 5, 5, 10), "reached"), ((10, 40, 40, 10), "missed"), ((12, 4, 4, 80), "undecided")],
+)
+def test_the_goal_is_judged_by_the_interval(chip, verdict):
+    # F1 of the last: 12 / 16, 13 / 17, 14 / 18 = 0.75, 0.765, 0.778: 0.764 and half an interval of
+    # 4.303 x 0.014 / sqrt(3) = 0.035, which holds 0.78
+    made = answers(**dict.fromkeys(skab.METHODS, (20, 5, 5, 70)) | {"chip 8": chip})
+    assert f"({verdict})" in skab._verdict({"six sensors": made})
+
+
+def test_a_difference_has_the_interval_of_the_seeds_and_that_of_the_runs():
+    made = answers(a=(9, 1, 1, 0), b=(6, 4, 4, 0))
+    # seeds: 9/10 - 6/10, 10/11 - 7/11, 11/12 - 8/12: 0.300, 0.273, 0.250, sd 0.0251; t 4.303;
+    # all runs are alike, so drawing them anew changes nothing: 30 / 33 - 21 / 33
+    assert skab._against(made, "a", "b") == "+0.274 ± 0.062 (+0.273 to +0.273)"
+
+
 def test_the_text_without_any_answer_still_reads(monkeypatch, tmp_path):
     monkeypatch.setattr("paper.study.RESULTS", tmp_path)
     assert skab.text().startswith("## Faults of a water pump")
