@@ -19,7 +19,9 @@ from neurocompile.ir.nodes import Conv, ConvTranspose, Linear, size
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.shapes import out_shape
 
-SHAPES = ((1,), (3,), (6,), (2, 5), (1, 4, 4), (2, 4, 3))
+# Input is in C order, so the channels of one position lie apart: a kernel behind several channels
+# and few positions has spikes of one position next to each other, and not.
+SHAPES = ((1,), (6,), (2, 5), (4, 2), (1, 4, 4), (2, 4, 3), (4, 1, 2), (5, 2, 3))
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -117,7 +119,7 @@ def populations(draw, shape, deep):
 def synapses(draw, shape):
     """A synapse that takes this shape and makes a new one."""
     bits, weights = draw(grids())
-    kind = draw(st.sampled_from(["dense", "conv", "transposed", "sparse"]))
+    kind = draw(st.sampled_from(["dense", "conv", "conv", "transposed", "transposed", "sparse"]))
     axes = len(shape) - 1
     if kind == "dense" or axes == 0:
         op, inside = Linear(weights(draw(st.integers(1, 5)), size(shape))), (size(shape),)
@@ -142,7 +144,7 @@ def kernels(draw, shape, weights, transposed):
 
     kernel, stride = each(1, min(3, *shape[1:])), each(1, 2)
     padding = tuple(int(rng.integers(0, (k + 1) // 2)) for k in kernel)
-    groups = shape[0] if draw(st.booleans()) else 1
+    groups = shape[0] if draw(st.booleans()) and draw(st.booleans()) else 1
     ones = (1,) * axes
     if transposed:
         extra = tuple(int(rng.integers(0, s)) for s in stride)
