@@ -127,7 +127,9 @@ class SampleBlock:
                 fired[name][:, self.plan.history[name] :] = 1
         for name, ready in self.plan.populations.items():
             starts = ready.kind.start(ready.p, ready.v_init, np.zeros_like(ready.v_init))
-            states[name] = tuple(np.tile(start, (samples, 1)) for start in starts)
+            states[name] = tuple(
+                self._filled(f"state {i} {name}", samples, start) for i, start in enumerate(starts)
+            )
             bias[name] = ready.p.bias[None]
             if ready.written:
                 written = self.inputs[ready.written][first:last].reshape(samples, -1)
@@ -142,6 +144,12 @@ class SampleBlock:
                     kept[link.name] = np.zeros(shapes[0], holding(link.bound))
                     marked[link.name] = np.zeros(*shapes[1:])
         return State(first, fired, states, bias, sums, kept, marked)
+
+    def _filled(self, use: str, samples: int, start: Array) -> Array:
+        """Values (n,) as (samples, n), to be changed."""
+        values = self.scratch.take(use, (samples, *start.shape), start.dtype)
+        values[:] = start
+        return values
 
     def _pass(self, state: State, name: str, done: int, begin: int, count: int) -> None:
         """Take a population through the steps [begin, begin + count) of the chunk."""
@@ -198,6 +206,7 @@ class SampleBlock:
                 first = state.first + part.start
                 put(membrane, recorded, self.plan.order[name], first, done + begin)
         state.sums[name].spikes += spikes
+        state.latest[name] = (begin, count), int(spikes.sum())
 
     def _arriving(
         self,
@@ -292,6 +301,7 @@ class SampleBlock:
         type that holds those of the largest one in the chunk; but not where sums are kept from
         chunk to chunk, or spikes of an earlier one arrive.
         """
+        asked = begin, count
         begin += self.plan.history[link.source] - link.delay
         whole, bound, number = state.fired[link.source], link.bound, holding(link.bound)
         if bound > link.row and link.late is None:
@@ -305,7 +315,10 @@ class SampleBlock:
         products = link.dense.exact(bound)
         if untimed := link.choice.untimed(rows, products):
             self._measure(link, untimed, fired.reshape(1, rows, sources), bound, number)
-        path = link.choice.path(int(np.count_nonzero(fired)), rows, sources, products)
+        steps, spikes = state.latest.get(link.source, (None, 0))
+        if link.delay or steps != asked:
+            spikes = int(np.count_nonzero(fired))
+        path = link.choice.path(spikes, rows, sources, products)
         return Way(path, bound, number)
 
     def _measure(
@@ -339,7 +352,7 @@ class SampleBlock:
         shape: tuple[int, int, int],
     ) -> Array:
         """(samples, steps, n) which neurons a spike reaches; empty if a bias updates them all."""
-        if bool(state.bias[name].all()):
+        if bool(state.bias[name].all()) if ready.written else ready.all_biased:
             return np.empty((0, 0, 0), dtype=np.uint8)
         reached = self.scratch.take("reached", shape, np.uint8)
         reached[:] = 0

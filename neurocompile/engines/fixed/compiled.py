@@ -30,7 +30,8 @@ from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.payloads import payload_type
 
-ROWS = 256  # samples x steps of a block: matrix products with fewer rows are slower
+ROWS = 1024  # samples x steps of a block: with a quarter of it a test digit takes a tenth longer
+CHUNK = 256  # steps at a time: the sums of one sample stay in a cache
 BLOCK_BYTES = 1 << 27  # limit for the spikes and largest sums of a block with many neurons
 
 
@@ -95,7 +96,7 @@ def _blocks(plan: FixedPlan, encoded: Encoded, threads: int) -> Iterator[tuple[i
     sent_bytes = sum(n * plan.sends[name].itemsize for name, n in neurons.items())
     row_bytes = sent_bytes + 12 * max(neurons.values())
     rows = max(1, min(ROWS, BLOCK_BYTES // row_bytes))
-    chunk = min(max(encoded.steps, 1), rows)
+    chunk = min(max(encoded.steps, 1), rows, CHUNK)
     most = max(1, rows // chunk)
     rounds = -(-encoded.samples // (most * threads))
     parts = min(max(rounds * threads, 1), encoded.samples)

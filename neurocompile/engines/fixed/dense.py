@@ -60,11 +60,12 @@ class Dense:
         self.products: dict[torch.dtype, Product] = {}
         op = synapse.op
         self._channels_last = np.array_equal(source, channels_last(synapse.in_shape))
+        self._into_channels_last = np.array_equal(target, channels_last(synapse.out_shape))
         self.folds = (
             isinstance(op, ConvTranspose)
             and op.groups == 1
             and (self._channels_last or _plain(source))
-            and np.array_equal(target, channels_last(synapse.out_shape))
+            and self._into_channels_last
         )
 
     def exact(self, bound: int) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ class Dense:
 
     def _in_order(self, out: torch.Tensor) -> torch.Tensor:
         """Sums (rows, *shape) in the engine's order."""
-        if np.array_equal(self.target, channels_last(self.synapse.out_shape)):
+        if self._into_channels_last:
             return out.movedim(1, -1).reshape(len(out), -1)
         flat = out.reshape(len(out), -1)
         return flat if _plain(self.target) else flat[:, torch.from_numpy(self.target.copy())]

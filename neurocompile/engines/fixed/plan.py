@@ -129,6 +129,11 @@ class Population:
         return len(self.kind.inputs)
 
     @cached_property
+    def all_biased(self) -> bool:
+        """Whether a bias updates every neuron in every step; unknown if the host writes it."""
+        return bool(self.p.bias.all())
+
+    @cached_property
     def advance(self) -> Any:
         """The compiled loop."""
         return step_function(self.variant)

@@ -7,7 +7,7 @@ Out: arrays in the engine's order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class State:
         sums: Activity so far, by population.
         kept: By synapse whose sums wait, what earlier steps brought or bring; see `late`.
         marked: By synapse whose sums wait, which neurons these reach.
+        latest: By population of neurons, the steps of its latest pass as (first, number), and how
+            many spikes it sent in them.
     """
 
     first: int
@@ -56,3 +58,4 @@ class State:
     sums: Mapping[str, ActivitySums]
     kept: Mapping[str, Array]
     marked: Mapping[str, Array]
+    latest: dict[str, tuple[tuple[int, int], int]] = field(default_factory=dict)
