@@ -224,6 +224,7 @@ class _Work:
                 future.release()  # or it would be done again if the worker that has it dies
             self._send()
             killed = tuple(name for name, _, error in done if isinstance(error, KilledWorker))
+            done.sort(key=lambda found: found[2] is not None)  # an error may be the end of the work
             for name, result, error in done:
                 yield name, result if error is None else _failed(name, error, killed)
 
