@@ -38,7 +38,7 @@ from paper import (
     transmission,
     twin,
 )
-from paper.study import RESULTS, ROOT, WEIGHTS, Job, answered, open_jobs
+from paper.study import CHECKPOINTS, RESULTS, ROOT, WEIGHTS, Job, answered, open_jobs
 
 STUDIES: tuple[ModuleType, ...] = (
     table,
@@ -76,8 +76,8 @@ def main(
             raise click.UsageError(f"there is no study {name!r}. Use one of: {names}.")
     torch.set_num_threads(threads)
     if fresh:
-        rmtree(RESULTS, ignore_errors=True)
-        rmtree(WEIGHTS, ignore_errors=True)
+        for folder in (RESULTS, WEIGHTS, CHECKPOINTS):
+            rmtree(folder, ignore_errors=True)
     opened = None if count is scheduler is None else partial(workers, scheduler, count)
     try:
         answer([study for study in STUDIES if not only or _name(study) in only], opened, threads)

@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
+CHECKPOINTS = Path(__file__).parent / "checkpoints"  # the best of them, which git keeps
 WEIGHTS = ROOT / "build" / "paper"  # trained networks: made again where they are missing
 
 Json = dict[str, Any]

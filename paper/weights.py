@@ -1,8 +1,8 @@
 """Trained weights, stored by the question for which they were trained.
 
 In:  a question, an untrained module, a function that trains it.
-Out: the trained module; its weights in build/paper, which git ignores. Each network is trained by
-     one process at a time.
+Out: the trained module; its weights in build/paper, which git ignores. Those of the best networks
+     are in paper/checkpoints, for they take long. Each network is trained by one process at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from paper.study import WEIGHTS, Json
+from paper.study import CHECKPOINTS, WEIGHTS, Json
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -36,6 +36,9 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
 
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
     kept = WEIGHTS / f"{kind}{digest}.pt"
+    if (best := CHECKPOINTS / kept.name).exists():
+        module.load_state_dict(torch.load(best, weights_only=True))
+        return module
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     with FileLock(kept.with_suffix(".lock")):  # two workers may need one network
         if kept.exists():

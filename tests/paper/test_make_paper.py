@@ -102,6 +102,7 @@ def sums(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(make, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(make, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(make, "CHECKPOINTS", tmp_path / "checkpoints")
     monkeypatch.setattr(make, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(make, "PICTURES", tmp_path / "pictures")
     monkeypatch.setattr(make, "STUDIES", (fake,))
