@@ -22,6 +22,8 @@ class Asked:
 
     Attributes:
         sampling: Samples to run, steps and seed.
+        calibration: Source of the samples on which scales are chosen; None takes the training
+            part of the samples that run.
         bits: Width of the weights, bits, 2..8.
         max_error_increase: Largest increase of the error for the narrowest weights, as a part;
             None takes `bits`.
@@ -35,6 +37,7 @@ class Asked:
     """
 
     sampling: Sampling = field(default_factory=Sampling)
+    calibration: str | None = None
     bits: int = 8
     max_error_increase: float | None = None
     fewest_of: Any = None

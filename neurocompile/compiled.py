@@ -212,7 +212,10 @@ class Compiled:
         ran, stimulus = self.result.evaluation, self.result.stimulus
         spikes = {name: int(did.spikes.sum()) for name, did in ran.activity.items()}
         ideal = {name: row.float_spikes for name, row in ran.agreement.items()}
-        return said + notes_on_run(self.fixed_graph, stimulus.data, stimulus.steps, spikes, ideal)
+        chosen_on = self.calibration
+        return said + notes_on_run(
+            self.fixed_graph, stimulus.data, stimulus.steps, spikes, ideal, chosen_on
+        )
 
     def export(
         self, out: str | PathLike[str], *, force: bool = False, html: bool = True

@@ -18,7 +18,7 @@ from neurocompile.asked import Asked
 from neurocompile.chip.record import Chip
 from neurocompile.compiled import Compiled
 from neurocompile.data.inputs import check_data
-from neurocompile.data.samples import Data
+from neurocompile.data.samples import CALIBRATION_SAMPLES, Data
 from neurocompile.data.sampling import Sampling
 from neurocompile.data.stimulus import load_samples, load_training, sampling_of, usual_samples
 from neurocompile.engines.progress import SILENT, Teller
@@ -232,7 +232,7 @@ def compile_asked(
         graph,
         wanted,
         sampling=sampling if samples is None else replace(sampling, source=samples),
-        calibration=scale_samples(graph, sampling),
+        calibration=scales_asked(graph, asked),
         bits=asked.bits if budget is None else Narrowest(budget),
         model_digest=digest(model.read_bytes()),
         teller=teller,
@@ -280,6 +280,23 @@ def scale_samples(
     if given is None:
         return load_training(sampling, own)
     samples = load_samples(sampling_of(given), own)
+    return None if samples is None else samples.held()
+
+
+def scales_asked(graph: Graph, asked: Asked) -> Data | None:
+    """Samples on which a user asked scales to be chosen, else those of the data that run.
+
+    Raises:
+        BadInput: If there are no scales to choose, or the samples cannot be read.
+    """
+    if asked.calibration is None:
+        return scale_samples(graph, asked.sampling)
+    if graph.fixed:
+        raise BadInput(
+            f"scales should be chosen on {asked.calibration} (--calibration), but this model holds "
+            "integers, whose scales are chosen already. Leave it out."
+        )
+    samples = load_samples(Sampling(asked.calibration), "", CALIBRATION_SAMPLES)
     return None if samples is None else samples.held()
 
 

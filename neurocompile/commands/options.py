@@ -327,6 +327,11 @@ def compile_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--bits", type=click.IntRange(2, 8), default=8, show_default=True,
             help="Width of the weights in bits.",
         ),
+        click.option(
+            "--calibration", type=Source(), metavar="SOURCE",
+            help="Choose scales on the first 200 samples of SOURCE, as for --data; take samples "
+            "that are not measured. [the training part of the data, if it has one]",
+        ),
         data_options(
             samples="20; all with --engine fixed only", steps="the model's own", seed="0"
         ),

@@ -99,6 +99,7 @@ def notes_on_run(
     steps: int,
     spikes: Mapping[str, int],
     float_spikes: Mapping[str, int],
+    calibration: Data | None = None,
 ) -> list[str]:
     """What a run showed that makes its results doubtful, or absent.
 
@@ -108,10 +109,16 @@ def notes_on_run(
         steps: Steps per sample.
         spikes: Number of spikes of each population, over all samples and steps.
         float_spikes: The same of the float network's layers; empty if there is none.
+        calibration: Samples on which scales were chosen.
     """
     own, said = graph.settings.steps, []
     if steps != own:
         said.append(f"a sample took {steps} steps, as was asked for; the model's own are {own}.")
+    if calibration is not None and calibration.name == data.name:
+        said.append(
+            f"scales were chosen on the first {len(calibration)} samples of {data.name}, which is "
+            "measured too: on samples that nobody has seen the integers may lose more."
+        )
     silent = [
         name
         for name, node in graph.of(SpikeInput, ChipNeuron)

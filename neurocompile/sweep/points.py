@@ -146,8 +146,8 @@ class Keys:
                 lambda: _of_data(compiler.samples_asked(graph, asked)),
             ),
             "scales": self._once(
-                ["scales", *data, graph.fixed],
-                lambda: _of_data(compiler.scale_samples(graph, sampling)),
+                ["scales", *data, asked.calibration, graph.fixed],
+                lambda: _of_data(compiler.scales_asked(graph, asked)),
             ),
             "asked": _plain(asked),
         }

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import neurocompile as nc
 from neurocompile.commands.options import data_options
 from neurocompile.data.sampling import Sampling
+from neurocompile.ir.digest import graph_digest
 
 STEPS, CLASSES = 10, 3
 
@@ -162,3 +164,35 @@ def test_a_network_without_spiking_neurons_has_its_energy_shown(tmp_path, call):
     assert code == 0, stderr
     assert "ActivationSparsity none" in text
     assert call("compare", out)[0] == 0
+
+
+def test_scales_are_chosen_on_the_samples_that_a_user_names(classifier, tmp_path, call):
+    other = spikes(tmp_path / "training.npz", 6)
+    asked = ["export", classifier / "m.pt", "--target", "loihi-sim", "--engine", "fixed"]
+    asked += ["--data", classifier / "x.npz", "--json"]
+    code, stdout, _ = call(*asked, "--calibration", other, "--out", tmp_path / "a")
+    report = json.loads(stdout)
+    assert code == 0
+    assert report["provenance"]["calibration"] == f"6 samples of {other}"
+    chosen = nc.compile(classifier / "m.pt", "loihi-sim", calibration=str(other))
+    assert graph_digest(chosen.fixed_graph) == report["provenance"]["digests"]["fixed_graph"]
+    assert not any("measured too" in note for note in report["notes"])
+
+
+def test_scales_that_are_chosen_on_what_is_measured_are_a_note(classifier, tmp_path, call):
+    data = classifier / "x.npz"
+    asked = ["export", classifier / "m.pt", "--target", "loihi-sim", "--engine", "fixed"]
+    asked += ["--data", data, "--calibration", data, "--json", "--out", tmp_path / "a"]
+    code, stdout, _ = call(*asked)
+    assert code == 0
+    (note,) = [note for note in json.loads(stdout)["notes"] if "measured too" in note]
+    assert note.startswith(f"scales were chosen on the first 4 samples of {data}")
+
+
+def test_a_calibration_of_another_shape_is_refused_by_its_name(classifier, tmp_path, call):
+    np.savez(tmp_path / "wide.npz", spikes=np.zeros((3, STEPS, 7), np.uint8))
+    asked = ["export", classifier / "m.pt", "--target", "loihi-sim", "--engine", "fixed"]
+    code, _, stderr = call(*asked, "--calibration", tmp_path / "wide.npz", "--out", tmp_path / "a")
+    assert code == 2
+    assert "wide.npz" in stderr
+    assert "7" in stderr
