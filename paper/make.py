@@ -61,11 +61,17 @@ PICTURES = ROOT / "docs" / "results"
 @click.command()
 @click.option("--fresh", is_flag=True, help="Delete all answers and trained networks first")
 @click.option("--only", multiple=True, help="Answer only the jobs of this study, and write no page")
+@click.option("--kept", is_flag=True, help="Answer nothing: write the page of what is answered")
 @click.option("--threads", default=1, show_default=True, help="Processor threads of torch")
 @click.option("--workers", "count", type=click.IntRange(1), help="Processes that answer [this one]")
 @click.option("--scheduler", help="A running Dask scheduler, or its file, whose workers answer")
 def main(
-    fresh: bool, only: tuple[str, ...], threads: int, count: int | None, scheduler: str | None
+    fresh: bool,
+    only: tuple[str, ...],
+    kept: bool,
+    threads: int,
+    count: int | None,
+    scheduler: str | None,
 ) -> None:
     """Answer what has no answer yet, then write the page and its pictures."""
     import torch
@@ -74,13 +80,17 @@ def main(
         if name not in map(_name, STUDIES):
             names = ", ".join(map(_name, STUDIES))
             raise click.UsageError(f"there is no study {name!r}. Use one of: {names}.")
+    if kept and (fresh or only):
+        raise click.UsageError("--kept writes the page of all answers: leave out the others.")
     torch.set_num_threads(threads)
     if fresh:
         for folder in (RESULTS, WEIGHTS, CHECKPOINTS):
             rmtree(folder, ignore_errors=True)
     opened = None if count is scheduler is None else partial(workers, scheduler, count)
     try:
-        answer([study for study in STUDIES if not only or _name(study) in only], opened, threads)
+        if not kept:
+            asked = [study for study in STUDIES if not only or _name(study) in only]
+            answer(asked, opened, threads)
     except NeurocompileError as error:
         raise click.ClickException(f"{error}\nWhat is answered is kept.") from None
     if only:

@@ -121,6 +121,15 @@ def test_the_page_and_its_pictures_are_written_from_the_answers(sums):
     assert (sums.folder / "pictures" / "sums.svg").read_text() == "drawn"
 
 
+def test_the_page_of_what_is_answered_asks_nothing(sums):
+    assert run("--only", "sums").exit_code == 0
+    del sums.asked[:]
+    assert run("--kept").exit_code == 0
+    assert sums.asked == []
+    assert (sums.folder / "page.md").read_text().endswith("0 2 4")
+    assert "leave out the others" in run("--kept", "--fresh").output
+
+
 def test_a_run_that_was_interrupted_goes_on_where_it_was(sums):
     sums.fails.add(1)
     assert run().exit_code != 0
