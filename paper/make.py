@@ -33,6 +33,8 @@ from paper import (
     search,
     series,
     series_search,
+    skab,
+    skab_search,
     sweeps,
     table,
     transmission,
@@ -52,6 +54,8 @@ STUDIES: tuple[ModuleType, ...] = (
     pareto,
     series_search,
     series,
+    skab_search,
+    skab,
     transmission,
 )
 PAGE = ROOT / "docs" / "results.md"
