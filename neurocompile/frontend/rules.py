@@ -291,6 +291,12 @@ def _(module: trained.ALIF, site: Site) -> adapting.ALIF:
 @node_of.register(norse.LIFBoxCell)
 @node_of.register(layers.LIFBox)
 def _(module: Any, site: Site) -> neurons.LIFBox:
+    if getattr(module, "flips", False):
+        raise site.refuse(
+            module,
+            "it flips potentials below -v_th to v_th (flips=True), which no chip does. "
+            "Train it with flips=False; its weights may start the training.",
+        )
     resets: dict[Any, neurons.Reset] = {reset_value: "zero", reset_subtract: "subtract"}
     reset = resets.get(module.p.reset_method)
     if reset is None:

@@ -9,7 +9,7 @@ from neurocompile.nn.activity import LayerActivity, activity
 from neurocompile.nn.adapting import ALIF, LSNN, ALIFParameters, LIFRefrac
 from neurocompile.nn.autoencoder import SpikingAutoencoder
 from neurocompile.nn.delays import Delay, LearnedDelay, narrow_delays
-from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox
+from neurocompile.nn.layers import LI, LIF, LIBox, LIFBox, SpikingOutput
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.rates import RateNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
@@ -35,6 +35,7 @@ __all__ = [
     "SigmaDelta",
     "SpikingAutoencoder",
     "SpikingNetwork",
+    "SpikingOutput",
     "TrainingPlan",
     "accuracy",
     "activity",

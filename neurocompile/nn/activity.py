@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from neurocompile.errors import Unsupported
 from neurocompile.nn.delays import WAITING
-from neurocompile.nn.layers import Neuron, SpikingNeuron
+from neurocompile.nn.layers import Neuron, SpikingNeuron, SpikingOutput
 from neurocompile.nn.network import AFFINE, SpikingNetwork
 
 BURSTING_RATE = 0.5  # spikes per step; above it a neuron says little more than "on"
@@ -108,10 +108,8 @@ def spike_counts(model: SpikingNetwork) -> dict[str, Tensor]:
     """By spiking layer, spikes per step of every neuron, summed over the last batch, (...)."""
     totals = {}
     for name, layer in model.neurons().items():
-        if isinstance(layer, SpikingNeuron) and layer.activity is not None:
-            counts = layer.activity.counts
-            assert counts is not None  # a spiking layer always has them
-            totals[name] = counts.detach().sum(0) / layer.activity.steps
+        if layer.activity is not None and layer.activity.counts is not None:
+            totals[name] = layer.activity.counts.detach().sum(0) / layer.activity.steps
     return totals
 
 
@@ -135,7 +133,7 @@ def reachable(
     reach = {}
     with torch.no_grad():
         for name, layer in model.layers.named_children():
-            if isinstance(layer, SpikingNeuron):
+            if isinstance(layer, SpikingNeuron | SpikingOutput):
                 reach[name] = active[0] > 0
                 active = (totals[name] > 0).unsqueeze(0).float()
             elif not isinstance(layer, (Neuron, *WAITING)):

@@ -57,6 +57,8 @@ def run(current: Tensor, steps: int | None, c: Constants, *, keep: bool) -> Trac
             torch.sub(c.v_leak, v, out=drive).add_(i)
             i.add_(i * -c.syn_rate)
         torch.add(v, drive.mul_(c.mem_rate), out=u)
+        if c.flips:
+            u = torch.where(u < -c.v_th, c.v_th.to(u), u)  # `before` keeps what was flipped
         torch.gt(u, c.v_th, out=z)  # the same as Norse's u - v_th > 0
         if c.subtract:
             torch.sub(u, torch.mul(z, c.v_th, out=drive), out=v)
@@ -153,6 +155,8 @@ class SpikeSequence(torch.autograd.Function):
     du[t] = s[t] dz[t] + dv[t] (1 - z[t]); dv[t-1] = (1 - r) du[t]; dx[t] = r du[t].
     Subtracting v_th keeps the factor 1 in place of 1 - z. With current memory i,
     di[t] = r du[t] + (1 - r_syn) di[t+1] and dx[t] = di[t].
+    A straight leak keeps the factor 1 in place of 1 - r. A potential that was flipped is a
+    constant: du[t] = 0.
     """
 
     @staticmethod
@@ -196,6 +200,7 @@ def _backward(
     """The loop of the backward pass; arguments as in `fused.backward`."""
     constant = len(to_input) < len(before)
     mem_rate = c.mem_rate.to(spikes)
+    left = torch.ones_like(mem_rate) if how.straight_leak else 1 - mem_rate
     kept = 0.0 if c.syn_rate is None else 1 - c.syn_rate.to(spikes)  # share of the current
     to_v = torch.zeros_like(spikes[0])
     to_i = torch.zeros_like(spikes[0])
@@ -209,6 +214,8 @@ def _backward(
         if not c.subtract:
             to_v.mul_(1 - z)
         to_v.add_(to_z.mul_(spike_derivative(u, z, c, how)))  # now the gradient of u[t]
+        if c.flips:
+            to_v.masked_fill_(u < -c.v_th, 0.0)
         to_x = to_v * mem_rate
         if c.syn_rate is not None:
             to_x = to_i.mul_(kept).add_(to_x)
@@ -216,4 +223,4 @@ def _backward(
             to_input[0].add_(to_x)
         else:
             to_input[t] = to_x
-        to_v.mul_(1 - mem_rate)
+        to_v.mul_(left)

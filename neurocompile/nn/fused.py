@@ -48,9 +48,8 @@ def run(current: Tensor, spikes: Tensor, before: Tensor, c: Constants) -> tuple[
     last = is_channels_last(spikes)
     flat = [in_memory_order(x, last) for x in (current, spikes, before, after[None], counts[None])]
     rates = [constant_in_order(k, spikes, last) for k in (c.mem_rate, c.syn_rate, c.v_leak, c.v_th)]
-    share_neurons(
-        _forward, *flat, *rates, None if c.subtract else constant_in_order(c.v_reset, spikes, last)
-    )
+    reset = None if c.subtract else constant_in_order(c.v_reset, spikes, last)
+    share_neurons(_forward, *flat, *rates, reset, c.flips)
     return after, counts
 
 
@@ -82,7 +81,7 @@ def backward(
         None if k is None else constant_in_order(k, before, last)
         for k in (
             mem_rate,
-            1 - mem_rate,
+            torch.ones_like(mem_rate) if how.straight_leak else 1 - mem_rate,
             kept,
             c.v_th,
             None if c.subtract else c.v_reset,
@@ -90,7 +89,7 @@ def backward(
         )
     ]
     numbers = np.array([how.width, how.gain / how.width], flat[2].dtype)
-    share_neurons(_backward, *flat, *constants, numbers, how.through_reset)
+    share_neurons(_backward, *flat, *constants, numbers, how.through_reset, c.flips)
 
 
 def is_channels_last(sequence: Tensor) -> bool:
@@ -146,7 +145,8 @@ def spread(constant: Any, begin: int, out: Any) -> None:
 @compiled
 def _forward(
     current: Any, spikes: Any, before: Any, after: Any, counts: Any,
-    mem_rate: Any, syn_rate: Any, v_leak: Any, v_th: Any, v_reset: Any, begin: int, end: int,
+    mem_rate: Any, syn_rate: Any, v_leak: Any, v_th: Any, v_reset: Any, flips: bool,
+    begin: int, end: int,
 ) -> None:  # fmt: skip
     """`run` for the neurons [begin, end) of all samples; with v_reset None, v_th is subtracted."""
     kind = spikes.dtype.type
@@ -180,12 +180,14 @@ def _forward(
                     drive = rest[j] - v[j] + total
                     i[j] = total + total * -loss[j]
                 potential = v[j] + drive * rate[j]
+                kept[j] = potential
+                if flips and potential < -threshold[j]:
+                    potential = threshold[j]
                 spike = one if potential > threshold[j] else zero
                 if v_reset is None:
                     v[j] = potential - spike * threshold[j]
                 else:
                     v[j] = potential * (one - spike) + spike * reset[j]
-                kept[j] = potential
                 fired[j] = spike
                 count[j] += spike
         after[0, here] = v
@@ -195,7 +197,7 @@ def _forward(
 def _backward(
     to_spikes: Any, to_counts: Any, before: Any, to_input: Any,
     mem_rate: Any, mem_kept: Any, syn_kept: Any, v_th: Any, v_reset: Any, distance: Any,
-    numbers: Any, through_reset: bool, begin: int, end: int,
+    numbers: Any, through_reset: bool, flips: bool, begin: int, end: int,
 ) -> None:  # fmt: skip
     """`backward` for the neurons [begin, end); with distance None, the surrogate is "super"."""
     kind = before.dtype.type
@@ -243,6 +245,8 @@ def _backward(
                 if v_reset is not None:
                     g = g * (one - spike)
                 g += to_z * slope
+                if flips and u[j] < -threshold[j]:
+                    g = zero
                 to_current = g * rate[j]
                 if syn_kept is not None:
                     to_current += to_i[j] * syn_left[j]

@@ -9,6 +9,7 @@ The constants are not learned: they are what the chip's registers will hold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,7 +30,14 @@ from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.nn.bptt import SpikeSequence, run
-from neurocompile.nn.response import Reading, constant_sum, response, weighted_sum
+from neurocompile.nn.response import (
+    Reading,
+    StraightThrough,
+    constant_sum,
+    response,
+    straight_response,
+    weighted_sum,
+)
 from neurocompile.nn.step import Backprop, Constants, Surrogate, Trace
 
 
@@ -37,7 +45,7 @@ class PassActivity(NamedTuple):
     """Activity of a layer in its last forward pass; differentiable.
 
     Attributes:
-        counts: Number of spikes per sample and neuron, (N, ...); None for a readout.
+        counts: Number of spikes per sample and neuron, (N, ...); None for a layer without spikes.
         steps: Number of steps, T.
         unreset: Function that computes v_leak + the response to the input without resets after
             step T, (N, ...); called only for a regularizer that needs it.
@@ -54,8 +62,9 @@ class Neuron(nn.Module):
     p: Any
     dt: float
 
-    def __init__(self, p: Any, dt: float):
+    def __init__(self, p: Any, dt: float, *, straight_leak: bool = False):
         super().__init__()
+        self.straight_leak = straight_leak
         self.p = _checked(p, type(self).__name__)
         if not dt > 0:
             raise BadInput(f"{type(self).__name__}: dt = {dt} s. A step must be longer than 0 s.")
@@ -95,6 +104,11 @@ class Neuron(nn.Module):
         """Potential after the last step without resets; arguments as in `SpikingNeuron.forward`."""
         weights = self.weights(len(current) if steps is None else steps, "last")
         total = weighted_sum if steps is None else constant_sum
+        if self.straight_leak:
+            straight = straight_response(self.rates[0], len(weights), "last")
+            return (
+                StraightThrough.apply(total(current, weights), total(current, straight)) + self.rest
+            )
         return total(current, weights) + self.rest
 
     @property
@@ -220,10 +234,46 @@ class LIFBox(SpikingNeuron):
 
     v <- v + dt tau_mem_inv (v_leak - v + x);  z = v > v_th;
     where z: v <- v_reset (reset_value) or v <- v - v_th (reset_subtract).
+
+    Attributes:
+        flips: Whether v < -v_th becomes v_th before the comparison. Strong inhibition then leaves
+            a neuron at its threshold. It is a slip in the code of arXiv 2109.11045, kept here to
+            repeat that paper's dynamics; no chip has it, so such a network is not compiled.
     """
 
-    def __init__(self, p: LIFBoxParameters | None = None, dt: float = 0.001, **options: Any):
+    def __init__(
+        self,
+        p: LIFBoxParameters | None = None,
+        dt: float = 0.001,
+        *,
+        straight_leak: bool = False,
+        flips: bool = False,
+        **options: Any,
+    ):
+        """Hold the constants; `options` are those of `SpikingNeuron`.
+
+        Args:
+            p: Norse's parameter tuple.
+            dt: Length of a step, seconds.
+            straight_leak: Whether gradients pass through time as if nothing leaked; spikes and
+                potentials stay as they are.
+            flips: As the attribute.
+        """
+        self.flips = flips
         super().__init__(LIFBoxParameters() if p is None else p, dt, **options)
+        self.straight_leak = straight_leak
+        self.surrogate = replace(self.surrogate, straight_leak=straight_leak)
+        if flips and not (bool((self.p.v_th > 0).all()) and not bool(self.p.v_leak.any())):
+            raise BadInput(
+                f"{type(self).__name__}: flips=True mirrors v at 0, but v_leak = "
+                f"{_span(self.p.v_leak)} and v_th = {_span(self.p.v_th)}. "
+                "Use v_leak = 0 and v_th above 0, or flips=False."
+            )
+
+    def constants(self) -> Constants:
+        """The constants as the step uses them."""
+        constants: Constants = super().constants()
+        return constants._replace(flips=self.flips)
 
 
 class Readout(Neuron):
@@ -240,17 +290,28 @@ class Readout(Neuron):
             Potential in membrane units, (N, ...); equals that from `forward` up to rounding.
         """
         deviation = weighted_sum(current, self.weights(len(current), reading))
-        self.activity = PassActivity(None, len(current), partial(self._unreset, current, None))
+        if self.straight_leak:
+            straight = straight_response(self.rates[0], len(current), reading)
+            deviation = StraightThrough.apply(deviation, weighted_sum(current, straight))
+        self.activity = self._activity(current, partial(self._unreset, current, None))
         return deviation + self.rest
+
+    def _activity(self, current: Tensor, unreset: Callable[[], Tensor]) -> PassActivity:
+        """The activity that a pass leaves."""
+        return PassActivity(None, len(current), unreset)
 
     def forward(self, current: Tensor) -> Tensor:
         """Potentials of a whole sequence, (T, N, ...) -> (T, N, ...)."""
         state, trace = None, []
-        for x in current:
+        for x in current.detach() if self.straight_leak else current:
             v, state = self.step(x, state)
             trace.append(v)
-        self.activity = PassActivity(None, len(trace), partial(trace.__getitem__, -1))
-        return torch.stack(trace)
+        potentials = torch.stack(trace)
+        if self.straight_leak:
+            straight = (self.rates[0] * current).cumsum(0)
+            potentials = StraightThrough.apply(potentials, straight)
+        self.activity = self._activity(current, partial(potentials.__getitem__, -1))
+        return potentials
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Take one step with Norse's own function."""
@@ -279,14 +340,50 @@ class LIBox(Readout):
     v <- v + dt tau_mem_inv (v_leak - v + x).
     """
 
-    def __init__(self, p: LIBoxParameters | None = None, dt: float = 0.001):
-        super().__init__(LIBoxParameters() if p is None else p, dt)
+    def __init__(
+        self, p: LIBoxParameters | None = None, dt: float = 0.001, *, straight_leak: bool = False
+    ):
+        """Hold the constants; `straight_leak` is that of `LIFBox`."""
+        super().__init__(LIBoxParameters() if p is None else p, dt, straight_leak=straight_leak)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Take one step with Norse's own function."""
         if state is None:
             state = LIBoxState(v=torch.zeros_like(x) + self.p.v_leak)
         return li_box_feed_forward_step(x, state, self.p, self.dt)
+
+
+class SpikingOutput(LIBox):
+    """A readout whose neurons also spike, for penalties only.
+
+    The result is the potential without resets, as of `LIBox`. A `LIFBox` with the same constants
+    gets the same current, and its spikes count in penalties and activity. They go nowhere, so the
+    chip gets an LIBox.
+    """
+
+    def __init__(
+        self,
+        p: LIFBoxParameters | None = None,
+        dt: float = 0.001,
+        *,
+        straight_leak: bool = False,
+        **options: Any,
+    ):
+        """Hold the constants; the options are those of `LIFBox`."""
+        spiking = LIFBox(p, dt, straight_leak=straight_leak, **options)
+        super().__init__(spiking.p, dt, straight_leak=straight_leak)
+        self.constants, self.surrogate = spiking.constants(), spiking.surrogate
+
+    def _activity(self, current: Tensor, unreset: Callable[[], Tensor]) -> PassActivity:
+        """The activity with the spikes."""
+        _, counts = SpikeSequence.apply(current, None, self.constants, self.surrogate)
+        return PassActivity(counts, len(current), unreset)
+
+
+def _span(constant: Tensor) -> str:
+    """A constant in words: its value, or its smallest and largest."""
+    low, high = float(constant.min()), float(constant.max())
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _checked(p: Any, layer: str) -> Any:

@@ -19,7 +19,7 @@ from neurocompile.data import encoding
 from neurocompile.errors import BadInput
 from neurocompile.ir.settings import Decoder, Settings
 from neurocompile.nn.delays import WAITING
-from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron
+from neurocompile.nn.layers import Neuron, PassActivity, Readout, SpikingNeuron, SpikingOutput
 from neurocompile.nn.response import Reading, weighted_sum
 
 # Modules with out = A x + b for one sample: a weighted mean over time may pass through them.
@@ -145,7 +145,9 @@ class SpikingNetwork(nn.Module):
         """Index of the first of the affine layers before the readout."""
         layers = list(self.layers)
         index = len(layers) - 1
-        if self._readout().weights(1, "last").dim() > 1:
+        readout = self._readout()
+        own = readout.straight_leak or isinstance(readout, SpikingOutput)
+        if own or readout.weights(1, "last").dim() > 1:  # it needs the current of every step
             return index
         while index > 0 and isinstance(layers[index - 1], AFFINE):
             index -= 1
@@ -163,6 +165,8 @@ class SpikingNetwork(nn.Module):
         v = v_leak + sum_t k_t (A z_t + b) = v_leak + K (A sum_t (k_t / K) z_t + b), K = sum_t k_t.
         """
         readout = self._readout()
+        if not affine:
+            return readout.read(sequence, kind)
         through = nn.Sequential(*affine)
 
         def potential(reading: Reading) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput
-from neurocompile.nn.layers import Neuron, SpikingNeuron
+from neurocompile.nn.layers import Neuron
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.synops import synops_share
 
@@ -98,7 +98,7 @@ def regularization_loss(
     for name, layer in layers.items():
         if weights.potential_l1 or weights.potential_l2:
             total = total + _potential(layer, weights)
-        if isinstance(layer, SpikingNeuron):
+        if layer.activity is not None and layer.activity.counts is not None:
             short = name.split(".")[-1]
             total = total + _spikes(layer, weights, short, (reachable or {}).get(short))
     latent_asked = weights.latent_per_sample or weights.latent_per_neuron
@@ -114,7 +114,7 @@ def regularization_loss(
     return total
 
 
-def rates(layer: SpikingNeuron) -> Tensor:
+def rates(layer: Neuron) -> Tensor:
     """Spikes per step of every sample and neuron in the last forward pass, (N, n)."""
     if layer.activity is None or layer.activity.counts is None:
         raise BadInput(f"{type(layer).__name__}: run a forward pass before asking for rates.")
@@ -133,9 +133,7 @@ def _potential(layer: Neuron, weights: Regularization) -> Tensor:
     return total
 
 
-def _spikes(
-    layer: SpikingNeuron, weights: Regularization, name: str, reachable: Tensor | None
-) -> Tensor:
+def _spikes(layer: Neuron, weights: Regularization, name: str, reachable: Tensor | None) -> Tensor:
     """The spike terms of one layer."""
     rate = rates(layer)
     samples = len(rate)

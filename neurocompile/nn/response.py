@@ -8,12 +8,26 @@ so a whole run is one weighted sum.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 Reading = Literal["last", "mean"]
+
+
+class StraightThrough(torch.autograd.Function):
+    """Values forward, the gradient of others of the same shape backward."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, others: Tensor) -> Tensor:
+        """The values."""
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        """The gradient, for the others."""
+        return None, gradients[0]
 
 
 def response(mem_rate: Tensor, syn_rate: Tensor | None, steps: int, reading: Reading) -> Tensor:
@@ -40,6 +54,17 @@ def response(mem_rate: Tensor, syn_rate: Tensor | None, steps: int, reading: Rea
         impulse.append(v)
         i = torch.zeros_like(rate) if syn_rate is None else i * (1 - syn_rate.double())
     answers = torch.stack(torch.broadcast_tensors(*impulse))
+    if reading == "mean":
+        answers = answers.cumsum(0) / steps
+    return answers.flip(0)
+
+
+def straight_response(mem_rate: Tensor, steps: int, reading: Reading) -> Tensor:
+    """The weights of `response` without a current, if the membrane did not leak.
+
+    They are the gradient of a potential whose leak is straight: every step adds r of its current.
+    """
+    answers = mem_rate.double().expand(steps, *mem_rate.shape)
     if reading == "mean":
         answers = answers.cumsum(0) / steps
     return answers.flip(0)

@@ -27,12 +27,15 @@ class Surrogate:
         width: Membrane units that count as 1 in Norse's surrogate; 1 is Norse's own.
         gain: Factor on the derivative; 1 is Norse's own.
         through_reset: Whether the gradient also passes through the reset, as in Norse's step.
+        straight_leak: Whether the leak is left out of the gradient: dv[t] / dv[t-1] is 1 between
+            spikes, in place of 1 - r.
     """
 
     backprop: Backprop = "surrogate"
     width: float = 1.0
     gain: float = 1.0
     through_reset: bool = False
+    straight_leak: bool = False
 
 
 class Constants(NamedTuple):
@@ -48,6 +51,7 @@ class Constants(NamedTuple):
         method: Name of Norse's surrogate.
         alpha: Parameter of the surrogate (Norse 1.1.0 ignores it in "super").
         distance: Distance |v_th - v_leak|, 1 where that is 0.
+        flips: Whether a potential below -v_th becomes v_th before it is compared with it.
     """
 
     mem_rate: Tensor
@@ -59,6 +63,7 @@ class Constants(NamedTuple):
     method: str
     alpha: Tensor
     distance: Tensor
+    flips: bool = False
 
 
 class Trace(NamedTuple):
@@ -66,8 +71,8 @@ class Trace(NamedTuple):
 
     Attributes:
         spikes: Spikes of every step, (T, N, ...) 0 or 1, in the input's type.
-        before: Membrane potential before the reset, (T, N, ...); where not kept, (1, N, ...) of
-            the last step.
+        before: Membrane potential before the flip and the reset, (T, N, ...); where not kept,
+            (1, N, ...) of the last step.
         after: Membrane potential after the last step, (N, ...).
         counts: Number of spikes over all steps, (N, ...), in the input's type.
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,11 @@ from neurocompile.nn.delays import narrow_delays
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.regularization import Regularization, regularization_loss
 
+CLIPPING: dict[str, Callable[..., Any]] = {
+    "norm": nn.utils.clip_grad_norm_,
+    "value": nn.utils.clip_grad_value_,
+}
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -39,14 +44,16 @@ class TrainingPlan:
     Attributes:
         epochs: Number of passes over the images.
         batch: Number of images per step.
-        learning_rate: Peak of Adam's one-cycle rate.
+        learning_rate: Peak of Adam's one-cycle rate, or its constant rate.
         shift: Largest random shift of an image in each direction, pixels.
-        clip: Largest norm of the gradient.
+        clip: Largest norm of the gradient, or largest absolute value of each of its numbers.
         weight_noise: Largest random shift of a parameter in every step, as a share of the largest
             of its tensor. It keeps potentials away from the threshold, so that the rounding of
             weights changes little; half a step of 8 bits is 0.004.
         regularization: Weights of the penalties, which are added to the squared error per image.
         seed: Seed of the order of the images and of their shifts.
+        schedule: Course of the rate, "one-cycle" or "constant".
+        clip_by: What `clip` limits, "norm" or "value".
     """
 
     epochs: int = 50
@@ -57,6 +64,14 @@ class TrainingPlan:
     weight_noise: float = 0.0
     regularization: Regularization = field(default_factory=Regularization)
     seed: int = 0
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    clip_by: Literal["norm", "value"] = "norm"
+
+    def __post_init__(self) -> None:
+        for name, choices in (("schedule", ("one-cycle", "constant")), ("clip_by", CLIPPING)):
+            if getattr(self, name) not in choices:
+                found, use = getattr(self, name), " or ".join(map(repr, choices))
+                raise BadInput(f"TrainingPlan: {name} {found!r} is unknown. Use {use}.")
 
 
 @dataclass(frozen=True)
@@ -144,9 +159,7 @@ def train(
     """
     steps = -(-len(images) // plan.batch)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.learning_rate, total_steps=plan.epochs * steps
-    )
+    schedule = _schedule(plan, optimizer, plan.epochs * steps)
     first = 0
     reach: dict[str, Tensor] = {}
     if state is not None and state.exists():
@@ -168,7 +181,7 @@ def train(
                 loss.backward()
             if not torch.isfinite(loss):
                 raise BadInput(f"the loss became {float(loss)} in epoch {number}. Lower the rate.")
-            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            CLIPPING[plan.clip_by](model.parameters(), plan.clip)
             optimizer.step()
             schedule.step()
             running.done += len(x)
@@ -213,6 +226,13 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 1
     finally:
         model.train(mode)
     return right / len(images)
+
+
+def _schedule(plan: TrainingPlan, optimizer: Any, updates: int) -> Any:
+    """The course of the rate over all updates."""
+    if plan.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: 1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=updates)
 
 
 def reconstruction_error(model: nn.Module, images: Tensor, *, batch: int = 100) -> float:

@@ -9,6 +9,7 @@ from torch import nn
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.frontend.torch import trace
 from neurocompile.ir.settings import Settings
+from neurocompile.nn.layers import LIBox, SpikingOutput
 from neurocompile.nn.layers import LIFBox as OurLIFBox
 
 
@@ -16,6 +17,21 @@ def refusal(module, *shape, settings=None, kind=Unsupported):
     with pytest.raises(kind) as caught:
         trace(module, torch.zeros(shape), settings)
     return str(caught.value)
+
+
+def test_a_flip_of_the_potential_is_refused_by_name():
+    words = refusal(nn.Sequential(nn.Linear(4, 3), OurLIFBox(flips=True)), 5, 1, 4)
+    assert words.startswith("layer '1' (LIFBox): it flips potentials below -v_th to v_th")
+    assert "Train it with flips=False" in words
+
+
+def test_a_spiking_output_is_the_readout_that_it_is_read_as():
+    readout, spiking = (
+        trace(nn.Sequential(nn.Linear(4, 3), layer), torch.zeros(5, 1, 4))
+        for layer in (LIBox(), SpikingOutput())
+    )
+    kinds = [[type(node) for node in graph.nodes.values()] for graph in (readout, spiking)]
+    assert kinds[0] == kinds[1]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ def cases(draw):
         layer = LIF(LIFParameters(tau_syn_inv=constant(50, 700), **fields), **options)
     else:
         reset = {"reset_method": reset_subtract} if kind == "subtract" else {}
+        options["straight_leak"] = draw(st.booleans())
+        options["flips"] = draw(st.booleans())
+        if options["flips"]:
+            fields["v_leak"] = torch.tensor(0.0)
         layer = LIFBox(LIFBoxParameters(**fields, **reset), **options)
     steps, samples = draw(st.integers(1, 7)), draw(st.sampled_from([1, 3]))
     same = draw(st.booleans())
