@@ -83,7 +83,7 @@ SETTINGS = {
         {"AE": "ae"},
     ),
     "paper": Setting(
-        "the paper's architecture",
+        "the paper's architecture, with the divisor 20",
         "paper",
         3,
         {

@@ -19,7 +19,7 @@ from paper.charts import panels, save
 from paper.markdown import mean_sd, table
 from paper.settings import SEEDS, SETTINGS, UNREGULARIZED, spiking_rows
 from paper.study import Job, Json
-from paper.training import digits, summary, trained
+from paper.training import digits, hidden, summary, trained
 
 ALIVE = 64  # images among which a living latent neuron spikes once, as in the paper
 # Huebotter, Lanillos, Tomczak, arXiv 2109.11045, read in the first author's thesis repository
@@ -94,7 +94,8 @@ def text() -> str:
 def _rows(setting: str) -> str:
     """One line a model."""
     head = ("model", "squared error an image", "a pixel", "latent alive", "dead", "bursting",
-            "latent spikes a step", "published error", "published alive")  # fmt: skip
+            "hidden dead %", "hidden bursting %", "latent spikes a step", "published error",
+            "published alive")  # fmt: skip
     lines = []
     for row in (*SETTINGS[setting].plain, *SETTINGS[setting].rows):
         found = answers(setting, row)
@@ -104,9 +105,11 @@ def _rows(setting: str) -> str:
         if row in SETTINGS[setting].rows:
             latent = [one["layers"]["latent"] for one in found]
             line += [mean_sd([one[key] for one in latent], 1) for key in ("dead", "bursting")]
+            everywhere = np.array([hidden(one) for one in found])
+            line += [mean_sd(100 * one, 1) for one in everywhere.T]
             line.append(mean_sd([one["rate"] for one in latent], 3))
         else:
-            line += ["-", "-", "-"]
+            line += ["-"] * 5
         lines.append([*line, *PUBLISHED.get(row, ("-", "-"))])
     return table(head, lines)
 

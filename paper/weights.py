@@ -34,8 +34,7 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
     """
     from filelock import FileLock  # it comes with torch
 
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-    kept = WEIGHTS / f"{kind}{digest}.pt"
+    kept = WEIGHTS / f"{kind}{digest(asked)}.pt"
     if (best := CHECKPOINTS / kept.name).exists():
         module.load_state_dict(torch.load(best, weights_only=True))
         return module
@@ -51,6 +50,11 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
         os.replace(part, kept)
         state.unlink(missing_ok=True)
         return module
+
+
+def digest(asked: Json) -> str:
+    """Of a question, for the name of a file."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def descend(

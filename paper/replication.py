@@ -1,0 +1,281 @@
+"""What decides between dying, bursting and learning: the rules of the paper's code, one by one.
+
+In:  rules, penalties, seeds; few digits, few updates, T = 16.
+Out: error and activity of every layer along each training; the search for the penalties.
+A training is short, so its error is not that of a finished network. It is long enough to tell
+which way the neurons go.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurocompile.nn import Regularization, TrainingPlan, train
+from neurocompile.nn.network import SpikingNetwork
+from neurocompile.nn.training import Running
+from paper.charts import panels, save
+from paper.markdown import table
+from paper.models import OUTPUT_SCALE, spiking_autoencoder
+from paper.settings import BAND, potential_and_spikes
+from paper.study import WEIGHTS, Job, Json
+from paper.training import digits, hidden, shares, summary
+from paper.weights import digest, fitted
+
+STEPS = 16
+UPDATES, BATCH, EVERY = 300, 5, 30
+WATCHED = 20  # digits of the curve, held out
+TESTED = 200  # digits of the last figures
+ALIVE = 64  # images among which a living latent neuron spikes once, as in the paper
+OPTIMIZER = "optimizer"  # the rule of the training; the others are the network's
+SCALE_20 = 20 / STEPS  # the divisor 20, as a multiple of T
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which rules of the paper's code a training follows.
+
+    Attributes:
+        names: Those of `paper.models.RULES`, and `OPTIMIZER`.
+        scale: The output is max U / (T scale), in the paper's architecture.
+    """
+
+    names: tuple[str, ...] = ()
+    scale: float = OUTPUT_SCALE
+
+
+FOUR = ("straight leak", "flip", "output spikes", OPTIMIZER)
+RULES = {
+    "as ours": Rules(),
+    "straight leak": Rules(("straight leak",)),
+    "flip": Rules(("flip",)),
+    "output spikes": Rules(("output spikes",)),
+    "optimizer": Rules((OPTIMIZER,)),
+    "all four": Rules(FOUR),
+    "as ours, divisor 20": Rules((), SCALE_20),
+    "all four, divisor 20": Rules(FOUR, SCALE_20),
+}
+
+
+NONE, SPARSE, DENSE, RATE_BAND = "none", "sparse", "dense", "rate band"
+# Chosen among the points of SEARCH; the band is that of the shipped network.
+PENALTIES = {
+    NONE: {},
+    SPARSE: potential_and_spikes(0.003, 0.06),
+    DENSE: potential_and_spikes(0.02, 0.01),
+    RATE_BAND: BAND,
+}
+# Weights of squared potentials and of squared spike counts, under all four rules.
+SEARCH = [(0.003, 0.06), (0.02, 0.01), (0.02, 0.06)]
+
+# What was asked: architecture, penalties, rules, seeds.
+ASKED: list[tuple[str, str, tuple[str, ...], tuple[int, ...]]] = [
+    ("strided", NONE, tuple(rules for rules in RULES if rules != "output spikes"), (0,)),
+    ("strided", SPARSE, ("as ours", "all four"), (0,)),
+    ("strided", DENSE, ("as ours", "all four"), (0,)),
+]
+
+
+def jobs() -> list[Job]:
+    """The points of the search, then the cells."""
+    return [*(_point_of_search(*point) for point in SEARCH), *_cells().values()]
+
+
+Cell = tuple[str, str, str, int]  # architecture, penalties, rules, seed
+
+
+def _cells() -> dict[Cell, Job]:
+    """The training of every cell that was asked for."""
+    found = {}
+    for architecture, penalties, several, seeds in ASKED:
+        for seed in seeds:
+            for rules in several:
+                asked = question(architecture, RULES[rules], PENALTIES[penalties], seed, "train")
+                name = f"{architecture}, {rules}, {penalties} {seed}"
+                job = Job("replication", name, asked, answer)
+                found[architecture, penalties, rules, seed] = job
+    return found
+
+
+def _point_of_search(potential: float, spikes: float) -> Job:
+    """A training judged on digits that are held out."""
+    weights = potential_and_spikes(potential, spikes)
+    asked = question("strided", RULES["all four"], weights, 0, "search")
+    name = f"search, potential {potential:g}, spikes {spikes:g}"
+    return Job("replication", name, asked, answer)
+
+
+def question(
+    architecture: str, rules: Rules, penalties: dict[str, float], seed: int, part: str
+) -> Json:
+    """The question of one training; part "train" is tested on test digits, "search" is not."""
+    return {
+        "architecture": architecture,
+        "rules": rules.names,
+        "divisor": None if architecture == "chip" else STEPS * rules.scale,
+        "regularization": penalties,
+        "seed": seed,
+        "steps": STEPS,
+        "latent": 100,
+        "part": part,
+        "updates": UPDATES,
+        "batch": BATCH,
+        "every": EVERY,
+        "learning_rate": 5e-4 if OPTIMIZER in rules.names else 1e-3,
+    }
+
+
+def answer(asked: Json) -> Json:
+    """Train, and measure along the way.
+
+    Returns:
+        What `summary` returns, `alive` (share of the latent neurons that spike for any of the
+        first 64 digits), and `curve`: by point its `updates`, `error`, and by layer the shares
+        that are dead (of the reachable) and bursting.
+    """
+    network, curve = _trained({key: asked[key] for key in asked if key != "part"})
+    tested = digits("test" if asked["part"] == "train" else "judge")[0][:TESTED]
+    few = summary(network, tested[:ALIVE])["layers"]["latent"]
+    alive = 1 - (few["dead"] + few["unreachable"]) / few["neurons"]
+    return {**summary(network, tested), "alive": alive, "curve": curve}
+
+
+def _trained(asked: Json) -> tuple[SpikingNetwork, list[Json]]:
+    """The network of a question and its curve; trained now where it is not kept."""
+    network = spiking_autoencoder(
+        asked["architecture"],
+        "membrane",
+        latent=asked["latent"],
+        steps=asked["steps"],
+        seed=asked["seed"],
+        rules=asked["rules"],
+        divisor=asked["divisor"],
+    )
+    record = WEIGHTS / f"replication-{digest(asked)}.json"
+    curve = []
+
+    def fit(state: Path) -> None:
+        papers = OPTIMIZER in asked["rules"]
+        plan = TrainingPlan(
+            1,
+            asked["batch"],
+            asked["learning_rate"],
+            regularization=Regularization(**asked["regularization"]),
+            seed=asked["seed"],
+            schedule="constant" if papers else "one-cycle",
+            clip_by="value" if papers else "norm",
+        )
+        curve.append(_point(network, 0))
+
+        def watch(running: Running) -> None:
+            updates, rest = divmod(running.done, asked["batch"])
+            if rest == 0 and updates % asked["every"] == 0:
+                curve.append(_point(network, updates))
+
+        images = digits("search")[0][: asked["updates"] * asked["batch"]]
+        train(network, images, plan, on_batch=watch)
+        record.write_text(json.dumps(curve))
+
+    fitted("replication-", asked, network, fit)
+    return network, json.loads(record.read_text())
+
+
+def _point(network: SpikingNetwork, updates: int) -> Json:
+    """One point of the curve, on digits that no training has seen."""
+    found = summary(network, digits("judge")[0][-WATCHED:])
+    return {
+        "updates": updates,
+        "error": round(found["error"], 3),
+        "layers": {
+            name: [round(s, 4) for s in shares(one)] for name, one in found["layers"].items()
+        },
+    }
+
+
+DIED, BURST = 1 / 3, 0.1  # shares of the latent layer
+LAST = 90  # updates over which the table says how much the error still falls
+
+
+def verdict(found: Json) -> str:
+    """Which way the latent neurons went, in words."""
+    dead, bursting = shares(found["layers"]["latent"])
+    words = {"dies": dead > DIED, "bursts": bursting > BURST}
+    return ", ".join(word for word, holds in words.items() if holds) or "neither"
+
+
+def text() -> str:
+    """The section of the page."""
+    prose = Path(__file__).with_suffix(".md").read_text()
+    parts = [prose, _table(), "", f"![{CAPTION}](results/replication.svg)", "", CAPTION + ".", ""]
+    return "\n".join([*parts, "### The search for these penalties", "", _searched(), ""])
+
+
+def _figures(found: Json) -> list[str]:
+    """The columns of one answer."""
+    shown = [f"{found['error']:.1f}", f"{found['alive']:.2f}"]
+    shown += [f"{100 * share:.0f}" for share in shares(found["layers"]["latent"])]
+    shown += [f"{100 * share:.0f}" for share in hidden(found)]
+    before, after = (found["curve"][place]["error"] for place in (-1 - LAST // EVERY, -1))
+    shown += [f"{found['layers']['latent']['rate']:.3f}", f"{before - after:.1f}"]
+    return [*shown, verdict(found)]
+
+
+HEAD = ("squared error an image", "latent alive", "latent dead %", "latent bursting %",
+        "hidden dead %", "hidden bursting %", "latent spikes a step", "error still falls by",
+        "latent neurons")  # fmt: skip
+
+
+def _table() -> str:
+    """A line a cell."""
+    lines = [
+        [architecture, penalties, rules, str(seed), *_figures(job.answer())]
+        for (architecture, penalties, rules, seed), job in _cells().items()
+    ]
+    return table(("layers", "penalties", "rules", "seed", *HEAD), lines)
+
+
+def _searched() -> str:
+    """A line a point."""
+    lines = [
+        [f"{potential:g}", f"{spikes:g}", *_figures(_point_of_search(potential, spikes).answer())]
+        for potential, spikes in SEARCH
+    ]
+    return table(("potential", "spikes", *HEAD), lines)
+
+
+SHOWN: list[Cell] = [
+    ("strided", NONE, "as ours, divisor 20", 0),
+    ("strided", NONE, "as ours", 0),
+    ("strided", NONE, "all four", 0),
+    ("strided", DENSE, "all four", 0),
+]
+CAPTION = "Dead (lines) and bursting (dashed) neurons of every layer along training"
+# Okabe and Ito's colours, which the colour-blind can tell apart, and a mark each
+STYLES = {
+    "lif1": ("#0072B2", "o"),
+    "lif2": ("#56B4E9", "s"),
+    "latent": ("#D55E00", "^"),
+    "lif3": ("#CC79A7", "v"),
+    "lif4": ("#009E73", "D"),
+    "output": ("#000000", "x"),
+}
+
+
+def draw(folder: Path) -> None:
+    """Dead and bursting shares of every layer along the trainings of `SHOWN`."""
+    figure, axes = panels(len(SHOWN), width=3.2)
+    cells = _cells()
+    for ax, cell in zip(axes, SHOWN, strict=True):
+        curve = cells[cell].answer()["curve"]
+        updates = [point["updates"] for point in curve]
+        for name in curve[0]["layers"]:
+            colour, mark = STYLES[name]
+            dead, bursting = zip(*(point["layers"][name] for point in curve), strict=True)
+            drawn = {"color": colour, "marker": mark, "markersize": 3}
+            ax.plot(updates, [100 * share for share in dead], label=name, **drawn)
+            ax.plot(updates, [100 * share for share in bursting], linestyle="--", **drawn)
+        ax.set(xlabel="updates", ylim=(-3, 103), title=f"{cell[2]}; penalties: {cell[1]}")
+    axes[0].set(ylabel="% of the layer")
+    axes[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    save(figure, folder / "replication.svg")
