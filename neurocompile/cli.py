@@ -16,6 +16,7 @@ from neurocompile.commands.compare.command import compare
 from neurocompile.commands.doctor import doctor
 from neurocompile.commands.energy.command import energy
 from neurocompile.commands.export import export
+from neurocompile.commands.faults.command import faults
 from neurocompile.commands.group import Commands
 from neurocompile.commands.inspect.command import inspect
 from neurocompile.commands.report import report
@@ -36,8 +37,8 @@ def main() -> None:
 
 
 for command in (
-    export, simulate, inspect, targets, doctor, check, compare, energy, bundle, report,
-    sweep,
+    export, simulate, inspect, targets, doctor, check, compare, energy, faults, bundle,
+    report, sweep,
 ):  # fmt: skip
     main.add_command(command)
 

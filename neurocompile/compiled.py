@@ -21,6 +21,7 @@ from neurocompile.energy.steps import StepWork, Worked
 from neurocompile.engines.evaluate import Evaluation, evaluate
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.errors import BadInput, path_of
+from neurocompile.faults import DRAWS, FACTOR, SHARE
 from neurocompile.formats.artifact import check_target, write_artifact
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.formats.netx.write import NetworkNet, network_net
@@ -167,6 +168,46 @@ class Compiled:
             raise BadInput("the stream has taken no step, so there is no energy. Push rows first.")
         counts = count(self.placed, stream.activity, 1, stream.done)
         return estimate(counts, self.placed, self.placed.chip)
+
+    def faults(
+        self,
+        *kinds: str,
+        share: float | Sequence[float] = SHARE,
+        draws: int = DRAWS,
+        seed: int = 0,
+        factor: float = FACTOR,
+        data: str | PathLike[str] | Data | Sampling | None = None,
+    ) -> dict[str, Any]:
+        """Run the network on a chip with faults, and without, on the engine `fixed`.
+
+            compiled.faults("weight-flips", share=(0.001, 0.01))["faults"][0]["mse"]
+
+        Args:
+            kinds: One or more of `neurocompile.faults.KINDS`.
+            share: Part of the words, neurons or cores that is hit, 0..1; one or several.
+            draws: Number of draws of each kind and share.
+            seed: Seed of the draws.
+            factor: Of thresholds that drift.
+            data: Data to run; None: those of the last run, else as for `run`.
+
+        Returns:
+            The document that `neurocompile faults --json` prints.
+
+        Raises:
+            BadInput: If an argument or the data cannot be used, or the network has no place for a
+                kind, or no decoder.
+            DoesNotFit: If the network without faults leaves its registers on these data.
+        """
+        from neurocompile.faults.study import Asked, study
+
+        shares = (share,) if isinstance(share, int | float) else share
+        asked = Asked(kinds, tuple(shares), draws, seed, factor)
+        asked.check()
+        require_engines(("fixed",))
+        if data is None and self.result is not None:
+            return study(self.placed, self.result.stimulus, asked)
+        what = self.sampling if data is None else sampling_of(data)
+        return study(self.placed, load_stimulus(what, self._own), asked)
 
     @property
     def energy(self) -> Energy:

@@ -109,10 +109,7 @@ FAULTS: dict[str, Fault] = {
     "dead": lambda c, d, level, random: _shown(c, d, faults.stuck(d.values, level, 0.0, random)),
     "stuck": lambda c, d, level, random: _shown(c, d, faults.stuck(d.values, level, 1.0, random)),
     "flips": lambda c, d, level, random: (faults.flipped(c.fixed_graph, level, random), d),
-    "cores": lambda c, d, level, random: (
-        faults.silenced(c.fixed_graph, faults.on_cores(c.placed, int(level), random)),
-        d,
-    ),
+    "cores": lambda c, d, level, random: (faults.without_cores(c.placed, int(level), random), d),
 }
 
 

@@ -1,0 +1,1 @@
+"""`neurocompile faults`: what a network does on a chip with faults."""
