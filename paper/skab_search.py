@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from paper import skab_data, skab_models
+from paper.charts import SAFE, panels, save
 from paper.markdown import table
 from paper.skab_data import DEVELOPMENT, TRAIN_ROWS
 from paper.skab_models import SETS
@@ -96,7 +99,10 @@ def text() -> str:
                         f"{at['f1']:.3f}", f"{at['far']:.1f}", f"{at['mar']:.1f}",
                     ])  # fmt: skip
     head = ["", "factor", "F1", "FAR, %", "MAR, %"]
-    return "\n\n".join([_HEAD, table(head, lines)]) + "\n"
+    return "\n\n".join([_HEAD, table(head, lines), PICTURE]) + "\n"
+
+
+PICTURE = "![F1 by the length of the window](results/skab_search.svg)"
 
 
 _HEAD = f"""## Search for the settings of the pump study
@@ -119,4 +125,14 @@ them have an F1 of 0.77 to 0.81, whatever the method, and the best one 0.83; cut
 
 
 def draw(folder: Path) -> None:
-    """No picture: a table of 24 points needs none."""
+    """F1 by the length of the window, a panel for each set of sensors."""
+    figure, axes = panels(len(SETS), width=3.6, height=3)
+    for ax, sensors in zip(np.ravel(axes), SETS, strict=True):
+        for (method, title), mark, colour in zip(METHODS.items(), "osD^", SAFE, strict=False):
+            jobs_of = {length: points()[sensors, length, method] for length in LENGTHS}
+            done = {n: best(job.answer())["f1"] for n, job in jobs_of.items() if job.done}
+            ax.plot(list(done), list(done.values()), f"{mark}-", color=colour, label=title)
+        ax.set(title=sensors, xlabel="rows of a window", xticks=LENGTHS, ylim=(0.7, 0.83))
+        ax.set_ylabel("F1, development runs")
+    np.ravel(axes)[-1].legend(fontsize=7, loc="lower right")
+    save(figure, folder / "skab_search.svg")
