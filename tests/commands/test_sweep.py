@@ -251,6 +251,9 @@ def test_every_command_of_docs_sweeps_md_runs_and_a_cluster_gives_the_same_bytes
         (["--grid", "bits=2,9"], "axis bits cannot have the value 9"),
         (["--grid", "place=core"], "Did you mean 'cores'"),
         (["--grid", "bits=2", "--grid", "bits=3"], "bits is given twice"),
+        (["--grid", "bits=2", "--grid", "--bits=3"], "bits is given twice"),
+        (["--grid", "seed=0..99999,0..99999"], "the axis seed has 200,000 values"),
+        (["--grid", f"seed=0..{'9' * 5000}"], "is not a valid integer range"),
         (["--grid", "bits=2", "--bits", "3"], "bits is an option for all points and an axis"),
         (["--grid", "gain=1,2"], "--gain needs --encoder"),
         (["--metric", "energie"], "there is no metric 'energie'"),
@@ -280,10 +283,24 @@ def test_what_is_wrong_is_said_in_a_sentence_before_anything_runs(
         ("[grid]\nbits = []", "bits has no values"),
         ("[options]\nbit = 3", "no axis 'bit'"),
         ("[", "is not TOML"),
+        ("\0", "is not TOML"),
+        (b"\xff", "is not TOML"),
+        (f"[grid]\nbits = {'9' * 5000}", "is not TOML"),
+        (f"[grid]\nbits = {'[' * 5000}", "nested too deep"),
+        (f"# {'-' * (1 << 20)}", "is larger than 1048576 bytes"),
+        (f"models = ['{'m' * 5000}']\ntargets = ['ideal']", "File name too long"),
+        # Each value is what the command line would make of it: none is cut or counted as another.
+        ("[grid]\nbits = [2.7]", "bits cannot have the value 2.7"),
+        ("[grid]\nbits = inf", "bits cannot have the value inf"),
+        (f"[grid]\nbits = 0x{'f' * 20000}", "bits cannot have the value 0xfff"),
+        ("[grid]\nbits = 2020-01-01", "is no single value"),
+        ("[options]\nsamples = true", "samples cannot have the value true"),
+        ("[grid]\nnetx = [2]", "netx cannot have the value 2"),
+        ('[grid]\n"--bits" = 2\n[options]\nbits = 3', "bits is an option for all points and"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(text, words, call, tmp_path):
-    (tmp_path / "s.toml").write_text(text)
+    (tmp_path / "s.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     code, _, stderr = call("sweep", "--file", tmp_path / "s.toml", "--out", tmp_path / "out")
     assert code == 2
     assert words in " ".join(stderr.split())

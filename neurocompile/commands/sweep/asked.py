@@ -18,14 +18,14 @@ from click.core import ParameterSource
 
 from neurocompile.asked import Asked
 from neurocompile.commands.sweep.axes import OPTIONS, asked_of, axis, axis_of, option_value
-from neurocompile.errors import BadInput, did_you_mean
+from neurocompile.errors import BadInput, check_path, did_you_mean
 
 if TYPE_CHECKING:
     from neurocompile.sweep.metrics import Metric
     from neurocompile.sweep.points import Axis, Point
 
 LISTS, TABLES = ("models", "targets", "metrics"), ("options", "grid")
-USUAL = ("mse", "accuracy", "energy")
+MAX_BYTES = 1 << 20  # of a TOML file
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Wanted:
                     f"them: --{each.name} or --grid {each.name}=..."
                 )
         for model in self.models:
+            check_path(Path(model))
             if not Path(model).is_file():
                 raise BadInput(f"{model} is not there or no file. Give the path of a model.")
         for target in self.targets:
@@ -112,10 +113,16 @@ def wanted(
 def _read(file: Path) -> dict[str, Any]:
     """The content of a TOML file, with nothing unknown in it."""
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise BadInput(f"{file} is larger than {MAX_BYTES} bytes. Write ranges, such as 2..8.")
+        content = tomllib.loads(text.decode())
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror or error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise BadInput(f"{file} is not TOML of a sweep: it is nested too deep.") from None
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise BadInput(f"{file} is not TOML: {error}.") from None
     known = (*LISTS, *TABLES)
     for name, value in content.items():

@@ -21,7 +21,7 @@ from neurocompile.errors import BadInput, did_you_mean
 if TYPE_CHECKING:
     from neurocompile.sweep.points import Axis
 
-RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)", re.ASCII)
+RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})", re.ASCII)
 MOST = 100_000  # values of an axis
 
 
@@ -55,16 +55,16 @@ def axis_of(name: str, values: Any) -> Axis:
     """
     from neurocompile.sweep.points import Axis
 
+    name = name.removeprefix("--")
     option = _option(name)
     if isinstance(values, str):
         parts = [part.strip() for part in values.split(";" if ";" in values else ",")]
-        given: list[Any] = [each for part in parts if part for each in _range(name, part)]
-    elif isinstance(values, list):
-        given = values
+        ranges = [_range(name, part) for part in parts if part]
+        _check_size(name, sum(map(len, ranges)))
+        given: list[Any] = [each for one in ranges for each in one]
     else:
-        given = [values]
-    if not given:
-        raise BadInput(f"the axis {name} has no values, so the grid is empty. Give some.")
+        given = values if isinstance(values, list) else [values]
+        _check_size(name, len(given))
     found = tuple(dict.fromkeys(_converted(name, option, value) for value in given))
     return Axis(name, found)
 
@@ -98,7 +98,16 @@ def _option(name: str) -> click.Option:
     return option
 
 
-def _range(name: str, part: str) -> Sequence[str]:
+def _check_size(name: str, size: int) -> None:
+    if not size:
+        raise BadInput(f"the axis {name} has no values, so the grid is empty. Give some.")
+    if size > MOST:
+        raise BadInput(
+            f"the axis {name} has {size:,} values. Give at most {MOST:,}, each of them once."
+        )
+
+
+def _range(name: str, part: str) -> Sequence[str] | range:
     """The numbers of a range such as 2..8, both ends included; or the one value."""
     match = RANGE.fullmatch(part)
     if match is None:
@@ -109,15 +118,30 @@ def _range(name: str, part: str) -> Sequence[str]:
             f"the range {part} of the axis {name} is empty or has more than {MOST:,} values. Write "
             "the smaller end first, such as 2..8."
         )
-    return [str(number) for number in range(first, last + 1)]
+    return range(first, last + 1)
 
 
 def _converted(name: str, option: click.Option, value: Any) -> Any:
-    """A value as the option takes it."""
-    given = [value] if option.multiple else value
+    """A value as the option takes it: what a file has is meant as on the command line."""
+    text = _text(name, value)
     try:
-        if isinstance(value, list | dict) or value is None:
-            raise click.BadParameter(f"{value!r} is no single value.")
-        return option.type_cast_value(click.Context(point), given)
+        return option.type_cast_value(click.Context(point), [text] if option.multiple else text)
     except click.BadParameter as error:
-        raise BadInput(f"the axis {name} cannot have the value {value}: {error.message}") from None
+        raise BadInput(f"the axis {name} cannot have the value {text}: {error.message}") from None
+
+
+def _text(name: str, value: Any) -> str:
+    """What a user would write on the command line: 2, 0.5, true or the text itself.
+
+    So an option takes the same of a file, and 2.7 is not cut to 2 for one of whole numbers.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 64:
+        return hex(value)  # Python writes no decimal number of thousands of digits
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise BadInput(
+        f"the axis {name} cannot have the value {value!r}, which is no single value. Write a "
+        "number, true, false or a text."
+    )
