@@ -31,6 +31,7 @@ MODEL = "examples/models/mnist_autoencoder_4bit.pt"  # of integers, so that noth
 ALSO_RUN = {
     "docs/ci.md": {},
     "docs/compare.md": {},
+    "docs/faults.md": {},
     "docs/placement.md": {"MODEL": MODEL, "NAME": "loihi-sim", "DIR": "build/mnist"},
     "docs/take-away.md": {},
     "docs/targets.md": {"MODEL": MODEL, "DIR": "chip", "OUT": "build/own"},

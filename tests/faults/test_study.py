@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gate_networks import SAMPLES, STEPS, network, samples
 from networks import dense, lif
+from place_networks import limited
 
 from neurocompile.data.inputs import encode
 from neurocompile.data.samples import Data
@@ -165,6 +166,18 @@ def test_a_draw_that_leaves_the_registers_is_kept_with_its_reason_and_in_no_mean
     ran = [draw["accuracy"] for draw in row["draws"] if not draw["refused"]]
     assert row["accuracy"] == mean_and_interval(ran)
     assert fault_in(SCHEMA, found) == ""
+
+
+def test_without_any_core_nothing_spikes_and_each_readout_says_what_0_means(stimulus):
+    placed = place(network(), limited(neurons_per_core=100))
+    assert len(placed.cores) >= 4
+    found = study(placed, stimulus, Asked(("silent-cores",), (0.5, 1.0), draws=2))
+    some, none = found["faults"]
+    assert 0 < some["spikes"]["mean"] < found["sound"]["spikes"]
+    assert none["spikes"]["mean"] == 0
+    # A potential of 0 is 0 x 2e-5 + 0.2.
+    assert none["mse"]["mean"] == pytest.approx(np.square(samples() - 0.2).mean(), rel=1e-6)
+    assert none["joules"]["mean"] < some["joules"]["mean"] < found["sound"]["joules"]
 
 
 def test_a_network_without_a_decoder_is_refused(ideal):

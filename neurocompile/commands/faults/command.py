@@ -27,7 +27,7 @@ from neurocompile.faults import DRAWS, DRIFTS, FACTOR, KINDS, SHARE
 @click.argument("directory", metavar="DIR", type=PATH)
 @click.option(
     "--kind", "kinds", type=Choice(tuple(KINDS)), multiple=True, required=True,
-    help="Kind of fault. May be given more than once.",
+    metavar="KIND", help="Kind of fault, see above. May be given more than once.",
 )  # fmt: skip
 @click.option(
     "--share", "shares", type=click.FloatRange(0, 1), multiple=True, metavar="S",
