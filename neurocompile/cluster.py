@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -375,9 +375,17 @@ def _connected(client: Any, scheduler: str, patience_s: float) -> Client:
             f"the address {name} of the scheduler has a user or a password before it, which Dask "
             "does not take. Leave it out; TLS keeps others away, see docs/sweeps.md."
         )
+    if name.endswith((".json", ".JSON")):
+        raise BadInput(
+            f"the file {name} of a Dask scheduler is not there. Start one with `dask scheduler "
+            "--scheduler-file FILE`, and give the path of that file."
+        )
+    found: Client = client.__new__(client)  # apart, so that one that does not connect is closed
     try:
-        found: Client = client(address, timeout=patience_s, set_as_default=False)
+        found.__init__(address, timeout=patience_s, set_as_default=False)  # type: ignore[misc]
     except (OSError, ValueError, TypeError, RuntimeError) as error:
+        with suppress(Exception):  # left open, it holds the end of the process up for 20 s
+            found.close()
         raise BadInput(
             f"there is no Dask scheduler at {name} ({first_line(error)}). Start one with "
             "`dask scheduler`, and give the address that it prints, such as tcp://10.0.0.1:8786, "

@@ -92,6 +92,31 @@ def test_where_no_scheduler_answers_a_sentence_says_so(scheme):
         pass
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere"])
+def test_what_looked_for_a_scheduler_is_closed_where_there_is_none(address, monkeypatch):
+    import distributed
+
+    made = []
+
+    class Kept(distributed.Client):
+        def __init__(self, *arguments, **options):
+            made.append(self)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(distributed, "Client", Kept)
+    with pytest.raises(BadInput), cluster.workers(address, patience_s=0.3):
+        pass
+    assert [client.status for client in made] == ["closed"]
+
+
+def test_a_file_of_a_scheduler_that_is_not_there_is_named(tmp_path):
+    with (
+        pytest.raises(BadInput, match=r"the file .*s\.json of a Dask scheduler is not there"),
+        cluster.workers(str(tmp_path / "s.json")),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     "address",
     [
