@@ -19,7 +19,7 @@ from neurocompile.sweep.results import front_of, plain
 from neurocompile.sweep.run import Sweep
 from neurocompile.terminal.screen import TimeLeft
 from neurocompile.terminal.tables import Table
-from neurocompile.terminal.words import prefixed
+from neurocompile.terminal.words import number_of, prefixed
 
 ROWS = 12  # of the table while it changes
 
@@ -37,12 +37,15 @@ class Screen:
         )  # fmt: skip
         self._task = self._bar.add_task("")
         self._shown: Live | None = None
+        self._over = False
 
     def __enter__(self) -> Screen:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave the bar only, as the front is printed next; both where the sweep ended early."""
         if self._shown is not None:
+            self._over = kind is None
             self._shown.stop()
 
     def tell(self, what: str) -> None:
@@ -52,7 +55,7 @@ class Screen:
     def begin(self, sweep: Sweep) -> None:
         """Say what is there already; show the table on a terminal."""
         known = len(sweep.points) - sweep.missing
-        self.tell(f"{len(sweep.points):,} points, {known:,} of them known already")
+        self.tell(f"{number_of(len(sweep.points), 'point')}, {known:,} of them known already")
         if self._live and sweep.missing:
             self._bar.update(self._task, total=sweep.missing)
             self._shown = Live(
@@ -80,6 +83,8 @@ class Screen:
         return found
 
     def _view(self, sweep: Sweep) -> Group:
+        if self._over:
+            return Group(self._bar)
         by = self._by(sweep)
         best = front_of(sweep, by)
         table = front_table(sweep, best[:ROWS], self.axes, by)
