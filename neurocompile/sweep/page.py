@@ -20,7 +20,11 @@ MOST_DRAWN, MOST_NAMED = 5000, 10  # points of a chart, and of a reason
 
 
 def pareto_page(
-    rows: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric], said: Sequence[str]
+    rows: Sequence[Row],
+    axes: Sequence[Axis],
+    by: Sequence[Metric],
+    said: Sequence[str],
+    options: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page as HTML.
 
@@ -29,6 +33,7 @@ def pareto_page(
         axes: Axes of the grid.
         by: Metrics of the front; the first two are drawn.
         said: What was assumed, one sentence each.
+        options: Name and value of what was given for all points.
     """
     best = sorted((r for r in rows if r["pareto"]), key=lambda r: _order(r, by))
     names = " and ".join(metric.name for metric in by)
@@ -38,7 +43,7 @@ def pareto_page(
         _by_axis(rows, axes, by),
         _refused(rows, axes),
         _all(rows, axes, by),
-        _about(models, targets, axes, by, said),
+        _about(models, targets, axes, by, said, options),
     ]
     return page_html(
         Page(
@@ -80,13 +85,14 @@ def _cards(
     rows: Sequence[Row], best: Sequence[Row], axes: Sequence[Axis], by: Sequence[Metric]
 ) -> list[Card]:
     cards = []
+    several = _several(rows)
     for metric in by:
         found = _known(rows, [metric])
         if found:
             row = min(found, key=lambda r: _order(r, [metric]))
             word = "Most" if metric.more else "Least"
             name = f"{word} {metric.name}"
-            cards.append(Card(name, shown(metric, row[metric.column]), f"{_name(row, axes)}."))
+            cards.append(Card(name, shown(metric, row[metric.column]), _where(row, several, axes)))
     text = "No other point is as good in every metric and better in one."
     cards.append(Card("On the front", f"{len(best):,}", text))
     refused = sum(row["exit_code"] != 0 for row in rows)
@@ -211,9 +217,11 @@ def _about(
     axes: Sequence[Axis],
     by: Sequence[Metric],
     said: Sequence[str],
+    options: Sequence[tuple[str, str]],
 ) -> Section:
     facts = [("models", ", ".join(models)), ("targets", ", ".join(targets))]
     facts += [(axis.name, ", ".join(_text(v) for v in axis.values)) for axis in axes]
+    facts += [(f"{name}, for all points", value) for name, value in options]
     facts += [(metric.name, f"{metric.words}; {'more' if metric.more else 'less'} is better")
               for metric in by]  # fmt: skip
     facts += [("note", sentence) for sentence in said]

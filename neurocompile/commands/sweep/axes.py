@@ -88,6 +88,14 @@ def option_value(name: str, value: Any) -> tuple[str, Any]:
     return str(option.name), _converted(name, option, value)
 
 
+def shared(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options that are the same for all points, by the names that users type, as texts."""
+    from neurocompile.sweep.results import plain
+
+    names = {option.name: name for name, option in OPTIONS.items()}
+    return [(names[key], str(plain(value))) for key, value in sorted(given.items())]
+
+
 def _option(name: str) -> click.Option:
     option = OPTIONS.get(name.removeprefix("--"))
     if not isinstance(option, click.Option):

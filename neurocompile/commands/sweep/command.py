@@ -129,6 +129,7 @@ def _run(
 ) -> None:
     """Run a sweep, write its files, show its front; exit with 1 if a point failed."""
     from neurocompile.cluster import workers
+    from neurocompile.commands.sweep.axes import shared
     from neurocompile.commands.sweep.live import Screen, usual
     from neurocompile.formats.whole import write_file
     from neurocompile.sweep.page import pareto_page
@@ -151,7 +152,8 @@ def _run(
         by = found.metrics or usual(state)
         table = rows(state, found.axes, by)
         write_results(kept.folder / RESULTS, table)
-        write_file(kept.folder / PAGE, pareto_page(table, found.axes, by, _notes(state)).encode())
+        page = pareto_page(table, found.axes, by, _notes(state), shared(found.options))
+        write_file(kept.folder / PAGE, page.encode())
     document = _document(state, table, by, out)
     output.show(document, lambda: _print(found, state, by, out))
     if state.without_result:
@@ -196,6 +198,7 @@ def _print(found: Wanted, state: Sweep, by: Sequence[Metric], out: Path) -> None
     from neurocompile.sweep.results import front_of
     from neurocompile.sweep.store import PAGE, RESULTS
     from neurocompile.terminal.tables import Page
+    from neurocompile.terminal.words import number_of
 
     page = Page()
     page.show(front_table(state, front_of(state, by), found.axes, by))
@@ -204,6 +207,6 @@ def _print(found: Wanted, state: Sweep, by: Sequence[Metric], out: Path) -> None
         page.say(f"{'; '.join(places[:FEW])}{more}: {reason}")
     if state.without_result:
         again = len(state.without_result)
-        page.say(f"{again:,} points failed; the same command tries them again.")
-    page.say(f"{len(state.points):,} points, in grid order: {out / RESULTS}")
+        page.say(f"{number_of(again, 'point')} failed; the same command tries again.")
+    page.say(f"{number_of(len(state.points), 'point')}, in grid order: {out / RESULTS}")
     page.say(f"the same as a page: {out / PAGE}")
