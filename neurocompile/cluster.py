@@ -10,6 +10,7 @@ Of an address, no user and no password is ever printed.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -43,10 +44,13 @@ LOSSES = 3  # schedulers that may be lost one after another without any result
 PER_THREAD = 2  # tasks in flight: one at work, and one that is there when it ends
 NEWCOMERS_S = 1.0  # until workers that came meanwhile get something to do
 TOLD_S = 0.2  # until a client knows of all tasks that failed at once
+PER_CORE = 8  # local workers: more only wait for each other and take memory
 WARN_BYTES = "1 GiB"  # of what all tasks have; Dask warns at 10 MB, which a network may take
-USER = re.compile(r"(?P<before>^|://)\S*@")  # a password may hold any sign, an @ as well
+USER = re.compile(r"^(?P<before>\w+://)?.*@", re.DOTALL)  # a password may hold any sign
 LOGS = ("distributed", "distributed.client")  # Dask gives the second a level of its own
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 @contextmanager
@@ -62,7 +66,8 @@ def workers(
         patience_s: Time for a scheduler to answer, seconds.
 
     Raises:
-        BadInput: If the address cannot be used, or no scheduler answers there.
+        BadInput: If the address cannot be used, no scheduler answers there, or the processes are
+            more than the cores can use.
         NotInstalled: If Dask is missing.
     """
     require("workers of Dask")
@@ -73,6 +78,7 @@ def workers(
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         if scheduler is None:
+            _check_count(count)
             yield stack.enter_context(_local(count))
         else:
             if count is not None:
@@ -88,6 +94,16 @@ def cores() -> int:
     from dask.system import CPU_COUNT
 
     return int(CPU_COUNT)
+
+
+def _check_count(count: int | None) -> None:
+    """Refuse a number of local workers that is a typing error."""
+    most = PER_CORE * cores()
+    if count is not None and count > most:
+        raise BadInput(
+            f"{count:,} workers are more than {PER_CORE} per core of this machine. Start at most "
+            f"{most:,}; one per core is usually fastest."
+        )
 
 
 def shown(address: str) -> str:
@@ -368,6 +384,8 @@ def _found(scheduler: str, patience_s: float) -> Iterator[Client]:
 
 
 def _connected(client: Any, scheduler: str, patience_s: float) -> Client:
+    from distributed.utils import LoopRunner
+
     address = _address_in(scheduler) if os.path.isfile(scheduler) else scheduler
     name = shown(address)
     if name != address:
@@ -380,18 +398,36 @@ def _connected(client: Any, scheduler: str, patience_s: float) -> Client:
             f"the file {name} of a Dask scheduler is not there. Start one with `dask scheduler "
             "--scheduler-file FILE`, and give the path of that file."
         )
-    found: Client = client.__new__(client)  # apart, so that one that does not connect is closed
+    found: Client | None = None
     try:
+        LoopRunner().run_sync(_greet, address, patience_s)
+        found = client.__new__(client)  # apart, so that one that does not connect is closed
         found.__init__(address, timeout=patience_s, set_as_default=False)  # type: ignore[misc]
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        with suppress(Exception):  # left open, it holds the end of the process up for 20 s
-            found.close()
+    except Exception as error:  # whatever Dask makes of what a stranger's program answers
+        if found is not None:
+            with suppress(Exception):  # left open, it holds the end of the process up for 20 s
+                found.close()
+        reason = first_line(error)
+        if isinstance(error, TimeoutError):
+            reason = f"it did not answer in {patience_s:g} s"
+        elif isinstance(error, MemoryError):  # as HTTP reads, if it is taken for sizes
+            reason = "what answers there is something else"
         raise BadInput(
-            f"there is no Dask scheduler at {name} ({first_line(error)}). Start one with "
+            f"there is no Dask scheduler at {name} ({reason}). Start one with "
             "`dask scheduler`, and give the address that it prints, such as tcp://10.0.0.1:8786, "
             "or the file of its --scheduler-file."
         ) from None
     return found
+
+
+async def _greet(address: str, patience_s: float) -> None:
+    """See whether a scheduler answers: Dask's client waits without end for its first words."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    secured = Security().get_connection_args("client")
+    async with asyncio.timeout(patience_s):
+        (await connect(address, timeout=patience_s, **secured)).abort()
 
 
 def _address_in(file: str) -> str:
@@ -424,24 +460,28 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does; while what was started ends, neither interrupts it."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does; while what was started ends, none does.
+
+    What the caller has ignored, as a shell does for its background jobs, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in STOPPING}
+    found = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: handler for number, handler in found.items() if handler is not signal.SIG_IGN}
 
     def stop(number: int, frame: Any) -> None:
-        for each in STOPPING:
+        for each in before:
             signal.signal(each, signal.SIG_IGN)
-        found = before[signal.Signals(number)]
-        if callable(found):  # whoever started this says which exception a signal is
-            found(number, frame)
+        handler = before[signal.Signals(number)]
+        if callable(handler):  # whoever started this says which exception a signal is
+            handler(number, frame)
         raise KeyboardInterrupt
 
-    for number in STOPPING:
+    for number in before:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in STOPPING:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)

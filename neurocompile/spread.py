@@ -51,6 +51,14 @@ class Spread:
     workers: int | None = None
     scheduler: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a number of workers that is none."""
+        given = self.workers
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+            raise BadInput(f"workers={given!r} is no whole number. Give the number of processes.")
+        if given is not None and given < 1:
+            raise BadInput(f"workers={given} starts nobody. Give 1 or more, or leave it out.")
+
     @property
     def here(self) -> bool:
         """Whether this process runs all samples."""

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -118,8 +120,44 @@ def test_a_file_of_a_scheduler_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("answer", "words"),
+    [(b"", "it did not answer in 0.5 s"), (b"HTTP/1.1 400 Bad Request\r\n", "is something else")],
+)
+def test_a_program_that_is_no_scheduler_is_not_waited_for_and_a_sentence_says_so(answer, words):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(answer)
+                connection.recv(1 << 20)
+                done.wait(30)
+
+        done = threading.Event()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        with (
+            pytest.raises(BadInput, match=rf"no Dask scheduler at .*{words}"),
+            cluster.workers(f"127.0.0.1:{server.getsockname()[1]}", patience_s=0.5),
+        ):
+            pass
+        done.set()
+        thread.join()
+
+
+def test_more_local_workers_than_the_cores_can_use_are_refused_before_one_starts(monkeypatch):
+    monkeypatch.setattr(cluster, "cores", lambda: 2)
+    monkeypatch.setattr(cluster, "_local", None)  # would fail if it were called
+    words = "17 workers are more than 8 per core.*at most 16"
+    with pytest.raises(BadInput, match=words), cluster.workers(count=17):
+        pass
+
+
+@pytest.mark.parametrize(
     "address",
     [
+        "tcp://ada:s3c ret@10.0.0.1:8786",
+        " ada:s3c\nret@10.0.0.1:8786",
         "tcp://ada:s3cret@10.0.0.1:8786",
         "ada:s3cret@10.0.0.1:8786",
         "tls://ada:s3c/r@et@10.0.0.1:8786",
@@ -183,7 +221,18 @@ def test_no_other_command_waits_for_dask():
     assert done.stdout.strip() == "set()", done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_the_caller_ignores_ends_nothing_while_workers_run(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with cluster._stoppable():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_workers_run_is_what_the_caller_makes_of_it(number):
     def told(number, _):
         raise InterruptedError(number)

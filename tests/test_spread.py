@@ -188,6 +188,15 @@ def test_a_scheduler_without_workers_says_so(stimulus, tmp_path):
         everything(tmp_path, stimulus, Spread(scheduler=cluster.scheduler_address))
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "starts nobody"), (-1, "starts nobody"), (True, "whole number"), ("2", "whole number")],
+)
+def test_a_number_of_workers_that_is_none_is_refused(count, words):
+    with pytest.raises(BadInput, match=words):
+        Spread(workers=count)
+
+
 def test_only_shards_are_shared_out(tmp_path):
     x, _ = samples()
     np.save(tmp_path / "x.npy", x)
