@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import pickle
 import shutil
 
@@ -179,6 +180,7 @@ WRONG = {
     "other bits": ("npz", edited(plain_npz, "part-7.npz", flipped), "cannot be read"),
     "half a zip": ("npz", edited(shard_files.npz, "part-7.npz", cut_off), "cannot be read"),
     "a stray file": ("npz", lambda folder: (folder / "part-7.txt").touch(), "is no shard"),
+    "a pipe": ("npz", lambda folder: os.mkfifo(folder / "part-7.npz"), "is a pipe"),
     "half an array": ("npy", edited(shard_files.npy, "part-7.npy", cut_off), "but the file holds"),
     "a lie of size": (
         "npy",
@@ -252,6 +254,18 @@ def test_a_folder_without_shards_and_labels_without_images_are_refused(tmp_path)
     (tmp_path / "a-labels-idx1-ubyte").touch()
     with pytest.raises(BadInput, match="a-labels-idx1-ubyte: has labels without images"):
         load_data(f"shards:{tmp_path}")
+
+
+def test_labels_are_found_whatever_stands_before_the_end_of_a_name(tmp_path):
+    x, labels = samples(3)
+    shard_files.idx(tmp_path / "images-of-idx3", x, labels)
+    assert load_data(f"shards:{tmp_path}").labels[:].tolist() == labels.tolist()
+
+
+def test_a_folder_of_which_no_system_says_whether_it_is_there_is_refused():
+    for name in ("a\0b", "a" * 5000):
+        with pytest.raises(BadInput, match="Give another path"):
+            load_data(f"shards:{name}")
 
 
 def test_without_zarr_the_command_that_installs_it_is_named(good, monkeypatch):

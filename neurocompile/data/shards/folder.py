@@ -16,7 +16,7 @@ from neurocompile.data.shards.formats import format_of, is_labels
 from neurocompile.data.shards.idx import labels_of
 from neurocompile.data.shards.rows import Rows
 from neurocompile.data.shards.shard import Field, Shard
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, check_path
 
 ROW_BYTES = 1 << 28  # of one sample
 
@@ -53,6 +53,7 @@ def open_shards(folder: str) -> Opened:
 
 def _paths(folder: Path) -> list[Path]:
     """The files of a folder that are no labels of others; hidden ones are not seen."""
+    check_path(folder)
     if folder.is_file() or folder.suffix == ".zarr":
         return [folder]
     try:
@@ -65,6 +66,8 @@ def _paths(folder: Path) -> list[Path]:
     paths = [path for path in inside if not path.name.startswith(".")]
     for path in paths:
         format_of(path)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BadInput(f"{path}: is a pipe, a socket or a device. Keep only files there.")
     images = [path for path in paths if not is_labels(path)]
     used = {labels_of(path) for path in images}
     alone = [path for path in paths if is_labels(path) and path not in used]

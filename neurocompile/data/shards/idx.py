@@ -7,6 +7,7 @@ Out: images (n, 1, height, width) in [0, 1] and labels, read whole.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from math import prod
 from pathlib import Path
@@ -19,14 +20,14 @@ from neurocompile.data.shards.shard import Field
 from neurocompile.errors import BadInput
 
 MAGIC = {"x": 0x0803, "labels": 0x0801}  # bytes in 3 dimensions, or in 1
+IMAGES = re.compile(r"images(?P<point>[-.])idx3(?P<end>-ubyte(\.gz)?)$")  # the end of a name
 AGAIN = "Download the file again"
 UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 def labels_of(path: Path) -> Path:
     """The file with the labels of a file of images."""
-    name = path.name.replace("images", "labels").replace("idx3", "idx1")
-    return path.with_name(name)
+    return path.with_name(IMAGES.sub(r"labels\g<point>idx1\g<end>", path.name))
 
 
 def idx_fields(path: Path) -> dict[str, Field]:
