@@ -17,10 +17,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from neurocompile.errors import BadInput, CheckFailed, Doubtful, NeurocompileError
+from neurocompile.errors import BadInput, CheckFailed, DoesNotFit, Doubtful, NeurocompileError
 from neurocompile.quantize.kept import Kept, keeping
 from neurocompile.sweep.metrics import measured
-from neurocompile.sweep.points import Known, Point, code
+from neurocompile.sweep.points import Keys, Known, Point, code
 from neurocompile.sweep.store import Store
 
 KEPT = Kept()  # of this process: calibrations and networks that its points share
@@ -77,6 +77,8 @@ def _outcome(point: Point, known: Known) -> Outcome:
     except NeurocompileError as error:
         if not Path(point.model).is_file():
             raise BadInput(f"the workers do not see {point.model}. Keep it in place.") from None
+        if not isinstance(error, DoesNotFit):
+            _check_unchanged(point, known, error)
         return refused(error)
     ran = report["provenance"]["digests"]
     for what, is_now, was in (
@@ -86,6 +88,24 @@ def _outcome(point: Point, known: Known) -> Outcome:
         if is_now != was:
             raise BadInput(f"{what} changed while the sweep ran. Start it again.")
     return {"exit_code": 0, "reason": "", "metrics": measured(report), "report": small(report)}
+
+
+def _check_unchanged(point: Point, known: Known, error: NeurocompileError) -> None:
+    """Stop where a point is refused for files that were others when its key was found.
+
+    Such a refusal is not the point's: it would be kept under the key of the files as they were.
+
+    Raises:
+        BadInput: With what the point was refused for.
+    """
+    try:
+        same = Keys().of(point).key == known.key
+    except NeurocompileError:
+        same = False
+    if not same:
+        raise BadInput(
+            f"a file of the sweep changed while it ran, or the workers do not see it: {error}"
+        ) from None
 
 
 def refused(error: NeurocompileError) -> Outcome:

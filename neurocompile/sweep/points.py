@@ -26,7 +26,7 @@ from neurocompile.installed import installed
 from neurocompile.place.target import Target
 
 T = TypeVar("T")
-VERSION = "1.0"  # of the files of a sweep, MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.1"  # of the files of a sweep, MAJOR.MINOR; a minor step only adds fields
 # Packages and rooms that decide numbers; the other rooms only show, write or spread them.
 PACKAGES = ("numpy", "scipy", "torch", "norse", "numba", "onnx", "onnxruntime", "lava-nc")
 SHOW = ("bundle", "commands", "terminal", "report/page", "cli.py", "cluster.py")

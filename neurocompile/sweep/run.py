@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neurocompile.cluster import Failed, each
-from neurocompile.errors import NeurocompileError
+from neurocompile.errors import BadInput, NeurocompileError
 from neurocompile.sweep.compute import Outcome, compute, refused
 from neurocompile.sweep.points import Keys, Known, Point, text_of
 from neurocompile.sweep.store import Store
@@ -114,7 +114,7 @@ def run(
     watch.begin(sweep)
     for path in store.broken:
         watch.tell(f"{path} is broken; its point is computed again")
-    folder = os.getcwd()
+    folder = _current()
     tasks = {}
     for at in _order(sweep.points):
         known = sweep.known[at]
@@ -130,6 +130,16 @@ def run(
             watch.finished(sweep, by_key[key][0])
     except NeurocompileError as error:
         raise type(error)(f"{error}\n{sweep.where()}") from None
+
+
+def _current() -> str:
+    """The folder in which the command runs, from which workers mean paths."""
+    try:
+        return os.getcwd()
+    except OSError:
+        raise BadInput(
+            "the current folder was deleted, and workers start from it. Change to another folder."
+        ) from None
 
 
 def _find(sweep: Sweep, store: Store) -> dict[str, list[int]]:

@@ -7,6 +7,7 @@ Only one sweep at a time has the folder: its lock ends with its process, however
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.artifact import digest
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.whole import cannot_write, write_file
-from neurocompile.sweep.points import VERSION, Known
+from neurocompile.sweep.points import VERSION, Known, text_of
 
 FORMAT = "neurocompile-sweep"
 ABOUT, POINTS, LOCK = "sweep.json", "points", ".lock"
@@ -55,7 +57,7 @@ class Store:
         if fault_in(schema("neurocompile.sweep", "point.schema.json"), content):
             self.broken.append(path)
             return None
-        if content["key"] != key:
+        if content["key"] != key or content["digest"] != _digest(content):
             self.broken.append(path)
             return None
         outcome: dict[str, Any] = content["outcome"]
@@ -72,11 +74,18 @@ class Store:
                 "format": FORMAT, "version": VERSION, "key": known.key, "inputs": known.inputs,
                 "outcome": outcome,
             }  # fmt: skip
+            content["digest"] = _digest(content)
             write_file(self.path(known.key), json_bytes(content))
 
     def path(self, key: str) -> Path:
         """The file of a point."""
         return self.folder / POINTS / key[:2] / f"{key}.json"
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """SHA-256 of what the file of a point says, so that a damaged number is found too."""
+    kept = {name: content[name] for name in ("key", "inputs", "outcome")}
+    return digest(text_of(json.loads(json_bytes(kept))).encode())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from neurocompile.sweep.run import Sweep, run
 from neurocompile.sweep.store import store
 
 POINTS = [Point(f"m{n}", "t", (n,), Asked()) for n in range(5)]
+KNOWN = Known("ab" * 32, {"code": computing.code()})
 METRICS = dict.fromkeys(
     ("mse_ratio", "accuracy", "output_difference", "energy_low_j", "energy_high_j", "latency_s",
      "cores", "spikes", "synops")
@@ -172,6 +173,33 @@ def test_a_worker_with_other_code_or_other_files_ends_the_sweep(code, folder, wo
     known = Known("", {"code": code or computing.code()})
     with pytest.raises(BadInput, match=words):
         computing.compute(POINTS[0], folder, known, "out")
+
+
+def test_a_refusal_for_a_file_that_changed_meanwhile_is_not_kept_as_the_point_s(
+    tmp_path, monkeypatch
+):
+    def refuse(*_):
+        raise BadInput("x.npz: cannot be read")
+
+    monkeypatch.setattr("neurocompile.compiler.compile_asked", refuse)
+    (tmp_path / "m0").touch()
+    keys = iter([KNOWN, Known("cd" * 32, {})])
+    monkeypatch.setattr(computing.Keys, "of", lambda self, point: next(keys))
+    found = computing.compute(POINTS[0], str(tmp_path), KNOWN, "out")
+    assert (found["exit_code"], found["reason"]) == (2, "x.npz: cannot be read")
+    with pytest.raises(BadInput, match=r"changed while it ran.*x\.npz: cannot be read"):
+        computing.compute(POINTS[0], str(tmp_path), KNOWN, "other")
+    assert not list(tmp_path.glob("other/points/*/*"))
+
+
+def test_a_folder_that_was_deleted_ends_the_sweep_with_a_sentence(here, tmp_path, monkeypatch):
+    here(outcome)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(BadInput, match="the current folder was deleted"):
+        swept(tmp_path / "out")
 
 
 def test_a_point_that_was_finished_is_taken_from_the_folder_also_by_a_worker(tmp_path, monkeypatch):

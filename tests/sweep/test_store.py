@@ -41,7 +41,15 @@ def test_what_another_run_may_find_otherwise_is_not_kept(code, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"format": "neurocompile-sweep", "version": "1.0"}', "other key", "cut"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": "neurocompile-sweep", "version": "1.0"}',
+        "other key",
+        "edited",
+        "cut",
+    ],
 )
 def test_a_broken_file_of_a_point_is_computed_again_and_named(content, tmp_path):
     with store(tmp_path) as kept:
@@ -50,6 +58,9 @@ def test_a_broken_file_of_a_point_is_computed_again_and_named(content, tmp_path)
         whole = path.read_text()
         if content == "other key":
             content = whole.replace("ab" * 32, "cd" * 32)
+        if content == "edited":
+            content = whole.replace('"mse": 0.5', '"mse": 0.25')
+            assert content != whole
         if content == "cut":
             content = whole[: len(whole) // 2]
         path.write_text(content)
