@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from neurocompile import __version__
-from neurocompile.errors import BadInput, NeurocompileError, first_line
+from neurocompile.errors import BadInput, NeurocompileError, first_line, shortened
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ LOSSES = 3  # schedulers that may be lost one after another without any result
 PER_THREAD = 2  # tasks in flight: one at work, and one that is there when it ends
 NEWCOMERS_S = 1.0  # until workers that came meanwhile get something to do
 TOLD_S = 0.2  # until a client knows of all tasks that failed at once
+REASON = 200  # characters of what Dask says
 PER_CORE = 8  # local workers: more only wait for each other and take memory
 WARN_BYTES = "1 GiB"  # of what all tasks have; Dask warns at 10 MB, which a network may take
 USER = re.compile(r"^(?P<before>\w+://)?.*@", re.DOTALL)  # a password may hold any sign
@@ -71,9 +72,11 @@ def workers(
         NotInstalled: If Dask is missing.
     """
     require("workers of Dask")
-    import dask.config
-    import distributed  # noqa: F401  it brings settings, which must be there before one is set
-
+    try:
+        import dask.config
+        import distributed  # noqa: F401  it brings settings, which must be there before one is set
+    except ValueError as error:
+        raise _settings(error) from None
     settings = {"distributed.admin.large-graph-warning-threshold": WARN_BYTES}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
@@ -368,8 +371,18 @@ def _local(count: int | None) -> Iterator[Client]:
                 'them is a file, and does so below `if __name__ == "__main__":`, for each worker '
                 "imports it."
             ) from None
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise _settings(error) from None
         stack.enter_context(cluster)
         yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _settings(error: Exception) -> BadInput:
+    """The error for settings of a user's own that Dask cannot use."""
+    return BadInput(
+        f"Dask does not start with its settings ({shortened(first_line(error), REASON)}). Look at "
+        "the variables DASK_... and at the files in ~/.config/dask."
+    )
 
 
 @contextmanager

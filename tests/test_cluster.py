@@ -153,6 +153,17 @@ def test_more_local_workers_than_the_cores_can_use_are_refused_before_one_starts
         pass
 
 
+def test_settings_that_dask_cannot_use_are_a_sentence(tmp_path):
+    (tmp_path / "dask.yaml").write_text("a: [1\n b: }")
+    program = "from neurocompile.cluster import workers; workers(count=1).__enter__()"
+    for setting in (("CONFIG", str(tmp_path)), ("DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "soon")):
+        environment = installed.child_environment() | {f"DASK_{setting[0]}": setting[1]}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert "BadInput: Dask does not start with its settings" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize(
     "address",
     [
