@@ -74,6 +74,8 @@ ASKED: list[tuple[str, str, tuple[str, ...], tuple[int, ...]]] = [
     ("strided", NONE, tuple(rules for rules in RULES if rules != "output spikes"), (0,)),
     ("strided", SPARSE, ("as ours", "all four"), (0,)),
     ("strided", DENSE, ("as ours", "all four"), (0,)),
+    ("strided", RATE_BAND, ("as ours", "all four"), (0,)),
+    ("paper", NONE, ("as ours", "all four"), (0,)),
 ]
 
 
@@ -249,6 +251,7 @@ SHOWN: list[Cell] = [
     ("strided", NONE, "as ours", 0),
     ("strided", NONE, "all four", 0),
     ("strided", DENSE, "all four", 0),
+    ("paper", NONE, "as ours", 0),
 ]
 CAPTION = "Dead (lines) and bursting (dashed) neurons of every layer along training"
 # Okabe and Ito's colours, which the colour-blind can tell apart, and a mark each
@@ -264,7 +267,7 @@ STYLES = {
 
 def draw(folder: Path) -> None:
     """Dead and bursting shares of every layer along the trainings of `SHOWN`."""
-    figure, axes = panels(len(SHOWN), width=3.2)
+    figure, axes = panels(len(SHOWN), width=2.7)
     cells = _cells()
     for ax, cell in zip(axes, SHOWN, strict=True):
         curve = cells[cell].answer()["curve"]
@@ -275,7 +278,9 @@ def draw(folder: Path) -> None:
             drawn = {"color": colour, "marker": mark, "markersize": 3}
             ax.plot(updates, [100 * share for share in dead], label=name, **drawn)
             ax.plot(updates, [100 * share for share in bursting], linestyle="--", **drawn)
-        ax.set(xlabel="updates", ylim=(-3, 103), title=f"{cell[2]}; penalties: {cell[1]}")
+        ax.set(
+            xlabel="updates", ylim=(-3, 103), title=f"{cell[0]}: {cell[2]}\npenalties: {cell[1]}"
+        )
     axes[0].set(ylabel="% of the layer")
     axes[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     save(figure, folder / "replication.svg")
