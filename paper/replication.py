@@ -76,6 +76,8 @@ ASKED: list[tuple[str, str, tuple[str, ...], tuple[int, ...]]] = [
     ("strided", DENSE, ("as ours", "all four"), (0,)),
     ("strided", RATE_BAND, ("as ours", "all four"), (0,)),
     ("paper", NONE, ("as ours", "all four"), (0,)),
+    ("paper", RATE_BAND, ("all four",), (0,)),
+    ("chip", NONE, ("as ours", "flip", "all four"), (0,)),
 ]
 
 
@@ -282,5 +284,6 @@ def draw(folder: Path) -> None:
             xlabel="updates", ylim=(-3, 103), title=f"{cell[0]}: {cell[2]}\npenalties: {cell[1]}"
         )
     axes[0].set(ylabel="% of the layer")
-    axes[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    shown = max((ax.get_legend_handles_labels() for ax in axes), key=lambda pair: len(pair[1]))
+    axes[-1].legend(*shown, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     save(figure, folder / "replication.svg")
