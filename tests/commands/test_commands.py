@@ -19,8 +19,8 @@ from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.load_onnx import load_onnx
 
 CONTRACT = [
-    "bundle", "check", "compare", "doctor", "energy", "export", "inspect", "report", "simulate",
-    "sweep", "targets",
+    "bundle", "check", "compare", "doctor", "energy", "export", "faults", "inspect", "report",
+    "simulate", "sweep", "targets",
 ]  # fmt: skip
 
 

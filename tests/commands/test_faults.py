@@ -4,11 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from click.shell_completion import ShellComplete
 from gate_networks import network, samples, write
 
 import neurocompile as nc
-from neurocompile.cli import main
 from neurocompile.errors import BadInput
 from neurocompile.faults import KINDS
 from neurocompile.formats.json_files import fault_in, schema
@@ -111,13 +109,6 @@ def test_an_export_without_data_needs_some(gate, call, tmp_path):
     given = ("--data", gate.parent / "images.npz", "--samples", 2)
     code, text, _ = call("faults", bare, "--kind", "weight-flips", *FEW, *given, "--json")
     assert (code, json.loads(text)["samples"]) == (0, 2)
-
-
-def test_a_shell_completes_the_kinds():
-    found = ShellComplete(main, {}, "neurocompile", "_X").get_completions(
-        ["faults", "--kind"], "thres"
-    )
-    assert [item.value for item in found] == ["threshold-flips", "threshold-drift"]
 
 
 def test_python_gives_the_document_of_the_command(gate, call):

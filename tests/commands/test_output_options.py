@@ -33,6 +33,7 @@ def asked(command, exported, folder):
         "check": ("check", exported, "--baseline", folder / "base.json", "--update"),
         "compare": ("compare", exported, "--samples", 2),
         "energy": ("energy", exported, "--samples", 2),
+        "faults": ("faults", exported, "--kind", "dead-neurons", "--draws", 2, "--samples", 2),
         "bundle": ("bundle", exported, "--to", "c", "--out", folder / "c", "--samples", 2),
         "report": ("report", exported, "--out", folder / "page.html"),
     }[command]
@@ -132,6 +133,7 @@ def test_the_time_left_is_what_the_speed_until_now_leaves():
         (["export", "m.pt", "--data"], "digits", ["digits", "digits:train", "digits"]),
         (["simulate", "out", "--engine"], "l", ["lava"]),
         (["energy", "out"], "--cores-", ["--cores-per-chip"]),
+        (["faults", "out", "--kind"], "thres", ["threshold-flips", "threshold-drift"]),
     ],
 )
 def test_the_shell_completes_commands_options_targets_and_sources(arguments, incomplete, offered):

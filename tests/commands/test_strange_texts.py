@@ -110,6 +110,7 @@ LONG = "x" * 300
         ("export", "x.pt", "--target", LONG), ("targets", LONG),
         ("simulate", ".", "--data", f"idx:{LONG}"), ("simulate", ".", "--data", f"{LONG}.npz"),
         ("simulate", ".", "--state", LONG), ("compare", ".", "--out", LONG),
+        ("faults", LONG, "--kind", "dead-neurons"),
     ],
 )  # fmt: skip
 def test_a_name_that_no_file_can_have_is_one_sentence(arguments, call):

@@ -81,6 +81,10 @@ COMMANDS = {
     ),
     "two designs": lambda folder: ("energy", folder / "out", folder / "out", "--rate", "100/s"),
     "compare": lambda folder: ("compare", folder / "out"),
+    "faults": lambda folder: (
+        *("faults", folder / "out", "--kind", "weight-flips", "--kind", "threshold-drift"),
+        *("--draws", 2, "--share", 0.5, "--share", 0.123456),
+    ),
     "check": lambda folder: ("check", folder / "out", "--baseline", folder / "base.json"),
     "report": lambda folder: ("report", folder / "out", "--out", folder / "p.html", "--force"),
     "two reports": lambda folder: (
