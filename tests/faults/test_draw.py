@@ -135,7 +135,7 @@ def test_states_are_disturbed_after_each_step_but_the_last(placed):
     assert faulty(placed, "membrane-flips", 0.1, steps=2).upset.step == 1
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - {"membrane-flips"})
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "membrane-flips"])
 def test_engines_agree_on_a_faulty_network(placed, kind):
     data = Data("images", "x", samples())
     for draw in range(2):
