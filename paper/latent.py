@@ -139,6 +139,11 @@ def embedding(codes: NDArray[np.float64], perplexity: int) -> list[list[float]] 
     return [[round(float(value), 1) for value in axis] for axis in found.T]
 
 
+def kept(setting: str) -> dict[str, list[Json]]:
+    """By row of a setting, the answers that are there."""
+    return rows.kept(_jobs(setting))
+
+
 def text() -> str:
     """The section of the page."""
     parts = [
@@ -152,7 +157,7 @@ def text() -> str:
         "",
     ]
     for setting in COMPARED:
-        found = rows.kept(_jobs(setting))
+        found = kept(setting)
         if not found:
             continue
         parts += [SETTINGS[setting].heading, ""]

@@ -26,6 +26,7 @@ from neurocompile.cluster import Failed, each, workers
 from neurocompile.errors import NeurocompileError
 from paper import (
     affinity,
+    claims,
     hardware,
     latent,
     pareto,
@@ -163,7 +164,7 @@ def _words(job: Job) -> str:
 def page() -> str:
     """docs/results.md, out of the answers."""
     head = (Path(__file__).parent / "head.md").read_text()
-    return "\n".join([head, *map(_section, STUDIES)])
+    return "\n".join([head, claims.text(), *map(_section, STUDIES)])
 
 
 def _section(study: ModuleType) -> str:

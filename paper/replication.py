@@ -102,6 +102,12 @@ def _cells() -> dict[Cell, Job]:
     return found
 
 
+def kept(architecture: str, penalties: str, rules: str, seed: int) -> Json | None:
+    """The answer of a cell, if it is there."""
+    job = _cells().get((architecture, penalties, rules, seed))
+    return job.answer() if job is not None and job.done else None
+
+
 def _point_of_search(potential: float, spikes: float) -> Job:
     """A training judged on digits that are held out."""
     weights = potential_and_spikes(potential, spikes)
