@@ -114,6 +114,8 @@ def names(command, folder, call):
         return ("golden vectors, fixed",)
     if command.endswith(("report", "reports")):
         return ("energy per sample",) if command == "report" else ("joules, boyle2025",)
+    if command == "faults":
+        return ("weight-flips", "threshold-drift", "0.5", "0.123456", "2 of 2")
     if command == "two designs":
         found = json.loads(call(*COMMANDS[command](folder), "--json")[1])["side_by_side"]["tables"]
         return (*LAYERS, *(row["name"] for rows in found.values() for row in rows))
