@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -411,15 +411,10 @@ def _connected(client: Any, scheduler: str, patience_s: float) -> Client:
             f"the file {name} of a Dask scheduler is not there. Start one with `dask scheduler "
             "--scheduler-file FILE`, and give the path of that file."
         )
-    found: Client | None = None
-    try:
+    try:  # a client that finds nobody would hold the end of the process up for 20 s
         LoopRunner().run_sync(_greet, address, patience_s)
-        found = client.__new__(client)  # apart, so that one that does not connect is closed
-        found.__init__(address, timeout=patience_s, set_as_default=False)  # type: ignore[misc]
+        found: Client = client(address, timeout=patience_s, set_as_default=False)
     except Exception as error:  # whatever Dask makes of what a stranger's program answers
-        if found is not None:
-            with suppress(Exception):  # left open, it holds the end of the process up for 20 s
-                found.close()
         reason = first_line(error)
         if isinstance(error, TimeoutError):
             reason = f"it did not answer in {patience_s:g} s"
