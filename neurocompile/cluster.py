@@ -250,6 +250,7 @@ class _Work:
     def _send(self) -> None:
         """Keep every worker busy that is there now."""
         there = self._asked(self.client.nthreads) or {}
+        self._replace(len(there))
         if self._shared is None:
             self._shared = [
                 self._asked(self.client.submit, _itself, one, pure=False) for one in self.held
@@ -269,6 +270,16 @@ class _Work:
             )
             if future is not None:
                 self._ready.add(future)
+
+    def _replace(self, there: int) -> None:
+        """Start workers of this machine again that Dask gave up.
+
+        One that dies in its first moments is not started again by itself; asking for the number of
+        workers does that, some time after it was lost.
+        """
+        started: Any = self.client.cluster
+        if started is not None and there < (wanted := len(started.worker_spec)):
+            self._asked(started.scale, wanted)
 
     def _asked(self, ask: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What the scheduler is asked for; None if it is lost, which shows in several errors."""

@@ -58,6 +58,25 @@ def test_a_task_that_kills_its_workers_fails_and_the_others_have_their_results(o
     assert [number for number, _ in lines(log)].count(3) == 4
 
 
+def test_a_worker_that_dies_in_its_first_moments_is_replaced(tmp_path):
+    import dask.config
+    from distributed import Status
+
+    log, results = tmp_path / "log", {}
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
+        workers(None, 1) as client,
+    ):
+        for name, result in each(
+            lambda patience_s: nullcontext(client), slow, tasks(log, 6, 0.1), print
+        ):
+            results[name] = result
+            if len(results) == 1:  # as Dask sees it while its worker is not known to have started
+                client.cluster.workers[0].status = Status.starting
+                os.kill(lines(log)[-1][1], signal.SIGKILL)
+    assert results == {f"task {n}": 2 * n for n in range(6)}
+
+
 def test_a_fault_of_ours_is_one_task_s_and_one_of_the_user_s_ends_the_work(opened, tmp_path):
     log = tmp_path / "log"
     results = dict(each(opened, faulty, tasks(log, 5), print))
