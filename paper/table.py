@@ -56,7 +56,8 @@ def jobs() -> list[Job]:
 
 def answers(setting: str, row: str) -> list[Json]:
     """What is kept of one row, a seed each."""
-    return [job.answer() for job in jobs() if job.name.startswith(f"{setting} {row} ")]
+    start = f"{setting} {row} "
+    return [job.answer() for job in jobs() if job.name.startswith(start) and job.done]
 
 
 def _job(setting: str, row: str, seed: int, asked: Json, compute: Any) -> Job:
