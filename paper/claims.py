@@ -128,14 +128,20 @@ def _structure() -> list[str]:
 
 def _error() -> list[str]:
     """Ours: the error on the chip's integers."""
-    found = [one["bits"]["8"] for one in twin.answers("MNIST", "spiking")]
+    answers = twin.answers("MNIST", "spiking")
+    found = [one["bits"]["8"] for one in answers]
     if not found:
         return []
+    dead, bursting = (
+        sum(layer[key] for one in answers for layer in one["layers"].values())
+        for key in ("dead", "bursting")
+    )
     error = np.mean([one["fixed_error"] for one in found])
     joules = np.mean([one["joules"][twin.NOMINAL] for one in found]) * 1e6
     return [
         "*ours*: squared error an image on the official test digits, in the chip's integers",
-        f"{error:.2f} at {joules:.0f} µJ, no neuron dead, none bursting ({len(found)} seed)",
+        f"{error:.2f} at {joules:.0f} µJ, {dead} neurons dead, {bursting} bursting "
+        f"({len(found)} seed)",
         "6.75 (SAE, dense), 6.08 (FSVAE), 2.55 (ESVAE), in floats",
         "below the paper's and FSVAE's, above ESVAE's",
         _link("As good as the same layers without spikes?"),

@@ -231,8 +231,8 @@ def text() -> str:
     parts = [
         "## As good as the same layers without spikes?",
         "",
-        f"Our architecture at T = {SpikingAutoencoder().settings.steps} on all {60_000:,} training "
-        f"images, measured on the {10_000:,} official test images. The image enters as bias "
+        f"Our architecture at T = {SpikingAutoencoder().settings.steps} on all 60,000 training "
+        f"images, measured on the 10,000 official test images. The image enters as bias "
         "currents of the first maps, so no neuron stands for a pixel; a reconstruction is limited "
         f"to [0, 1], in training too. The spiking network is trained for {RATES.epochs} passes as "
         f"its rates (`RateNetwork`) and then for {SPIKES.epochs} as it spikes, the layers without "
