@@ -66,9 +66,11 @@ def export(
     require_engines(("fixed", *asked.engines))
     asked.target(target_name).load()
 
-    from neurocompile.compiler import compile_asked
+    from neurocompile.engines.agree import prepared
 
-    with output.screen() as screen:
+    with output.screen() as screen, prepared(asked.engines):
+        from neurocompile.compiler import compile_asked
+
         compiled = compile_asked(model, target_name, asked, screen, spread=spread)
         screen.tell(f"writing {out}")
         report = compiled.export(out, force=force, html=not no_html)

@@ -8,6 +8,7 @@ Engines are imported when they are used: only onnx needs neither torch nor lava.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -63,6 +64,15 @@ class Exactness:
                 f"the engines differ in {self.mismatches} values, which is a bug of neurocompile; "
                 f"first: {self.first}. Please report it with this model."
             )
+
+
+def prepared(engines: Sequence[str]) -> AbstractContextManager[None]:
+    """A context in which what some engines need is made ready beside other work."""
+    if "lava" not in engines:
+        return nullcontext()
+    from neurocompile.engines import lava
+
+    return lava.early()
 
 
 def run_engine(

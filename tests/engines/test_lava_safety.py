@@ -17,7 +17,7 @@ from neurocompile.data.inputs import Encoded
 from neurocompile.engines import lava
 from neurocompile.engines.lava import repairs
 from neurocompile.engines.lava.plan import make_plan
-from neurocompile.engines.lava.supervise import run_child
+from neurocompile.engines.lava.supervise import LavaChild
 from neurocompile.engines.lava.workspace import Workspace
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
@@ -154,24 +154,43 @@ def test_a_killed_child_ends_the_run_and_its_workers(scratch):
 
 @LINUX
 def test_an_error_inside_a_worker_is_told_with_layer_and_step(scratch):
-    workspace, graph, encoded = Workspace(scratch), network(), short()
+    graph, encoded = network(), short()
     plan = make_plan(graph, encoded)
-    workspace.write(plan, graph, encoded)
-    np.save(workspace.file("input", 0), np.ones((10, 3), np.uint8))  # 3 axons instead of 4
-    with pytest.raises(lava.EngineFailed, match="layer 'in', chip step 1: AssertionError"):
-        run_child(scratch, plan, 60, None)
+    with LavaChild() as child:
+        workspace = Workspace(child.root)
+        workspace.write(plan, graph, encoded)
+        np.save(workspace.file("input", 0), np.ones((10, 3), np.uint8))  # 3 axons instead of 4
+        with pytest.raises(lava.EngineFailed, match="layer 'in', chip step 1: AssertionError"):
+            child.run(plan, 60, None)
     assert processes_of(scratch) == []
 
 
 @LINUX
 def test_an_error_while_a_worker_is_built_is_told_with_its_layer(scratch):
-    workspace, graph, encoded = Workspace(scratch), network(), short()
+    graph, encoded = network(), short()
     plan = make_plan(graph, encoded)
-    workspace.write(plan, graph, encoded)
-    workspace.file("membrane", 2).unlink()
-    with pytest.raises(lava.EngineFailed, match="recorder of layer 'out': FileNotFoundError"):
-        run_child(scratch, plan, 60, None)
+    with LavaChild() as child:
+        workspace = Workspace(child.root)
+        workspace.write(plan, graph, encoded)
+        workspace.file("membrane", 2).unlink()
+        with pytest.raises(lava.EngineFailed, match="recorder of layer 'out': FileNotFoundError"):
+            child.run(plan, 60, None)
     assert processes_of(scratch) == []
+
+
+@LINUX
+def test_a_process_that_was_started_early_runs_once_and_is_left_by_nobody(scratch):
+    with lava.early():
+        assert len(processes_of(scratch)) == 1
+        first = lava.run(network(), short())
+        assert processes_of(scratch) == []
+        second = lava.run(network(), short())
+    assert np.array_equal(first.spikes["out"], second.spikes["out"])
+    assert first.spikes["out"].all()
+    assert_nothing_is_left(scratch)
+    with pytest.raises(KeyboardInterrupt), lava.early():
+        raise KeyboardInterrupt
+    assert_nothing_is_left(scratch)
 
 
 @LINUX

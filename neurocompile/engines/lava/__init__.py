@@ -7,10 +7,9 @@ Lava runs in our own child process; importing this package imports nothing of La
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from neurocompile.engines.lava.plan import (
     reset_mode,
 )
 from neurocompile.engines.lava.repairs import require_lava
-from neurocompile.engines.lava.supervise import EngineFailed, default_timeout, run_child
+from neurocompile.engines.lava.supervise import EngineFailed, LavaChild, default_timeout
 from neurocompile.engines.lava.widths import refuse_wide_sums
 from neurocompile.engines.lava.workspace import NOT_WRITTEN, Workspace
 from neurocompile.engines.recording import Recording
@@ -32,7 +31,24 @@ from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.payloads import payload_type
 
-__all__ = ["RESET_FRESH", "RESET_LIFRESET", "EngineFailed", "reset_mode", "run"]
+__all__ = ["RESET_FRESH", "RESET_LIFRESET", "EngineFailed", "early", "reset_mode", "run"]
+_started: ContextVar[LavaChild | None] = ContextVar("_started", default=None)
+
+
+@contextmanager
+def early() -> Iterator[None]:
+    """Start the process of the first run inside now, so that it imports Lava beside other work.
+
+    Raises:
+        NotInstalled: If lava-nc 0.10.0 is not installed.
+    """
+    require_lava()
+    with LavaChild() as child:
+        token = _started.set(child)
+        try:
+            yield
+        finally:
+            _started.reset(token)
 
 
 def run(
@@ -61,15 +77,14 @@ def run(
     """
     require_lava()
     plan = make_plan(graph, encoded)
-    root = Path(tempfile.mkdtemp(prefix="neurocompile-lava-"))
-    try:
-        workspace = Workspace(root)
+    child = _started.get() or LavaChild()
+    _started.set(None)  # a process runs once
+    with child:
+        workspace = Workspace(child.root)
         connections = workspace.write(plan, graph, encoded)
         limit = default_timeout(plan, connections) if timeout_s is None else timeout_s
-        run_child(root, plan, limit, progress)
+        child.run(plan, limit, progress)
         return _read(workspace, plan, graph, encoded)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def _read(workspace: Workspace, plan: LavaPlan, graph: Graph, encoded: Encoded) -> Recording:

@@ -1,6 +1,6 @@
 """The child process in which Lava runs: `python -m neurocompile.engines.lava.child FOLDER`.
 
-In:  a workspace folder that the parent has filled.
+In:  a workspace folder; a line on standard input once the parent has filled it.
 Out: the recordings in it; on standard output the number of samples done, one per line.
 It ends itself and everything that it started when the parent or a worker is gone.
 """
@@ -12,10 +12,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neurocompile.engines.lava import guard, repairs
-from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
+from neurocompile.engines.lava.plan import RESET_FRESH
 from neurocompile.engines.lava.workspace import Workspace
+
+if TYPE_CHECKING:
+    from neurocompile.engines.lava.lower import Network
 
 
 def main(root: Path) -> None:
@@ -33,7 +37,11 @@ def main(root: Path) -> None:
         workspace = Workspace(root)
         repairs.apply()
         guard.install(root, watch)
-        run(workspace.plan(), workspace, watch, lambda done: _tell(progress_file, done, root))
+        from neurocompile.engines.lava.lower import Network  # Lava, beside the parent's work
+
+        if sys.stdin.buffer.readline() != guard.GO:  # the parent is gone or needs no run
+            guard.end_everything(root)
+        run(Network, workspace, watch, lambda done: _tell(progress_file, done, root))
         status = 0
     except BaseException as error:
         traceback.print_exc()
@@ -45,15 +53,16 @@ def main(root: Path) -> None:
 
 
 def run(
-    plan: LavaPlan, workspace: Workspace, watch: guard.ParentWatch, progress: Callable[[int], None]
+    build: type[Network],
+    workspace: Workspace,
+    watch: guard.ParentWatch,
+    progress: Callable[[int], None],
 ) -> None:
     """Run all samples, in one network or in one network per sample."""
-    from neurocompile.engines.lava.lower import Network  # imports Lava
-
-    arrays = workspace.arrays()
+    plan, arrays = workspace.plan(), workspace.arrays()
     per_network = 1 if plan.reset == RESET_FRESH else plan.samples
     for first in range(0, plan.samples, per_network):
-        network = Network(plan, workspace, arrays, (first, first + per_network))
+        network = build(plan, workspace, arrays, (first, first + per_network))
         for sample in range(first, first + per_network):
             if sample > first:
                 network.write_biases(sample)

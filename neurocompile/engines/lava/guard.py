@@ -27,6 +27,7 @@ WATCH_S = 0.2
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FAILURE = "failure.txt"
 PARENT = "NEUROCOMPILE_LAVA_PARENT"  # environment: id of the process that asked for the run
+GO = b"run\n"  # on the child's standard input: the folder is filled
 LAYER = "neurocompile_layer"  # key in a Lava process's parameters
 _ending = threading.Lock()
 

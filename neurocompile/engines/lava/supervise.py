@@ -2,21 +2,25 @@
 
 In:  a filled workspace.
 Out: the recordings that the child has written, or an error that says what happened.
-The child leads its own process group; the group is killed whatever happens.
+The child leads its own process group; the group is killed whatever happens. It can be started
+before there is anything to run: it imports Lava and waits.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from neurocompile.engines.lava.guard import FAILURE, PARENT
+from neurocompile.engines.lava.guard import FAILURE, GO, PARENT
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.errors import NeurocompileError
 from neurocompile.installed import child_environment
@@ -46,39 +50,68 @@ def default_timeout(plan: LavaPlan, connections: int) -> float:
     return 120.0 + builds * (10.0 + plan.processes) + chip_steps * step
 
 
-def run_child(
-    root: Path,
-    plan: LavaPlan,
-    timeout_s: float,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Start the child, follow it to its end and end its group.
+class LavaChild:
+    """A child process with its folder: it imports Lava, and waits until it is told to run.
 
-    Args:
-        root: Folder of the workspace.
-        plan: Plan of the run.
-        timeout_s: Seconds that it may take.
-        progress: Called with the samples done and all samples.
+    Used as a context, whose end ends the child's group and removes the folder.
 
-    Raises:
-        EngineFailed: If the child fails or takes longer.
+    Attributes:
+        root: Folder of the workspace, empty at first.
     """
-    child: subprocess.Popen[bytes] | None = None
-    try:
-        with (root / LOG).open("wb") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "neurocompile.engines.lava.child", str(root)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                # Lava warns; if warnings were errors, they would end it
-                env=child_environment(PYTHONWARNINGS="", **{PARENT: str(os.getpid())}),
-                start_new_session=True,
-            )
-        _follow(child, root, plan, timeout_s, progress)
-    finally:
-        if child is not None:
-            _end(child)
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="neurocompile-lava-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            with (self.root / LOG).open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "neurocompile.engines.lava.child", str(self.root)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    # Lava warns; if warnings were errors, they would end it
+                    env=child_environment(PYTHONWARNINGS="", **{PARENT: str(os.getpid())}),
+                    start_new_session=True,
+                )
+        except BaseException:
+            self.end()
+            raise
+
+    def __enter__(self) -> LavaChild:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def run(
+        self,
+        plan: LavaPlan,
+        timeout_s: float,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        """Run what the folder describes, and follow it to its end.
+
+        Args:
+            plan: Plan of the run.
+            timeout_s: Seconds that it may take.
+            progress: Called with the samples done and all samples.
+
+        Raises:
+            EngineFailed: If the child fails or takes longer.
+        """
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already, and what follows says why
+            self._process.stdin.write(GO)
+            self._process.stdin.flush()
+        _follow(self._process, self.root, plan, timeout_s, progress)
+
+    def end(self) -> None:
+        """Kill the child's group, wait until it is gone, and remove its folder."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None  # its number may soon be another's
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _follow(
@@ -124,8 +157,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     """Kill the child's group, and wait until it is gone."""
     _kill_group(child.pid)
     child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()
     deadline = time.monotonic() + GONE_S
     while _kill_group(child.pid) and time.monotonic() < deadline:
         time.sleep(TICK_S / 10)
