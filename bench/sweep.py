@@ -27,7 +27,7 @@ import psutil
 import table as tables
 
 from neurocompile.asked import Asked
-from neurocompile.cluster import workers
+from neurocompile.cluster.workers import workers
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.sweep.compute import compute

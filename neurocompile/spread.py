@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from neurocompile import __version__
-from neurocompile.cluster import Failed, SchedulerLost, each, workers
+from neurocompile.cluster.tasks import Failed, SchedulerLost, each
+from neurocompile.cluster.workers import workers
 from neurocompile.data.samples import Data
 from neurocompile.data.shards.rows import Rows
 from neurocompile.data.stimulus import Stimulus

@@ -22,7 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from neurocompile.cluster import Failed, each, workers
+from neurocompile.cluster.tasks import Failed, each
+from neurocompile.cluster.workers import workers
 from neurocompile.errors import NeurocompileError
 from paper import (
     affinity,

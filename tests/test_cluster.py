@@ -11,12 +11,14 @@ import time
 import psutil
 import pytest
 
-from neurocompile import cluster, installed
+from neurocompile import installed
+from neurocompile.cluster import workers as module
+from neurocompile.cluster.workers import workers
 from neurocompile.errors import BadInput, NotInstalled
 
 HOLD = """
 import sys, time
-from neurocompile.cluster import workers
+from neurocompile.cluster.workers import workers
 if __name__ == "__main__":
     with workers(count=2) as client:
         print(*client.run(__import__("os").getpid).values(), flush=True)
@@ -68,7 +70,7 @@ def test_no_worker_outlives_the_process_that_started_it(how, holding):
 
 
 def test_local_workers_take_one_task_each_and_listen_on_the_loopback_under_a_certificate():
-    with cluster.workers(count=2) as client:
+    with workers(count=2) as client:
         about = client.scheduler_info()
         addresses = [about["address"], *about["workers"]]
         threads = [worker["nthreads"] for worker in about["workers"].values()]
@@ -89,7 +91,7 @@ def test_local_workers_take_one_task_each_and_listen_on_the_loopback_under_a_cer
 def test_where_no_scheduler_answers_a_sentence_says_so(scheme):
     with (
         pytest.raises(BadInput, match=r"no Dask scheduler at .*127.0.0.1:9 .*Start one with"),
-        cluster.workers(f"{scheme}127.0.0.1:9", patience_s=0.3),
+        workers(f"{scheme}127.0.0.1:9", patience_s=0.3),
     ):
         pass
 
@@ -106,7 +108,7 @@ def test_no_client_is_made_where_there_is_no_scheduler(address, monkeypatch):
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr(distributed, "Client", Kept)
-    with pytest.raises(BadInput), cluster.workers(address, patience_s=0.3):
+    with pytest.raises(BadInput), workers(address, patience_s=0.3):
         pass
     assert made == []
 
@@ -114,7 +116,7 @@ def test_no_client_is_made_where_there_is_no_scheduler(address, monkeypatch):
 def test_a_file_of_a_scheduler_that_is_not_there_is_named(tmp_path):
     with (
         pytest.raises(BadInput, match=r"the file .*s\.json of a Dask scheduler is not there"),
-        cluster.workers(str(tmp_path / "s.json")),
+        workers(str(tmp_path / "s.json")),
     ):
         pass
 
@@ -134,11 +136,11 @@ def test_a_program_that_is_no_scheduler_is_not_waited_for_and_a_sentence_says_so
                 done.wait(30)
 
         done = threading.Event()
-        thread = threading.Thread(target=accept)
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         with (
             pytest.raises(BadInput, match=rf"no Dask scheduler at .*{words}"),
-            cluster.workers(f"127.0.0.1:{server.getsockname()[1]}", patience_s=0.5),
+            workers(f"127.0.0.1:{server.getsockname()[1]}", patience_s=0.5),
         ):
             pass
         done.set()
@@ -146,16 +148,16 @@ def test_a_program_that_is_no_scheduler_is_not_waited_for_and_a_sentence_says_so
 
 
 def test_more_local_workers_than_the_cores_can_use_are_refused_before_one_starts(monkeypatch):
-    monkeypatch.setattr(cluster, "cores", lambda: 2)
-    monkeypatch.setattr(cluster, "_local", None)  # would fail if it were called
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "_local", None)  # would fail if it were called
     words = "17 workers are more than 8 per core.*at most 16"
-    with pytest.raises(BadInput, match=words), cluster.workers(count=17):
+    with pytest.raises(BadInput, match=words), workers(count=17):
         pass
 
 
 def test_settings_that_dask_cannot_use_are_a_sentence(tmp_path):
     (tmp_path / "dask.yaml").write_text("a: [1\n b: }")
-    program = "from neurocompile.cluster import workers; workers(count=1).__enter__()"
+    program = "from neurocompile.cluster.workers import workers; workers(count=1).__enter__()"
     for setting in (("CONFIG", str(tmp_path)), ("DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "soon")):
         environment = installed.child_environment() | {f"DASK_{setting[0]}": setting[1]}
         done = subprocess.run(
@@ -178,7 +180,7 @@ def test_settings_that_dask_cannot_use_are_a_sentence(tmp_path):
 def test_a_user_and_a_password_in_an_address_are_refused_and_never_printed(address):
     with (
         pytest.raises(BadInput, match="has a user or a password") as refused,
-        cluster.workers(address),
+        workers(address),
     ):
         pass
     assert "10.0.0.1" in str(refused.value)
@@ -191,7 +193,7 @@ def test_a_file_that_is_not_a_scheduler_s_is_refused(content, tmp_path):
     file.write_text(content)
     with (
         pytest.raises(BadInput, match=r"s\.json is not the file of a Dask"),
-        cluster.workers(str(file)),
+        workers(str(file)),
     ):
         pass
 
@@ -199,14 +201,14 @@ def test_a_file_that_is_not_a_scheduler_s_is_refused(content, tmp_path):
 def test_workers_that_are_started_elsewhere_are_not_counted_here():
     with (
         pytest.raises(BadInput, match="has workers of its own"),
-        cluster.workers("tcp://x:1", count=2),
+        workers("tcp://x:1", count=2),
     ):
         pass
 
 
 def test_a_program_without_a_guard_is_told_what_to_write(tmp_path):
     (tmp_path / "bare.py").write_text(
-        "from neurocompile.cluster import workers\nwith workers(count=1): pass\n"
+        "from neurocompile.cluster.workers import workers\nwith workers(count=1): pass\n"
     )
     done = subprocess.run(
         [sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, check=False,
@@ -220,13 +222,13 @@ def test_without_dask_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setattr(installed, "installed", lambda name: None if name == "distributed" else "1")
     with (
         pytest.raises(NotInstalled, match=r"distributed, not installed.*doctor --install sweep"),
-        cluster.workers(),
+        workers(),
     ):
         pass
 
 
 def test_no_other_command_waits_for_dask():
-    modules = "neurocompile, neurocompile.cluster, neurocompile.cli, neurocompile.compiler"
+    modules = "neurocompile, neurocompile.cluster.tasks, neurocompile.cli, neurocompile.compiler"
     program = f"import sys, {modules}; print({{'dask', 'distributed'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
@@ -236,7 +238,7 @@ def test_no_other_command_waits_for_dask():
 def test_a_signal_that_the_caller_ignores_ends_nothing_while_workers_run(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with cluster._stoppable():
+        with module._stoppable():
             signal.raise_signal(number)
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
@@ -250,7 +252,7 @@ def test_a_signal_while_workers_run_is_what_the_caller_makes_of_it(number):
 
     before = signal.signal(number, told)
     try:
-        with pytest.raises(InterruptedError), cluster._stoppable():
+        with pytest.raises(InterruptedError), module._stoppable():
             signal.raise_signal(number)
         assert signal.getsignal(number) is told
     finally:

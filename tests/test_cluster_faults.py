@@ -10,8 +10,8 @@ import pytest
 from dask_processes import DaskProcesses
 from sweep_tasks import Heavy, deadly, faulty, named, slow
 
-from neurocompile import cluster
-from neurocompile.cluster import PER_THREAD, Failed, SchedulerLost, each, workers
+from neurocompile.cluster.tasks import PER_THREAD, Failed, SchedulerLost, each
+from neurocompile.cluster.workers import workers
 from neurocompile.errors import BadInput
 
 
@@ -176,7 +176,7 @@ def test_a_worker_that_comes_later_gets_work_at_once(tmp_path, processes):
 def test_a_scheduler_that_does_not_come_back_and_one_that_is_lost_again_and_again_end_the_work(
     opened, tmp_path, processes, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "RETURN_S", 0.3)
+    monkeypatch.setattr("neurocompile.cluster.tasks.RETURN_S", 0.3)
     log, said = tmp_path / "log", []
 
     @contextmanager

@@ -15,7 +15,7 @@ from dask_processes import DaskProcesses
 from shard_files import samples, write
 
 from neurocompile.cli import main
-from neurocompile.cluster import workers
+from neurocompile.cluster.workers import workers
 from neurocompile.commands.check.digests import BLOCK
 from neurocompile.data.samples import load_data
 from neurocompile.data.stimulus import Stimulus
@@ -163,7 +163,7 @@ def test_a_scheduler_that_is_started_again_in_the_middle_changes_no_bit(
 def test_a_scheduler_that_is_lost_for_good_ends_the_run_with_a_sentence(
     processes, rows, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("neurocompile.cluster.RETURN_S", 0.3)
+    monkeypatch.setattr("neurocompile.cluster.tasks.RETURN_S", 0.3)
     deaths = tmp_path / "deaths"
     deaths.mkdir()
     parts = parts_of(slowly, str(deaths), rows, Spread(scheduler=processes.address))

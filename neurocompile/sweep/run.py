@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from neurocompile.cluster import Failed, each
+from neurocompile.cluster.tasks import Failed, each
 from neurocompile.errors import BadInput, NeurocompileError
 from neurocompile.sweep.compute import Outcome, compute, refused
 from neurocompile.sweep.points import Keys, Known, Point, text_of

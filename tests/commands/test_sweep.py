@@ -127,7 +127,7 @@ def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
     code, stdout, _ = call("sweep", model, *GRID, "--out", out, "--json", "--scheduler", scheduler)
     assert (code, json.loads(stdout)["known_before"]) == (0, 3)
     assert file.read_bytes() == content
-    monkeypatch.setattr("neurocompile.cluster._local", None)  # would fail if it were called
+    monkeypatch.setattr("neurocompile.cluster.workers._local", None)  # would fail if it were called
     code, stdout, stderr = call("sweep", model, *GRID, "--out", out)
     assert code == 0
     assert "4 points, 4 of them known already" in stderr
@@ -151,7 +151,7 @@ bits = "2,8"
 reset = ["zero", "subtract"]
 """
     )
-    monkeypatch.setattr("neurocompile.cluster._local", None)
+    monkeypatch.setattr("neurocompile.cluster.workers._local", None)
     code, stdout, _ = call(
         "sweep", "--file", file, "--out", out, "--json", "--metric", "mse,energy"
     )

@@ -14,7 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from neurocompile.cluster import Failed
+from neurocompile.cluster.tasks import Failed
 from paper import make, study, weights
 from paper.study import Job
 
@@ -59,7 +59,7 @@ def compute(asked):
     return {"share": 1 / (3 - asked["number"])}
 
 if __name__ == "__main__":
-    from neurocompile.cluster import workers
+    from neurocompile.cluster.workers import workers
     from paper import make
 
     jobs = [Job("sums", str(n), {"number": n}, compute) for n in range(6)]

@@ -4,7 +4,7 @@ import pytest
 from full_disk import files_of_at_most
 
 from neurocompile.asked import Asked
-from neurocompile.cluster import Failed
+from neurocompile.cluster.tasks import Failed
 from neurocompile.errors import BadInput
 from neurocompile.sweep import compute as computing
 from neurocompile.sweep import run as running

@@ -128,7 +128,7 @@ def _run(
     found: Wanted, out: Path, count: int | None, scheduler: str | None, output: Output
 ) -> None:
     """Run a sweep, write its files, show its front; exit with 1 if a point failed."""
-    from neurocompile.cluster import workers
+    from neurocompile.cluster.workers import workers
     from neurocompile.commands.sweep.axes import shared
     from neurocompile.commands.sweep.live import Screen, usual
     from neurocompile.formats.whole import write_file

@@ -20,7 +20,7 @@ UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 def show_plan(found: Wanted, output: Output) -> None:
     """Measure and print."""
-    from neurocompile.cluster import workers
+    from neurocompile.cluster.workers import workers
     from neurocompile.sweep.price import document, measure, measure_scheduler, samples_of
 
     points = found.points()

@@ -1,0 +1,1 @@
+"""Processes that share work: workers of Dask, and tasks whose results come once."""
