@@ -25,6 +25,11 @@ def half_width(values: Sequence[float]) -> float:
     return float(t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
 
 
+def with_interval(values: Sequence[float], digits: int) -> str:
+    """A mean and half of its interval, in words: "0.893 ± 0.005"."""
+    return f"{np.mean(values):.{digits}f} ± {half_width(values):.{digits}f}"
+
+
 def mean_interval(values: Sequence[float], digits: int) -> str:
     """A difference with its sign and its interval, in words: "+0.003 ± 0.002"."""
     return f"{np.mean(values):+.{digits}f} ± {half_width(values):.{digits}f}"

@@ -9,13 +9,20 @@ which way the neurons go.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+import numpy as np
+
+from neurocompile.ir.arrays import Array
 from neurocompile.nn import Regularization, TrainingPlan, train
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.training import Running
 from paper.charts import panels, save
+from paper.intervals import mean_interval, with_interval
 from paper.markdown import table
 from paper.models import OUTPUT_SCALE, spiking_autoencoder
 from paper.settings import BAND, potential_and_spikes
@@ -46,16 +53,26 @@ class Rules:
 
 
 FOUR = ("straight leak", "flip", "output spikes", OPTIMIZER)
-RULES = {
-    "as ours": Rules(),
-    "straight leak": Rules(("straight leak",)),
-    "flip": Rules(("flip",)),
-    "output spikes": Rules(("output spikes",)),
-    "optimizer": Rules((OPTIMIZER,)),
-    "all four": Rules(FOUR),
+AS_OURS, ALL_FOUR = "as ours", "all four"
+
+
+def _named(rules: tuple[str, ...]) -> str:
+    """What the rows call a combination of the four rules."""
+    return {(): AS_OURS, FOUR: ALL_FOUR}.get(rules, " + ".join(rules))
+
+
+# Every combination of the four, then the divisor 20.
+FACTORIAL = tuple(
+    tuple(rule for rule, on in zip(FOUR, switches, strict=True) if on)
+    for switches in product((False, True), repeat=len(FOUR))
+)
+RULES = {_named(rules): Rules(rules) for rules in FACTORIAL} | {
     "as ours, divisor 20": Rules((), SCALE_20),
     "all four, divisor 20": Rules(FOUR, SCALE_20),
 }
+EACH = tuple(map(_named, FACTORIAL))
+# Without penalties, spikes of the output change nothing, so the others alone are combined there.
+UNPENALIZED = tuple(_named(rules) for rules in FACTORIAL if "output spikes" not in rules)
 
 
 NONE, SPARSE, DENSE, RATE_BAND = "none", "sparse", "dense", "rate band"
@@ -69,15 +86,16 @@ PENALTIES = {
 # Weights of squared potentials and of squared spike counts, under all four rules.
 SEARCH = [(0.003, 0.06), (0.02, 0.01), (0.02, 0.06)]
 
-# What was asked: architecture, penalties, rules, seeds.
-ASKED: list[tuple[str, str, tuple[str, ...], tuple[int, ...]]] = [
-    ("strided", NONE, tuple(rules for rules in RULES if rules != "output spikes"), (0,)),
-    ("strided", SPARSE, ("as ours", "all four"), (0,)),
-    ("strided", DENSE, ("as ours", "all four"), (0,)),
-    ("strided", RATE_BAND, ("as ours", "all four"), (0,)),
-    ("paper", NONE, ("as ours", "all four"), (0,)),
-    ("paper", RATE_BAND, ("all four",), (0,)),
-    ("chip", NONE, ("as ours", "flip", "all four"), (0,)),
+SEEDS = tuple(range(8))
+# What was asked, for each seed: architecture, penalties, rules.
+ASKED: list[tuple[str, str, tuple[str, ...]]] = [
+    ("strided", NONE, (*UNPENALIZED, ALL_FOUR, "as ours, divisor 20", "all four, divisor 20")),
+    ("strided", SPARSE, EACH),
+    ("strided", DENSE, EACH),
+    ("strided", RATE_BAND, EACH),
+    ("paper", NONE, (AS_OURS, ALL_FOUR)),
+    ("paper", RATE_BAND, (AS_OURS, ALL_FOUR)),
+    ("chip", NONE, (AS_OURS, "flip", ALL_FOUR)),
 ]
 
 
@@ -92,8 +110,8 @@ Cell = tuple[str, str, str, int]  # architecture, penalties, rules, seed
 def _cells() -> dict[Cell, Job]:
     """The training of every cell that was asked for."""
     found = {}
-    for architecture, penalties, several, seeds in ASKED:
-        for seed in seeds:
+    for seed in SEEDS:
+        for architecture, penalties, several in ASKED:
             for rules in several:
                 asked = question(architecture, RULES[rules], PENALTIES[penalties], seed, "train")
                 name = f"{architecture}, {rules}, {penalties} {seed}"
@@ -214,35 +232,116 @@ def verdict(found: Json) -> str:
     return ", ".join(word for word, holds in words.items() if holds) or "neither"
 
 
+EFFECTS = (
+    "Strided layers: mean difference between trainings with and without a rule, over all "
+    "combinations of the others, ± half of a 95 % interval, paired by seed. Shares in points."
+)
+CELLS = "Means over the seeds, ± half of a 95 % interval."
+
+
 def text() -> str:
     """The section of the page."""
     prose = Path(__file__).with_suffix(".md").read_text()
-    parts = [prose, _table(), "", f"![{CAPTION}](results/replication.svg)", "", CAPTION + ".", ""]
+    parts = [prose, "### What each rule changes", "", EFFECTS, "", _effects(), ""]
+    parts += [
+        "### The cells",
+        "",
+        CELLS,
+        "",
+        _table(),
+        "",
+        f"![{CAPTION}](results/replication.svg)",
+        "",
+        CAPTION + ".",
+        "",
+    ]
     return "\n".join([*parts, "### The search for these penalties", "", _searched(), ""])
 
 
-def _figures(found: Json) -> list[str]:
-    """The columns of one answer."""
-    shown = [f"{found['error']:.1f}", f"{found['alive']:.2f}"]
-    shown += [f"{100 * share:.0f}" for share in shares(found["layers"]["latent"])]
-    shown += [f"{100 * share:.0f}" for share in hidden(found)]
+HEAD = (
+    "squared error an image",
+    "latent alive",
+    "latent dead %",
+    "latent bursting %",
+    "hidden dead %",
+    "hidden bursting %",
+    "latent spikes a step",
+    "error still falls by",
+)
+DIGITS = (1, 2, 0, 0, 0, 0, 3, 1)
+CHANGED = (0, 2, 3, 4, 5)  # the columns of HEAD that the effects are of
+
+
+def _numbers(found: Json) -> list[float]:
+    """The columns of one answer, HEAD's."""
     before, after = (found["curve"][place]["error"] for place in (-1 - LAST // EVERY, -1))
-    shown += [f"{found['layers']['latent']['rate']:.3f}", f"{before - after:.1f}"]
-    return [*shown, verdict(found)]
+    latent = shares(found["layers"]["latent"])
+    percent = [100 * share for share in (*latent, *hidden(found))]
+    rate = found["layers"]["latent"]["rate"]
+    return [found["error"], found["alive"], *percent, rate, before - after]
 
 
-HEAD = ("squared error an image", "latent alive", "latent dead %", "latent bursting %",
-        "hidden dead %", "hidden bursting %", "latent spikes a step", "error still falls by",
-        "latent neurons")  # fmt: skip
+def answers(architecture: str, penalties: str, rules: str) -> list[Json]:
+    """The answers of a cell that are there, by seed."""
+    found = (kept(architecture, penalties, rules, seed) for seed in SEEDS)
+    return [one for one in found if one is not None]
 
 
 def _table() -> str:
-    """A line a cell."""
-    lines = [
-        [architecture, penalties, rules, str(seed), *_figures(job.answer())]
-        for (architecture, penalties, rules, seed), job in _cells().items()
+    """A line a cell: means over the seeds."""
+    lines = []
+    for architecture, penalties, several in ASKED:
+        for rules in several:
+            found = answers(architecture, penalties, rules)
+            columns = zip(*map(_numbers, found), strict=True)
+            shown = [with_interval(c, d) for c, d in zip(columns, DIGITS, strict=True)]
+            lines.append([architecture, penalties, rules, *shown, _verdicts(found)])
+    return table(("layers", "penalties", "rules", *HEAD, "latent neurons"), lines)
+
+
+def _verdicts(found: Sequence[Json]) -> str:
+    """How many seeds went which way."""
+    counts = Counter(map(verdict, found)).most_common()
+    return "; ".join(f"{words} ({count} of {len(found)})" for words, count in counts)
+
+
+def _effects() -> str:
+    """What each rule changes, in the mean over all combinations of the others."""
+    lines = []
+    for architecture, penalties, several in ASKED:
+        for rule in FOUR:
+            found = effects(architecture, penalties, rule, several)
+            if len(found):
+                shown = [mean_interval(found[:, place], DIGITS[place]) for place in CHANGED]
+                lines.append([penalties, rule, *shown])
+    return table(("penalties", "rule", *(HEAD[place] for place in CHANGED)), lines)
+
+
+def effects(architecture: str, penalties: str, rule: str, several: Sequence[str]) -> Array:
+    """Differences that a rule makes, by seed.
+
+    Every pair of cells that differ in this rule alone counts alike.
+
+    Returns:
+        (seeds, columns of HEAD); no seeds where no two cells differ in this rule alone.
+    """
+    names = {frozenset(RULES[name].names): name for name in several if name in EACH}
+    pairs = [
+        (names[with_it], names[with_it - {rule}])
+        for with_it in names
+        if rule in with_it and with_it - {rule} in names
     ]
-    return table(("layers", "penalties", "rules", "seed", *HEAD), lines)
+    if architecture != "strided" or len(pairs) < len(UNPENALIZED) // 2:
+        return np.empty((0, len(HEAD)))
+    both = [[answers(architecture, penalties, name) for name in pair] for pair in pairs]
+    by_pair = [np.subtract(*([_numbers(one) for one in side] for side in pair)) for pair in both]
+    return np.mean(by_pair, axis=0)
+
+
+def _figures(found: Json) -> list[str]:
+    """The columns of one answer, and which way its neurons went."""
+    pairs = zip(_numbers(found), DIGITS, strict=True)
+    return [*(f"{number:.{digits}f}" for number, digits in pairs), verdict(found)]
 
 
 def _searched() -> str:
@@ -251,7 +350,7 @@ def _searched() -> str:
         [f"{potential:g}", f"{spikes:g}", *_figures(_point_of_search(potential, spikes).answer())]
         for potential, spikes in SEARCH
     ]
-    return table(("potential", "spikes", *HEAD), lines)
+    return table(("potential", "spikes", *HEAD, "latent neurons"), lines)
 
 
 SHOWN: list[Cell] = [
