@@ -28,6 +28,7 @@ from neurocompile.errors import NeurocompileError
 from paper import (
     affinity,
     claims,
+    codes,
     hardware,
     latent,
     pareto,
@@ -52,6 +53,7 @@ STUDIES: tuple[ModuleType, ...] = (
     replication,
     sweeps,
     latent,
+    codes,
     hardware,
     affinity,
     robustness,
