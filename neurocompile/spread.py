@@ -120,7 +120,7 @@ def parts_of(
             opened, _run, zip(spans, spans, strict=True), tell, (shared,)
         ):
             if isinstance(found, Failed):
-                raise _lost(found, stimulus.data.name)
+                raise _lost(found, (first, last), stimulus.data.name)
             yield found
             done += last - first
             progress("workers", done, total)
@@ -193,15 +193,16 @@ def _run(shared: _Shared, first: int, last: int) -> Any:
     return shared.run(shared.job, shared.stimulus.part(first, last), silent)
 
 
-def _lost(found: Failed, name: str) -> BaseException:
+def _lost(found: Failed, span: tuple[int, int], name: str) -> BaseException:
     """What a part raised, or the samples under which workers died."""
-    if not found.beside:
+    from distributed import KilledWorker
+
+    if not isinstance(found.error, KilledWorker):
         return found.error
-    spans = ", or ".join(f"{first} to {last - 1}" for first, last in sorted(found.beside))
     return BadInput(
-        f"samples {spans} of {name} ended one worker after another: it was killed, ran out of "
-        "memory or crashed at a damaged file. Nothing was written. Look at the shards of these "
-        "samples, or start fewer workers."
+        f"samples {span[0]} to {span[1] - 1} of {name} ended one worker after another, also while "
+        "no others ran: killed, out of memory or crashed at a damaged file. Nothing was written. "
+        "Look at the shards of these samples, or start fewer workers."
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from dask_processes import DaskProcesses
-from sweep_tasks import Heavy, deadly, faulty, named, slow
+from sweep_tasks import Heavy, deadly, faulty, named, slow, unlucky
 
 from neurocompile.cluster.tasks import PER_THREAD, Failed, SchedulerLost, each
 from neurocompile.cluster.workers import workers
@@ -52,10 +52,20 @@ def test_a_task_that_kills_its_workers_fails_and_the_others_have_their_results(o
     results = dict(each(opened, deadly, tasks(log, 6), print))
     failed = results.pop("task 3")
     assert isinstance(failed, Failed)
-    assert "4 workers died" in failed.reason
-    assert failed.beside == ("task 3",)
+    assert "4 workers died while it was one of their tasks, and 4 more" in failed.reason
     assert results == {f"task {n}": 2 * n for n in range(6) if n != 3}
-    assert [number for number, _ in lines(log)].count(3) == 4
+    begun = [number for number, _ in lines(log)]
+    assert begun.count(3) == 8
+    assert begun[-4:] == [3] * 4  # alone
+
+
+def test_a_task_whose_workers_died_by_chance_is_tried_alone_when_all_others_are_done(
+    opened, tmp_path
+):
+    log = tmp_path / "log"
+    found = list(each(opened, unlucky, tasks(log, 6), print))
+    assert dict(found) == {f"task {n}": 2 * n for n in range(6)}
+    assert found[-1][0] == "task 3"
 
 
 def test_a_worker_that_dies_in_its_first_moments_is_replaced(tmp_path):

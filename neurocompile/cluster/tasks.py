@@ -7,7 +7,7 @@ Out: the result of each task once, whichever workers and schedulers are lost mea
 from __future__ import annotations
 
 import secrets
-import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,6 @@ RETURN_S = 60.0  # for a scheduler that was lost to be started again
 LOSSES = 3  # schedulers that may be lost one after another without any result
 PER_THREAD = 2  # tasks in flight: one at work, and one that is there when it ends
 NEWCOMERS_S = 1.0  # until workers that came meanwhile get something to do
-TOLD_S = 0.2  # until a client knows of all tasks that failed at once
 
 
 class SchedulerLost(BadInput):
@@ -42,13 +41,10 @@ class Failed:
     Attributes:
         reason: What happened, in words.
         error: What the task raised; KilledWorker if workers died under it.
-        beside: Names of all tasks under which the same workers died, this one among them: each of
-            them was at work or came next, so any of them may be what killed the workers.
     """
 
     reason: str
     error: BaseException
-    beside: tuple[Any, ...] = ()
 
 
 def each(
@@ -60,9 +56,11 @@ def each(
 ) -> Iterator[tuple[Name, Any]]:
     """Results of a function, as they come, each once.
 
-    What a worker had at work when it died is done again by another; a task under which several
-    workers died, or that fails in a way that is not foreseen, is `Failed`. After a scheduler that
-    was lost, `opened` is called again, and what has no result by then is asked for anew.
+    What a worker had at work when it died is done again by another. A task under which several
+    workers died waits until all others are done and is then tried alone, for another may have been
+    at fault, or chance. If workers die again, or a task fails in a way that is not foreseen, it is
+    `Failed`. After a scheduler that was lost, `opened` is called again, and what has no result by
+    then is asked for anew.
 
     Args:
         opened: Opens `workers`, with the time for the scheduler to answer; called again if it is
@@ -117,6 +115,7 @@ class _Work:
 
     Attributes:
         running: The tasks that were sent and have no result yet, by key.
+        suspects: Those under which workers died, to be tried alone.
         there: Whether the scheduler is.
     """
 
@@ -133,16 +132,18 @@ class _Work:
         self.client, self.function, self.held, self.left = client, function, held, left
         self.tell = tell
         self.running = dict[str, Task]()
+        self.suspects = deque[Task]()
         self.there = True
         self._shared: list[Any] | None = None
         self._sent = 0
+        self._alone = False  # whether one suspect is tried at a time
         # No other client's task has this name.
         self._group = f"{function.__name__}-{secrets.token_hex(4)}"
         self._ready = as_completed(raise_errors=False, with_results=True, loop=client.loop)
 
     def rest(self) -> Iterator[Task]:
         """The tasks without a result, those that were sent first."""
-        return chain(self.running.values(), self.left)
+        return chain(self.running.values(), self.left, self.suspects)
 
     def results(self) -> Iterator[tuple[Any, Any]]:
         """Results until there are all of them, or the scheduler is lost."""
@@ -155,14 +156,17 @@ class _Work:
                 if isinstance(result, CancelledError):
                     self.there = False
                     continue
+                task = self.running.pop(future.key)
                 error = result[1] if future.status == "error" else None
-                done.append((self.running.pop(future.key)[0], result, error))
+                if isinstance(error, KilledWorker) and not self._alone:
+                    self.suspects.append(task)
+                else:
+                    done.append((task[0], result, error))
                 future.release()  # or it would be done again if the worker that has it dies
             self._send()
-            killed = tuple(name for name, _, error in done if isinstance(error, KilledWorker))
             done.sort(key=lambda found: found[2] is not None)  # an error may be the end of the work
             for name, result, error in done:
-                yield name, result if error is None else _failed(name, error, killed)
+                yield name, result if error is None else _failed(error)
 
     def _send(self) -> None:
         """Keep every worker busy that is there now."""
@@ -175,8 +179,8 @@ class _Work:
             if self.there and not there:
                 self.tell("the scheduler has no workers yet; the work begins with the first")
         most = PER_THREAD * max(1, sum(there.values()))
-        while self.there and len(self.running) < most:
-            if (task := next(self.left, None)) is None:
+        while self.there and len(self.running) < (1 if self._alone else most):
+            if (task := self._next()) is None:
                 return
             number, arguments = self._sent, (*self._shared, *task[1])
             key = f"{self._group}-{number}"
@@ -187,6 +191,14 @@ class _Work:
             )
             if future is not None:
                 self._ready.add(future)
+
+    def _next(self) -> Task | None:
+        """The next task to send, if there is one; the suspects come last, one by one."""
+        if not self._alone:
+            if (task := next(self.left, None)) is not None:
+                return task
+            self._alone = bool(self.suspects) and not self.running
+        return self.suspects.popleft() if self._alone and self.suspects else None
 
     def _replace(self, there: int) -> None:
         """Start workers of this machine again that Dask gave up.
@@ -215,15 +227,10 @@ class _Work:
 
     def _came(self) -> list[tuple[Any, Any]]:
         """Futures that are done, with their results; none if new workers may have come before."""
-        from distributed import KilledWorker
-
         with self._ready.thread_condition:
             if not self._ready.has_ready():
                 self._ready.thread_condition.wait(NEWCOMERS_S)
         came: list[tuple[Any, Any]] = self._ready.next_batch(block=False)
-        if any(f.status == "error" and isinstance(found[1], KilledWorker) for f, found in came):
-            time.sleep(TOLD_S)
-            came += self._ready.next_batch(block=False)
         return came
 
 
@@ -232,7 +239,7 @@ def _itself(held: Any) -> Any:
     return held
 
 
-def _failed(name: Any, error: BaseException, killed: tuple[Any, ...]) -> Failed:
+def _failed(error: BaseException) -> Failed:
     """What stands in the place of the result.
 
     Raises:
@@ -248,12 +255,11 @@ def _failed(name: Any, error: BaseException, killed: tuple[Any, ...]) -> Failed:
             f"{__version__} where the workers run."
         )
     if isinstance(error, KilledWorker):
-        at_work = "worked on it" if len(killed) == 1 else "worked on it, or had it next"
+        died = error.allowed_failures + 1
         return Failed(
-            f"{error.allowed_failures + 1} workers died while they {at_work}, for example for "
-            "want of memory",
+            f"{died} workers died while it was one of their tasks, and {died} more while they had "
+            "no other, for example for want of memory",
             error,
-            killed,
         )
     return Failed(
         f"a fault of neurocompile or of its packages: {type(error).__name__}: {first_line(error)}",
