@@ -82,12 +82,19 @@ class Sweep:
             at for at, o in enumerate(self.outcomes) if o is not None and o["exit_code"] in (1, 4)
         ]
 
-    def where(self) -> str:
-        """How far it is, for someone whose sweep has ended early."""
-        done = len(self.points) - self.missing
+    def where(self, store: Store) -> str:
+        """How far it is, for someone whose sweep has ended early.
+
+        A worker may have written a point of which nobody here has heard yet.
+        """
+        pairs = zip(self.known, self.outcomes, strict=True)
+        done = sum(
+            outcome is not None or (known is not None and store.path(known.key).is_file())
+            for known, outcome in pairs
+        )
         return (
             f"{done:,} of {len(self.points):,} points are done and kept; the same command does the "
-            f"other {self.missing:,}."
+            f"other {len(self.points) - done:,}."
         )
 
 
@@ -129,7 +136,7 @@ def run(
                 sweep.put(at, outcome)
             watch.finished(sweep, by_key[key][0])
     except NeurocompileError as error:
-        raise type(error)(f"{error}\n{sweep.where()}") from None
+        raise type(error)(f"{error}\n{sweep.where(store)}") from None
 
 
 def _current() -> str:

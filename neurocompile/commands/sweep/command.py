@@ -147,7 +147,7 @@ def _run(
         try:
             run(state, kept, opened, screen)
         except KeyboardInterrupt as interrupt:
-            say(f"Interrupted: {state.where()}", err=True)
+            say(f"Interrupted: {state.where(kept)}", err=True)
             sys.exit(exit_code(interrupt))
         by = found.metrics or usual(state)
         table = rows(state, found.axes, by)
