@@ -63,10 +63,13 @@ echarts:
 	cd build/echarts && npm init --yes >/dev/null && npm install --silent echarts@6.1.0 esbuild@0.28.2
 	cd build/echarts && npx esbuild entry.js --bundle --minify --format=iife --global-name=echarts --target=es2019 --legal-comments=none --outfile=../../neurocompile/report/page/echarts.min.js
 
-# The gate on the shipped autoencoder; make check UPDATE=1 renews its baseline (docs/ci.md)
+# The gates on the shipped autoencoder and classifier; make check UPDATE=1 renews their baselines
+# (docs/ci.md)
 check: $(READY)
 	$(BIN)/neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim --out build/check --force --engine fixed --samples 20
 	$(BIN)/neurocompile check build/check --baseline examples/baselines/mnist_autoencoder.json $(if $(UPDATE),--update --keep-data examples/baselines/mnist_autoencoder.npz)
+	$(BIN)/neurocompile export examples/models/mnist_classifier.pt --target loihi-sim --out build/check-classifier --force --engine fixed --samples 100
+	$(BIN)/neurocompile check build/check-classifier --baseline examples/baselines/mnist_classifier.json $(if $(UPDATE),--update --keep-data examples/baselines/mnist_classifier.npz)
 
 # make fuzz N=1000 ENGINES=fixed,onnx: random networks, engine against engine; damaged files
 fuzz: $(READY)

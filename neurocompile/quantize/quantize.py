@@ -56,6 +56,7 @@ from neurocompile.quantize.ranges import Ranges
 from neurocompile.quantize.registers import bias_registers
 from neurocompile.quantize.rounding import Rounded, round_weights, spread
 from neurocompile.quantize.scales import (
+    HEADROOM,
     Demand,
     Scale,
     choose_scale,
@@ -298,16 +299,19 @@ def _unsupported(incoming: Incoming, chip: Chip) -> Iterator[Unsupported | DoesN
 
 
 def _host_peak(incoming: Incoming, ranges: Ranges) -> float:
-    """Largest bias that the host writes to a register, float membrane units per step."""
+    """Largest bias that the host may write to a register, float membrane units per step.
+
+    Values outside of the observed range are refused when they come, but a sum of values within it
+    may be larger than those seen: it has the headroom of a state, where it can grow so far.
+    """
     if incoming.host is None:
         return 0.0
     host = incoming.host
     if host.op is None:
-        largest = ranges.input
-    elif incoming.arrivals:  # the observed range includes spikes, which may have the other sign
-        largest = float(np.abs(matrix(host.op, host.in_shape)).sum(axis=1).max()) * ranges.input
-    else:
-        largest = ranges.current[incoming.name]
+        return float(np.max(incoming.gain)) * ranges.input
+    largest = float(np.abs(matrix(host.op, host.in_shape)).sum(axis=1).max()) * ranges.input
+    if not incoming.arrivals:  # the observed range would include spikes, with either sign
+        largest = min(largest, HEADROOM * ranges.current[incoming.name])
     return float(np.max(incoming.gain)) * largest
 
 

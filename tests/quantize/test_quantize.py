@@ -147,3 +147,16 @@ def test_without_data_scales_from_the_weights_never_saturate(seed, ideal):
     for name, node in network.of(CubaLIF):
         assert run.activity[name].saturations == 0, (name, node)
         assert run.activity[name].wraps == 0
+
+
+@pytest.mark.parametrize(
+    ("weight", "largest"),
+    [([[1.0, 1.0, 1.0]], 2.0), ([[1.0, 0.2, 0.0]], 1.2)],
+    ids=["twice what was seen", "all that inputs up to 1 can sum up to"],
+)
+def test_sums_larger_than_those_seen_fit_the_registers_that_the_host_writes(weight, largest, loihi):
+    graph = one_layer(neuron("box", v_th=0.5), np.array(weight), encoder=Encoder("current", 1.0))
+    network = compiled(graph, loihi, np.eye(3))
+    top = (1 << 12) - 1
+    scale = float(np.max(network.nodes["input"].scale))
+    assert top / 2.1 < largest * scale <= top

@@ -1,4 +1,4 @@
-"""The gate on the shipped autoencoder: this project's own, and the one of docs/ci.md."""
+"""The gates on the shipped networks: this project's own, and the one of docs/ci.md."""
 
 import json
 import re
@@ -17,7 +17,8 @@ from neurocompile.formats.onnx.write import to_bytes
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "ci.md").read_text()
-BASELINE = ROOT / "examples" / "baselines" / "mnist_autoencoder.json"
+BASELINES = ROOT / "examples" / "baselines"
+BASELINE, CLASSIFIER = (BASELINES / f"mnist_{kind}.json" for kind in ("autoencoder", "classifier"))
 
 
 def commands(pattern):
@@ -52,6 +53,18 @@ def plant(source, out, make):
 
 def test_the_shipped_autoencoder_is_the_one_of_its_baseline(inside, call):
     code, text, stderr = call("check", "exported/mnist", "--baseline", BASELINE)
+    assert code == 0, f"{text}\n{stderr}\nIf this change is intended, renew it: make check UPDATE=1"
+
+
+def test_the_shipped_classifier_is_the_one_of_its_baseline_and_knows_99_of_100_digits(inside, call):
+    export = (
+        "export examples/models/mnist_classifier.pt --target loihi-sim --engine fixed --samples 100"
+    )
+    done = CliRunner().invoke(main, [*export.split(), "--out", "exported/classifier"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(Path("exported/classifier/report.json").read_text())
+    assert report["classification"]["accuracy_fixed"] == 0.99
+    code, text, stderr = call("check", "exported/classifier", "--baseline", CLASSIFIER)
     assert code == 0, f"{text}\n{stderr}\nIf this change is intended, renew it: make check UPDATE=1"
 
 
