@@ -105,3 +105,24 @@ def test_a_training_keeps_a_point_of_every_layer_as_it_goes(tmp_path, monkeypatc
     assert [point["updates"] for point in found["curve"]] == [0, 2, 4]
     assert set(found["curve"][0]["layers"]) == {"lif1", "lif2", "latent", "lif3", "lif4", "output"}
     assert replication.answer({**asked, "part": "train"})["curve"] == found["curve"]
+
+
+def test_every_combination_of_the_four_rules_is_there_once():
+    factorial = [rules.names for rules in RULES.values() if rules.scale == replication.OUTPUT_SCALE]
+    assert len(set(factorial)) == len(factorial) == 16
+    assert RULES["as ours"].names == ()
+    assert len(RULES["all four"].names) == 4
+    assert replication.UNPENALIZED[3] == "flip + optimizer"
+
+
+def test_an_effect_is_the_mean_over_all_pairs_that_differ_in_one_rule_by_seed(monkeypatch):
+    """The error is 10, 1 more with each other rule, and 5 (seed 0) or 7 (seed 1) with the flip."""
+
+    def answers(architecture, penalties, name):
+        rules = RULES[name].names
+        return [10 + len(rules) + ("flip" in rules) * flip for flip in (5, 7)]
+
+    monkeypatch.setattr(replication, "answers", answers)
+    monkeypatch.setattr(replication, "_numbers", lambda error: [error])
+    assert replication.effect("flip").tolist() == [[6], [8]]
+    assert replication.effect("optimizer").tolist() == [[1], [1]]
