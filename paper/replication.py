@@ -91,8 +91,8 @@ ASKED: list[tuple[str, str, tuple[str, ...], tuple[int, ...]]] = [
     ("strided", NONE, (*UNPENALIZED, ALL_FOUR, *WITH_20), SEEDS),
     *(("strided", some, (AS_OURS, ALL_FOUR), SEEDS) for some in (SPARSE, DENSE, RATE_BAND)),
     ("chip", NONE, (AS_OURS, "flip", ALL_FOUR), SEEDS),
-    ("paper", NONE, (AS_OURS, ALL_FOUR), FEW),
-    ("paper", RATE_BAND, (AS_OURS, ALL_FOUR), FEW),
+    *(("paper", some, (AS_OURS,), SEEDS) for some in (NONE, RATE_BAND)),
+    *(("paper", some, (ALL_FOUR,), FEW) for some in (NONE, RATE_BAND)),
 ]
 
 
