@@ -9,7 +9,7 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check fuzz fuzz-integers fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check fuzz fuzz-files fuzz-integers fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
@@ -79,6 +79,11 @@ fuzz: $(READY)
 fuzz-members: $(READY)
 	$(BIN)/python tests/fuzz/members.py --packs $(or $(N),100) --graphs 300 --engines onnx
 	$(BIN)/python tests/fuzz/members.py --packs 3 --graphs 10 --engines lava
+
+# N damaged files of every kind that is read, in a table; KINDS='npz "state of a stream"', SEED=7,
+# COMMANDS=5 of each kind also through the command that reads it
+fuzz-files: $(READY)
+	$(BIN)/python tests/fuzz/files.py $(KINDS) --mutants $(or $(N),100000) --seed $(or $(SEED),0) --commands $(or $(COMMANDS),5)
 
 # N random networks, every bit of the engine fixed against a model written from the docs alone;
 # FIRST=SEED begins at another network

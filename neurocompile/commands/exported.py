@@ -13,7 +13,7 @@ from pathlib import Path
 from neurocompile.chip.record import Chip
 from neurocompile.data.sampling import Declared
 from neurocompile.errors import Doubtful
-from neurocompile.formats.artifact import Artifact, read_artifact
+from neurocompile.formats.artifact import MANIFEST, Artifact, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
 from neurocompile.place.target import Target, exported_target
@@ -49,7 +49,7 @@ def read_exported(directory: Path) -> Exported:
         BadInput: If it is not an export, was changed, or its target is missing.
     """
     artifact = read_artifact(directory)
-    target = exported_target(artifact.manifest)
+    target = exported_target(artifact.manifest, artifact.path / MANIFEST)
     chip = target.load()
     if artifact.manifest.get("target_digest", target.digest) != target.digest:
         warnings.warn(

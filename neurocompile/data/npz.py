@@ -41,7 +41,14 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if size > MOST_HEADER:
         raise ValueError(f"its header has {size} bytes, but at most {MOST_HEADER} are read")
     read = (np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0)
-    return read[version[0] - 1](io.BytesIO(length + stream.read(size)))
+    try:
+        shape, fortran, dtype = read[version[0] - 1](io.BytesIO(length + stream.read(size)))
+    except (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError):
+        # numpy has Python parse the header; nesting may overflow the parser, whatever the memory
+        raise ValueError("its header describes no array") from None
+    if any(type(n) is not int or n < 0 for n in shape):  # True is an int, but no size
+        raise ValueError("its header describes no array")
+    return shape, fortran, dtype
 
 
 def array_in(stream: IO[bytes], size: int, key: str, kinds: str = "biuf") -> Array:
@@ -60,6 +67,6 @@ def array_in(stream: IO[bytes], size: int, key: str, kinds: str = "biuf") -> Arr
     if dtype.kind not in kinds:
         raise ValueError(f"'{key}' is of the type {dtype}, expected numbers")
     declared, there = prod(shape) * dtype.itemsize, size - stream.tell()
-    if declared != there or min(shape, default=0) < 0:
+    if declared != there:
         raise ValueError(f"'{key}' declares {declared} bytes, and the file has {there}")
     return np.frombuffer(stream.read(there), dtype).reshape(shape, order="F" if fortran else "C")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocompile.data.kinds import KEYS, Kind, check_numbers
-from neurocompile.data.npz import DAMAGED
+from neurocompile.data.npz import DAMAGED, header
 from neurocompile.data.shards.folder import open_shards
 from neurocompile.data.shards.rows import Rows
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
@@ -360,16 +360,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
 
 def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
     """One array in numpy's format, of `size` bytes with its header; never unpickled."""
-    version = np.lib.format.read_magic(stream)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read_header is None:
-        raise BadInput(
-            f"{path}: {key} has version {version} of numpy's format. Save it as plain numbers."
-        )
-    shape, fortran, dtype = read_header(stream)
+    shape, fortran, dtype = header(stream)
     if dtype.hasobject:
         raise BadInput(f"{path}: {key} holds pickled objects, which may run code. Save numbers.")
     declared = math.prod(shape) * dtype.itemsize

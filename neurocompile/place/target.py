@@ -111,8 +111,12 @@ def remembered(fewest_of: str, chip: Chip) -> dict[str, Any]:
     return {"fewest_of": fewest_of, "chips": chips_allowed(chip)}
 
 
-def exported_target(manifest: Mapping[str, Any]) -> Target:
+def exported_target(manifest: Mapping[str, Any], file: Path | None = None) -> Target:
     """The target of an export; without a placement in the manifest, the default one on one chip.
+
+    Args:
+        manifest: Content of the manifest.
+        file: The manifest, for the error message.
 
     Raises:
         BadInput: If the placement is not one that `remembered` writes.
@@ -122,7 +126,8 @@ def exported_target(manifest: Mapping[str, Any]) -> Target:
     chips: Any = placement.get("chips") if isinstance(placement, dict) else None
     if objective not in get_args(Objective) or type(chips) is not int or chips < 1:
         raise BadInput(
-            f"the manifest is broken ('placement' is {str(placement)[:60]}, but needs fewest_of: "
-            f"{', '.join(get_args(Objective))}, and chips: 1 or more). Export the model again."
+            f"{file or 'the manifest'} is broken ('placement' is {str(placement)[:60]}, but needs "
+            f"fewest_of: {', '.join(get_args(Objective))}, and chips: 1 or more). Export the model "
+            "again."
         )
     return Target(manifest["target"], chips, objective)

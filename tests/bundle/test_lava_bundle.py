@@ -192,6 +192,15 @@ def test_digests_that_leave_a_file_out_are_noticed(left, written, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "name", ["../../x", "/etc/passwd", "9" * 5000, "a\x1b[2Jb", "\N{RIGHT-TO-LEFT OVERRIDE}x"]
+)
+def test_digests_of_what_is_no_file_of_a_bundle_are_not_looked_up(name, written, tmp_path):
+    done = changed(written, tmp_path / "b", "SHA256SUMS", lambda c: c + f"0  {name}\n".encode())
+    assert done.returncode == 1
+    assert done.stderr == f"SHA256SUMS was changed: it lists {name[:100]!a}, no file here.\n"
+
+
 def test_a_check_reads_no_file_but_numbers_and_source(written, tmp_path):
     done = changed(written, tmp_path / "b", "bundle.json", lambda c: c[:40])
     assert done.returncode == 0, done.stderr

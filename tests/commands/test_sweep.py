@@ -304,6 +304,7 @@ def test_a_file_that_is_wrong_is_refused(text, words, call, tmp_path):
     code, _, stderr = call("sweep", "--file", tmp_path / "s.toml", "--out", tmp_path / "out")
     assert code == 2
     assert words in " ".join(stderr.split())
+    assert str(tmp_path / "s.toml") in stderr
 
 
 @pytest.mark.slow

@@ -248,6 +248,26 @@ def npy(shape, content):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + content
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(" * 3000,  # overflows the parser of Python: MemoryError
+        "-" * 5000 + "1",
+        "__import__('os').system('true')",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 4)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}",
+    ],
+)
+def test_a_header_that_describes_no_array_is_refused_in_a_sentence(tmp_path, header):
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(16)
+    (tmp_path / "a.npy").write_bytes(content)
+    said = f"{tmp_path}/a.npy: cannot be read (its header describes no array). Save it again with "
+    for source in (f"{tmp_path}/a.npy", f"shards:{tmp_path}"):
+        with pytest.raises(BadInput) as refused:
+            load_data(source)
+        assert str(refused.value) == said + "numpy."
+
+
 @pytest.mark.parametrize("shape", [(2, 3), (1, 1), (2**40, 2**20)])
 def test_a_declared_size_that_is_not_the_files_is_refused_before_reading(tmp_path, shape):
     (tmp_path / "a.npy").write_bytes(npy(shape, bytes(16)))

@@ -47,8 +47,8 @@ def test_an_export_from_before_placements_were_remembered_has_the_usual_one_on_o
     [None, [], {"fewest_of": "joules", "chips": 1}, {"fewest_of": "both", "chips": True}],
 )
 def test_a_manifest_with_another_placement_is_broken(placement):
-    with pytest.raises(BadInput, match="Export the model again"):
-        exported_target({"target": "ideal", "placement": placement})
+    with pytest.raises(BadInput, match=r"^out/manifest.json is broken .* Export the model again"):
+        exported_target({"target": "ideal", "placement": placement}, Path("out/manifest.json"))
 
 
 def test_a_folder_is_remembered_so_that_it_is_found_from_another_one(tmp_path, monkeypatch):

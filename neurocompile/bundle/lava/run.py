@@ -20,7 +20,7 @@ import tempfile
 import traceback
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +31,7 @@ FILES = (  # without which nothing runs
     *("processes/__init__.py", "processes/neurons.py", "processes/recorder.py"),
     *("processes/source.py", "vectors/inputs.npz", "vectors/expected.npz"),
 )
+LONGEST_NAME = 100  # characters; names of files here are shorter
 NOT_WRITTEN = -(1 << 31)  # no neuron sends or holds it
 
 
@@ -300,6 +301,11 @@ def _tell_changes(check: bool) -> None:
         _stop(BAD_INPUT, f"{HERE} holds no SHA256SUMS, so it is no whole bundle.")
     lines = (line.partition("  ") for line in sums.read_text(errors="replace").splitlines())
     listed = {name: digest for digest, _, name in lines}
+    for name in listed:
+        if not name.isprintable() or len(name) > LONGEST_NAME or not _inside(name):
+            _stop(
+                DIFFERS, f"SHA256SUMS was changed: it lists {name[:LONGEST_NAME]!a}, no file here."
+            )
     unlisted = [name for name in FILES if name not in listed]
     missing = [name for name in dict.fromkeys((*FILES, *listed)) if not (HERE / name).is_file()]
     changed = [
@@ -317,6 +323,12 @@ def _tell_changes(check: bool) -> None:
         sys.exit(DIFFERS)
     if check and any(name.endswith(".npz") for name in changed):
         sys.exit(DIFFERS)
+
+
+def _inside(name: str) -> bool:
+    """Whether a path stays in this folder."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _print_rates(network: Any, did: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ What the command line gives takes the place of what the file says of the same.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Wanted:
         axes: Axes of the grid.
         metrics: Metrics that decide the front; empty takes the usual ones that the points have.
         options: Options that are the same for all points, by the names that click has for them.
+        file: File that says some of it; None if the command line says all.
     """
 
     models: Sequence[str]
@@ -44,6 +46,7 @@ class Wanted:
     axes: Sequence[Axis]
     metrics: Sequence[Metric]
     options: Mapping[str, Any]
+    file: Path | None = None
 
     def points(self) -> list[Point]:
         """All points, in grid order; none of them is a usage error.
@@ -51,6 +54,10 @@ class Wanted:
         Raises:
             BadInput: If the grid is empty, or options do not go together.
         """
+        with _named(self.file):
+            return self._points()
+
+    def _points(self) -> list[Point]:
         from neurocompile.sweep.points import grid
 
         for each in self.axes:
@@ -92,22 +99,33 @@ def wanted(
     from neurocompile.sweep.metrics import metrics
 
     said = {} if file is None else _read(file)
-    named = [name for text in metric for name in text.split(",")] or said.get("metrics", [])
-    options = dict(option_value(n, v) for n, v in said.get("options", {}).items())
+    with _named(file):
+        options = dict(option_value(n, v) for n, v in said.get("options", {}).items())
+        listed = [] if metric else metrics([name.strip() for name in said.get("metrics", [])])
+        in_file = {} if grid else said.get("grid", {})
+        axes = [axis_of(name, values) for name, values in in_file.items()]
     for option in OPTIONS.values():
         name = str(option.name)
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             options[name] = context.params[name]
-    axes = [axis(text) for text in grid]
-    if not axes:
-        axes = [axis_of(name, values) for name, values in said.get("grid", {}).items()]
+    named = [name.strip() for text in metric for name in text.split(",")]
     return Wanted(
         [str(model) for model in models] or said.get("models", []),
         list(targets) or said.get("targets", []),
-        axes,
-        metrics([name.strip() for name in named]),
+        [axis(text) for text in grid] or axes,
+        metrics(named) if named else listed,
         options,
+        file,
     )
+
+
+@contextmanager
+def _named(file: Path | None) -> Iterator[None]:
+    """A block whose refusals name the file that says what is refused, where there is one."""
+    try:
+        yield
+    except BadInput as error:
+        raise (error if file is None else error.within(file)) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _field(stream: IO[bytes], size: int, path: Path, key: str, chunk: int | None
     if dtype.hasobject:
         raise BadInput(f"{path}: {key} holds pickled objects, which may run code. Save numbers.")
     declared, there = prod(shape) * dtype.itemsize, size - stream.tell()
-    if declared != there or min(shape, default=0) < 0:
+    if declared != there:
         raise BadInput(
             f"{path}: {key} declares {declared} bytes of shape {list(shape)}, but the file holds "
             f"{there}. {AGAIN}."

@@ -1,8 +1,7 @@
-"""Small sound files of every kind that neurocompile reads, as bytes: what mutants are made of.
+"""Models and targets: small sound files of every format that a network comes in.
 
 In:  nothing.
-Out: files by kind; a kind that this version cannot load yet is left out.
-`LOADERS` reads each kind by the function that a user calls, and gives what it makes of it.
+Out: kinds.
 """
 
 import dataclasses
@@ -20,12 +19,11 @@ import numpy as np
 import random_graphs
 import sdnn_files
 import torch
+from fuzz.kinds.kind import Kind
 from plain_files import TIMED, neurons, node, plain
 
 import neurocompile
 from neurocompile.chip.read import load_chip
-from neurocompile.errors import Unsupported
-from neurocompile.formats.artifact import MANIFEST, read_artifact, write_artifact
 from neurocompile.formats.netx.write import to_bytes as net_bytes
 from neurocompile.formats.nir.write import write_nir
 from neurocompile.formats.onnx.write import to_bytes
@@ -35,93 +33,67 @@ from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.nodes import Linear
 from neurocompile.ir.verify import verify
 
-# Where each kind stands in the folder that a mutant gets.
-NAMES = {
-    "pt": "net.pt",
-    "float": "float.onnx",
-    "fixed": "fixed.onnx",
-    "plain": "plain.onnx",
-    "target": "target.toml",
-    "manifest": MANIFEST,
-    "nir": "net.nir",
-    "net": "net.net",
-}
-HDF5 = ("nir", "net")  # each is read in a child process, which takes 0.3 s
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+IN_A_CHILD = 0.3  # weight of kinds that a child process reads
 
 
-def _model(path: Path) -> Any:
-    graph = neurocompile.load(path)
-    assert isinstance(graph, Graph)
-    return verify(graph, "fixed" if graph.fixed else "float")
+def _model(name: str, seeds: Callable[[], tuple[bytes, ...]], weight: float = 1.0) -> Kind:
+    """A kind of model: one file, whose graph is verified once more."""
+
+    def read(folder: Path) -> Any:
+        graph = neurocompile.load(folder / name)
+        assert isinstance(graph, Graph)
+        return verify(graph, "fixed" if graph.fixed else "float")
+
+    return Kind(
+        Path(name).stem,
+        cache(lambda: tuple({name: content} for content in seeds())),
+        read,
+        lambda folder: ["inspect", str(folder / name), "--target", "ideal"],
+        weight=weight,
+    )
 
 
-def _artifact(path: Path) -> Any:
-    artifact = read_artifact(path.parent)
-    return [artifact.file(name) for name in artifact.manifest["files"]]
+def _checkpoints() -> tuple[bytes, ...]:
+    return _checkpoint(norse.LIFCell()), _checkpoint(norse.LIFBoxCell())
 
 
-LOADERS: dict[str, Callable[[Path], Any]] = {
-    **dict.fromkeys(NAMES, _model),
-    "target": lambda path: load_chip(path.parent),
-    "manifest": _artifact,
-}
+def _neighbours() -> tuple[bytes, ...]:
+    """Checkpoints of models of snnTorch, SpikingJelly, Sinabs and slayer."""
+    import random_sinabs
+    import random_slayer
+    import random_snntorch
+    import random_spikingjelly
+
+    found = []
+    for seed in (0, 1):
+        model, x = random_snntorch.Maker(seed).network()
+        found.append((model, torch.zeros(1, *x.shape[1:])))
+        model, x, over_time = random_spikingjelly.Maker(seed).network()
+        found.append((model, torch.zeros(*((2, 1) if over_time else (1,)), *x.shape[1:])))
+        model, x, squeezed = random_sinabs.Maker(seed).network()
+        found.append((model, torch.zeros(*((1,) if squeezed else (1, 2)), *x.shape[1:])))
+    model, x = random_slayer.make(0)
+    found.append((model, torch.zeros(1, *x.shape[1:], random_slayer.STEPS)))
+    return tuple(_saved(model, example) for model, example in found)
 
 
-def load(kind: str, path: Path) -> Any:
-    """What a user gets of a file; a graph is verified once more."""
-    return LOADERS[kind](path)
+def _saved(model: torch.nn.Module, example: torch.Tensor) -> bytes:
+    return _in_file(lambda path: neurocompile.save(model, path, example), ".pt")
 
 
-@cache
-def seeds() -> dict[str, tuple[bytes, ...]]:
-    """Sound files of each kind that loads."""
-    found = {
-        "pt": (_checkpoint(norse.LIFCell()), _checkpoint(norse.LIFBoxCell())),
-        "float": tuple(to_bytes(random_graphs.joined_float_graph(seed)) for seed in (1, 4, 6, 8)),
-        "fixed": tuple(to_bytes(random_graphs.looped_fixed_graph(seed)) for seed in (0, 3))
-        + tuple(to_bytes(random_graphs.fixed_graph(seed)) for seed in (2, 11)),
-        "plain": (_plain(False), _plain(True)),
-        "target": tuple(
-            (ROOT / "targets" / name / "target.toml").read_bytes()
-            for name in ("ideal", "loihi-sim")
-        ),
-        "manifest": (_manifest(),),
-        "nir": (_in_file(_write_nir), _in_file(_write_own_nir, ".nir")),
-        "net": (_in_file(_write_net), _own_net(), *_sigma_delta_nets()),
-    }
-    return {kind: files for kind, files in found.items() if kind not in HDF5 or _loads(kind, files)}
-
-
-def _loads(kind: str, files: tuple[bytes, ...]) -> bool:
-    """Whether this version reads a kind; a seed that a reader refuses is a mistake here."""
-    with tempfile.TemporaryDirectory() as folder:
-        for content in files:
-            path = Path(folder) / NAMES[kind]
-            path.write_bytes(content)
-            try:
-                load(kind, path)
-            except Unsupported as error:
-                if "not in this version" in str(error):
-                    return False
-                raise
-    return True
+def _targets() -> tuple[dict[str, bytes], ...]:
+    names = ("ideal", "loihi-sim", "loihi2-sim")
+    return tuple(
+        {"target.toml": (ROOT / "targets" / name / "target.toml").read_bytes()} for name in names
+    )
 
 
 def _checkpoint(cell: torch.nn.Module) -> bytes:
     model = norse.SequentialState(
         torch.nn.Conv2d(1, 2, 3), cell, torch.nn.Flatten(), torch.nn.Linear(8, 3), norse.LICell()
     )
-    return _in_file(lambda path: neurocompile.save(model, path, torch.zeros(1, 1, 4, 4)), ".pt")
-
-
-def _manifest() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        run = {"source": "digits", "samples": 20, "steps": 8, "seed": 0}
-        artifact = write_artifact(
-            Path(folder) / "out", {"report.json": b"{}\n"}, {"target": "ideal", "data": run}
-        )
-        return (artifact.path / MANIFEST).read_bytes()
+    return _saved(model, torch.zeros(1, 1, 4, 4))
 
 
 def _plain(whole: bool) -> bytes:
@@ -185,10 +157,17 @@ def _write_nir(path: Path) -> None:
     nir.write(path, graph)
 
 
+def _nir_of_others() -> tuple[bytes, ...]:
+    """Files that the neighbours wrote."""
+    folder = ROOT / "tests/support/files"
+    names = ("norse_box", "snntorch_rleaky", "spikingjelly_conv")
+    return tuple((folder / f"{name}.nir").read_bytes() for name in names)
+
+
 def _write_own_nir(path: Path) -> None:
     """As `neurocompile` exports it: with what NIR has no place for beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / NAMES["pt"]
+        checkpoint = Path(folder) / "net.pt"
         checkpoint.write_bytes(_checkpoint(norse.LIFCell()))
         write_nir(neurocompile.load(checkpoint), path)
 
@@ -203,7 +182,7 @@ def _own_net() -> bytes:
 def _sigma_delta_nets() -> tuple[bytes, bytes]:
     """A file of sigma-delta layers as slayer exports them, and ours of the same network."""
     with tempfile.TemporaryDirectory() as folder:
-        path = sdnn_files.write(Path(folder) / NAMES["net"], sdnn_files.layers(0))
+        path = sdnn_files.write(Path(folder) / "net.net", sdnn_files.layers(0))
         return path.read_bytes(), net_bytes(neurocompile.load(path))
 
 
@@ -222,3 +201,39 @@ def _write_net(path: Path) -> None:
             for name, value in values.items():
                 layer[f"neuron/{name}"] = value
             layer["neuron/gradedSpike"] = False
+
+
+MODELS = (
+    _model("norse.pt", _checkpoints),
+    _model("neighbours.pt", _neighbours),
+    _model(
+        "float.onnx",
+        lambda: tuple(to_bytes(random_graphs.joined_float_graph(seed)) for seed in (1, 4, 6, 8)),
+    ),
+    _model(
+        "fixed.onnx",
+        lambda: tuple(
+            to_bytes(make(seed))
+            for make, seed in (
+                *((random_graphs.looped_fixed_graph, seed) for seed in (0, 3)),
+                *((random_graphs.fixed_graph, seed) for seed in (2, 11)),
+                *((random_graphs.graded_graph, seed) for seed in (1, 5)),
+            )
+        ),
+    ),
+    _model("plain.onnx", lambda: (_plain(False), _plain(True))),
+    _model(
+        "nir.nir",
+        lambda: (_in_file(_write_nir), _in_file(_write_own_nir, ".nir"), *_nir_of_others()),
+        IN_A_CHILD,
+    ),
+    _model(
+        "slayer.net", lambda: (_in_file(_write_net), _own_net(), *_sigma_delta_nets()), IN_A_CHILD
+    ),
+    Kind(
+        "target",
+        cache(_targets),
+        load_chip,
+        lambda folder: ["targets", str(folder)],
+    ),
+)
