@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def main(arguments):
     parser.add_argument("--commands", type=int, default=0)
     parser.add_argument("--skip", type=int, default=0)
     options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     kinds = [KINDS[name] for name in options.kinds or KINDS]
     begun, rows = time.perf_counter(), {kind.name: Counter() for kind in kinds}
     rounds, done = list(rounds_of(shares(kinds, options.mutants))), options.skip
@@ -51,6 +54,7 @@ def main(arguments):
         while done < len(rounds):
             show(read(options.seed, rounds[done], rows))
             done += 1
+            sys.stderr.write(f"round {done}: {time.perf_counter() - begun:.0f} s\n")
         for kind in kinds:
             show(commanded(options.seed, kind, options.commands, rows[kind.name]))
     except KeyboardInterrupt:
