@@ -12,7 +12,7 @@ import tokenize
 import zipfile
 import zlib
 from math import prod
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 
@@ -25,6 +25,24 @@ DAMAGED = (
 )  # fmt: skip
 
 MOST_HEADER = 10_000  # bytes; what numpy reads without being told to trust the file
+AT_ONCE = (
+    1 << 24
+)  # bytes that are asked for at once: Python makes room for all that it is asked for
+
+
+class Readable(Protocol):
+    """What bytes are read from: a file, a pipe, an entry of an archive."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+def read_up_to(stream: Readable, size: int) -> bytearray:
+    """So many bytes, or as many as there are: memory is taken only for those."""
+    content = bytearray()
+    while len(content) < size and (part := stream.read(min(size - len(content), AT_ONCE))):
+        content += part
+    return content
 
 
 def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -69,4 +87,6 @@ def array_in(stream: IO[bytes], size: int, key: str, kinds: str = "biuf") -> Arr
     declared, there = prod(shape) * dtype.itemsize, size - stream.tell()
     if declared != there:
         raise ValueError(f"'{key}' declares {declared} bytes, and the file has {there}")
-    return np.frombuffer(stream.read(there), dtype).reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(read_up_to(stream, there), dtype).reshape(
+        shape, order="F" if fortran else "C"
+    )

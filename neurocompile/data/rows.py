@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocompile.data.npz import DAMAGED, header
+from neurocompile.data.npz import DAMAGED, header, read_up_to
 from neurocompile.errors import BadInput
 
 MOST_ROW_BYTES = 2**28  # a row of a sensor has a few bytes, a frame of video some millions
@@ -37,7 +37,7 @@ def rows_of(stream: IO[bytes], name: str, at_once: int) -> Iterator[NDArray]:
     at_once, done = max(1, min(at_once, BLOCK_BYTES // max(size, 1))), 0
     while done < shape[0]:
         wanted = min(at_once, shape[0] - done)
-        content = _read(stream, wanted * size)
+        content = read_up_to(stream, wanted * size)
         whole, rest = divmod(len(content), size)
         if whole:
             yield np.frombuffer(content[: whole * size], dtype).reshape(whole, *row)
@@ -54,15 +54,6 @@ def rows_of(stream: IO[bytes], name: str, at_once: int) -> Iterator[NDArray]:
             f"{name}: goes on after the {done} rows that it declares. Send one "
             ".npy file whose header declares all rows, or more."
         )
-
-
-def _read(stream: IO[bytes], size: int) -> bytes:
-    """So many bytes, or fewer at the end; a pipe gives them in parts."""
-    parts = []
-    while size and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocompile.data.kinds import KEYS, Kind, check_numbers
-from neurocompile.data.npz import DAMAGED, header
+from neurocompile.data.npz import DAMAGED, header, read_up_to
 from neurocompile.data.shards.folder import open_shards
 from neurocompile.data.shards.rows import Rows
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
@@ -324,7 +324,7 @@ def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
                 )
             shape = tuple(int.from_bytes(stream.read(4)) for _ in range(magic & 0xFF))
             _check_floats(shape, str(path))
-            content = stream.read(math.prod(shape) + 1)
+            content = read_up_to(stream, math.prod(shape) + 1)
     except DAMAGED as error:
         raise BadInput(
             f"{path}: cannot be read ({str(error)[:200]}). Download the file again."
@@ -371,7 +371,8 @@ def _array(stream: IO[bytes], size: int, path: Path, key: str) -> NDArray:
         )
     if key in KEYS:
         _check_floats(shape, f"{path}: {key}")
-    return np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if fortran else "C")
+    content = read_up_to(stream, declared)
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _check_floats(shape: tuple[int, ...], name: str) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import struct
 import sys
+import tracemalloc
 import zipfile
 from contextlib import suppress
 
@@ -171,6 +172,22 @@ def test_a_damaged_gzip_file_is_one_sentence(mnist_folder, at):
     path.write_bytes(content[:30])
     with pytest.raises(BadInput, match="Download the file again"):
         load_data(f"idx:{mnist_folder}:train")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_memory_is_taken_for_the_bytes_of_an_idx_file_not_for_those_it_declares(
+    mnist_folder, zipped
+):
+    name = "t10k-images-idx3-ubyte"
+    (mnist_folder / name).unlink()
+    path = mnist_folder / (name + ".gz" * zipped)
+    write_idx(path, np.zeros((3, 4, 5), np.uint8), 0x803, (2**30, 1, 1))
+    tracemalloc.start()
+    with pytest.raises(BadInput, match="declares 1073741824 bytes"):
+        load_data(f"idx:{mnist_folder}")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**26
 
 
 def test_a_file_that_is_not_idx_is_refused(mnist_folder):

@@ -30,7 +30,7 @@ from fuzz.kinds import KINDS  # noqa: E402
 from fuzz.mutants import mutant, put  # noqa: E402
 
 KEPT = ROOT / "build/fuzz/files"
-ROUND = 2000  # mutants a process
+ROUND = 5000  # mutants a process
 PATIENCE_S = 90  # without a word of a process, which gives up sooner itself
 CODES = (0, 1, 2, 3, 4)
 HEADS = ("mutants", "refused", "same", "other", "commands", "harm")

@@ -35,10 +35,10 @@ def test_damaged_files_do_no_harm():
 
 
 def test_a_campaign_has_part_of_every_kind_in_each_round_and_all_mutants_once():
-    assert list(rounds_of({"a": 3000, "b": 1501})) == [
-        [("a", 0, 1000), ("b", 0, 500)],
-        [("a", 1000, 2000), ("b", 500, 1000)],
-        [("a", 2000, 3000), ("b", 1000, 1501)],
+    assert list(rounds_of({"a": 9000, "b": 1501})) == [
+        [("a", 0, 3000), ("b", 0, 500)],
+        [("a", 3000, 6000), ("b", 500, 1000)],
+        [("a", 6000, 9000), ("b", 1000, 1501)],
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocompile.data.npz import read_up_to
 from neurocompile.data.shards.numpy_files import damaged
 from neurocompile.data.shards.shard import Field
 from neurocompile.errors import BadInput
@@ -74,7 +75,7 @@ def _numbers(path: Path, key: str) -> NDArray[np.uint8]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             stream.read(4 + 4 * len(sizes))
-            content = stream.read(prod(sizes) + 1)
+            content = read_up_to(stream, prod(sizes) + 1)
     except UNREADABLE as error:
         raise damaged(path, error, AGAIN) from None
     if len(content) != prod(sizes):

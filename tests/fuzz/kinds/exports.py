@@ -217,6 +217,7 @@ EXPORTS = (
         lambda folder: ["inspect", str(folder / "out/fixed.onnx"), "--target", "ideal"],
         damaged=("out/*",),
         guarded="digest",
+        weight=0.3,
     ),
     Kind(
         "manifest",
@@ -226,6 +227,7 @@ EXPORTS = (
         damaged=(OUT,),
         renewed=_sealed,
         guarded="digest",
+        weight=0.5,
     ),
     Kind(
         "report and samples",
@@ -245,7 +247,7 @@ EXPORTS = (
         damaged=("out/report.json",),
         renewed=_sealed,
         guarded="digest",
-        weight=0.25,
+        weight=0.15,
     ),
     Kind(
         "baseline",
@@ -253,7 +255,7 @@ EXPORTS = (
         _checked,
         lambda folder: ["check", str(folder / "out"), "--baseline", str(folder / "base.json")],
         damaged=("base.json",),
-        weight=0.25,
+        weight=0.15,
     ),
     Kind(
         "points of a sweep",
@@ -277,6 +279,7 @@ EXPORTS = (
         lambda folder: ["bundle", str(folder.parent / "export/out"), "--to", "lava",
                         "--out", str(folder), "--force"],
         guarded="digest",
+        weight=0.5,
         within=".",
     ),
 )  # fmt: skip

@@ -34,7 +34,7 @@ from neurocompile.ir.nodes import Linear
 from neurocompile.ir.verify import verify
 
 ROOT = Path(__file__).parents[3]
-IN_A_CHILD = 0.3  # weight of kinds that a child process reads
+IN_A_CHILD = 0.2  # weight of kinds that a child process reads
 
 
 def _model(name: str, seeds: Callable[[], tuple[bytes, ...]], weight: float = 1.0) -> Kind:
