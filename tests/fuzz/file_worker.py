@@ -33,7 +33,7 @@ from neurocompile.formats.hdf5 import read as hdf5_read
 from neurocompile.formats.onnx import large as onnx_large
 
 MORE_BYTES = 1 << 30  # of address space, beside what the libraries take
-LONGEST_S, SILENT_S = 10, 60  # of the processor, and by the clock on a machine that others use too
+LONGEST_S, SILENT_S = 10, 300  # of the processor; by the clock, on a machine that others use too
 LARGE, SMALL = onnx_large.LARGE, 64  # bytes of tensors that stay in the file; here some do
 TRACE = re.compile(r'Traceback|File ".*line|object at 0x')
 LEFT = (".lock", "page.html")  # what a command may leave where it reads

@@ -31,7 +31,8 @@ from fuzz.mutants import mutant, put  # noqa: E402
 
 KEPT = ROOT / "build/fuzz/files"
 ROUND = 5000  # mutants a process
-PATIENCE_S = 90  # without a word of a process, which gives up sooner itself
+PATIENCE_S = 600  # without a word of a process, which gives up sooner itself
+WORKER = ("-m", "fuzz.file_worker")
 CODES = (0, 1, 2, 3, 4)
 HEADS = ("mutants", "refused", "same", "other", "commands", "harm")
 
@@ -89,7 +90,7 @@ def read(seed, some, rows):
     """Have a process read mutants; where one ends it, another goes on after that. Yields harm."""
     left = [(kind, number) for kind, first, last in some for number in range(first, last)]
     while left:
-        for answer in answers(seed, left):
+        for answer in answers(seed, tuple(left)):
             kind, number = left.pop(0)
             _, _, how, outcome, harm = answer
             rows[kind].update(["mutants", outcome] + ["harm"] * bool(harm))
@@ -107,7 +108,7 @@ def answers(seed, mutants):
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-m", "fuzz.file_worker", str(seed), *jobs],
+            [sys.executable, *WORKER, str(seed), *jobs],
             stdout=subprocess.PIPE, stderr=said, env=env, cwd=ROOT,
         ) as worker,
     ):  # fmt: skip
@@ -132,13 +133,12 @@ def lines_of(worker):
     """Lines of a process until it ends, or is silent for too long."""
     selector = selectors.DefaultSelector()
     selector.register(worker.stdout, selectors.EVENT_READ)
-    buffered, patience = b"", 4 * PATIENCE_S  # until it has made its seeds
-    while selector.select(patience):
+    buffered = b""
+    while selector.select(PATIENCE_S):
         some = os.read(worker.stdout.fileno(), 1 << 16)
         if not some:
             return
         *whole, buffered = (buffered + some).split(b"\n")
-        patience = PATIENCE_S
         yield from (text.decode() for text in whole)
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from fuzz import file_worker
+from fuzz import file_worker, files
 from fuzz.files import read, rounds_of, shares
 from fuzz.kinds import KINDS
 from fuzz.kinds.kind import Kind
@@ -40,6 +40,25 @@ def test_a_campaign_has_part_of_every_kind_in_each_round_and_all_mutants_once():
         [("a", 3000, 6000), ("b", 500, 1000)],
         [("a", 6000, 9000), ("b", 1000, 1501)],
     ]
+
+
+def test_a_process_that_dies_is_harm_of_its_mutant_and_the_others_are_read(monkeypatch):
+    program = """
+import json, os, sys
+kind, first, last = sys.argv[2].split(":")
+for number in range(int(first), int(last)):
+    print(f"begin {kind}:{number}", flush=True)
+    if number == 2:
+        os._exit(3)
+    print(json.dumps([kind, number, "blind", "refused", ""]), flush=True)
+"""
+    monkeypatch.setattr(files, "WORKER", ("-c", program))
+    monkeypatch.setattr(files, "keep", lambda kind, seed, number: f"{kind}-{number}")
+    rows = {"a": Counter()}
+    harm = list(read(0, [("a", 0, 5)], rows))
+    assert len(harm) == 1
+    assert harm[0].startswith("a-2 (): the process ended with 3")
+    assert rows["a"] == {"mutants": 5, "refused": 4, "": 1, "harm": 1}
 
 
 def unpickle(folder):
@@ -76,7 +95,8 @@ def refuse(message):
 def test_each_harm_is_seen(reader, guarded, outcome, harm, tmp_path, monkeypatch):
     (tmp_path / "mutant").mkdir()
     monkeypatch.setenv(CANARY, str(tmp_path / "canary"))
-    monkeypatch.setattr(file_worker, "SILENT_S", 0.2)
+    if harm.startswith("it took"):
+        monkeypatch.setattr(file_worker, "SILENT_S", 0.2)
     before = signal.signal(signal.SIGALRM, file_worker._stop)
     try:
         kind = Kind("kind", tuple, reader, list, guarded=guarded)

@@ -41,7 +41,7 @@ def _source(name: str, seeds: Callable[[], tuple[Files, ...]], source: str, **mo
         return data.kind, data.digest
 
     def command(folder: Path) -> list[str]:
-        return ["simulate", str(folder.parent / "export"), "--data", source.format(folder)]
+        return ["simulate", str(folder.parent / "export/out"), "--data", source.format(folder)]
 
     return Kind(name, cache(seeds), read, command, **more)
 
@@ -184,7 +184,7 @@ def _with_digest(graph: Graph, arrays: dict[str, Any]) -> bytes:
 
 def _stream_command(*words: str) -> Callable[[Path], list[str]]:
     def command(folder: Path) -> list[str]:
-        return ["simulate", str(folder.parent / "export"), *(w.format(folder) for w in words)]
+        return ["simulate", str(folder.parent / "export/out"), *(w.format(folder) for w in words)]
 
     return command
 
