@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,7 @@ from fuzz.mutants import mutant, put  # noqa: E402
 KEPT = ROOT / "build/fuzz/files"
 ROUND = 5000  # mutants a process
 PATIENCE_S = 600  # without a word of a process, which gives up sooner itself
+GRACE_S = 10  # for a process that has closed its output
 WORKER = ("-m", "fuzz.file_worker")
 CODES = (0, 1, 2, 3, 4)
 HEADS = ("mutants", "refused", "same", "other", "commands", "harm")
@@ -119,7 +121,9 @@ def answers(seed, mutants):
             else:
                 answered += 1
                 yield json.loads(text)
-        worker.kill()
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(GRACE_S)
+        worker.kill()  # one that is silent
         said.seek(0)
         words = said.read()[-2000:].decode(errors="replace")
         if not begun:
