@@ -62,8 +62,9 @@ def main(arguments):
             show(commanded(options.seed, kind, options.commands, rows[kind.name]))
     except KeyboardInterrupt:
         pass
-    report(rows, time.perf_counter() - begun)
-    sys.stdout.write(f"{done} of {len(rounds)} rounds; --skip {done} goes on\n")
+    finally:
+        report(rows, time.perf_counter() - begun)
+        sys.stdout.write(f"{done} of {len(rounds)} rounds; --skip {done} goes on\n")
     return int(any(row["harm"] for row in rows.values()))
 
 

@@ -22,6 +22,7 @@ from fuzz.mutations_text import WORDS, blind, json_edit, pick, text_edit
 
 RENEWED = 0.5  # part of the mutants with new digests, where a kind has some
 FOLDER = 0.08  # part of the mutants that are made of whole files
+UNMADE = (RuntimeError, ValueError, KeyError, OSError, MemoryError)  # HDF5 makes no such file
 LINK = b"\0link to "  # how a link is written among contents
 
 
@@ -29,7 +30,7 @@ def in_a_file(data, rng):
     with tempfile.TemporaryDirectory() as folder:
         try:
             return hdf5_edit(data, rng, Path(folder))
-        except (RuntimeError, ValueError, KeyError, OSError):  # HDF5 makes no such file
+        except UNMADE:
             return blind(data, rng)
 
 
