@@ -81,9 +81,9 @@ fuzz-members: $(READY)
 	$(BIN)/python tests/fuzz/members.py --packs 3 --graphs 10 --engines lava
 
 # N damaged files of every kind that is read, in a table; KINDS='npz "state of a stream"', SEED=7,
-# COMMANDS=5 of each kind also through the command that reads it
+# COMMANDS=5 of each kind also through the command that reads it, SKIP=4 goes on after four rounds
 fuzz-files: $(READY)
-	$(BIN)/python tests/fuzz/files.py $(KINDS) --mutants $(or $(N),100000) --seed $(or $(SEED),0) --commands $(or $(COMMANDS),5)
+	$(BIN)/python tests/fuzz/files.py $(KINDS) --mutants $(or $(N),100000) --seed $(or $(SEED),0) --skip $(or $(SKIP),0) --commands $(or $(COMMANDS),5)
 
 # N random networks, every bit of the engine fixed against a model written from the docs alone;
 # FIRST=SEED begins at another network

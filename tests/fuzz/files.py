@@ -48,8 +48,6 @@ def main(arguments):
     parser.add_argument("--commands", type=int, default=0)
     parser.add_argument("--skip", type=int, default=0)
     options = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background has SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
     kinds = [KINDS[name] for name in options.kinds or KINDS]
     begun, rows = time.perf_counter(), {kind.name: Counter() for kind in kinds}
     rounds, done = list(rounds_of(shares(kinds, options.mutants))), options.skip
@@ -198,4 +196,6 @@ def report(rows, seconds):
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 
 In:  `integers.py [--networks N] [--first SEED]`.
 Out: a table by kind of network: networks, values compared, networks that stopped in both, that
-     differ, and that are refused before they run; exit 1 where one differs, with its seed.
+     differ, and that are refused before they run; exit 1 where one differs, with its seed. Ctrl-C
+     ends with the table so far.
 The model (tests/support/integer_model.py) is written from the pages on neurons, numbers and delays,
 and reads the bytes of fixed.onnx. Networks come from every FIXED maker of `random_graphs`, also
 with delays that differ inside their synapses; every fifth has most of one kind of neuron, all in
@@ -10,6 +11,7 @@ turns, and every tenth a pack of 100 whose registers lie over their ranges and a
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -41,25 +43,35 @@ def main(arguments):
     parser.add_argument("--networks", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args(arguments)
-    rows, begun = {}, time.perf_counter()
-    for network in drawn(options.first, options.networks):
-        if network is None:
-            rows.setdefault("(no pack drawn)", Counter())["refused"] += 1
-            continue
-        kind, seed, graph, encoded = network
-        row = rows.setdefault(kind, Counter())
-        try:
-            lead_in(graph)
-        except DoesNotFit:  # refused by design: it cannot start early
-            row["refused"] += 1
-            continue
-        row["networks"] += 1
-        wrong = compared(graph, encoded, row)
-        if wrong:
-            row["differ"] += 1
-            sys.stdout.write(f"{kind} {seed}: {wrong}\n")
+    rows, begun, done = {}, time.perf_counter(), options.first
+    try:
+        for network in drawn(options.first, options.networks):
+            count(network, rows)
+            done += 1
+    except KeyboardInterrupt:
+        pass
     report(rows, time.perf_counter() - begun)
+    sys.stdout.write(f"--first {done} goes on\n")
     return int(any(row["differ"] for row in rows.values()))
+
+
+def count(network, rows):
+    """Compare a network, and count what came of it."""
+    if network is None:
+        rows.setdefault("(no pack drawn)", Counter())["refused"] += 1
+        return
+    kind, seed, graph, encoded = network
+    row = rows.setdefault(kind, Counter())
+    try:
+        lead_in(graph)
+    except DoesNotFit:  # refused by design: it cannot start early
+        row["refused"] += 1
+        return
+    row["networks"] += 1
+    wrong = compared(graph, encoded, row)
+    if wrong:
+        row["differ"] += 1
+        sys.stdout.write(f"{kind} {seed}: {wrong}\n")
 
 
 def drawn(first, count):
@@ -126,4 +138,6 @@ def report(rows, seconds):
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -43,7 +43,7 @@ def test_a_kernel_as_a_matrix(kernel, pad, expected):
 
 def test_a_campaign_finds_engine_and_model_equal_on_every_kind(capsys):
     assert integers.main(["--networks", "40"]) == 0
-    total = capsys.readouterr().out.splitlines()[-2].split()
+    total = capsys.readouterr().out.splitlines()[-3].split()
     assert total[0] == "all"
     assert int(total[1]) > 25
     assert int(total[2].replace(",", "")) > 100_000
