@@ -6,6 +6,7 @@ Out: an SVG without dates and with reproducible ids.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+
+from neurocompile.formats.whole import write_file
 
 matplotlib.rcParams.update(
     {"svg.hashsalt": "neurocompile", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
@@ -30,6 +33,7 @@ def panels(count: int, *, width: float = 4.2, height: float = 3.4) -> tuple[Any,
 
 def save(figure: Any, path: Path) -> None:
     """Write the figure and close it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None})
+    write_file(path, content.getvalue())
     plt.close(figure)

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from neurocompile.cluster.tasks import Failed, each
 from neurocompile.cluster.workers import workers
 from neurocompile.errors import NeurocompileError
+from neurocompile.formats.whole import write_file
 from paper import (
     affinity,
     claims,
@@ -105,7 +106,7 @@ def main(
         raise click.ClickException(f"{error}\nWhat is answered is kept.") from None
     if only:
         return
-    PAGE.write_text(page())
+    write_file(PAGE, page().encode())
     for study in STUDIES:
         study.draw(PICTURES)
 

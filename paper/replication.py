@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurocompile.formats.whole import write_file
 from neurocompile.ir.arrays import Array
 from neurocompile.nn import Regularization, TrainingPlan, train
 from neurocompile.nn.network import SpikingNetwork
@@ -200,7 +201,7 @@ def _trained(asked: Json) -> tuple[SpikingNetwork, list[Json]]:
 
         images = digits("search")[0][: asked["updates"] * asked["batch"]]
         train(network, images, plan, on_batch=watch)
-        record.write_text(json.dumps(curve))
+        write_file(record, json.dumps(curve).encode())
 
     fitted("replication-", asked, network, fit)
     return network, json.loads(record.read_text())

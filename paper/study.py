@@ -8,13 +8,14 @@ An answer is valid only for exactly its question: a changed question is computed
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from neurocompile.formats.whole import write_file
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -92,7 +93,4 @@ def _read(path: Path) -> Json:
 
 
 def _write(path: Path, document: Json) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".part{os.getpid()}")
-    part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    os.replace(part, path)
+    write_file(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from neurocompile.formats.checkpoint.write import save_whole
 from paper.study import CHECKPOINTS, WEIGHTS, Json
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -45,9 +45,7 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
             return module
         state = kept.with_suffix(".state")
         fit(state)
-        part = kept.with_suffix(f".part{os.getpid()}")
-        torch.save(module.state_dict(), part)
-        os.replace(part, kept)
+        save_whole(module.state_dict(), kept)
         state.unlink(missing_ok=True)
         return module
 

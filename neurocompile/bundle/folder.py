@@ -16,8 +16,8 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import json_bytes, read_json
-from neurocompile.formats.scratch import moved_aside, uninterrupted
-from neurocompile.formats.whole import WRITTEN, beside, fill_folder, followed, make_folder, replaces
+from neurocompile.formats.swap import put_folder
+from neurocompile.formats.whole import beside, fill_folder, followed, make_folder, replaces
 
 FORMAT = "neurocompile-bundle"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
@@ -62,7 +62,9 @@ def write_folder(
         built: Files that its users make in it, which are removed with it.
 
     Raises:
-        BadInput: As in `check_folder`, or if the disk is full; an earlier bundle then stays.
+        BadInput: As in `check_folder`, or if the disk is full; an earlier bundle then stays. Also
+            if another folder appears there meanwhile; it then stays, and so does this one, beside
+            it.
     """
     check_folder(out, force, built)
     out = followed(out)
@@ -75,17 +77,10 @@ def write_folder(
     make_folder(out.parent, out)
     with beside(out) as building:
         fill_folder(building, whole)
-        with uninterrupted():
-            old = moved_aside(out, building) if out.is_dir() else None
-            try:
-                if old is not None:
-                    _refuse_foreign(old, built)
-                os.rename(building, out)
-            except BaseException:
-                if old is not None:
-                    os.rename(old, out)
-                raise
-            WRITTEN.append(out)
+        put_folder(
+            building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, built),
+            what="bundle",
+        )  # fmt: skip
 
 
 def _refuse_foreign(folder: Path, built: Collection[str]) -> None:

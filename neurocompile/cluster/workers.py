@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocompile.errors import BadInput, first_line, shortened
+from neurocompile.formats.scratch import scratch
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _local(count: int | None) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,  # it samples the stack 100 times a second
     }
     with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="neurocompile-"))
+        folder = stack.enter_context(scratch(Path(tempfile.gettempdir())))
         stack.enter_context(dask.config.set(settings))
         stack.enter_context(_quiet())
         stack.enter_context(_stoppable())
@@ -129,7 +130,7 @@ def _local(count: int | None) -> Iterator[Client]:
                 security=True,
                 dashboard_address="127.0.0.1:0",  # without a port it would take one others may
                 scheduler_kwargs={"dashboard": False},
-                local_directory=scratch,
+                local_directory=str(folder),
                 silence_logs=logging.CRITICAL,
             )
         except RuntimeError as error:

@@ -51,14 +51,14 @@ def report(
             page = out or beside.with_name(f"{beside.name}.html")
             check_page(page, "--out", force)
             with consistent(first):
-                write_page(_page_of(first), page)
+                write_page(_page_of(first), page, force)
         document: dict[str, Any] = {"report": first.report}
     else:
         second = read_reported(other)
         page = out or beside.with_name(f"{beside.name}-{other.resolve().name}.html")
         check_page(page, "--out", force)
         with consistent(first, second):
-            document = {"changes": _write_changes(first, second, page)}
+            document = {"changes": _write_changes(first, second, page, force)}
 
     def print_it() -> None:
         from neurocompile.terminal.tables import Facts, Page
@@ -82,11 +82,11 @@ def check_page(page: Path, option: str, force: bool) -> None:
     check_file(page, option, force)
 
 
-def write_page(content: str, page: Path) -> None:
-    """Write a page, whole or not at all."""
+def write_page(content: str, page: Path, force: bool) -> None:
+    """Write a page, whole or not at all; one that has appeared meanwhile is not replaced."""
     from neurocompile.formats.whole import write_file
 
-    write_file(page, content.encode())
+    write_file(page, content.encode(), replace=force)
 
 
 def _its_own(found: Reported, directory: Path) -> Path | None:
@@ -103,12 +103,12 @@ def _page_of(found: Reported) -> str:
     return report_page(found.report, found.samples)
 
 
-def _write_changes(a: Reported, b: Reported, page: Path) -> dict[str, Any]:
+def _write_changes(a: Reported, b: Reported, page: Path, force: bool) -> dict[str, Any]:
     from neurocompile.report.changes import changes
     from neurocompile.report.page.changes import changes_page
 
     document = changes(a, b)
-    write_page(changes_page(document, a, b), page)
+    write_page(changes_page(document, a, b), page, force)
     return document
 
 

@@ -23,6 +23,8 @@ from typing import Any
 import numba
 from numba.core import caching
 
+from neurocompile.formats.scratch import scratch
+
 FOLDER = "neurocompile"
 DIGEST_BYTES = 32
 
@@ -90,14 +92,10 @@ def _temporary() -> Path | None:
 
 def _put(file: Path, content: bytes) -> None:
     """Write a file at once, so that another run reads all of it or nothing."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as building:
-        try:
-            building.write(content)
-            building.close()
-            os.replace(building.name, file)
-        except BaseException:
-            Path(building.name).unlink(missing_ok=True)
-            raise
+    with scratch(file.parent) as folder:
+        building = folder / file.name
+        building.write_bytes(content)
+        os.replace(building, file)
 
 
 class _Ours(caching.UserProvidedCacheLocator):  # type: ignore[misc]

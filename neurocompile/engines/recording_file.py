@@ -36,16 +36,33 @@ def no_recording() -> Iterator[KeepBatch]:
 
 @contextmanager
 def recording_file(
-    path: Path, what: tuple[str, ...], graph: Graph, samples: int, steps: int
+    path: Path,
+    what: tuple[str, ...],
+    graph: Graph,
+    samples: int,
+    steps: int,
+    *,
+    replace: bool = True,
 ) -> Iterator[KeepBatch]:
     """Open a recording; yields a function to call with the first sample's number and a batch.
+
+    Args:
+        path: The file.
+        what: Kinds of values, out of `RECORDED`.
+        graph: FIXED graph of the recordings.
+        samples, steps: How many there will be.
+        replace: Whether a file that is there by the end may be replaced.
 
     Raises:
         BadInput: If the file cannot be written; an older file of that name is then kept.
     """
     import h5py
 
-    with whole_file(path) as building, _Disk(building) as disk, h5py.File(disk, "w") as file:
+    with (
+        whole_file(path, replace=replace) as building,
+        _Disk(building) as disk,
+        h5py.File(disk, "w") as file,
+    ):
         file.attrs["format"] = "neurocompile-recording"
         file.attrs["version"] = "1.0"
         for name, node in graph.of(SpikeInput, ChipNeuron):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
-from neurocompile.formats.scratch import moved_aside, uninterrupted
-from neurocompile.formats.whole import WRITTEN, beside, fill_folder, followed, make_folder, replaces
+from neurocompile.formats.swap import put_folder
+from neurocompile.formats.whole import beside, fill_folder, followed, make_folder, replaces
 
 FORMAT = "neurocompile-artifact"
 VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
@@ -142,13 +141,10 @@ def write_artifact(
     make_folder(out.parent, out)
     with beside(out) as building:
         fill_folder(building, {**files, MANIFEST: json_bytes(manifest)})
-        try:
-            with uninterrupted():
-                _swap(building, out, force)
-        except BadInput as why:
-            finished = _spare(out, "new")
-            os.rename(building, finished)
-            raise BadInput(f"{why} The finished export is in {finished}.") from None
+        put_folder(
+            building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, out),
+            what="export",
+        )  # fmt: skip
     return Artifact(out, manifest)
 
 
@@ -218,54 +214,6 @@ def _lists_files(manifest: Mapping[str, Any]) -> bool:
 def _is_file_name(name: str) -> bool:
     """Whether a name is a valid file name that stays in its directory."""
     return Path(name).name == name and name.isprintable() and len(name.encode()) <= LONGEST_NAME
-
-
-def _swap(building: Path, out: Path, force: bool) -> None:
-    """Rename the new directory to `out`; an earlier export is removed only after that.
-
-    A rename never replaces a directory that holds anything, so whatever appears at `out` between
-    two of these lines is kept.
-
-    Raises:
-        BadInput: If `out` holds something that must not be replaced; it is not touched.
-    """
-    old = None
-    if force and out.is_dir():
-        _refuse_foreign(out, out)
-        old = moved_aside(out, building)
-    try:
-        if old is not None:
-            _refuse_foreign(old, out)  # files added since the last check have moved with it
-        if not _moved(building, out):
-            raise BadInput(f"{out} appeared while the export ran; nothing in it was touched.")
-    except BaseException as error:
-        if old is not None and not _moved(old, out):
-            kept = _spare(out, "old")
-            os.rename(old, kept)
-            raise BadInput(f"{error} What was there before is in {kept}.") from None
-        raise
-    WRITTEN.append(out)
-    if old is not None:
-        for name in _written_by_export(old):
-            (old / name).unlink(missing_ok=True)
-        if any(old.iterdir()):  # a file added since the last check
-            os.rename(old, _spare(out, "old"))
-
-
-def _spare(out: Path, what: str) -> Path:
-    """A free name beside a directory, for what cannot have its place."""
-    return out.with_name(f"{out.name}.{what}-{secrets.token_hex(4)}")
-
-
-def _moved(source: Path, out: Path) -> bool:
-    """Rename a directory if `out` is free or an empty directory; return whether it was."""
-    try:
-        os.rename(source, out)
-    except OSError:
-        if os.path.lexists(out):
-            return False
-        raise
-    return True
 
 
 def _refuse_foreign(folder: Path, out: Path) -> None:

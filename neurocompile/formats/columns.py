@@ -36,7 +36,7 @@ def check_table_file(path: Path) -> None:
         require("tables .parquet")
 
 
-def write_columns(path: Path, columns: Mapping[str, Column]) -> None:
+def write_columns(path: Path, columns: Mapping[str, Column], *, replace: bool = True) -> None:
     """Write columns of equal length, in their order.
 
     Raises:
@@ -44,7 +44,8 @@ def write_columns(path: Path, columns: Mapping[str, Column]) -> None:
         NotInstalled: As in `check_table_file`.
     """
     check_table_file(path)
-    write_file(path, _csv(columns) if path.suffix == ".csv" else _parquet(columns))
+    content = _csv(columns) if path.suffix == ".csv" else _parquet(columns)
+    write_file(path, content, replace=replace)
 
 
 def _csv(columns: Mapping[str, Column]) -> bytes:

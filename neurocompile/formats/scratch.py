@@ -50,9 +50,14 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield ours / NEW
     finally:
         with uninterrupted():
-            shutil.rmtree(ours, ignore_errors=True)
+            _remove(ours)
             if held is not None:
                 os.close(held)
+
+
+def give_up(building: Path) -> None:
+    """Remove the scratch folder of `building`, whose owner is gone, on its behalf."""
+    _remove(building.parent)
 
 
 def moved_aside(out: Path, building: Path) -> Path:
@@ -140,6 +145,13 @@ def _tidied(left: Path) -> None:
         for aside in (left / WAS).iterdir() if (left / WAS).is_dir() else ():
             if not os.path.lexists(left.parent / aside.name):
                 os.rename(aside, left.parent / aside.name)
-        shutil.rmtree(left)
+        _remove(left)
     finally:
         os.close(held)
+
+
+def _remove(ours: Path) -> None:
+    """Remove a scratch folder; its lock last, so that a kill leaves nothing that has no lock."""
+    for part in (NEW, WAS):
+        shutil.rmtree(ours / part, ignore_errors=True)
+    shutil.rmtree(ours, ignore_errors=True)

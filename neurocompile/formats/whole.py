@@ -11,8 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from neurocompile.errors import BadInput
@@ -47,21 +48,60 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Provide an empty file to fill; it replaces `path` if the block succeeds.
+def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Provide an empty file to fill; it gets the name `path` if the block succeeds.
+
+    Args:
+        path: Final path.
+        replace: Whether a file that is there by then may be replaced.
 
     Raises:
         BadInput: As in `beside`, or if `path` is a folder or a device; an older file then stays.
+            Also if a file is there that must not be replaced: it stays, and the new one is kept
+            beside it.
     """
     path = followed(path)
+    with _begun(path) as building:
+        yield building
+        on_disk(building)
+        with uninterrupted():
+            _place(building, path, replace)
+
+
+@contextmanager
+def _begun(path: Path) -> Iterator[Path]:
+    """An empty file to fill, which nobody moves to its place."""
     _refuse_other(path)
     with beside(path) as building:
         building.open("xb").close()
         yield building
-        on_disk(building)
-        with uninterrupted():
-            os.replace(building, path)
-            WRITTEN.append(path)
+
+
+def _place(building: Path, path: Path, replace: bool) -> None:
+    """Give a finished file its name."""
+    if replace or not _linked(building, path):
+        os.replace(building, path)
+    WRITTEN.append(path)
+
+
+def _linked(building: Path, path: Path) -> bool:
+    """Give a file its name if it is free; False on a disk without links where it is.
+
+    Raises:
+        BadInput: If it is not free.
+    """
+    try:
+        os.link(building, path)
+    except OSError:
+        if not os.path.lexists(path):
+            return False
+        kept = spare(path, "new")
+        os.rename(building, kept)
+        raise BadInput(
+            f"{path} appeared while this ran; it was not touched. What was to be written there is "
+            f"in {kept}."
+        ) from None
+    return True
 
 
 def check_file(path: Path) -> None:
@@ -70,10 +110,8 @@ def check_file(path: Path) -> None:
     Raises:
         BadInput: As in `whole_file`.
     """
-    path = followed(path)
-    _refuse_other(path)
-    with beside(path) as building:
-        building.open("xb").close()
+    with _begun(followed(path)):
+        pass
 
 
 def _refuse_other(path: Path) -> None:
@@ -81,16 +119,36 @@ def _refuse_other(path: Path) -> None:
         raise BadInput(f"{path} is a folder or a device. Choose the name of a file.")
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Write one file, and create missing folders above it.
 
     Raises:
         BadInput: As in `whole_file`.
     """
-    path = followed(path)
-    make_folder(path.parent, path)
-    with whole_file(path) as building:
-        building.write_bytes(content)
+    write_files({path: content}, replace=replace)
+
+
+def write_files(contents: Mapping[Path, bytes], *, replace: bool = True) -> None:
+    """Write files that belong together: none gets its name before all of them are on the disk.
+
+    Args:
+        contents: Content of each file, by its path; they get their names in this order.
+        replace: As in `whole_file`.
+
+    Raises:
+        BadInput: As in `whole_file`; the older files then stay.
+    """
+    with ExitStack() as stack:
+        built = []
+        for path, content in contents.items():
+            final = followed(path)
+            make_folder(final.parent, final)
+            built.append((stack.enter_context(_begun(final)), final))
+            built[-1][0].write_bytes(content)
+            on_disk(built[-1][0])
+        with uninterrupted():
+            for building, final in built:
+                _place(building, final, replace)
 
 
 def fill_folder(building: Path, files: dict[str, bytes]) -> None:
@@ -172,6 +230,11 @@ def _is_current(out: Path) -> bool:
         return any(out.samefile(each) for each in (Path.cwd(), *Path.cwd().parents))
     except OSError:  # the current directory was deleted
         return False
+
+
+def spare(place: Path, what: str) -> Path:
+    """A free name beside a file or folder, for what cannot have its place."""
+    return place.with_name(f"{place.name}.{what}-{secrets.token_hex(4)}")
 
 
 def cannot_write(path: Path, error: OSError) -> BadInput:

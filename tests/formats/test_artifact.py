@@ -10,7 +10,7 @@ import pytest
 from manifests import rewrite
 
 from neurocompile.errors import BadInput
-from neurocompile.formats import artifact
+from neurocompile.formats import artifact, swap
 from neurocompile.formats.artifact import check_target, read_artifact, write_artifact
 
 FILES = {"fixed.onnx": b"integers", "report.json": b"{}"}
@@ -142,14 +142,14 @@ def test_a_linked_out_stays_a_link_to_the_new_export(tmp_path):
 
 def test_a_folder_that_appears_during_the_work_is_kept_and_so_is_the_work(tmp_path, monkeypatch):
     out = tmp_path / "out"
-    moved = artifact._moved
+    moved = swap._moved
 
     def late(source, there):
         out.mkdir(exist_ok=True)
         (out / "theirs.txt").write_text("theirs")
         return moved(source, there)
 
-    monkeypatch.setattr(artifact, "_moved", late)
+    monkeypatch.setattr(swap, "_moved", late)
     with pytest.raises(BadInput, match=r"out appeared while the export ran") as error:
         write_artifact(out, FILES, ABOUT)
     assert (out / "theirs.txt").read_text() == "theirs"
@@ -186,14 +186,14 @@ def test_a_folder_that_takes_the_place_of_an_export_being_replaced_loses_nobody_
 ):
     out = tmp_path / "out"
     write_artifact(out, {"fixed.onnx": b"old"}, ABOUT)
-    moved = artifact._moved
+    moved = swap._moved
 
     def late(source, there):
         out.mkdir(exist_ok=True)
         (out / "theirs.txt").write_text("theirs")
         return moved(source, there)
 
-    monkeypatch.setattr(artifact, "_moved", late)
+    monkeypatch.setattr(swap, "_moved", late)
     with pytest.raises(BadInput) as error:
         write_artifact(out, FILES, ABOUT, force=True)
     assert (out / "theirs.txt").read_text() == "theirs"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.whole import WRITTEN, whole_file, write_file
+from neurocompile.formats.whole import WRITTEN, whole_file, write_file, write_files
 
 LIMITED = """
 import resource, signal, sys
@@ -168,3 +168,73 @@ def test_who_may_read_a_file_is_what_the_users_umask_says(umask, mode, tmp_path)
     finally:
         os.umask(before)
     assert (tmp_path / "x").stat().st_mode & 0o777 == mode
+
+
+def test_a_file_that_appears_meanwhile_is_kept_and_so_is_the_new_one(tmp_path):
+    path = tmp_path / "kept"
+
+    def ours():
+        with whole_file(path, replace=False) as building:
+            building.write_bytes(b"ours")
+            path.write_bytes(b"theirs")  # by another command that was quicker
+
+    with pytest.raises(BadInput, match="kept appeared while this ran; it was not touched") as error:
+        ours()
+    assert path.read_bytes() == b"theirs"
+    (new,) = (file for file in tmp_path.iterdir() if file != path)
+    assert new.read_bytes() == b"ours"
+    assert f"is in {new}." in str(error.value)
+
+
+def test_a_free_name_is_taken_also_on_a_disk_without_links(tmp_path, monkeypatch):
+    def refused(*places):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    write_file(tmp_path / "linked", b"new", replace=False)
+    monkeypatch.setattr(os, "link", refused)
+    write_file(tmp_path / "moved", b"new", replace=False)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {
+        "linked": b"new", "moved": b"new",
+    }  # fmt: skip
+    assert (tmp_path / "linked").stat().st_nlink == 1
+
+
+def test_files_that_belong_together_are_all_new_or_all_old(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"old")
+    second.mkdir()
+    with pytest.raises(BadInput, match="second is a folder or a device"):
+        write_files({first: b"new", second: b"new"})
+    assert first.read_bytes() == b"old"
+    second.rmdir()
+    write_files({first: b"new", second: b"newer"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"newer")
+    assert sorted(os.listdir(tmp_path)) == ["first", "second"]
+
+
+KILLED_TIDYING = """
+import os, signal, sys
+from pathlib import Path
+from neurocompile.formats.whole import whole_file
+left = [int(sys.argv[2])]
+def counted(call):
+    def one(*places, **how):
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        call(*places, **how)
+    return one
+with whole_file(Path(sys.argv[1])) as building:
+    (building.parent / "more").write_bytes(b"")
+    os.unlink, os.rmdir = counted(os.unlink), counted(os.rmdir)
+"""
+
+
+@pytest.mark.parametrize("steps", range(4))  # more, new, lock, the folder
+def test_a_kill_at_any_step_of_tidying_up_leaves_what_the_next_run_removes(steps, tmp_path):
+    program = [sys.executable, "-c", KILLED_TIDYING, tmp_path / "kept", str(steps)]
+    assert subprocess.run(program, timeout=60).returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob(".neurocompile-*")
+    assert (left / "lock").exists() or not list(left.iterdir())
+    write_file(tmp_path / "another", b"new")
+    assert sorted(os.listdir(tmp_path)) == ["another", "kept"]

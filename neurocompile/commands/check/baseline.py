@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
-from neurocompile.formats.whole import write_file
+from neurocompile.formats.whole import write_files
 
 FORMAT = "neurocompile-baseline"
 VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
@@ -70,13 +71,21 @@ def read_baseline(file: Path, directory: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def write_baseline(file: Path, content: Mapping[str, Any]) -> None:
-    """Replace the file in one step.
+def write_baseline(
+    file: Path, content: Mapping[str, Any], beside: Mapping[Path, bytes] = MappingProxyType({})
+) -> None:
+    """Replace the file, and those that it names, once all of them are on the disk.
+
+    Args:
+        file: The file of the baseline.
+        content: What the baseline says.
+        beside: Content of the files that it names, by path.
 
     Raises:
-        BadInput: If the file cannot be written; an older baseline is then kept.
+        BadInput: If a file cannot be written; the older ones are then kept.
     """
-    write_file(file, json_bytes({"format": FORMAT, "version": VERSION, **content}))
+    baseline = json_bytes({"format": FORMAT, "version": VERSION, **content})
+    write_files({**beside, file: baseline})
 
 
 def beside(name: str, ending: str) -> bool:

@@ -42,7 +42,6 @@ from neurocompile.commands.exported import Exported, recorded
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
-from neurocompile.formats.whole import write_file
 from neurocompile.ir.settings import Settings
 from neurocompile.report.golden import compare_golden
 from neurocompile.spread import Spread
@@ -158,14 +157,15 @@ def update_baseline(
     }  # fmt: skip
     request = CheckRequest(directory, file, runner.engine, mode or old["mode"], stimulus.data)
     kept = {"data": old["data"]["file"], "network": old["network"]}
+    named: dict[Path, bytes] = {}
     if keep.data is not None:
         kept["data"] = _from(file, keep.data)
-        write_file(keep.data, _npz(stimulus.data))
+        named[keep.data] = _npz(stimulus.data)
     if keep.network is not None:
         kept["network"] = _from(file, keep.network)
     if kept["network"] is not None:
         content = subject.artifact.file("fixed.onnx").read_bytes()
-        write_file(keep.network or file.parent / kept["network"], content)
+        named[keep.network or file.parent / kept["network"]] = content
     digest = stimulus.data.digest
     fresh = {
         "neurocompile": __version__,
@@ -185,7 +185,7 @@ def update_baseline(
         },
     }
     findings = [] if baseline is None else _differences(baseline, subject)
-    write_baseline(file, fresh)
+    write_baseline(file, fresh, named)
     before = fresh if baseline is None else baseline
     return {**judge(request, before, findings, now, "", {}), "passed": True, "updated": True}
 

@@ -56,12 +56,12 @@ def compare(
     with output.screen() as screen:
         screen.tell(f"comparing {directory} with its float network")
         comparison = compare_artifact(directory, sampling, progress=screen.progress)
-    drawn = [] if out is None else write_pictures(comparison, out)
+    drawn = [] if out is None else write_pictures(comparison, out, force)
 
     if html is not None:
         from neurocompile.report.page.departures import departures_page
 
-        write_page(departures_page(comparison), html)
+        write_page(departures_page(comparison), html, force)
 
     def print_it() -> None:
         print_comparison(comparison)

@@ -18,7 +18,7 @@ import numpy as np
 from neurocompile import installed
 from neurocompile.commands.compare.tables import ROUNDED
 from neurocompile.errors import BadInput, printable
-from neurocompile.formats.whole import write_file
+from neurocompile.formats.whole import write_files
 
 NAMES = ("agreement.svg", "membrane.svg", "rounding.svg")
 MANY = 8  # layers whose names do not fit beside each other
@@ -46,22 +46,27 @@ def check_pictures(out: Path, force: bool) -> None:
         raise BadInput(f"{out} cannot be written: {parent} is not a writable directory.")
 
 
-def write_pictures(comparison: Mapping[str, Any], out: Path) -> list[Path]:
+def write_pictures(comparison: Mapping[str, Any], out: Path, force: bool) -> list[Path]:
     """Draw the three pictures and return their paths.
 
     Raises:
-        BadInput: If one cannot be written, as on a full disk; an older one then stays.
+        BadInput: If one cannot be written, as on a full disk; older ones then stay.
     """
     import matplotlib
 
     settings: Any = {"svg.hashsalt": "neurocompile", "svg.fonttype": "none"}
     with matplotlib.rc_context(settings):
         drawn = (_agreement(comparison), _membrane(comparison), _rounding(comparison))
-        for name, figure in zip(NAMES, drawn, strict=True):
-            content = io.BytesIO()
-            figure.savefig(content, format="svg", metadata={"Date": None})
-            write_file(out / name, content.getvalue())
-    return [out / name for name in NAMES]
+        contents = {out / name: _svg(figure) for name, figure in zip(NAMES, drawn, strict=True)}
+    write_files(contents, replace=force)
+    return list(contents)
+
+
+def _svg(figure: Any) -> bytes:
+    """A figure as a file, without a date."""
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
 
 
 def _agreement(comparison: Mapping[str, Any]) -> Any:

@@ -105,7 +105,7 @@ def answers(
     if asks.by_step is not None and steps is not None:
         table = steps.table(counts, energy)
         columns = table.columns()
-        write_columns(asks.by_step, columns)
+        write_columns(asks.by_step, columns, replace=asks.force)
         found["by_step"] = {
             "file": str(asks.by_step),
             "samples_follow": FOLLOW,
@@ -115,7 +115,7 @@ def answers(
         }
     if asks.map is not None:
         found["map"] = core_map(placed, cores, counts.samples)
-        write_file(asks.map, json_bytes(found["map"]))
+        write_file(asks.map, json_bytes(found["map"]), replace=asks.force)
     return found
 
 

@@ -140,7 +140,7 @@ def energy(
     if html is not None:
         from neurocompile.report.page.pricing import pricing_page
 
-        write_page(pricing_page(pricing, _report(directory)), html)
+        write_page(pricing_page(pricing, _report(directory)), html, force)
 
     def print_it() -> None:
         print_energy(pricing)

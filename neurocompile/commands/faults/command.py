@@ -92,7 +92,7 @@ def faults(
         screen.tell(f"running {directory} with faults")
         found = faults_of(directory, sampling, asked, progress=screen.progress)
     if out is not None:
-        write_file(out, json_bytes(found))
+        write_file(out, json_bytes(found), replace=force)
 
     def print_it() -> None:
         print_faults(found)

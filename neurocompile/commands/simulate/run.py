@@ -81,7 +81,9 @@ class Keep:
         """The open recording, which takes one batch after another."""
         if self.to is None:
             return no_recording()
-        return recording_file(self.to, self.what, graph, len(stimulus), stimulus.steps)
+        return recording_file(
+            self.to, self.what, graph, len(stimulus), stimulus.steps, replace=self.force
+        )
 
 
 def simulate_artifact(

@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import mmap
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -20,6 +19,8 @@ import traceback
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
+
+from neurocompile.formats.scratch import give_up
 
 WORKER_FAILED = 70  # exit status of a worker after an exception
 CHILD_FAILED = 71  # exit status of the child after a worker's death
@@ -147,7 +148,7 @@ def _how_it_ended(pid: int) -> str:
 def end_everything(workspace: Path) -> None:
     """Remove the workspace and kill the whole group, including this process."""
     _ending.acquire()  # never released: the first thread that comes here does everything
-    shutil.rmtree(workspace, ignore_errors=True)
+    give_up(workspace)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from neurocompile.engines.lava.guard import FAILURE, GO, PARENT
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.errors import NeurocompileError
+from neurocompile.formats.scratch import scratch
 from neurocompile.installed import child_environment
 
 TICK_S = 0.1
@@ -60,7 +60,8 @@ class LavaChild:
     """
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="neurocompile-lava-"))
+        self._folder = ExitStack()
+        self.root = self._folder.enter_context(scratch(Path(tempfile.gettempdir())))
         self._process: subprocess.Popen[bytes] | None = None
         try:
             with (self.root / LOG).open("wb") as log:
@@ -111,7 +112,7 @@ class LavaChild:
         if self._process is not None:
             _end(self._process)
             self._process = None  # its number may soon be another's
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._folder.close()
 
 
 def _follow(

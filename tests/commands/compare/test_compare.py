@@ -114,7 +114,7 @@ def test_names_that_matplotlib_would_read_are_drawn_as_they_are(tmp_path):
     row = {"agreement": 1, "agreement_by_step": [1, 0.5], "membrane": {"histogram": [1]}}
     layers = [{"name": name, **row, "agreement_by_run": {"all": 0.5}} for name in names]
     comparison = {"steps": 2, "layers": layers, "runs": [{"run": "all"}], "histogram_edges": [1, 2]}
-    for file in write_pictures(comparison, tmp_path / "new" / "pictures"):
+    for file in write_pictures(comparison, tmp_path / "new" / "pictures", False):
         drawn = unescape(file.read_text())
         assert all(f"{name}<" in drawn for name in (*names[:2], r"a\x1b[31m")), file
 
@@ -123,7 +123,7 @@ def test_a_picture_that_is_a_device_stays_one(tmp_path):
     os.mkfifo(tmp_path / "membrane.svg")
     comparison = {"steps": 1, "layers": [], "runs": [{"run": "all"}], "histogram_edges": [1, 2]}
     with pytest.raises(BadInput, match=r"membrane\.svg is a folder or a device"):
-        write_pictures(comparison, tmp_path)
+        write_pictures(comparison, tmp_path, False)
 
 
 def test_without_matplotlib_pictures_are_refused_and_tables_are_not(
