@@ -8,7 +8,15 @@ import time
 
 import pytest
 
-SLOW = """
+# Who has started the tests may ignore a signal, as nohup does SIGHUP; its children then do so too.
+HEARING = """
+import signal
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+"""
+SLOW = (
+    HEARING
+    + """
 import sys, time
 from neurocompile.cli import main
 from neurocompile.engines import recording_file
@@ -21,6 +29,7 @@ class Slow(run.Score):
 run.Score = Slow
 main()
 """
+)
 
 
 @pytest.mark.parametrize(
