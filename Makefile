@@ -10,10 +10,11 @@ export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check fuzz fuzz-files fuzz-integers fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check crowded fuzz fuzz-commands fuzz-members fuzz-c fuzz-verilog golden hashes audit kills lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
 
 setup: $(READY)
 
-$(READY): pyproject.toml neurocompile/pins.txt neurocompile/commands/doctor.py
+$(READY): pyproject.toml neurocompile/pins.txt neurocompile/pins.hashes.txt neurocompile/commands/doctor.py
 	@echo "setting up $(VENV): a few minutes, 2 GB, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint neurocompile/pins.txt --editable '.[dev]'
@@ -198,6 +199,32 @@ crosscheck: $(READY) build/peers/sanafe/.ready build/peers/nengo-loihi/.ready
 # PilotNet LIF beside its run on a Loihi 2; LAVA_DL is a checkout of lava-nc/lava-dl at d825ac5
 crosscheck-pilotnet: $(READY)
 	$(BIN)/python tests/crosscheck/pilotnet.py $(or $(LAVA_DL),../lava-dl) $(if $(UPDATE),--update)
+
+# Known vulnerabilities of the pinned versions; says so where no service of them can be reached
+audit: build/supply/.ready
+	build/supply/bin/python .ci/audit.py build/supply/bin/pip-audit
+
+# SHA-256 of every file of every pinned version, from the package index; WHEELS="FILE ..." adds
+# builds that are not on it, such as torch's for CPUs
+hashes: build/supply/.ready
+	build/supply/bin/python .ci/hash_pins.py build/supply/bin/uv $(WHEELS)
+
+build/supply/.ready: .ci/supply.txt
+	$(PYTHON) -m venv build/supply
+	build/supply/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+# Commands killed at random moments, in a table: what is half done, left behind or orphaned
+kills: $(READY)
+	$(BIN)/python tests/fuzz/kills.py --kills $(or $(N),1000) --seed $(or $(SEED),0)
+
+# The same commands on disks that fill up or cannot be written, and two of them on one output
+crowded: $(READY)
+	$(BIN)/python tests/fuzz/crowded.py --tries $(or $(N),300) --seed $(or $(SEED),0)
+
+# Odd command lines in narrow and wide terminals, in three locales, with stdout closed
+fuzz-commands: $(READY)
+	$(BIN)/python tests/fuzz/odd_commands.py --lines $(or $(N),500) --seed $(or $(SEED),0)
 
 build/peers/%/.ready: bench/peers/%.txt
 	$(PYTHON) -m venv build/peers/$*

@@ -1,30 +1,29 @@
 """The command `neurocompile doctor`: what works here, and how to install the rest.
 
 In:  arguments.
-Out: a table of packages, engines and front ends; or pip commands, run after asking.
+Out: a table of packages, engines and front ends; or packages, installed after asking.
 lava-nc, lava-dl and norse cannot be ordinary dependencies. Their metadata excludes modern Python
 or requires packages that they do not use, so they are installed without their dependencies.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from importlib.resources import as_file, files
 from typing import Any
 
 import click
 
+from neurocompile.commands.installing import install_pinned
 from neurocompile.commands.options import (
     Choice,
     Output,
     output_options,
     say,
 )
-from neurocompile.errors import BadInput, NotInstalled
+from neurocompile.errors import BadInput
 from neurocompile.installed import ABILITIES, installed, pinned
 
-# What each group installs: the arguments of `pip install --constraint pins.txt`.
+# What each group installs: the arguments of `pip install`; versions and files are those pinned.
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train": (
         (
@@ -101,21 +100,13 @@ def commands(group: str) -> list[list[str]]:
 
 
 def install(group: str) -> None:
-    """Run the pinned commands of a group.
+    """Run the commands of a group, at the pinned versions and with the pinned files.
 
     Raises:
-        NotInstalled: If pip fails; its own message is printed before this one.
+        BadInput, NotInstalled: As in `install_pinned`.
     """
-    with as_file(files("neurocompile").joinpath("pins.txt")) as pins:
-        for command in commands(group):
-            process = subprocess.run(
-                [*command, "--constraint", str(pins)], stdout=sys.stderr, check=False
-            )
-            if process.returncode:
-                raise NotInstalled(
-                    f"pip could not install the group '{group}' (exit code {process.returncode}). "
-                    "Its message is above. Check the network and run the command again."
-                )
+    for arguments in COMMANDS[group]:
+        install_pinned(arguments)
 
 
 def examine() -> dict[str, object]:
