@@ -1,7 +1,8 @@
-"""Write a file completely or not at all: first beside its place, then by one rename.
+"""Write a file completely or not at all: first beside its place, then by one rename or link.
 
 In:  a path, and the content to write there.
 Out: the file at its path, its bytes on the disk; or one sentence, and the old file unchanged.
+Where nothing may be replaced, a file that has appeared meanwhile stays, and the new one beside it.
 A symbolic link is followed: its target is replaced, and the link stays. What is half done lies in a
 folder of `scratch.py`, which the next run removes if this one is killed.
 """

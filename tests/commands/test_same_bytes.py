@@ -16,7 +16,7 @@ NO_AVX = {
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
     "OPENBLAS_CORETYPE": "Nehalem",
-    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
 }
 # Machine code of ours for a processor without AVX; it is compiled anew, which takes a while.
 NO_AVX_IN_OURS = {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}
@@ -72,6 +72,26 @@ def test_threads_hash_seed_locale_folder_and_a_processor_without_avx_change_no_b
 ):
     variables = {**THREADS, **ELSEWHERE, **NO_AVX}
     require_same(written(exported[0]), exported_with(variables, model, tmp_path / "a folder, ü"))
+
+
+HIDDEN = """
+import numpy, torch, threadpoolctl, numba.core.registry as registry
+from numpy._core._multiarray_umath import __cpu_features__ as units
+(blas,) = {found["architecture"] for found in threadpoolctl.threadpool_info()
+           if found["internal_api"] == "openblas"}
+ours = registry.cpu_target.target_context.codegen().magic_tuple()[1:]
+print(torch.backends.cpu.get_cpu_capability(), units["X86_V3"], blas, *ours)
+"""
+
+
+@pytest.mark.slow
+def test_the_libraries_obey_what_hides_the_units():
+    variables = {**os.environ, **NO_AVX, **NO_AVX_IN_OURS}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", HIDDEN], env=variables,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["DEFAULT", "False", "Nehalem", "nehalem"]
 
 
 @pytest.mark.slow

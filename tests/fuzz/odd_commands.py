@@ -315,6 +315,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after these")
     asked = parser.parse_args()
     from neurocompile.cli import main as cli
 
@@ -323,11 +324,14 @@ def main() -> None:
     rows = {name: dict.fromkeys(names, 0) for name in LOCALES}
     found = []
     servers: dict[str, Server] = {}
+    begun = time.monotonic()
     try:
         prepare(folder)
         folder.chmod(0o755)
         servers = {name: Server(folder, name) for name in LOCALES}
         for number in range(asked.first, asked.first + asked.lines):
+            if time.monotonic() - begun > 60 * asked.minutes:
+                break
             rng = random.Random(f"{asked.seed} {number}")
             words = line(rng, cli.commands)
             seconds = 0.0

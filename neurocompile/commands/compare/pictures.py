@@ -55,7 +55,9 @@ def write_pictures(comparison: Mapping[str, Any], out: Path, force: bool) -> lis
     import matplotlib
 
     settings: Any = {"svg.hashsalt": "neurocompile", "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a style of the user's own would change the bytes
+        matplotlib.rcParams.update(settings)
         drawn = (_agreement(comparison), _membrane(comparison), _rounding(comparison))
         contents = {out / name: _svg(figure) for name, figure in zip(NAMES, drawn, strict=True)}
     write_files(contents, replace=force)

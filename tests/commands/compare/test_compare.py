@@ -119,6 +119,21 @@ def test_names_that_matplotlib_would_read_are_drawn_as_they_are(tmp_path):
         assert all(f"{name}<" in drawn for name in (*names[:2], r"a\x1b[31m")), file
 
 
+def test_a_style_of_the_user_changes_no_byte_of_a_picture_and_stays(tmp_path):
+    import matplotlib
+
+    row = {"name": "lif", "agreement": 1, "agreement_by_step": [1, 0.5],
+           "membrane": {"histogram": [1]}, "agreement_by_run": {"all": 0.5}}  # fmt: skip
+    comparison = {
+        "steps": 2, "layers": [row], "runs": [{"run": "all"}], "histogram_edges": [1, 2],
+    }  # fmt: skip
+    plain = write_pictures(comparison, tmp_path / "plain", False)
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "lines.linewidth": 5}):
+        styled = write_pictures(comparison, tmp_path / "styled", False)
+        assert matplotlib.rcParams["font.size"] == 20
+    assert [file.read_bytes() for file in plain] == [file.read_bytes() for file in styled]
+
+
 def test_a_picture_that_is_a_device_stays_one(tmp_path):
     os.mkfifo(tmp_path / "membrane.svg")
     comparison = {"steps": 1, "layers": [], "runs": [{"run": "all"}], "histogram_edges": [1, 2]}
