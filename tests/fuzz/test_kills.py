@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-KILLS = 6
+KILLS = 4
 PROGRAM = """
 import ctypes, hashlib, json, os, sys, time
 from dataclasses import asdict
@@ -55,7 +55,7 @@ found = {}
 for command in (careful, half, orphan, touching, littering, clumsy):
     (folder := Path(sys.argv[1]) / command.__name__).mkdir()
     case = kills.Case("case", (), force=(), inside=command)
-    campaign = kills.Campaign(folder, 3)
+    campaign = kills.Campaign(folder, 7)
     row = campaign.rows[case] = kills.Row()
     whole = {"out": hashlib.sha256(b"whole").hexdigest()}
     campaign.known[case] = kills.Known(whole, {}, 0.2, 0.2)
