@@ -400,8 +400,12 @@ class Campaign:
 
     def litter(self, case: Case) -> list[str]:
         """What nobody asked for, here, among the temporary files and in the cache."""
-        known = {f"out{case.ending}", "out.state", "notes.txt", "theirs", THEIRS}
-        strays = [str(path) for path in self.place.iterdir() if path.name not in known]
+        known = {f"out{case.ending}", "notes.txt", "theirs", THEIRS}
+        strays = [
+            str(path)
+            for path in self.place.iterdir()
+            if path.name not in known and path.suffix != ".state"  # from which training goes on
+        ]
         below = scratch_in(self.place, self.folder / "tmp", self.folder / "cache")
         return sorted({*strays, *below})
 
