@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.engines.recording import Recording
+from neurocompile.formats.scratch import uninterrupted
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -56,37 +57,65 @@ def recording_file(
     Raises:
         BadInput: If the file cannot be written; an older file of that name is then kept.
     """
-    import h5py
-
     with (
         whole_file(path, replace=replace) as building,
         _Disk(building) as disk,
-        h5py.File(disk, "w") as file,
+        _filled(disk) as file,
     ):
-        file.attrs["format"] = "neurocompile-recording"
-        file.attrs["version"] = "1.0"
-        for name, node in graph.of(SpikeInput, ChipNeuron):
-            group = file.create_group(name)
-            shape = (samples, steps, *node.shape)
-            if "spikes" in what:
-                _dataset(group, "spikes", shape, payload_type(node))
-            if "membrane" in what and isinstance(node, ChipNeuron):
-                _dataset(group, "membrane", shape, np.int32)
-                group.attrs["scale"] = node.scale
-                group.attrs["offset"] = node.offset
+        with uninterrupted():
+            _layout(file, what, graph, samples, steps)
 
         def keep(first: int, recording: Recording) -> None:
-            for kind, values in (("spikes", recording.spikes), ("membrane", recording.membrane)):
-                for name, batch in values.items():
-                    if kind in file[name]:
-                        file[name][kind][first : first + len(batch)] = batch
-            for name, counted in (recording.activity or {}).items():
-                for count in ("saturations", "wraps"):
-                    earlier = file[name].attrs.get(count, 0)
-                    file[name].attrs[count] = earlier + getattr(counted, count)
+            with uninterrupted():
+                _keep(file, first, recording)
             disk.require()
 
         yield keep
+
+
+@contextmanager
+def _filled(disk: _Disk) -> Iterator[Any]:
+    """The file as HDF5 sees it.
+
+    HDF5 calls the disk, which is Python: a signal that acted there would end the process. So every
+    call of HDF5 is one that no signal parts.
+    """
+    import h5py
+
+    with uninterrupted():
+        file = h5py.File(disk, "w")
+    try:
+        yield file
+    finally:
+        with uninterrupted():
+            file.close()
+
+
+def _layout(file: Any, what: tuple[str, ...], graph: Graph, samples: int, steps: int) -> None:
+    """Make the group of every layer."""
+    file.attrs["format"] = "neurocompile-recording"
+    file.attrs["version"] = "1.0"
+    for name, node in graph.of(SpikeInput, ChipNeuron):
+        group = file.create_group(name)
+        shape = (samples, steps, *node.shape)
+        if "spikes" in what:
+            _dataset(group, "spikes", shape, payload_type(node))
+        if "membrane" in what and isinstance(node, ChipNeuron):
+            _dataset(group, "membrane", shape, np.int32)
+            group.attrs["scale"] = node.scale
+            group.attrs["offset"] = node.offset
+
+
+def _keep(file: Any, first: int, recording: Recording) -> None:
+    """Write a batch."""
+    for kind, values in (("spikes", recording.spikes), ("membrane", recording.membrane)):
+        for name, batch in values.items():
+            if kind in file[name]:
+                file[name][kind][first : first + len(batch)] = batch
+    for name, counted in (recording.activity or {}).items():
+        for count in ("saturations", "wraps"):
+            earlier = file[name].attrs.get(count, 0)
+            file[name].attrs[count] = earlier + getattr(counted, count)
 
 
 class _Disk(io.FileIO):

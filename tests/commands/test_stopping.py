@@ -58,6 +58,32 @@ def test_a_command_that_is_stopped_leaves_nothing_and_says_so(
     assert os.listdir(tmp_path) == ["at work"]
 
 
+IN_HDF5 = (
+    HEARING
+    + """
+import signal
+from neurocompile.cli import main
+from neurocompile.engines import recording_file
+write = recording_file._Disk.write
+def interrupted(disk, content):
+    signal.raise_signal(signal.SIGINT)
+    return write(disk, content)
+recording_file._Disk.write = interrupted
+main()
+"""
+)
+
+
+def test_an_interrupt_while_hdf5_writes_a_recording_comes_after_it(exported, tmp_path):
+    arguments = ["--record", "spikes,membrane", "--to", tmp_path / "run.h5", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_HDF5, "simulate", exported[0], "--engine", "onnx", *arguments],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "Interrupted; nothing was written.\n")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_signal_that_the_caller_has_ignored_stays_ignored():
     from neurocompile.commands.stopping import stoppable
 
