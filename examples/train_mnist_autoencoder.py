@@ -21,6 +21,7 @@ from rich.table import Table
 
 from neurocompile.data.samples import load_data
 from neurocompile.errors import NeurocompileError, NotInstalled
+from neurocompile.formats.whole import check_file, make_folder
 from neurocompile.frontend.save import save
 from neurocompile.nn import (
     LayerActivity,
@@ -146,7 +147,8 @@ def main(
         seed=seed,
     )
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, out)
+    check_file(out)  # before the hours that it may take
     states = [out.with_name(f"{out.name}{end}") for end in (".rates.state", ".state")]
     if not resume:
         for state in states:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from neurocompile.data.samples import load_data
 from neurocompile.errors import NeurocompileError
+from neurocompile.formats.whole import check_file, make_folder
 from neurocompile.frontend.save import save
 from neurocompile.ir.settings import Decoder, Encoder, Settings
 from neurocompile.nn import (
@@ -80,7 +81,8 @@ def main(
     images, labels = digits_to_learn(source)
     model = classifier(steps, seed)
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, out)
+    check_file(out)
     states = []
     start = time.perf_counter()
     for what, network, plan in (

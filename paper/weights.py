@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.formats.checkpoint.write import save_whole
+from neurocompile.formats.whole import make_folder
 from paper.study import CHECKPOINTS, WEIGHTS, Json
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -38,7 +39,7 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
     if (best := CHECKPOINTS / kept.name).exists():
         module.load_state_dict(torch.load(best, weights_only=True))
         return module
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    make_folder(WEIGHTS, kept)
     with FileLock(kept.with_suffix(".lock")):  # two workers may need one network
         if kept.exists():
             module.load_state_dict(torch.load(kept, weights_only=True))

@@ -66,7 +66,7 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
         yield building
         on_disk(building)
         with uninterrupted():
-            _place(building, path, replace)
+            _place([(building, path)], replace)
 
 
 @contextmanager
@@ -78,30 +78,36 @@ def _begun(path: Path) -> Iterator[Path]:
         yield building
 
 
-def _place(building: Path, path: Path, replace: bool) -> None:
-    """Give a finished file its name."""
-    if replace or not _linked(building, path):
-        os.replace(building, path)
-    WRITTEN.append(path)
-
-
-def _linked(building: Path, path: Path) -> bool:
-    """Give a file its name if it is free; False on a disk without links where it is.
+def _place(built: list[tuple[Path, Path]], replace: bool) -> None:
+    """Give finished files their names, in this order.
 
     Raises:
-        BadInput: If it is not free.
+        BadInput: If one of them is not free and must be; those without a name are kept.
     """
-    try:
-        os.link(building, path)
-    except OSError:
-        if not os.path.lexists(path):
-            return False
-        kept = spare(path, "new")
-        os.rename(building, kept)
-        raise BadInput(
-            f"{path} appeared while this ran; it was not touched. What was to be written there is "
-            f"in {kept}."
-        ) from None
+    for at, (building, path) in enumerate(built):
+        if not _named(building, path, replace):
+            kept = []
+            for rest, place in built[at:]:
+                kept.append(spare(place, "new"))
+                os.rename(rest, kept[-1])
+            raise BadInput(
+                f"{path} appeared while this ran; it was not touched. What was to be written is in "
+                f"{', '.join(map(str, kept))}."
+            )
+        WRITTEN.append(path)
+
+
+def _named(building: Path, path: Path, replace: bool) -> bool:
+    """Give a file its name; False if it may not be replaced and has appeared just now."""
+    if not replace:
+        try:
+            os.link(building, path)
+        except OSError:
+            if os.path.lexists(path):
+                return False
+        else:
+            return True
+    os.replace(building, path)  # also on a disk without links
     return True
 
 
@@ -148,8 +154,7 @@ def write_files(contents: Mapping[Path, bytes], *, replace: bool = True) -> None
             built[-1][0].write_bytes(content)
             on_disk(built[-1][0])
         with uninterrupted():
-            for building, final in built:
-                _place(building, final, replace)
+            _place(built, replace)
 
 
 def fill_folder(building: Path, files: dict[str, bytes]) -> None:

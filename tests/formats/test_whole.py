@@ -186,6 +186,21 @@ def test_a_file_that_appears_meanwhile_is_kept_and_so_is_the_new_one(tmp_path):
     assert f"is in {new}." in str(error.value)
 
 
+def test_of_files_that_belong_together_none_is_lost_where_one_has_appeared(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+
+    def late(*what):
+        second.write_bytes(b"theirs")
+
+    monkeypatch.setattr(os, "fsync", late)
+    with pytest.raises(BadInput, match="second appeared while this ran") as error:
+        write_files({first: b"1", second: b"2", tmp_path / "third": b"3"}, replace=False)
+    assert (first.read_bytes(), second.read_bytes()) == (b"1", b"theirs")
+    others = [path for path in tmp_path.iterdir() if path not in (first, second)]
+    assert sorted(path.read_bytes() for path in others) == [b"2", b"3"]
+    assert all(str(path) in str(error.value) for path in others)
+
+
 def test_a_free_name_is_taken_also_on_a_disk_without_links(tmp_path, monkeypatch):
     def refused(*places):
         raise OSError(errno.EPERM, "Operation not permitted")

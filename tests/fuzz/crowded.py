@@ -55,12 +55,12 @@ class Crowded(Campaign):
         row.ended += codes == [0, 0]
         good = sorted(codes, key=str) in ([0, 2], [0, 0] if not case.force else [0, 2])
         row.unsaid += self.note(what, "" if good and "Traceback" not in said else said[-1500:])
-        row.half += self.note(what, self._half(case, self.out(case), known.whole, known.whole))
-        kept = [path for path in self.place.iterdir() if ".new-" in path.name]
+        kept = [path for path in self.place.rglob("*") if ".new-" in path.name]
         told = all(path.name in said for path in kept)
         row.unsaid += self.note(what, "" if told else f"{kept} is not named")
         for path in kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        row.half += self.note(what, self._half(case, self.out(case), known.whole, known.whole))
         self._look(case, what, before)
 
     def _disk(self, case: Case, number: int, rng: random.Random) -> None:

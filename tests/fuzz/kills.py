@@ -93,7 +93,12 @@ def train(words: Sequence[str]) -> None:
     sys.path.insert(0, str(ROOT / "examples"))
     import train_mnist_autoencoder
 
-    train_mnist_autoencoder.main(list(words))
+    from neurocompile.errors import NeurocompileError
+
+    try:
+        train_mnist_autoencoder.main(list(words))
+    except NeurocompileError as error:
+        sys.exit(str(error))
 
 
 def paper(words: Sequence[str]) -> None:
@@ -462,7 +467,8 @@ class Campaign:
         row.half += self.note(what, self._half(case, self.out(case), old, known.whole))
         left = self.litter(case)
         row.littered += bool(left)
-        if (left and not heard) or rng.random() < AGAIN:
+        by_itself = heard and code is not None and code >= 0  # it was there to tidy up
+        if (left and not by_itself) or rng.random() < AGAIN:
             again = Running(case, self.words(case, True), self.place, False, False)
             code = again.wait(PATIENCE_S)
             half = self._half(case, self.out(case), known.whole, known.whole)
