@@ -23,7 +23,7 @@ SHIPPED = ROOT / "examples" / "models" / "spoken_digits_lsnn.pt"
 @pytest.fixture(scope="module")
 def example():
     spec = importlib.util.spec_from_file_location(
-        "train_spoken_digits", ROOT / "examples" / "train_spoken_digits.py"
+        "train_adaptive_neurons", ROOT / "examples" / "train_adaptive_neurons.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
