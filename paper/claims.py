@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paper import latent, replication, skab, table, twin
+from paper import latent, replication, skab, spoken, table, twin
 from paper.intervals import half_width
 from paper.settings import UNREGULARIZED
 from paper.study import Json
@@ -23,7 +23,7 @@ BAND_ROW = "surrogate SAE, rate band"
 def text() -> str:
     """The section of the page, out of the answers that are there."""
     claims = [_dying(), _penalties(), _as_good(), _whole(), _structure(), _error(), _gap(),
-              _joules(), _industry()]  # fmt: skip
+              _joules(), _industry(), _words()]  # fmt: skip
     head = ["claim", "here", "published", "verdict", "more"]
     lines = [head, ["---"] * len(head), *[claim for claim in claims if claim]]
     cells = "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -193,6 +193,25 @@ def _industry() -> list[str]:
         "0.784 (Conv-AE, all eight sensors; six here)",
         "above the leaderboard; the network adds nothing to the covariance",
         _link("Faults of a water pump"),
+    ]
+
+
+def _words() -> list[str]:
+    """Ours: spoken digits in integers."""
+    found = spoken.answers()
+    if "official split" not in found:
+        return []
+    one, better = found["official split"]["on"][f"{spoken.CHIPS[0]} {spoken.BITS[0]}"], ""
+    if plain := found.get("official split, plain"):
+        better = f"; an SVM {plain['svm']:.1%}, a GRU of equal size {plain['gru']:.1%}"
+    joules = 1e6 * one["joules"][spoken.NOMINAL[spoken.CHIPS[0]]]
+    return [
+        "*ours*: spoken digits (FSDD, official split) are known in 8-bit integers",
+        f"{one['fixed']:.1%} (float {one['float']:.1%}) at {joules:.1f} µJ a word (1 seed){better}",
+        "-",
+        f"{'**holds**' if all(spoken.met(one).values()) else '**fails**'}: {spoken.GOAL:.0%}, "
+        f"within a point of float, below {spoken.GOAL_UJ:.0f} µJ",
+        _link("Spoken digits"),
     ]
 
 

@@ -40,6 +40,7 @@ from paper import (
     series_search,
     skab,
     skab_search,
+    spoken,
     sweeps,
     table,
     transmission,
@@ -63,6 +64,7 @@ STUDIES: tuple[ModuleType, ...] = (
     series,
     skab_search,
     skab,
+    spoken,
     transmission,
 )
 PAGE = ROOT / "docs" / "results.md"
