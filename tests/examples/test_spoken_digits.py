@@ -153,3 +153,18 @@ def test_a_plan_is_judged_by_recordings_that_are_no_test(example, recordings, tm
     done = CliRunner().invoke(example.main, list(map(str, arguments)), catch_exceptions=False)
     assert "of 2 right" in done.stdout
     assert nc.load(tmp_path / "net.pt").settings.training["validate"] is True
+
+
+def test_an_interrupted_training_goes_on(example, recordings, tmp_path):
+    def interrupt(epoch):
+        raise KeyboardInterrupt
+
+    seen = [one for one in example.load(recordings) if one.number not in example.TEST]
+    plan, out = example.replace(example.PLAN, epochs=2), tmp_path / "net.pt"
+    with pytest.raises(KeyboardInterrupt):
+        example.fit(example.network(0), seen, plan, tmp_path / "net.pt.state", interrupt)
+    arguments = ["--data", recordings, "--epochs", 2, "--resume", "--out", out]
+    arguments += ["--spikes", tmp_path / "words.npz"]
+    done = CliRunner().invoke(example.main, list(map(str, arguments)), catch_exceptions=False)
+    assert "epoch   2:" in done.stdout
+    assert "epoch   1:" not in done.stdout
