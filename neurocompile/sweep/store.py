@@ -8,6 +8,7 @@ Only one sweep at a time has the folder: its lock ends with its process, however
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import digest
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
+from neurocompile.formats.scratch import bring_back
 from neurocompile.formats.whole import cannot_write, write_file
 from neurocompile.sweep.points import VERSION, Known, text_of
 
@@ -99,6 +101,7 @@ def store(folder: Path) -> Iterator[Store]:
 
     about = folder / ABOUT
     _refuse_others(folder, about)
+    bring_back(Path(tempfile.gettempdir()))  # of a killed sweep, also if no worker is needed now
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)

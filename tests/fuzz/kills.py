@@ -429,7 +429,7 @@ class Campaign:
             assert code == 0, (case.name, code, running.said())
             assert orphans() == [], case.name
         if len(times) == 2:
-            self.start_s = times[1] - times[0]
+            self.start_s = max(0.0, times[1] - times[0])
         out = self.place / f"out{case.ending}"
         files = [out] if out.is_file() else [p for p in out.rglob("*") if p.is_file()]
         kept = {str(p.relative_to(self.place)): p.read_bytes() for p in files}

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from full_disk import files_of_at_most
@@ -137,3 +138,15 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path):
             "sweep.json"
         ) == 1
         assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
+
+
+def test_a_sweep_removes_what_workers_of_a_killed_one_left_also_if_it_needs_none(
+    tmp_path, monkeypatch
+):
+    temporary = tmp_path / "tmp"
+    left = temporary / ".neurocompile-0123456789abcdef"
+    (left / "new").mkdir(parents=True)
+    (left / "lock").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with store(tmp_path / "sweep"):
+        assert list(temporary.iterdir()) == []
