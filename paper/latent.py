@@ -21,7 +21,7 @@ from paper.charts import panels, save
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
 from paper.settings import SEEDS, SETTINGS
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, trained
 
 VAE, EMBEDDED = "VAE", "SAE, dense"
@@ -61,7 +61,7 @@ def _pixels() -> Job:
 
 def _job(name: str, asked: Json, embed: bool) -> Job:
     how = {"part": "test", "distance": "Euclidean", "perplexity": PERPLEXITY if embed else None}
-    return Job("latent", name, {**asked, **how}, _structure)
+    return Job("latent", name, {**asked, **how}, _structure, TRAINER)
 
 
 def _structure(asked: Json) -> Json:

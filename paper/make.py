@@ -101,7 +101,10 @@ def main(
             rmtree(folder, ignore_errors=True)
     opened = None if count is scheduler is None else partial(workers, scheduler, count)
     try:
-        if not kept:
+        if kept:
+            for job in open_jobs([job for study in STUDIES for job in study.jobs()]):
+                click.echo(f"{_words(job)}: no answer of today's code", err=True)
+        else:
             asked = [study for study in STUDIES if not only or _name(study) in only]
             answer(asked, opened, threads)
     except NeurocompileError as error:
@@ -125,6 +128,9 @@ def answer(
     """
     jobs = [job for study in studies for job in study.jobs()]
     still = open_jobs(jobs)
+    for job in still:
+        if job.outlived:
+            click.echo(f"{_words(job)}: {' and '.join(job.outlived)} changed since", err=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(jobs), completed=len(jobs) - len(still))

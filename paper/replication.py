@@ -27,7 +27,7 @@ from paper.intervals import mean_interval, with_interval
 from paper.markdown import table
 from paper.models import OUTPUT_SCALE, spiking_autoencoder
 from paper.settings import BAND, potential_and_spikes
-from paper.study import WEIGHTS, Job, Json
+from paper.study import TRAINER, WEIGHTS, Job, Json
 from paper.training import digits, hidden, shares, summary
 from paper.weights import digest, fitted
 
@@ -113,7 +113,7 @@ def _cells() -> dict[Cell, Job]:
             for rules in several:
                 asked = question(architecture, RULES[rules], PENALTIES[penalties], seed, "train")
                 name = f"{architecture}, {rules}, {penalties} {seed}"
-                job = Job("replication", name, asked, answer)
+                job = Job("replication", name, asked, answer, TRAINER)
                 found[architecture, penalties, rules, seed] = job
     return found
 
@@ -129,7 +129,7 @@ def _point_of_search(potential: float, spikes: float) -> Job:
     weights = potential_and_spikes(potential, spikes)
     asked = question("strided", RULES["all four"], weights, 0, "search")
     name = f"search, potential {potential:g}, spikes {spikes:g}"
-    return Job("replication", name, asked, answer)
+    return Job("replication", name, asked, answer, TRAINER)
 
 
 def question(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paper.charts import panels, save
 from paper.markdown import table
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, question, summary, trained
 
 Group = tuple[str, str, float, int]  # architecture, gradient, learning rate, epochs
@@ -58,7 +58,7 @@ def _points(group: Group) -> list[tuple[tuple[float, float], Job]]:
         )
         start = f"{architecture} {backprop} {rate:g} {epochs} epochs"
         name = f"{start} potential {potential:g}, spikes {spikes:g}"
-        found.append(((potential, spikes), Job("search", name, asked, _judge)))
+        found.append(((potential, spikes), Job("search", name, asked, _judge, TRAINER)))
     return found
 
 

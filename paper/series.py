@@ -107,6 +107,7 @@ def _raw_jobs() -> dict[str, Job]:
                 "seeds": SEEDS,
             },
             _answer_raw,
+            code=(),  # no network
         )
         for name in CHOSEN
     }

@@ -19,7 +19,7 @@ from neurocompile.ir.arrays import Array
 from paper import series_models
 from paper.charts import panels, save
 from paper.markdown import table
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 
 EPOCHS = 20
 SMALL = {"gait": (128, 24), "ecg": (64, 8), "pressure": (64, 8)}  # hidden, latent
@@ -76,7 +76,7 @@ def _sizes(name: str, sizes: str) -> dict[str, int]:
 def _job(name: str, network: str, number: int, setting: dict[str, Any]) -> Job:
     asked = series_models.question(name, seed=0, epochs=EPOCHS, part="search", **setting)
     question = {"training": asked, "network": network}
-    return Job("series_search", f"{name} {network} {number + 1}", question, _judge)
+    return Job("series_search", f"{name} {network} {number + 1}", question, _judge, TRAINER)
 
 
 def _judge(asked: Json) -> Json:

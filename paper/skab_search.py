@@ -18,7 +18,7 @@ from paper.markdown import table
 from paper.skab_data import DEVELOPMENT, TRAIN_ROWS
 from paper.skab_models import SETS
 from paper.skab_scores import Rows, rows, together
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 
 LENGTHS = (8, 16, 32)
 METHODS = {
@@ -51,6 +51,7 @@ def points() -> dict[tuple[str, int, str], Job]:
                 "factors": list(FACTORS),
             },
             _judge,
+            TRAINER,
         )
         for sensors in SETS
         for length in LENGTHS

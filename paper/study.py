@@ -1,8 +1,11 @@
 """Questions that are answered once: a question is plain JSON, and so is its answer.
 
 In:  jobs, each a question and the function that answers it.
-Out: paper/results/STUDY/SLUG.json with question, answer and versions, written whole or not at all.
-An answer is valid only for exactly its question: a changed question is computed again.
+Out: paper/results/STUDY/SLUG.json with question, answer, versions and the digests of the code that
+     answered, written whole or not at all.
+An answer is valid only for exactly its question, and for code that does what it did: a changed
+question is computed again, and so is one whose trainer, quantizer or engine does something else
+now. Comments, names and speed may change. paper/behaviour.py says how that is told.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from neurocompile.formats.whole import write_file
+from paper import behaviour
+from paper.files import write_json
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -24,6 +28,8 @@ WEIGHTS = ROOT / "build" / "paper"  # trained networks: made again where they ar
 
 Json = dict[str, Any]
 
+KINDS = ("trainer", "quantizer", "engine")  # of code, as paper/behaviour.py probes it
+TRAINER = KINDS[:1]  # of what is measured on a trained network and not on the chip
 PACKAGES = ("neurocompile", "torch", "norse", "numpy", "scikit-learn")
 
 
@@ -36,12 +42,14 @@ class Job:
         name: What is asked, in words; its slug is the name of the file.
         question: Everything that decides the answer, in JSON.
         compute: Gives the answer, in JSON.
+        code: Kinds of code that it rests on; all of them unless a study knows better.
     """
 
     study: str
     name: str
     question: Json
     compute: Callable[[Json], Json]
+    code: tuple[str, ...] = KINDS
 
     @property
     def path(self) -> Path:
@@ -50,7 +58,20 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether this very question has an answer."""
+        """Whether this very question has an answer of code like today's."""
+        return self._asked and not self.outlived
+
+    @property
+    def outlived(self) -> tuple[str, ...]:
+        """The kinds of code that do something else now than when this question was answered."""
+        if not self._asked:
+            return ()
+        kept = _read(self.path).get("code", {})
+        return tuple(kind for kind in self.code if kept.get(kind) != code_of(kind))
+
+    @property
+    def _asked(self) -> bool:
+        """Whether the file is of this very question."""
         return self.path.exists() and _read(self.path)["question"] == _plain(self.question)
 
     def answer(self) -> Json:
@@ -58,9 +79,22 @@ class Job:
         if not self.done:
             answer = self.compute(self.question)
             versions = {name: version(name) for name in PACKAGES}
-            _write(self.path, {"question": self.question, "answer": answer, "versions": versions})
+            kept = {"question": self.question, "answer": answer, "versions": versions}
+            write_json(self.path, kept | {"code": stamp(self.code)})
         found: Json = _read(self.path)["answer"]
         return found
+
+
+def code_of(kind: str) -> str:
+    """The digest of what a kind of code does now."""
+    return behaviour.digest(kind, RESULTS / "code")
+
+
+def stamp(kinds: Sequence[str]) -> dict[str, str]:
+    """Digests of today's code, by kind, whose numbers are kept beside the answers."""
+    for kind in kinds:
+        behaviour.record(kind, RESULTS / "code")
+    return {kind: code_of(kind) for kind in kinds}
 
 
 def slug(name: str) -> str:
@@ -90,7 +124,3 @@ def _plain(value: Json) -> Json:
 def _read(path: Path) -> Json:
     found: Json = json.loads(path.read_text())
     return found
-
-
-def _write(path: Path, document: Json) -> None:
-    write_file(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())

@@ -11,7 +11,7 @@ from pathlib import Path
 from paper.charts import panels, save
 from paper.markdown import table
 from paper.settings import BOTH, SETTINGS
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, question, summary, trained
 
 ROW, SETTING = BOTH, SETTINGS["chip"]
@@ -41,7 +41,7 @@ def _by(what: str, values: tuple[int, ...]) -> list[Job]:
             learning_rate=row.learning_rate,
             **{what: value},
         )
-        found.append(Job("sweeps", f"{what} {value}", asked, _measure))
+        found.append(Job("sweeps", f"{what} {value}", asked, _measure, TRAINER))
     return found
 
 

@@ -18,7 +18,7 @@ from paper import plain
 from paper.charts import panels, save
 from paper.markdown import mean_sd, table
 from paper.settings import SEEDS, SETTINGS, UNREGULARIZED, spiking_rows
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, hidden, summary, trained
 
 ALIVE = 64  # images among which a living latent neuron spikes once, as in the paper
@@ -61,7 +61,7 @@ def answers(setting: str, row: str) -> list[Json]:
 
 
 def _job(setting: str, row: str, seed: int, asked: Json, compute: Any) -> Job:
-    return Job("table", f"{setting} {row} {seed}", asked, compute)
+    return Job("table", f"{setting} {row} {seed}", asked, compute, TRAINER)
 
 
 def _plain(asked: Json) -> Json:

@@ -69,7 +69,7 @@ def _principal_job() -> Job:
     asked = series_models.question(RECORDING, seed=0, **series.SIZES[RECORDING])
     kept = {key: asked[key] for key in ("recording", "range")}
     question = {**kept, "components": COMPONENTS, "steps": STEPS}
-    return Job("transmission", "principal components", question, _principal)
+    return Job("transmission", "principal components", question, _principal, code=())
 
 
 def _answer(asked: Json) -> Json:

@@ -43,7 +43,7 @@ from paper.charts import panels, save
 from paper.markdown import table
 from paper.plain import PlainAutoencoder
 from paper.rows import chip_digest, figures
-from paper.study import ROOT, Job, Json
+from paper.study import ROOT, TRAINER, Job, Json
 from paper.weights import fitted
 
 FOLDERS = {"MNIST": ROOT / "build" / "mnist", "FASHION": Path("/usr/share/datasets/fashion-mnist")}
@@ -111,7 +111,7 @@ def jobs() -> list[Job]:
         question = {"training": spiking, "measuring": how}
         found.append(Job("twin", f"{name} spiking {seed}", question, _spiking))
         plain = {"training": {"data": name, "seed": seed, **PLAIN}}
-        found.append(Job("twin", f"{name} plain {seed}", plain, _plain))
+        found.append(Job("twin", f"{name} plain {seed}", plain, _plain, TRAINER))
     return found
 
 

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from neurocompile.formats.checkpoint.write import save_whole
 from neurocompile.formats.whole import make_folder
-from paper.study import CHECKPOINTS, WEIGHTS, Json
+from paper.study import CHECKPOINTS, WEIGHTS, Json, code_of
 
+# The trainer of the networks that are kept: the name of a file holds that of any later one.
+FIRST = "525a19aa67a0"
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -52,7 +54,9 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
 
 
 def digest(asked: Json) -> str:
-    """Of a question, for the name of a file."""
+    """Of a question and of the trainer that answers it, for the name of a file."""
+    if (trainer := code_of("trainer")) != FIRST:
+        asked = {"question": asked, "trainer": trainer}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

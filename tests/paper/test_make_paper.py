@@ -34,7 +34,7 @@ def compute(asked):
     print(asked["number"], flush=True)
     return {"twice": 2 * asked["number"]}
 
-for job in open_jobs([Job("sums", str(n), {"number": n}, compute) for n in range(3)]):
+for job in open_jobs([Job("sums", str(n), {"number": n}, compute, code=()) for n in range(3)]):
     job.answer()
 """
 
@@ -62,7 +62,7 @@ if __name__ == "__main__":
     from neurocompile.cluster.workers import workers
     from paper import make
 
-    jobs = [Job("sums", str(n), {"number": n}, compute) for n in range(6)]
+    jobs = [Job("sums", str(n), {"number": n}, compute, code=()) for n in range(6)]
     make.answer([SimpleNamespace(jobs=lambda: jobs)], partial(workers, None, 2))
 """
 
@@ -87,7 +87,7 @@ def sums(tmp_path, monkeypatch):
         return {"twice": 2 * question["number"]}
 
     def jobs():
-        return [Job("sums", str(n), {"number": n}, compute) for n in range(3)]
+        return [Job("sums", str(n), {"number": n}, compute, code=()) for n in range(3)]
 
     fails = set()
     fake = SimpleNamespace(
@@ -128,6 +128,15 @@ def test_the_page_of_what_is_answered_asks_nothing(sums):
     assert sums.asked == []
     assert (sums.folder / "page.md").read_text().endswith("0 2 4")
     assert "leave out the others" in run("--kept", "--fresh").output
+
+
+def test_an_answer_of_code_that_changed_is_named_and_asked_anew(sums, monkeypatch):
+    run()
+    sums.asked.clear()
+    monkeypatch.setattr(Job, "outlived", property(lambda job: ("engine",) * (job.name == "1")))
+    assert "sums: 1: engine changed since" in run("--only", "sums").output
+    assert sums.asked == [1]
+    assert "sums: 1: no answer of today's code" in run("--kept").output
 
 
 def test_a_run_that_was_interrupted_goes_on_where_it_was(sums):

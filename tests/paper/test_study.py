@@ -18,7 +18,7 @@ def job(question, calls):
         calls.append(asked)
         return {"twice": 2 * asked["number"]}
 
-    return Job("sums", "double", question, compute)
+    return Job("sums", "double", question, compute, code=())
 
 
 def test_an_answer_is_computed_once_and_read_from_then_on():
@@ -51,7 +51,7 @@ def test_an_interrupted_computation_leaves_no_answer():
     def broken(asked):
         raise KeyboardInterrupt
 
-    interrupted = Job("sums", "double", {"number": 4}, broken)
+    interrupted = Job("sums", "double", {"number": 4}, broken, code=())
     with pytest.raises(KeyboardInterrupt):
         interrupted.answer()
     assert not interrupted.done
@@ -66,7 +66,7 @@ def test_an_answer_names_its_question_and_the_versions_that_gave_it():
 
 
 def test_an_answer_that_is_no_number_is_refused_and_not_kept():
-    asked = Job("sums", "double", {}, lambda _: {"error": float("nan")})
+    asked = Job("sums", "double", {}, lambda _: {"error": float("nan")}, code=())
     with pytest.raises(ValueError, match="Out of range"):
         asked.answer()
     assert not asked.done
