@@ -20,10 +20,11 @@ from neurocompile.quantize.quantize import Memo
 from neurocompile.quantize.search import Trials, best
 from neurocompile.simplify import simplify
 from paper import rows
-from paper.charts import panels, save
+from paper.charts import STYLES, chance, drawn, named, panels, save
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
 from paper.study import Job, Json
+from paper.table import mean_image
 
 CHIP = "loihi-sim"
 BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -70,7 +71,7 @@ def _errors(asked: Json) -> Json:
 
 def text() -> str:
     """The section of the page."""
-    found = rows.kept(_jobs())
+    found = kept()
     parts = [
         "## Error against weight bits",
         "",
@@ -88,7 +89,7 @@ def text() -> str:
 def _table(found: dict[str, list[Json]]) -> str:
     lines = [
         [row, mean_sd([one["float"] for one in answers], 2)]
-        + [_cell(_ratios(answers, bits)) for bits in BITS]
+        + [_cell(ratios(answers, bits)) for bits in BITS]
         for row, answers in found.items()
     ]
     return markdown(("model", "float error", *(f"{bits} bits" for bits in BITS)), lines)
@@ -107,7 +108,13 @@ def _errors_of(answer: Json) -> list[float]:
     return [float("nan") if error is None else error for error in errors]
 
 
-def _ratios(answers: list[Json], bits: int) -> list[float]:
+def kept() -> dict[str, list[Json]]:
+    """By row, the answers that are there."""
+    return rows.kept(_jobs())
+
+
+def ratios(answers: list[Json], bits: int) -> list[float]:
+    """Error with weights of a width over the float one, a seed each."""
     at = BITS.index(bits)
     return [_errors_of(one)[at] / one["float"] for one in answers]
 
@@ -116,7 +123,7 @@ def narrowest(answers: list[Json]) -> int | None:
     """The smallest width so that it and all wider ones fit, with mean ratios below `SMALL`."""
     kept = None
     for bits in BITS:
-        if not np.mean(_ratios(answers, bits)) < SMALL:  # nor where it is NaN
+        if not np.mean(ratios(answers, bits)) < SMALL:  # nor where it is NaN
             break
         kept = bits
     return kept
@@ -135,17 +142,21 @@ def _narrowest(found: dict[str, list[Json]]) -> str:
 
 def draw(folder: Path) -> None:
     """A line a row, with its float error."""
-    found = rows.kept(_jobs())
+    found = kept()
     if not found:
         return
-    figure, ax = panels(1, width=7)
+    figure, ax = panels(1, width=7.5)
+    places = []
     for row, answers in found.items():
         errors = np.array([_errors_of(one) for one in answers])
         spread = errors.std(axis=0, ddof=1) if len(errors) > 1 else None
-        line = ax.errorbar(BITS, errors.mean(axis=0), spread, marker="o", capsize=2, label=row)
+        ax.errorbar(BITS, errors.mean(axis=0), spread, capsize=2, **drawn(row))
         ideal = np.mean([one["float"] for one in answers])
-        ax.axhline(ideal, color=line[0].get_color(), linestyle="--", linewidth=0.8)
-    ax.set(xlabel="weight bits", ylabel="squared error an image", yscale="log", xticks=BITS[::-1])
+        ax.axhline(ideal, color=STYLES[row][0], linestyle="--", linewidth=0.8)
+        places.append((BITS[0], float(errors.mean(axis=0)[0]), row, STYLES[row][0]))
+    ax.set(xlabel="weight bits (dashed: float)", ylabel="squared error an image")
+    ax.set(yscale="log", xticks=BITS[::-1])
     ax.set_yticks((10, 20, 30, 40, 50), ("10", "20", "30", "40", "50"))
-    ax.legend(frameon=False, title="dashed: float", loc="center left", bbox_to_anchor=(1, 0.5))
+    chance(ax, mean_image(), "mean image")
+    named(ax, places)
     save(figure, folder / "affinity.svg")

@@ -1,4 +1,4 @@
-"""The first page of docs/results.md: what of the paper holds, claim by claim.
+"""The first part of docs/results.md: what of the paper holds, claim by claim.
 
 In:  kept answers of the studies.
 Out: a table of claims: our number with its interval, the published one, a verdict, a link.
@@ -225,6 +225,6 @@ def _interval(values: Sequence[float], digits: int) -> str:
 
 
 def _link(heading: str) -> str:
-    """A link to a section of the page."""
+    """A link to a section of the page of tables."""
     kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -")
-    return f"[section](#{kept.replace(' ', '-')})"
+    return f"[tables](results-tables.md#{kept.replace(' ', '-')})"

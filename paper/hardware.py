@@ -23,7 +23,8 @@ from neurocompile.data.sampling import Sampling
 from neurocompile.errors import DoesNotFit
 from neurocompile.place.placement import place, require_fit
 from paper import rows
-from paper.charts import panels, save
+from paper.charts import STYLES, drawn, named, panels, save
+from paper.intervals import change_words
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
 from paper.settings import SEEDS, SETTINGS
@@ -113,12 +114,17 @@ def text() -> str:
         "",
     ]
     for setting in MEASURED:
-        found = rows.kept(_jobs(setting))
+        found = kept(setting)
         if found:
             parts += _section(setting, found)
     if _priced():
         parts += [_pays(_priced()), "", "![energy against error](results/hardware.svg)", ""]
     return "\n".join(parts)
+
+
+def kept(setting: str) -> dict[str, list[Json]]:
+    """By row of a setting, the answers that are there."""
+    return rows.kept(_jobs(setting))
 
 
 def _section(setting: str, found: dict[str, list[Json]]) -> list[str]:
@@ -197,31 +203,27 @@ def _is_priced(answer: Json) -> bool:
 
 def _priced() -> dict[str, list[Json]]:
     """Rows of our architecture whose joules are known."""
-    found = rows.kept(_jobs("chip"))
+    found = kept("chip")
     return {row: each for row, each in found.items() if all(map(_is_priced, each))}
 
 
 def _pays(found: dict[str, list[Json]]) -> str:
-    """Each regularized row against its unregularized one, by means over seeds."""
-
-    def mean(row: str, value: Callable[[Json], float]) -> float:
-        return float(np.mean([value(one) for one in found[row]]))
-
-    def change(row: str, plain: str, value: Callable[[Json], float]) -> str:
-        return f"{100 * (mean(row, value) / mean(plain, value) - 1):+.0f} %"
-
+    """Each regularized row against its unregularized one, seed by seed."""
     values: dict[str, Callable[[Json], float]] = {
         "error": lambda one: one["fixed_error"],
         "energy by davies2018": lambda one: one["joules"]["davies2018"],
         "energy by boyle2025": lambda one: one["joules"]["boyle2025"],
     }
     lines = [
-        [row, plain, *(change(row, plain, value) for value in values.values())]
+        [row, plain,
+         *(change_words(*([value(one) for one in found[r]] for r in (row, plain)))
+           for value in values.values())]
         for row, plain in rows.baselines("chip").items()
         if row in found and plain in found
-    ]
-    return "Does regularization pay in joules? Means against those of the row without it:\n\n" + (
-        markdown(("model", "against", *values), lines)
+    ]  # fmt: skip
+    return (
+        "Does regularization pay in joules? Changes against the row without it, seed by seed, with "
+        "the 95 % interval of the mean:\n\n" + markdown(("model", "against", *values), lines)
     )
 
 
@@ -230,12 +232,15 @@ def draw(folder: Path) -> None:
     found = _priced()
     if not found:
         return
-    figure, axes = panels(len(MODELS))
+    figure, axes = panels(len(MODELS), width=5.2)
     for ax, model in zip(axes, MODELS, strict=True):
+        places = []
         for row, answers in found.items():
             x = [one["fixed_error"] for one in answers]
-            ax.plot(x, [one["joules"][model] * 1e6 for one in answers], "o", label=row, alpha=0.7)
-        ax.set(title=model, xlabel="squared error an image, fixed", xlim=(0, None))
+            y = [one["joules"][model] * 1e6 for one in answers]
+            ax.plot(x, y, linestyle="", alpha=0.7, **drawn(row))
+            places.append((*max(zip(x, y, strict=True)), row, STYLES[row][0]))
+        ax.set(title=model, xlabel="squared error an image, fixed", xlim=(0, 60))
         ax.set(ylabel="modelled energy a digit (µJ)", ylim=(0, None))
-        ax.legend(frameon=False)
+        named(ax, places)
     save(figure, folder / "hardware.svg")

@@ -1,13 +1,14 @@
-"""Make every table and figure of docs/results.md from recorded answers.
+"""Make the paper of docs/results.md, its tables and its figures from recorded answers.
 
 In:  paper/results; missing answers are computed first, and an interrupted run continues.
-Out: docs/results.md and docs/results/*.svg.
+Out: docs/results.md, docs/results-tables.md, docs/results/*.svg and docs/results/answers.csv.
 Each job writes its own answer, here or on a worker of Dask, so that a worker that is lost takes
 nothing along that is finished.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ from neurocompile.errors import NeurocompileError
 from neurocompile.formats.whole import write_file
 from paper import (
     affinity,
-    claims,
+    article,
     codes,
     hardware,
     latent,
@@ -40,9 +41,11 @@ from paper import (
     series_search,
     skab,
     skab_search,
+    sparsity,
     spoken,
     sweeps,
     table,
+    tidy,
     transmission,
     twin,
 )
@@ -51,6 +54,7 @@ from paper.study import CHECKPOINTS, RESULTS, ROOT, WEIGHTS, Job, answered, open
 STUDIES: tuple[ModuleType, ...] = (
     table,
     twin,
+    sparsity,
     search,
     replication,
     sweeps,
@@ -68,13 +72,19 @@ STUDIES: tuple[ModuleType, ...] = (
     transmission,
 )
 PAGE = ROOT / "docs" / "results.md"
+TABLES = ROOT / "docs" / "results-tables.md"
 PICTURES = ROOT / "docs" / "results"
 
 
 @click.command()
-@click.option("--fresh", is_flag=True, help="Delete all answers and trained networks first")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Delete answers and trained networks first; with --only, the answers of that study",
+)
 @click.option("--only", multiple=True, help="Answer only the jobs of this study, and write no page")
 @click.option("--kept", is_flag=True, help="Answer nothing: write the page of what is answered")
+@click.option("--figure", help="Draw this picture of docs/results from its answers, nothing else")
 @click.option("--threads", default=1, show_default=True, help="Processor threads of torch")
 @click.option("--workers", "count", type=click.IntRange(1), help="Processes that answer [this one]")
 @click.option("--scheduler", help="A running Dask scheduler, or its file, whose workers answer")
@@ -82,6 +92,7 @@ def main(
     fresh: bool,
     only: tuple[str, ...],
     kept: bool,
+    figure: str | None,
     threads: int,
     count: int | None,
     scheduler: str | None,
@@ -93,27 +104,39 @@ def main(
         if name not in map(_name, STUDIES):
             names = ", ".join(map(_name, STUDIES))
             raise click.UsageError(f"there is no study {name!r}. Use one of: {names}.")
+    if figure:
+        return _drawn(figure)
     if kept and (fresh or only):
         raise click.UsageError("--kept writes the page of all answers: leave out the others.")
     torch.set_num_threads(threads)
+    asked = [study for study in STUDIES if not only or _name(study) in only]
     if fresh:
-        for folder in (RESULTS, WEIGHTS, CHECKPOINTS):
-            rmtree(folder, ignore_errors=True)
+        _forget(asked)
     opened = None if count is scheduler is None else partial(workers, scheduler, count)
     try:
         if kept:
             for job in open_jobs([job for study in STUDIES for job in study.jobs()]):
                 click.echo(f"{_words(job)}: no answer of today's code", err=True)
         else:
-            asked = [study for study in STUDIES if not only or _name(study) in only]
             answer(asked, opened, threads)
     except NeurocompileError as error:
         raise click.ClickException(f"{error}\nWhat is answered is kept.") from None
     if only:
         return
     write_file(PAGE, page().encode())
+    write_file(TABLES, tables().encode())
+    write_file(PICTURES / "answers.csv", tidy.text(STUDIES).encode())
     for study in STUDIES:
         study.draw(PICTURES)
+
+
+def _forget(studies: Sequence[ModuleType]) -> None:
+    """Delete the answers of studies and all trained networks that they may have used."""
+    rmtree(WEIGHTS, ignore_errors=True)
+    for name in map(_name, studies):
+        rmtree(RESULTS / name, ignore_errors=True)
+        for network in CHECKPOINTS.glob(f"{name}-*"):
+            network.unlink()
 
 
 def answer(
@@ -173,10 +196,30 @@ def _words(job: Job) -> str:
     return f"{job.study}: {job.name}"
 
 
+def _drawn(figure: str) -> None:
+    """Draw the pictures of a study, by the name of one, which begins with that of the study.
+
+    Raises:
+        click.UsageError: If there is no such picture.
+    """
+    of = [study for study in STUDIES if re.fullmatch(rf"{_name(study)}(-.*)?", figure)]
+    for study in of:
+        study.draw(PICTURES)
+    if not of or not (path := PICTURES / f"{figure}.svg").exists():
+        names = ", ".join(sorted(path.stem for path in PICTURES.glob("*.svg")))
+        raise click.UsageError(f"there is no picture {figure!r}. Use one of: {names}.")
+    click.echo(path)
+
+
 def page() -> str:
     """docs/results.md, out of the answers."""
+    return article.text()
+
+
+def tables() -> str:
+    """docs/results-tables.md, out of the answers: every study with all of its tables."""
     head = (Path(__file__).parent / "head.md").read_text()
-    return "\n".join([head, claims.text(), *map(_section, STUDIES)])
+    return "\n".join([head, *map(_section, STUDIES)])
 
 
 def _section(study: ModuleType) -> str:

@@ -21,7 +21,7 @@ from neurocompile.formats.checkpoint.read import load
 from neurocompile.frontend.torch import trace
 from neurocompile.nn import Regularization, SpikingAutoencoder, TrainingPlan, train
 from neurocompile.nn.network import SpikingNetwork
-from paper.charts import panels, save
+from paper.charts import BLACK, BLUE, ORANGE, VERMILION, named, panels, save
 from paper.markdown import table as markdown
 from paper.rows import chip_digest, figures
 from paper.study import ROOT, Job, Json
@@ -37,7 +37,12 @@ WEIGHTS_OF: dict[str, tuple[float, ...]] = {
 }
 TITLES = {"synops": "price on operations", "spikes_l1": "price on spikes"}
 SHIPPED_NAME, CONTROL = "as shipped", "control"
-STYLES = {"synops": "o-", "spikes_l1": "s--", SHIPPED_NAME: "k*", CONTROL: "kD"}
+STYLES = {
+    "synops": (BLUE, "o-"),
+    "spikes_l1": (ORANGE, "s--"),
+    SHIPPED_NAME: (VERMILION, "*"),
+    CONTROL: (BLACK, "D"),
+}
 EPOCHS, RATE = 4, 1e-3
 TARGET, BITS = "loihi-sim", 8
 MODELS = ("davies2018", "boyle2025")
@@ -222,6 +227,13 @@ def _compared(found: dict[str, Json]) -> dict[float, dict[str, float | None]]:
     }
 
 
+def saved(more: float) -> float:
+    """Share of the control's joules that a price on operations saves at that much more error."""
+    found = _answers()
+    joules = _compared(found)[more]["synops"]
+    return 0.0 if joules is None else 1 - joules / float(found[CONTROL]["joules"][NOMINAL])
+
+
 def _at_equal_error(found: dict[str, Json]) -> str:
     base = found[CONTROL]["joules"][NOMINAL]
     lines = [
@@ -257,16 +269,18 @@ def draw(folder: Path) -> None:
     found = _answers()
     if not _comparable(found):
         return
-    figure, axes = panels(2)
+    figure, axes = panels(2, width=5)
     views = (("joules", "µJ", 1e6), ("sample_s", "ms", 1e3))
     for ax, (key, unit, factor) in zip(axes, views, strict=True):
         lines = {title: (_curve(found, term), STYLES[term]) for term, title in TITLES.items()}
         lines |= {n: ([found[n]], STYLES[n]) for n in (SHIPPED_NAME, CONTROL) if n in found}
-        for title, (points, style) in lines.items():
+        places = []
+        for title, (points, (colour, style)) in lines.items():
             x = [one["fixed_error"] for one in points]
             y = [one[key][NOMINAL] * factor for one in points]
-            ax.plot(x, y, style, label=title)
+            ax.plot(x, y, style, color=colour)
+            places.append((x[-1], y[-1], title, colour))
         ax.set(xlabel="fixed error, squared an image", ylabel=f"{unit} a digit, {NOMINAL}")
         ax.set_ylim(bottom=0)
-    axes[0].legend(frameon=False)
+        named(ax, places)
     save(figure, folder / "pareto.svg")

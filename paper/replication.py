@@ -22,7 +22,8 @@ from neurocompile.ir.arrays import Array
 from neurocompile.nn import Regularization, TrainingPlan, train
 from neurocompile.nn.network import SpikingNetwork
 from neurocompile.nn.training import Running
-from paper.charts import panels, save
+from paper import learning
+from paper.charts import STYLES, drawn, named, panels, save
 from paper.intervals import mean_interval, with_interval
 from paper.markdown import table
 from paper.models import OUTPUT_SCALE, spiking_autoencoder
@@ -254,7 +255,14 @@ def text() -> str:
         CAPTION + ".",
         "",
     ]
+    parts += ["### Learning curves", "", LEARNING, "", learning.PICTURE, ""]
     return "\n".join([*parts, "### The search for these penalties", "", _searched(), ""])
+
+
+LEARNING = f"""Lines: the {WATCHED} watched digits along these trainings (strided layers, all four
+rules, mean over seeds). Single marks: the ends of the trainings of *The table* in our architecture,
+each with a rate that has run down. Stars: published, after the first and the tenth epoch of 60,000
+digits."""
 
 
 HEAD = (
@@ -353,35 +361,39 @@ SHOWN: list[Cell] = [
     ("strided", DENSE, "all four", 0),
     ("paper", NONE, "as ours", 0),
 ]
-CAPTION = "Dead (lines) and bursting (dashed) neurons of every layer along training"
-# Okabe and Ito's colours, which the colour-blind can tell apart, and a mark each
-STYLES = {
-    "lif1": ("#0072B2", "o"),
-    "lif2": ("#56B4E9", "s"),
-    "latent": ("#D55E00", "^"),
-    "lif3": ("#CC79A7", "v"),
-    "lif4": ("#009E73", "D"),
-    "output": ("#000000", "x"),
-}
+CAPTION = (
+    "Dead (lines) and bursting (dashed) neurons of every layer along training; the shares that end "
+    "above 4 % are named"
+)
+NAMED = 4  # %
 
 
 def draw(folder: Path) -> None:
     """Dead and bursting shares of every layer along the trainings of `SHOWN`."""
-    figure, axes = panels(len(SHOWN), width=2.7)
+    figure, axes = panels(len(SHOWN), width=3.1)
     cells = _cells()
     for ax, cell in zip(axes, SHOWN, strict=True):
-        curve = cells[cell].answer()["curve"]
+        curve, places = cells[cell].answer()["curve"], []
         updates = [point["updates"] for point in curve]
         for name in curve[0]["layers"]:
-            colour, mark = STYLES[name]
             dead, bursting = zip(*(point["layers"][name] for point in curve), strict=True)
-            drawn = {"color": colour, "marker": mark, "markersize": 3}
-            ax.plot(updates, [100 * share for share in dead], label=name, **drawn)
-            ax.plot(updates, [100 * share for share in bursting], linestyle="--", **drawn)
+            for share, line, words in ((dead, "-", name), (bursting, "--", f"{name}, bursting")):
+                percent = [100 * each for each in share]
+                ax.plot(updates, percent, linestyle=line, markersize=3, **drawn(name))
+                if percent[-1] > NAMED:
+                    places.append((updates[-1], percent[-1], words, STYLES[name][0]))
         ax.set(
             xlabel="updates", ylim=(-3, 103), title=f"{cell[0]}: {cell[2]}\npenalties: {cell[1]}"
         )
+        named(ax, places)
     axes[0].set(ylabel="% of the layer")
-    shown = max((ax.get_legend_handles_labels() for ax in axes), key=lambda pair: len(pair[1]))
-    axes[-1].legend(*shown, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     save(figure, folder / "replication.svg")
+    learning.draw(folder, _curves)
+
+
+def _curves(penalties: str) -> list[Json]:
+    """Points of the strided layers under all four rules, one list a seed."""
+    return [
+        {"points": [{"seen": p["updates"] * BATCH, "error": p["error"]} for p in one["curve"]]}
+        for one in answers("strided", penalties, "all four")
+    ]

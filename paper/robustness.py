@@ -22,10 +22,11 @@ from neurocompile.engines.results import results
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.graph import Graph
 from paper import faults, rows
-from paper.charts import panels, save
+from paper.charts import STYLES, chance, drawn, named, panels, save
 from paper.markdown import mean_sd
 from paper.markdown import table as markdown
 from paper.study import Job, Json
+from paper.table import mean_image
 
 CHIP, BITS = "loihi-sim", 8
 SEEDS = (0, 1, 2)
@@ -115,7 +116,7 @@ FAULTS: dict[str, Fault] = {
 
 def text() -> str:
     """The section of the page."""
-    found = rows.kept(_jobs())
+    found = kept()
     parts = [
         "## Faults",
         "",
@@ -134,6 +135,11 @@ def text() -> str:
     if found:
         parts += ["![error by fault](results/robustness.svg)", ""]
     return "\n".join(parts)
+
+
+def kept() -> dict[str, list[Json]]:
+    """By row, the answers that are there."""
+    return rows.kept(_jobs())
 
 
 def _table(found: dict[str, list[Json]], name: str) -> str:
@@ -191,18 +197,21 @@ def _verdict(found: dict[str, list[Json]], name: str) -> str:
 
 def draw(folder: Path) -> None:
     """A panel a fault, a line a row."""
-    found = rows.kept(_jobs())
+    found = kept()
     if not found:
         return
     figure, axes = panels(len(LEVELS), width=3.2)
     for ax, (name, levels) in zip(axes, LEVELS.items(), strict=True):
-        at = np.arange(len(levels) + 1)
+        at, places = np.arange(len(levels) + 1), []
         for row, answers in found.items():
             curves = np.array([curve_of(answer, name) for answer in answers])
             spread = curves.std(axis=0, ddof=1) if len(curves) > 1 else None
-            ax.errorbar(at, curves.mean(axis=0), spread, marker="o", capsize=2, label=row)
+            ax.errorbar(at, curves.mean(axis=0), spread, capsize=2, **drawn(row))
+            places.append((len(levels), float(curves[:, -1].mean()), row, STYLES[row][0]))
         ax.set(xlabel=TITLES[name], ylim=(0, None))
         ax.set_xticks(at, ["0", *(f"{level:g}" for level in levels)])
+        chance(ax, mean_image(), "mean image")
+        if ax is axes[-1]:  # a row has its colour in every panel
+            named(ax, places)
     axes[0].set_ylabel("squared error an image")
-    axes[-1].legend(frameon=False, loc="lower right")
     save(figure, folder / "robustness.svg")

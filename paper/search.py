@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper.charts import panels, save
+from paper.charts import GREY, SAFE, chance, named, panels, save
 from paper.markdown import table
 from paper.study import TRAINER, Job, Json
+from paper.table import mean_image
 from paper.training import digits, question, summary, trained
 
 Group = tuple[str, str, float, int]  # architecture, gradient, learning rate, epochs
@@ -87,12 +88,15 @@ def text() -> str:
 def draw(folder: Path) -> None:
     """Error of every point against its latent rate."""
     figure, ax = panels(1, width=8)
-    for group in GRIDS:
+    places = []
+    for group, colour, mark in zip(GRIDS, (*SAFE, GREY), "osD^vPX*", strict=True):
         answers = [job.answer() for _, job in _points(group)]
-        rates = [found["layers"]["latent"]["rate"] for found in answers]
+        found = [(one["layers"]["latent"]["rate"], one["error"]) for one in answers]
         label = f"{group[0]}, {group[1]}, rate {group[2]:g}, {group[3]} epochs"
-        ax.plot(rates, [found["error"] for found in answers], "o", label=label, alpha=0.7)
+        ax.plot(*zip(*found, strict=True), linestyle="", color=colour, marker=mark, alpha=0.7)
+        places.append((*max(found), label, colour))
     ax.set(xlabel="spikes of a latent neuron a step", ylabel="squared error an image")
     ax.set(ylim=(0, None))
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not over points
+    chance(ax, mean_image(), "mean image")
+    named(ax, places)
     save(figure, folder / "search.svg")

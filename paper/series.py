@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from neurocompile.ir.arrays import Array
 from paper import rows, series_chip, series_data, series_models, series_scores
-from paper.charts import SAFE, panels, save
-from paper.intervals import half_width, mean_interval
+from paper.charts import STYLES, chance, drawn, named, panels, save
+from paper.intervals import half_width, mean_interval, signs
 from paper.markdown import mean_sd, table
 from paper.series_data import FAULTS, Windows, faulty
 from paper.series_scores import Model, Score
@@ -187,7 +187,7 @@ def _residuals(model: Model, x: Array) -> Array:
 
 def text() -> str:
     """The section of the page."""
-    found = _found()
+    found = kept()
     head = ["", *(NAMES[n] for n in found)]
     parts = [_HEAD, table(head, _areas(found, "auc")), _verdict(found, "auc"), _against_raw(found)]
     parts += [_BY_CHANNEL, table(head, _areas(found, "auc_worst_channel"))]
@@ -199,7 +199,7 @@ def text() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _found() -> dict[str, list[Json]]:
+def kept() -> dict[str, list[Json]]:
     """By recording, the answers that are kept, with the area of the raw windows among theirs."""
     found = {}
     for name, raw in _raw_jobs().items():
@@ -281,10 +281,10 @@ def _verdict(found: dict[str, list[Json]], by: str) -> str:
     """Whether the chip's network is at least as good as the plain one, by recording."""
     said = []
     for name, answers in found.items():
-        gaps, interval = _gaps(answers, by, "plain")
-        low, high = np.mean(gaps) - interval, np.mean(gaps) + interval
+        apart, interval = gaps(answers, by, "plain")
+        low, high = np.mean(apart) - interval, np.mean(apart) + interval
         reached = "reached" if low >= 0 else "missed" if high < 0 else "undecided"
-        said.append(f"{NAMES[name]} {mean_interval(gaps, 3)} ({reached}, {len(gaps)} seeds)")
+        said.append(f"{NAMES[name]} {mean_interval(apart, 3)} ({reached}, {len(apart)} seeds)")
     return (
         "The goal is an area at least as large as the plain autoencoder's. The chip's less the "
         f"plain one's, paired by seed, with the 95 % interval of the mean: {'; '.join(said)}."
@@ -294,29 +294,28 @@ def _verdict(found: dict[str, list[Json]], by: str) -> str:
 def _against_raw(found: dict[str, list[Json]]) -> str:
     """What the network adds to the covariance of the raw windows, by recording."""
     said, as_good = [], []
-    for name, answers in found.items():
-        gaps, interval = _gaps(answers, "auc", "raw")
-        mean = float(np.mean(gaps))
-        better = "undecided" if abs(mean) <= interval else "chip" if mean > 0 else "no network"
-        better = better if any(gaps) else "equal"
-        said.append(f"{NAMES[name]} {mean_interval(gaps, 3)} ({better})")
-        as_good += [NAMES[name]] if mean <= 0 else []
+    every = {name: gaps(answers, "auc", "raw")[0] for name, answers in found.items()}
+    for (name, apart), sign in zip(every.items(), signs(list(every.values())), strict=True):
+        better = {1: "chip", -1: "no network", 0: "undecided"}[sign] if any(apart) else "equal"
+        said.append(f"{NAMES[name]} {mean_interval(apart, 3)} ({better})")
+        as_good += [NAMES[name]] if np.mean(apart) <= 0 else []
     return (
         "**What the network adds.** The chip's area less that of the raw windows' covariance, in "
-        f"the same way, and which one is better: {'; '.join(said)}. Without a network the mean "
+        f"the same way, and which one is better by Student's tests, together after Holm at 5 %: "
+        f"{'; '.join(said)}. Without a network the mean "
         f"area is as large or larger in {len(as_good)} of {len(found)} recordings"
         + (f" ({'; '.join(as_good)}): there the score does the work, and the chip's microjoules "
            "buy nothing." if as_good else ".")
     )  # fmt: skip
 
 
-def _gaps(answers: list[Json], by: str, other: str) -> tuple[list[float], float]:
+def gaps(answers: list[Json], by: str, other: str) -> tuple[list[float], float]:
     """The chip's area less another method's, by seed, and half of its interval."""
-    gaps = [
+    found = [
         float(np.mean(list(a[by]["chip"].values())) - np.mean(list(a[by][other].values())))
         for a in answers
     ]
-    return gaps, half_width(gaps)
+    return found, half_width(found)
 
 
 def _bold(words: str, is_best: bool) -> str:
@@ -343,20 +342,21 @@ def _cost(name: str, answers: list[Json]) -> list[str]:
 
 
 def draw(folder: Path) -> None:
-    """Areas by fault of the gait, a group of bars a fault."""
-    answers = _found().get("gait")
+    """Areas by fault of the gait, a group of dots a fault."""
+    answers = kept().get("gait")
     if not answers:
         return
     figure, axes = panels(1, width=7.5)
-    width = 0.8 / len(METHODS)
-    for i, ((method, title), colour) in enumerate(zip(METHODS.items(), SAFE, strict=False)):
+    width, places = 0.8 / len(METHODS), []
+    for i, (method, title) in enumerate(METHODS.items()):
         areas = np.array([[a["auc"][method][fault] for fault in FAULTS] for a in answers])
-        places = np.arange(len(FAULTS)) + (i - (len(METHODS) - 1) / 2) * width
+        at = np.arange(len(FAULTS)) + (i - (len(METHODS) - 1) / 2) * width
         spread = areas.std(axis=0, ddof=1) if len(areas) > 1 else None
-        axes.bar(places, areas.mean(axis=0), width, yerr=spread, label=title, color=colour)
-    axes.axhline(0.5, color="black", linestyle="--", linewidth=1, label="chance")
+        axes.errorbar(at, areas.mean(axis=0), spread, linestyle="", capsize=2, **drawn(title))
+        places.append((at[-1], float(areas.mean(axis=0)[-1]), title, STYLES[title][0]))
     axes.set_xticks(range(len(FAULTS)), FAULTS)
     axes.set_ylabel("area under the ROC curve")
     axes.set_ylim(0.45, 1.01)
-    axes.legend(fontsize=7)
+    chance(axes, 0.5, "chance")
+    named(axes, places)
     save(figure, folder / "series.svg")

@@ -17,7 +17,7 @@ from sklearn.covariance import LedoitWolf
 
 from neurocompile.ir.arrays import Array
 from paper import series_models
-from paper.charts import panels, save
+from paper.charts import STYLES, chance, panels, save
 from paper.markdown import table
 from paper.study import TRAINER, Job, Json
 
@@ -38,6 +38,7 @@ PLAIN = (
     *((sizes, rate) for sizes in ("small", "large") for rate in (4e-3, 8e-3, 1.6e-2)),
     ("large", 3.2e-2),
 )
+TITLES = {"spiking": "spiking autoencoder, float", "plain": "plain autoencoder"}
 PICTURE = "![held-out error of every point](results/series_search.svg)"
 
 
@@ -153,13 +154,15 @@ leaves, the noise of the spikes included."""
 
 
 def draw(folder: Path) -> None:
-    """Held-out error of every point, in the order of the table."""
+    """Held-out error of every point, a column a network; the best of each is filled."""
     figure, axes = panels(len(SMALL), width=2.8, height=2.8)
     for ax, name in zip(np.ravel(axes), SMALL, strict=True):
-        for network, points in _points(name).items():
-            done = [(i, job.answer()) for i, (_, job) in enumerate(points, 1) if job.done]
-            errors = [a["error"]["held_out"] for _, a in done]
-            ax.plot([i for i, _ in done], errors, "o", label=network)
-        ax.set(title=name, xlabel="point", ylabel="held-out error", ylim=(0, None))
-        ax.legend(frameon=False)
+        for place, (network, points) in enumerate(_points(name).items()):
+            errors = [job.answer()["error"]["held_out"] for _, job in points if job.done]
+            colour, mark = STYLES[TITLES[network]]
+            ax.plot([place] * len(errors), errors, mark, color=colour, markerfacecolor="none")
+            ax.plot(place, min(errors), mark, color=colour)
+        ax.set(title=name, ylabel="held-out error", ylim=(0, 1.05), xlim=(-0.5, 1.5))
+        ax.set_xticks((0, 1), TITLES)
+        chance(ax, 1.0, "mean window")
     save(figure, folder / "series_search.svg")

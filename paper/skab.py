@@ -17,7 +17,7 @@ import numpy as np
 
 from neurocompile.ir.arrays import Array
 from paper import rows, series_chip, skab_measure, skab_models, skab_scores
-from paper.charts import SAFE, panels, save
+from paper.charts import GREY, STYLES, panels, save
 from paper.intervals import half_width, mean_interval, resampled
 from paper.markdown import mean_sd, table
 from paper.skab_data import DEVELOPMENT, FAULTS, RUNS, TRAIN_ROWS
@@ -49,7 +49,6 @@ CHOSEN: dict[str, dict[str, tuple[int, float]]] = {
 HELD_OUT = tuple(run for run in RUNS if run not in DEVELOPMENT)
 GOAL = 0.78
 MODELS = ("davies2018", "boyle2025")
-MARKS = "osD^v*"
 DIFFERENCES = (
     ("8 bits less the covariance", "chip 8", "raw"),
     ("8 bits less T2 + Q", "chip 8", "t2q"),
@@ -251,6 +250,17 @@ def _by_number() -> list[list[str]]:
     return [[name, f"{f1(every):.3f}", f"{far:.1f}", f"{mar:.1f}", f"{f1(others):.3f}", "", "", ""]]
 
 
+def always_f1() -> float:
+    """F1 of a detector that never stops, on all runs."""
+    return float(_always([job.answer() for job in _jobs()["six sensors"] if job.done])[1])
+
+
+def raw_of_eight() -> float:
+    """F1 of the covariance of the raw windows of all eight sensors, on all runs."""
+    answers = [job.answer() for job in _jobs()["eight sensors"] if job.done]
+    return float(f1(counts(answers, "raw", RUNS).sum(axis=1)).mean())
+
+
 def _labelled(answers: list[Json], runs: tuple[str, ...]) -> tuple[int, int]:
     """Rows that are labelled, and rows that are not."""
     hits, false, missed, quiet = counts(answers, "raw", runs)[0].sum(axis=0)
@@ -367,7 +377,8 @@ def draw(folder: Path) -> None:
                          colors="0.75", linewidths=0.8)  # fmt: skip
     axes.clabel(lines, fmt="F1 %.2f", fontsize=7)
     for answers, filled in zip(found.values(), (True, False), strict=False):
-        for (method, title), mark, colour in zip(METHODS.items(), MARKS, SAFE, strict=False):
+        for method, title in METHODS.items():
+            colour, mark = STYLES[title]
             if method not in answers[0]["rows"]:
                 continue
             x, y = (r.mean() for r in _rates(counts(answers, method, RUNS).sum(axis=1)))
@@ -379,6 +390,8 @@ def draw(folder: Path) -> None:
         place = (-5, -9) if name == "T2 + Q" else (5, 3)
         side = "right" if name == "T2 + Q" else "left"
         axes.annotate(name, (x, y), textcoords="offset points", xytext=place, ha=side, fontsize=7)
+    axes.plot([0, 100], [100, 0], color=GREY, linestyle=":", linewidth=1.2)
+    axes.annotate("chance", (55.5, 46.5), color=GREY, fontsize=7)
     axes.set(
         xlabel="false alarm rate, %", ylabel="missed alarm rate, %", xlim=(0, 60), ylim=(0, 85)
     )

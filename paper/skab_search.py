@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from paper import skab_data, skab_models
-from paper.charts import SAFE, panels, save
+from paper.charts import STYLES, drawn, named, panels, save
 from paper.markdown import table
 from paper.skab_data import DEVELOPMENT, TRAIN_ROWS
 from paper.skab_models import SETS
@@ -24,6 +24,13 @@ LENGTHS = (8, 16, 32)
 METHODS = {
     "raw": "covariance, no network",
     "t2q": "T2 + Q, no network",
+    "plain": "plain autoencoder",
+    "spiking": "spiking autoencoder, float",
+}
+# As paper/skab.py names them, whose colours they have.
+DRAWN = {
+    "raw": "covariance of the raw windows, no network",
+    "t2q": "T2 + Q of principal components, no network",
     "plain": "plain autoencoder",
     "spiking": "spiking autoencoder, float",
 }
@@ -127,13 +134,15 @@ them have an F1 of 0.77 to 0.81, whatever the method, and the best one 0.83; cut
 
 def draw(folder: Path) -> None:
     """F1 by the length of the window, a panel for each set of sensors."""
-    figure, axes = panels(len(SETS), width=3.6, height=3)
+    figure, axes = panels(len(SETS), width=4.4, height=3)
     for ax, sensors in zip(np.ravel(axes), SETS, strict=True):
-        for (method, title), mark, colour in zip(METHODS.items(), "osD^", SAFE, strict=False):
+        places = []
+        for method, title in METHODS.items():
             jobs_of = {length: points()[sensors, length, method] for length in LENGTHS}
             done = {n: best(job.answer())["f1"] for n, job in jobs_of.items() if job.done}
-            ax.plot(list(done), list(done.values()), f"{mark}-", color=colour, label=title)
-        ax.set(title=sensors, xlabel="rows of a window", xticks=LENGTHS, ylim=(0.7, 0.83))
+            ax.plot(list(done), list(done.values()), **drawn(DRAWN[method]))
+            places += [(n, f1, title, STYLES[DRAWN[method]][0]) for n, f1 in [*done.items()][-1:]]
+        ax.set(title=sensors, xlabel="rows of a window", xticks=LENGTHS, ylim=(0.65, 0.83))
         ax.set_ylabel("F1, development runs")
-    np.ravel(axes)[-1].legend(fontsize=7, loc="lower right")
+        named(ax, places)
     save(figure, folder / "skab_search.svg")

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,10 @@ class Job:
 
 def code_of(kind: str) -> str:
     """The digest of what a kind of code does now."""
-    return behaviour.digest(kind, RESULTS / "code")
+    return _named(kind, RESULTS / "code")
+
+
+_named = cache(behaviour.digest)  # code does not change while it runs
 
 
 def stamp(kinds: Sequence[str]) -> dict[str, str]:

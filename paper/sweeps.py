@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper.charts import panels, save
+from paper.charts import STYLES, drawn, named, panels, save
 from paper.markdown import table
 from paper.settings import BOTH, SETTINGS
 from paper.study import TRAINER, Job, Json
@@ -84,19 +84,24 @@ def _published(values: dict[int, float]) -> str:
 
 def draw(folder: Path) -> None:
     """Error by steps, and by latent size beside the published values."""
-    figure, (left, right) = panels(2)
-    left.plot(STEPS, [job.answer()["error"] for job in _by("steps", STEPS)], "o-", label="ours")
-    published = list(PUBLISHED_STEPS.values())
-    left.plot(list(PUBLISHED_STEPS), published, "s--", color="grey", label="published dense SAE")
-    left.set(xlabel="steps T", ylabel="squared error an image", xscale="log", ylim=(0, None))
-    ticks = sorted({*STEPS, *PUBLISHED_STEPS})
-    left.set_xticks(ticks, [str(steps) for steps in ticks])
-    left.minorticks_off()
-    left.legend(frameon=False)
-    errors = [job.answer()["error"] for job in _by("latent", LATENTS)]
-    right.plot(LATENTS, errors, "o-", label="ours, T = 16")
-    published = list(PUBLISHED_LATENTS.values())
-    right.plot(LATENTS, published, "s--", color="grey", label="published dense SAE, T = 100")
-    right.set(xlabel="latent neurons", ylabel="squared error an image", ylim=(0, None))
-    right.legend(frameon=False)
+    figure, (left, right) = panels(2, width=5.6)
+    sides = (
+        (left, "steps", STEPS, PUBLISHED_STEPS, "ours, 4,000 digits", "published, dense, 60,000"),
+        (right, "latent", LATENTS, PUBLISHED_LATENTS, "ours, T = 16", "published, dense, T = 100"),
+    )
+    for ax, what, values, published, mine, theirs in sides:
+        errors = [job.answer()["error"] for job in _by(what, values)]
+        ax.plot(values, errors, **drawn(ROW))
+        ax.plot(list(published), list(published.values()), linestyle="--", **drawn("published"))
+        ax.set(ylabel="squared error an image", ylim=(0, None))
+        if what == "steps":
+            ax.set(xscale="log", xlabel="steps T")
+            ticks = sorted({*STEPS, *PUBLISHED_STEPS})
+            ax.set_xticks(ticks, [str(steps) for steps in ticks])
+            ax.minorticks_off()
+        else:
+            ax.set(xlabel="latent neurons")
+        last = max(published)
+        named(ax, [(values[-1], errors[-1], mine, STYLES[ROW][0]),
+                   (last, published[last], theirs, STYLES["published"][0])])  # fmt: skip
     save(figure, folder / "sweeps.svg")

@@ -18,7 +18,19 @@ from sklearn.decomposition import PCA
 from neurocompile.ir.arrays import Array
 from paper import rows, series, series_chip, series_models
 from paper import transmission_coding as coding
-from paper.charts import panels, save
+from paper.charts import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    SKY,
+    STYLES,
+    VERMILION,
+    chance,
+    drawn,
+    named,
+    panels,
+    save,
+)
 from paper.markdown import mean_sd, table
 from paper.series_data import SOURCES
 from paper.study import Job, Json
@@ -157,15 +169,16 @@ def _error(results: Array, windows: Array) -> float:
 
 def text() -> str:
     """The section of the page."""
-    found = _found()
+    found = kept()
     if not found:
         return ""
-    others = {"plain": _plain_points(found), "principal": _principal_points()}
+    others = {"plain": _plain_points(found), "principal": principal_points()}
     lines = [_row(name, answers, others) for name, answers in found.items()]
     return "\n\n".join([_head(), table(_TABLE, lines), PICTURE]) + "\n"
 
 
-def _found() -> dict[str, list[Json]]:
+def kept() -> dict[str, list[Json]]:
+    """By configuration, the answers that are there."""
     each = {name: [j.answer() for j in some if j.done] for name, some in _jobs().items()}
     return {name: answers for name, answers in each.items() if answers}
 
@@ -225,28 +238,34 @@ def _plain_points(found: dict[str, list[Json]]) -> list[Json]:
     ]
 
 
-def _principal_points() -> list[Json]:
+def principal_points() -> list[Json]:
+    """Bits and errors of principal components."""
     job = _principal_job()
     return list(job.answer()["points"]) if job.done else []
 
 
 def draw(folder: Path) -> None:
     """Error against bits a window."""
-    found = _found()
+    found = kept()
     if not found:
         return
-    figure, axes = panels(1, width=6.0)
-    for points, mark, title in (
-        (_plain_points(found), "s", "plain autoencoder"),
-        (_principal_points(), "x", "principal components"),
+    figure, axes = panels(1, width=7.0)
+    places = []
+    for points, title in (
+        (_plain_points(found), "plain autoencoder"),
+        (principal_points(), "principal components"),
     ):
-        axes.scatter([p["bits"] for p in points], [p["error"] for p in points], 18, marker=mark,
-                     label=title)  # fmt: skip
-    for name, answers in found.items():
+        x, y = [p["bits"] for p in points], [p["error"] for p in points]
+        axes.plot(x, y, linestyle="", markersize=4, **drawn(title))
+        if points:
+            places.append((*max(zip(x, y, strict=True)), title, STYLES[title][0]))
+    colours = (BLUE, SKY, GREEN, PURPLE, VERMILION)
+    for (name, answers), colour in zip(found.items(), colours, strict=True):
         bits = [a["sent"]["by silence"]["bits"] for a in answers]
-        axes.scatter(bits, [a["error"] for a in answers], 18, label=f"spikes, {name}")
-    axes.set_xlabel("bits a window")
-    axes.set_ylabel("squared error / variance")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=6)
+        errors = [a["error"] for a in answers]
+        axes.plot(bits, errors, "o", markersize=4, color=colour)
+        places.append((*max(zip(bits, errors, strict=True)), f"spikes, {name}", colour))
+    axes.set(xlabel="bits a window", ylabel="squared error / variance", ylim=(0, 1.1))
+    chance(axes, 1.0, "mean window")
+    named(axes, places)
     save(figure, folder / "transmission.svg")

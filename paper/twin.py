@@ -106,13 +106,19 @@ def jobs() -> list[Job]:
     """A spiking network and one without spikes, a data set and seed."""
     found = []
     for name, seed in ((name, seed) for name in FOLDERS for seed in SEEDS):
-        spiking = {"data": name, "seed": seed, "rates": _asked(RATES), "spikes": _asked(SPIKES)}
-        how = {"target": TARGET, "chip": chip_digest(TARGET), "bits": BITS, "chosen": CHOSEN}
-        question = {"training": spiking, "measuring": how}
-        found.append(Job("twin", f"{name} spiking {seed}", question, _spiking))
-        plain = {"training": {"data": name, "seed": seed, **PLAIN}}
+        spiking, plain = (question(name, kind, seed) for kind in ("spiking", "plain"))
+        found.append(Job("twin", f"{name} spiking {seed}", spiking, _spiking))
         found.append(Job("twin", f"{name} plain {seed}", plain, _plain, TRAINER))
     return found
+
+
+def question(name: str, kind: str, seed: int) -> Json:
+    """The question of a network of a data set; kind: "spiking" or "plain"."""
+    if kind == "plain":
+        return {"training": {"data": name, "seed": seed, **PLAIN}}
+    spiking = {"data": name, "seed": seed, "rates": _asked(RATES), "spikes": _asked(SPIKES)}
+    how = {"target": TARGET, "chip": chip_digest(TARGET), "bits": BITS, "chosen": CHOSEN}
+    return {"training": spiking, "measuring": how}
 
 
 def trained(asked: Json) -> SpikingNetwork:

@@ -16,6 +16,7 @@ def code(tmp_path, monkeypatch):
     """Numbers of an imagined engine and trainer, which a test may change."""
     now = {"engine": {"spikes": [3.0, 4.0]}, "trainer": {"gradients": [-1.25]}}
     monkeypatch.setattr(behaviour, "numbers", now.__getitem__)
+    monkeypatch.setattr(study, "_named", behaviour.digest)  # asked again after every change
     monkeypatch.setattr(study, "RESULTS", tmp_path)
     return now
 

@@ -1,4 +1,4 @@
-"""The table of claims is made of kept answers and leads to the sections that it names."""
+"""The table of claims is made of kept answers and leads to the tables that it names."""
 
 import re
 
@@ -9,8 +9,8 @@ def lines():
     return [line for line in claims.text().splitlines() if line.startswith("| ")]
 
 
-def test_every_claim_has_a_number_a_verdict_and_a_link_to_a_section_of_the_page():
-    page = make.PAGE.read_text()
+def test_every_claim_has_a_number_a_verdict_and_a_link_to_its_tables():
+    page = make.TABLES.read_text()
     headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
     anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
     claimed = lines()[2:]
@@ -20,12 +20,14 @@ def test_every_claim_has_a_number_a_verdict_and_a_link_to_a_section_of_the_page(
         assert re.search(r"\d", here), claim
         assert published
         assert verdict
-        anchor = re.search(r"\(#(.+)\)", more)
+        anchor = re.search(r"\(results-tables\.md#(.+)\)", more)
         assert anchor is None or anchor[1] in anchors, claim
 
 
-def test_the_claims_stand_on_the_page_as_they_are_made():
-    assert claims.text() in make.PAGE.read_text()
+def test_the_claims_are_the_first_section_of_the_page():
+    page = make.PAGE.read_text()
+    assert page.split("\n## ")[1].startswith("Claims\n")
+    assert "\n".join(lines()) in page
 
 
 def test_a_share_of_dead_neurons_leaves_out_the_pixels_and_what_no_spike_reaches():

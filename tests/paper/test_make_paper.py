@@ -104,6 +104,8 @@ def sums(tmp_path, monkeypatch):
     monkeypatch.setattr(make, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(make, "CHECKPOINTS", tmp_path / "checkpoints")
     monkeypatch.setattr(make, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(make, "TABLES", tmp_path / "tables.md")
+    monkeypatch.setattr(make.article, "text", lambda: "# Paper")
     monkeypatch.setattr(make, "PICTURES", tmp_path / "pictures")
     monkeypatch.setattr(make, "STUDIES", (fake,))
     return SimpleNamespace(asked=asked, fails=fails, folder=tmp_path)
@@ -117,7 +119,9 @@ def test_the_page_and_its_pictures_are_written_from_the_answers(sums):
     assert run().exit_code == 0
     assert sums.asked == [0, 1, 2]
     said = "## Sums\n\n`make paper ONLY=sums`, answers in `paper/results/sums`.\n\n0 2 4"
-    assert (sums.folder / "page.md").read_text().endswith(said)
+    assert (sums.folder / "page.md").read_text() == "# Paper"
+    assert (sums.folder / "tables.md").read_text().endswith(said)
+    assert (sums.folder / "pictures" / "answers.csv").read_text().endswith(",twice,4\n")
     assert (sums.folder / "pictures" / "sums.svg").read_text() == "drawn"
 
 
@@ -126,8 +130,17 @@ def test_the_page_of_what_is_answered_asks_nothing(sums):
     del sums.asked[:]
     assert run("--kept").exit_code == 0
     assert sums.asked == []
-    assert (sums.folder / "page.md").read_text().endswith("0 2 4")
+    assert (sums.folder / "tables.md").read_text().endswith("0 2 4")
     assert "leave out the others" in run("--kept", "--fresh").output
+
+
+def test_one_picture_is_drawn_by_its_name_and_nothing_else_is_done(sums):
+    done = run("--figure", "sums")
+    assert done.exit_code == 0, done.output
+    assert (sums.folder / "pictures" / "sums.svg").read_text() == "drawn"
+    assert sums.asked == []
+    assert not (sums.folder / "page.md").exists()
+    assert "there is no picture 'sum'. Use one of: sums." in run("--figure", "sum").output
 
 
 def test_an_answer_of_code_that_changed_is_named_and_asked_anew(sums, monkeypatch):
@@ -157,6 +170,17 @@ def test_fresh_forgets_answers_and_trained_networks_and_asks_all_anew(sums):
     assert run("--fresh").exit_code == 0
     assert sums.asked == [0, 1, 2]
     assert not (sums.folder / "weights" / "old.pt").exists()
+
+
+def test_one_study_is_asked_anew_and_the_answers_of_others_stay(sums):
+    run()
+    other = sums.folder / "results" / "twin" / "0.json"
+    other.parent.mkdir()
+    other.write_text("")
+    sums.asked.clear()
+    assert run("--fresh", "--only", "sums").exit_code == 0
+    assert sums.asked == [0, 1, 2]
+    assert other.exists()
 
 
 def test_one_study_alone_writes_no_page(sums):

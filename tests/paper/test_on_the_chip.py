@@ -11,10 +11,10 @@ from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import chain
 from neurocompile.nn import SpikingAutoencoder
 from paper import affinity, hardware, robustness, rows, study
-from paper.settings import SETTINGS
+from paper.settings import SETTINGS, UNREGULARIZED
 from paper.study import open_jobs
 
-PLAIN, SPARSE = "row without", "row with"
+PLAIN, SPARSE = UNREGULARIZED, "SAE, sparse"
 
 
 @pytest.fixture
@@ -61,10 +61,11 @@ def test_the_goal_is_counted_for_regularized_rows_and_the_others_apart(asked):
 
 
 def test_what_regularization_does_to_joules_may_turn_out_either_way(asked):
-    cheap = {PLAIN: [answer(10, 20, 4e-6)], SPARSE: [answer(10, 10, 1e-6), answer(10, 20, 3e-6)]}
-    dear = {PLAIN: [answer(10, 20, 4e-6)], SPARSE: [answer(10, 30, 5e-6)]}
-    assert f"| {SPARSE} | {PLAIN} | -25 % | -50 % | -50 % |" in hardware._pays(cheap)
-    assert f"| {SPARSE} | {PLAIN} | +50 % | +25 % | +25 % |" in hardware._pays(dear)
+    cheap = {PLAIN: [answer(10, 20, 4e-6)], SPARSE: [answer(10, 15, 2e-6)]}
+    dear = {PLAIN: [answer(10, 20, 4e-6)] * 2, SPARSE: [answer(10, 30, 5e-6)] * 2}
+    less, more = "-50 % (-50 to -50)", "+25 % (+25 to +25)"
+    assert f"| {SPARSE} | {PLAIN} | -25 % (-25 to -25) | {less} | {less} |" in hardware._pays(cheap)
+    assert f"| {SPARSE} | {PLAIN} | +50 % (+50 to +50) | {more} | {more} |" in hardware._pays(dear)
 
 
 def test_a_neuron_with_more_inputs_than_a_core_has_axons_is_refused_in_a_sentence():

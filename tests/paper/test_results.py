@@ -1,4 +1,4 @@
-"""docs/results.md and its pictures are made of the answers that are kept, bit for bit."""
+"""The pages of results and their pictures are made of the answers that are kept, bit for bit."""
 
 from pathlib import Path
 
@@ -21,8 +21,9 @@ def test_no_two_questions_share_a_file():
     assert len(set(paths)) == len(paths)
 
 
-def test_the_page_is_what_the_answers_give():
+def test_the_pages_are_what_the_answers_give():
     assert make.page() == (DOCS / "results.md").read_text()
+    assert make.tables() == (DOCS / "results-tables.md").read_text()
 
 
 @pytest.mark.parametrize("study", make.STUDIES, ids=lambda study: study.__name__)
@@ -32,4 +33,4 @@ def test_the_pictures_are_what_the_answers_give(study, tmp_path):
     assert drawn
     for picture in drawn:
         assert picture.read_bytes() == (DOCS / "results" / picture.name).read_bytes()
-        assert f"](results/{picture.name})" in (DOCS / "results.md").read_text()
+        assert f"](results/{picture.name})" in (DOCS / "results-tables.md").read_text()

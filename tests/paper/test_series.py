@@ -179,7 +179,7 @@ def test_the_goal_is_judged_against_the_plain_autoencoder():
 
 def test_the_text_says_where_no_network_is_as_good():
     def answers(chip, raw):
-        return [{"auc": {"chip": {"labelled": chip}, "raw": {"labelled": raw}}}]
+        return [{"auc": {"chip": {"labelled": chip}, "raw": {"labelled": raw}}}] * 2
 
     said = series._against_raw(
         {"gait": answers(0.5, 0.75), "ecg": answers(0.75, 0.5), "pressure": answers(1.0, 1.0)}
