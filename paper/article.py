@@ -34,6 +34,7 @@ from paper import (
 )
 from paper.intervals import change_words, half_width, mean_interval, ratio, ratio_words, smallest
 from paper.markdown import table as markdown
+from paper.replication import answers as cell
 from paper.settings import BAND, BOTH, SEEDS, SETTINGS, UNREGULARIZED
 from paper.study import Json
 
@@ -81,15 +82,6 @@ def _methods() -> Values:
     }
 
 
-def cell(layers: str, penalties: str, rules: str) -> list[Json]:
-    """Kept answers of a cell of the replication, a seed each."""
-    return [
-        job.answer()
-        for (architecture, name, which, _), job in replication.cells().items()
-        if (architecture, name, which) == (layers, penalties, rules) and job.done
-    ]
-
-
 def _share(found: list[Json], of: Callable[[Json], tuple[float, float]], place: int) -> float:
     """Percent of dead (0) or bursting (1) neurons, mean over seeds."""
     return float(np.mean([100 * of(one)[place] for one in found]))
@@ -109,7 +101,8 @@ def _dying() -> Values:
     died, undivided = cell("paper", none, ours), cell("strided", none, ours)
     flipped, four = cell("strided", none, "flip"), cell("strided", none, "all four")
     four_dense = cell("strided", "dense", "all four")
-    counts = sorted({len(cell(*key[:3])) for key in replication.cells()})
+    counts = [len(cell(*place, rules)) for *place, several, _ in replication.ASKED
+              for rules in several]  # fmt: skip
     return {
         "rep_updates": replication.UPDATES,
         "rep_batch": replication.BATCH,

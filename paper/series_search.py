@@ -161,7 +161,7 @@ def draw(folder: Path) -> None:
             errors = [job.answer()["error"]["held_out"] for _, job in points if job.done]
             colour, mark = STYLES[TITLES[network]]
             ax.plot([place] * len(errors), errors, mark, color=colour, markerfacecolor="none")
-            ax.plot(place, min(errors), mark, color=colour)
+            ax.plot(place, min(errors, default=np.nan), mark, color=colour)
         ax.set(title=name, ylabel="held-out error", ylim=(0, 1.05), xlim=(-0.5, 1.5))
         ax.set_xticks((0, 1), TITLES)
         chance(ax, 1.0, "mean window")

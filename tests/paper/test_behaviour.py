@@ -1,12 +1,16 @@
 """An answer outlives comments and names of the code that gave it, but no changed rule."""
 
 import inspect
+import os
+import subprocess
+import sys
 import textwrap
 
 import numpy as np
 import pytest
 
 from neurocompile.ir import registers
+from neurocompile.nn import training
 from paper import behaviour, study
 from paper.study import RESULTS, Job
 
@@ -83,6 +87,23 @@ def test_a_changed_rule_of_rounding_is_seen_and_a_comment_and_another_name_are_n
 
     monkeypatch.setattr(registers.Grid, "nearest", down)
     assert not behaviour.same(behaviour.PROBES["quantizer"](), known)
+
+
+def test_a_changed_penalty_of_the_trainer_is_seen(monkeypatch):
+    known, real = behaviour.numbers("trainer"), training.regularization_loss
+    monkeypatch.setattr(training, "regularization_loss", lambda *asked: 1.05 * real(*asked))
+    assert not behaviour.same(behaviour.PROBES["trainer"](), known)
+
+
+@pytest.mark.slow
+def test_a_processor_without_vector_units_is_the_same_code():
+    words = "from paper import study; print(*map(study.code_of, study.KINDS))"
+    plain = {"ATEN_CPU_CAPABILITY": "default", "DNNL_MAX_CPU_ISA": "SSE41"}
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True,
+        cwd=study.ROOT, env={**os.environ, **plain},
+    )  # fmt: skip
+    assert done.stdout.split() == [study.code_of(kind) for kind in study.KINDS]
 
 
 def test_todays_code_is_that_of_the_kept_answers():

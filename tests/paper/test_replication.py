@@ -93,7 +93,7 @@ def test_a_verdict_follows_the_latent_layer(dead, bursting, words):
 
 
 def test_every_cell_that_is_drawn_was_asked_for():
-    assert set(replication.SHOWN) <= set(replication.cells())
+    assert set(replication.SHOWN) <= set(replication._cells())
 
 
 def test_a_training_keeps_a_point_of_every_layer_as_it_goes(tmp_path, monkeypatch):
