@@ -1,16 +1,17 @@
 """What the code behind an answer does: numbers of tiny networks, which show a changed rule.
 
 In:  this project's trainer, quantizer and engine, as they are now.
-Out: a digest of each; the numbers that it stands for are kept in paper/results/code.
+Out: a digest of each kind; the numbers that it stands for are kept in paper/results/code.
 
 A digest of the text would change with every comment and every name, and answers that took hours
 would be thrown away for nothing. So what counts is what the code does: a few updates of tiny
-networks, the integers of one, and what they do on the chip. Integers have to be equal. Floats may
-differ by `TOLERANCE`, for processors and their libraries round differently, while a changed rule
-changes them by far more: with numbers that are as close as that, a behaviour is one that is kept,
-and has its digest. What no tiny network here uses is not seen; whoever adds a rule to a study adds
-it to a probe. The file of a study itself is not seen either: a change of what it measures belongs
-into its question.
+networks, the integers of one, and what they do on the chip. Networks that get currents from the
+host, in place of spikes of an input population, are a kind of their own. Integers have to be equal.
+Floats may differ by `TOLERANCE`, for processors and their libraries round differently, while a
+changed rule changes them by far more: with numbers that are as close as that, a behaviour is one
+that is kept, and has its digest. What no tiny network here uses is not seen; whoever adds a rule to
+a study adds it to a probe. The file of a study itself is not seen either: a change of what it
+measures belongs into its question.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def _images(side: int) -> Any:
     return torch.tensor(np.clip(np.stack(waves), 0, 1)[:, None].astype(np.float32))
 
 
-def _compiled(bits: int) -> Any:
+def _compiled(bits: int, **options: Any) -> Any:
     """A tiny convolutional autoencoder as integers, its scales chosen on the images."""
     import torch
 
@@ -165,7 +166,9 @@ def _compiled(bits: int) -> Any:
     from neurocompile.frontend.torch import trace
     from neurocompile.nn import SpikingAutoencoder
 
-    network = SpikingAutoencoder(shape=(1, SIDE, SIDE), channels=(2, 3), latent=5, steps=STEPS)
+    network = SpikingAutoencoder(
+        shape=(1, SIDE, SIDE), channels=(2, 3), latent=5, steps=STEPS, **options
+    )
     with torch.no_grad():
         for p in network.parameters():  # sums of 64ths, which every processor adds up alike
             wave = np.round(64 * np.sin(1 + 2.3 * np.arange(p.numel())))
@@ -175,7 +178,7 @@ def _compiled(bits: int) -> Any:
     return compile_graph(graph, "loihi-sim", calibration=data, bits=bits), data
 
 
-def _quantizer() -> Numbers:
+def _quantizer(**options: Any) -> Numbers:
     """Every integer of a network of 8 and of 4 bits."""
     from dataclasses import fields
 
@@ -183,7 +186,7 @@ def _quantizer() -> Numbers:
 
     found: Numbers = {}
     for bits in (8, 4):
-        graph = _compiled(bits)[0].fixed_graph
+        graph = _compiled(bits, **options)[0].fixed_graph
         for name, node in graph.nodes.items():
             parts = {"weights": node.op.weights} if isinstance(node, Synapse) else {}
             parts |= {f.name: getattr(node, f.name) for f in fields(node)}
@@ -193,11 +196,11 @@ def _quantizer() -> Numbers:
     return found
 
 
-def _engine() -> Numbers:
+def _engine(**options: Any) -> Numbers:
     """Spikes, operations, results, joules and times of the integers on the chip."""
     from neurocompile.engines.results import results
 
-    compiled, data = _compiled(8)
+    compiled, data = _compiled(8, **options)
     result = compiled.run(data).result
     energy, counts = result.energy, result.counts
     return {
@@ -209,8 +212,15 @@ def _engine() -> Numbers:
     }
 
 
+def _currents() -> Numbers:
+    """Quantizer and engine of a network whose first layer gets currents from the host."""
+    options = {"input_population": False, "limited": True}
+    return _quantizer(**options) | _engine(**options)
+
+
 PROBES: dict[str, Callable[[], Numbers]] = {
     "trainer": _trainer,
     "quantizer": _quantizer,
     "engine": _engine,
+    "currents": _currents,
 }

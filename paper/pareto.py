@@ -24,7 +24,7 @@ from neurocompile.nn.network import SpikingNetwork
 from paper.charts import BLACK, BLUE, ORANGE, VERMILION, named, panels, save
 from paper.markdown import table as markdown
 from paper.rows import chip_digest, figures
-from paper.study import ROOT, Job, Json
+from paper.study import ON_CHIP, ROOT, Job, Json
 from paper.training import digits
 from paper.weights import fitted
 
@@ -82,7 +82,7 @@ def _job(name: str, regularization: Regularization, epochs: int) -> Job:
         "calibration": CALIBRATION_SAMPLES,
         "images": len(digits("test")[0]),
     }
-    return Job("pareto", name, {"training": training, "measuring": measuring}, _point)
+    return Job("pareto", name, {"training": training, "measuring": measuring}, _point, ON_CHIP)
 
 
 def _point(asked: Json) -> Json:

@@ -18,7 +18,7 @@ from neurocompile.frontend.torch import trace
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
 from paper.settings import spiking_rows
-from paper.study import Job, Json
+from paper.study import ON_CHIP, Job, Json
 from paper.training import digits, trained
 
 Key = tuple[str, str, int]  # setting, row of its table, seed
@@ -42,7 +42,7 @@ def jobs(
 ) -> dict[Key, Job]:
     """A job a network of a setting: its training, and how it is measured."""
     return {
-        key: Job(study, " ".join(map(str, key)), {"training": asked, **how}, compute)
+        key: Job(study, " ".join(map(str, key)), {"training": asked, **how}, compute, ON_CHIP)
         for key, asked in spiking(setting, seeds).items()
     }
 

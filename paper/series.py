@@ -22,7 +22,7 @@ from paper.markdown import mean_sd, table
 from paper.series_data import FAULTS, Windows, faulty
 from paper.series_scores import Model, Score
 from paper.settings import SEEDS
-from paper.study import Job, Json
+from paper.study import ON_CHIP, Job, Json
 
 TREES = 200
 # Where the search started; transmission studies these networks.
@@ -86,6 +86,7 @@ def _jobs() -> dict[str, list[Job]]:
                 f"{name} {seed}",
                 {"training": series_models.question(name, seed=seed, **chosen), **how},
                 _answer,
+                ON_CHIP,
             )
             for seed in SEEDS
         ]

@@ -21,7 +21,7 @@ from paper.charts import GREY, STYLES, panels, save
 from paper.intervals import half_width, mean_interval, resampled
 from paper.markdown import mean_sd, table
 from paper.skab_data import DEVELOPMENT, FAULTS, RUNS, TRAIN_ROWS
-from paper.study import Job, Json
+from paper.study import ON_CHIP, Job, Json
 
 SEEDS = tuple(range(5))  # of the eight that were planned, what time allowed
 BITS = (8, 4)
@@ -96,6 +96,7 @@ def _jobs() -> dict[str, list[Job]]:
                     **how,
                 },
                 skab_measure.answer,
+                ON_CHIP,
             )
             for seed in (SEEDS if "spiking" in chosen else SEEDS[:1])
         ]

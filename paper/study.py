@@ -29,7 +29,8 @@ WEIGHTS = ROOT / "build" / "paper"  # trained networks: made again where they ar
 
 Json = dict[str, Any]
 
-KINDS = ("trainer", "quantizer", "engine")  # of code, as paper/behaviour.py probes it
+KINDS = ("trainer", "quantizer", "engine", "currents")  # of code, as paper/behaviour.py probes it
+ON_CHIP = KINDS[:3]  # of networks on the chip whose input neurons spike
 TRAINER = KINDS[:1]  # of what is measured on a trained network and not on the chip
 PACKAGES = ("neurocompile", "torch", "norse", "numpy", "scikit-learn")
 

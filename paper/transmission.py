@@ -33,7 +33,7 @@ from paper.charts import (
 )
 from paper.markdown import mean_sd, table
 from paper.series_data import SOURCES
-from paper.study import Job, Json
+from paper.study import ON_CHIP, Job, Json
 
 RECORDING, SEEDS = "gait", (0, 1, 2)
 SAMPLE_BITS = 16  # of the file's whole numbers, for a window as it is
@@ -70,6 +70,7 @@ def _jobs() -> dict[str, list[Job]]:
                     **how,
                 },
                 _answer,
+                ON_CHIP,
             )
             for seed in SEEDS
         ]

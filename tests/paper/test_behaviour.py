@@ -11,6 +11,7 @@ import pytest
 
 from neurocompile.ir import registers
 from neurocompile.nn import training
+from neurocompile.quantize import quantize
 from paper import behaviour, study
 from paper.study import RESULTS, Job
 
@@ -87,6 +88,19 @@ def test_a_changed_rule_of_rounding_is_seen_and_a_comment_and_another_name_are_n
 
     monkeypatch.setattr(registers.Grid, "nearest", down)
     assert not behaviour.same(behaviour.PROBES["quantizer"](), known)
+
+
+def test_a_rule_for_currents_of_the_host_is_a_kind_of_its_own(monkeypatch):
+    spiking, currents = (behaviour.numbers(kind) for kind in ("quantizer", "currents"))
+    real = quantize._host_peak
+
+    def wider(incoming, ranges):
+        of_synapses = incoming.host is not None and incoming.host.op is not None
+        return real(incoming, ranges) * (8 if of_synapses else 1)
+
+    monkeypatch.setattr(quantize, "_host_peak", wider)
+    assert behaviour.PROBES["quantizer"]() == spiking
+    assert not behaviour.same(behaviour.PROBES["currents"](), currents)
 
 
 def test_a_changed_penalty_of_the_trainer_is_seen(monkeypatch):
