@@ -26,7 +26,7 @@ from paper.intervals import mean_interval, with_interval
 from paper.latent import agreement, spike_counts
 from paper.markdown import table
 from paper.settings import SETTINGS
-from paper.study import Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, question, trained
 
 SETTING, ROW = "chip", "surrogate SAE, rate band"
@@ -56,7 +56,7 @@ def _spiking(seed: int) -> Job:
         epochs=chosen.epochs,
         learning_rate=row.learning_rate,
     )
-    return Job("codes", f"spikes {seed}", {"training": training}, _of_spikes)
+    return Job("codes", f"spikes {seed}", {"training": training}, _of_spikes, TRAINER)
 
 
 def _plain(seed: int, beta: float) -> Job:
@@ -64,7 +64,7 @@ def _plain(seed: int, beta: float) -> Job:
     chosen = SETTINGS[SETTING]
     asked = plain.question(chosen.architecture, "vae" if beta else "ae", seed, epochs=chosen.epochs)
     name = f"VAE, beta {beta:g} {seed}" if beta else f"AE {seed}"
-    return Job("codes", name, {"training": {**asked, "kl": beta}}, _of_plain)
+    return Job("codes", name, {"training": {**asked, "kl": beta}}, _of_plain, TRAINER)
 
 
 def _of_spikes(asked: Json) -> Json:
