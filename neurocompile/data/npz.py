@@ -25,9 +25,8 @@ DAMAGED = (
 )  # fmt: skip
 
 MOST_HEADER = 10_000  # bytes; what numpy reads without being told to trust the file
-AT_ONCE = (
-    1 << 24
-)  # bytes that are asked for at once: Python makes room for all that it is asked for
+MOST_DIMENSIONS = 64  # of an array of numpy
+AT_ONCE = 1 << 24  # bytes: Python makes room for all that it is asked for
 
 
 class Readable(Protocol):
@@ -64,7 +63,8 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     except (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError):
         # numpy has Python parse the header; nesting may overflow the parser, whatever the memory
         raise ValueError("its header describes no array") from None
-    if any(type(n) is not int or n < 0 for n in shape):  # True is an int, but no size
+    sizes = all(type(n) is int and n >= 0 for n in shape)  # True is an int, but no size
+    if not sizes or len(shape) > MOST_DIMENSIONS:
         raise ValueError("its header describes no array")
     return shape, fortran, dtype
 

@@ -273,6 +273,7 @@ def npy(shape, content):
         "__import__('os').system('true')",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 4)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(4, *[1] * 64)}}}",  # 65 axes
     ],
 )
 def test_a_header_that_describes_no_array_is_refused_in_a_sentence(tmp_path, header):

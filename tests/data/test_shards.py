@@ -154,6 +154,14 @@ def filtering(codec):
     return make
 
 
+def without_rows(folder):
+    """A zarr array whose chunks have no rows."""
+    shard_files.zarr2(folder / "part-7", X, LABELS)
+    file = folder / "part-7.zarr" / "x" / ".zarray"
+    described = json.loads(file.read_text())
+    file.write_text(json.dumps({**described, "chunks": [0, *described["chunks"][1:]]}))
+
+
 def torn_chunk(folder):
     shard_files.zarr3(folder / "part-7", X, LABELS)
     chunk = folder / "part-7.zarr" / "x" / "c" / "0" / "0" / "0" / "0"
@@ -195,6 +203,7 @@ WRONG = {
     "another file": ("hdf5", kept_elsewhere, "in another file"),
     "pickles in zarr": ("zarr2", filtering({"id": "pickle", "protocol": 5}), "cannot be read"),
     "an odd codec": ("zarr2", filtering({"id": "delta", "dtype": "<f4"}), "packed with delta"),
+    "chunks of nothing": ("zarr2", without_rows, "a chunk of x has no rows"),
     "half a chunk": ("zarr3", torn_chunk, "cannot be read"),
     "no zarr": ("zarr3", lambda folder: (folder / "part-7.zarr").mkdir(), "cannot be read"),
     "other images": ("idx", odd_images, "starts with 0x00000801"),

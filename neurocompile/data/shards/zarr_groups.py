@@ -74,6 +74,8 @@ def _field(array: Any, key: str, path: Path) -> Field:
             f"with one of {', '.join(sorted(CODECS))}."
         )
     stored = getattr(array, "shards", None) or array.chunks
+    if min(stored) < 1:
+        raise BadInput(f"{path}: a chunk of {key} has no rows or no values. {AGAIN}.")
     Field(tuple(stored), array.dtype.str, None).check(str(path), f"a chunk of {key}")
     return Field(tuple(array.shape), array.dtype.str, int(stored[0]))
 
