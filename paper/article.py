@@ -17,6 +17,7 @@ import numpy as np
 from paper import (
     affinity,
     claims,
+    codes,
     hardware,
     latent,
     learning,
@@ -264,7 +265,15 @@ def _codes() -> Values:
     told = latent.compared(found)
     more = sum(structure > 0 for _, structure in told.values())
     best = {row: np.mean([one["neighbours_1"] for one in found[row]]) for row in found}
+    probe = {way: codes.differences(way, "probe") for way in (codes.MEAN, codes.SAMPLED)}
     return {
+        "codes_seeds": len(probe[codes.MEAN]),
+        "beta_low": min(codes.BETAS),
+        "beta_high": max(codes.BETAS),
+        "probe_sampled": _points(probe[codes.SAMPLED]),
+        "probe_mean": _points(probe[codes.MEAN]),
+        "sampled_words": codes.words(probe[codes.SAMPLED]),
+        "mean_words": codes.words(probe[codes.MEAN]),
         "code_words": "no spiking row has more structure by any" if not more
         else f"a spiking row has more structure in {more} comparisons by some",
         "measures": len(latent.MEASURES),
@@ -275,6 +284,11 @@ def _codes() -> Values:
         "nn_pixels": latent.of_pixels()["neighbours_1"],
         "nn_percent": 100 * latent.of_pixels()["neighbours_1"],
     }  # fmt: skip
+
+
+def _points(differences: Sequence[float]) -> str:
+    """Differences of shares in words: "+4.9 ± 1.6 points"."""
+    return f"{mean_interval([100 * one for one in differences], 1)} points"
 
 
 def _on_chip() -> Values:

@@ -39,6 +39,8 @@ STYLES = {
     "surrogate SAE, no regularization": (ORANGE, "^"),
     "surrogate SAE, potential and spikes": (PURPLE, "v"),
     "surrogate SAE, rate band": (GREEN, "P"),
+    "VAE, mean": (SKY, "o"),
+    "VAE, sampled": (VERMILION, "s"),
     "published": (GREY, "*"),
     "lif1": (BLUE, "o"),
     "lif2": (SKY, "s"),

@@ -8,12 +8,11 @@ two rows of the same seeds are compared. Where there is one seed, the cell says 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from paper import latent, replication, skab, spoken, table, twin
-from paper.intervals import half_width
+from paper import codes, replication, skab, spoken, table, twin
+from paper.intervals import mean_interval
+from paper.intervals import with_interval as _interval
 from paper.settings import UNREGULARIZED
 from paper.study import Json
 
@@ -35,23 +34,23 @@ def text() -> str:
 
 def _dying() -> list[str]:
     """Without penalties the paper's network dies."""
-    found = replication.kept("paper", "none", "as ours", 0)
-    if found is None:
+    found = replication.answers("paper", replication.NONE, replication.AS_OURS)
+    if not found:
         return []
-    dead = found["layers"]["latent"]["dead"]
+    dead, alive = (
+        [one["layers"]["latent"]["dead"] for one in found],
+        [one["alive"] for one in found],
+    )
+    died = sum("dies" in replication.verdict(one) for one in found)
     return [
         "without regularization the network dies",
-        f"{dead} of 100 latent neurons dead, {found['alive']:.2f} alive, {_bursts(found)} (1 seed, "
-        f"{replication.UPDATES} updates)",
+        f"{_interval(dead, 0)} of 100 latent neurons dead, {_interval(alive, 2)} alive "
+        f"({len(found)} seeds, {replication.UPDATES} updates)",
         "0.17 ± 0.20 alive",
-        "**holds** in the one seed; with another output scale, or the code's flip, it bursts",
+        f"**holds** in {died} of {len(found)} seeds; with another output scale, or the code's "
+        "flip, it bursts",
         _link("What decides between dying, bursting and learning"),
     ]
-
-
-def _bursts(found: Json) -> str:
-    bursting = found["layers"]["latent"]["bursting"]
-    return "none bursting" if bursting == 0 else f"{bursting} bursting"
 
 
 def _penalties() -> list[str]:
@@ -111,18 +110,19 @@ def _share(found: Json, key: str) -> float:
 
 def _structure() -> list[str]:
     """Codes follow the class more than a VAE's."""
-    found = latent.kept("chip")
-    if latent.VAE not in found or BAND_ROW not in found:
+    found = {way: codes.differences(way, "probe") for way in (codes.MEAN, codes.SAMPLED)}
+    if not found[codes.MEAN]:
         return []
-    ours, theirs = ([one["neighbours_1"] for one in found[r]] for r in (BAND_ROW, latent.VAE))
+    words = {way: codes.words(differences) for way, differences in found.items()}
+    more = {way: mean_interval(differences, 3) for way, differences in found.items()}
     return [
         "latent codes follow the class more than a VAE's",
-        f"nearest neighbour of the same class: {_interval(ours, 3)}, VAE's mean "
-        f"{_interval(theirs, 3)}",
+        f"share right by a linear probe, at equal error: {more[codes.SAMPLED]} against the VAE's "
+        f"sampled code, {more[codes.MEAN]} against its mean ({len(found[codes.MEAN])} seeds)",
         "distances only, of a *sampled* code",
-        "**fails** against the mean of the VAE; against its sampled code, as the authors measure, "
-        "not answered here",
-        _link("Structure of the latent codes"),
+        f"**{words[codes.SAMPLED]}** against a sample, as the authors measure; "
+        f"**{words[codes.MEAN]}** against the mean, which has no noise",
+        _link("Codes of spikes and of a VAE, both ways"),
     ]
 
 
@@ -217,11 +217,6 @@ def _words() -> list[str]:
 
 def _errors(setting: str, row: str) -> list[float]:
     return [one["error"] for one in table.answers(setting, row)]
-
-
-def _interval(values: Sequence[float], digits: int) -> str:
-    """Mean and half of its interval."""
-    return f"{np.mean(values):.{digits}f} ± {half_width(values):.{digits}f}"
 
 
 def _link(heading: str) -> str:

@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from neurocompile.ir.arrays import Array
 from neurocompile.nn import reconstruction_error
 from paper import plain
-from paper.charts import panels, save
-from paper.intervals import mean_interval, with_interval
+from paper.charts import STYLES, Place, drawn, named, panels, save
+from paper.intervals import half_width, mean_interval, with_interval
 from paper.latent import agreement, spike_counts
 from paper.markdown import table
 from paper.settings import SETTINGS
@@ -141,6 +141,12 @@ def differences(way: str, key: str) -> list[float]:
     return found
 
 
+def words(differences: Sequence[float]) -> str:
+    """What an interval says of "spikes tell more": holds, fails or is open."""
+    low, high = (float(np.mean(differences) + s * half_width(differences)) for s in (-1, 1))
+    return "holds" if low > 0 else "fails" if high < 0 else "is open"
+
+
 def text() -> str:
     """The section of the page."""
     prose = Path(__file__).with_suffix(".md").read_text()
@@ -173,25 +179,26 @@ def _table() -> str:
     return table(("code", *(title for title, _ in keys.values())), lines)
 
 
-CAPTION = "What a linear probe gets right, beside the error of the reconstruction, a dot a seed"
-STYLES = {MEAN: ("#0072B2", "o", "VAE, mean"), SAMPLED: ("#D55E00", "s", "VAE, sampled")}
-OURS, PLAIN = ("#000000", "^"), ("#009E73", "D")
+CAPTION = (
+    "What a linear probe gets right, beside the error of the reconstruction; a mark a seed, and "
+    "for the VAE a beta"
+)
 
 
 def draw(folder: Path) -> None:
     """The probe along the sweep of beta, both ways, with the spiking network and the AE."""
     figure, axes = panels(1, width=5)
     (ax,) = np.atleast_1d(axes)
-
-    def dots(jobs: list[Job], way: str, colour: str, mark: str, words: str) -> None:
+    sweep = [_plain(seed, beta) for seed in SEEDS for beta in BETAS]
+    shown = [("VAE, mean", sweep, MEAN), ("VAE, sampled", sweep, SAMPLED),
+             (ROW, list(map(_spiking, SEEDS)), MEAN),
+             ("AE", [_plain(seed, 0.0) for seed in SEEDS], MEAN)]  # fmt: skip
+    places: list[Place] = []
+    for row, jobs, way in shown:
         found = [job.answer()[way] for job in jobs if job.done]
         x, y = ([one[key] for one in found] for key in ("error", "probe"))
-        ax.scatter(x, y, s=14, color=colour, marker=mark, label=words)
-
-    for way, (colour, mark, words) in STYLES.items():
-        dots([_plain(s, b) for s in SEEDS for b in BETAS], way, colour, mark, words)
-    dots([_spiking(seed) for seed in SEEDS], MEAN, *OURS, "spikes")
-    dots([_plain(seed, 0.0) for seed in SEEDS], MEAN, *PLAIN, "AE")
+        ax.plot(x, y, linestyle="", markersize=4, **drawn(row))
+        places.append((x[-1], y[-1], row, STYLES[row][0]))
     ax.set(xlabel="squared error an image", ylabel="right by a linear probe", xscale="log")
-    ax.legend(frameon=False)
+    named(ax, places)
     save(figure, folder / "codes.svg")
