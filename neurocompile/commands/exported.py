@@ -12,7 +12,7 @@ from pathlib import Path
 
 from neurocompile.chip.record import Chip
 from neurocompile.data.sampling import Declared
-from neurocompile.errors import Doubtful
+from neurocompile.errors import BadInput, Doubtful
 from neurocompile.formats.artifact import MANIFEST, Artifact, read_artifact
 from neurocompile.formats.load_onnx import load_onnx
 from neurocompile.ir.graph import Graph
@@ -49,8 +49,7 @@ def read_exported(directory: Path) -> Exported:
         BadInput: If it is not an export, was changed, or its target is missing.
     """
     artifact = read_artifact(directory)
-    target = exported_target(artifact.manifest, artifact.path / MANIFEST)
-    chip = target.load()
+    target, chip = target_of(artifact)
     if artifact.manifest.get("target_digest", target.digest) != target.digest:
         warnings.warn(
             f"the target {target.name} differs from the one that {directory} was exported for: its "
@@ -60,6 +59,20 @@ def read_exported(directory: Path) -> Exported:
         )
     graph = load_onnx(artifact.file("fixed.onnx"))
     return Exported(artifact, graph, target, chip, declared(artifact))
+
+
+def target_of(artifact: Artifact) -> tuple[Target, Chip]:
+    """The target that an export names, and its chip.
+
+    Raises:
+        BadInput: If the target is missing or broken; names the manifest, which may be at fault.
+    """
+    manifest = artifact.path / MANIFEST
+    target = exported_target(artifact.manifest, manifest)
+    try:
+        return target, target.load()
+    except BadInput as error:
+        raise error.within(manifest) from None
 
 
 def recorded(artifact: Artifact) -> Samples | None:

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import gate_networks as gate
 import pytest
 
 from neurocompile.chip.read import chip_names, load_chip
+from neurocompile.commands.exported import read_exported, target_of
 from neurocompile.errors import BadInput
+from neurocompile.formats.artifact import read_artifact, write_artifact
+from neurocompile.formats.onnx.write import to_bytes
 
 LOIHI = (Path(__file__).parents[2] / "targets" / "loihi-sim" / "target.toml").read_text()
 OURS = LOIHI.replace('name = "loihi-sim"', 'name = "acme"')
@@ -194,3 +198,11 @@ def test_an_event_without_a_price_is_listed(tmp_path, call):
     (tmp_path / "target.toml").write_text(LOIHI.replace(line + "\n", ""))
     said = " ".join(call("targets", tmp_path)[1].split())
     assert "no price, so no total where it happens: spike_out, off_chip_message" in said
+
+
+def test_an_export_whose_target_is_not_there_is_refused_by_the_name_of_its_manifest(tmp_path):
+    about = {"target": "loihi-9", "data": {"source": "digits", "samples": 1, "steps": 4, "seed": 0}}
+    write_artifact(tmp_path / "out", {"fixed.onnx": to_bytes(gate.network())}, about)
+    for read in (read_exported, lambda out: target_of(read_artifact(out))):
+        with pytest.raises(BadInput, match=r"out/manifest.json: there is no target 'loihi-9'"):
+            read(tmp_path / "out")

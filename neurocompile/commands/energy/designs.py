@@ -16,9 +16,9 @@ from typing import Any
 
 from neurocompile.chip.record import Chip
 from neurocompile.commands.energy.asks import refuse_rate
+from neurocompile.commands.exported import target_of
 from neurocompile.errors import BadInput, DoesNotFit
-from neurocompile.formats.artifact import MANIFEST, read_artifact
-from neurocompile.place.target import exported_target
+from neurocompile.formats.artifact import read_artifact
 
 Value = int | float | None
 
@@ -40,9 +40,7 @@ def compare_designs(
         DoesNotFit: If neither can keep the rate that is asked for; names both.
     """
     a, b = directories
-    one, other = (
-        exported_target(read_artifact(d).manifest, d / MANIFEST).load() for d in directories
-    )
+    one, other = (target_of(read_artifact(directory))[1] for directory in directories)
     models = shared_models(a, b, (one, other), model)
     found = []
     for directory in directories:
