@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import click
 
 from neurocompile.commands.options import AS_JSON, has_answered, say, show_document
-from neurocompile.commands.stopping import exit_code, stoppable, told
+from neurocompile.commands.stopping import end_quietly, exit_code, stoppable, told
 from neurocompile.errors import BadInput, Doubtful, NeurocompileError
 
 PLAIN = {"\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-", "\N{NO-BREAK SPACE}": " "}
@@ -68,6 +68,8 @@ class Commands(click.Group):
                 say(told(interrupt), err=True)
                 _answer(ctx, "Interrupted", exit_code(interrupt), told(interrupt))
             ctx.exit(exit_code(interrupt))
+        finally:
+            end_quietly()
 
 
 def _refuse(ctx: click.Context, error: NeurocompileError) -> NoReturn:

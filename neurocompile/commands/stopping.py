@@ -6,6 +6,7 @@ Out: an exception that unwinds the command; the exit code that a shell expects; 
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 from collections.abc import Iterator
@@ -44,6 +45,15 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def end_quietly() -> None:
+    """Let a signal that comes while Python ends end it at once, with no traceback of its packages.
+
+    The command is done by then, and has said so.
+    """
+    atexit.unregister(_by_default)
+    atexit.register(_by_default)  # before what was registered earlier, such as torch's own end
+
+
 def exit_code(interrupt: KeyboardInterrupt) -> int:
     """What a shell reports of a process that the signal ended."""
     return BASE + (interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT)
@@ -58,6 +68,13 @@ def told(interrupt: KeyboardInterrupt) -> str:
         return f"{how}; nothing was written."
     written = f"{how} after this was written: {', '.join(map(str, WRITTEN))}."
     return " ".join([written, *getattr(interrupt, "__notes__", [])])
+
+
+def _by_default() -> None:
+    for name in ("SIGINT", *OTHERS):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

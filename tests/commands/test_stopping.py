@@ -116,3 +116,19 @@ def test_a_recording_that_does_not_fit_is_one_sentence_and_leaves_nothing(export
         "its permissions."
     )
     assert os.listdir(tmp_path) == []
+
+
+AT_THE_END = """
+import atexit, os, signal
+from neurocompile.cli import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))  # while Python and its packages end
+main()
+"""
+
+
+def test_an_interrupt_after_the_command_is_done_ends_python_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, "targets"], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    assert "loihi-sim" in done.stdout
