@@ -23,7 +23,7 @@ from typing import Any
 import numba
 from numba.core import caching
 
-from neurocompile.formats.scratch import scratch
+from neurocompile.formats.scratch import scratch, uninterrupted
 
 FOLDER = "neurocompile"
 DIGEST_BYTES = 32
@@ -34,7 +34,18 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     made = numba.njit(**options)(function)
     with suppress(OSError, RuntimeError):  # no place to keep it
         made._cache = _Cache(function)
+    made.compile = _whole(made.compile)
     return made
+
+
+def _whole(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """A compilation that no signal parts: an interrupt is lost in what LLVM calls back."""
+
+    def run(*signature: Any) -> Any:
+        with uninterrupted():
+            return compile_(*signature)
+
+    return run
 
 
 def source_file(name: str, text: str) -> Path | None:

@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from itertools import count
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from neurocompile.engines import machine_code
 
@@ -125,3 +127,18 @@ def test_the_engine_runs_where_neither_home_nor_temporary_folders_are_writable(t
         cwd=Path(__file__).parents[2], timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("None None\n", 0), done.stderr
+
+
+def test_an_interrupt_while_machine_code_is_made_comes_after_it(places, monkeypatch):
+    """LLVM calls back into Python, where an exception is printed and lost."""
+    made = []
+
+    def compile_(self, signature):
+        signal.raise_signal(signal.SIGINT)
+        made.append(signature)
+
+    monkeypatch.setattr(Dispatcher, "compile", compile_)
+    doubled = machine_code.compiled(lambda x: 2 * x)
+    with pytest.raises(KeyboardInterrupt):
+        doubled.compile("a signature")
+    assert made == ["a signature"]
