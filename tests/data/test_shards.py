@@ -168,6 +168,12 @@ def torn_chunk(folder):
     chunk.write_bytes(cut_off(chunk.read_bytes()))
 
 
+def half_a_header(folder):
+    shard_files.idx(folder / "part-7", X, LABELS)
+    path = folder / "part-7-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:8]))
+
+
 def odd_images(folder):
     shard_files.idx(folder / "part-7", X, LABELS)
     path = folder / "part-7-images-idx3-ubyte.gz"
@@ -205,6 +211,7 @@ WRONG = {
     "an odd codec": ("zarr2", filtering({"id": "delta", "dtype": "<f4"}), "packed with delta"),
     "chunks of nothing": ("zarr2", without_rows, "a chunk of x has no rows"),
     "half a chunk": ("zarr3", torn_chunk, "cannot be read"),
+    "half a header": ("idx", half_a_header, "ends in its header, after 8 of 16 bytes"),
     "no zarr": ("zarr3", lambda folder: (folder / "part-7.zarr").mkdir(), "cannot be read"),
     "other images": ("idx", odd_images, "starts with 0x00000801"),
     "half a gzip": (

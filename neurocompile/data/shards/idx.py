@@ -49,16 +49,21 @@ def idx_rows(path: Path, key: str, first: int, last: int) -> NDArray:
 
 def _shape(path: Path, key: str) -> tuple[int, ...]:
     """The sizes in the header, which must fit the file."""
+    header = 4 + 4 * (MAGIC[key] & 0xFF)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            begin = stream.read(4 + 4 * (MAGIC[key] & 0xFF))
+            begin = stream.read(header)
     except UNREADABLE as error:
         raise damaged(path, error, AGAIN) from None
     sizes = tuple(int.from_bytes(begin[at : at + 4]) for at in range(4, len(begin), 4))
-    if int.from_bytes(begin[:4]) != MAGIC[key] or len(begin) % 4:
+    if int.from_bytes(begin[:4]) != MAGIC[key]:
         raise BadInput(
             f"{path}: starts with 0x{begin[:4].hex()}, but an IDX file of this kind starts with "
             f"0x{MAGIC[key]:08x}. {AGAIN}."
+        )
+    if len(begin) < header:
+        raise BadInput(
+            f"{path}: ends in its header, after {len(begin)} of {header} bytes. {AGAIN}."
         )
     there = path.stat().st_size - len(begin)
     if path.suffix != ".gz" and there != prod(sizes):
