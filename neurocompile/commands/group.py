@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import click
 
 from neurocompile.commands.options import AS_JSON, has_answered, say, show_document
-from neurocompile.commands.stopping import end_quietly, exit_code, stoppable, told
+from neurocompile.commands.stopping import end_quietly, exit_code, forget, stoppable, told
 from neurocompile.errors import BadInput, Doubtful, NeurocompileError
 
 PLAIN = {"\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-", "\N{NO-BREAK SPACE}": " "}
@@ -64,6 +64,7 @@ class Commands(click.Group):
                     _answer(ctx, "UsageError", error.exit_code, error.format_message())
                     raise
         except KeyboardInterrupt as interrupt:
+            forget(interrupt)
             with suppress(OSError):  # a terminal that was closed hears nothing
                 say(told(interrupt), err=True)
                 _answer(ctx, "Interrupted", exit_code(interrupt), told(interrupt))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,15 @@ def stoppable() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+def forget(interrupt: KeyboardInterrupt) -> None:
+    """Let go of what was interrupted, in silence: things that are half made complain as they go."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        interrupt.__traceback__ = interrupt.__context__ = None
+    finally:
+        sys.unraisablehook = before
 
 
 def end_quietly() -> None:

@@ -11,6 +11,7 @@ import lzma
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from math import prod
 from typing import IO, Protocol
 
@@ -34,6 +35,17 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """At most so many bytes; none at the end."""
+
+
+def entries(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    """The entries of an archive, all of which can be opened.
+
+    An entry has its name twice, and neither has a checksum: one that is damaged is found where they
+    differ, as the entry is opened, or samples would lose their labels without a word.
+    """
+    for entry in archive.infolist():
+        archive.open(entry).close()
+        yield entry
 
 
 def read_up_to(stream: Readable, size: int) -> bytearray:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocompile.data.kinds import KEYS, Kind, check_numbers
-from neurocompile.data.npz import DAMAGED, header, read_up_to
+from neurocompile.data.npz import DAMAGED, entries, header, read_up_to
 from neurocompile.data.shards.folder import open_shards
 from neurocompile.data.shards.rows import Rows
 from neurocompile.errors import BadInput, NotInstalled, did_you_mean
@@ -345,7 +345,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
                 return {"x": _array(stream, path.stat().st_size, path, "x")}
         with zipfile.ZipFile(path) as archive:
             arrays = {}
-            for entry in archive.infolist():
+            for entry in entries(archive):
                 key = entry.filename.removesuffix(".npy")
                 arrays[key] = NOT_READ
                 if key in (*KEYS, "labels"):

@@ -132,3 +132,27 @@ def test_an_interrupt_after_the_command_is_done_ends_python_without_a_traceback(
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
     assert "loihi-sim" in done.stdout
+
+
+HALF_MADE = """
+import click
+from neurocompile.cli import main
+
+class Half:
+    def __del__(self):
+        raise AttributeError("half made")
+
+@main.command()
+def interrupted():
+    half = Half()
+    raise KeyboardInterrupt
+
+main(["interrupted"])
+"""
+
+
+def test_what_was_interrupted_while_it_was_made_goes_in_silence():
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_MADE], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted; nothing was written.\n")

@@ -286,6 +286,16 @@ def test_a_header_that_describes_no_array_is_refused_in_a_sentence(tmp_path, hea
         assert str(refused.value) == said + "numpy."
 
 
+def test_a_name_that_is_damaged_in_an_archive_takes_no_labels_away(tmp_path):
+    """A name is there twice, before its content and in the directory at the end."""
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.ones((2, 3), np.float32), labels=np.array([0, 1]))
+    head, _, tail = path.read_bytes().rpartition(b"labels.npy")
+    path.write_bytes(head + b"labsls.npy" + tail)
+    with pytest.raises(BadInput, match=r"a\.npz: cannot be read \(File name in directory"):
+        load_data(str(path))
+
+
 @pytest.mark.parametrize("shape", [(2, 3), (1, 1), (2**40, 2**20)])
 def test_a_declared_size_that_is_not_the_files_is_refused_before_reading(tmp_path, shape):
     (tmp_path / "a.npy").write_bytes(npy(shape, bytes(16)))
