@@ -181,6 +181,9 @@ def test_an_error_while_a_worker_is_built_is_told_with_its_layer(scratch):
 @LINUX
 def test_a_process_that_was_started_early_runs_once_and_is_left_by_nobody(scratch):
     with lava.early():
+        end = time.monotonic() + 30
+        while not processes_of(scratch) and time.monotonic() < end:
+            time.sleep(0.01)  # it may just be taking on its command line
         assert len(processes_of(scratch)) == 1
         first = lava.run(network(), short())
         assert processes_of(scratch) == []
