@@ -89,8 +89,11 @@ def _read_export(folder: Path) -> Any:
     with _inside(folder):
         exported = read_exported(folder / "out")
         artifact = exported.artifact
-        rest = {name: artifact.file(name).read_bytes() for name in artifact.manifest["files"]}
-        return artifact.manifest, exported.graph, exported.declared, exported.chip, rest
+        rest = {
+            name: artifact.file(name).read_bytes() for name in sorted(artifact.manifest["files"])
+        }
+        manifest = json.dumps(artifact.manifest, sort_keys=True)  # their order says nothing
+        return manifest, exported.graph, exported.declared, exported.chip, rest
 
 
 def _page(folder: Path) -> Any:
