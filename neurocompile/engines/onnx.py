@@ -20,6 +20,7 @@ from neurocompile.engines.recording import Recording
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.load_onnx import from_onnx, parse, read_bytes
 from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.formats.scratch import uninterrupted
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -131,7 +132,8 @@ _DTYPES = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(float)"
 
 def _session(data: bytes) -> Any:
     try:
-        import onnxruntime
+        with uninterrupted():  # or a signal would read as a package that is not there
+            import onnxruntime
     except ImportError:
         raise NotInstalled(
             "the onnx engine needs onnxruntime. Install it with: pip install onnxruntime"
