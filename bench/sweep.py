@@ -27,7 +27,6 @@ import psutil
 import table as tables
 
 from neurocompile.asked import Asked
-from neurocompile.cluster.tasks import PER_THREAD
 from neurocompile.cluster.workers import workers
 from neurocompile.data.sampling import Sampling
 from neurocompile.engines.torch_ops import one_thread
@@ -226,11 +225,11 @@ def markdown(results: dict[str, Any]) -> str:
         found = results["kills"]
         same = "the same table" if found["same_table"] else "another table"
         lost = found["lost"] + found["failed"]
-        kept = found["same_table"] and not lost and found["repeated"] <= PER_THREAD * found["kills"]
+        kept = found["same_table"] and not lost and found["repeated"] <= found["kills"]
         lines.append(
             (f"{found['points']} points, a worker killed {found['kills']} times",
              f"{lost} lost, {found['repeated']} begun again, {same}{_missed(kept)}",
-             f"0 lost, at most the work in flight again: {PER_THREAD} per kill")
+             "0 lost, at most one again per kill")
         )  # fmt: skip
     if "shipped" in results:
         found = results["shipped"]

@@ -25,9 +25,9 @@ from paper.charts import STYLES, Place, drawn, named, panels, save
 from paper.intervals import half_width, mean_interval, with_interval
 from paper.latent import agreement, spike_counts
 from paper.markdown import table
-from paper.settings import SETTINGS
+from paper.settings import SETTINGS, spiking_question
 from paper.study import TRAINER, Job, Json
-from paper.training import digits, question, trained
+from paper.training import digits, trained
 
 SETTING, ROW = "chip", "surrogate SAE, rate band"
 SEEDS = tuple(range(8))
@@ -46,17 +46,8 @@ def jobs() -> list[Job]:
 
 
 def _spiking(seed: int) -> Job:
-    chosen = SETTINGS[SETTING]
-    row = chosen.rows[ROW]
-    training = question(
-        chosen.architecture,
-        row.backprop,
-        row.regularization,
-        seed,
-        epochs=chosen.epochs,
-        learning_rate=row.learning_rate,
-    )
-    return Job("codes", f"spikes {seed}", {"training": training}, _of_spikes, TRAINER)
+    asked = {"training": spiking_question(SETTING, ROW, seed)}
+    return Job("codes", f"spikes {seed}", asked, _of_spikes, TRAINER)
 
 
 def _plain(seed: int, beta: float) -> Job:

@@ -96,18 +96,25 @@ SETTINGS = {
 }
 
 
+def spiking_question(setting: str, row: str, seed: int) -> Json:
+    """The training question of a spiking row."""
+    chosen = SETTINGS[setting]
+    how = chosen.rows[row]
+    return question(
+        chosen.architecture,
+        how.backprop,
+        how.regularization,
+        seed,
+        epochs=chosen.epochs,
+        learning_rate=how.learning_rate,
+    )
+
+
 def spiking_rows() -> dict[tuple[str, str, int], Json]:
     """The training question of each (setting, row, seed)."""
     return {
-        (name, row, seed): question(
-            setting.architecture,
-            how.backprop,
-            how.regularization,
-            seed,
-            epochs=setting.epochs,
-            learning_rate=how.learning_rate,
-        )
+        (name, row, seed): spiking_question(name, row, seed)
         for seed in SEEDS
         for name, setting in SETTINGS.items()
-        for row, how in setting.rows.items()
+        for row in setting.rows
     }

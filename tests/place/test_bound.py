@@ -91,14 +91,20 @@ def test_no_placement_goes_below_the_bound(seed):
     assert len(place(graph, chip, "cores").cores) >= max(least_cores(graph, chip).values())
 
 
+# Cores beyond that, a known weakness: the first layer lies in cores that hold 784 of 1,024 neurons.
+WASTED = {"mnist_classifier.pt": 1}
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
-def test_a_shipped_network_takes_at_most_a_tenth_or_one_more_cores_than_counting_allows(model):
+def test_a_shipped_network_takes_at_most_a_tenth_more_cores_than_counting_allows(model):
     graph = nc.load(model)
     adapts = any(True for _ in graph.of(LSNN, AdaptiveLIF))  # no neuron of Loihi 1
     sends_values = graph.settings.encoder.kind == "sequence"  # nor has it payloads
     chip = load_chip("loihi2-sim") if adapts or sends_values else LOIHI
     compiled = compile_graph(graph, chip)
     least = max(least_cores(compiled.fixed_graph, chip).values())
-    assert least <= len(compiled.placed.cores) <= max(least + 1, 1.1 * least)
+    assert (
+        least <= len(compiled.placed.cores) <= max(least, 1.1 * least) + WASTED.get(model.name, 0)
+    )
     fewest = place(compiled.fixed_graph, chip, "cores")
     assert least <= len(fewest.cores) <= len(compiled.placed.cores)
