@@ -2,7 +2,7 @@
 
 In:  an open file.
 Out: nothing, or a refusal of entries that would be larger than the file, that lead out of it,
-     whose bytes have changed, or that call what is no function.
+     whose bytes have changed, or that hold more than tensors and plain values.
 torch.save stores its entries without compression, so an honest file declares no more than its size.
 """
 
@@ -30,6 +30,7 @@ def check_archive(file: IO[bytes], what: str) -> None:
 
     Raises:
         BadInput: If it is not a zip archive, declares too much, or a checksum is wrong.
+        UnpicklingError: If it holds more than tensors and plain values.
     """
     file.seek(0, 2)
     length = file.tell()

@@ -1,79 +1,153 @@
-"""What a pickled file calls, looked at before PyTorch runs it.
+"""What a pickled file builds, looked at before PyTorch builds it.
 
 In:  the opcodes of `data.pkl`.
-Out: nothing, or a refusal where something is called that is no name, or a name that is too long.
-PyTorch refuses those as well, but puts what it found into a message, and a search through that: a
-text of 300 kB takes minutes there, a list that holds itself often never ends.
+Out: nothing, or a refusal of what no file of tensors and plain values needs.
+PyTorch runs no code of a file, but what it allows takes hours and gigabytes if a file is made for
+it: a key of a dict that holds itself many times is hashed for ever, `bytearray` takes as much as it
+is told, and a list in a list ... is printed whole into an error message. So only what `torch.save`
+writes for tensors, parameters, dicts, lists and plain values passes.
 """
 
 from __future__ import annotations
 
 import pickletools
 import warnings
-from typing import Any
+from pickle import UnpicklingError
 
 from neurocompile.errors import BadInput
 
-MAX_BYTES = 1 << 26  # the tensors are not in it
+MAX_BYTES = 1 << 22  # the tensors are not in it; each byte may be an opcode, which takes 1 us
 LONGEST_NAME = 300  # characters of a module and a name
-PUT = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
-GET = ("GET", "BINGET", "LONG_BINGET")
-CALLS = ("REDUCE", "NEWOBJ")
-NAME, MARK, VALUE = "name", "mark", "value"
+
+# What lies on the stack, as far as it matters for what may be done with it.
+TEXT, SMALL, MARK, VALUE, NOTHING = "text", "small", "mark", "value", "()"
+DICT, ORDERED, STORAGE = "dict", "ordered dict", "storage"
+# What opcodes put there whose argument does not matter. Numbers of four bytes have few hashes
+# alike; longer ones can be chosen so that all collide.
+PUT = {
+    "MARK": MARK, "NONE": SMALL, "NEWTRUE": SMALL, "NEWFALSE": SMALL, "BININT": SMALL,
+    "BININT1": SMALL, "BININT2": SMALL, "BINUNICODE": TEXT, "SHORT_BINSTRING": TEXT,
+    "LONG1": VALUE, "BINFLOAT": VALUE, "EMPTY_LIST": VALUE, "EMPTY_TUPLE": NOTHING,
+    "EMPTY_DICT": DICT,
+}  # fmt: skip
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+KEYS = (TEXT, SMALL)
+CALLED = {
+    "torch._utils _rebuild_tensor_v2": VALUE,
+    "torch._utils _rebuild_parameter": VALUE,
+    "collections OrderedDict": ORDERED,  # of nothing: its items come after it
+}
+
+
+class Name(str):
+    """Module and name of a class or function on the stack."""
+
+    __slots__ = ()
 
 
 def check_calls(pickled: bytes, what: str) -> None:
-    """Refuse a pickle that calls something that is not a short name.
+    """Refuse a pickle of anything but tensors and plain values.
 
     Args:
         pickled: The pickle.
         what: Name of the file, for the error message.
 
     Raises:
-        BadInput: If it does, is too long, or is none.
+        UnpicklingError: If it holds something else; says what.
+        BadInput: If it is too long, or is no pickle.
     """
     if len(pickled) > MAX_BYTES:
         raise BadInput(f"{what} describes its tensors in {len(pickled)} bytes, over {MAX_BYTES}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in a text that somebody damaged
-            _walk(pickled, what)
+            _walk(pickled)
     except (ValueError, LookupError, OverflowError) as error:
         raise BadInput(f"{what} is damaged: {str(error)[:200]}.") from None
 
 
-def _walk(pickled: bytes, what: str) -> None:
+def _walk(pickled: bytes) -> None:
     """Take the stack through all opcodes."""
     stack: list[str] = []
-    memo: dict[int, str] = {}
-    opcode: pickletools.OpcodeInfo
-    argument: Any
+    memo: dict[str, str] = {}
     for opcode, argument, _ in pickletools.genops(pickled):
         if opcode.name in PUT:
-            memo[len(memo) if argument is None else argument] = stack[-1]
-        elif opcode.name in GET:
-            stack.append(memo[argument])
-        elif opcode.name in CALLS and stack[-2] != NAME:
-            raise BadInput(f"{what} holds a pickle that calls what is not a function.")
+            stack.append(PUT[opcode.name])
+        elif opcode.name in ("BINPUT", "LONG_BINPUT"):
+            memo[str(argument)] = stack[-1]
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            stack.append(memo[str(argument)])
         elif opcode.name == "GLOBAL":
-            if len(argument) > LONGEST_NAME:
-                raise BadInput(f"{what} holds the name of a class of {len(argument)} letters.")
-            stack.append(NAME)
-        else:
-            _step(opcode, stack)
-            if opcode.name == "STACK_GLOBAL":  # which PyTorch refuses in its own words
-                stack[-1] = NAME
+            stack.append(_named(str(argument)))
+        elif opcode.name not in ("PROTO", "STOP"):
+            _step(opcode.name, stack)
 
 
-def _step(opcode: pickletools.OpcodeInfo, stack: list[str]) -> None:
-    """What an opcode does to the stack, by the kinds of what lies on it."""
-    takes = [kind for kind in opcode.stack_before if kind is not pickletools.stackslice]
-    if pickletools.markobject in takes or (opcode.name == "POP" and stack[-1] == MARK):
-        while stack.pop() != MARK:
-            pass
-        takes = takes[: -1 if takes[-1] is pickletools.markobject else 0]
-    if len(takes) > len(stack):
-        raise IndexError("an opcode finds too little on its stack")
-    del stack[len(stack) - len(takes) :]
-    after = opcode.stack_after
-    stack.extend(MARK if kind is pickletools.markobject else VALUE for kind in after)
+def _named(name: str) -> Name:
+    if len(name) > LONGEST_NAME:
+        raise UnpicklingError(f"the name of a class of {len(name)} letters")
+    return Name(name)
+
+
+def _step(name: str, stack: list[str]) -> None:
+    """What an opcode does with what lies on the stack.
+
+    Raises:
+        UnpicklingError: If `torch.save` does not do that.
+    """
+    match name:
+        case "TUPLE":
+            stack.append(_tuple(_marked(stack)))
+        case "TUPLE1" | "TUPLE2" | "TUPLE3":
+            stack.append(_tuple([stack.pop() for _ in range(TUPLES[name])]))
+        case "APPEND":
+            stack.pop()
+        case "APPENDS":
+            _marked(stack)
+        case "SETITEM":
+            _, key = stack.pop(), stack.pop()
+            _check_keys([key])
+        case "SETITEMS":
+            _check_keys(_marked(stack)[::2])
+        case "BINPERSID":
+            if stack.pop() != STORAGE:
+                raise UnpicklingError("a reference to something else than numbers")
+            stack.append(VALUE)
+        case "REDUCE":
+            arguments, called = stack.pop(), stack.pop()
+            stack.append(_called(called, arguments))
+        case "BUILD":
+            if stack.pop() != DICT or stack[-1] != ORDERED:
+                raise UnpicklingError("an object with a state")
+        case _:
+            raise UnpicklingError(f"the opcode {name}")
+
+
+def _marked(stack: list[str]) -> list[str]:
+    """What lies above the last mark; both are gone then."""
+    found = []
+    while (kind := stack.pop()) != MARK:
+        found.append(kind)
+    return found[::-1]
+
+
+def _tuple(parts: list[str]) -> str:
+    """The kind of a tuple: a storage is the word, its type, its entry, its device, its length."""
+    if len(parts) != 5 or not isinstance(parts[1], Name):
+        return VALUE
+    return STORAGE if [*parts[:1], *parts[2:]] == [TEXT, TEXT, TEXT, SMALL] else VALUE
+
+
+def _check_keys(keys: list[str]) -> None:
+    for key in keys:
+        if key not in KEYS:
+            raise UnpicklingError("a key of a dict that is neither a text nor a small number")
+
+
+def _called(called: str, arguments: str) -> str:
+    """What a call puts on the stack."""
+    if not isinstance(called, Name):
+        raise UnpicklingError("a call of what is not a function")
+    if called not in CALLED or (CALLED[called] == ORDERED and arguments != NOTHING):
+        raise UnpicklingError(f"a call of {called.replace(' ', '.')}")
+    return CALLED[called]

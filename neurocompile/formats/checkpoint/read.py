@@ -66,7 +66,6 @@ def load(path: str | Path) -> Checkpoint:
     """
     what = f"'{path}'"
     with _opened(path) as file:
-        check_archive(file, what)
         content = _unpickled(file, what)
         length = file.seek(0, 2)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -124,6 +123,12 @@ def _opened(path: str | Path) -> IO[bytes]:
 
 def _unpickled(file: IO[bytes], what: str) -> Any:
     """The content, read by PyTorch's reader that builds only tensors and plain values."""
+    try:
+        check_archive(file, what)
+    except UnpicklingError as error:
+        raise BadInput(
+            f"{what} holds pickled Python objects, which could run code: {error}. {GOOD_FILE}"
+        ) from None
     try:
         with warnings.catch_warnings():
             # PyTorch warns about kinds of storage in a damaged file; such files are refused.

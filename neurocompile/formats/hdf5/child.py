@@ -12,6 +12,7 @@ import json
 import resource
 import sys
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 MEMORY = 4 << 30  # bytes of address space; libraries take 1 GiB of it
@@ -19,6 +20,10 @@ CPU_S = 60
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
 MAX_TEXTS = 1 << 20  # texts in all datasets
+MAX_LETTERS = (
+    1 << 26
+)  # of a dataset's texts, each as long as its longest: what an array of it takes
+TEXTS_AT_ONCE = 64  # several may be one and the same long text of the file
 AT_ONCE = 1 << 20  # bytes that are read before they are sent
 MAX_BYTES = 1 << 30  # as in read.py, which checks it again
 
@@ -119,7 +124,12 @@ def _check_size(datasets: list[tuple[Any, dict[str, Any]]]) -> None:
     numbers = sum(d.size * d.dtype.itemsize for d, entry in datasets if entry["kind"] != "text")
     if numbers > MAX_BYTES:
         raise Refused(f"declares {numbers} bytes of numbers, but at most {MAX_BYTES} are read.")
-    texts = sum(d.size * max(1, d.dtype.itemsize // 64) for d, e in datasets if e["kind"] == "text")
+    texts = sum(
+        # an axis of 0 empties the dataset, but not the lists that its other axes ask for
+        prod(max(1, length) for length in d.shape) * max(1, d.dtype.itemsize // 64)
+        for d, entry in datasets
+        if entry["kind"] == "text"
+    )
     if texts > MAX_TEXTS:
         raise Refused(f"declares {texts} texts, but at most {MAX_TEXTS} are read.")
 
@@ -127,7 +137,21 @@ def _check_size(datasets: list[tuple[Any, dict[str, Any]]]) -> None:
 def _texts(dataset: Any) -> Any:
     """Nested lists of texts, or one text."""
     try:
-        return dataset.asstr()[()].tolist() if dataset.shape else str(dataset.asstr()[()])
+        if not dataset.shape:
+            return str(dataset.asstr()[()])
+        rows: list[Any] = []
+        longest = 0
+        at_once = max(1, TEXTS_AT_ONCE // max(1, prod(dataset.shape[1:])))
+        for start in range(0, dataset.shape[0], at_once):
+            part = dataset.asstr()[start : start + at_once]
+            longest = max(longest, max(map(len, part.flat), default=0))
+            if longest * dataset.size > MAX_LETTERS:
+                raise Refused(
+                    f"holds {dataset.size} texts in '{dataset.name}', one of {longest} letters. An "
+                    f"array of them takes over {MAX_LETTERS} letters, which is the most allowed."
+                )
+            rows += part.tolist()
+        return rows
     except UnicodeDecodeError:
         raise Refused(f"holds a text in '{dataset.name}' that is not UTF-8.") from None
 

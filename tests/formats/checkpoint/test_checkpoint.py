@@ -361,7 +361,6 @@ NODE = ("graph", "nodes")
         (("settings", "training"), {"a": bomb(25)}, "it holds more than 1000000 values"),
         (("state_dict",), {"w": 1}, "its state dict holds other values than tensors"),
         (("state_dict",), {"w": torch.zeros(1).expand(1 << 40)}, "more values than it stores"),
-        (("state_dict",), {"w": torch.zeros(3).to_sparse()}, "a tensor in it is not dense"),
     ],
 )
 def test_content_that_no_network_has_is_refused_by_name(tmp_path, good, path, value, words):

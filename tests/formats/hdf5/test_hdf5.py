@@ -64,6 +64,12 @@ def test_compressed_numbers_come_back_whole(made):
     [
         (lambda f: f.create_dataset("w", (1 << 31,), "f4"), r"declares 8589934592 bytes"),
         (lambda f: f.create_dataset("w", (1 << 21,), "S1"), r"declares 2097152 texts"),
+        # an axis of 0 leaves no text, but the lists around them
+        (lambda f: f.create_dataset("w", (1 << 21, 0), "S1"), r"declares 2097152 texts"),
+        (
+            lambda f: f.create_dataset("w", data=["a" * (1 << 16), *[""] * (1 << 10)]),
+            r"1025 texts in '/w', one of 65536 letters. An array of them takes over 67108864",
+        ),
         (lambda f: f.__setitem__("w", h5py.SoftLink("/x")), r"'/w', a link to another object"),
         (
             lambda f: f.__setitem__("w", h5py.ExternalLink("/etc/passwd", "/")),
