@@ -25,6 +25,7 @@ DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
 )  # fmt: skip
 
+MOST_ENTRIES = 1_000  # arrays of an archive; its list may name one and the same many times
 MOST_HEADER = 10_000  # bytes; what numpy reads without being told to trust the file
 MOST_DIMENSIONS = 64  # of an array of numpy
 AT_ONCE = 1 << 24  # bytes: Python makes room for all that it is asked for
@@ -37,13 +38,16 @@ class Readable(Protocol):
         """At most so many bytes; none at the end."""
 
 
-def entries(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+def entries(archive: zipfile.ZipFile, most: int = MOST_ENTRIES) -> Iterator[zipfile.ZipInfo]:
     """The entries of an archive, all of which can be opened.
 
     An entry has its name twice, and neither has a checksum: one that is damaged is found where they
     differ, as the entry is opened, or samples would lose their labels without a word.
     """
-    for entry in archive.infolist():
+    listed = archive.infolist()
+    if len(listed) > most:
+        raise ValueError(f"it lists {len(listed)} entries, and at most {most} are read")
+    for entry in listed:
         archive.open(entry).close()
         yield entry
 

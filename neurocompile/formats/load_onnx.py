@@ -21,6 +21,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.onnx.large import without_large
 from neurocompile.formats.onnx.read import NOT_TEXT, REBUILD, read_own
 from neurocompile.formats.onnx.tensors import ByteRange
+from neurocompile.formats.onnx.wire import MAX_FIELDS, too_many_fields
 from neurocompile.formats.onnx.write import FORMAT_KEY, GRAPH_KEY, LARGEST_FILE, STAGE_KEY
 from neurocompile.formats.onnx_plain.read import read_plain
 from neurocompile.ir.graph import Graph
@@ -68,6 +69,10 @@ def _opened(path: str | Path) -> Iterator[BinaryIO]:
 
 def parse(data: bytes, file: str) -> ModelProto:
     """The protobuf message in these bytes."""
+    if too_many_fields(data):
+        raise BadInput(
+            f"{file}: the file has over {MAX_FIELDS} fields, more than any network. {REBUILD}."
+        )
     model = ModelProto()
     try:
         model.ParseFromString(data)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocompile.data.npz import DAMAGED, array_in
+from neurocompile.data.npz import DAMAGED, array_in, entries
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, open_to_more, schema
 from neurocompile.ir.arrays import Array
@@ -28,6 +28,7 @@ from neurocompile.ir.arrays import Array
 NAME = "samples.npz"
 FORMAT = "neurocompile-samples"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
+MAX_ARRAYS = 50_000  # of all layers
 MAX_BYTES = 1 << 29  # of all arrays together, unpacked
 AGAIN = "Export the model again, or move the file away: the report is then made without it."
 
@@ -108,7 +109,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         if total > MAX_BYTES:
             raise ValueError(f"it unpacks to {total:,} bytes, and {MAX_BYTES:,} are allowed")
         held = {}
-        for entry in packed.infolist():
+        for entry in entries(packed, MAX_ARRAYS):
             with packed.open(entry) as file:
                 key = entry.filename.removesuffix(".npy")
                 held[key] = array_in(file, entry.file_size, key)

@@ -189,3 +189,15 @@ def test_samples_that_take_too_much_as_floats_are_refused_before_they_are_read(
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1 << 10, 1 << 9), np.uint8))
     with pytest.raises(BadInput, match="x declares 2097152 bytes as float32"):
         load_data(str(tmp_path / "x.npz"))
+
+
+@pytest.mark.parametrize("source", ["{}/x.npz", "shards:{}"])
+def test_an_archive_that_lists_an_array_many_times_is_refused_before_they_are_read(
+    source, tmp_path
+):
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 3), np.float32))
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.filelist += archive.filelist * 1_000  # which is written at the end
+        archive.writestr("labels.npy", b"")
+    with pytest.raises(BadInput, match="lists 1002 entries, and at most 1000 are read"):
+        load_data(source.format(tmp_path))

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocompile.data.npz import DAMAGED, array_in, header
+from neurocompile.data.npz import DAMAGED, array_in, entries, header
 from neurocompile.data.shards.shard import Field
 from neurocompile.errors import BadInput
 
@@ -48,7 +48,7 @@ def npz_fields(path: Path) -> dict[str, Field]:
     try:
         with zipfile.ZipFile(path) as archive:
             fields = {}
-            for entry in archive.infolist():
+            for entry in entries(archive):
                 key = entry.filename.removesuffix(".npy")
                 with archive.open(entry) as stream:
                     fields[key] = _field(stream, entry.file_size, path, key, chunk=None)

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from neurocompile.formats.onnx.tensors import ByteRange
+from neurocompile.formats.onnx.wire import EIGHT_BYTES, FOUR_BYTES, LENGTH, MAX_FIELDS, VARINT
 
 LARGE = 1 << 16  # bytes of a tensor that stays in the file
 GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
 LONGEST_HEADER = 20  # bytes: two numbers of up to ten
 
 
@@ -90,7 +90,11 @@ def _large(file: BinaryIO, tensor: _Field) -> _Field | None:
 
 def _fields(file: BinaryIO, start: int, end: int) -> Iterator[_Field]:
     """The fields of the message between two positions of a file."""
+    left = MAX_FIELDS
     while start < end:
+        left -= 1
+        if not left:
+            raise _OddError
         header = _read(file, start, min(start + LONGEST_HEADER, end))
         tag, at = _number(header, 0)
         kind, length = tag & 7, 0

@@ -30,6 +30,7 @@ class Building:
         dts: Length of a step in seconds, by the neurons that name it.
         left: Numbers that layers may still hold: they may share those of the file, which are
             then copied.
+        numbers: Of the last layer of each name that several have.
         max_pool: What becomes of a MaxPool of spikes; None refuses it.
         said: What those became.
     """
@@ -41,6 +42,7 @@ class Building:
         self.batch = batch
         self.dts: dict[str, float] = {}
         self.left = left
+        self.numbers: dict[str, int] = {}
         self.max_pool: MaxPool | None = None
         self.said: list[Assumption] = []
 
@@ -75,9 +77,11 @@ class Building:
 
     def unique(self, wanted: str) -> str:
         """A name that a layer may have; ONNX allows slashes, which a layer's name may not hold."""
-        name = wanted.strip("/").replace("/", ".") or "layer"
-        number = 1
+        base = wanted.strip("/").replace("/", ".") or "layer"
+        number = self.numbers.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
         while name in self.nodes:
             number += 1
-            name = f"{wanted.strip('/').replace('/', '.') or 'layer'}_{number}"
+            name = f"{base}_{number}"
+        self.numbers[base] = number
         return name

@@ -1,6 +1,7 @@
 """A file that is not ours, damaged or edited is refused in one sentence, never a traceback."""
 
 import json
+from collections.abc import MutableSequence
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper
 from neurocompile.errors import BadInput
 from neurocompile.formats import load_onnx as any_onnx
 from neurocompile.formats.load_onnx import from_onnx, load_onnx, parse
+from neurocompile.formats.onnx import wire
 from neurocompile.formats.onnx.write import to_bytes, to_onnx
 from neurocompile.ir.graph import Graph, same
 
@@ -291,3 +293,45 @@ def test_messages_name_the_file(tmp_path):
     )
     with pytest.raises(BadInput, match=r"cut\.onnx: this is not an ONNX file, or it is cut off"):
         load_onnx(path)
+
+
+GRAPH = bytes([7 << 3 | 2])  # before the length of the graph
+LONG = b"\x80\x80\x80\x02"  # 1 << 22
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x72\x00" * (1 << 21),  # properties without key or value
+        b"\xa0\x06\x00" * (1 << 21),  # numbers in a field that ONNX does not have
+        GRAPH + LONG + b"\x0a\x00" * (1 << 21),  # empty nodes
+        # one node with many empty attributes
+        GRAPH + b"\x85\x80\x80\x02\x0a" + LONG + b"\x2a\x00" * (1 << 21),
+    ],
+    ids=["properties", "unknown", "nodes", "attributes"],
+)
+def test_a_file_of_empty_fields_is_refused_before_it_takes_an_object_for_each(tmp_path, content):
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x09" + content)
+    with pytest.raises(BadInput, match=r"net\.onnx: the file has over 1048576 fields, more than"):
+        load_onnx(tmp_path / "net.onnx")
+
+
+def test_fields_are_counted_in_every_message(monkeypatch):
+    model = helper.make_model(
+        helper.make_graph([helper.make_node("Own", ["x"], ["y"], ints=[1, 2, 3])], "g", [], [])
+    )
+    data = model.SerializeToString()
+    counted = sum(_fields_of(model))
+    monkeypatch.setattr(wire, "MAX_FIELDS", counted)
+    assert not wire.too_many_fields(data)
+    monkeypatch.setattr(wire, "MAX_FIELDS", counted - 1)
+    assert wire.too_many_fields(data)
+
+
+def _fields_of(message):
+    """Fields of a message and of those inside it, as protobuf itself lists them."""
+    for field, value in message.ListFields():
+        for one in value if isinstance(value, MutableSequence) else [value]:
+            yield 1
+            if field.message_type is not None:
+                yield from _fields_of(one)
