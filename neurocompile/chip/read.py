@@ -8,10 +8,10 @@ number format that the integer step does not have. A price that is far from the 
 
 from __future__ import annotations
 
-import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -43,10 +43,15 @@ from neurocompile.chip.record import (
 )
 from neurocompile.chip.usual import unusual
 from neurocompile.errors import BadInput, Doubtful, did_you_mean, path_of
+from neurocompile.formats.toml_files import parse_toml
 from neurocompile.ir.chip_neurons import CHIP_NEURONS
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 
+MOST_DIGITS = 9  # of a number of tiles
+TILES = f"a whole number above 0, of at most {MOST_DIGITS} digits"
+MOST_WARNINGS = 20  # of one file
+LONGEST = 200  # letters of a key or value in a message
 MAX_BYTES = 1 << 20  # a chip is a page of numbers; a larger file is given by mistake
 MAX_WHOLE = 1 << 40  # no chip has more of anything; products must fit numpy's integers
 MAX_VALUE = 1e9  # in any unit (a joule is 1e12 pJ): no price, time or power of an event is higher
@@ -67,10 +72,13 @@ def load_chip(name_or_path: str | Path) -> Chip:
     path = find_target(name_or_path)
     reader = _Reader(path)
     chip = reader.chip()
-    for key, quantity in chip.quantities():
-        if why := unusual(key, quantity):
-            place = reader.place(tuple(key.split(".")))
-            warnings.warn(f"{place}: {why}", Doubtful, stacklevel=2)
+    doubts = [(key, why) for key, one in chip.quantities() if (why := unusual(key, one))]
+    for key, why in doubts[:MOST_WARNINGS]:
+        place = reader.place(tuple(key.split(".")))
+        warnings.warn(f"{place}: {why}", Doubtful, stacklevel=2)
+    if len(doubts) > MOST_WARNINGS:
+        more = f"{path}: {len(doubts) - MOST_WARNINGS} more numbers are unusual."
+        warnings.warn(more, Doubtful, stacklevel=2)
     if str(name_or_path) in chip_names() and chip.name != str(name_or_path):
         raise BadInput(
             f"{path}: chip.name: '{chip.name}'. Allowed: '{name_or_path}', the name under which "
@@ -89,10 +97,10 @@ class _Reader:
             if size > MAX_BYTES:
                 raise BadInput(f"{path}: {size} bytes, but a target.toml has at most {MAX_BYTES}.")
             self.text = path.read_bytes().decode("utf-8")
-            self.data = tomllib.loads(self.text)
+            self.data = parse_toml(self.text)
         except OSError as error:
             raise BadInput(f"{path}: cannot be read: {error.strerror}.") from None
-        except (ValueError, RecursionError) as error:  # bad TOML, bad UTF-8, endless digits
+        except ValueError as error:  # bad TOML, bad UTF-8
             raise BadInput(f"{path}: this is not valid TOML: {error}.") from None
 
     def chip(self) -> Chip:
@@ -235,8 +243,8 @@ class _Reader:
                 self._refuse((*at, "between"), f"{table['between']!r}", _list(BETWEEN))
             times: dict[int, Quantity] = {}
             for key in (key for key in table if key != "between"):
-                if not (key.isdecimal() and int(key) > 0):
-                    self._refuse((*at, key), "not a number of tiles", "a whole number above 0")
+                if not (key.isdecimal() and len(key) <= MOST_DIGITS and int(key) > 0):
+                    self._refuse((*at, key), "not a number of tiles", TILES)
                 times[int(key)] = self._quantity((*at, key), table[key], "time")
             if not times:
                 self._refuse(at, "no time", "a time for at least one number of tiles")
@@ -316,7 +324,7 @@ class _Reader:
                 self._refuse((*at, key), "an unknown key", _list(known), near)
 
     def _refuse(self, at: tuple[str, ...], found: str, allowed: str, near: str = "") -> NoReturn:
-        key = ".".join(at) or "the file"
+        key, found = _cut(".".join(at) or "the file"), _cut(found)
         raise BadInput(f"{self.place(at)}: {key}: {found}. Allowed: {allowed}.{near}")
 
     def place(self, at: tuple[str, ...]) -> str:
@@ -325,18 +333,27 @@ class _Reader:
         return f"{self.path}, line {line}" if line else f"{self.path}"
 
     def _line(self, at: tuple[str, ...]) -> int:
-        """Number of the line that matches a key best, or 0 (tomllib keeps no positions)."""
+        """Number of the line that matches a key best, or 0."""
+        return next((self.lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in self.lines), 0)
+
+    @cached_property
+    def lines(self) -> Mapping[tuple[str, ...], int]:
+        """Number of the line on which a key stands first; tomllib keeps no positions."""
         header: tuple[str, ...] = ()
-        best, deepest = 0, 0
+        found: dict[tuple[str, ...], int] = {}
         for number, line in enumerate(self.text.splitlines(), start=1):
             bare = line.split("#")[0].strip()
             if bare.startswith("["):
                 key = header = tuple(bare.strip("[]").split("."))
             else:
                 key = (*header, *bare.split("=")[0].strip().split("."))
-            if len(key) > deepest and key == at[: len(key)]:
-                best, deepest = number, len(key)
-        return best
+            found.setdefault(key, number)
+        return found
+
+
+def _cut(text: str) -> str:
+    """A text of a stranger as a message holds it."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _list(names: Any) -> str:

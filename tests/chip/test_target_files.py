@@ -298,6 +298,39 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
         load_chip(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[chip]", "[chip]\ntitle" + ".a" * 3000 + " = 1\n[x]", "line 9 has 64 dots in a row"),
+        ("[chip]", "[chip]\nx = " + "[" * 20 + "]" * 20, "nested more than 16 deep"),
+        ("[chip]", "[chip]\nx = " + "[" * 9000, "nested too deep"),
+        (
+            "[barrier.davies2018]",
+            "[barrier.davies2018]\n" + "9" * 5000 + " = 1",
+            "of at most 9 digits",
+        ),
+    ],
+    ids=["key", "lists", "open", "digits"],
+)
+def test_what_is_too_deep_or_too_long_is_one_short_sentence(tmp_path, old, new, said):
+    assert old in LOIHI
+    with pytest.raises(BadInput, match=said) as refusal:
+        load_chip(folder_with(tmp_path, LOIHI.replace(old, new, 1)))
+    assert len(str(refusal.value)) < 700
+
+
+def test_many_unusual_prices_are_counted_after_the_first_twenty(tmp_path):
+    price = '{ value = 5.0, unit = "J", source = "davies2018", where = "x", kind = "measured" }'
+    models = "".join(f"[energy.m{n}]\nspike_out = {price}\n" for n in range(50))
+    with pytest.warns(Doubtful) as warned:
+        load_chip(folder_with(tmp_path, LOIHI + models))
+    assert [str(one.message).split(": ", 1)[1] for one in warned][19:] == [
+        "energy.m19.spike_out: 5.0 J is unusual. For an event, 10 fJ to 1 uJ is usual. It is used "
+        "as it is; if it is a slip, correct the number or its unit.",
+        "30 more numbers are unusual.",
+    ]
+
+
 def test_an_unknown_chip_is_refused_with_the_names_there_are(tmp_path):
     with pytest.raises(BadInput, match="ideal, loihi-sim"):
         load_chip("loihi3")

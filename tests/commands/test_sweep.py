@@ -287,6 +287,7 @@ def test_what_is_wrong_is_said_in_a_sentence_before_anything_runs(
         (b"\xff", "is not TOML"),
         (f"[grid]\nbits = {'9' * 5000}", "is not TOML"),
         (f"[grid]\nbits = {'[' * 5000}", "nested too deep"),
+        ("[grid]\nbits" + ".a" * 3000 + " = 1", "line 2 has 64 dots in a row"),
         (f"# {'-' * (1 << 20)}", "is larger than 1048576 bytes"),
         (f"models = ['{'m' * 5000}']\ntargets = ['ideal']", "File name too long"),
         # Each value is what the command line would make of it: none is cut or counted as another.

@@ -7,7 +7,6 @@ What the command line gives takes the place of what the file says of the same.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from click.core import ParameterSource
 from neurocompile.asked import Asked
 from neurocompile.commands.sweep.axes import OPTIONS, asked_of, axis, axis_of, option_value
 from neurocompile.errors import BadInput, check_path, did_you_mean
+from neurocompile.formats.toml_files import parse_toml
 
 if TYPE_CHECKING:
     from neurocompile.sweep.metrics import Metric
@@ -135,12 +135,10 @@ def _read(file: Path) -> dict[str, Any]:
             text = stream.read(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
             raise BadInput(f"{file} is larger than {MAX_BYTES} bytes. Write ranges, such as 2..8.")
-        content = tomllib.loads(text.decode())
+        content = parse_toml(text.decode())
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror or error}.") from None
-    except RecursionError:
-        raise BadInput(f"{file} is not TOML of a sweep: it is nested too deep.") from None
-    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
+    except ValueError as error:  # no TOML, or no UTF-8
         raise BadInput(f"{file} is not TOML: {error}.") from None
     known = (*LISTS, *TABLES)
     for name, value in content.items():
