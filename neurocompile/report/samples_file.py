@@ -89,10 +89,12 @@ def read_samples(path: Path) -> Samples:
     fault = fault_in(open_to_more(schema("neurocompile.report", "samples.schema.json")), about)
     if fault:
         raise _broken(path, fault)
-    for row in about["layers"]:
-        for key in _bits(row):
-            shape = about["samples"], about["steps"], *row["shape"]
-            held[key] = _unpacked(path, held, key, shape)
+    bits = {key: row["shape"] for row in about["layers"] for key in _bits(row)}
+    total = about["samples"] * about["steps"] * sum(map(prod, bits.values()))
+    if total > MAX_BYTES:
+        raise _broken(path, f"its spikes unpack to {total:,} bytes, and {MAX_BYTES:,} are allowed")
+    for key, shape in bits.items():
+        held[key] = _unpacked(path, held, key, (about["samples"], about["steps"], *shape))
     _check(path, about, held)
     return Samples(about, held)
 

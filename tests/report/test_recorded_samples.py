@@ -118,6 +118,10 @@ def damaged(pictures, change):
         (lambda held, about: held.pop("fixed.0"), "'fixed.0' is nothing, expected uint8"),
         (lambda held, about: held.update({"fixed.0": held["fixed.0"][:1]}), "'fixed.0' is uint8"),
         (lambda held, about: about["layers"][0].update(shape=[9, 9]), "expected uint8 (6, 8, 11)"),
+        (  # eight times what they take packed, before any is unpacked
+            lambda held, about: about["layers"][0].update(shape=[1 << 24]),
+            "its spikes unpack to 1,610,621,",
+        ),
         (lambda held, about: held.update({"membrane.0": np.zeros(3)}), "'membrane.0' is (3,)"),
         (lambda held, about: held.update(values=np.full((6, 1), np.nan)), "what is no number"),
         (lambda held, about: held.update(labels=np.zeros(5)), "'labels' is (5,), expected 6"),
