@@ -29,7 +29,7 @@ from neurocompile.place.placed import Placed
 from neurocompile.place.utilisation import core_table
 
 SCHEMA_VERSION = "1.6"  # MAJOR.MINOR; a minor step only adds fields
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 24  # a hundred kilobytes is usual; the schema looks at each number
 INTEGERS = "fixed_graph"  # the digest of the graph whose spikes were counted
 Row = TypeVar("Row", HostCounts, LayerCounts, SynapseCounts)
 

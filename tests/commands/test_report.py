@@ -122,6 +122,7 @@ def test_an_export_of_the_first_release_has_a_page(call, tmp_path):
     ("name", "content", "said"),
     [
         ("report.json", b"{", "report.json is broken"),
+        ("report.json", b" " * (1 << 25), "it is larger than 16777216 bytes"),
         ("report.json", b"[]", "is not a report of neurocompile"),
         ("report.json", b'{"schema_version": "1.6"}', "is missing"),
         ("samples.npz", b"nothing", "samples.npz is broken"),

@@ -19,7 +19,7 @@ from neurocompile.formats.whole import write_files
 
 FORMAT = "neurocompile-baseline"
 VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 22  # ten kilobytes is usual; the schema looks at each number
 
 # How far each metric may lie above or below its baseline, as a part of it. A missing side is not
 # bounded. A baseline holds its own copy, which its owner may change. Its other fields are

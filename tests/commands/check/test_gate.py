@@ -172,6 +172,7 @@ def short_array(content):
     [
         (lambda c: "{", "is broken"),
         (lambda c: "[" * 100_000, "is broken"),
+        (lambda c: json.dumps(c) + " " * (4 << 20), "it is larger than 4194304 bytes"),
         (lambda c: json.dumps(c)[:-40], "is broken"),
         (lambda c: json.dumps({**c, "metrics": {"joules": float("nan")}}), "NaN"),
         (lambda c: "[]", "is not a baseline"),
