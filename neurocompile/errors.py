@@ -8,6 +8,7 @@ What refuses a network in several places is gathered, so that one answer lists a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Self
 
 KEPT = "\n\N{NO-BREAK SPACE}"  # not printable by Python, but harmless
+# GitHub's log obeys a line that begins with ::word::, and ##[word] anywhere.
+COMMAND = re.compile(r"(^\s*:)(?=:)|#(?=#\[)", re.MULTILINE)
 MOST_LINES, MOST_IN_LINE = 200, 900  # of a message; how a line ends is what to do
 NAME = 200  # characters of a path that a message shows
 MOST_SHOWN = 100  # things in a message; a file may hold a hundred thousand
@@ -168,9 +171,11 @@ def printable(text: str) -> str:
     """A text in which no terminal obeys anything: what is not printable is shown as its code.
 
     Everything that is printed goes through here, for layers, settings and files are named by
-    strangers. Lines may end, and a space may be one at which no line is broken.
+    strangers. Lines may end, and a space may be one at which no line is broken; and no log of
+    CI obeys one.
     """
-    return "".join(c if c.isprintable() or c in KEPT else ascii(c)[1:-1] for c in text)
+    shown = "".join(c if c.isprintable() or c in KEPT else ascii(c)[1:-1] for c in text)
+    return COMMAND.sub(r"\g<0> ", shown)
 
 
 def shortened(text: str, most: int) -> str:

@@ -82,3 +82,10 @@ def test_what_is_no_refusal_of_a_network_is_not_gathered():
 @pytest.mark.parametrize("said", ["an IFNode", "an Alpha", "a Leaky", "an Upsample", "a Conv2d"])
 def test_a_kind_has_the_article_that_its_first_letter_asks_for(said):
     assert a_or_an(said.split()[1]) == said
+
+
+def test_no_line_of_a_strangers_text_is_one_that_a_log_of_ci_obeys():
+    name = "a\n::error::b\n  ::stop-commands::c\n##[group]d ##[e]\nnc::net"
+    assert (
+        str(BadInput(name)) == "a\n: :error::b\n  : :stop-commands::c\n# #[group]d # #[e]\nnc::net"
+    )

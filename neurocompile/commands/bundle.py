@@ -131,7 +131,7 @@ def bundle_artifact(
         )
     check_folder(out, force, BUILT)
     artifact = read_artifact(directory)
-    graph = load_onnx(artifact.file("fixed.onnx"))
+    graph = artifact.read("fixed.onnx", load_onnx)
     vectors, origin = _vectors(artifact, graph, sampling)
     steps = declared(artifact).steps
     if language == "c":

@@ -57,7 +57,7 @@ def read_exported(directory: Path) -> Exported:
             Doubtful,
             stacklevel=2,
         )
-    graph = load_onnx(artifact.file("fixed.onnx"))
+    graph = artifact.read("fixed.onnx", load_onnx)
     return Exported(artifact, graph, target, chip, declared(artifact))
 
 
@@ -85,7 +85,7 @@ def recorded(artifact: Artifact) -> Samples | None:
     """
     if NAME not in artifact.manifest["files"] or not (artifact.path / NAME).is_file():
         return None
-    return read_samples(artifact.file(NAME))
+    return artifact.read(NAME, read_samples)
 
 
 def declared(artifact: Artifact) -> Declared:

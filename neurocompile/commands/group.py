@@ -9,6 +9,7 @@ Streams that cannot write a character write its code instead.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import sys
 import warnings
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 
 import click
 
-from neurocompile.commands.options import AS_JSON, has_answered, say, show_document
+from neurocompile.commands.options import AS_JSON, drop_unwritten, has_answered, say, show_document
 from neurocompile.commands.stopping import end_quietly, exit_code, forget, stoppable, told
 from neurocompile.errors import BadInput, Doubtful, NeurocompileError
 
@@ -28,6 +29,14 @@ NO_MEMORY = (
     "this machine has not enough memory for it. Use fewer samples or steps (--samples, --steps), "
     "or a machine with more."
 )
+NO_FOLDER = "the folder in which this command runs was deleted. Go to another one (cd)."
+# What a user's machine refuses: neither files nor options are at fault.
+MACHINE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO",
+                 "EMFILE", "ENFILE", "EAGAIN", "ENOMEM")
+    if hasattr(errno, name)
+}  # fmt: skip
 # numpy's and scipy's products run on one thread, unless a user says otherwise: ours are small, and
 # threads that wait for each other took 20 times as long on two shared cores. What is worth several
 # threads is shared out by batches.
@@ -42,7 +51,12 @@ class Commands(click.Group):
         """As click does; remembers whether the answer is to be JSON."""
         given = args[: args.index("--")] if "--" in args else args
         ctx.meta[AS_JSON] = "--json" in given
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except BrokenPipeError:
+            raise  # whoever reads has had enough
+        except OSError as error:  # --help and --version write here
+            _refuse(ctx, BadInput(f"standard output cannot be written: {error.strerror}."))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn an error into a message and an exit code."""
@@ -55,11 +69,16 @@ class Commands(click.Group):
                 warnings.simplefilter("default", Doubtful)
                 warnings.showwarning = _show_warning
                 try:
+                    _check_folder()
                     return super().invoke(ctx)
                 except NeurocompileError as error:
                     _refuse(ctx, error)
                 except MemoryError:
                     _refuse(ctx, BadInput(NO_MEMORY))
+                except (OSError, ImportError) as error:
+                    if refused := _of_machine(error):
+                        _refuse(ctx, refused)
+                    raise
                 except click.UsageError as error:
                     _answer(ctx, "UsageError", error.exit_code, error.format_message())
                     raise
@@ -73,10 +92,38 @@ class Commands(click.Group):
             end_quietly()
 
 
+def _check_folder() -> None:
+    """Refuse a current folder that is gone: no relative path means anything in it.
+
+    Raises:
+        BadInput: If it is.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise BadInput(NO_FOLDER) from None
+
+
+def _of_machine(error: OSError | ImportError) -> BadInput | None:
+    """The sentence about what the user's machine refuses; None for any other error."""
+    if isinstance(error, ImportError):  # of a library that finds no room in memory
+        return BadInput(NO_MEMORY) if "map segment" in str(error) else None
+    if error.errno not in MACHINE:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return BadInput(f"{where}{error.strerror}. Change that, or the limits of this shell (ulimit).")
+
+
 def _refuse(ctx: click.Context, error: NeurocompileError) -> NoReturn:
     """Say what is wrong, and end with its exit code."""
-    say(f"{type(error).__name__}: {error}", err=True)
+    with suppress(OSError):  # where stderr is full, the exit code still says it
+        say(f"{type(error).__name__}: {error}", err=True)
     _answer(ctx, type(error).__name__, error.exit_code, str(error))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # full, or closed
+            drop_unwritten(stream)
     ctx.exit(error.exit_code)
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.shell_completion import CompletionItem
@@ -404,18 +404,18 @@ def _on_stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever reads has had enough
     except OSError as error:
-        _forget_stdout()
+        drop_unwritten(sys.stdout)
         raise BadInput(
             f"the result cannot be printed: {error.strerror or error}. Give standard output "
             "another place."
         ) from None
 
 
-def _forget_stdout() -> None:
-    """Let what stdout could not write go nowhere, or it is tried again when Python ends."""
+def drop_unwritten(stream: TextIO) -> None:
+    """Let what a stream could not write go nowhere, or it is tried again when Python ends."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import IO
@@ -49,7 +50,7 @@ def read_idx(folder: str, train: bool) -> Read:
 def _idx_array(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
     """One IDX file of bytes: magic number, sizes, values, all big-endian."""
     names = [name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"]
-    path = next((folder / n for n in names if (folder / n).is_file()), None)
+    path = next((folder / n for n in names if os.path.isfile(folder / n)), None)
     if path is None:
         raise BadInput(
             f"{folder}: has no file {name} or {name}.gz. Give the folder with MNIST's files."
@@ -83,7 +84,14 @@ def read_numpy(path: Path) -> Read:
     Raises:
         BadInput: If it is missing, damaged, too large or holds something else.
     """
-    if path.exists() and not path.is_file():
+    if not os.path.exists(path):
+        raise BadInput(
+            f"there is no file {path} in {Path.cwd()}. A relative path is read from the folder in "
+            "which the command runs; give the file with --data."
+            if not path.is_absolute()
+            else f"there is no file {path}. Check the path."
+        )
+    if not os.path.isfile(path):
         raise BadInput(
             f"{path} is a folder, a pipe or a device. Give the path of a .npy or .npz file."
         )

@@ -20,8 +20,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core import caching
+from neurocompile.errors import BadInput
+
+try:
+    import numba
+    from numba.core import caching
+except ValueError as refused:  # of a variable that it reads when it is imported
+    raise BadInput(f"numba does not start: {refused}. Correct its variables (NUMBA_...).") from None
 
 from neurocompile.formats.scratch import scratch, uninterrupted
 
@@ -31,6 +36,11 @@ DIGEST_BYTES = 32
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """A function that numba compiles, with its options, and whose machine code is kept."""
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        raise BadInput(
+            "the variable NUMBA_DISABLE_JIT is set, and Python's whole numbers do not overflow as "
+            "the engine fixed has them. Unset it."
+        )
     made = numba.njit(**options)(function)
     with suppress(OSError, RuntimeError):  # no place to keep it
         made._cache = _Cache(function)

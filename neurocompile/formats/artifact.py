@@ -13,15 +13,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.swap import put_folder
 from neurocompile.formats.whole import beside, fill_folder, followed, make_folder, replaces
+
+Content = TypeVar("Content")
 
 FORMAT = "neurocompile-artifact"
 VERSION = "1.3"  # MAJOR.MINOR; a minor step only adds fields
@@ -55,12 +57,27 @@ class Artifact:
         expected = self.manifest["files"].get(name)
         if expected is None or not path.is_file():
             raise BadInput(f"{self.path} holds no {name}. Export the model again.")
-        if digest(path.read_bytes()) != expected:
+        try:
+            found = digest(path.read_bytes())
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {error.strerror}. {AGAIN}") from None
+        if found != expected:
             raise BadInput(
                 f"{path} was changed since it was exported (its SHA-256 differs from the one in "
                 f"{MANIFEST}). Export the model again."
             )
         return path
+
+    def read(self, name: str, reader: Callable[[Path], Content]) -> Content:
+        """What a reader makes of one of its files.
+
+        Raises:
+            BadInput: As `file`, also if it was changed while it was read: an export that replaces
+                this one has files of the same names.
+        """
+        content = reader(self.file(name))
+        self.file(name)
+        return content
 
 
 def digest(content: bytes) -> str:

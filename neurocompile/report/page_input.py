@@ -47,8 +47,8 @@ def read_reported(directory: Path) -> Reported:
             of another major version.
     """
     artifact = read_artifact(directory)
-    file = artifact.file("report.json")
-    report = read_report(file)
+    file = artifact.path / "report.json"
+    report = artifact.read(file.name, read_report)
     version = report["schema_version"]
     if str(version).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise BadInput(
@@ -58,7 +58,7 @@ def read_reported(directory: Path) -> Reported:
     fault = fault_in(open_to_more(schema("neurocompile.report", "schema.json")), report)
     if fault:
         raise BadInput(f"{file} is broken: {fault}. {AGAIN}")
-    samples = read_samples(artifact.file(NAME)) if NAME in artifact.manifest["files"] else None
+    samples = artifact.read(NAME, read_samples) if NAME in artifact.manifest["files"] else None
     if samples is not None and samples.about["fixed_graph"] != _digest(report):
         raise BadInput(f"{directory / NAME} is of another network than report.json. {AGAIN}")
     return Reported(artifact, report, samples)

@@ -115,9 +115,13 @@ def test_a_torn_or_foreign_file_is_refused(tmp_path, name, content):
         load_data(str(tmp_path / name))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"missing\.npy: cannot be read"):
+def test_a_file_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(BadInput, match=r"there is no file /.*missing\.npy\. Check the path"):
         load_data(str(tmp_path / "missing.npy"))
+    monkeypatch.chdir(tmp_path)
+    said = f"there is no file in/missing.npz in {tmp_path}. A relative path is read from the folder"
+    with pytest.raises(BadInput, match=re.escape(said)):
+        load_data("in/missing.npz")
 
 
 def test_spikes_with_time_first_get_a_hint_beside_the_labels(tmp_path):

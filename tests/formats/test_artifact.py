@@ -1,10 +1,12 @@
 """What `export` may replace: the files of an earlier export, and nothing that anyone else wrote."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from manifests import rewrite
@@ -291,3 +293,29 @@ def test_a_version_that_is_none_is_refused(version, tmp_path):
     rewrite(tmp_path / "out", {**manifest, "version": version})
     with pytest.raises(BadInput, match="version"):
         read_artifact(tmp_path / "out")
+
+
+def test_a_file_that_another_export_replaces_while_it_is_read_is_refused(tmp_path):
+    """As two exports on one output do it: all names are the same, and the content is another."""
+    write_artifact(tmp_path / "out", {"fixed.onnx": b"one"}, ABOUT)
+    artifact = read_artifact(tmp_path / "out")
+    assert artifact.read("fixed.onnx", Path.read_bytes) == b"one"
+
+    def reader(path):
+        write_artifact(tmp_path / "out", {"fixed.onnx": b"other"}, ABOUT, force=True)
+        return path.read_bytes()
+
+    with pytest.raises(BadInput, match=r"fixed\.onnx was changed since it was exported"):
+        artifact.read("fixed.onnx", reader)
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
+    write_artifact(tmp_path / "out", FILES, ABOUT)
+    found = read_artifact(tmp_path / "out")
+
+    def read_bytes(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(BadInput, match=r"fixed\.onnx cannot be read: Permission denied\. Export"):
+        found.file("fixed.onnx")

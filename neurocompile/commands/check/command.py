@@ -19,7 +19,6 @@ from neurocompile.commands.options import (
     Output,
     data_options,
     output_options,
-    say,
     spread_options,
 )
 from neurocompile.data.sampling import Sampling
@@ -107,6 +106,6 @@ def check(
             mode=mode,
             runner=Runner(engine, spread, screen.progress),
         )
-    output.show(result, lambda: say(render(result, form), newline=False))
+    output.show(result, lambda: click.echo(render(result, form), nl=False))
     if not result["passed"]:
         raise CheckFailed(sentence(result))

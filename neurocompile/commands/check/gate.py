@@ -164,7 +164,7 @@ def update_baseline(
     if keep.network is not None:
         kept["network"] = _from(file, keep.network)
     if kept["network"] is not None:
-        content = subject.artifact.file("fixed.onnx").read_bytes()
+        content = subject.artifact.read("fixed.onnx", Path.read_bytes)
         named[keep.network or file.parent / kept["network"]] = content
     digest = stimulus.data.digest
     fresh = {

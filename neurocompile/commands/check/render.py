@@ -8,7 +8,6 @@ to the reconstruction error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -21,7 +20,6 @@ from neurocompile.terminal.tables import Table, columns, paragraph
 from neurocompile.terminal.words import golden
 
 LISTED = 20  # largest number of differences in a table
-COMMAND = re.compile(r"(:|#)(:|#\[)")  # GitHub obeys a line of a log that has ::word:: or ##[word]
 ANNOTATIONS = 10  # largest number of annotations that GitHub shows of a step
 
 
@@ -34,7 +32,7 @@ def render(result: Mapping[str, Any], form: str) -> str:
         "github": _github,
     }
     text = forms[form](result)
-    return text if form == "json" else printable(text)
+    return printable(text) if form in ("table", "junit") else text
 
 
 def sentence(result: Mapping[str, Any]) -> str:
@@ -196,12 +194,12 @@ def _github(result: Mapping[str, Any]) -> str:
     if result["passed"]:
         what = "baseline written" if result["updated"] else sentence(result)
         lines = [f"::notice title=neurocompile check::{_data(what)}"]
-    return "\n".join(lines) + "\n" + COMMAND.sub(r"\1 \2", _table(result))
+    return "\n".join(lines) + "\n" + printable(_table(result))
 
 
 def _data(text: str) -> str:
     """Text escaped as in GitHub's actions/toolkit, command.ts."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

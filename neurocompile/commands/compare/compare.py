@@ -62,8 +62,8 @@ def compare_artifact(
             f"network to compare with. To compare engines: neurocompile simulate {directory} "
             "--engine fixed --engine onnx."
         )
-    trained = load_onnx(artifact.file("float.onnx"))
-    fixed = load_onnx(artifact.file("fixed.onnx"))
+    trained = artifact.read("float.onnx", load_onnx)
+    fixed = artifact.read("fixed.onnx", load_onnx)
     own = declared(artifact)
     usual = None if sampling.source else own.samples or None
     comparison = compare(trained, fixed, load_stimulus(sampling, own, usual), progress=progress)

@@ -157,4 +157,4 @@ def _report(directory: Path) -> Any:
     from neurocompile.formats.artifact import read_artifact
     from neurocompile.report.read import read_report
 
-    return read_report(read_artifact(directory).file("report.json"))
+    return read_artifact(directory).read("report.json", read_report)

@@ -196,7 +196,7 @@ def _counts(
     """Counts, their origin, and what happened step by step if that is asked for."""
     own, why = exported.declared, again.why
     if not why and sampling == Sampling():
-        report = read_report(exported.artifact.file("report.json"))
+        report = exported.artifact.read("report.json", read_report)
         try:
             return recorded(report, placed, own.steps), RECORDED, None
         except BadInput as error:

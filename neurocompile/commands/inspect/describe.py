@@ -65,7 +65,7 @@ def _read(
         from neurocompile.formats.load_onnx import load_onnx
 
         artifact = read_artifact(path)
-        return load_onnx(artifact.file("fixed.onnx"))
+        return artifact.read("fixed.onnx", load_onnx)
     from neurocompile import frontend
 
     graph = frontend.load(path, allow_pickle=allow_pickle, **load_options)

@@ -118,7 +118,7 @@ def simulate_artifact(
             "--record and --to."
         )
     artifact = read_artifact(directory)
-    graph = load_onnx(artifact.file("fixed.onnx"))
+    graph = artifact.read("fixed.onnx", load_onnx)
     usual = DEFAULT_SAMPLES if "lava" in engines else None
     stimulus = load_stimulus(sampling, declared(artifact), usual)
     spread.check(stimulus.data)

@@ -40,7 +40,7 @@ def verify_artifact(
     for engine in engines:
         installed.require(f"engine {engine}")
     artifact = read_artifact(directory)
-    graph = load_onnx(artifact.file("fixed.onnx"))
+    graph = artifact.read("fixed.onnx", load_onnx)
     kept = recorded(artifact)
     if kept is None:
         raise BadInput(
