@@ -9,8 +9,11 @@ DEFAULT_ENGINES := fixed,onnx
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check fuzz fuzz-files fuzz-integers fuzz-members fuzz-c fuzz-verilog golden lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
-.PHONY: setup demo train test test-full test-docs test-page test-verilog echarts check crowded fuzz fuzz-commands fuzz-members fuzz-c fuzz-verilog golden hashes audit kills lint docs screenshots site bench bench-speed bench-floors bench-bundle bench-delays bench-streaming bench-loading bench-placement bench-sweep bench-shards bench-quantization bench-training bench-peers crosscheck crosscheck-pilotnet paper clean
+.PHONY: setup demo train test test-docs test-full test-page test-verilog echarts check fuzz \
+  fuzz-members fuzz-files fuzz-integers fuzz-c fuzz-verilog golden lint docs screenshots site bench \
+  bench-quantization bench-floors bench-speed bench-delays bench-streaming bench-bundle \
+  bench-loading bench-placement bench-sweep bench-shards bench-training paper bench-peers crosscheck \
+  crosscheck-pilotnet audit hashes kills crowded fuzz-commands clean
 
 setup: $(READY)
 

@@ -315,6 +315,13 @@ def test_every_goal_of_make_that_a_page_names_is_in_the_makefile():
         assert words <= goals, page
 
 
+def test_every_goal_of_make_runs_also_where_a_file_has_its_name():
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    goals = re.findall(r"^([\w-]+):", text, flags=re.MULTILINE)
+    (phony,) = re.findall(r"^\.PHONY:(.*)", text, flags=re.MULTILINE)
+    assert sorted(phony.split()) == sorted(goals)
+
+
 @pytest.mark.parametrize("file", [".ci/run", ".github/workflows/ci.yml"])
 def test_a_service_that_tests_this_project_runs_lint_check_and_test(file):
     text = (ROOT / file).read_text()
