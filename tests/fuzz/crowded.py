@@ -14,11 +14,17 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kills import CASES, PATIENCE_S, Campaign, Case, Running, cli, main, orphans
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+from fuzz.campaigns.campaign import PATIENCE_S, Campaign  # noqa: E402
+from fuzz.campaigns.commands import CASES, Case, cli  # noqa: E402
+from fuzz.campaigns.processes import Running, orphans  # noqa: E402
+from fuzz.campaigns.run import main  # noqa: E402
 
 READ_ONLY = 0.15  # part of the disks that cannot be written
 PAIRS = 0.35  # part of the tries with two commands

@@ -132,7 +132,7 @@ def _option(rng: random.Random, option: click.Parameter) -> list[str]:
 
 def prepare(folder: Path) -> None:
     """Write what the lines name."""
-    from fuzz.kills import prepare as small
+    from fuzz.campaigns.commands import prepare as small
 
     small(folder)
     shutil.rmtree(folder / "digits")
@@ -159,7 +159,8 @@ def prepare(folder: Path) -> None:
 
 def serve(folder: Path) -> None:
     """Run lines, one by one, each in a fork: requests on standard input, answers on the output."""
-    import fuzz.kills
+    from fuzz.campaigns.commands import PR_SET_CHILD_SUBREAPER
+    from fuzz.campaigns.processes import orphans
 
     for module in ("h5py", "norse.torch", "neurocompile.compiler", "neurocompile.cli",
                    "neurocompile.commands.compare.compare", "neurocompile.commands.simulate.run",
@@ -169,7 +170,7 @@ def serve(folder: Path) -> None:
     from neurocompile.commands import doctor
 
     doctor.install = lambda group: None
-    ctypes.CDLL(None).prctl(fuzz.kills.PR_SET_CHILD_SUBREAPER, 1)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     requests, answers = os.dup(0), os.dup(1)
     place = folder / "place"
     for text in os.fdopen(requests, "rb"):
@@ -182,8 +183,7 @@ def serve(folder: Path) -> None:
         answer = {"code": code, "seconds": time.monotonic() - begun}
         for name in ("stdout", "stderr"):
             answer[name] = (folder / name).read_bytes().decode(errors="replace")[-20_000:]
-        left = fuzz.kills.orphans()
-        answer["orphans"] = left
+        answer["orphans"] = orphans()
         os.write(answers, json.dumps(answer).encode() + b"\n")
 
 

@@ -15,10 +15,13 @@ import ctypes, hashlib, json, os, sys, time
 from dataclasses import asdict
 from pathlib import Path
 from fuzz import kills
+from fuzz.campaigns import commands, processes
+from fuzz.campaigns.campaign import Known
+from fuzz.campaigns.table import Row
 from neurocompile.formats.whole import write_file
 
-kills.GONE_S, kills.FRESH, kills.AGAIN, kills.LATE = 0.2, 0, 0.5, 0.9
-ctypes.CDLL(None).prctl(kills.PR_SET_CHILD_SUBREAPER, 1)
+processes.GONE_S, kills.FRESH, kills.AGAIN, kills.LATE = 0.2, 0, 0.5, 0.9
+ctypes.CDLL(None).prctl(commands.PR_SET_CHILD_SUBREAPER, 1)
 
 def careful(words):
     time.sleep(0.2)
@@ -54,11 +57,11 @@ def clumsy(words):
 found = {}
 for command in (careful, half, orphan, touching, littering, clumsy):
     (folder := Path(sys.argv[1]) / command.__name__).mkdir()
-    case = kills.Case("case", (), force=(), inside=command)
-    campaign = kills.Campaign(folder, 7)
-    row = campaign.rows[case] = kills.Row()
+    case = commands.Case("case", (), force=(), inside=command)
+    campaign = kills.Kills(folder, 7)
+    row = campaign.rows[case] = Row()
     whole = {"out": hashlib.sha256(b"whole").hexdigest()}
-    campaign.known[case] = kills.Known(whole, {}, 0.2, 0.2)
+    campaign.known[case] = Known(whole, {}, 0.2, 0.2)
     for number in range(int(sys.argv[2])):
         campaign.once(case, number)
     found[command.__name__] = asdict(row)

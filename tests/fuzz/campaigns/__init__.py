@@ -1,0 +1,1 @@
+"""Commands that are disturbed at work: the commands, their processes, what is looked for."""
