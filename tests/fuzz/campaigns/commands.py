@@ -115,9 +115,9 @@ CASES = (
          (sys.executable, str(ROOT / "examples/train_mnist_autoencoder.py")), train),
     Case("make paper", ("OUT",), "", (), 0.5, (sys.executable, __file__), paper, True),
     Case("export, with Lava", ("export", "small.pt", *LOIHI, "--out", "OUT", "--engine", "lava",
-                               "--engine", "fixed", "--steps", "4"), share=0.3),
+                               "--engine", "fixed", "--steps", "4"), share=0.6),
     Case("sweep", ("sweep", "small.pt", *LOIHI, "--grid", "bits=2,8", "--out", "OUT", "--workers",
-                   "1"), "", (), 0.1, inside=None, parts=True),
+                   "1"), "", (), 0.3, inside=None, parts=True),
 )  # fmt: skip
 
 
