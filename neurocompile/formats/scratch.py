@@ -4,8 +4,9 @@ In:  the folder in which something is to be written.
 Out: a hidden folder in it, so on the same file system: it holds `new` things until a rename puts
      them in their place, and `was`, what they replace.
 As long as its owner lives, the folder's lock is held; the kernel frees it with the process, however
-that ends. So a folder whose lock is free is nobody's. What a killed run had moved to `was` is moved
-back if nothing took its place. Where the system has no such locks, nothing is removed.
+that ends. So a folder whose lock is free is nobody's. What a run had moved to `was` is moved back
+if nothing took its place: by that run, or by the next one if it was killed or the disk refused.
+Where the system has no such locks, the next run removes nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield ours / NEW
     finally:
         with uninterrupted():
-            _remove(ours)
+            shutil.rmtree(ours / NEW, ignore_errors=True)  # first: a full disk may move nothing
+            with suppress(OSError):  # refused even now: the next run moves it back
+                _move_back(ours)
+                _remove(ours)
             if held is not None:
                 os.close(held)
 
@@ -142,12 +146,21 @@ def _tidied(left: Path) -> None:
         return
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for aside in (left / WAS).iterdir() if (left / WAS).is_dir() else ():
-            if not os.path.lexists(left.parent / aside.name):
-                os.rename(aside, left.parent / aside.name)
+        _move_back(left)
         _remove(left)
     finally:
         os.close(held)
+
+
+def _move_back(ours: Path) -> None:
+    """Move what was moved aside back to its place, where nothing took it.
+
+    Raises:
+        OSError: If that is refused.
+    """
+    for aside in (ours / WAS).iterdir() if (ours / WAS).is_dir() else ():
+        if not os.path.lexists(ours.parent / aside.name):
+            os.rename(aside, ours.parent / aside.name)
 
 
 def _remove(ours: Path) -> None:

@@ -20,7 +20,13 @@ from pathlib import Path
 from neurocompile.errors import BadInput
 from neurocompile.formats.scratch import bring_back, scratch, uninterrupted
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = {  # what the operating system has no room for, and what to do about it
+    errno.ENOSPC: "the disk is full. Free some space and try again.",
+    errno.EDQUOT: "your quota on this disk is used up. Free some space, or have it raised, and try "
+    "again.",
+    errno.EFBIG: "it is larger than a file may be here. Raise the limit (ulimit -f), or choose "
+    "another disk, and try again.",
+}
 ERRNO = re.compile(r"errno = (\d+)")  # how HDF5 names it, among other details
 WRITTEN: list[Path] = []  # what is in its place, for the message after an interrupt
 
@@ -245,8 +251,8 @@ def spare(place: Path, what: str) -> Path:
 
 def cannot_write(path: Path, error: OSError) -> BadInput:
     """The error for an operation that the operating system refused."""
-    if error.errno in FULL:
-        return BadInput(f"{path} was not written: the disk is full. Free some space and try again.")
+    if error.errno in NO_ROOM:
+        return BadInput(f"{path} was not written: {NO_ROOM[error.errno]}")
     reason = error.strerror or str(error) or type(error).__name__
     return BadInput(f"{path} was not written: {reason}. Check its folder and its permissions.")
 

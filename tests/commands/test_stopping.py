@@ -112,8 +112,8 @@ def test_a_recording_that_does_not_fit_is_one_sentence_and_leaves_nothing(export
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        f"BadInput: {tmp_path / 'run.h5'} was not written: File too large. Check its folder and "
-        "its permissions."
+        f"BadInput: {tmp_path / 'run.h5'} was not written: it is larger than a file may be here. "
+        "Raise the limit (ulimit -f), or choose another disk, and try again."
     )
     assert os.listdir(tmp_path) == []
 

@@ -48,16 +48,24 @@ def test_a_file_that_does_not_fit_leaves_the_old_one_and_one_sentence(writer, tm
     done = subprocess.run(
         [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=120
     )
-    assert f"{path} was not written: File too large" in done.stdout, done.stderr
+    said = f"{path} was not written: it is larger than a file may be here. Raise the limit"
+    assert said in done.stdout, done.stderr
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["kept"])
 
 
-def test_a_full_disk_is_called_so(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, r"the disk is full\. Free some space and try again\.$"),
+        (errno.EDQUOT, r"your quota on this disk is used up\. Free some space, or have it raised"),
+    ],
+)
+def test_a_disk_without_room_is_called_so(number, said, tmp_path):
     with (
-        pytest.raises(BadInput, match=r"x was not written: the disk is full\. Free some space"),
+        pytest.raises(BadInput, match=f"x was not written: {said}"),
         whole_file(tmp_path / "x"),
     ):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
     assert os.listdir(tmp_path) == []
 
 
