@@ -1,10 +1,12 @@
 """Workers are started and found, are quiet, and end with what started them."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -152,6 +154,25 @@ def test_more_local_workers_than_the_cores_can_use_are_refused_before_one_starts
     monkeypatch.setattr(module, "_local", None)  # would fail if it were called
     words = "17 workers are more than 8 per core.*at most 16"
     with pytest.raises(BadInput, match=words), workers(count=17):
+        pass
+
+
+def test_workers_leave_nothing_among_the_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with workers(count=1) as client:
+        assert client.submit(sum, (1, 2)).result() == 3
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_takes_no_temporary_files_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def full(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(module, "scratch", full)
+    words = f"what the workers hold could not be written in {tmp_path}: Disk quota exceeded. Free"
+    with pytest.raises(BadInput, match=words), workers(count=1):
         pass
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurocompile.errors import BadInput, first_line, shortened
 from neurocompile.formats.scratch import scratch
+from neurocompile.formats.whole import cannot_keep
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
@@ -117,8 +118,11 @@ def _local(count: int | None) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,  # it samples the stack 100 times a second
     }
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch(Path(tempfile.gettempdir())))
-        stack.enter_context(dask.config.set(settings))
+        try:
+            folder = stack.enter_context(scratch(Path(tempfile.gettempdir())))
+        except OSError as error:
+            raise cannot_keep("what the workers hold", error) from None
+        stack.enter_context(dask.config.set({**settings, "temporary-directory": str(folder)}))
         stack.enter_context(_quiet())
         stack.enter_context(_stoppable())
         try:

@@ -13,6 +13,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -255,6 +256,15 @@ def cannot_write(path: Path, error: OSError) -> BadInput:
         return BadInput(f"{path} was not written: {NO_ROOM[error.errno]}")
     reason = error.strerror or str(error) or type(error).__name__
     return BadInput(f"{path} was not written: {reason}. Check its folder and its permissions.")
+
+
+def cannot_keep(what: str, error: OSError) -> BadInput:
+    """The error where the folder of temporary files takes no more."""
+    reason = error.strerror or str(error)
+    return BadInput(
+        f"{what} could not be written in {tempfile.gettempdir()}: {reason}. Free some space there, "
+        "or choose another folder by the variable TMPDIR."
+    )
 
 
 def _of_the_system(error: OSError | RuntimeError) -> OSError | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import files_of_at_most
 
 from neurocompile.data.inputs import Encoded
 from neurocompile.engines import lava
@@ -19,6 +20,7 @@ from neurocompile.engines.lava import repairs
 from neurocompile.engines.lava.plan import make_plan
 from neurocompile.engines.lava.supervise import LavaChild
 from neurocompile.engines.lava.workspace import Workspace
+from neurocompile.errors import BadInput
 from neurocompile.ir.fixed import CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.nodes import Linear
@@ -126,6 +128,24 @@ def test_a_run_leaves_nothing_and_its_shared_memory_has_no_name(scratch):
     assert recording.spikes["out"].all()
     assert len(looked) >= 3  # the child and workers; one that lives for a moment may be missed
     assert all(line.endswith("(deleted)") for line in mapped)
+    assert_nothing_is_left(scratch)
+
+
+def test_room_for_all_that_lava_writes_is_taken_before_it_runs(tmp_path):
+    plan = make_plan(network(), short(200))
+    Workspace(tmp_path).write(plan, network(), short(200))
+    files = [path.stat() for path in tmp_path.glob("*.npy")]
+    assert len(files) == 3  # what enters, and what one population sends and holds
+    # in blocks of 512 bytes; a file with a hole would have fewer
+    assert all(512 * file.st_blocks >= file.st_size for file in files)
+
+
+@LINUX
+@pytest.mark.parametrize("room", [100, 5_000, 12_000])  # bytes, of 4,128, 3,128 and 12,128 needed
+def test_a_disk_without_room_for_lava_is_said_in_a_sentence(room, scratch):
+    words = f"what Lava reads could not be written in {scratch}: .*. Free some space there, or"
+    with files_of_at_most(room), pytest.raises(BadInput, match=words):
+        lava.run(network(), short(200))
     assert_nothing_is_left(scratch)
 
 

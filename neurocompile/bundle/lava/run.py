@@ -143,7 +143,7 @@ def _run(
             for kind in ("spikes", "potentials"):
                 path = folder / f"{layer}.{kind}.npy"
                 try:
-                    np.lib.format.open_memmap(path, "w+", np.int32, room)[:] = NOT_WRITTEN
+                    _reserved(path, room)[:] = NOT_WRITTEN
                 except (OSError, ValueError, OverflowError, MemoryError) as error:
                     _stop(BAD_INPUT, f"there is no room for {room[0]} steps ({error}).")
         try:
@@ -162,6 +162,17 @@ def _run(
         return did
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reserved(path: Path, room: tuple[int, int]) -> Any:
+    """A map of a new file whose room is taken: to fill a map on a full disk ends a process."""
+    import numpy as np
+
+    rows = np.lib.format.open_memmap(path, "w+", np.int32, room)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return rows
 
 
 def _on_lava(

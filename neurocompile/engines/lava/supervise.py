@@ -23,6 +23,7 @@ from neurocompile.engines.lava.guard import FAILURE, GO, PARENT
 from neurocompile.engines.lava.plan import RESET_FRESH, LavaPlan
 from neurocompile.errors import NeurocompileError
 from neurocompile.formats.scratch import scratch
+from neurocompile.formats.whole import cannot_keep
 from neurocompile.installed import child_environment
 
 TICK_S = 0.1
@@ -61,7 +62,10 @@ class LavaChild:
 
     def __init__(self) -> None:
         self._folder = ExitStack()
-        self.root = self._folder.enter_context(scratch(Path(tempfile.gettempdir())))
+        try:
+            self.root = self._folder.enter_context(scratch(Path(tempfile.gettempdir())))
+        except OSError as error:
+            raise cannot_keep("what Lava reads", error) from None
         self._process: subprocess.Popen[bytes] | None = None
         try:
             with (self.root / LOG).open("wb") as log:

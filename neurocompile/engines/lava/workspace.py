@@ -8,6 +8,7 @@ The child reads nothing else. Files and arrays are named by the number of their 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from neurocompile.engines.lava.plan import (
     SynapsePlan,
     is_dense,
 )
+from neurocompile.formats.whole import cannot_keep
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
@@ -50,7 +52,16 @@ class Workspace:
 
         Returns:
             Number of entries of all matrices together.
+
+        Raises:
+            BadInput: If the disk has no room for it.
         """
+        try:
+            return self._written(plan, graph, encoded)
+        except OSError as error:
+            raise cannot_keep("what Lava reads", error) from None
+
+    def _written(self, plan: LavaPlan, graph: Graph, encoded: Encoded) -> int:
         rows = plan.samples * plan.steps
         (self.root / "plan.json").write_text(json.dumps(asdict(plan)))
         arrays = flat_arrays(plan, graph)
@@ -93,7 +104,12 @@ class Workspace:
 
 
 def _room(path: Path, dtype: type, shape: tuple[int, int]) -> Array:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    """A map of a new file whose room is taken: to fill a map on a full disk ends a process."""
+    rows = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return rows
 
 
 def flat_arrays(plan: LavaPlan, graph: Graph) -> dict[str, Array]:

@@ -56,7 +56,7 @@ def scratch_in(*folders: Path) -> list[str]:
         str(p)
         for p in names
         if p.name != THEIRS
-        and (p.name.startswith((".neurocompile-", "tmp", "neurocompile-lava")) or ".part" in p.name)
+        and (p.name.startswith((".neurocompile-", "tmp", "dask-")) or ".part" in p.name)
     ]
 
 
