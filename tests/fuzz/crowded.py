@@ -2,33 +2,35 @@
 
 In:  on the command line a seed, a number of tries and the commands; by default all of them.
 Out: the table of `kills.py`, without kills; the exit code is 1 if anything was found.
-A disk is a file system in memory, of a random size, where mounting is permitted; elsewhere a limit
-on the size of files.
+A disk is a file system in memory or a quota on one of btrfs, with a random room, where mounting is
+permitted; elsewhere a limit on the size of files.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 from fuzz.campaigns.campaign import PATIENCE_S, Campaign  # noqa: E402
-from fuzz.campaigns.commands import CASES, Case, cli  # noqa: E402
+from fuzz.campaigns.commands import Case, cli  # noqa: E402
+from fuzz.campaigns.disks import Memory, Quota, Quotas  # noqa: E402
 from fuzz.campaigns.processes import Running, orphans  # noqa: E402
 from fuzz.campaigns.run import main  # noqa: E402
 
 READ_ONLY = 0.15  # part of the disks that cannot be written
+QUOTA = 0.5  # part of the others that are a quota
 PAIRS = 0.35  # part of the tries with two commands
-PAGE = 4096
+TREES = 1 << 20  # bytes that btrfs itself counts for what a command changes, at the most
+PLENTY = 200 << 20  # bytes for who is not to be short of room
 ALONE = ("sweep", "make train", "make paper")  # whose output one holds, or both make alike
 
 
@@ -37,7 +39,10 @@ class Crowded(Campaign):
 
     def __init__(self, folder: Path, seed: int):
         super().__init__(folder, seed)
-        self.mounted = False
+        self.disks: list[Memory | Quota] = []  # the last one lies on the others
+        self.quotas: Quotas | None = None
+        with suppress(OSError):
+            self.quotas = Quotas(folder)
 
     def once(self, case: Case, number: int) -> None:
         """Try a command once: in two thirds of the tries on a small disk, else beside its like."""
@@ -72,30 +77,32 @@ class Crowded(Campaign):
     def _disk(self, case: Case, number: int, rng: random.Random) -> None:
         """On a disk with some room, down to none."""
         known, row = self.known[case], self.rows[case]
-        there, ro = rng.random() < 0.5, rng.random() < READ_ONLY
-        room = int(rng.uniform(0, 1.5) * sum(map(len, known.kept.values())))
+        there, ro, quota = rng.random() < 0.5, rng.random() < READ_ONLY, rng.random() < QUOTA
+        written = sum(map(len, known.kept.values()))
         self.reset(case, known.kept if there else None)
         before, old = self.others(), self.out(case)
-        limited = not self._shrink(room, ro)
-        if limited and ro:
+        room = int(rng.uniform(0, 1.5) * written)
+        if quota and not ro and self.quotas is not None:
+            room += int(rng.uniform(0, 1) * TREES)
+            theirs = [self.folder / name for name in ("place", "tmp", "cache")]
+            self.disks.append(Quota(self.quotas, theirs))
+        elif not self.disks and (ro or case.inside is None):
             return
-        inside = case.inside or cli
-
-        def small(words: Sequence[str]) -> None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-            inside(words)
-
-        tried = replace(case, inside=small) if limited else case
-        running = Running(tried, self.words(case, there), self.place, False, False)
+        kind = type(self.disks[-1]).__name__.lower() if self.disks else "limit"
+        if self.disks:
+            self.disks[-1].leave(room, read_only=ro)
+        tried = case if self.disks else replace(case, inside=limited(case, room))
+        fresh = case.inside is None
+        running = Running(tried, self.words(case, there), self.place, fresh, False)
         code, said = running.wait(PATIENCE_S), running.said()
-        self._shrink(1 << 30, False)
-        how = "read-only" if ro else f"room for {room}"
-        what = f"{case.name} {number}: {how}, {'limit' if limited else 'disk'}, code {code}"
+        if self.disks:
+            self.disks[-1].leave(PLENTY)
+        what = f"{case.name} {number}: {'read-only' if ro else room} {kind}, code {code}"
         row.kills += 1
         row.ended += code == 0
         last = (said.strip().splitlines() or [""])[-1]
-        good = "Traceback" not in said and (code == 0 or (code in (1, 2) and last))
+        refused = 1 if case.program[1].endswith(".py") else 2
+        good = "Traceback" not in said and (code == 0 or (code == refused and last))
         row.unsaid += self.note(what, "" if good else said[-1500:])
         if code == 0:
             old = known.whole
@@ -113,28 +120,33 @@ class Crowded(Campaign):
 
     def reset(self, case: Case, old: dict[str, bytes] | None) -> None:
         """A disk of its own for the place, if there may be one."""
-        self.end()
+        self._away()
         self.place.mkdir(exist_ok=True)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={1 << 30}", "tmpfs", str(self.place)]
-        self.mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+        with suppress(OSError):
+            self.disks.append(Memory(self.place))
         super().reset(case, old)
 
-    def _shrink(self, room: int, read_only: bool) -> bool:
-        """Leave so many bytes on the disk; False where there is none."""
-        if self.mounted:
-            found = os.statvfs(self.place)
-            used = (found.f_blocks - found.f_bfree) * found.f_frsize
-            size = used + room // PAGE * PAGE
-            options = f"remount,size={max(size, PAGE)},{'ro' if read_only else 'rw'}"
-            subprocess.run(["mount", "-o", options, str(self.place)], check=True)
-        return self.mounted
+    def _away(self) -> None:
+        while self.disks:
+            self.disks.pop().away()
 
     def end(self) -> None:
-        """Take the disk away."""
-        if self.mounted:
-            subprocess.run(["umount", str(self.place)], check=True)
-            self.mounted = False
+        """Take the disks away."""
+        self._away()
+        if self.quotas is not None:
+            self.quotas.away()
+
+
+def limited(case: Case, room: int) -> Callable[[Sequence[str]], object]:
+    """What runs a command whose files have a limit."""
+
+    def small(words: Sequence[str]) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        (case.inside or cli)(words)
+
+    return small
 
 
 if __name__ == "__main__":
-    main("tries", Crowded, [case for case in CASES if case.inside is not None])
+    main("tries", Crowded)
