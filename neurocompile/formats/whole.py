@@ -223,16 +223,16 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
         return False
     if not out.is_dir():
         raise BadInput(f"{out} is a file, which is never replaced. Choose another (--out).")
-    if not force:
-        raise BadInput(
-            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
-        )
     if os.path.ismount(out) or _is_current(out):
         mounted = os.path.ismount(out)
         what = "a mount point" if mounted else "the current directory, or holds it"
         raise BadInput(
             f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
             f"example {other}."
+        )
+    if not force:
+        raise BadInput(
+            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
         )
     return True
 

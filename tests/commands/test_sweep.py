@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,19 @@ def test_a_rerun_computes_only_what_is_missing_and_starts_no_worker_for_nothing(
     assert "2 points, in grid order" not in stdout
     assert (out / "results.parquet").read_bytes() == before
     assert (out / "pareto.html").read_bytes() == page
+
+
+@pytest.mark.parametrize("here", [".", "./"])
+def test_a_sweep_goes_on_in_the_folder_in_which_it_is_started(
+    here, swept, model, call, tmp_path, monkeypatch
+):
+    shutil.copytree(swept[0], tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    monkeypatch.setattr("neurocompile.cluster.workers._local", None)  # would fail if it were called
+    code, _, stderr = call("sweep", model, *GRID, "--out", here)
+    assert (code, "4 points, 4 of them known already" in stderr) == (0, True)
+    for name in ("results.parquet", "pareto.html"):
+        assert Path(name).read_bytes() == (swept[0] / name).read_bytes()
 
 
 def test_a_file_says_the_same_as_the_command_line(swept, model, call, tmp_path, monkeypatch):

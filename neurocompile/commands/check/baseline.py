@@ -50,6 +50,8 @@ def read_baseline(file: Path, directory: Path) -> dict[str, Any]:
             not finite.
     """
     command = renew(directory, file)
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder. Choose another --baseline, the name of a file.")
     if not file.is_file():
         raise BadInput(f"there is no baseline {file}. Write it with: {command}")
     hint = f"Bring it back from version control, or delete it and run: {command}"
