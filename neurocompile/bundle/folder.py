@@ -17,7 +17,7 @@ from typing import Any
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import json_bytes, read_json
 from neurocompile.formats.swap import put_folder
-from neurocompile.formats.whole import beside, fill_folder, followed, make_folder, replaces
+from neurocompile.formats.whole import beside, fill_folder, folder_of, followed, replaces
 
 FORMAT = "neurocompile-bundle"
 VERSION = "1.0"  # MAJOR.MINOR; a minor step only adds fields
@@ -74,8 +74,7 @@ def write_folder(
     whole[DIGESTS] = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in whole.items()
     ).encode()
-    make_folder(out.parent, out)
-    with beside(out) as building:
+    with folder_of(out), beside(out) as building:
         fill_folder(building, whole)
         put_folder(
             building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, built),

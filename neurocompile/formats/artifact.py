@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.swap import put_folder
-from neurocompile.formats.whole import beside, fill_folder, followed, make_folder, replaces
+from neurocompile.formats.whole import beside, fill_folder, folder_of, followed, replaces
 
 Content = TypeVar("Content")
 
@@ -155,8 +155,7 @@ def write_artifact(
     })  # fmt: skip
     check_target(out, force)
     out = followed(out)
-    make_folder(out.parent, out)
-    with beside(out) as building:
+    with folder_of(out), beside(out) as building:
         fill_folder(building, {**files, MANIFEST: json_bytes(manifest)})
         put_folder(
             building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, out),

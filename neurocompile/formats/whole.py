@@ -15,7 +15,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from neurocompile.errors import BadInput
@@ -156,7 +156,7 @@ def write_files(contents: Mapping[Path, bytes], *, replace: bool = True) -> None
         built = []
         for path, content in contents.items():
             final = followed(path)
-            make_folder(final.parent, final)
+            stack.enter_context(folder_of(final))
             built.append((stack.enter_context(_begun(final)), final))
             built[-1][0].write_bytes(content)
             on_disk(built[-1][0])
@@ -185,16 +185,28 @@ def on_disk(file: Path) -> None:
         os.fsync(written.fileno())
 
 
-def make_folder(folder: Path, final: Path) -> None:
-    """Create a folder and those above it.
+@contextmanager
+def folder_of(final: Path) -> Iterator[None]:
+    """Create the folder of an output, and those above it; if the block fails, they go again.
+
+    Args:
+        final: Path of the output, as `followed` returns it.
 
     Raises:
-        BadInput: If that is refused; names `final`, which was to be written in it.
+        BadInput: If that is refused.
     """
+    missing = [folder for folder in final.parents if not os.path.lexists(folder)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(final, error) from None
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(final, error) from None
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+        raise
 
 
 def followed(path: Path) -> Path:

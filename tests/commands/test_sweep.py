@@ -1,5 +1,6 @@
 """`neurocompile sweep` from end to end, on local processes and on a cluster of separate ones."""
 
+import errno
 import html
 import json
 import os
@@ -149,6 +150,24 @@ def test_a_sweep_goes_on_in_the_folder_in_which_it_is_started(
     assert (code, "4 points, 4 of them known already" in stderr) == (0, True)
     for name in ("results.parquet", "pareto.html"):
         assert Path(name).read_bytes() == (swept[0] / name).read_bytes()
+
+
+def test_where_a_quota_is_used_up_a_sweep_keeps_its_old_table(
+    swept, model, call, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    shutil.copytree(swept[0], out)
+    (out / "results.parquet").write_bytes(b"old")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def used_up(_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "fsync", used_up)
+    code, _, stderr = call("sweep", model, *GRID, "--out", out, "--quiet")
+    said = "results.parquet was not written: your quota on this disk is used up."
+    assert (code, said in stderr) == (2, True), stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_file_says_the_same_as_the_command_line(swept, model, call, tmp_path, monkeypatch):

@@ -69,6 +69,17 @@ def test_a_disk_without_room_is_called_so(number, said, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_folders_that_were_made_for_a_file_go_with_it(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadInput, match="the disk is full"):
+        write_file(tmp_path / "there" / "new" / "newer" / "x", b"content")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
 def test_a_fault_of_ours_keeps_its_traceback_and_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="a bug"), whole_file(tmp_path / "x"):
         raise RuntimeError("a bug")

@@ -87,8 +87,8 @@ class Quota:
         """Leave so many bytes; a quota cannot be read-only."""
         assert not read_only
         shown = run("btrfs", "qgroup", "show", "--raw", "--sync", "-f", self.volume)
-        used = int(shown.splitlines()[-1].split()[1])
-        run("btrfs", "qgroup", "limit", str(used + room), self.volume)
+        group, used, *_ = shown.splitlines()[-1].split()
+        run("btrfs", "qgroup", "limit", str(int(used) + room), group, self.volume.parent)
 
     def away(self) -> None:
         """Take it away."""
