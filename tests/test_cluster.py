@@ -267,6 +267,27 @@ def test_a_signal_that_the_caller_ignores_ends_nothing_while_workers_run(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_the_caller_takes_later_interrupts_the_second_time(number):
+    answers = [True]  # it comes again
+
+    def told(number, _):
+        if answers:
+            return answers.pop()
+        raise InterruptedError(number)
+
+    before = signal.signal(number, told)
+    try:
+        with module._stoppable():
+            signal.raise_signal(number)
+            assert answers == []
+            with pytest.raises(InterruptedError):
+                signal.raise_signal(number)
+        assert signal.getsignal(number) is told
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_workers_run_is_what_the_caller_makes_of_it(number):
     def told(number, _):
         raise InterruptedError(number)

@@ -254,8 +254,11 @@ def _stoppable() -> Iterator[None]:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         handler = before[signal.Signals(number)]
-        if callable(handler):  # whoever started this says which exception a signal is
-            handler(number, frame)
+        # Whoever started this says which exception a signal is, or that it comes again later
+        if callable(handler) and handler(number, frame):
+            for each in before:
+                signal.signal(each, stop)
+            return
         raise KeyboardInterrupt
 
     for number in before:

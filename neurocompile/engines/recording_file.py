@@ -82,13 +82,24 @@ def _filled(disk: _Disk) -> Iterator[Any]:
     """
     import h5py
 
-    with uninterrupted():
-        file = h5py.File(disk, "w")
+    opened = []
     try:
-        yield file
-    finally:
         with uninterrupted():
-            file.close()
+            opened.append(h5py.File(disk, "w"))
+        yield opened[0]
+    finally:
+        try:
+            with uninterrupted():
+                _close(opened)
+        except KeyboardInterrupt:  # before that, or after it
+            with uninterrupted():
+                _close(opened)
+            raise
+
+
+def _close(opened: list[Any]) -> None:
+    while opened:
+        opened.pop().close()
 
 
 def _layout(file: Any, what: tuple[str, ...], graph: Graph, samples: int, steps: int) -> None:

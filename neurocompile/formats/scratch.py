@@ -44,19 +44,20 @@ def scratch(folder: Path) -> Iterator[Path]:
         OSError: If it cannot be created.
     """
     bring_back(folder)
-    ours, held = folder / f"{PREFIX}{secrets.token_hex(8)}", None
+    ours, held = folder / f"{PREFIX}{secrets.token_hex(8)}", []
     try:
-        held = _created(ours)
-        (ours / NEW).mkdir()
+        with uninterrupted():
+            held.append(_created(ours))
+            (ours / NEW).mkdir()
         yield ours / NEW
     finally:
-        with uninterrupted():
-            shutil.rmtree(ours / NEW, ignore_errors=True)  # first: a full disk may move nothing
-            with suppress(OSError):  # refused even now: the next run moves it back
-                _move_back(ours)
-                _remove(ours)
-            if held is not None:
-                os.close(held)
+        try:
+            with uninterrupted():
+                _ended(ours, held)
+        except KeyboardInterrupt:  # before that, or after it
+            with uninterrupted():
+                _ended(ours, held)
+            raise
 
 
 def give_up(building: Path) -> None:
@@ -111,6 +112,16 @@ def uninterrupted() -> Iterator[None]:
                 before[number](number, frame)
             else:
                 os.kill(os.getpid(), number)
+
+
+def _ended(ours: Path, held: list[int]) -> None:
+    """Tidy up and let go of the lock; again does no harm."""
+    shutil.rmtree(ours / NEW, ignore_errors=True)  # first: a full disk may move nothing
+    with suppress(OSError):  # refused even now: the next run moves it back
+        _move_back(ours)
+        _remove(ours)
+    while held:
+        os.close(held.pop())
 
 
 def _created(ours: Path) -> int:

@@ -1,12 +1,19 @@
 """Signals that end a command, and disks that are full: one sentence, and nothing half done."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
+
+from neurocompile.engines import recording_file
+from neurocompile.engines.recording_file import RECORDED
+from neurocompile.ir.fixed import SpikeInput
+from neurocompile.ir.graph import chain
 
 # Who has started the tests may ignore a signal, as nohup does SIGHUP; its children then do so too.
 HEARING = """
@@ -81,6 +88,71 @@ def test_an_interrupt_while_hdf5_writes_a_recording_comes_after_it(exported, tmp
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "Interrupted; nothing was written.\n")
+    assert os.listdir(tmp_path) == []
+
+
+IMPORTING = (
+    HEARING
+    + """
+import sys, time
+from neurocompile.cli import main
+
+@main.command()
+def importing():
+    import interrupted
+    time.sleep(60)
+
+sys.path.insert(0, sys.argv.pop())
+main(["importing"])
+"""
+)
+INTERRUPTED = """
+import signal, sys
+signal.raise_signal({number})
+import csv  # a package that imports others
+sys.stderr.write("imported whole\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "Interrupted; nothing was written."),
+        (signal.SIGTERM, 143, "Terminated; nothing was written."),
+        (signal.SIGHUP, 129, "Terminated; nothing was written."),
+    ],
+)
+def test_a_signal_during_an_import_interrupts_after_it(number, code, said, tmp_path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED.format(number=int(number)))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING, tmp_path], capture_output=True, text=True, timeout=50
+    )
+    assert (done.returncode, done.stderr) == (code, f"imported whole\n{said}\n")
+
+
+@pytest.mark.parametrize("at", ["after it opened", "after its layout", "before it closes"])
+def test_an_interrupt_between_calls_of_hdf5_leaves_nothing_and_no_complaint(
+    at, tmp_path, monkeypatch
+):
+    calls = []
+
+    @contextmanager
+    def parted():
+        calls.append(None)
+        if len(calls) == 3 and at == "before it closes":
+            raise KeyboardInterrupt
+        yield
+        if len(calls) == {"after it opened": 1, "after its layout": 2}.get(at):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording_file, "uninterrupted", parted)
+    graph = chain({"in": SpikeInput((2,))})
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recording_file.recording_file(tmp_path / "x.h5", RECORDED, graph, 1, 2),
+    ):
+        pass
+    gc.collect()  # h5py complains of a file whose disk has gone before it, which is an error here
     assert os.listdir(tmp_path) == []
 
 

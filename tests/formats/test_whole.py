@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from neurocompile.errors import BadInput
+from neurocompile.formats import scratch
+from neurocompile.formats.scratch import uninterrupted
 from neurocompile.formats.whole import WRITTEN, whole_file, write_file, write_files
 
 LIMITED = """
@@ -154,6 +157,28 @@ def test_a_signal_waits_until_a_file_is_in_its_place(tmp_path, monkeypatch):
         write_file(tmp_path / "x", b"new")
     assert os.listdir(tmp_path) == ["x"]
     assert [tmp_path / "x"] == WRITTEN
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_as_tidying_begins_or_ends_leaves_nothing(when, tmp_path, monkeypatch):
+    calls = []
+
+    @contextmanager
+    def parted():
+        calls.append(None)
+        tidying = len(calls) == 2  # after the making
+        if tidying and when == "before":
+            raise KeyboardInterrupt
+        with uninterrupted():
+            yield
+        if tidying:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(scratch, "uninterrupted", parted)
+    with pytest.raises(KeyboardInterrupt), scratch.scratch(tmp_path):
+        pass
+    assert len(calls) == 3
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_link_stays_a_link_and_what_it_points_to_is_replaced(tmp_path):
