@@ -197,16 +197,25 @@ def folder_of(final: Path) -> Iterator[None]:
     """
     missing = [folder for folder in final.parents if not os.path.lexists(folder)]
     try:
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(final, error) from None
+        make_folder(final.parent, final)
         yield
     except BaseException:
         for folder in missing:
             with suppress(OSError):  # somebody else has put something there
                 folder.rmdir()
         raise
+
+
+def make_folder(folder: Path, final: Path) -> None:
+    """Create a folder and those above it.
+
+    Raises:
+        BadInput: If that is refused; names `final`, which was to be written in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(final, error) from None
 
 
 def followed(path: Path) -> Path:

@@ -322,7 +322,7 @@ def _tell_changes(check: bool) -> None:
     changed = [
         name
         for name, digest in listed.items()
-        if name not in missing and hashlib.sha256((HERE / name).read_bytes()).hexdigest() != digest
+        if name not in missing and _sha256(HERE / name) != digest
     ]
     for name in changed:
         _tell(f"{name} was changed since neurocompile wrote it: its SHA-256 is another.")
@@ -334,6 +334,15 @@ def _tell_changes(check: bool) -> None:
         sys.exit(DIFFERS)
     if check and any(name.endswith(".npz") for name in changed):
         sys.exit(DIFFERS)
+
+
+def _sha256(path: Path) -> str:
+    """The digest of a file, which may be larger than the memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _inside(name: str) -> bool:
