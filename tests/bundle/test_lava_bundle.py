@@ -1,8 +1,10 @@
 """A network as source for Lava: the bits of the engine where neurocompile cannot be imported."""
 
 import ast
+import hashlib
 import json
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from lava_bundles import equal_values, put, run
 from random_graphs import fixed_graph
 
 import neurocompile as nc
+from neurocompile.bundle.lava import run as program
 from neurocompile.bundle.lava.folder import lava_bundle
 from neurocompile.bundle.vectors import vectors_of
 from neurocompile.compiler import compile_graph
@@ -285,6 +288,17 @@ def test_a_damaged_input_is_refused_in_a_sentence(damage, written, tmp_path):
     assert done.returncode == 2
     assert "cannot be read as a .npz file (" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_digest_needs_no_memory_for_a_large_file(tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    found = program._sha256(tmp_path / "large")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == hashlib.sha256(bytes(64 << 20)).hexdigest()
+    assert most < 8 << 20
 
 
 def test_an_output_that_cannot_be_written_is_said_in_a_sentence(written, tmp_path):
