@@ -182,13 +182,14 @@ bench-shards: $(READY)
 bench-training: $(READY)
 	$(BIN)/python bench/training.py
 
-# docs/results.md and its tables from the answers in paper/results; FRESH=1 trains and measures
-# everything again (hours); ONLY=table answers only one study, with FRESH=1 anew, and writes no page;
+# docs/results.md and its tables from the answers in paper/results; ONLY=table answers only one
+# study, NAMED='chip * 0' only questions of such a name, and both write no page; FRESH=1 trains and
+# measures anew in build/fresh (everything: hours) and says how far that is from what is kept;
 # WORKERS=2 answers in two processes; KEPT=1 answers nothing and writes the pages of what is
 # answered; FIGURE=table draws one picture
 paper: $(READY)
 	$(BIN)/neurocompile doctor --install paper --yes
-	$(BIN)/python paper/make.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(KEPT),--kept) $(if $(FIGURE),--figure $(FIGURE))
+	$(BIN)/python paper/make.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY)) $(if $(NAMED),--named '$(NAMED)') $(if $(WORKERS),--workers $(WORKERS)) $(if $(KEPT),--kept) $(if $(FIGURE),--figure $(FIGURE))
 
 # The simulators that we are timed against, each in an environment of its own (2 GB in all)
 bench-peers: $(patsubst bench/peers/%.txt,build/peers/%/.ready,$(wildcard bench/peers/*.txt))

@@ -3,7 +3,8 @@
 In:  paper/results; missing answers are computed first, and an interrupted run continues.
 Out: docs/results.md, docs/results-tables.md, docs/results/*.svg and docs/results/answers.csv.
 Each job writes its own answer, here or on a worker of Dask, so that a worker that is lost takes
-nothing along that is finished.
+nothing along that is finished. Answers that are computed anew go to a folder of their own
+(`anew`): nothing that is kept is deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,7 @@ from neurocompile.errors import NeurocompileError
 from neurocompile.formats.whole import write_file
 from paper import (
     affinity,
+    anew,
     article,
     codes,
     hardware,
@@ -49,7 +51,7 @@ from paper import (
     transmission,
     twin,
 )
-from paper.study import CHECKPOINTS, RESULTS, ROOT, WEIGHTS, Job, answered, open_jobs
+from paper.study import ROOT, Job, answered, open_jobs
 
 STUDIES: tuple[ModuleType, ...] = (
     table,
@@ -74,15 +76,20 @@ STUDIES: tuple[ModuleType, ...] = (
 PAGE = ROOT / "docs" / "results.md"
 TABLES = ROOT / "docs" / "results-tables.md"
 PICTURES = ROOT / "docs" / "results"
+FRESH = ROOT / "build" / "fresh"
 
 
 @click.command()
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Delete answers and trained networks first; with --only, the answers of that study",
+    help="Train and measure anew in build/fresh, say how far that is from what is kept, and write "
+    "no page",
 )
 @click.option("--only", multiple=True, help="Answer only the jobs of this study, and write no page")
+@click.option(
+    "--named", help="Answer only the jobs of such a name, as 'chip * 0', and write no page"
+)
 @click.option("--kept", is_flag=True, help="Answer nothing: write the page of what is answered")
 @click.option("--figure", help="Draw this picture of docs/results from its answers, nothing else")
 @click.option("--threads", default=1, show_default=True, help="Processor threads of torch")
@@ -91,6 +98,7 @@ PICTURES = ROOT / "docs" / "results"
 def main(
     fresh: bool,
     only: tuple[str, ...],
+    named: str | None,
     kept: bool,
     figure: str | None,
     threads: int,
@@ -106,12 +114,22 @@ def main(
             raise click.UsageError(f"there is no study {name!r}. Use one of: {names}.")
     if figure:
         return _drawn(figure)
-    if kept and (fresh or only):
+    if kept and (fresh or only or named):
         raise click.UsageError("--kept writes the page of all answers: leave out the others.")
     torch.set_num_threads(threads)
-    asked = [study for study in STUDIES if not only or _name(study) in only]
+    asked = [
+        job
+        for study in STUDIES
+        if not only or _name(study) in only
+        for job in study.jobs()
+        if not named or fnmatchcase(job.name, named)
+    ]
+    if not asked:
+        raise click.UsageError(
+            f"no question has a name like {named!r}. Use one such as 'chip * 0'."
+        )
     if fresh:
-        _forget(asked)
+        asked = anew.begun(asked, FRESH)
     opened = None if count is scheduler is None else partial(workers, scheduler, count)
     try:
         if kept:
@@ -121,7 +139,9 @@ def main(
             answer(asked, opened, threads)
     except NeurocompileError as error:
         raise click.ClickException(f"{error}\nWhat is answered is kept.") from None
-    if only:
+    if fresh:
+        click.echo(anew.compared(asked))
+    if fresh or only or named:
         return
     write_file(PAGE, page().encode())
     write_file(TABLES, tables().encode())
@@ -130,26 +150,14 @@ def main(
         study.draw(PICTURES)
 
 
-def _forget(studies: Sequence[ModuleType]) -> None:
-    """Delete the answers of studies and all trained networks that they may have used."""
-    rmtree(WEIGHTS, ignore_errors=True)
-    for name in map(_name, studies):
-        rmtree(RESULTS / name, ignore_errors=True)
-        for network in CHECKPOINTS.glob(f"{name}-*"):
-            network.unlink()
-
-
-def answer(
-    studies: list[ModuleType], opened: Callable[..., Any] | None = None, threads: int = 1
-) -> None:
-    """Answer the open jobs of the studies.
+def answer(jobs: Sequence[Job], opened: Callable[..., Any] | None = None, threads: int = 1) -> None:
+    """Answer those jobs that are open.
 
     Args:
-        studies: The studies.
+        jobs: The questions.
         opened: Opens workers, as `cluster.each` takes it; None answers here, one by one.
         threads: Processor threads of torch on a worker.
     """
-    jobs = [job for study in studies for job in study.jobs()]
     still = open_jobs(jobs)
     for job in still:
         if job.outlived:

@@ -28,9 +28,9 @@ from paper.intervals import mean_interval, with_interval
 from paper.markdown import table
 from paper.models import OUTPUT_SCALE, spiking_autoencoder
 from paper.settings import BAND, potential_and_spikes
-from paper.study import TRAINER, WEIGHTS, Job, Json
+from paper.study import TRAINER, Job, Json
 from paper.training import digits, hidden, shares, summary
-from paper.weights import digest, fitted
+from paper.weights import digest, fitted, kept_in
 
 STEPS = 16
 UPDATES, BATCH, EVERY = 300, 5, 30
@@ -179,7 +179,7 @@ def _trained(asked: Json) -> tuple[SpikingNetwork, list[Json]]:
         rules=asked["rules"],
         divisor=asked["divisor"],
     )
-    record = WEIGHTS / f"replication-{digest(asked)}.json"
+    record = kept_in() / f"replication-{digest(asked)}.json"
     curve = []
 
     def fit(state: Path) -> None:

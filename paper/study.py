@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 CHECKPOINTS = Path(__file__).parent / "checkpoints"  # the best of them, which git keeps
 WEIGHTS = ROOT / "build" / "paper"  # trained networks: made again where they are missing
+NETWORKS = "networks"  # those of a folder of answers that are computed anew
 
 Json = dict[str, Any]
 
@@ -45,6 +48,8 @@ class Job:
         question: Everything that decides the answer, in JSON.
         compute: Gives the answer, in JSON.
         code: Kinds of code that it rests on; all of them unless a study knows better.
+        anew: A folder of its own for the answer and for networks that are trained for it, where
+            nothing that is kept is to be used; None for the kept answer.
     """
 
     study: str
@@ -52,11 +57,13 @@ class Job:
     question: Json
     compute: Callable[[Json], Json]
     code: tuple[str, ...] = KINDS
+    anew: Path | None = None
 
     @property
     def path(self) -> Path:
         """Where the answer is kept."""
-        return RESULTS / self.study / f"{slug(self.name)}.json"
+        folder = RESULTS if self.anew is None else self.anew / "results"
+        return folder / self.study / f"{slug(self.name)}.json"
 
     @property
     def done(self) -> bool:
@@ -79,12 +86,31 @@ class Job:
     def answer(self) -> Json:
         """The answer that is kept, else a new one, which is kept then."""
         if not self.done:
-            answer = self.compute(self.question)
+            with _networks_in(self.anew and self.anew / NETWORKS):
+                answer = self.compute(self.question)
             versions = {name: version(name) for name in PACKAGES}
             kept = {"question": self.question, "answer": answer, "versions": versions}
             write_json(self.path, kept | {"code": stamp(self.code)})
         found: Json = _read(self.path)["answer"]
         return found
+
+
+_NETWORKS: ContextVar[Path | None] = ContextVar("networks", default=None)
+
+
+@contextmanager
+def _networks_in(folder: Path | None) -> Iterator[None]:
+    """Within, networks are trained anew and kept in a folder; None: in the usual ones."""
+    before = _NETWORKS.set(folder)
+    try:
+        yield
+    finally:
+        _NETWORKS.reset(before)
+
+
+def networks_anew() -> Path | None:
+    """The folder of networks that are trained anew; None where those that are kept are used."""
+    return _NETWORKS.get()
 
 
 def code_of(kind: str) -> str:

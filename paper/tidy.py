@@ -41,7 +41,7 @@ def lines(job: Job) -> Iterator[tuple[str, ...]]:
     name = job.name if seed is None else re.sub(rf" {seed}$", "", job.name)
     setting = next((p for p in PLACES if re.match(rf"{p}(?:,? |$)", name)), "")
     row = name.removeprefix(setting).lstrip(", ")
-    for path, value in _numbers(job.answer(), ()):
+    for path, value in numbers(job.answer()):
         layer = ""
         if "layers" in path[:-1]:
             at = path.index("layers")
@@ -58,14 +58,16 @@ def _seed(question: Json) -> int | None:
     return next((seed for seed in inside if seed is not None), None)
 
 
-def _numbers(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+def numbers(
+    value: object, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], int | float]]:
     """Every number of an answer with the way to it."""
     if isinstance(value, dict):
         for key, part in value.items():
             if key not in LEFT_OUT:
-                yield from _numbers(part, (*path, str(key)))
+                yield from numbers(part, (*path, str(key)))
     elif isinstance(value, list):
         for number, part in enumerate(value):
-            yield from _numbers(part, (*path, str(number)))
+            yield from numbers(part, (*path, str(number)))
     elif isinstance(value, int | float):
         yield path, value

@@ -3,6 +3,7 @@
 In:  a question, an untrained module, a function that trains it.
 Out: the trained module; its weights in build/paper, which git ignores. Those of the best networks
      are in paper/checkpoints, for they take long. Each network is trained by one process at a time.
+     For an answer that is computed anew, both are passed over.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from neurocompile.formats.checkpoint.write import save_whole
 from neurocompile.formats.whole import make_folder
-from paper.study import CHECKPOINTS, WEIGHTS, Json, code_of
+from paper.study import CHECKPOINTS, WEIGHTS, Json, code_of, networks_anew
 
 # The trainer of the networks that are kept: the name of a file holds that of any later one.
 FIRST = "525a19aa67a0"
@@ -37,11 +38,11 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
     """
     from filelock import FileLock  # it comes with torch
 
-    kept = WEIGHTS / f"{kind}{digest(asked)}.pt"
-    if (best := CHECKPOINTS / kept.name).exists():
+    kept = kept_in() / f"{kind}{digest(asked)}.pt"
+    if networks_anew() is None and (best := CHECKPOINTS / kept.name).exists():
         module.load_state_dict(torch.load(best, weights_only=True))
         return module
-    make_folder(WEIGHTS, kept)
+    make_folder(kept.parent, kept)
     with FileLock(kept.with_suffix(".lock")):  # two workers may need one network
         if kept.exists():
             module.load_state_dict(torch.load(kept, weights_only=True))
@@ -51,6 +52,11 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
         save_whole(module.state_dict(), kept)
         state.unlink(missing_ok=True)
         return module
+
+
+def kept_in() -> Path:
+    """Where trained networks are looked for, and kept."""
+    return networks_anew() or WEIGHTS
 
 
 def digest(asked: Json) -> str:

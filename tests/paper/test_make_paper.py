@@ -1,4 +1,4 @@
-"""`make paper`: what is missing is computed, what is there is kept, `--fresh` begins at nothing."""
+"""`make paper`: what is missing is computed, what is there is kept, `--fresh` compares with it."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -44,7 +45,6 @@ SHARED = """
 import os, signal, sys
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from paper import study
 from paper.study import Job
 
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     from paper import make
 
     jobs = [Job("sums", str(n), {"number": n}, compute, code=()) for n in range(6)]
-    make.answer([SimpleNamespace(jobs=lambda: jobs)], partial(workers, None, 2))
+    make.answer(jobs, partial(workers, None, 2))
 """
 
 
@@ -84,12 +84,12 @@ def sums(tmp_path, monkeypatch):
         asked.append(question["number"])
         if question["number"] in fails:
             raise KeyboardInterrupt
-        return {"twice": 2 * question["number"]}
+        return {"twice": 2 * question["number"] + shift["by"]}
 
     def jobs():
         return [Job("sums", str(n), {"number": n}, compute, code=()) for n in range(3)]
 
-    fails = set()
+    fails, shift = set(), {"by": 0}
     fake = SimpleNamespace(
         __name__="paper.sums",
         jobs=jobs,
@@ -97,18 +97,14 @@ def sums(tmp_path, monkeypatch):
         draw=lambda folder: (folder / "sums.svg").write_text("drawn"),
     )
     (tmp_path / "pictures").mkdir()
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "old.pt").write_text("")
     monkeypatch.setattr(study, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(make, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(make, "WEIGHTS", tmp_path / "weights")
-    monkeypatch.setattr(make, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(make, "FRESH", tmp_path / "fresh")
     monkeypatch.setattr(make, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(make, "TABLES", tmp_path / "tables.md")
     monkeypatch.setattr(make.article, "text", lambda: "# Paper")
     monkeypatch.setattr(make, "PICTURES", tmp_path / "pictures")
     monkeypatch.setattr(make, "STUDIES", (fake,))
-    return SimpleNamespace(asked=asked, fails=fails, folder=tmp_path)
+    return SimpleNamespace(asked=asked, fails=fails, shift=shift, folder=tmp_path)
 
 
 def run(*arguments):
@@ -162,25 +158,82 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(sums):
     assert sums.asked == [1, 2]
 
 
-def test_fresh_forgets_answers_and_trained_networks_and_asks_all_anew(sums):
+def answers(folder):
+    return {path.name: path.read_bytes() for path in (folder / "results" / "sums").iterdir()}
+
+
+def test_fresh_asks_all_anew_and_says_that_nothing_differs(sums):
     run()
+    before = answers(sums.folder)
     sums.asked.clear()
-    assert run().exit_code == 0
-    assert sums.asked == []
+    done = run("--fresh")
+    assert done.exit_code == 0, done.output
+    assert sums.asked == [0, 1, 2]
+    assert "sums: 1: the very same numbers" in done.output
+    assert "3 of 3 answers have the very same numbers as the kept ones." in done.output
+    assert answers(sums.folder) == before
+
+
+def test_fresh_names_the_largest_difference_and_changes_no_kept_answer_and_no_page(sums):
+    run()
+    before, page = answers(sums.folder), (sums.folder / "tables.md").read_bytes()
+    sums.shift["by"] = 1  # 0, 2, 4 were kept, and 1, 3, 5 are found
+    said = run("--fresh", "--only", "sums").output
+    assert "sums: 2: 1 of 1 differ, most of all twice: 4 kept, 5 anew (20.00%)" in said
+    assert "0 of 3 answers" in said
+    assert answers(sums.folder) == before
+    assert (sums.folder / "tables.md").read_bytes() == page
+
+
+def test_fresh_loses_nothing_when_a_question_fails_and_goes_on_from_there(sums):
+    run()
+    before = answers(sums.folder)
+    sums.asked.clear()
+    sums.fails.add(1)
+    assert run("--fresh").exit_code != 0
+    assert answers(sums.folder) == before
+    sums.fails.clear()
     assert run("--fresh").exit_code == 0
-    assert sums.asked == [0, 1, 2]
-    assert not (sums.folder / "weights" / "old.pt").exists()
-
-
-def test_one_study_is_asked_anew_and_the_answers_of_others_stay(sums):
-    run()
-    other = sums.folder / "results" / "twin" / "0.json"
-    other.parent.mkdir()
-    other.write_text("")
+    assert sums.asked == [0, 1, 1, 2]
     sums.asked.clear()
-    assert run("--fresh", "--only", "sums").exit_code == 0
+    assert run("--fresh").exit_code == 0  # the last one was done: this is a new run
     assert sums.asked == [0, 1, 2]
-    assert other.exists()
+
+
+def test_fresh_says_where_there_is_nothing_to_compare_with(sums):
+    said = run("--fresh").output
+    assert "sums: 0: there is no kept answer to compare with" in said
+    assert "0 of 0 answers" in said
+
+
+def test_a_network_of_a_fresh_answer_is_trained_and_kept_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(weights, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(weights, "CHECKPOINTS", tmp_path / "checkpoints")
+    trained = []
+
+    def compute(asked):
+        module = torch.nn.Linear(1, 1)
+        weights.fitted("net-", asked, module, lambda state: trained.append(state.parent.name))
+        return {}
+
+    kept = Job("nets", "one", {"seed": 1}, compute, code=())
+    kept.answer()
+    (best,) = (tmp_path / "weights").glob("net-*.pt")
+    (tmp_path / "checkpoints").mkdir()
+    best.rename(tmp_path / "checkpoints" / best.name)
+    fresh = replace(kept, anew=tmp_path / "fresh")
+    fresh.answer()
+    assert trained == ["weights", "networks"]
+    assert (tmp_path / "fresh" / "networks" / best.name).exists()
+    assert study.networks_anew() is None
+
+
+def test_only_the_questions_of_a_name_are_asked_and_no_page_is_written(sums):
+    assert run("--named", "[12]").exit_code == 0
+    assert sums.asked == [1, 2]
+    assert not (sums.folder / "page.md").exists()
+    assert "no question has a name like 'chip *'" in run("--named", "chip *").output
 
 
 def test_one_study_alone_writes_no_page(sums):
@@ -189,12 +242,12 @@ def test_one_study_alone_writes_no_page(sums):
     assert not (sums.folder / "page.md").exists()
 
 
-def test_a_study_that_there_is_not_is_refused_before_anything_is_forgotten(sums):
+def test_a_study_that_there_is_not_is_refused(sums):
     run()
     refused = run("--fresh", "--only", "sum")
     assert refused.exit_code == 2
     assert "there is no study 'sum'. Use one of: sums." in refused.output
-    assert (sums.folder / "results" / "sums" / "0.json").exists()
+    assert sums.asked == [0, 1, 2]
 
 
 def test_a_killed_process_keeps_its_answers_and_leaves_no_half_of_one(tmp_path):

@@ -97,7 +97,6 @@ def test_every_cell_that_is_drawn_was_asked_for():
 
 
 def test_a_training_keeps_a_point_of_every_layer_as_it_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(replication, "WEIGHTS", tmp_path)
     monkeypatch.setattr("paper.weights.WEIGHTS", tmp_path)
     asked = question("strided", RULES["all four"], {"spikes_l2": 0.1}, 0, "search")
     asked = {**asked, "updates": 4, "every": 2, "batch": 2, "steps": 4, "divisor": 0.8}

@@ -44,8 +44,6 @@ def train(words: Sequence[str]) -> None:
 
 def paper(words: Sequence[str]) -> None:
     """Answer two small questions as `make paper` does, with a small network that is trained."""
-    from types import SimpleNamespace
-
     import torch
 
     sys.path.insert(0, str(ROOT))
@@ -70,7 +68,7 @@ def paper(words: Sequence[str]) -> None:
 
     jobs = [study.Job("small", f"seed {n}", {"seed": n}, compute) for n in range(2)]
     try:
-        make.answer([SimpleNamespace(jobs=lambda: jobs)])
+        make.answer(jobs)
     except NeurocompileError as error:
         sys.exit(str(error))
 
