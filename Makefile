@@ -146,6 +146,7 @@ bench: $(READY)
 	$(BIN)/python bench/energy.py
 	$(BIN)/python bench/placement.py
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/recipe.py
 	$(BIN)/python bench/sweep.py
 
 bench-quantization: $(READY)
@@ -181,6 +182,7 @@ bench-shards: $(READY)
 
 bench-training: $(READY)
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/recipe.py
 
 # docs/results.md and its tables from the answers in paper/results; ONLY=table answers only one
 # study, NAMED='chip * 0' only questions of such a name, and both write no page; FRESH=1 trains and

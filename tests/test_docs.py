@@ -255,6 +255,7 @@ def test_the_page_of_targets_has_a_row_for_every_target_that_ships(made):
         ("graded", "graded"),
         ("bundle", "bundle"),
         ("training", "training"),
+        ("recipe", "recipe"),
         ("sweep", "sweep"),
         ("shards", "shards"),
     ],
