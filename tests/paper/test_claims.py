@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from paper import claims, make, replication, table
 
 
@@ -43,3 +45,34 @@ def test_a_claim_without_answers_is_left_out(monkeypatch):
     said = claims.text()
     assert "the network dies" not in said
     assert "a band of rates" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        # Half of the interval of two values is 12.706 times half of their distance: 0.6353 here.
+        ([1.7, 1.8], 1),  # 1.11 to 2.39
+        ([1.5, 1.6], 0),  # 0.91 to 2.19
+        ([0.2, 0.3], -1),  # -0.39 to 0.89
+        ([1.1], 1),  # one seed has no interval
+        ([1.0], 0),
+    ],
+)
+def test_an_interval_is_above_a_bound_below_it_or_holds_it(values, place):
+    assert claims.beside(values, 1.0) == place
+
+
+def test_a_verdict_needs_an_interval_on_one_side():
+    pairs = [(place, wanted) for place in (-1, 0, 1) for wanted in (-1, 1)]
+    assert {pair: claims.judged(*pair) for pair in pairs} == {
+        (-1, -1): "**holds**", (1, 1): "**holds**",
+        (-1, 1): "**fails**", (1, -1): "**fails**",
+        (0, -1): "**undecided**", (0, 1): "**undecided**",
+    }  # fmt: skip
+
+
+def test_errors_are_placed_among_the_published_ones():
+    # 6.75 is the paper's; FSVAE has 0.031 / 4 a pixel, 6.076 an image; ESVAE 0.013 / 4, 2.548.
+    assert claims._among([5.0]) == "below the paper's and FSVAE's, above ESVAE's"
+    assert claims._among([6.0, 6.06]) == "below the paper's, not told from FSVAE's, above ESVAE's"
+    assert claims._among([1.0]) == "below the paper's and FSVAE's and ESVAE's"
