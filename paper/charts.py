@@ -75,19 +75,25 @@ def drawn(row: str) -> dict[str, Any]:
 Place = tuple[float, float, str, str]  # x, y, what stands there, its colour
 
 
-def named(ax: Any, places: Sequence[Place], gap: float = GAP) -> None:
+def named(ax: Any, places: Sequence[Place], gap: float = GAP, at: float = 1.03) -> None:
     """Write names to the right of a panel, each at the height of its place or as near as fits.
 
     Limits and scales of the panel have to be set before.
+
+    Args:
+        ax: The panel.
+        places: What is named.
+        gap: Between two names, as a share of the panel's height.
+        at: Where the names begin, as a share of its width; inside of it where there is room.
     """
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = [float(to_axes.transform((x, y))[1]) for x, y, *_ in places]
     order = np.argsort(heights, kind="stable")
-    at = spread([heights[i] for i in order], gap)
-    for place, height in zip(order, at, strict=True):
+    apart = spread([heights[i] for i in order], gap)
+    for place, height in zip(order, apart, strict=True):
         x, y, words, colour = places[place]
         ax.annotate(
-            words, (x, y), (1.03, height), textcoords="axes fraction", color=colour, fontsize=8,
+            words, (x, y), (at, height), textcoords="axes fraction", color=colour, fontsize=8,
             va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6,
                         "relpos": (0, 0.5)},

@@ -27,27 +27,37 @@ class PlainAutoencoder(nn.Module):
         variational: Whether the latent is drawn from N(mu, exp(logvar)) in training.
     """
 
-    def __init__(self, architecture: str, latent: int, *, variational: bool, seed: int):
+    def __init__(
+        self,
+        architecture: str,
+        latent: int,
+        *,
+        variational: bool,
+        seed: int,
+        channels: tuple[int, int] = (16, 32),
+    ):
         super().__init__()
         self.variational = variational
         paper = architecture == "paper"
         size, kernel = (20, 5) if paper else (7, 4)
         outputs = 2 * latent if variational else latent
+        first, second = channels
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             down = (
-                [nn.Conv2d(1, 16, 5), nn.Conv2d(16, 32, 5)]
+                [nn.Conv2d(1, first, 5), nn.Conv2d(first, second, 5)]
                 if paper
-                else [nn.Conv2d(1, 16, 3, 2, 1), nn.Conv2d(16, 32, 3, 2, 1)]
+                else [nn.Conv2d(1, first, 3, 2, 1), nn.Conv2d(first, second, 3, 2, 1)]
             )
             stride, padding = (1, 0) if paper else (2, 1)
-            up = [nn.ConvTranspose2d(a, b, kernel, stride, padding) for a, b in ((32, 16), (16, 1))]
-            inner = 32 * size * size
+            pairs = ((second, first), (first, 1))
+            up = [nn.ConvTranspose2d(a, b, kernel, stride, padding) for a, b in pairs]
+            inner = second * size * size
             self.encoder = nn.Sequential(
                 down[0], nn.ReLU(), down[1], nn.ReLU(), nn.Flatten(), nn.Linear(inner, outputs)
             )
             self.decoder = nn.Sequential(
-                nn.Linear(latent, inner), nn.ReLU(), nn.Unflatten(1, (32, size, size)),
+                nn.Linear(latent, inner), nn.ReLU(), nn.Unflatten(1, (second, size, size)),
                 up[0], nn.ReLU(), up[1],
             )  # fmt: skip
 

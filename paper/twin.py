@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurocompile.compiler import compile_graph
 from neurocompile.data.samples import Data, load_data
@@ -116,7 +116,7 @@ def question(name: str, kind: str, seed: int) -> Json:
     """The question of a network of a data set; kind: "spiking" or "plain"."""
     if kind == "plain":
         return {"training": {"data": name, "seed": seed, **PLAIN}}
-    spiking = {"data": name, "seed": seed, "rates": _asked(RATES), "spikes": _asked(SPIKES)}
+    spiking = {"data": name, "seed": seed, "rates": asked_of(RATES), "spikes": asked_of(SPIKES)}
     how = {"target": TARGET, "chip": chip_digest(TARGET), "bits": BITS, "chosen": CHOSEN}
     return {"training": spiking, "measuring": how}
 
@@ -128,7 +128,7 @@ def trained(asked: Json) -> SpikingNetwork:
     values = torch.tensor(images(asked["data"], "train").values)
 
     def fit(state: Path) -> None:
-        plans = [replace(_plan(asked[stage]), seed=seed) for stage in ("rates", "spikes")]
+        plans = [replace(plan_of(asked[stage]), seed=seed) for stage in ("rates", "spikes")]
         before = state.with_suffix(".rates.state")
         train(RateNetwork(network), values, plans[0], state=before)
         train(network, values, plans[1], state=state)
@@ -137,12 +137,13 @@ def trained(asked: Json) -> SpikingNetwork:
     return fitted("twin-", asked, network, fit)
 
 
-def _asked(plan: TrainingPlan) -> Json:
+def asked_of(plan: TrainingPlan) -> Json:
     """A plan as part of a question, which does not change when plans get further options."""
     return {name: asdict(plan)[name] for name in ASKED}
 
 
-def _plan(asked: Json) -> TrainingPlan:
+def plan_of(asked: Json) -> TrainingPlan:
+    """The plan that is part of a question."""
     penalties = Regularization(**asked["regularization"])
     return TrainingPlan(**{**asked, "regularization": penalties})
 
@@ -192,10 +193,10 @@ def plain(asked: Json) -> PlainAutoencoder:
     """The layers without spikes, trained through the limits of a pixel."""
     model = PlainAutoencoder("chip", 100, variational=False, seed=asked["seed"])
     values = torch.tensor(images(asked["data"], "train").values)
-    return fitted("twin-plain-", asked, model, lambda _: _descend(model, values, asked))
+    return fitted("twin-plain-", asked, model, lambda _: descend_shifted(model, values, asked))
 
 
-def _descend(model: PlainAutoencoder, values: Tensor, asked: Json) -> None:
+def descend_shifted(model: nn.Module, values: Tensor, asked: Json) -> None:
     """Adam with a one-cycle rate, as the spiking network has it."""
     batch, epochs, rate = asked["batch"], asked["epochs"], asked["learning_rate"]
     optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
@@ -216,9 +217,9 @@ def _descend(model: PlainAutoencoder, values: Tensor, asked: Json) -> None:
 LIMITS = SpikingAutoencoder(limited=True).settings.decoder
 
 
-def plain_error(model: PlainAutoencoder, name: str) -> float:
-    """Squared error an image on all test images."""
-    values = torch.tensor(images(name, "test").values)
+def plain_error(model: nn.Module, name: str, samples: int | None = None) -> float:
+    """Squared error an image on all test images, or on the first ones."""
+    values = torch.tensor(images(name, "test", samples).values)
     total = 0.0
     with torch.no_grad():
         for x in values.split(500):
