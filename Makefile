@@ -31,12 +31,14 @@ $(READY): pyproject.toml neurocompile/pins.txt neurocompile/pins.hashes.txt neur
 demo: $(READY)
 	$(BIN)/neurocompile export examples/models/mnist_autoencoder.pt --target loihi-sim --out build/mnist --force --engine lava --engine fixed --engine onnx --samples 20
 
-# The float network; with QAT=1 that network fine-tuned in the chip's integers, of BITS=2..8 (4)
+# The float network; with QAT=1 that network fine-tuned in the chip's integers, of BITS=2..8 (4);
+# with WHOLE=1 the one of all 60,000 digits, whose IDX files are in DATA (build/mnist)
 FLOAT := train_mnist_autoencoder.py --out examples/models/mnist_autoencoder.pt
 GRID   = train_on_the_grid.py --bits $(or $(BITS),4)
+WHOLES = train_mnist_autoencoder.py --data $(or $(DATA),build/mnist) --names mnist5k --rate-epochs 20 --epochs 12 --shift 0 --spike-price 0.0005 --out examples/models/mnist_autoencoder_60k.pt
 
 train: $(READY)
-	$(BIN)/python examples/$(if $(QAT),$(GRID),$(FLOAT)) $(if $(DATA),--data $(DATA))
+	$(BIN)/python examples/$(if $(WHOLE),$(WHOLES),$(if $(QAT),$(GRID),$(FLOAT)) $(if $(DATA),--data $(DATA)))
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not pages'

@@ -49,6 +49,9 @@ WEIGHT_NOISE = 0.004  # half a step of an 8-bit weight
 @click.command()
 @click.option("--data", default="mnist5k", show_default=True, help="mnist5k, or a DIR of IDX files")
 @click.option(
+    "--names", help="Data that OUT names for later runs, such as mnist5k [those of --data]"
+)
+@click.option(
     "--rate-epochs",
     default=60,
     show_default=True,
@@ -103,6 +106,7 @@ WEIGHT_NOISE = 0.004  # half a step of an 8-bit weight
 )
 def main(
     data: str,
+    names: str | None,
     rate_epochs: int,
     epochs: int,
     batch: int,
@@ -125,6 +129,8 @@ def main(
     log = tensorboard(log_dir) if log_dir else lambda epoch: None
     source = data if data == "mnist5k" else f"idx:{data}"
     train_images = torch.tensor(load_data(source + ":train").values)
+    if names:
+        load_data(names, samples=1)  # before the hours that it may take
     model = SpikingAutoencoder(
         latent=latent,
         steps=steps,
@@ -177,13 +183,14 @@ def main(
         f"--rate-epochs {rate_epochs} --epochs {epochs} --batch {batch} --lr {lr} --shift {shift} "
         f"--latent {latent} --synops-weight {synops_weight} --spike-price {spike_price} "
         f"--steps {steps} --encoder {encoder} --seed {seed} --threads {threads}"
-        f"{' --input-population' if input_population else ''}",
+        f"{' --input-population' if input_population else ''}"
+        f"{f' --names {names}' if names else ''}",
         "test_error": error,
         "test_samples": len(test_images),
         "dead_latent": layers["latent"].dead,
         "bursting_latent": layers["latent"].bursting,
     }
-    model.settings = replace(model.settings, data=source, training=summary)
+    model.settings = replace(model.settings, data=names or source, training=summary)
     save(model, out, test_images[:1])
     for state in states:
         state.unlink(missing_ok=True)

@@ -2,8 +2,9 @@
 
 In:  a question, an untrained module, a function that trains it.
 Out: the trained module; its weights in build/paper, which git ignores. Those of the best networks
-     are in paper/checkpoints, for they take long. Each network is trained by one process at a time.
-     For an answer that is computed anew, both are passed over.
+     are in paper/checkpoints, for they take long; one is a link to a checkpoint that ships. Each
+     network is trained by one process at a time. For an answer that is computed anew, all of them
+     are passed over.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def fitted(kind: str, asked: Json, module: Module, fit: Callable[[Path], object]
 
     kept = kept_in() / f"{kind}{digest(asked)}.pt"
     if networks_anew() is None and (best := CHECKPOINTS / kept.name).exists():
-        module.load_state_dict(torch.load(best, weights_only=True))
+        found = torch.load(best, weights_only=True)
+        module.load_state_dict(found.get("state_dict", found))
         return module
     make_folder(kept.parent, kept)
     with FileLock(kept.with_suffix(".lock")):  # two workers may need one network

@@ -1,19 +1,25 @@
 """The training examples from a folder of IDX files to a checkpoint, on a few digits."""
 
 import importlib.util
+import shlex
 import struct
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from neurocompile.data.samples import load_data
-from neurocompile.errors import NotInstalled
+from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.formats.checkpoint.read import load
+from paper import twin
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_mnist_autoencoder.py"
+MODELS = EXAMPLE.parent / "models"
 
 
 def loaded(file):
@@ -59,6 +65,57 @@ def test_the_example_trains_measures_and_writes_a_checkpoint(example, digits, tm
     assert settings.steps == 4
     assert settings.training["test_samples"] == 20
     assert "--epochs 2" in settings.training["command"]
+
+
+def test_the_recorded_command_of_the_network_of_all_digits_trains_what_the_study_trains(
+    example, digits, tmp_path, monkeypatch
+):
+    """The command with one pass of each kind, and the plans of paper/twin.py with as many."""
+    known = load(MODELS / "mnist_autoencoder_60k.pt").settings
+    assert known.data == "mnist5k"
+    program, *arguments = shlex.split(known.training["command"])[1:]
+    assert program == "examples/train_mnist_autoencoder.py"
+    out = tmp_path / "small.pt"
+    once = ["--data", str(digits), "--rate-epochs", "1", "--epochs", "1", "--out", str(out)]
+    done = CliRunner().invoke(example.main, [*arguments, *once], catch_exceptions=False)
+    assert done.exit_code == 0
+    found = load(out)
+    assert found.settings.data == "mnist5k"
+    repeated = shlex.split(found.settings.training["command"])
+    at = {repeated.index(option) + 1 for option in ("--data", "--rate-epochs", "--epochs")}
+    assert [part for i, part in enumerate(repeated[2:], 2) if i not in at] == [
+        part for i, part in enumerate(arguments, 2) if i not in at
+    ]
+
+    monkeypatch.setenv("MNIST", str(digits))
+    monkeypatch.setattr("paper.weights.WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(twin, "RATES", replace(twin.RATES, epochs=1))
+    monkeypatch.setattr(twin, "SPIKES", replace(twin.SPIKES, epochs=1))
+    twin.images.cache_clear()
+    expected = twin.trained(twin.question("MNIST", "spiking", 0)["training"]).state_dict()
+    twin.images.cache_clear()
+    for name, weight in found.state_dict.items():
+        assert torch.equal(expected[name], weight), name
+
+
+def test_make_trains_the_network_of_all_digits_by_its_recorded_command():
+    recorded = shlex.split(load(MODELS / "mnist_autoencoder_60k.pt").settings.training["command"])
+    made = subprocess.run(
+        ["make", "--dry-run", "train", "WHOLE=1"], cwd=MODELS.parents[1], check=True,
+        stdout=subprocess.PIPE, text=True,
+    ).stdout  # fmt: skip
+    asked = shlex.split(next(line for line in made.splitlines() if "examples/train" in line))
+    said = dict(zip(asked[2::2], asked[3::2], strict=True))
+    assert said.pop("--out") == "examples/models/mnist_autoencoder_60k.pt"
+    assert said.items() <= dict(zip(recorded[2::2], recorded[3::2], strict=True)).items()
+
+
+def test_data_that_later_runs_cannot_find_are_refused_before_the_training(
+    example, digits, tmp_path
+):
+    with pytest.raises(BadInput, match="mnist5k"):
+        run(example, digits, tmp_path / "small.pt", "--epochs", "1", "--names", "mnist5")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_training_goes_on_where_it_was(example, digits, tmp_path, monkeypatch):

@@ -1,13 +1,18 @@
 """The study of an autoencoder beside its layers without spikes, on a few made-up images."""
 
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.checkpoint.read import load
 from paper import twin
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -47,6 +52,19 @@ def test_both_kinds_are_trained_measured_and_shown(small):
     (plain,) = twin.answers("MNIST", "plain")
     assert len(spiking["shown"]) == len(plain["truth"]) == 2
     assert spiking["layers"]["latent"]["neurons"] == 100
+
+
+def test_the_shipped_network_of_all_digits_is_that_of_the_study(monkeypatch):
+    monkeypatch.setattr(twin, "images", lambda *_: SimpleNamespace(values=np.zeros((1, 1, 28, 28))))
+    monkeypatch.setattr(twin, "train", None)  # it is kept
+    found = twin.trained(twin.question("MNIST", "spiking", 0)["training"]).state_dict()
+    shipped = load(ROOT / "examples" / "models" / "mnist_autoencoder_60k.pt")
+    assert found.keys() == shipped.state_dict.keys()
+    assert all(torch.equal(found[name], weight) for name, weight in shipped.state_dict.items())
+    assert twin.answers("MNIST", "spiking")[0]["bits"]["8"]["float_error"] == pytest.approx(
+        784 * shipped.settings.training["test_error"],
+        rel=1e-4,  # of float64 and of float32
+    )
 
 
 def test_the_error_without_spikes_is_that_of_limited_pixels(small):
