@@ -18,6 +18,7 @@ from paper import (
     affinity,
     claims,
     codes,
+    frontier,
     hardware,
     latent,
     learning,
@@ -62,7 +63,7 @@ def values() -> Values:
     """Every number and half-sentence that article.md asks for."""
     found: Values = {"claims": claims.text()}
     for part in (_methods, _dying, _penalties, _curves, _twins, _sparse, _codes, _on_chip, _energy,
-                 _faulty, _sensors, _sent):  # fmt: skip
+                 _frontier, _faulty, _sensors, _sent):  # fmt: skip
         found |= part()
     return found
 
@@ -338,6 +339,21 @@ def _energy() -> Values:
         "without_uj": 1e6 * claims.WITHOUT_J,
         "joules_gap": models[1] / claims.WITHOUT_J,
         "models_gap": 100 * abs(models[1] / models[0] - 1),
+    }
+
+
+def _frontier() -> Values:
+    found = frontier.known()
+    low, high = frontier.times_range(found)
+    spiking = [1e6 * one.joules for one in frontier.means(found.spiking)]
+    return {
+        "front_networks": len(spiking),
+        "front_seeds": len(found.spiking),
+        "front_cheap": min(spiking),
+        "front_dear": max(spiking),
+        "front_times_low": low,
+        "front_times_high": high,
+        "front_levers": f"{frontier.lever_words(found)} {frontier.budget_words(found)}",
     }
 
 

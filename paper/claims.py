@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paper import codes, replication, skab, spoken, table, training, twin
+from paper import codes, frontier, replication, skab, spoken, table, training, twin
 from paper.intervals import half_width, mean_interval
 from paper.intervals import with_interval as _interval
 from paper.settings import UNREGULARIZED
@@ -202,12 +202,19 @@ def _joules() -> list[str]:
     if not found:
         return []
     ratios = [one["joules"][twin.NOMINAL] / WITHOUT_J for one in found]
+    here = f"{np.mean(ratios):.0f} times as many, memory included on both sides (modelled)"
+    verdict, where = judged(beside(ratios, 1), -1), "at this size and T"
+    if front := frontier.compared(frontier.kept()):
+        low, high = frontier.times_range(front)
+        here += f"; {low:.0f} to {high:.0f} times at equal error ({len(front.spiking)} seeds)"
+        if low > 1 and beside(ratios, 1) == 1:
+            where = "at every size, T and price tried"
     return [
         "*ours*: spikes take fewer joules than the same layers in int8",
-        f"{np.mean(ratios):.0f} times as many, memory included on both sides (modelled)",
+        here,
         "-",
-        f"{judged(beside(ratios, 1), -1)} at this size and T",
-        "[energy](energy.md#the-same-layers-without-spikes)",
+        f"{verdict} {where}",
+        _link("Error against joules"),
     ]
 
 

@@ -177,17 +177,17 @@ def text() -> str:
     parts = [
         "## Error against joules",
         "",
-        f"{len(NETWORKS)} networks that differ from a base (T = {LAYERS['steps']}, "
-        f"{LAYERS['channels'][0]} and {LAYERS['channels'][1]} maps, {LAYERS['latent']} latent "
-        f"neurons) in one lever, and one in several; {len(SEEDS)} seeds. Currents as input, pixels "
+        f"A base (T = {LAYERS['steps']}, {LAYERS['channels'][0]} and {LAYERS['channels'][1]} maps, "
+        f"{LAYERS['latent']} latent neurons) and {len(NETWORKS) - 1} networks that differ from it "
+        f"in one lever, one of them in three; {len(SEEDS)} seeds. Currents as input, pixels "
         "limited to [0, 1] and the rate band, as of the network of all digits "
         "([above](#as-good-as-the-same-layers-without-spikes)), but with **a short recipe, the "
         f"same for all**: {IMAGES:,} training digits, {RATES.epochs} passes as rates and "
         f"{SPIKES.epochs} as spikes. So differences between networks are what counts; the long "
-        "recipe is the star in the picture. *Pruned*: after the passes as rates the smallest "
-        "weights of the two dense layers are set to 0 and stay there, and the chip stores lists of "
-        "what is left. Kernels are shared, so pruning them would save nothing. *Price*: the weight "
-        "of `synops` in the passes as spikes.",
+        "recipe is the star in the picture, its form without spikes in floats. *Pruned*: after the "
+        "passes as rates the smallest weights of the two dense layers are set to 0 and stay "
+        "there, and the chip stores lists of what is left. Kernels are shared, so pruning them "
+        "would save nothing. *Price*: the weight of `synops` in the passes as spikes.",
         "",
         f"Measured in {BITS}-bit integers on `{TARGET}`, scales chosen on {CHOSEN} training "
         f"digits, on the first {TESTED:,} official test digits (not all 10,000, for the time it "
