@@ -34,7 +34,15 @@ from paper import (
     transmission,
     twin,
 )
-from paper.intervals import change_words, half_width, mean_interval, ratio, ratio_words, smallest
+from paper.intervals import (
+    change_words,
+    half_width,
+    mean_interval,
+    or_mean,
+    ratio,
+    ratio_words,
+    smallest,
+)
 from paper.markdown import table as markdown
 from paper.replication import answers as cell
 from paper.settings import BAND, BOTH, SEEDS, SETTINGS, UNREGULARIZED
@@ -227,13 +235,17 @@ def _twins() -> Values:
     return found | {
         "twin_error_4": np.mean([one["fixed_error"] for one in fixed("MNIST", twin.BITS[1])]),
         "twin_uj": 1e6 * np.mean([one["joules"][twin.NOMINAL] for one in fixed("MNIST", 8)]),
+        "twin_errors": or_mean([one["fixed_error"] for one in fixed("MNIST", 8)], 2),
         "twin_seeds": _seeds([len(twin.answers("MNIST", "spiking"))]),
+        "fashion_seeds": _seeds([len(twin.answers("FASHION", "spiking"))]),
         "twin_health": f"Dead neurons: {dead} on digits, {dead_too} on clothes; bursting: {burst} "
         f"and {burst_too}.",
         "twin_goal": "missed" if max(gaps) > GOAL else "reached",
         "goal": GOAL,
         "fsvae": published["MNIST"]["FSVAE"] * twin.PIXELS,
         "esvae": published["MNIST"]["ESVAE"] * twin.PIXELS,
+        "fashion_bound": found["fashion_plain"] / twin.PIXELS,
+        "fashion_goal": published["FASHION"]["ESVAE"],
         "fsvae_fashion": published["FASHION"]["FSVAE"] * twin.PIXELS,
         "esvae_fashion": published["FASHION"]["ESVAE"] * twin.PIXELS,
     }  # fmt: skip

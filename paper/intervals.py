@@ -33,6 +33,12 @@ def with_interval(values: Sequence[float], digits: int) -> str:
     return f"{np.mean(values):.{digits}f} ± {half_width(values):.{digits}f}"
 
 
+def or_mean(values: Sequence[float], digits: int) -> str:
+    """A mean with its interval where there are several values, else the one value."""
+    one = f"{np.mean(values):.{digits}f}"
+    return one if len(values) < 2 else with_interval(values, digits)
+
+
 def mean_interval(values: Sequence[float], digits: int) -> str:
     """A difference with its sign and its interval, in words: "+0.003 ± 0.002"."""
     return f"{np.mean(values):+.{digits}f} ± {half_width(values):.{digits}f}"
