@@ -18,6 +18,7 @@ from paper import (
     affinity,
     claims,
     codes,
+    draws,
     frontier,
     hardware,
     latent,
@@ -37,11 +38,13 @@ from paper import (
 from paper.intervals import (
     change_words,
     half_width,
+    lowest,
     mean_interval,
     or_mean,
     ratio,
     ratio_words,
     smallest,
+    with_interval,
 )
 from paper.markdown import table as markdown
 from paper.replication import answers as cell
@@ -380,13 +383,54 @@ def _faulty() -> Values:
     flips, cores = at("flips", -1), at("cores", 1)
     return {
         "fault_seeds": len(robustness.SEEDS),
-        "fault_digits": robustness.DIGITS,
         "flip_best": min(flips.values()),
         "flip_worst": flips[UNREGULARIZED],
         "core_low": min(cores.values()),
         "core_high": max(cores.values()),
         "cores": max(one["cores"] for each in found.values() for one in each),
+        "fault_draws": draws.DRAWS,
+        "draw_digits": draws.DIGITS,
+    } | _drawn()
+
+
+FAULTS = {"noise": "noise", "dead": "black pixels", "stuck": "white pixels",
+          "weight-flips": "flipped weights"}  # fmt: skip
+
+
+def _drawn() -> Values:
+    """What the strongest faults do to the network on the chip, and to the same layers."""
+    kept = draws.kept()
+    ours, theirs = kept[twin.SPIKING], kept[twin.WITHOUT]
+
+    def at(answer: Json, name: str, level: int = len(draws.LEVELS["noise"])) -> list[float]:
+        return draws.drawn_errors(answer, name, level)
+
+    said: dict[tuple[str, ...], list[str]] = {}
+    for name, words in FAULTS.items():
+        better = lowest({"spiking": at(ours, name), "plain": at(theirs, name)})
+        numbers = f"{with_interval(at(ours, name), 1)} against {with_interval(at(theirs, name), 1)}"
+        said.setdefault(tuple(sorted(better)), []).append(f"{words} ({numbers})")
+    starts = {
+        ("spiking",): "it errs less than these with",
+        ("plain",): "more with",
+        ("plain", "spiking"): "and cannot be told from them with",
     }
+    chip = {name: with_interval(at(ours, name, 2), 1) for name in draws.LEVELS}
+    return {
+        "drawn_ours": ours["none"],
+        "drawn_plain": theirs["none"],
+        "drawn_words": ", ".join(
+            f"{start} {' and '.join(said[which])}" for which, start in starts.items()
+            if which in said
+        ),
+        "ae_flips": with_interval(at(kept["AE"], "weight-flips"), 1),
+        "potential_share": 100 * draws.LEVELS["membrane-flips"][1],
+        "potential_error": chip["membrane-flips"],
+        "threshold_share": 100 * draws.LEVELS["threshold-flips"][1],
+        "threshold_error": chip["threshold-flips"],
+        "drift_error": with_interval(at(ours, "threshold-drift"), 1),
+        "drawn_core": with_interval(at(ours, draws.CORES, 1), 0),
+    }  # fmt: skip
 
 
 CALLED = {"gait": "gait", "ecg": "ECG", "pressure": "pressure"}

@@ -33,6 +33,7 @@ SAFE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, BLACK)
 # By the name of a row, layer or method: its colour and its mark, in every picture.
 STYLES = {
     "AE": (BLACK, "x"),
+    "VAE": (GREY, "X"),
     "SAE, no regularization": (VERMILION, "o"),
     "SAE, sparse": (SKY, "s"),
     "SAE, dense": (BLUE, "D"),
@@ -42,6 +43,8 @@ STYLES = {
     "VAE, mean": (SKY, "o"),
     "VAE, sampled": (VERMILION, "s"),
     "published": (GREY, "*"),
+    "spiking, in the chip's integers": (BLUE, "o"),
+    "the same layers without spikes": (ORANGE, "^"),
     "lif1": (BLUE, "o"),
     "lif2": (SKY, "s"),
     "latent": (VERMILION, "^"),
@@ -61,9 +64,13 @@ STYLES = {
 GAP = 0.075  # between two names beside a panel, as a share of its height
 
 
-def panels(count: int, *, width: float = 4.2, height: float = 3.4) -> tuple[Any, Any]:
-    """A figure with `count` axes in a row; sizes in inches."""
-    return plt.subplots(1, count, figsize=(width * count, height), layout="constrained")
+def panels(
+    count: int, *, width: float = 4.2, height: float = 3.4, rows: int = 1
+) -> tuple[Any, Any]:
+    """A figure with `count` axes, in one row or in several of equal length; sizes in inches."""
+    size = width * count / rows, height * rows
+    figure, axes = plt.subplots(rows, count // rows, figsize=size, layout="constrained")
+    return figure, axes.ravel() if rows > 1 else axes
 
 
 def drawn(row: str) -> dict[str, Any]:

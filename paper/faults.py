@@ -1,18 +1,22 @@
 """Faults of a sensor, and of a weight memory whose words fail independently of each other.
 
-In:  images in [0, 1], or a FIXED graph; a random generator.
-Out: the same with faults in it, as new arrays and graphs.
+In:  images in [0, 1], a FIXED graph, or a torch module; a random generator.
+Out: the same with faults in it, as new arrays, graphs and modules.
 With the same generator, a stronger fault includes every weaker one of the same draw.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import nn
 
 from neurocompile.faults.neurons import on_cores, silenced
-from neurocompile.faults.weights import turned
+from neurocompile.faults.places import apart
+from neurocompile.faults.weights import flipped_words, turned
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.graph import Graph
@@ -56,3 +60,30 @@ def without_cores(placed: Placed, count: int, random: np.random.Generator) -> Gr
     """The network of a chip on which some cores, that are drawn, are silent."""
     drawn = random.permutation(len(placed.cores))[:count]
     return verify(silenced(placed.graph, on_cores(placed, drawn)), "fixed")
+
+
+def flipped_words_of(
+    module: nn.Module, share: float, bits: int, random: np.random.Generator
+) -> nn.Module:
+    """A module whose weights are words of so many bits, with one bit of some words turned over.
+
+    The largest weight of a layer is the largest word, 2**(bits - 1) - 1 steps; weights are rounded
+    to the nearest word, ties to even. Of all n words, those of biases left out, round(share x n)
+    are hit, as `neurocompile faults` hits the weights of a chip. A share of 0 only rounds.
+    """
+    faulty = deepcopy(module)
+    weights = {name: w.data for name, w in faulty.named_parameters() if w.dim() > 1}
+    sizes = {name: weight.numel() for name, weight in weights.items()}
+    places = sum(sizes.values())
+    order, luck = random.permutation(places), random.random(places)
+    hit = order[: round(share * places)]
+    found = apart(sizes, hit, luck[hit])
+    for name, weight in weights.items():
+        values = weight.double().numpy().ravel()
+        step = np.abs(values).max() / (2 ** (bits - 1) - 1) or 1.0  # a layer of zeros stays so
+        words = np.rint(values / step).astype(np.int64)
+        at, chance = found.get(name, (np.empty(0, int), np.empty(0)))
+        mask = np.left_shift(1, (chance * bits).astype(np.int64))
+        words[at] = flipped_words(words[at], mask, bits)
+        weight.copy_(torch.tensor(words * step).reshape(weight.shape))
+    return faulty

@@ -7,7 +7,7 @@ Rows of the same seeds are compared seed by seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.special import comb
@@ -42,6 +42,19 @@ def or_mean(values: Sequence[float], digits: int) -> str:
 def mean_interval(values: Sequence[float], digits: int) -> str:
     """A difference with its sign and its interval, in words: "+0.003 ± 0.002"."""
     return f"{np.mean(values):+.{digits}f} ± {half_width(values):.{digits}f}"
+
+
+def lowest(values: Mapping[str, Sequence[float]]) -> list[str]:
+    """The name with the lowest mean, and all whose interval overlaps its own, by their mean.
+
+    Empty without any values.
+    """
+    if not values:
+        return []
+    means = {name: float(np.mean(each)) for name, each in values.items()}
+    order = sorted(means, key=means.__getitem__)
+    end = means[order[0]] + half_width(values[order[0]])
+    return [name for name in order if means[name] - half_width(values[name]) <= end]
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """The effect of faults on a network on the chip, with and without regularization.
 
 In:  trained networks of our architecture in 8-bit integers; faults of sensor, memory and cores.
-Out: error by fault and strength, mean over fault draws.
+Out: error by fault and strength, mean over fault draws, with intervals over seeds.
 A result is always compared with the digit before the fault. Draws have fixed seeds, the same for
 every network.
 """
@@ -23,7 +23,7 @@ from neurocompile.errors import DoesNotFit
 from neurocompile.ir.graph import Graph
 from paper import faults, rows
 from paper.charts import STYLES, chance, drawn, named, panels, save
-from paper.markdown import mean_sd
+from paper.intervals import half_width, lowest, with_interval
 from paper.markdown import table as markdown
 from paper.study import Job, Json
 from paper.table import mean_image
@@ -124,8 +124,12 @@ def text() -> str:
         f"{DRAWS} draws of each fault. Noise is cut to the range of a pixel. A flipped weight has "
         "one bit of its stored word turned over. The neurons of a silent core, drawn among those "
         "of the placement, send no spike, and its readouts stay at 0. Squared error an image "
-        "against the digit without fault: mean over draws, then mean ± sd over seeds. A network "
-        "that reconstructs little has little to lose: its growth says nothing beside its error.",
+        f"against the digit without fault: mean over the draws of a seed, then mean over "
+        f"{len(SEEDS)} seeds ± half of its 95 % interval (Student's, of the seeds' means). All "
+        "networks share the draws, so that the interval says how seeds differ under these draws; "
+        "the next section has more draws. Below each table stands the row with the lowest mean at "
+        "the strongest fault, and with it those whose interval overlaps its own: they cannot be "
+        "told apart.",
         "",
     ]
     for name in LEVELS if found else ():
@@ -166,30 +170,20 @@ def curve_of(answer: Json, name: str) -> list[float]:
 
 def _cell(errors: np.ndarray) -> str:
     known = errors[~np.isnan(errors)]
-    return mean_sd(known, 2) if known.size else "-"
+    return with_interval(known.tolist(), 2) if known.size else "-"
 
 
 def _verdict(found: dict[str, list[Json]], name: str) -> str:
-    """Which rows have the lowest error, and the smallest growth, at the strongest fault."""
-    ends, grown = {}, {}
-    for row, answers in found.items():
-        curves = np.array([curve_of(answer, name) for answer in answers])
-        if np.isnan(curves[:, [0, -1]]).any():
-            continue
-        ends[row] = curves[:, -1].mean()
-        grown[row] = ends[row] / curves[:, 0].mean()
+    """Which rows have the lowest error at the strongest fault, and what is in no mean."""
+    curves = {row: np.array([curve_of(one, name) for one in each]) for row, each in found.items()}
+    ends = {row: each[:, -1].tolist() for row, each in curves.items() if not np.isnan(each).any()}
     left = sum(
         error is None for answers in found.values() for a in answers for d in a["faults"][name]
         for error in d
     )  # fmt: skip
     said = []
     if ends:
-        best, least = min(ends, key=ends.__getitem__), min(grown, key=grown.__getitem__)
-        factors = ", ".join(f"{row} x {factor:.2f}" for row, factor in grown.items())
-        said.append(
-            f"At {LEVELS[name][-1]:g} the lowest error is that of '{best}', the smallest growth "
-            f"that of '{least}' ({factors})."
-        )
+        said.append(f"Lowest error at {LEVELS[name][-1]:g}: {' or '.join(lowest(ends))}.")
     if left:
         said.append(f"{left} draws left the registers of the chip and are in no mean.")
     return " ".join(said)
@@ -205,8 +199,8 @@ def draw(folder: Path) -> None:
         at, places = np.arange(len(levels) + 1), []
         for row, answers in found.items():
             curves = np.array([curve_of(answer, name) for answer in answers])
-            spread = curves.std(axis=0, ddof=1) if len(curves) > 1 else None
-            ax.errorbar(at, curves.mean(axis=0), spread, capsize=2, **drawn(row))
+            half = [half_width(each.tolist()) for each in curves.T]
+            ax.errorbar(at, curves.mean(axis=0), half, capsize=2, **drawn(row))
             places.append((len(levels), float(curves[:, -1].mean()), row, STYLES[row][0]))
         ax.set(xlabel=TITLES[name], ylim=(0, None))
         ax.set_xticks(at, ["0", *(f"{level:g}" for level in levels)])

@@ -7,6 +7,7 @@ from paper.intervals import (
     change_words,
     half_width,
     holm,
+    lowest,
     mean_interval,
     ranked,
     ratio,
@@ -67,3 +68,11 @@ def test_what_is_tested_together_needs_more_to_be_told():
     assert signs([[-each for each in strong], weak]) == [-1, 0]
     assert signs([strong] + [weak] * 15) == [0] * 16  # 16 x 0.0032 = 0.052
     assert signs([[0.0, 0.0], [0.5, 0.5], [0.5]]) == [0, 1, 0]  # the last has one seed
+
+
+def test_rows_whose_interval_overlaps_the_lowest_are_not_told_from_it():
+    # Half of the interval of two values is 12.706 times half of their distance: 0.6353 and 6.353.
+    near, wide, far = [10.0, 10.1], [10.5, 11.5], [12.0, 12.1]
+    assert lowest({"far": far, "wide": wide, "near": near}) == ["near", "wide"]
+    assert lowest({"far": far, "near": near}) == ["near"]
+    assert lowest({}) == []

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from networks import dense, lif
+from torch import nn
 
 from neurocompile.ir.fixed import SpikeInput
 from neurocompile.ir.graph import chain, same
 from neurocompile.place.placed import Core, Placed
-from paper.faults import flipped, noisy, stuck, without_cores
+from paper.faults import flipped, flipped_words_of, noisy, stuck, without_cores
 from paper.robustness import curve_of
 
 
@@ -81,3 +83,57 @@ def test_a_curve_starts_without_the_fault_and_leaves_out_what_left_the_registers
     answer = {"none": 3.0, "faults": {"noise": [[4.0, 6.0], [None, 8.0], [None, None]]}}
     assert curve_of(answer, "noise")[:3] == [3.0, 5.0, 8.0]
     assert np.isnan(curve_of(answer, "noise")[3])
+
+
+def layers(weight, bias=0.3):
+    """A layer of given weights (out, in), and one that is all zeros behind it."""
+    first, second = nn.Linear(len(weight[0]), len(weight)), nn.Linear(len(weight), 1)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor(weight))
+        first.bias.fill_(bias)
+        second.weight.zero_()
+    return nn.Sequential(first, second)
+
+
+def words(module, bits=8):
+    """The first layer's weights as words, whose largest is that of the sound layer: 1.27."""
+    steps = module[0].weight.detach().double().numpy() / 0.01
+    assert steps == pytest.approx(np.rint(steps), abs=1e-4)
+    return np.rint(steps).astype(int)
+
+
+def test_without_flips_weights_are_rounded_to_the_nearest_word_and_biases_stay():
+    sound = layers([[1.27, -1.27, 0.014, 0.016]])
+    rounded = flipped_words_of(sound, 0.0, 8, np.random.default_rng(0))
+    assert words(rounded).tolist() == [[127, -127, 1, 2]]  # 1.27 is 127 steps of 0.01
+    assert rounded[0].bias.tolist() == sound[0].bias.tolist()
+    assert not rounded[1].weight.any()
+    assert sound[0].weight[0, 2].item() == pytest.approx(0.014)
+
+
+def test_words_of_three_bits_hold_three_steps_each_way():
+    rounded = flipped_words_of(layers([[0.3, -0.3, 0.04, 0.16]]), 0.0, 3, np.random.default_rng(0))
+    assert rounded[0].weight[0].tolist() == pytest.approx([0.3, -0.3, 0.0, 0.2])
+
+
+def test_certain_flips_turn_over_one_bit_of_every_word():
+    sound = flipped_words_of(layers([[1.27] + [0.01 * k for k in range(99)]]), 0.0, 8, generator())
+    before, after = words(sound), words(flipped_words_of(sound, 1.0, 8, generator()))
+    turned = (before % 256) ^ (after % 256)
+    assert set(np.unique(turned)) == {1, 2, 4, 8, 16, 32, 64, 128}
+    assert after.min() >= -128
+    assert after.max() <= 127
+
+
+def test_a_share_of_all_weights_is_hit_and_a_larger_one_holds_the_smaller_one():
+    sound = flipped_words_of(layers([[1.27] + [0.01] * 99]), 0.0, 8, generator())
+    of_first = words(sound)
+    few, many = (words(flipped_words_of(sound, share, 8, generator())) for share in (0.2, 0.6))
+    hit = few != of_first
+    assert 0 < hit.sum() <= round(0.2 * 101)  # the layer behind has one weight
+    assert (many[hit] == few[hit]).all()
+    assert (many != of_first).sum() > hit.sum()
+
+
+def generator():
+    return np.random.default_rng(3)
