@@ -227,7 +227,7 @@ build/supply/.ready: .ci/supply.txt
 kills: $(READY)
 	$(BIN)/python tests/fuzz/kills.py --kills $(or $(N),1000) --seed $(or $(SEED),0)
 
-# The same commands on disks that fill up or cannot be written, and two of them on one output
+# The same commands on disks that fill up, have a quota or cannot be written, and two on one output
 crowded: $(READY)
 	$(BIN)/python tests/fuzz/crowded.py --tries $(or $(N),300) --seed $(or $(SEED),0)
 

@@ -1,4 +1,4 @@
-"""Commands on a disk that fills up or cannot be written, and two commands on one output.
+"""Commands on a disk that fills up, has a quota or cannot be written, and two on one output.
 
 In:  on the command line a seed, a number of tries and the commands; by default all of them.
 Out: the table of `kills.py`, without kills; the exit code is 1 if anything was found.
