@@ -12,6 +12,7 @@ import time
 
 import psutil
 import pytest
+from distributed.deploy.spec import SpecCluster
 
 from neurocompile import installed
 from neurocompile.cluster import workers as module
@@ -162,6 +163,26 @@ def test_workers_leave_nothing_among_the_temporary_files(tmp_path, monkeypatch):
     with workers(count=1) as client:
         assert client.submit(sum, (1, 2)).result() == 3
     assert os.listdir(tmp_path) == []
+
+
+def test_a_cluster_whose_making_is_interrupted_is_closed_in_silence(monkeypatch):
+    closed, kept = [], []
+
+    class HalfMade:
+        def __init__(self, **_):
+            kept.append(self)
+            SpecCluster._instances.add(self)  # whom Dask closes as Python ends
+            raise KeyboardInterrupt
+
+        def close(self, timeout):
+            closed.append(self)
+            raise AssertionError("it is not whole")
+
+    monkeypatch.setattr("distributed.LocalCluster", HalfMade)
+    with pytest.raises(KeyboardInterrupt), workers(count=1):
+        pass
+    assert closed == kept
+    assert kept[0] not in SpecCluster._instances
 
 
 def test_a_disk_that_takes_no_temporary_files_is_a_sentence(tmp_path, monkeypatch):

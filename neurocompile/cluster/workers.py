@@ -18,7 +18,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE_S = 10.0  # for a scheduler to answer
+CLOSING_S = 10  # for workers to end, as Dask itself gives them
 DEATHS = 3  # workers that a task may lose before it is taken for what kills them
 REASON = 200  # characters of what Dask says
 PER_CORE = 8  # local workers: more only wait for each other and take memory
@@ -107,6 +108,7 @@ def _local(count: int | None) -> Iterator[Client]:
     """Workers in processes of this machine, under a scheduler in a thread of this one."""
     import dask.config
     from distributed import Client, LocalCluster
+    from distributed.deploy.spec import SpecCluster
 
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,  # nothing waits where it may be lost
@@ -125,6 +127,7 @@ def _local(count: int | None) -> Iterator[Client]:
         stack.enter_context(dask.config.set({**settings, "temporary-directory": str(folder)}))
         stack.enter_context(_quiet())
         stack.enter_context(_stoppable())
+        others = set(map(id, SpecCluster._instances))
         try:
             cluster = LocalCluster(
                 n_workers=count or cores(),
@@ -145,8 +148,27 @@ def _local(count: int | None) -> Iterator[Client]:
             ) from None
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise _settings(error) from None
+        except KeyboardInterrupt:
+            _close_half_made(others)
+            raise
         stack.enter_context(cluster)
         yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _close_half_made(others: set[int]) -> None:
+    """Close a cluster whose making was interrupted.
+
+    Dask does so as Python ends, and then tells in a traceback that it is not whole.
+
+    Args:
+        others: Ids of the clusters that were there before.
+    """
+    from distributed.deploy.spec import SpecCluster
+
+    for cluster in [each for each in SpecCluster._instances if id(each) not in others]:
+        SpecCluster._instances.discard(cluster)
+        with suppress(Exception):
+            cluster.close(timeout=CLOSING_S)
 
 
 def _settings(error: Exception) -> BadInput:
