@@ -19,7 +19,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 BASE = 128  # a shell reports this and the number of the signal
 IMPORT = "<frozen importlib."  # how the files of Python's import begin
 LATER_S = 0.02
-GROUP = "neurocompile.commands.group"  # below it are our callers
+GROUP = f"{__package__}.group"  # the module that calls commands; below it are our callers
 LOGS = ("asyncio", "distributed", "tornado")  # of packages that tell how they were interrupted
 
 

@@ -233,7 +233,8 @@ def test_a_killed_parent_leaves_nothing(tmp_path, by):
         "from test_lava_safety import *\n"
         "lava.run(network(), endless(), progress=lambda done, n: print('going', flush=True))"
     )
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    tests = Path(__file__).parents[1]
+    paths = [str(tests / "engines"), str(tests / "support"), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == b"going\n"
