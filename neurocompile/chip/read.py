@@ -43,8 +43,8 @@ from neurocompile.chip.record import (
 )
 from neurocompile.chip.usual import unusual
 from neurocompile.errors import BadInput, Doubtful, did_you_mean, path_of
-from neurocompile.formats.toml_files import parse_toml
 from neurocompile.ir.chip_neurons import CHIP_NEURONS
+from neurocompile.toml_text import parse_toml
 
 __all__ = ["Chip", "Quantity", "chip_names", "load_chip"]
 

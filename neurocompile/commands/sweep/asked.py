@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from neurocompile.asked import Asked
 from neurocompile.commands.sweep.axes import OPTIONS, asked_of, axis, axis_of, option_value
 from neurocompile.errors import BadInput, check_path, did_you_mean
-from neurocompile.formats.toml_files import parse_toml
+from neurocompile.toml_text import parse_toml
 
 if TYPE_CHECKING:
     from neurocompile.sweep.metrics import Metric
