@@ -106,7 +106,7 @@ def images(name: str, part: str, samples: int | None = None) -> Data:
 def jobs() -> list[Job]:
     """A spiking network and one without spikes, a data set and seed."""
     found = []
-    for name, seed in ((name, seed) for name, seeds in SEEDS.items() for seed in seeds):
+    for name, seed in ((each, seed) for each in FOLDERS for seed in SEEDS[each]):
         spiking, plain = (question(name, kind, seed) for kind in ("spiking", "plain"))
         found.append(Job("twin", f"{name} spiking {seed}", spiking, _spiking))
         found.append(Job("twin", f"{name} plain {seed}", plain, _plain, TRAINER))

@@ -30,6 +30,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr("paper.study.RESULTS", tmp_path / "results")
     monkeypatch.setattr("paper.weights.WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(twin, "FOLDERS", {"MNIST": tmp_path})
+    monkeypatch.setattr(twin, "SEEDS", {"MNIST": (0, 1)})
     monkeypatch.setattr(twin, "CHOSEN", 4)
     monkeypatch.setattr(twin, "SHOWN", 2)
     monkeypatch.setattr(twin, "RATES", twin.replace(twin.RATES, epochs=1))
@@ -48,8 +49,10 @@ def test_both_kinds_are_trained_measured_and_shown(small):
     assert "Not answered yet" not in text
     twin.draw(small / "pictures")
     assert (small / "pictures" / "twin-mnist.svg").exists()
-    (spiking,) = twin.answers("MNIST", "spiking")
-    (plain,) = twin.answers("MNIST", "plain")
+    (spiking, other), (plain, _) = (twin.answers("MNIST", kind) for kind in ("spiking", "plain"))
+    errors = [one["bits"]["8"]["fixed_error"] for one in (spiking, other)]
+    half = 12.706 * abs(errors[0] - errors[1]) / 2  # Student's t with one degree of freedom
+    assert f"| {sum(errors) / 2:.2f} ± {half:.2f} |" in text
     assert len(spiking["shown"]) == len(plain["truth"]) == 2
     assert spiking["layers"]["latent"]["neurons"] == 100
 

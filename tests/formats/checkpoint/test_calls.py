@@ -81,10 +81,10 @@ def test_what_a_file_of_tensors_does_not_need_is_one_sentence_at_once(pickled, s
     with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
         archive.writestr("net/data.pkl", PROTOCOL + pickled)
         archive.writestr("net/version", "3\n")
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(BadInput, match=f"net.pt' .*{said}"):
         load(tmp_path / "net.pt")
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 class Own:
