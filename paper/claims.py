@@ -161,7 +161,7 @@ def _error() -> list[str]:
     joules = [one["joules"][twin.NOMINAL] * 1e6 for one in found]
     return [
         "*ours*: squared error an image on the official test digits, in the chip's integers",
-        f"{or_mean(errors, 2)} at {or_mean(joules, 0)} µJ, {dead} neurons dead, {bursting} "
+        f"{or_mean(errors, 2)} at {or_mean(joules, 1)} µJ, {dead} neurons dead, {bursting} "
         f"bursting ({seeds(len(found))})",
         f"{', '.join(f'{error:.2f} ({name})' for name, error in PUBLISHED.items())}, in floats",
         _among(errors),
