@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 KEPT = "\n\N{NO-BREAK SPACE}"  # not printable by Python, but harmless
-# GitHub's log obeys a line that begins with ::word::, and ##[word] anywhere.
-COMMAND = re.compile(r"(^\s*:)(?=:)|#(?=#\[)", re.MULTILINE)
+# Lines that GitHub's log obeys begin with ::word:: or ##[word].
+COMMAND = re.compile(r"^(\s*)(:|#)(?=:|#\[)", re.MULTILINE)
 MOST_LINES, MOST_IN_LINE = 200, 900  # of a message; how a line ends is what to do
 NAME = 200  # characters of a path that a message shows
 MOST_SHOWN = 100  # things in a message; a file may hold a hundred thousand

@@ -85,7 +85,6 @@ def test_a_kind_has_the_article_that_its_first_letter_asks_for(said):
 
 
 def test_no_line_of_a_strangers_text_is_one_that_a_log_of_ci_obeys():
-    name = "a\n::error::b\n  ::stop-commands::c\n##[group]d ##[e]\nnc::net"
-    assert (
-        str(BadInput(name)) == "a\n: :error::b\n  : :stop-commands::c\n# #[group]d # #[e]\nnc::net"
-    )
+    name = "a\n::error::b\n  ::stop-commands::c\n##[group]d\nnc::net"
+    said = "a\n: :error::b\n  : :stop-commands::c\n# #[group]d\nnc::net"
+    assert str(BadInput(name)) == said

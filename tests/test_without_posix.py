@@ -33,7 +33,8 @@ IN_SIGNAL = ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGUSR1", "alarm", "pth
 # without, if they have to.
 USERS = {
     "engines/machine_code.py": {"os.getuid"},
-    "engines/lava": {"os.waitid", "os.killpg", "signal.SIGKILL"},
+    "bundle/lava": {"os.posix_fallocate"},
+    "engines/lava": {"os.waitid", "os.killpg", "os.posix_fallocate", "signal.SIGKILL"},
     "formats/hdf5": {"resource"},
     "formats/scratch.py": {"fcntl", "os.geteuid", "os.O_NOFOLLOW"},
 }

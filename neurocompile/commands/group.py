@@ -120,9 +120,11 @@ def _refuse(ctx: click.Context, error: NeurocompileError) -> NoReturn:
         say(f"{type(error).__name__}: {error}", err=True)
     _answer(ctx, type(error).__name__, error.exit_code, str(error))
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by whoever called
+            continue
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # full, or closed
+        except (OSError, ValueError):  # full, or closed since
             drop_unwritten(stream)
     ctx.exit(error.exit_code)
 

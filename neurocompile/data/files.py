@@ -87,7 +87,7 @@ def read_numpy(path: Path) -> Read:
     if not os.path.exists(path):
         raise BadInput(
             f"there is no file {path} in {Path.cwd()}. A relative path is read from the folder in "
-            "which the command runs; give the file with --data."
+            "which the command runs; give another path (--data)."
             if not path.is_absolute()
             else f"there is no file {path}. Check the path."
         )

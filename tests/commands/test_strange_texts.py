@@ -67,7 +67,8 @@ RESULT = {
 def test_no_form_of_a_check_has_anything_to_obey(form, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     text = render(RESULT, form)
-    assert printable(text) == text
+    meant = re.sub("^::", "", text, flags=re.MULTILINE) if form == "github" else text
+    assert printable(meant) == meant
     if form == "junit":
         failure = ElementTree.fromstring(text).find(".//failure")
         assert SHOWN in failure.text

@@ -8,6 +8,7 @@ to the reconstruction error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from neurocompile.terminal.tables import Table, columns, paragraph
 from neurocompile.terminal.words import golden
 
 LISTED = 20  # largest number of differences in a table
+COMMAND = re.compile(r"(:|#)(:|#\[)")  # an older form is obeyed anywhere in a line
 ANNOTATIONS = 10  # largest number of annotations that GitHub shows of a step
 
 
@@ -194,7 +196,7 @@ def _github(result: Mapping[str, Any]) -> str:
     if result["passed"]:
         what = "baseline written" if result["updated"] else sentence(result)
         lines = [f"::notice title=neurocompile check::{_data(what)}"]
-    return "\n".join(lines) + "\n" + printable(_table(result))
+    return "\n".join(lines) + "\n" + COMMAND.sub(r"\1 \2", printable(_table(result)))
 
 
 def _data(text: str) -> str:

@@ -408,9 +408,8 @@ def test_a_readout_goes_on_with_its_potential():
 
 
 def test_layers_of_one_name_are_numbered_in_their_order():
-    made = [helper.make_node("Relu", ["x"], ["v0"], name="a")]
+    made = [helper.make_node("Mul", ["x", "dt"], ["v0"], name="a")]
     for k, name in enumerate(["a", "a_3", "a", "/b/a", "a"]):
         made.append(helper.make_node("Mul", [f"v{k}", "dt"], [f"v{k + 1}"], name=name))
-    made[0] = helper.make_node("Mul", ["x", "dt"], ["v0"], name="a")
-    graph = from_onnx(plain(made, ONE_STEP, ["v5"]))
+    graph = from_onnx(plain(made, ["batch", 4], ["v5"]))
     assert [name for name in graph.nodes if "a" in name] == ["a", "a_2", "a_3", "a_4", "b.a", "a_5"]
