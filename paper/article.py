@@ -113,7 +113,7 @@ def _dying() -> Values:
     none, ours = "none", "as ours"
     died, undivided = cell("paper", none, ours), cell("strided", none, ours)
     flipped, four = cell("strided", none, "flip"), cell("strided", none, "all four")
-    four_dense = cell("strided", "dense", "all four")
+    four_dense, whole = cell("strided", "dense", "all four"), cell("paper", none, "all four")
     counts = [len(cell(*place, rules)) for *place, several, _ in replication.ASKED
               for rules in several]  # fmt: skip
     return {
@@ -124,6 +124,9 @@ def _dying() -> Values:
         "died_burst": _share(died, of_latent, 1),
         "died_hidden": _share(died, training.hidden, 0),
         "died_alive": alive(died),
+        "whole_dead": _share(whole, of_latent, 0),
+        "whole_error": error(whole),
+        "whole_seeds": _seeds([len(whole)]),
         "paper_none_alive": table.PUBLISHED[UNREGULARIZED][1],
         "scale_burst": _share(cell("strided", none, "as ours, divisor 20"), of_latent, 1),
         "ours_burst": _share(undivided, of_latent, 1),
@@ -158,6 +161,8 @@ def _penalties() -> Values:
         "dense_lower": ratio(none, dense)[0],
         "dense_lower_words": ratio_words(none, dense, 1),
         "dense_ae": ratio_words(dense, plain, 1),
+        "dense_ae_mean": ratio(dense, plain)[0],
+        "paper_decay": table.PUBLISHED["AE, weight decay"][0],
         "dense_hidden_dead": _share(long_dense, training.hidden, 0),
         "dense_hidden_burst": _share(long_dense, training.hidden, 1),
         "long_latent": "no latent neuron is dead in any seed" if not any(silent)

@@ -230,7 +230,7 @@ def _table(found: Compared, answers: Mapping[str, Answers]) -> str:
             with_interval(errors, 2) if errors else "-",
             *(parts if errors else ("-", "-")),
         ])  # fmt: skip
-    head = ["network", "float error", "fixed error", "µJ", "dead, bursting", "cores",
+    head = ["network", "float error", "fixed error", "µJ", "dead, bursting (all seeds)", "cores",
             "on the front, seeds", "times the joules without spikes at equal error",
             "error without spikes, int8", "µJ of its arithmetic", "of its memory"]  # fmt: skip
     return table(head, lines)

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 import neurocompile as nc
 from examples import cochlea
@@ -31,6 +32,7 @@ from neurocompile.frontend.torch import trace
 from neurocompile.ir.graph import Graph
 from paper import spoken_plain
 from paper.charts import SAFE, panels, save
+from paper.intervals import LEVEL
 from paper.markdown import table
 from paper.rows import chip_digest, figures
 from paper.study import ROOT, Job, Json
@@ -39,6 +41,7 @@ from paper.weights import fitted
 
 SHIPPED = ROOT / "examples" / "models" / "spoken_digits.pt"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+WORDS = len(SPEAKERS) * 10 * len(TEST)  # of the official test
 CHIPS = ("loihi-sim", "loihi2-sim")
 BITS = (8, 4)
 NOMINAL = {"loihi-sim": "boyle2025", "loihi2-sim": "loihi1-proxy"}
@@ -186,6 +189,21 @@ def network_weights() -> int:
 def answers() -> dict[str, Json]:
     """Kept answers by the name of their job."""
     return {job.name: job.answer() for job in jobs() if job.done}
+
+
+def of_words(share: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of the official test words."""
+    known = binomtest(round(share * WORDS), WORDS).proportion_ci(LEVEL, method="wilson")
+    return float(known.low), float(known.high)
+
+
+def unseen() -> tuple[float, float] | None:
+    """Share known of the words of a speaker left out, by the chip and by the SVM, in the mean."""
+    found = [one for name, one in answers().items() if name.startswith("without ")]
+    if not found:
+        return None
+    ours = [one["on"][f"{CHIPS[0]} {BITS[0]}"]["fixed"] for one in found]
+    return float(np.mean(ours)), float(np.mean([one["svm"] for one in found]))
 
 
 def text() -> str:

@@ -248,9 +248,9 @@ def text() -> str:
         f"spikes for {PLAIN['epochs']} passes. Both have shifts of a pixel in the first "
         f"{RATES.epochs}, the same batches and a one-cycle rate with the same peak of "
         f"{SPIKES.learning_rate:g}. Integers on `{TARGET}`, chosen on {CHOSEN:,} training images; "
-        f"joules are modelled ({NOMINAL}). Seeds: {seeds}; ± is half of a 95 % interval over them. "
-        "FSVAE and ESVAE have images enlarged to 32 x 32, four convolutions and 150 and 300 "
-        "passes.",
+        f"joules are modelled ({NOMINAL}). Seeds: {seeds}; ± is half of a 95 % interval over them; "
+        "neurons are counted in all of them together. FSVAE and ESVAE have images enlarged to "
+        "32 x 32, four convolutions and 150 and 300 passes.",
         "",
     ]
     for name in FOLDERS:

@@ -73,6 +73,9 @@ def test_a_verdict_needs_an_interval_on_one_side():
 
 def test_errors_are_placed_among_the_published_ones():
     # 6.75 is the paper's; FSVAE has 0.031 / 4 a pixel, 6.076 an image; ESVAE 0.013 / 4, 2.548.
-    assert claims._among([5.0]) == "below the paper's and FSVAE's, above ESVAE's"
-    assert claims._among([6.0, 6.06]) == "below the paper's, not told from FSVAE's, above ESVAE's"
-    assert claims._among([1.0]) == "below the paper's and FSVAE's and ESVAE's"
+    assert claims._among([5.0]) == "lower than the paper's and FSVAE's, higher than ESVAE's"
+    assert (
+        claims._among([6.0, 6.06])
+        == "lower than the paper's, not told from FSVAE's, higher than ESVAE's"
+    )
+    assert claims._among([1.0]) == "lower than the paper's and FSVAE's and ESVAE's"
