@@ -19,6 +19,7 @@ from neurocompile.errors import BadInput, a_or_an, path_of
 from neurocompile.formats.checkpoint.plain import to_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_to_plain
 from neurocompile.formats.checkpoint.read import FORMAT, VERSION
+from neurocompile.formats.scratch import uninterrupted
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.settings import Settings
@@ -82,8 +83,11 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
 def save_whole(content: dict[str, Any], path: Path) -> None:
     """Write plain values and tensors as torch does, completely or not at all.
 
+    A signal acts after that: raised in a write that torch's own code calls, it is lost in an error
+    of that code.
+
     Raises:
         BadInput: As in `formats.whole.whole_file`.
     """
-    with whole_file(path) as building, building.open("wb") as file:
+    with whole_file(path) as building, building.open("wb") as file, uninterrupted():
         torch.save(content, file)
