@@ -15,15 +15,19 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from neurocompile.formats.onnx.tensors import ByteRange
-from neurocompile.formats.onnx.wire import EIGHT_BYTES, FOUR_BYTES, LENGTH, MAX_FIELDS, VARINT
+from neurocompile.formats.onnx.wire import (
+    EIGHT_BYTES,
+    FOUR_BYTES,
+    LENGTH,
+    MAX_FIELDS,
+    VARINT,
+    OddError,
+    number,
+)
 
 LARGE = 1 << 16  # bytes of a tensor that stays in the file
 GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
 LONGEST_HEADER = 20  # bytes: two numbers of up to ten
-
-
-class _OddError(Exception):
-    """The file has a structure that no writer of ONNX files makes."""
 
 
 class _Field(NamedTuple):
@@ -56,7 +60,7 @@ def without_large(file: BinaryIO, size: int) -> tuple[bytes, dict[int, ByteRange
                 _message(GRAPH, graph) if f in graphs else _read(file, f.start, f.end) for f in top
             ]
             return b"".join(parts), in_file
-    except _OddError:
+    except OddError:
         pass
     return _read(file, 0, size), {}
 
@@ -94,33 +98,23 @@ def _fields(file: BinaryIO, start: int, end: int) -> Iterator[_Field]:
     while start < end:
         left -= 1
         if not left:
-            raise _OddError
+            raise OddError
         header = _read(file, start, min(start + LONGEST_HEADER, end))
-        tag, at = _number(header, 0)
+        tag, at = number(header, 0, len(header))
         kind, length = tag & 7, 0
         if kind == VARINT:
-            _, at = _number(header, at)
+            _, at = number(header, at, len(header))
         elif kind == LENGTH:
-            length, at = _number(header, at)
+            length, at = number(header, at, len(header))
         elif kind in (EIGHT_BYTES, FOUR_BYTES):
             length = 8 if kind == EIGHT_BYTES else 4
         else:
-            raise _OddError
+            raise OddError
         begin = start + at
         if tag >> 3 == 0 or begin + length > end:
-            raise _OddError
+            raise OddError
         yield _Field(tag >> 3, kind, start, begin, begin + length)
         start = begin + length
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number with 7 bits per byte, and the position after it."""
-    value = 0
-    for position in range(at, min(at + 10, len(data))):
-        value |= (data[position] & 127) << 7 * (position - at)
-        if data[position] < 128:
-            return value, position + 1
-    raise _OddError
 
 
 def _message(number: int, content: bytes) -> bytes:
@@ -137,5 +131,5 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
     file.seek(start)
     content = file.read(end - start)
     if len(content) < end - start:
-        raise _OddError  # the file was cut off after its size was read
+        raise OddError  # the file was cut off after its size was read
     return content

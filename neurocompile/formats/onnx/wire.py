@@ -16,6 +16,10 @@ VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
 WIDTHS = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
 
 
+class OddError(Exception):
+    """The file has a structure that no writer of ONNX files makes."""
+
+
 def too_many_fields(data: bytes) -> bool:
     """Whether the messages in these bytes have more than `MAX_FIELDS` fields together.
 
@@ -30,30 +34,34 @@ def too_many_fields(data: bytes) -> bool:
             for number, field in message.fields_by_number.items()
             if field.message_type is not None
         }
-        while at < end:
-            count += 1
-            if count > MAX_FIELDS:
-                return True
-            tag, at = _number(data, at, end)
-            kind = tag & 7
-            length = WIDTHS.get(kind, 0)
-            if kind in (VARINT, LENGTH):
-                value, at = _number(data, at, end)
-                length = value if kind == LENGTH else 0
-            if kind == LENGTH and (deeper := inner.get(tag >> 3)) is not None:
-                pending.append((at, min(at + length, end), deeper))
-            at += length
+        try:
+            while at < end:
+                count += 1
+                if count > MAX_FIELDS:
+                    return True
+                tag, at = number(data, at, end)
+                kind = tag & 7
+                length = WIDTHS.get(kind, 0)
+                if kind in (VARINT, LENGTH):
+                    value, at = number(data, at, end)
+                    length = value if kind == LENGTH else 0
+                if kind == LENGTH and (deeper := inner.get(tag >> 3)) is not None:
+                    pending.append((at, min(at + length, end), deeper))
+                at += length
+        except OddError:
+            continue
     return False
 
 
-def _number(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number with 7 bits per byte, and the position after it; at the end of a part, the end."""
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at += 1
-        if byte < 128:
-            return value, at
-        shift += 7
-    return value, end
+def number(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """A number with 7 bits per byte, and the position after it.
+
+    Raises:
+        OddError: If it does not end before `end`, or has more than ten bytes.
+    """
+    value = 0
+    for position in range(at, min(at + 10, end)):
+        value |= (data[position] & 127) << 7 * (position - at)
+        if data[position] < 128:
+            return value, position + 1
+    raise OddError

@@ -68,7 +68,6 @@ OBJECTS = "holds pickled Python objects, which could run code"
         ),
         (name("_codecs encode") + text(8) + text(3) + b"\x86R.", "a call of _codecs.encode"),
         (name("torch Tensor") + number(2**18) * 2 + b"\x86R.", "a call of torch.Tensor"),
-        (b"(" * 2_000_000 + b"t" * 2_000_000 + b".", ""),
         (b"N" * (1 << 22) + b".", "describes its tensors in 4194307 bytes, over 4194304"),
         (b")R.", "is damaged"),
         (b"t.", "is damaged"),
@@ -81,10 +80,26 @@ def test_what_a_file_of_tensors_does_not_need_is_one_sentence_at_once(pickled, s
     with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
         archive.writestr("net/data.pkl", PROTOCOL + pickled)
         archive.writestr("net/version", "3\n")
-    begun = time.process_time()
+    begun = time.monotonic()
     with pytest.raises(BadInput, match=f"net.pt' .*{said}"):
         load(tmp_path / "net.pt")
+    assert time.monotonic() - begun < 5
+
+
+def test_a_pickle_of_as_many_opcodes_as_it_may_have_is_refused_in_time(tmp_path):
+    with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
+        archive.writestr("net/data.pkl", PROTOCOL + b"(" * 2_000_000 + b"t" * 2_000_000 + b".")
+        archive.writestr("net/version", "3\n")
+    begun = time.process_time()
+    with pytest.raises(BadInput, match=r"net\.pt'"):
+        load(tmp_path / "net.pt")
     assert time.process_time() - begun < 10
+
+
+def test_a_tensor_that_is_not_dense_is_refused(tmp_path):
+    torch.save({"w": torch.zeros(3).to_sparse()}, tmp_path / "net.pt")
+    with pytest.raises(BadInput, match=r"a call of torch\.serialization\._get_layout"):
+        load(tmp_path / "net.pt")
 
 
 class Own:
