@@ -12,7 +12,6 @@ import time
 
 import psutil
 import pytest
-from distributed.deploy.spec import SpecCluster
 
 from neurocompile import installed
 from neurocompile.cluster import workers as module
@@ -26,6 +25,21 @@ if __name__ == "__main__":
     with workers(count=2) as client:
         print(*client.run(__import__("os").getpid).values(), flush=True)
         client.submit(time.sleep, 60).result()
+"""
+
+BEGIN = """
+import signal, time
+import distributed
+from neurocompile.cluster.workers import workers
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        print("begun", flush=True)
+        with workers(count=2):
+            time.sleep(60)
+    except KeyboardInterrupt:
+        print("stopped")
 """
 
 
@@ -165,24 +179,27 @@ def test_workers_leave_nothing_among_the_temporary_files(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_cluster_whose_making_is_interrupted_is_closed_in_silence(monkeypatch):
-    closed, kept = [], []
-
-    class HalfMade:
-        def __init__(self, **_):
-            kept.append(self)
-            SpecCluster._instances.add(self)  # whom Dask closes as Python ends
-            raise KeyboardInterrupt
-
-        def close(self, timeout):
-            closed.append(self)
-            raise AssertionError("it is not whole")
-
-    monkeypatch.setattr("distributed.LocalCluster", HalfMade)
-    with pytest.raises(KeyboardInterrupt), workers(count=1):
-        pass
-    assert closed == kept
-    assert kept[0] not in SpecCluster._instances
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_while_workers_start_is_no_traceback(number, tmp_path):
+    (tmp_path / "begin.py").write_text(BEGIN)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "begin.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+        env=installed.child_environment() | {"TMPDIR": str(temporary)},
+    )  # fmt: skip
+    process.stdout.readline()
+    deadline = time.monotonic() + 30
+    while len(started := psutil.Process(process.pid).children(recursive=True)) < 3:
+        assert time.monotonic() < deadline  # a process of Python's own, and two workers
+        time.sleep(0.01)
+    time.sleep(0.2)  # they import
+    os.killpg(process.pid, number)
+    said, complaints = process.communicate(timeout=60)
+    assert (said, complaints) == ("stopped\n", "")
+    assert gone([each.pid for each in started])
+    assert os.listdir(temporary) == []
 
 
 def test_a_disk_that_takes_no_temporary_files_is_a_sentence(tmp_path, monkeypatch):

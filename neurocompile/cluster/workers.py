@@ -18,17 +18,17 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurocompile.errors import BadInput, first_line, shortened
-from neurocompile.formats.scratch import scratch
+from neurocompile.formats.scratch import scratch, uninterrupted
 from neurocompile.formats.whole import cannot_keep
 from neurocompile.installed import require
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 PATIENCE_S = 10.0  # for a scheduler to answer
 CLOSING_S = 10  # for workers to end, as Dask itself gives them
@@ -107,8 +107,7 @@ def shown(address: str) -> str:
 def _local(count: int | None) -> Iterator[Client]:
     """Workers in processes of this machine, under a scheduler in a thread of this one."""
     import dask.config
-    from distributed import Client, LocalCluster
-    from distributed.deploy.spec import SpecCluster
+    from distributed import Client
 
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,  # nothing waits where it may be lost
@@ -127,48 +126,65 @@ def _local(count: int | None) -> Iterator[Client]:
         stack.enter_context(dask.config.set({**settings, "temporary-directory": str(folder)}))
         stack.enter_context(_quiet())
         stack.enter_context(_stoppable())
-        others = set(map(id, SpecCluster._instances))
-        try:
-            cluster = LocalCluster(
-                n_workers=count or cores(),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                protocol="tls",
-                security=True,
-                dashboard_address="127.0.0.1:0",  # without a port it would take one others may
-                scheduler_kwargs={"dashboard": False},
-                local_directory=str(folder),
-                silence_logs=logging.CRITICAL,
-            )
-        except RuntimeError as error:
-            raise BadInput(
-                f"the workers could not be started ({first_line(error)}). A program that starts "
-                'them is a file, and does so below `if __name__ == "__main__":`, for each worker '
-                "imports it."
-            ) from None
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise _settings(error) from None
-        except KeyboardInterrupt:
-            _close_half_made(others)
-            raise
-        stack.enter_context(cluster)
-        yield stack.enter_context(Client(cluster, set_as_default=False))
+        loop = stack.enter_context(_deaf_loop())
+        with uninterrupted():  # or workers that are half made would tell so in tracebacks
+            cluster = stack.enter_context(_started(count or cores(), str(folder), loop))
+            client = stack.enter_context(Client(cluster, set_as_default=False))
+        yield client
 
 
-def _close_half_made(others: set[int]) -> None:
-    """Close a cluster whose making was interrupted.
+@contextmanager
+def _deaf_loop() -> Iterator[Any]:
+    """A loop of Dask in a thread that leaves Ctrl-C and SIGHUP to this one, as do its processes.
 
-    Dask does so as Python ends, and then tells in a traceback that it is not whole.
-
-    Args:
-        others: Ids of the clusters that were there before.
+    A terminal sends them to every process, and each worker would tell of it in a traceback.
     """
-    from distributed.deploy.spec import SpecCluster
+    from multiprocessing import resource_tracker
 
-    for cluster in [each for each in SpecCluster._instances if id(each) not in others]:
-        SpecCluster._instances.discard(cluster)
-        with suppress(Exception):
-            cluster.close(timeout=CLOSING_S)
+    from distributed.utils import LoopRunner
+
+    runner = LoopRunner()
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:  # threads and processes begin with the signals blocked that are here
+            resource_tracker.ensure_running()  # the thread that starts it takes Ctrl-C again
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            runner.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:
+        runner.start()
+    try:
+        yield runner.loop
+    finally:
+        runner.stop()
+
+
+def _started(count: int, folder: str, loop: Any) -> LocalCluster:
+    """A cluster of processes of this machine, which keep what they hold in a folder."""
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            protocol="tls",
+            security=True,
+            dashboard_address="127.0.0.1:0",  # without a port it would take one others may
+            scheduler_kwargs={"dashboard": False},
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+            loop=loop,
+        )
+    except RuntimeError as error:
+        raise BadInput(
+            f"the workers could not be started ({first_line(error)}). A program that starts "
+            'them is a file, and does so below `if __name__ == "__main__":`, for each worker '
+            "imports it."
+        ) from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise _settings(error) from None
 
 
 def _settings(error: Exception) -> BadInput:
