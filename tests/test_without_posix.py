@@ -34,6 +34,8 @@ IN_SIGNAL = ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGUSR1", "alarm", "pth
 USERS = {
     "engines/machine_code.py": {"os.getuid"},
     "bundle/lava": {"os.posix_fallocate"},
+    "cluster/workers.py": {"signal.SIGHUP", "signal.pthread_sigmask"},
+    "data/shards": {"os.register_at_fork", "resource"},
     "engines/lava": {"os.waitid", "os.killpg", "os.posix_fallocate", "signal.SIGKILL"},
     "formats/hdf5": {"resource"},
     "formats/scratch.py": {"fcntl", "os.geteuid", "os.O_NOFOLLOW"},
@@ -112,6 +114,8 @@ def test_what_needs_them_is_refused_by_the_name_of_what_is_missing(printed):
     assert json.loads(printed.splitlines()[0]) == {
         "engine lava": [["os.fork", "os.waitid", "os.killpg"], linux],
         "front ends .nir and .net": [["resource"], linux],
+        "shards HDF5": [["resource"], linux],
+        "shards zarr": [["resource"], linux],
     }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import zipfile
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from neurocompile.data.kinds import KEYS, Kind, check_numbers
 from neurocompile.data.npz import DAMAGED, entries, header, read_up_to
 from neurocompile.errors import BadInput
+from neurocompile.formats.archives import archive_in
 
 MAX_BYTES = 2**32  # of an array, in its file and as float32, however small the file is
 NOT_READ = np.empty(0)  # in the place of arrays that are only named
@@ -129,7 +129,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
         if path.suffix == ".npy":
             with open(path, "rb") as stream:
                 return {"x": _array(stream, path.stat().st_size, path, "x")}
-        with zipfile.ZipFile(path) as archive:
+        with archive_in(path) as archive:
             arrays = {}
             for entry in entries(archive):
                 key = entry.filename.removesuffix(".npy")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import lzma
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -75,7 +76,9 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         raise ValueError(f"its header has {size} bytes, but at most {MOST_HEADER} are read")
     read = (np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0)
     try:
-        shape, fortran, dtype = read[version[0] - 1](io.BytesIO(length + stream.read(size)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # 3L, as Python 2 wrote it, is a size too
+            shape, fortran, dtype = read[version[0] - 1](io.BytesIO(length + stream.read(size)))
     except (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError):
         # numpy has Python parse the header; nesting may overflow the parser, whatever the memory
         raise ValueError("its header describes no array") from None

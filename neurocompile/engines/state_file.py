@@ -26,6 +26,7 @@ from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.stream import Stream
 from neurocompile.errors import BadInput
+from neurocompile.formats.archives import archive_in
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -80,7 +81,7 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
     """
     require_integers(graph)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archive_in(path) as archive:
             about = _about(path, archive)
             _check(path, about, graph, sample_steps, seed)
             held = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -22,6 +21,7 @@ import numpy as np
 
 from neurocompile.data.npz import DAMAGED, array_in, entries
 from neurocompile.errors import BadInput
+from neurocompile.formats.archives import archive_in
 from neurocompile.formats.json_files import fault_in, open_to_more, schema
 from neurocompile.ir.arrays import Array
 
@@ -106,7 +106,7 @@ def sample_digest(numbers: Array) -> str:
 
 def _arrays(path: Path) -> dict[str, Array]:
     """All arrays of the file, none of them larger than allowed."""
-    with zipfile.ZipFile(path) as packed:
+    with archive_in(path) as packed:
         total = sum(entry.file_size for entry in packed.infolist())
         if total > MAX_BYTES:
             raise ValueError(f"it unpacks to {total:,} bytes, and {MAX_BYTES:,} are allowed")

@@ -205,3 +205,12 @@ def test_an_archive_that_lists_an_array_many_times_is_refused_before_they_are_re
         archive.writestr("labels.npy", b"")
     with pytest.raises(BadInput, match="lists 1002 entries, and at most 1000 are read"):
         load_data(source.format(tmp_path))
+
+
+def test_a_header_of_python_2_is_read_without_a_warning(tmp_path):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    x = np.arange(6, dtype="<f4")
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + x.tobytes()
+    (tmp_path / "x.npy").write_bytes(content)
+    np.testing.assert_array_equal(load_data(str(tmp_path / "x.npy")).values, x.reshape(2, 3))

@@ -256,9 +256,35 @@ def test_more_than_a_block_is_refused_before_it_is_read(good, monkeypatch):
     monkeypatch.setattr(shard, "WHOLE_BYTES", 1000)
     with pytest.raises(BadInput, match=r"part-2\.npz: x has 49 rows of 64 bytes, .*only be"):
         load_data(f"shards:{good('npz')}")
-    monkeypatch.setattr(shard, "WHOLE_BYTES", 400)
-    with pytest.raises(BadInput, match=r"part-0\.zarr: a chunk of x has 7 rows of 64 bytes"):
-        load_data(f"shards:{good('zarr3')}")
+
+
+@pytest.mark.parametrize("suffix", ["h5", "zarr"])
+def test_a_chunk_of_more_than_256_mib_is_refused_before_it_is_read(suffix, tmp_path):
+    path = tmp_path / f"one.{suffix}"
+    declared(path, shape=(2, 1, 8192, 8192), chunks=(2, 1, 8192, 8192))
+    with pytest.raises(BadInput, match=rf"one\.{suffix}: a chunk of x has 2 rows of 268435456 byt"):
+        load_data(f"shards:{path}")
+
+
+@pytest.mark.parametrize("suffix", ["h5", "zarr"])
+def test_chunks_of_single_numbers_are_read_a_few_thousand_at_a_time(suffix, tmp_path):
+    path = tmp_path / f"one.{suffix}"
+    declared(path, shape=(1 << 20, 1, 28, 28), chunks=(1, 1, 1, 1))
+    values = load_data(f"shards:{path}").values
+    assert [field.at_once for field in (values.shards[0].values,)] == [8192 // 784]
+    np.testing.assert_array_equal(values[5:6], np.zeros((1, 1, 28, 28)))
+    declared(tmp_path / f"two.{suffix}", shape=(9, 1, 128, 65), chunks=(1, 1, 1, 1))
+    with pytest.raises(BadInput, match=rf"two\.{suffix}: a row of x is in 8320 chunks, but at mo"):
+        load_data(f"shards:{tmp_path / f'two.{suffix}'}")
+
+
+def declared(path, shape, chunks):
+    """A file with an array x of zeros, none of which takes room."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", shape, "f4", chunks=chunks)
+    else:
+        zarr.open_group(path, mode="w").create_array("x", shape=shape, dtype="f4", chunks=chunks)
 
 
 def test_a_folder_without_shards_and_labels_without_images_are_refused(tmp_path):

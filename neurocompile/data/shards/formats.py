@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from numpy.typing import NDArray
 
-from neurocompile.data.shards.hdf5 import hdf5_fields, hdf5_rows
+from neurocompile.data.shards.apart import fields_apart, rows_apart
 from neurocompile.data.shards.idx import idx_fields, idx_rows
 from neurocompile.data.shards.numpy_files import npy_fields, npy_rows, npz_fields, npz_rows
 from neurocompile.data.shards.shard import Field
-from neurocompile.data.shards.zarr_groups import zarr_fields, zarr_rows
 from neurocompile.errors import BadInput
 
 IDX = re.compile(r"(?P<what>images|labels)[-.]idx[31]-ubyte(\.gz)?$")
@@ -35,12 +35,13 @@ class Format(NamedTuple):
     rows: Callable[[Path, str, int, int], NDArray]
 
 
+HDF5 = Format(partial(fields_apart, "HDF5"), partial(rows_apart, "HDF5"))
 BY_SUFFIX = {
     ".npy": Format(npy_fields, npy_rows),
     ".npz": Format(npz_fields, npz_rows),
-    ".h5": Format(hdf5_fields, hdf5_rows),
-    ".hdf5": Format(hdf5_fields, hdf5_rows),
-    ".zarr": Format(zarr_fields, zarr_rows),
+    ".h5": HDF5,
+    ".hdf5": HDF5,
+    ".zarr": Format(partial(fields_apart, "zarr"), partial(rows_apart, "zarr")),
 }
 IDX_FORMAT = Format(idx_fields, idx_rows)
 

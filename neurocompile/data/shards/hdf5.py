@@ -2,6 +2,7 @@
 
 In:  a path.
 Out: what it declares; rows of a dataset. Links and data that are kept in other files are refused.
+Only the process of `child.py` runs this.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from numpy.typing import NDArray
 
 from neurocompile.data.kinds import KEYS
 from neurocompile.data.shards.numpy_files import damaged
-from neurocompile.data.shards.shard import Field
+from neurocompile.data.shards.shard import Field, in_chunks
 from neurocompile.errors import BadInput
-from neurocompile.installed import require
 
 AGAIN = "Save it again with h5py"
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
@@ -24,7 +24,6 @@ UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 def hdf5_fields(path: Path) -> dict[str, Field]:
     """The datasets at the root that samples can be read from."""
-    require("recordings .h5")
     import h5py
 
     try:
@@ -56,7 +55,6 @@ def _field(h5py: Any, file: Any, key: str, path: Path) -> Field:
         raise BadInput(
             f"{path}: keeps {key} in another file, which is not opened. Save the numbers."
         )
-    rows = dataset.chunks[0] if dataset.chunks else 1
-    if dataset.chunks:  # a chunk is unpacked whole, also where it is larger than its rows are here
-        Field(dataset.chunks, dataset.dtype.str, None).check(str(path), f"a chunk of {key}")
-    return Field(tuple(dataset.shape), dataset.dtype.str, rows)
+    if not dataset.chunks:
+        return Field(tuple(dataset.shape), dataset.dtype.str)
+    return in_chunks(dataset.shape, dataset.dtype.str, dataset.chunks, str(path), key)

@@ -6,7 +6,6 @@ Out: what its headers declare; rows of one of its arrays. Nothing is unpickled.
 
 from __future__ import annotations
 
-import zipfile
 from math import prod
 from pathlib import Path
 from typing import IO
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from neurocompile.data.npz import DAMAGED, array_in, entries, header
 from neurocompile.data.shards.shard import Field
 from neurocompile.errors import BadInput
+from neurocompile.formats.archives import archive_in
 
 AGAIN = "Save it again with numpy"
 
@@ -46,7 +46,7 @@ def npy_rows(path: Path, key: str, first: int, last: int) -> NDArray:
 def npz_fields(path: Path) -> dict[str, Field]:
     """The arrays by key."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archive_in(path) as archive:
             fields = {}
             for entry in entries(archive):
                 key = entry.filename.removesuffix(".npy")
@@ -60,7 +60,7 @@ def npz_fields(path: Path) -> dict[str, Field]:
 def npz_rows(path: Path, key: str, first: int, last: int) -> NDArray:
     """The rows [first, last) of an array that is read whole."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archive_in(path) as archive:
             entry = archive.getinfo(f"{key}.npy")
             with archive.open(entry) as stream:
                 array = array_in(stream, entry.file_size, key)

@@ -6,6 +6,7 @@ Out: a record that is small enough to be sent to another process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,6 +16,7 @@ from neurocompile.errors import BadInput
 
 WHOLE_BYTES = 1 << 28  # of an array that can only be read whole, and of a chunk of HDF5 and zarr
 BLOCK_BYTES = 1 << 24  # of rows that are read at once where some can be
+MOST_PIECES = 1 << 13  # chunks that are read at once: each takes a tenth of a millisecond, or more
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class Field:
         shape: (n, ...) its shape.
         dtype: Type of its numbers, as numpy names it.
         chunk: Number of rows that are stored together; None if it can only be read whole.
+        pieces: Number of chunks that such rows are in, side by side.
     """
 
     shape: tuple[int, ...]
     dtype: str
     chunk: int | None = 1
+    pieces: int = 1
 
     @property
     def row_bytes(self) -> int:
@@ -42,7 +46,7 @@ class Field:
         if self.chunk is None:
             return max(1, self.shape[0])
         wanted = max(1, BLOCK_BYTES // max(1, self.row_bytes))
-        return max(wanted // self.chunk, 1) * self.chunk
+        return max(min(wanted // self.chunk, MOST_PIECES // self.pieces), 1) * self.chunk
 
     def check(self, path: str, key: str) -> None:
         """Refuse what would take too much memory.
@@ -50,6 +54,11 @@ class Field:
         Raises:
             BadInput: Names the file, what is read at once and the limit.
         """
+        if self.pieces > MOST_PIECES:
+            raise BadInput(
+                f"{path}: a row of {key} is in {self.pieces} chunks, but at most {MOST_PIECES} are "
+                "read at once. Save it in larger chunks."
+            )
         rows = min(self.at_once, self.shape[0])
         if rows * self.row_bytes <= WHOLE_BYTES:
             return
@@ -59,6 +68,20 @@ class Field:
             f"most {WHOLE_BYTES} bytes are read at once. Save it as several shards, or as .npy, "
             "HDF5 or zarr in smaller chunks, which are read in parts."
         )
+
+
+def in_chunks(
+    shape: Sequence[int], dtype: str, stored: Sequence[int], path: str, key: str
+) -> Field:
+    """An array that is stored in chunks of one shape.
+
+    Raises:
+        BadInput: If a chunk, which is unpacked whole, is too large, whatever its array needs of it.
+    """
+    Field(tuple(stored), dtype, None).check(path, f"a chunk of {key}")
+    beside = zip(shape[1:], stored[1:], strict=True)
+    pieces = prod(-(-size // part) for size, part in beside)
+    return Field(tuple(shape), dtype, int(stored[0]), max(1, pieces))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 In:  the path of a folder, of format 2 or 3.
 Out: what its metadata declare; rows of an array.
-A chunk that is missing has the fill value of its array, as zarr defines.
+A chunk that is missing has the fill value of its array, as zarr defines. Only the process of
+`child.py` runs this.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from numpy.typing import NDArray
 
 from neurocompile.data.kinds import KEYS
 from neurocompile.data.shards.numpy_files import damaged
-from neurocompile.data.shards.shard import Field
+from neurocompile.data.shards.shard import Field, in_chunks
 from neurocompile.errors import BadInput
-from neurocompile.installed import require
 
 AGAIN = "Save it again with zarr"
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
@@ -31,7 +31,6 @@ CODECS = {
 
 def zarr_fields(path: Path) -> dict[str, Field]:
     """The arrays that samples can be read from."""
-    require("shards .zarr")
     for file in (path / name for key in ("", *KEYS, "labels") for name in _metadata(key)):
         if file.is_file() and file.stat().st_size > METADATA_BYTES:
             raise BadInput(f"{file}: is larger than {METADATA_BYTES} bytes. {AGAIN}.")
@@ -76,8 +75,7 @@ def _field(array: Any, key: str, path: Path) -> Field:
     stored = getattr(array, "shards", None) or array.chunks
     if min(stored) < 1:
         raise BadInput(f"{path}: a chunk of {key} has no rows or no values. {AGAIN}.")
-    Field(tuple(stored), array.dtype.str, None).check(str(path), f"a chunk of {key}")
-    return Field(tuple(array.shape), array.dtype.str, int(stored[0]))
+    return in_chunks(array.shape, array.dtype.str, stored, str(path), key)
 
 
 def _codecs(described: Any) -> set[str]:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.archives import archive_in
 from neurocompile.formats.checkpoint.calls import check_calls
 
 MAX_ENTRIES = 100_000
@@ -40,7 +41,7 @@ def check_archive(file: IO[bytes], what: str) -> None:
     if file.read(len(START)) != START:
         raise BadInput(f"{what} is not a file that torch.save wrote: it is not a zip archive.")
     try:
-        with zipfile.ZipFile(file) as archive:
+        with archive_in(file) as archive:
             _check_entries(archive.infolist(), length, what)
             damaged = archive.testzip()
             for entry in () if damaged else archive.infolist():
