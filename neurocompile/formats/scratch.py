@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -148,7 +149,8 @@ def _tidied(left: Path) -> None:
     Raises:
         OSError: If it is not gone, or not ours.
     """
-    if os.lstat(left).st_uid != os.geteuid():
+    found = os.lstat(left)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         return
     try:
         held = os.open(left / LOCK, os.O_RDWR | os.O_NOFOLLOW)
@@ -169,7 +171,10 @@ def _move_back(ours: Path) -> None:
     Raises:
         OSError: If that is refused.
     """
-    for aside in (ours / WAS).iterdir() if (ours / WAS).is_dir() else ():
+    was = ours / WAS
+    if was.is_symlink():  # not ours: it came with a folder of somebody else's
+        return
+    for aside in was.iterdir() if was.is_dir() else ():
         if not os.path.lexists(ours.parent / aside.name):
             os.rename(aside, ours.parent / aside.name)
 

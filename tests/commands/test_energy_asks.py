@@ -448,3 +448,15 @@ def test_a_file_of_steps_is_refused_before_the_network_runs(exported, tmp_path, 
     assert (code, out) == (2, "")
     assert ".csv or .parquet" in error
     assert "running" not in error
+
+
+def test_a_broken_report_ends_the_command_before_a_file_is_written(exported, tmp_path, call):
+    shutil.copytree(exported[0], tmp_path / "e")
+    (tmp_path / "e" / "report.json").write_text("{}")
+    code, _, stderr = call(
+        "energy", tmp_path / "e", "--by-step", tmp_path / "s.csv", "--map", tmp_path / "m.json",
+        "--html", tmp_path / "h.html",
+    )  # fmt: skip
+    assert code == 2
+    assert "report.json" in stderr
+    assert os.listdir(tmp_path) == ["e"]

@@ -274,17 +274,34 @@ def test_chunks_of_single_numbers_are_read_a_few_thousand_at_a_time(suffix, tmp_
     assert [field.at_once for field in (values.shards[0].values,)] == [8192 // 784]
     np.testing.assert_array_equal(values[5:6], np.zeros((1, 1, 28, 28)))
     declared(tmp_path / f"two.{suffix}", shape=(9, 1, 128, 65), chunks=(1, 1, 1, 1))
-    with pytest.raises(BadInput, match=rf"two\.{suffix}: a row of x is in 8320 chunks, but at mo"):
+    with pytest.raises(
+        BadInput, match=rf"two\.{suffix}: rows of x are in 8320 chunks each, and at mo"
+    ):
         load_data(f"shards:{tmp_path / f'two.{suffix}'}")
 
 
-def declared(path, shape, chunks):
+@pytest.mark.parametrize(("inner", "said"), [((1, 1, 8, 8), "16384 chunks"), (None, "shards in")])
+def test_chunks_inside_of_chunks_of_zarr_are_counted_and_no_deeper(inner, said, tmp_path):
+    path = tmp_path / "one.zarr"
+    declared(path, (1 << 14, 1, 8, 8), inner or (1 << 14, 1, 8, 8), shards=(1 << 14, 1, 8, 8))
+    if inner is None:
+        text = json.loads((path / "x" / "zarr.json").read_text())
+        (outer,) = text["codecs"]
+        outer["configuration"]["codecs"] = [outer | {"configuration": dict(outer["configuration"])}]
+        (path / "x" / "zarr.json").write_text(json.dumps(text))
+    with pytest.raises(BadInput, match=rf"one\.zarr: .*{said}"):
+        load_data(f"shards:{path}")
+
+
+def declared(path, shape, chunks, **options):
     """A file with an array x of zeros, none of which takes room."""
     if path.suffix == ".h5":
         with h5py.File(path, "w") as file:
             file.create_dataset("x", shape, "f4", chunks=chunks)
     else:
-        zarr.open_group(path, mode="w").create_array("x", shape=shape, dtype="f4", chunks=chunks)
+        zarr.open_group(path, mode="w").create_array(
+            "x", shape=shape, dtype="f4", chunks=chunks, **options
+        )
 
 
 def test_a_folder_without_shards_and_labels_without_images_are_refused(tmp_path):

@@ -139,6 +139,29 @@ def test_folders_that_only_look_like_ours_are_left_alone(tmp_path):
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "x"])
 
 
+@pytest.mark.parametrize("part", ["", "was", "new"])
+def test_links_in_the_place_of_ours_lead_nowhere(part, tmp_path):
+    theirs, given = tmp_path / "theirs", tmp_path / "given"  # an archive of a stranger's, unpacked
+    for name in ("was", "new", "."):
+        (theirs / name).mkdir(parents=True, exist_ok=True)
+        (theirs / name / "precious").write_text("theirs")
+    (theirs / "lock").touch()
+    planted = given / ".neurocompile-0123456789abcdef"
+    given.mkdir()
+    if part:
+        planted.mkdir()
+        (planted / "lock").touch()
+        (planted / part).symlink_to(theirs)
+    else:
+        planted.symlink_to(theirs)
+    before = sorted(theirs.rglob("*"))
+    write_file(given / "x", b"new")
+    assert sorted(theirs.rglob("*")) == before
+    assert [path.name for path in sorted(given.iterdir())] == ([] if part else [planted.name]) + [
+        "x"
+    ]
+
+
 def test_a_name_as_long_as_a_file_system_allows_is_written(tmp_path):
     write_file(tmp_path / ("x" * 255), b"new")
     assert os.listdir(tmp_path) == ["x" * 255]

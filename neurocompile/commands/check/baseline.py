@@ -84,8 +84,15 @@ def write_baseline(
         beside: Content of the files that it names, by path.
 
     Raises:
-        BadInput: If a file cannot be written; the older ones are then kept.
+        BadInput: If a file cannot be written, or links lead out of the baseline's folder; the older
+            ones are then kept.
     """
+    for kept in beside:  # its name may be a stranger's, and so may what is there
+        if not (to := kept.resolve()).is_relative_to(file.parent.resolve()):
+            raise BadInput(
+                f"{kept} leads to {to}, out of the folder of the baseline {file}, where nothing is "
+                "replaced. Remove the link, or copy the file into its place."
+            )
     baseline = json_bytes({"format": FORMAT, "version": VERSION, **content})
     write_files({**beside, file: baseline})
 

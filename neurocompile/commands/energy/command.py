@@ -117,8 +117,11 @@ def energy(
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
     asks = Asks(rate, by_step, map_to, force)
+    report: Any = None
     if html is not None:
         check_page(html, "--html", force)
+        if other is None:
+            report = _report(directory)  # a broken one ends the command before anything is written
     with output.screen() as screen:
         screen.tell(f"pricing {directory}")
         if other is not None:
@@ -140,7 +143,7 @@ def energy(
     if html is not None:
         from neurocompile.report.page.pricing import pricing_page
 
-        write_page(pricing_page(pricing, _report(directory)), html, force)
+        write_page(pricing_page(pricing, report), html, force)
 
     def print_it() -> None:
         print_energy(pricing)

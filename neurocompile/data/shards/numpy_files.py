@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurocompile.data.npz import DAMAGED, array_in, entries, header
 from neurocompile.data.shards.shard import Field
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, first_line
 from neurocompile.formats.archives import archive_in
 
 AGAIN = "Save it again with numpy"
@@ -72,7 +72,8 @@ def npz_rows(path: Path, key: str, first: int, last: int) -> NDArray:
 
 def damaged(path: Path, error: BaseException, again: str = AGAIN) -> BadInput:
     """The error about a file that is not as its format demands."""
-    return BadInput(f"{path}: cannot be read ({str(error)[:200]}). {again}.")
+    what = "it takes more memory than there is" if isinstance(error, MemoryError) else None
+    return BadInput(f"{path}: cannot be read ({what or first_line(error)[:200]}). {again}.")
 
 
 def _field(stream: IO[bytes], size: int, path: Path, key: str, chunk: int | None) -> Field:

@@ -56,8 +56,8 @@ class Field:
         """
         if self.pieces > MOST_PIECES:
             raise BadInput(
-                f"{path}: a row of {key} is in {self.pieces} chunks, but at most {MOST_PIECES} are "
-                "read at once. Save it in larger chunks."
+                f"{path}: rows of {key} are in {self.pieces} chunks each, and at most "
+                f"{MOST_PIECES} are read at once. Save it in larger chunks."
             )
         rows = min(self.at_once, self.shape[0])
         if rows * self.row_bytes <= WHOLE_BYTES:
@@ -71,16 +71,16 @@ class Field:
 
 
 def in_chunks(
-    shape: Sequence[int], dtype: str, stored: Sequence[int], path: str, key: str
+    shape: Sequence[int], dtype: str, stored: Sequence[int], path: str, key: str, parts: int = 1
 ) -> Field:
-    """An array that is stored in chunks of one shape.
+    """An array that is stored in chunks of one shape, each of which may hold several.
 
     Raises:
         BadInput: If a chunk, which is unpacked whole, is too large, whatever its array needs of it.
     """
     Field(tuple(stored), dtype, None).check(path, f"a chunk of {key}")
     beside = zip(shape[1:], stored[1:], strict=True)
-    pieces = prod(-(-size // part) for size, part in beside)
+    pieces = parts * prod(-(-size // part) for size, part in beside)
     return Field(tuple(shape), dtype, int(stored[0]), max(1, pieces))
 
 

@@ -8,6 +8,7 @@ A chunk that is missing has the fill value of its array, as zarr defines. Only t
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from neurocompile.errors import BadInput
 AGAIN = "Save it again with zarr"
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 METADATA_BYTES = 1 << 20
+SHARDS = "sharding_indexed"  # the codec of chunks that hold others
 # What may unpack numbers; pickle and json2 are codecs of zarr too, and run code or make objects.
 CODECS = {
-    "blosc", "bytes", "bz2", "crc32c", "gzip", "lz4", "lzma", "sharding_indexed", "shuffle",
+    "blosc", "bytes", "bz2", "crc32c", "gzip", "lz4", "lzma", SHARDS, "shuffle",
     "transpose", "zlib", "zstd",
 }  # fmt: skip
 
@@ -66,27 +68,31 @@ def _group(path: Path) -> Any:
 def _field(array: Any, key: str, path: Path) -> Field:
     if not hasattr(array, "chunks") or not array.shape:
         raise BadInput(f"{path}: {key} is no array of samples. {AGAIN}.")
-    unknown = sorted(_codecs(array.metadata.to_dict()) - CODECS)
-    if unknown:
+    codecs = _codecs(array.metadata.to_dict())
+    if codecs.count(SHARDS) > 1:
+        raise BadInput(f"{path}: {key} has shards inside of shards. {AGAIN}, with one kind.")
+    if unknown := sorted(set(codecs) - CODECS):
         raise BadInput(
             f"{path}: {key} is packed with {', '.join(unknown)}, which is not read here. Save it "
             f"with one of {', '.join(sorted(CODECS))}."
         )
-    stored = getattr(array, "shards", None) or array.chunks
-    if min(stored) < 1:
+    chunks = array.chunks
+    stored = getattr(array, "shards", None) or chunks
+    if min(*stored, *chunks) < 1:
         raise BadInput(f"{path}: a chunk of {key} has no rows or no values. {AGAIN}.")
-    return in_chunks(array.shape, array.dtype.str, stored, str(path), key)
+    parts = prod(-(-size // part) for size, part in zip(stored, chunks, strict=True))
+    return in_chunks(array.shape, array.dtype.str, stored, str(path), key, parts)
 
 
-def _codecs(described: Any) -> set[str]:
+def _codecs(described: Any) -> list[str]:
     """Names of all codecs in the metadata of an array, also of those inside of others."""
-    names: set[str] = set()
+    names: list[str] = []
     for key in ("codecs", "index_codecs", "filters", "compressor"):
         found = described.get(key) or ()
         for codec in found if isinstance(found, list | tuple) else (found,):
             codec = codec if isinstance(codec, dict) else _as_dict(codec)
-            names.add(str(codec.get("name", codec.get("id"))).removeprefix("numcodecs."))
-            names |= _codecs(codec.get("configuration") or {})
+            names.append(str(codec.get("name", codec.get("id"))).removeprefix("numcodecs."))
+            names += _codecs(codec.get("configuration") or {})
     return names
 
 

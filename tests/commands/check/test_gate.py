@@ -281,6 +281,29 @@ def test_what_cannot_be_kept_is_refused(arguments, said, small, tmp_path, call, 
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("linked", ["data/kept.onnx", "data"])
+def test_no_file_out_of_the_folder_of_a_baseline_is_replaced_through_a_link(
+    linked, small, tmp_path, call
+):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "kept.onnx").write_bytes(b"precious")
+    (tmp_path / "repo").mkdir()
+    file, kept = tmp_path / "repo" / "base.json", tmp_path / "repo" / "data" / "kept.onnx"
+    arguments = ("check", small / "small", "--baseline", file, "--update")
+    assert call(*arguments, "--keep-network", kept)[0] == 0
+    before = file.read_bytes()
+    kept.unlink()
+    if linked == "data":
+        kept.parent.rmdir()
+    target = tmp_path / "theirs" / ("" if linked == "data" else kept.name)
+    (tmp_path / "repo" / linked).symlink_to(target)
+    code, _, stderr = call(*arguments)
+    assert code == 2
+    assert "out of the folder of the baseline" in " ".join(stderr.split())
+    assert (tmp_path / "theirs" / "kept.onnx").read_bytes() == b"precious"
+    assert file.read_bytes() == before
+
+
 def test_a_damaged_baseline_ends_with_a_sentence_or_a_verdict_never_a_traceback(
     small, tmp_path, call
 ):
