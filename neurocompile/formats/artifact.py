@@ -111,17 +111,13 @@ def check_file(path: Path, option: str, force: bool) -> None:
         BadInput: If it is a folder, exists, belongs to an export, or cannot be written.
     """
     final = followed(path)
-    choose = f"Choose another {option}"
     if os.path.exists(final) and not os.path.isfile(final):
-        raise BadInput(f"{path} is a folder or a device. {choose}, the name of a file.")
-    for place in (final, followed(path.parent) / path.name):  # the file, and a link to it
-        if place.name in _written_by_export(place.parent):
-            raise BadInput(
-                f"{path} is a file of the export in {place.parent}, which no option replaces. "
-                f"{choose}."
-            )
+        raise BadInput(
+            f"{path} is a folder or a device. Choose another {option}, the name of a file."
+        )
+    refuse_exported(path, option)
     if os.path.exists(final) and not force:
-        raise BadInput(f"{path} exists. {choose}, or replace it (--force).")
+        raise BadInput(f"{path} exists. Choose another {option}, or replace it (--force).")
     if not os.path.isdir(final.parent):
         raise BadInput(
             f"{path} cannot be written: {final.parent} is not a folder. Create it, or choose "
@@ -129,6 +125,24 @@ def check_file(path: Path, option: str, force: bool) -> None:
         )
     with beside(final) as trial:
         trial.open("xb").close()
+
+
+def refuse_exported(path: Path, option: str) -> None:
+    """Refuse to write a file that belongs to an export, or through a link that does.
+
+    Args:
+        path: File that will be written later.
+        option: Option that names it, for messages.
+
+    Raises:
+        BadInput: If an export wrote it.
+    """
+    for place in (followed(path), followed(path.parent) / path.name):  # the file, a link to it
+        if place.name in _written_by_export(place.parent):
+            raise BadInput(
+                f"{path} is a file of the export in {place.parent}, which no option replaces. "
+                f"Choose another {option}."
+            )
 
 
 def write_artifact(

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
         yield building
         on_disk(building)
         with uninterrupted():
-            _place([(building, path)], replace)
+            _place([(building, path)], () if replace else (path,))
 
 
 @contextmanager
@@ -85,14 +85,14 @@ def _begun(path: Path) -> Iterator[Path]:
         yield building
 
 
-def _place(built: list[tuple[Path, Path]], replace: bool) -> None:
+def _place(built: list[tuple[Path, Path]], new: Collection[Path]) -> None:
     """Give finished files their names, in this order.
 
     Raises:
-        BadInput: If one of them is not free and must be; those without a name are kept.
+        BadInput: If one of those that must be new is not; those without a name are kept.
     """
     for at, (building, path) in enumerate(built):
-        if not _named(building, path, replace):
+        if not _named(building, path, path not in new):
             kept = []
             for rest, place in built[at:]:
                 kept.append(spare(place, "new"))
@@ -142,12 +142,15 @@ def write_file(path: Path, content: bytes, *, replace: bool = True) -> None:
     write_files({path: content}, replace=replace)
 
 
-def write_files(contents: Mapping[Path, bytes], *, replace: bool = True) -> None:
+def write_files(
+    contents: Mapping[Path, bytes], *, replace: bool = True, new: Collection[Path] = ()
+) -> None:
     """Write files that belong together: none gets its name before all of them are on the disk.
 
     Args:
         contents: Content of each file, by its path; they get their names in this order.
         replace: As in `whole_file`.
+        new: Those that may not be there yet, even where others are replaced.
 
     Raises:
         BadInput: As in `whole_file`; the older files then stay.
@@ -161,7 +164,7 @@ def write_files(contents: Mapping[Path, bytes], *, replace: bool = True) -> None
             built[-1][0].write_bytes(content)
             on_disk(built[-1][0])
         with uninterrupted():
-            _place(built, replace)
+            _place(built, [followed(path) for path in (new if replace else contents)])
 
 
 def fill_folder(building: Path, files: dict[str, bytes]) -> None:

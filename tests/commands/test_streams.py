@@ -98,7 +98,7 @@ def test_pieces_with_a_state_say_what_one_stream_says(exported, tmp_path):
         for part in (values[:1], values[1:50], values[50:]):
             at = tmp_path / "part.npy"
             streamed(exported[encoder], "--data", "-", "--state", state, "--results", at,
-                     stdin=npy(part))  # fmt: skip
+                     "--force", stdin=npy(part))  # fmt: skip
             kept.append(np.load(at))
         says = piece.potentials if encoder == "spikes" else piece.results
         np.testing.assert_array_equal(np.concatenate(kept), says)
@@ -181,7 +181,7 @@ def test_a_row_that_holds_no_number_is_refused_by_its_place_and_rows_before_it_a
         values = rows("current", 400).astype(np.float64)
         values[300, 4] = wrong
         said = streamed(exported["current"], "--data", "-", "--state", state, "--results", kept,
-                        stdin=npy(values), code=2)  # fmt: skip
+                        "--force", stdin=npy(values), code=2)  # fmt: skip
         assert "row 300, counted from 0, holds" in said
         assert "256 rows before it ran" in said
         _, piece = expected("current", values[:256])
@@ -199,7 +199,7 @@ def test_a_file_in_float64_says_what_the_same_file_says_as_samples(exported, tmp
     said = []
     for name in ("x.npy", "x.npz"):
         streamed(exported["current"], "--stream", "--data", tmp_path / name,
-                 "--results", tmp_path / "r.npy")  # fmt: skip
+                 "--results", tmp_path / "r.npy", "--force")  # fmt: skip
         said.append((tmp_path / "r.npy").read_bytes())
     assert said[0] == said[1]
 
@@ -215,7 +215,7 @@ def test_a_stream_without_rows_leaves_earlier_results(exported, tmp_path):
     (tmp_path / "r.npy").write_bytes(b"earlier")
     header = npy(rows("spikes", 40))[:128]
     said = streamed(exported["spikes"], "--data", "-", "--results", tmp_path / "r.npy",
-                    stdin=header, code=2)  # fmt: skip
+                    "--force", stdin=header, code=2)  # fmt: skip
     assert "holds no rows" in said
     assert (tmp_path / "r.npy").read_bytes() == b"earlier"
 
@@ -259,6 +259,39 @@ def test_a_file_is_not_replaced_by_another_of_the_same_stream(
     said = streamed(exported["spikes"], "--stream", "--data", "rows.npy", *options, code=2)
     assert says in said
     assert (tmp_path / "rows.npy").read_bytes() == before
+
+
+def test_results_replace_a_file_only_with_force_and_never_one_of_an_export(exported, tmp_path):
+    kept, given = tmp_path / "r.npy", npy(rows("spikes", 4))
+    words = (exported["spikes"], "--data", "-", "--state", tmp_path / "s.npz", "--results")
+    kept.write_bytes(b"precious")
+    said = streamed(*words, kept, stdin=given, code=2)
+    assert "r.npy exists. Choose another --results, or replace it (--force)" in said
+    assert kept.read_bytes() == b"precious"
+    assert not (tmp_path / "s.npz").exists()
+    streamed(*words, kept, "--force", stdin=given)
+    assert np.load(kept).shape == (4, 9)
+    integers = exported["spikes"] / "fixed.onnx"
+    before = integers.read_bytes()
+    for more in ((), ("--force",)):
+        said = streamed(*words, integers, *more, stdin=given, code=2)
+        assert "is a file of the export in" in said
+        assert "which no option replaces. Choose another --results." in said
+    assert integers.read_bytes() == before
+
+
+def test_results_that_appear_while_a_stream_runs_are_not_replaced(exported, tmp_path, monkeypatch):
+    kept, push = tmp_path / "r.npy", Stream.push
+
+    def meanwhile(self, values):
+        kept.write_bytes(b"precious")
+        return push(self, values)
+
+    monkeypatch.setattr(Stream, "push", meanwhile)
+    words = (exported["spikes"], "--data", "-", "--results", kept)
+    said = streamed(*words, stdin=npy(rows("spikes", 4)), code=2)
+    assert "r.npy appeared while this ran; it was not touched" in said
+    assert kept.read_bytes() == b"precious"
 
 
 def test_a_state_is_never_ahead_of_results_that_were_lost(exported, tmp_path, monkeypatch):

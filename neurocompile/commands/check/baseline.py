@@ -7,7 +7,7 @@ An invalid file is refused with the position of the fault, never partly used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -74,7 +74,10 @@ def read_baseline(file: Path, directory: Path) -> dict[str, Any]:
 
 
 def write_baseline(
-    file: Path, content: Mapping[str, Any], beside: Mapping[Path, bytes] = MappingProxyType({})
+    file: Path,
+    content: Mapping[str, Any],
+    beside: Mapping[Path, bytes] = MappingProxyType({}),
+    new: Collection[Path] = (),
 ) -> None:
     """Replace the file, and those that it names, once all of them are on the disk.
 
@@ -82,6 +85,7 @@ def write_baseline(
         file: The file of the baseline.
         content: What the baseline says.
         beside: Content of the files that it names, by path.
+        new: Those of them that replace nothing.
 
     Raises:
         BadInput: If a file cannot be written, or links lead out of the baseline's folder; the older
@@ -94,7 +98,7 @@ def write_baseline(
                 "replaced. Remove the link, or copy the file into its place."
             )
     baseline = json_bytes({"format": FORMAT, "version": VERSION, **content})
-    write_files({**beside, file: baseline})
+    write_files({**beside, file: baseline}, new=new)
 
 
 def beside(name: str, ending: str) -> bool:

@@ -50,14 +50,14 @@ from neurocompile.errors import BadInput, CheckFailed
     "--keep-data",
     metavar="FILE.npz",
     type=PATH,
-    help="With --update: also write the samples to this file.",
+    help="With --update: also write the samples to this file, a new one or the baseline's own.",
 )
 @click.option(
     "--keep-network",
     metavar="FILE.onnx",
     type=PATH,
-    help="With --update: also write the network to this file, so that a later check can say "
-    "what each changed layer does by itself.",
+    help="With --update: also write the network to this file, a new one or the baseline's own, "
+    "so that a later check can say what each changed layer does by itself.",
 )
 @click.option(
     "--format", "form", type=Choice(["table", "json", "junit", "github"]), default="table",
@@ -84,7 +84,8 @@ def check(
 
     Example: neurocompile check build/mnist --baseline mnist.json --update
     """
-    from neurocompile.commands.check.gate import Keep, check_artifact, update_baseline
+    from neurocompile.commands.check.gate import check_artifact, update_baseline
+    from neurocompile.commands.check.kept import Keep
     from neurocompile.commands.check.measure import Runner
     from neurocompile.commands.check.render import render, sentence
 

@@ -9,9 +9,8 @@ baseline's are not a failed check but bad input.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import numpy as np
 from neurocompile import __version__
 from neurocompile.commands.check.baseline import (
     TOLERANCES,
-    beside,
     read_baseline,
     renew,
     write_baseline,
@@ -28,6 +26,7 @@ from neurocompile.commands.check.baseline import (
 from neurocompile.commands.check.differences import Finding, differences
 from neurocompile.commands.check.digests import BLOCK, describe
 from neurocompile.commands.check.judge import CheckRequest, judge
+from neurocompile.commands.check.kept import Keep, named_by
 from neurocompile.commands.check.measure import (
     IN_THIS_PROCESS,
     Runner,
@@ -42,24 +41,10 @@ from neurocompile.commands.exported import Exported, recorded
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
 from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
+from neurocompile.formats.artifact import refuse_exported
 from neurocompile.ir.settings import Settings
 from neurocompile.report.golden import compare_golden
 from neurocompile.spread import Spread
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Files to write beside a new baseline; None writes no such file.
-
-    Attributes:
-        data: File for the samples, .npz.
-        network: File for the network, .onnx, so that a later check can say what each changed
-            layer does to the error by itself.
-    """
-
-    data: Path | None = None
-    network: Path | None = None
-
 
 NOTHING = Keep()
 
@@ -141,10 +126,11 @@ def update_baseline(
     Raises:
         BadInput: If the directory, the data, the baseline or a file to keep cannot be used.
     """
-    for kept_file, option in ((keep.data, "--keep-data"), (keep.network, "--keep-network")):
-        _check_kept(kept_file, option, file)
+    keep.check(file)
     baseline = read_baseline(file, directory) if file.exists() else None
+    new = keep.new(file, baseline)
     subject = read_subject(directory)
+    keep.check_source(source or subject.declared.source)
     stimulus = _stimulus(subject, file, source, baseline if keep.data is None else None)
     runner.spread.check(stimulus.data)
     stimulus.data.digested(runner.progress)
@@ -159,13 +145,15 @@ def update_baseline(
     kept = {"data": old["data"]["file"], "network": old["network"]}
     named: dict[Path, bytes] = {}
     if keep.data is not None:
-        kept["data"] = _from(file, keep.data)
+        kept["data"] = named_by(file, keep.data)
         named[keep.data] = _npz(stimulus.data)
     if keep.network is not None:
-        kept["network"] = _from(file, keep.network)
+        kept["network"] = named_by(file, keep.network)
     if kept["network"] is not None:
         content = subject.artifact.read("fixed.onnx", Path.read_bytes)
-        named[keep.network or file.parent / kept["network"]] = content
+        place = keep.network or file.parent / kept["network"]
+        refuse_exported(place, "--keep-network")
+        named[place] = content
     digest = stimulus.data.digest
     fresh = {
         "neurocompile": __version__,
@@ -185,7 +173,7 @@ def update_baseline(
         },
     }
     findings = [] if baseline is None else _differences(baseline, subject)
-    write_baseline(file, fresh, named)
+    write_baseline(file, fresh, named, new)
     before = fresh if baseline is None else baseline
     return {**judge(request, before, findings, now, "", {}), "passed": True, "updated": True}
 
@@ -231,21 +219,6 @@ def _stimulus(
         source = str(file.parent / file_of_samples)
     command = renew(subject.artifact.path, file) + f" --keep-data {file.with_suffix('.npz')}"
     return load_declared(subject, source or subject.declared.source, command)
-
-
-def _check_kept(kept: Path | None, option: str, baseline: Path) -> None:
-    """Refuse a file whose ending or folder a baseline cannot name."""
-    ending = {"--keep-data": ".npz", "--keep-network": ".onnx"}[option]
-    if kept is not None and not beside(_from(baseline, kept), ending):
-        raise BadInput(
-            f"{option} {kept}: name a file that ends in {ending}, in the folder of the baseline "
-            "or below it."
-        )
-
-
-def _from(baseline: Path, kept: Path) -> str:
-    """Path of a file as its baseline names it."""
-    return Path(os.path.relpath(kept.absolute(), baseline.absolute().parent)).as_posix()
 
 
 def _shares(

@@ -27,11 +27,13 @@ class Asked:
         state: File of the state to go on from, and to write at the end; None for none.
         window: Steps over which rates are counted; None: the network's own steps.
         results: .npy file of what the last layer says; None for none.
+        force: Whether to replace an existing file of results.
     """
 
     state: Path | None = None
     window: int | None = None
     results: Path | None = None
+    force: bool = False
 
 
 def stream_options(command: Callable[..., None]) -> Callable[..., None]:

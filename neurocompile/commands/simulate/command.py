@@ -6,6 +6,7 @@ Out: tables, or one JSON document and nothing else, on stdout; progress on stder
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from neurocompile.data.sampling import Sampling
 )
 @click.option("--record", metavar="spikes,membrane", help="What to record of every layer and step.")
 @click.option("--to", "to", type=PATH, help="HDF5 file of the recording.")
-@click.option("--force", is_flag=True, help="Replace an existing recording.")
+@click.option("--force", is_flag=True, help="Replace an existing file of --to or --results.")
 @click.option(
     "--verify", is_flag=True,
     help="Run the samples that export recorded again, and compare every value with samples.npz.",
@@ -71,13 +72,13 @@ def simulate(
     if stream is None and sampling.source == STDIN:
         stream = Asked()
     if stream is not None:
-        if record or to or force or not spread.here or set(engines) - {"fixed"}:
+        if record or to or not spread.here or set(engines) - {"fixed"}:
             raise click.UsageError(
                 "a stream runs on the engine fixed only, in this process, and is not recorded: "
-                "leave out --record, --to, --force, workers and other engines. --results "
-                "FILE.npy keeps what it says."
+                "leave out --record, --to, workers and other engines. --results FILE.npy keeps "
+                "what it says."
             )
-        _stream(directory, sampling, stream, output)
+        _stream(directory, sampling, replace(stream, force=force), output)
         return
     from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation

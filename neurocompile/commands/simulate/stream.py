@@ -32,6 +32,7 @@ from neurocompile.engines.recording import Recording
 from neurocompile.engines.state_file import load_state, save_state
 from neurocompile.engines.stream import Piece, Stream
 from neurocompile.errors import BadInput, DoesNotFit
+from neurocompile.formats.artifact import check_file as check_output
 from neurocompile.formats.whole import check_file, followed, whole_file
 from neurocompile.ir.arrays import Array
 from neurocompile.place.placed import Placed
@@ -130,7 +131,7 @@ def _ran(rows: int) -> str:
 
 
 def _check_files(source: Any, asked: Asked) -> None:
-    """Refuse files that cannot be written, or of which one would replace another.
+    """Refuse files that cannot be written, would replace each other, or may not be replaced.
 
     Raises:
         BadInput: Names the file.
@@ -148,6 +149,8 @@ def _check_files(source: Any, asked: Asked) -> None:
                 f"{path} is the file of {by_path[path]} and of {option}. Give each its own."
             )
         by_path[path] = option
+    if asked.results is not None:
+        check_output(asked.results, "--results", asked.force)
 
 
 def _notes(stream: Stream) -> Iterator[str]:
@@ -253,7 +256,8 @@ def _results(asked: Asked, written: list[bool]) -> Iterator[Callable[[Array], No
     if asked.results is None:
         yield lambda values: None
         return
-    with whole_file(asked.results) as building, building.open("wb") as file:
+    whole = whole_file(asked.results, replace=asked.force)
+    with whole as building, building.open("wb") as file:
         file.write(bytes(NPY_HEADER))
         rows, shape = 0, ()
 

@@ -281,6 +281,98 @@ def test_what_cannot_be_kept_is_refused(arguments, said, small, tmp_path, call, 
     assert os.listdir(tmp_path) == []
 
 
+@pytest.fixture
+def own(small, tmp_path, monkeypatch):
+    """The current folder: an export on x.npz, which has twice as many samples as it ran."""
+    monkeypatch.chdir(tmp_path)
+    gate.write(tmp_path / "small", gate.network(), "x.npz")
+    np.savez("x.npz", x=np.concatenate([gate.samples(), gate.samples()]))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "more"),
+    [
+        ("--keep-data", "x.npz", ()),
+        ("--keep-data", "other.npz", ("--data", "x.npz")),
+        ("--keep-network", "other.onnx", ()),
+    ],
+)
+def test_a_kept_file_replaces_no_file_that_the_baseline_does_not_name(
+    option, name, more, own, call
+):
+    arguments = ("check", "small", "--baseline", "b.json", "--update")
+    if not (own / name).exists():
+        (own / name).write_bytes(b"precious")
+    before = (own / name).read_bytes()
+    for earlier in (False, True):  # a baseline that names nothing is as none
+        code, _, stderr = call(*arguments, option, name, *more)
+        assert code == 2
+        assert f"{name} exists, and the baseline b.json does not name it" in stderr
+        assert (own / name).read_bytes() == before
+        assert (own / "b.json").exists() == earlier
+        assert call(*arguments)[0] == 0
+
+
+def test_a_renewal_replaces_what_its_baseline_names(own, call):
+    arguments = ("check", "small", "--baseline", "b.json", "--update")
+    keeping = ("--keep-data", "kept.npz", "--keep-network", "kept.onnx")
+    assert call(*arguments, *keeping)[0] == 0
+    (own / "kept.npz").write_bytes(b"damaged")
+    (own / "kept.onnx").write_bytes(b"damaged")
+    assert call(*arguments, *keeping)[0] == 0
+    assert len(np.load("kept.npz")["x"]) == gate.SAMPLES
+    assert call("check", "small", "--baseline", "b.json")[0] == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--data", "./x.npz")])
+def test_the_samples_that_are_read_are_not_replaced_though_the_baseline_names_them(more, own, call):
+    assert call("check", "small", "--baseline", "b.json", "--update")[0] == 0
+    content = json.loads((own / "b.json").read_text())
+    content["data"]["file"] = "x.npz"
+    (own / "b.json").write_text(json.dumps(content))
+    before = (own / "x.npz").read_bytes()
+    code, _, stderr = call(
+        "check", "small", "--baseline", "b.json", "--update", "--keep-data", "x.npz", *more
+    )
+    assert code == 2
+    assert "--keep-data x.npz is the file that the samples are read from" in stderr
+    assert (own / "x.npz").read_bytes() == before
+
+
+def test_no_file_of_an_export_is_kept_beside_a_baseline(own, call):
+    integers = own / "small" / "fixed.onnx"
+    before = integers.read_bytes()
+    arguments = ("check", "small", "--baseline", "b.json", "--update")
+    code, _, stderr = call(*arguments, "--keep-network", "small/fixed.onnx")
+    assert code == 2
+    assert "which no option replaces. Choose another --keep-network" in stderr
+    assert call(*arguments, "--keep-network", "kept.onnx")[0] == 0
+    content = json.loads((own / "b.json").read_text())
+    (own / "b.json").write_text(json.dumps({**content, "network": "small/fixed.onnx"}))
+    code, _, stderr = call(*arguments)
+    assert code == 2
+    assert "which no option replaces. Choose another --keep-network" in stderr
+    assert integers.read_bytes() == before
+
+
+def test_a_kept_file_that_appears_while_the_network_runs_is_not_replaced(own, call, monkeypatch):
+    from neurocompile.commands.check import gate as gating
+
+    measure = gating.measure
+
+    def meanwhile(*arguments):
+        (own / "kept.npz").write_bytes(b"precious")
+        return measure(*arguments)
+
+    monkeypatch.setattr(gating, "measure", meanwhile)
+    arguments = ("check", "small", "--baseline", "b.json", "--update", "--keep-data", "kept.npz")
+    code, _, stderr = call(*arguments)
+    assert code == 2
+    assert "kept.npz appeared while this ran; it was not touched" in stderr
+    assert (own / "kept.npz").read_bytes() == b"precious"
+
+
 @pytest.mark.parametrize("linked", ["data/kept.onnx", "data"])
 def test_no_file_out_of_the_folder_of_a_baseline_is_replaced_through_a_link(
     linked, small, tmp_path, call
