@@ -1,8 +1,8 @@
 """All commands as one: whatever goes wrong in any of them ends in one message and an exit code.
 
 In:  arguments.
-Out: the command; for an error that a user can act on, a sentence on stderr, with --json also one
-     JSON document on stdout.
+Out: the command; for an error that a user can act on, a sentence on stderr, with --json or --format
+     also one document of that format on stdout.
 Streams that cannot write a character write its code instead.
 """
 
@@ -16,11 +16,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import click
 
-from neurocompile.commands.options import AS_JSON, drop_unwritten, has_answered, say, show_document
+from neurocompile.commands.options import (
+    FORM,
+    drop_unwritten,
+    has_answered,
+    say,
+    show_document,
+    show_text,
+)
 from neurocompile.commands.stopping import end_quietly, exit_code, forget, stoppable, told
 from neurocompile.errors import BadInput, Doubtful, NeurocompileError
 
@@ -48,9 +56,9 @@ class Commands(click.Group):
     """A group whose commands end with a sentence, never with a traceback that a user caused."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does; remembers whether the answer is to be JSON."""
+        """As click does; remembers the format that the answer is to have."""
         given = args[: args.index("--")] if "--" in args else args
-        ctx.meta[AS_JSON] = "--json" in given
+        ctx.meta[FORM] = _form(given)
         try:
             return super().parse_args(ctx, args)
         except BrokenPipeError:
@@ -130,10 +138,32 @@ def _refuse(ctx: click.Context, error: NeurocompileError) -> NoReturn:
 
 
 def _answer(ctx: click.Context, kind: str, code: int, message: str) -> None:
-    """Where JSON was asked for and there is none yet: what went wrong, as a document."""
-    if ctx.meta[AS_JSON] and not has_answered(ctx):
-        with suppress(NeurocompileError):  # stdout is what failed
+    """Where a format was asked for and nothing printed yet: what went wrong, in that format."""
+    form = ctx.meta[FORM]
+    if not form or has_answered(ctx):
+        return
+    with suppress(NeurocompileError):  # stdout is what failed
+        if form == "json":
             show_document({"error": {"kind": kind, "code": code, "message": message}})
+            return
+        from neurocompile.commands.check.render import refused
+
+        show_text(refused(form, kind, message))
+
+
+def _form(words: list[str]) -> str:
+    """The format of --json or of `check --format` that other programs read; "" for none.
+
+    It is known before the words are parsed: they may be what is wrong.
+    """
+    if "--json" in words:
+        return "json"
+    form = ""
+    for word, after in pairwise([*words, ""]):
+        name, _, value = word.partition("=")
+        if name == "--format":
+            form = value or after
+    return form if form in ("json", "junit", "github") else ""
 
 
 @contextmanager

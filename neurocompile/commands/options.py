@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neurocompile.terminal.screen import Screen
 
 # What commands of one run tell each other, in click's `Context.meta`.
-AS_JSON, ANSWERED = "neurocompile.as_json", "neurocompile.answered"
+FORM, ANSWERED = "neurocompile.form", "neurocompile.answered"
 NAMED_SOURCES = ("mnist5k", "mnist5k:train", "digits", "digits:train", "idx:", "shards:")
 SOURCES = "mnist5k[:train], digits[:train], idx:DIR[:train], a .npy or .npz file, shards:DIR"
 RATE = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:/\s*s|Hz)", re.ASCII)
@@ -382,6 +382,16 @@ def show_document(document: dict[str, Any]) -> None:
     with _on_stdout():
         if sys.stdout is not None:
             sys.stdout.buffer.write(json_bytes(document))
+
+
+def show_text(text: str) -> None:
+    """Print a text on stdout, whole lines that a program reads.
+
+    Raises:
+        BadInput: If stdout cannot be written.
+    """
+    with _on_stdout():
+        click.echo(text, nl=False)
 
 
 def has_answered(ctx: click.Context) -> bool:

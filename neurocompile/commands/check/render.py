@@ -37,6 +37,26 @@ def render(result: Mapping[str, Any], form: str) -> str:
     return printable(text) if form in ("table", "junit") else text
 
 
+def refused(form: str, kind: str, message: str) -> str:
+    """The document of a check that compared nothing, ending with a newline.
+
+    Args:
+        form: "junit" or "github".
+        kind: Class of the error.
+        message: What was wrong, and what to do.
+    """
+    if form == "github":
+        return f"::error title={_property(kind)}::{_data(message)}\n"
+    suite = ElementTree.Element(
+        "testsuite", name="neurocompile check", tests="1", failures="0", errors="1"
+    )
+    case = ElementTree.SubElement(
+        suite, "testcase", classname="neurocompile.commands.check", name="check"
+    )
+    ElementTree.SubElement(case, "error", type=kind, message=message).text = message
+    return printable(_xml(suite))
+
+
 def sentence(result: Mapping[str, Any]) -> str:
     """The check in one sentence: the first difference and its effect."""
     problems = list(_problems(result))
@@ -181,6 +201,10 @@ def _junit(result: Mapping[str, Any]) -> str:
         if wrong:
             failure = ElementTree.SubElement(case, "failure", message=wrong[0])
             failure.text = "\n".join(wrong)
+    return _xml(suite)
+
+
+def _xml(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
     text = ElementTree.tostring(suite, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'

@@ -45,6 +45,49 @@ def test_an_annotation_cannot_be_broken_by_what_a_layer_is_called():
     assert first == "::error title=a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax::a:b,c%0A::error::x 1 -> 2%25"
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "kind", "says"),
+    [
+        ("missing.json", (), "BadInput", "missing.json. Write it with: neurocompile check"),
+        ("a<b>&\n::error::c.json", (), "BadInput", "a<b>&\n: :error::c.json. Write it"),
+        ("base.json", ("--engine", "nonesuch"), "UsageError", "'nonesuch' is not one of"),
+    ],
+)
+def test_a_check_that_compares_nothing_says_why_in_the_format_that_was_asked_for(
+    name, more, kind, says, small, call
+):
+    words = ("check", small / "small", "--baseline", small / name, *more)
+    code, text, _ = call(*words, "--format", "junit")
+    (case,) = (suite := ElementTree.fromstring(text)).findall("testcase")
+    counts = [suite.get(key) for key in ("tests", "failures", "errors")]
+    assert (code, counts) == (2, ["1", "0", "1"])
+    error = case.find("error")
+    assert error.get("type") == kind
+    assert says in error.text
+    code, text, _ = call(*words, "--format=github")
+    (line,) = text.splitlines()
+    assert code == 2
+    assert line.startswith(f"::error title={kind}::")
+    code, text, _ = call(*words, "--format", "json")
+    assert code == 2
+    assert json.loads(text)["error"]["kind"] == kind
+
+
+def test_a_check_without_a_package_says_so_in_the_format_that_was_asked_for(
+    small, call, monkeypatch
+):
+    from neurocompile.commands.check import measure
+    from neurocompile.errors import NotInstalled
+
+    def absent(_):
+        raise NotInstalled("the package onnxruntime is missing.")
+
+    monkeypatch.setattr(measure.installed, "require", absent)
+    words = ("check", small / "small", "--baseline", small / "base.json")
+    code, text, _ = call(*words, "--format", "github")
+    assert (code, text) == (4, "::error title=NotInstalled::the package onnxruntime is missing.\n")
+
+
 def test_junit_has_a_case_for_the_integers_each_layer_and_each_metric(small, bad, call):
     code, text, _ = call("check", bad, "--baseline", small / "base.json", "--format", "junit")
     suite = ElementTree.fromstring(text)
