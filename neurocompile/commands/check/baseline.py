@@ -7,6 +7,7 @@ An invalid file is refused with the position of the fault, never partly used.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ from neurocompile.formats.json_files import fault_in, json_bytes, read_json, sch
 from neurocompile.formats.whole import write_files
 
 FORMAT = "neurocompile-baseline"
-VERSION = "1.1"  # MAJOR.MINOR; a minor step only adds fields
+VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
 MAX_BYTES = 1 << 22  # ten kilobytes is usual; the schema looks at each number
 
 # How far each metric may lie above or below its baseline, as a part of it. A missing side is not
@@ -33,23 +34,29 @@ TOLERANCES: dict[str, dict[str, float]] = {
 }
 
 
-def renew(directory: Path, file: Path) -> str:
-    """The command that writes a baseline."""
-    return f"neurocompile check {directory} --baseline {file} --update"
+def renew(directory: Path, file: Path, source: str | None = None) -> str:
+    """The command that writes a baseline, on other samples than the export's if a source is given.
+
+    It can be pasted into a shell.
+    """
+    where, to = shlex.quote(str(directory)), shlex.quote(str(file))
+    data = "" if source is None else f" --data {shlex.quote(source)}"
+    return f"neurocompile check {where} --baseline {to} --update{data}"
 
 
-def read_baseline(file: Path, directory: Path) -> dict[str, Any]:
+def read_baseline(file: Path, directory: Path, source: str | None = None) -> dict[str, Any]:
     """Read a baseline that `write_baseline` wrote.
 
     Args:
         file: File of the baseline.
         directory: The exported directory, for the command in error messages.
+        source: What a user gave with --data, for the same command.
 
     Raises:
         BadInput: If the file is missing, broken, of another version, or holds numbers that are
             not finite.
     """
-    command = renew(directory, file)
+    command = renew(directory, file, source)
     if file.is_dir():
         raise BadInput(f"{file} is a folder. Choose another --baseline, the name of a file.")
     if not file.is_file():

@@ -45,7 +45,7 @@ from neurocompile.errors import BadInput, CheckFailed
     help="Fail on any difference, or only on metrics beyond their tolerances. "
     "[the baseline's mode; exact in a new baseline]",
 )
-@data_options(what="Source of the samples:", data="the baseline's file, else what export ran")
+@data_options(what="Source of the samples:", data="what the baseline names, else what export ran")
 @click.option(
     "--keep-data",
     metavar="FILE.npz",

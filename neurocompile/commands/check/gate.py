@@ -32,11 +32,11 @@ from neurocompile.commands.check.measure import (
     Runner,
     energy_model,
     error_of,
-    load_declared,
     measure,
     read_subject,
 )
 from neurocompile.commands.check.shares import populations, read_network, shares
+from neurocompile.commands.check.sources import renewal, said_of, source_of, stimulus_of
 from neurocompile.commands.exported import Exported, recorded
 from neurocompile.data.samples import Data
 from neurocompile.data.stimulus import Stimulus
@@ -63,29 +63,31 @@ def check_artifact(
         directory: What `export` wrote.
         file: File of the baseline.
         source: Source of the samples. None is the baseline's file of samples or, without one,
-            the source that the export declares; the samples that the export recorded run too.
+            what --data named when it was made, else the source that the export declares; the
+            samples that the export recorded run too.
         mode: "exact", "tolerance", or None for the baseline's own mode.
         runner: Engine that runs the samples, and who runs it.
 
     Raises:
         BadInput: If the directory, the data or the baseline cannot be used.
     """
-    baseline = read_baseline(file, directory)
+    baseline = read_baseline(file, directory, source)
     subject = read_subject(directory)
-    _same_request(subject, baseline, renew(directory, file))
-    stimulus = _stimulus(subject, file, source, baseline)
+    again = renewal(directory, file, source, baseline)
+    _same_request(subject, baseline, again)
+    stimulus = stimulus_of(subject, file, source, baseline, NOTHING)
     runner.spread.check(stimulus.data)
-    _check_blocks(runner.spread, baseline, renew(directory, file))
+    _check_blocks(runner.spread, baseline, renew(directory, file, source or "shards:DIR"))
     data = stimulus.data.digested(runner.progress)
     if data.digest != baseline["data"]["sha256"]:
         raise BadInput(
             f"the data changed: {len(data)} samples of {data.name} have the SHA-256 "
             f"{data.digest[:12]}, those of the baseline {baseline['data']['sha256'][:12]}. Give "
-            f"the baseline's samples with --data, or renew it: {renew(directory, file)}"
+            f"the baseline's samples with --data, or renew it: {again}"
         )
     chosen = mode or baseline["mode"]
     findings = _differences(baseline, subject) if chosen == "exact" else []
-    model = _energy(subject, baseline, renew(directory, file))["model"]
+    model = _energy(subject, baseline, again)["model"]
     now, trouble = None, ""
     try:
         now = measure(subject, stimulus, runner, model, baseline["digests"].get("block"))
@@ -95,7 +97,7 @@ def check_artifact(
         if not findings:
             raise
         trouble = str(error)  # the changed network does not run: report what changed
-    request = CheckRequest(directory, file, runner.engine, chosen, data)
+    request = CheckRequest(directory, file, runner.engine, chosen, data, again)
     alone = _shares(request, subject, baseline, findings, stimulus) if now is not None else {}
     judged = judge(request, baseline, findings, now, trouble, alone)
     kept = recorded(subject.artifact) if source is None and now is not None else None
@@ -116,7 +118,7 @@ def update_baseline(
 ) -> dict[str, Any]:
     """Write the baseline of an exported network, or renew it.
 
-    The mode and tolerances of an earlier baseline are kept. The files that it names are rewritten.
+    The mode and tolerances of an earlier baseline are kept. The network that it names is rewritten.
 
     Args:
         directory, file, source, runner: As for `check_artifact`.
@@ -127,31 +129,28 @@ def update_baseline(
         BadInput: If the directory, the data, the baseline or a file to keep cannot be used.
     """
     keep.check(file)
-    baseline = read_baseline(file, directory) if file.exists() else None
+    baseline = read_baseline(file, directory, source) if file.exists() else None
     new = keep.new(file, baseline)
     subject = read_subject(directory)
-    keep.check_source(source or subject.declared.source)
-    stimulus = _stimulus(subject, file, source, baseline if keep.data is None else None)
+    keep.check_source(source_of(subject, file, source, baseline, keep))
+    stimulus = stimulus_of(subject, file, source, baseline, keep)
     runner.spread.check(stimulus.data)
     stimulus.data.digested(runner.progress)
     energy = energy_model(subject, None)
     now = measure(
         subject, stimulus, runner, energy["model"], BLOCK if stimulus.data.in_shards else None
     )
-    old = baseline or {
-        "mode": "exact", "tolerances": TOLERANCES, "data": {"file": None}, "network": None,
-    }  # fmt: skip
-    request = CheckRequest(directory, file, runner.engine, mode or old["mode"], stimulus.data)
-    kept = {"data": old["data"]["file"], "network": old["network"]}
+    old = baseline or {"mode": "exact", "tolerances": TOLERANCES, "network": None}
+    request = CheckRequest(
+        directory, file, runner.engine, mode or old["mode"], stimulus.data, renew(directory, file)
+    )
+    network = old["network"] if keep.network is None else named_by(file, keep.network)
     named: dict[Path, bytes] = {}
     if keep.data is not None:
-        kept["data"] = named_by(file, keep.data)
         named[keep.data] = _npz(stimulus.data)
-    if keep.network is not None:
-        kept["network"] = named_by(file, keep.network)
-    if kept["network"] is not None:
+    if network is not None:
         content = subject.artifact.read("fixed.onnx", Path.read_bytes)
-        place = keep.network or file.parent / kept["network"]
+        place = keep.network or file.parent / network
         refuse_exported(place, "--keep-network")
         named[place] = content
     digest = stimulus.data.digest
@@ -159,8 +158,12 @@ def update_baseline(
         "neurocompile": __version__,
         "target": subject.chip.name,
         "mode": request.mode,
-        "network": kept["network"],
-        "data": {**asdict(subject.declared), "file": kept["data"], "sha256": digest},
+        "network": network,
+        "data": {
+            **asdict(subject.declared),
+            **said_of(subject, file, source, baseline, keep),
+            "sha256": digest,
+        },
         "energy": energy,
         "tolerances": old["tolerances"],
         "metrics": now.metrics,
@@ -206,19 +209,8 @@ def _check_blocks(spread: Spread, baseline: Mapping[str, Any], command: str) -> 
         raise BadInput(
             "this baseline has digests of all samples in one sequence, so one process must run "
             "them. Leave out --workers and --scheduler, or renew the baseline on shards: "
-            f"{command} --data shards:DIR"
+            f"{command}"
         )
-
-
-def _stimulus(
-    subject: Exported, file: Path, source: str | None, baseline: Mapping[str, Any] | None
-) -> Stimulus:
-    """What to run: samples from the user's source, else the baseline's, else the artifact's."""
-    file_of_samples = baseline["data"]["file"] if baseline is not None else None
-    if source is None and file_of_samples is not None:
-        source = str(file.parent / file_of_samples)
-    command = renew(subject.artifact.path, file) + f" --keep-data {file.with_suffix('.npz')}"
-    return load_declared(subject, source or subject.declared.source, command)
 
 
 def _shares(

@@ -28,6 +28,7 @@ class CheckRequest:
     engine: str
     mode: str
     data: Data
+    renew: str
 
 
 def judge(
@@ -66,6 +67,7 @@ def judge(
         "engine": request.engine,
         "artifact": str(request.directory),
         "baseline": str(request.file),
+        "renew": request.renew,
         "made_by": baseline["neurocompile"],
         "data": request.data.name,
         "samples": len(request.data),

@@ -106,8 +106,7 @@ def _table(result: Mapping[str, Any]) -> str:
     width = columns()
     lines = [line.plain for line in _lines(result, width)]
     if not result["passed"]:
-        again = f"neurocompile check {result['artifact']} --baseline {result['baseline']} --update"
-        lines += ["", "If this change is intended, renew the baseline:", f"  {again}"]
+        lines += ["", "If this change is intended, renew the baseline:", f"  {result['renew']}"]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -371,6 +372,108 @@ def test_a_kept_file_that_appears_while_the_network_runs_is_not_replaced(own, ca
     assert code == 2
     assert "kept.npz appeared while this ran; it was not touched" in stderr
     assert (own / "kept.npz").read_bytes() == b"precious"
+
+
+# --- What a baseline says of its samples ------------------------------------------------------
+
+
+@pytest.fixture
+def others(own):
+    """Other samples than the export's, in a file whose name a shell would take apart."""
+    np.savez("my other.npz", x=gate.samples()[::-1])
+    return "my other.npz"
+
+
+def sha256_of(file):
+    return json.loads(file.read_text())["data"]["sha256"]
+
+
+def test_a_baseline_on_other_samples_than_the_export_s_names_them(own, others, call):
+    arguments = ("check", "small", "--baseline", "b.json")
+    assert call(*arguments, "--update", "--data", others)[0] == 0
+    assert json.loads((own / "b.json").read_text())["data"]["given"] == others
+    code, text, _ = call(*arguments, "--json")
+    assert (code, json.loads(text)["data"]) == (0, others)
+    before = sha256_of(own / "b.json")
+    assert call(*arguments, "--update")[0] == 0  # stays on them
+    assert sha256_of(own / "b.json") == before
+    os.rename(others, "gone.npz")
+    code, _, stderr = call(*arguments)
+    assert code == 2
+    assert f"the baseline b.json was made with --data {others}: there is no file" in stderr
+    assert call(*arguments, "--update", "--data", "x.npz")[0] == 0  # the export's own again
+    assert "given" not in json.loads((own / "b.json").read_text())["data"]
+    assert call(*arguments)[0] == 0
+
+
+def test_an_update_on_other_samples_names_no_longer_the_file_of_the_old_ones(own, others, call):
+    arguments = ("check", "small", "--baseline", "b.json")
+    assert call(*arguments, "--update", "--keep-data", "kept.npz")[0] == 0
+    before = (own / "kept.npz").read_bytes()
+    assert call(*arguments, "--update", "--data", others)[0] == 0
+    said = json.loads((own / "b.json").read_text())["data"]
+    assert (said["file"], said["given"]) == (None, others)
+    assert (own / "kept.npz").read_bytes() == before
+    assert call(*arguments)[0] == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_renewal_that_a_failed_check_prints_stays_on_its_samples(kept, own, others, call):
+    arguments = ("check", "small", "--baseline", "b.json")
+    keeping = ("--keep-data", "kept.npz") if kept else ()
+    assert call(*arguments, "--update", "--data", others, *keeping)[0] == 0
+    before = sha256_of(own / "b.json")
+    content = json.loads((own / "b.json").read_text())
+    content["data"].pop("given", None)  # as an older version wrote it
+    (own / "b.json").write_text(json.dumps(content))
+    gate.write(own / "bad", gate.one_weight(gate.network()), "x.npz")
+    words = ("check", "bad", "--baseline", "b.json")
+    code, text, _ = call(*words, "--data", others)
+    assert code == 1
+    command = text.splitlines()[-1].strip()
+    assert " --data 'my other.npz'" in command
+    program, *following = shlex.split(command)
+    assert program == "neurocompile"
+    assert call(*following)[0] == 0
+    assert sha256_of(own / "b.json") == before
+    assert call(*words)[0] == 0
+    said = json.loads((own / "b.json").read_text())["data"]
+    assert said["file"] == ("kept.npz" if kept else None)
+
+
+def test_other_refusals_keep_the_data_in_the_command_that_they_print_too(own, others, call):
+    code, _, stderr = call("check", "small", "--baseline", "b.json", "--data", others)
+    assert code == 2
+    assert "Write it with: neurocompile check small --baseline b.json --update --data" in stderr
+    assert call("check", "small", "--baseline", "b.json", "--update")[0] == 0
+    code, _, stderr = call("check", "small", "--baseline", "b.json", "--data", others)
+    assert code == 2
+    command = stderr.split("or renew it: ")[1].strip()
+    assert call(*shlex.split(command)[1:])[0] == 0
+    assert call("check", "small", "--baseline", "b.json")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [(None, "is not there"), (b"PK\3\4 half of it", "is damaged (cannot be read (")],
+)
+def test_lost_samples_of_a_baseline_are_brought_back_from_version_control(
+    content, wrong, own, call
+):
+    arguments = ("check", "small", "--baseline", "sub/b.json")
+    assert call(*arguments, "--update", "--keep-data", "sub/kept.npz")[0] == 0
+    (own / "sub" / "kept.npz").unlink()
+    if content is not None:
+        (own / "sub" / "kept.npz").write_bytes(content)
+    for more in ((), ("--update",)):
+        code, _, stderr = call(*arguments, *more)
+        assert code == 2
+        named = "the baseline sub/b.json names sub/kept.npz as the file of its samples, which "
+        assert named + wrong in stderr
+        assert "Bring it back from version control, or give the same samples with --data" in stderr
+        assert "Save it again" not in stderr
+        assert "the folder in which" not in stderr
+    assert call(*arguments, "--data", "x.npz")[0] == 0
 
 
 @pytest.mark.parametrize("linked", ["data/kept.onnx", "data"])
