@@ -154,11 +154,12 @@ def check_data(graph: Graph, data: Data, steps: int) -> None:
     # A network that takes a row of values flattened its samples first, in this order.
     flattened = len(shape) == 1 and size(found) == size(shape)
     if found != shape and not flattened:
+        flat = f" or any shape of {size(shape)} values" if len(shape) == 1 else ""
         raise BadInput(
-            f"data '{data.name}': a sample has shape {found}, but the network "
-            f"takes {shape}. Reshape the data, or choose a model trained on them. The shape is "
-            "that of the model's example, without its batch and, where the layers take all steps "
-            "at once, without its steps: (N, ...), or (T, N, ...)."
+            f"data '{data.name}': a sample has shape {found}, but the network takes {shape}{flat}. "
+            "Reshape the data, or choose a model trained on them. The first axis of a model's "
+            "example is its batch, (N, ...); where the layers take all steps at once, the first "
+            "two are its steps and its batch, (T, N, ...)."
         )
     _check_kind(graph, data)
     if lead == 2 and data.values.shape[1] < steps:

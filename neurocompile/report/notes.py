@@ -125,9 +125,7 @@ def notes_on_run(
         if not getattr(node, "readout", False) and spikes[name] == 0
     ]
     said += [_never_spiked(graph, name, len(data), steps, float_spikes) for name in silent]
-    if data.labels is not None:
-        said += _without_accuracy(graph, data)
-    return said
+    return said + _without_accuracy(graph, data)
 
 
 def _never_spiked(
@@ -152,8 +150,15 @@ def _never_spiked(
 
 
 def _without_accuracy(graph: Graph, data: Data) -> list[str]:
-    """Why there is no accuracy, where the data have labels."""
+    """Why there is no accuracy, where the data have labels or the network classifies."""
     decoder = graph.settings.decoder
+    if data.labels is None:
+        if decoder.task != "classification":
+            return []
+        return [
+            f"no accuracy: data '{data.name}' have no labels, and this network classifies. To get "
+            "one, add the key 'labels'."
+        ]
     if decoder.kind != "none" and decoder.task != "none":
         return []
     last = graph.nodes[graph.outputs()[0]]

@@ -134,7 +134,12 @@ def test_an_export_refuses_a_label_that_is_no_class(classifier, tmp_path, call):
 def test_a_simulation_without_labels_knows_no_accuracy(exported_classifier, tmp_path, call):
     bare = spikes(tmp_path / "bare.npz", 4)
     code, text, _ = call("simulate", exported_classifier, "--data", bare, "--json")
-    assert (code, json.loads(text)["accuracy_fixed"]) == (0, None)
+    found = json.loads(text)
+    assert (code, found["accuracy_fixed"]) == (0, None)
+    assert [n for n in found["notes"] if n.startswith("no accuracy")] == [
+        f"no accuracy: data '{bare}' have no labels, and this network classifies. To get one, add "
+        "the key 'labels'."
+    ]
     code, text, _ = call("simulate", exported_classifier, "--json")
     report = json.loads((exported_classifier / "report.json").read_text())
     assert json.loads(text)["accuracy_fixed"] == report["classification"]["accuracy_fixed"]
@@ -196,3 +201,31 @@ def test_a_calibration_of_another_shape_is_refused_by_its_name(classifier, tmp_p
     assert code == 2
     assert "wide.npz" in stderr
     assert "7" in stderr
+
+
+@pytest.mark.parametrize("command", ["check", "compare", "faults"])
+def test_a_classifier_is_not_judged_on_data_without_labels(
+    command, classifier, exported_classifier, call, tmp_path
+):
+    # y is what many call them
+    spikes(tmp_path / "y.npz", 4, y=np.array([0, 2, 1, 2]))
+    more = {
+        "check": ("--baseline", tmp_path / "b.json", "--update"),
+        "faults": ("--kind", "dead-neurons", "--draws", 2),
+    }
+    words = (command, classifier / "out", "--data", tmp_path / "y.npz", *more.get(command, ()))
+    code, _, stderr = call(*words)
+    assert code == 2
+    assert "has no labels, but this network classifies. Add the key 'labels'" in stderr
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_a_row_of_values_may_have_any_shape_of_as_many(
+    classifier, exported_classifier, call, tmp_path
+):
+    for shape, code in (((2, 3), 0), ((7,), 2)):
+        values = np.ones((4, STEPS, *shape), np.uint8)
+        np.savez(tmp_path / "x.npz", spikes=values, labels=np.zeros(4, int))
+        found, _, stderr = call("simulate", classifier / "out", "--data", tmp_path / "x.npz")
+        assert found == code, stderr
+    assert "has shape (7,), but the network takes (6,) or any shape of 6 values. " in stderr

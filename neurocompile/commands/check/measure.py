@@ -24,7 +24,7 @@ from neurocompile.engines.batches import batches
 from neurocompile.engines.decode import last_layer
 from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.recording import Activity, add_up
-from neurocompile.engines.score import Score, Tally, wanted
+from neurocompile.engines.score import Score, Tally, require_labels, wanted
 from neurocompile.errors import BadInput, NotInstalled
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
@@ -91,7 +91,7 @@ def load_declared(subject: Exported, source: str, keep: str) -> Stimulus:
         keep: Command that writes the samples to a file, for a machine without the source.
 
     Raises:
-        BadInput: If the source has too few samples.
+        BadInput: If the source has too few samples, or no labels for a network that classifies.
     """
     own = subject.declared
     try:
@@ -105,6 +105,7 @@ def load_declared(subject: Exported, source: str, keep: str) -> Stimulus:
             f"{subject.artifact.path} was exported with {own.samples} samples, but data source "
             f"{source!r} has {len(data)}. Give the data that it was exported with: --data SOURCE."
         )
+    require_labels(subject.graph, data)
     return Stimulus(data.first(own.samples), own.steps, own.seed)
 
 
