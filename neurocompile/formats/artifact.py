@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ MANIFEST = "manifest.json"
 LONGEST_NAME = 255  # bytes of a file name that file systems allow
 MAX_MANIFEST_BYTES = 1 << 20
 SEALED_SINCE = 3  # minor version from which a manifest holds a digest of itself
+MODELS = (".pt", ".onnx", ".nir", ".net")
 LISTED = 5  # foreign files that a message lists
 AGAIN = "Export the model again: neurocompile export MODEL --target NAME --out DIR."
 
@@ -218,7 +220,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     """
     file = path / MANIFEST
     if not file.is_file():
-        raise BadInput(f"{path} is not a directory that neurocompile exported: no {MANIFEST}.")
+        raise BadInput(_no_export(path))
     try:
         manifest = read_json(file, MAX_MANIFEST_BYTES)
     except ValueError as error:
@@ -226,6 +228,22 @@ def _manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BadInput(f"{file} is not a manifest of neurocompile. {AGAIN}")
     return manifest
+
+
+def _no_export(path: Path) -> str:
+    """What is at a path in place of an export, and how one is made."""
+    made = "neurocompile export MODEL --target NAME --out DIR"
+    if not os.path.lexists(path):
+        return f"there is no {path}. Give a directory that neurocompile exported: {made}."
+    if path.is_dir():
+        why = f"is not a directory that neurocompile exported: no {MANIFEST}"
+    elif path.suffix in MODELS:
+        why, made = "is a model, not a directory that neurocompile exported", made.replace(
+            "MODEL", shlex.quote(str(path))
+        )  # fmt: skip
+    else:
+        why = "is a file, not a directory that neurocompile exported"
+    return f"{path} {why}. Export a model first: {made}; then give DIR."
 
 
 def _as_sealed(manifest: Mapping[str, Any]) -> bool:

@@ -182,12 +182,34 @@ def test_samples_of_another_network_are_refused(copy, call, model, tmp_path):
     assert (code, "is of another network than report.json" in error) == (2, True)
 
 
-@pytest.mark.parametrize("what", ["nothing", "file"])
-def test_what_is_no_export_is_refused(tmp_path, call, what):
-    if what == "file":
-        (tmp_path / "nothing").write_text("text")
-    code, _, error = call("report", tmp_path / what)
-    assert (code, "is not a directory that neurocompile exported" in error) == (2, True)
+@pytest.mark.parametrize("words", [
+    ("report",), ("simulate",), ("simulate", "--verify"), ("simulate", "--data", "-"), ("energy",),
+    ("compare",), ("faults", "--kind", "dead-neurons"), ("bundle", "--to", "c", "--out", "c"),
+    ("check", "--baseline", "b.json", "--update"),
+])  # fmt: skip
+def test_what_is_no_export_is_refused_by_what_it_is_and_nothing_is_said_to_run(
+    words, tmp_path, call, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "my net.pt").write_text("text")
+    (tmp_path / "empty").mkdir()
+    command, *more = words
+    first = "Export a model first: neurocompile export"
+    for name, said in (
+        ("absent", "there is no absent. Give a directory that neurocompile exported: "),
+        ("notes.txt", f"notes.txt is a file, not a directory that neurocompile exported. {first}"),
+        ("my net.pt", f"{first} 'my net.pt' --target NAME --out DIR; then give DIR."),
+        (
+            "empty",
+            f"empty is not a directory that neurocompile exported: no manifest.json. {first}",
+        ),
+    ):
+        code, _, error = call(command, name, *more)
+        assert (code, said in " ".join(error.split())) == (2, True), error
+        assert "running" not in error
+        assert "streaming" not in error
+        assert "comparing" not in error
 
 
 @pytest.fixture(scope="module")

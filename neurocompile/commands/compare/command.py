@@ -48,11 +48,13 @@ def compare(
     from neurocompile.commands.compare.pictures import check_pictures, write_pictures
     from neurocompile.commands.compare.tables import print_comparison
     from neurocompile.commands.report import check_page, write_page
+    from neurocompile.formats.artifact import read_artifact
 
     if out is not None:
         check_pictures(out, force)
     if html is not None:
         check_page(html, "--html", force)
+    read_artifact(directory)  # nothing is said to run that is not there
     with output.screen() as screen:
         screen.tell(f"comparing {directory} with its float network")
         comparison = compare_artifact(directory, sampling, progress=screen.progress)

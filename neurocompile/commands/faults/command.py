@@ -79,7 +79,7 @@ def faults(
     from neurocompile.commands.faults.run import faults_of
     from neurocompile.commands.faults.tables import print_faults
     from neurocompile.faults.study import Asked
-    from neurocompile.formats.artifact import check_file
+    from neurocompile.formats.artifact import check_file, read_artifact
     from neurocompile.formats.json_files import json_bytes
     from neurocompile.formats.whole import write_file
 
@@ -88,6 +88,7 @@ def faults(
     asked = Asked(
         kinds, shares or (SHARE,), draws, fault_seed, FACTOR if factor is None else factor
     )
+    read_artifact(directory)  # nothing is said to run that is not there
     with output.screen() as screen:
         screen.tell(f"running {directory} with faults")
         found = faults_of(directory, sampling, asked, progress=screen.progress)

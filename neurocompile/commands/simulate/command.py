@@ -82,8 +82,10 @@ def simulate(
         return
     from neurocompile.commands.simulate.run import Keep, simulate_artifact
     from neurocompile.commands.simulate.tables import print_simulation
+    from neurocompile.formats.artifact import read_artifact
 
     chosen = engines or ("fixed",)
+    read_artifact(directory)  # nothing is said to run that is not there
     with output.screen() as screen:
         screen.tell(f"running {directory} on {', '.join(chosen)}")
         simulation = simulate_artifact(
@@ -101,7 +103,9 @@ def _stream(directory: Path, sampling: Sampling, asked: Asked, output: Output) -
     """Run as one stream."""
     from neurocompile.commands.simulate.stream import run_stream
     from neurocompile.commands.simulate.tables import print_stream
+    from neurocompile.formats.artifact import read_artifact
 
+    read_artifact(directory)
     with output.screen() as screen:
         screen.tell(f"streaming through {directory}")
         done = run_stream(directory, sampling, asked, progress=screen.progress)
@@ -112,7 +116,9 @@ def _verify(directory: Path, engines: tuple[str, ...], samples: int | None, outp
     """Compare with what export recorded."""
     from neurocompile.commands.simulate.tables import print_verified
     from neurocompile.commands.simulate.verify import verify_artifact
+    from neurocompile.formats.artifact import read_artifact
 
+    read_artifact(directory)
     with output.screen() as screen:
         screen.tell(f"running the recorded samples of {directory} on {', '.join(engines)}")
         done = verify_artifact(
