@@ -41,7 +41,7 @@ def check_folder(out: Path, force: bool, built: Collection[str] = ()) -> None:
     """
     out = followed(out)
     if replaces(out, force, out / "bundle"):
-        _refuse_foreign(out, built)
+        _refuse_foreign(out, out, built)
 
 
 def write_folder(
@@ -77,13 +77,19 @@ def write_folder(
     with folder_of(out), beside(out) as building:
         fill_folder(building, whole)
         put_folder(
-            building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, built),
+            building, out, force=force, refuse=lambda folder: _refuse_foreign(folder, out, built),
             what="bundle",
         )  # fmt: skip
 
 
-def _refuse_foreign(folder: Path, built: Collection[str]) -> None:
-    """Refuse to replace a folder that holds anything that no bundle wrote."""
+def _refuse_foreign(folder: Path, out: Path, built: Collection[str]) -> None:
+    """Refuse to replace a folder that holds anything that no bundle wrote.
+
+    Args:
+        folder: Path of the folder.
+        out: Path that the message names instead.
+        built: As for `check_folder`.
+    """
     if not folder.is_dir():
         return
     known = {*_written(folder), *built}
@@ -94,7 +100,7 @@ def _refuse_foreign(folder: Path, built: Collection[str]) -> None:
     if foreign:
         more = f" and {len(foreign) - LISTED} more" if len(foreign) > LISTED else ""
         raise BadInput(
-            f"the folder holds what no bundle wrote: {', '.join(foreign[:LISTED])}{more}. --force "
+            f"{out} holds what no bundle wrote: {', '.join(foreign[:LISTED])}{more}. --force "
             "replaces only an earlier bundle. Move these away, or choose another folder (--out)."
         )
 

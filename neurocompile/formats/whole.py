@@ -227,7 +227,7 @@ def followed(path: Path) -> Path:
 
 
 def replaces(out: Path, force: bool, other: Path) -> bool:
-    """Whether a folder is there that is to be replaced as a whole.
+    """Whether a folder is there that is to be replaced as a whole; an empty one is just taken.
 
     Args:
         out: Folder to write, as `followed` returns it.
@@ -254,11 +254,22 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
             f"{out} is {what}, which cannot be replaced as a whole. Choose another (--out), for "
             f"example {other}."
         )
+    if _is_empty(out):  # one rename takes its place
+        return False
     if not force:
         raise BadInput(
-            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
+            f"{out} exists. Choose another (--out), or replace it with --force (force=True)."
         )
     return True
+
+
+def _is_empty(out: Path) -> bool:
+    """Whether a folder holds nothing and a rename may take its place, as POSIX has it."""
+    try:
+        with os.scandir(out) as entries:
+            return os.name == "posix" and next(entries, None) is None
+    except OSError:  # it may not be looked into
+        return False
 
 
 def _is_current(out: Path) -> bool:

@@ -114,7 +114,7 @@ def test_what_no_bundle_wrote_is_never_removed(exported, tmp_path):
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     done = bundle(exported[0], "--to", "c", "--out", out, "--force")
-    assert refused(done, "thesis.tex", "no bundle wrote")
+    assert refused(done, f"{out} holds what no bundle wrote: ", "thesis.tex")
     assert files(out) == {"thesis.tex": b"years of work"}
 
 

@@ -108,11 +108,27 @@ def test_a_broken_manifest_makes_no_folder_ours(text, tmp_path):
     refused(out, "no export wrote: manifest.json")
 
 
-def test_an_empty_folder_may_be_taken_with_force(tmp_path):
-    (tmp_path / "out").mkdir()
-    refused(tmp_path / "out", "exists", force=False)
-    write_artifact(tmp_path / "out", FILES, ABOUT, force=True)
+@pytest.mark.parametrize("force", [False, True])
+def test_an_empty_folder_is_taken_for_nothing_is_lost(force, tmp_path):
+    (tmp_path / "out").mkdir()  # as mktemp -d does
+    check_target(tmp_path / "out", force)
+    write_artifact(tmp_path / "out", FILES, ABOUT, force=force)
     assert read_artifact(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_put_into_an_empty_folder_meanwhile_is_kept(tmp_path, monkeypatch):
+    out, fill = tmp_path / "out", artifact.fill_folder
+    out.mkdir()
+
+    def meanwhile(building, files):
+        fill(building, files)
+        (out / "mine").write_text("precious")
+
+    monkeypatch.setattr(artifact, "fill_folder", meanwhile)
+    with pytest.raises(BadInput, match="out appeared while the export ran; nothing in it was"):
+        write_artifact(out, FILES, ABOUT)
+    assert [path.name for path in out.iterdir()] == ["mine"]
 
 
 def test_a_file_is_never_replaced_by_a_folder(tmp_path):
