@@ -50,7 +50,7 @@ def bernoulli(
         raise BadInput(f"bernoulli: seed = {seed}. Use a whole number from 0 to 2**64 - 1.")
     if not 0 <= first_index <= 2**64 - 1 - len(x):
         raise BadInput(f"bernoulli: first_index = {first_index}. Use a whole number from 0 up.")
-    limits = _limits(x, gain)
+    limits = _limits(x, gain, first_index)
     spikes = np.empty((len(x), steps, *x.shape[1:]), dtype=np.uint8)
     for row, limit in enumerate(limits):
         key = np.array([seed, first_index + row], dtype=np.uint64)
@@ -59,14 +59,15 @@ def bernoulli(
     return spikes
 
 
-def _limits(x: NDArray[np.float64], gain: float) -> NDArray[np.uint64]:
+def _limits(x: NDArray[np.float64], gain: float, first_index: int) -> NDArray[np.uint64]:
     """floor(gain * x * 2**32), in [0, 2**32]."""
     probability = gain * x
     wrong = ~((probability >= 0) & (probability <= 1))  # NaN is wrong too
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        shown = [first_index + where[0], *where[1:]]
         raise BadInput(
-            f"bernoulli: value {x[where]:g} at index {list(where)} times gain {gain:g} "
+            f"bernoulli: value {x[where]:g} at index {shown} times gain {gain:g} "
             f"is {probability[where]:g}, but a probability lies in [0, 1]. "
             "Scale the data or lower the gain."
         )

@@ -67,7 +67,10 @@ def float_input(graph: Graph, data: Data, first: int, last: int, steps: int, see
         return np.asarray(values, dtype=np.float64) * encoder.gain
     if encoder.kind == "sequence":
         return np.asarray(values[:, :steps], dtype=np.float64) * encoder.gain
-    return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
+    try:
+        return bernoulli(values, steps, gain=encoder.gain, seed=seed, first_index=first)
+    except BadInput as error:
+        raise error.within(f"data '{data.name}'") from None
 
 
 def encode(graph: Graph, data: Data, first: int, last: int, steps: int, seed: int) -> Encoded:

@@ -15,15 +15,15 @@ from neurocompile.ir.neurons import Neuron
 
 
 def with_decoder(decoder: str) -> str:
-    """How a user gives a network another decoder, as the end of a sentence; of a .net file too.
+    """How a user gives a network another decoder, as the end of a sentence; of every file.
 
     Args:
         decoder: The call that makes it, such as "Decoder('rate')".
     """
     return (
-        f"save the model with Settings(decoder={decoder}), or compile a file that cannot be saved "
-        "again (.net) as a graph: graph = neurocompile.load(path), then compile(dataclasses.replace"
-        f"(graph, settings=dataclasses.replace(graph.settings, decoder={decoder})), ...)"
+        f"save a .pt file with Settings(decoder={decoder}), or load any other file and compile "
+        f"replace(graph, settings=replace(graph.settings, decoder={decoder})), with replace of "
+        "dataclasses"
     )
 
 

@@ -108,10 +108,9 @@ def test_the_rate_of_a_readout_is_refused_when_saved_inspected_and_compiled(tmp_
     said = (
         "layer '3' (LI): it is a readout, which gives a potential and never spikes, but the "
         "decoder 'rate' counts spikes. Use Decoder('last'), Decoder('max') or Decoder('mean'): "
-        "save the model with Settings(decoder=Decoder('last')), or compile a file that cannot be "
-        "saved again (.net) as a graph: graph = neurocompile.load(path), then "
-        "compile(dataclasses.replace(graph, settings=dataclasses.replace(graph.settings, "
-        "decoder=Decoder('last'))), ...). Or end the network in neurons that spike."
+        "save a .pt file with Settings(decoder=Decoder('last')), or load any other file and "
+        "compile replace(graph, settings=replace(graph.settings, decoder=Decoder('last'))), with "
+        "replace of dataclasses. Or end the network in neurons that spike."
     )
     rate = nc.Settings(1e-3, 5, decoder=nc.Decoder("rate"))
     with pytest.raises(BadInput) as refused:

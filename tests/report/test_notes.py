@@ -93,9 +93,9 @@ def test_labels_without_an_accuracy_get_the_reason_and_a_cure_that_works(
 ):
     (said,) = notes_of(network(decoder, spiking=spiking))
     assert said.startswith(
-        f"no accuracy: data 'mine' have labels, but {found}. To get one, save the model with "
-        f"Settings(decoder=Decoder('{cure}', task='classification')), or compile a file that "
-        "cannot be saved again (.net) as a graph: "
+        f"no accuracy: data 'mine' have labels, but {found}. To get one, save a .pt file with "
+        f"Settings(decoder=Decoder('{cure}', task='classification')), or load any other file and "
+        "compile replace(graph, settings=replace(graph.settings, decoder="
     )
     graph, own = network(decoder, spiking=spiking), nc.Decoder(cure, task="classification")
     cured = dataclasses.replace(graph, settings=dataclasses.replace(graph.settings, decoder=own))

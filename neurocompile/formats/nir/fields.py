@@ -73,8 +73,14 @@ class NirNode:
             values = values.astype(np.float64)
         elif values.dtype == np.float16:
             values = values.astype(np.float32)
-        if not np.isfinite(values).all():
-            raise self.wrong(f"its {what} holds values that are infinite or not a number.")
+        bad = ~np.isfinite(values)
+        if bad.any():
+            first = tuple(map(int, np.argwhere(bad)[0]))
+            where = f", the first at {list(first)}" if first else ""
+            raise self.wrong(
+                f"its {what} holds {int(bad.sum())} of {values.size} values that are NaN or "
+                f"infinite{where} ({values[first]}). Write the file with finite parameters."
+            )
         return values
 
     def parameter(self, what: str, default: float | None = None) -> Parameter:

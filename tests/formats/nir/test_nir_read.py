@@ -328,7 +328,20 @@ def test_files_of_nir_0_1_have_no_v_reset_and_no_w_in():
     [
         (lif(tau=0.0005), (2,), BadInput, r"tau is 0.0005 s, shorter than a step of dt = 0.001 s"),
         (lif(tau=-1.0), (2,), BadInput, r"its tau is -1 s"),
-        (lif(tau=np.inf), (2,), BadInput, r"its tau holds values that are infinite"),
+        (
+            lif(tau=np.inf),
+            (2,),
+            BadInput,
+            r"its tau holds 2 of 2 values that are NaN or infinite, the first at \[0\] \(inf\). "
+            r"Write the file with finite parameters",
+        ),
+        (
+            nir.Linear(np.array([[1.0, 1.0], [1.0, np.nan]])),
+            (2,),
+            BadInput,
+            r"its weight holds 1 of 4 values that are NaN or infinite, the first at \[1, 1\] "
+            r"\(nan\)",
+        ),
         (lif(n=3), (2,), BadInput, r"its tau has shape \(3,\), but \(2,\) neurons are fed"),
         (nir.Threshold(vector(1.0)), (2,), Unsupported, "keeps no state"),
         (nir.Delay(np.array([0.001, 0.0022])), (2,), BadInput, r"2.2 steps of dt = 0.001 s"),
