@@ -24,7 +24,7 @@ from neurocompile.data.stimulus import load_samples, load_training, sampling_of,
 from neurocompile.engines.progress import SILENT, Teller
 from neurocompile.engines.score import require_labels
 from neurocompile.errors import BadInput, Refusals
-from neurocompile.formats.artifact import digest
+from neurocompile.formats.artifact import file_digest
 from neurocompile.installed import require_engines
 from neurocompile.ir.decoder import check_decoder
 from neurocompile.ir.graph import Graph
@@ -234,7 +234,7 @@ def compile_asked(
         sampling=sampling if samples is None else replace(sampling, source=samples),
         calibration=scales_asked(graph, asked),
         bits=asked.bits if budget is None else Narrowest(budget),
-        model_digest=digest(model.read_bytes()),
+        model_digest=file_digest(model),
         teller=teller,
     )
     if samples is None:
@@ -265,7 +265,7 @@ def _read(
             )
         return model, None
     path = Path(model)
-    return frontend.load(path, max_pool=max_pool), digest(path.read_bytes())
+    return frontend.load(path, max_pool=max_pool), file_digest(path)
 
 
 def scale_samples(

@@ -223,7 +223,9 @@ def _check_payloads(graph: Graph, data: Data) -> None:
 def input_shape(graph: Graph) -> Shape:
     """Shape of one sample at the input of a graph of either stage."""
     _, node = next(graph.of(Input, SpikeInput, BiasInput))
-    return node.in_shape if isinstance(node, BiasInput) else node.shape
+    if not isinstance(node, BiasInput):
+        return node.shape
+    return node.sample_shape or node.in_shape
 
 
 def check_encoded(graph: Graph, encoded: Encoded) -> None:

@@ -60,7 +60,7 @@ class Artifact:
         if expected is None or not path.is_file():
             raise BadInput(f"{self.path} holds no {name}. Export the model again.")
         try:
-            found = digest(path.read_bytes())
+            found = file_digest(path)
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}. {AGAIN}") from None
         if found != expected:
@@ -85,6 +85,12 @@ class Artifact:
 def digest(content: bytes) -> str:
     """SHA-256, hex."""
     return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hex, of which only a part is in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_target(out: Path, force: bool) -> None:

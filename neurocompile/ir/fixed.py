@@ -73,17 +73,19 @@ class BiasInput:
     into the register. This is one register write per neuron and sample.
 
     Attributes:
-        in_shape: Shape of one sample.
+        in_shape: Shape that the host's map takes.
         shape: Shape of the population that it leads to.
         scale: () or shape, float64; mantissa steps per unit of current (the encoder's gain
             included).
         host: Linear map in float64 that the host computes first, or None for one current per value.
+        sample_shape: Shape of one sample, if the network reshapes it to in_shape; else None.
     """
 
     in_shape: Shape
     shape: Shape
     scale: Array
     host: Weighted | None = None
+    sample_shape: Shape | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         freeze_fields(self, np.float64, "scale")

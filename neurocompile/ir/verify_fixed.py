@@ -216,6 +216,12 @@ def what_the_host_writes_fits(graph: Graph) -> None:
                 f"its shape is {node.shape}, but it leads to a population of {target}.",
             )
             check_shape(node.in_shape, "its in_shape")
+            sample = node.sample_shape or node.in_shape
+            check_shape(sample, "its sample_shape")
+            expect(
+                size(sample) == size(node.in_shape),
+                f"a sample of {sample} has another size than {node.in_shape}, which the host maps.",
+            )
             check_one_or_each(node.scale, "scale", node.shape)
             currents = node.in_shape
             if node.host is not None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.chip.record import Chip
+from neurocompile.data.inputs import input_shape
 from neurocompile.errors import DoesNotFit, Refusals, Unsupported, a_or_an
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, ChipNeuron, SpikeInput, Synapse
 from neurocompile.ir.graph import Edge, Graph
@@ -383,7 +384,10 @@ def _sources(
         host = incoming.host
         exponent = float(1 << int(population.bias_exp))
         unit = scale.unit / exponent * graph.settings.encoder.gain
+        sample = input_shape(graph)
         written = BiasInput(host.in_shape, incoming.shape, incoming.gain * unit, host.op)
+        if sample != host.in_shape:
+            written = replace(written, sample_shape=sample)
         chains.append({host.origin: written})
     if incoming.bias is not None and incoming.by_axon:
         gain = np.broadcast_to(incoming.gain, incoming.shape).ravel()

@@ -21,7 +21,7 @@ from neurocompile import compiler
 from neurocompile.asked import Asked
 from neurocompile.data.samples import Data
 from neurocompile.errors import BadInput
-from neurocompile.formats.artifact import digest
+from neurocompile.formats.artifact import file_digest
 from neurocompile.installed import installed
 from neurocompile.place.target import Target
 
@@ -139,7 +139,7 @@ class Keys:
             "version": VERSION,
             "code": code(),
             "packages": {name: installed(name) for name in PACKAGES},
-            "model": self._once(["model", point.model], lambda: digest(model.read_bytes())),
+            "model": self._once(["model", point.model], lambda: file_digest(model)),
             "target": target,
             "samples": self._once(
                 ["samples", *data, sampling.samples, asked.engines],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from neurocompile.data import files
+from neurocompile.data.rows import rows_of
 from neurocompile.data.samples import Data, load_data
 from neurocompile.errors import BadInput
 
@@ -214,3 +215,15 @@ def test_a_header_of_python_2_is_read_without_a_warning(tmp_path):
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + x.tobytes()
     (tmp_path / "x.npy").write_bytes(content)
     np.testing.assert_array_equal(load_data(str(tmp_path / "x.npy")).values, x.reshape(2, 3))
+
+
+@pytest.mark.parametrize("size", [1 << 63, 10**4000])
+def test_a_size_that_no_array_can_have_is_refused_wherever_an_array_is_read(size, tmp_path):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': (1, {size}, {size}), }}".encode()
+    content = b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header + bytes(4)
+    (tmp_path / "x.npy").write_bytes(content)
+    for source in (str(tmp_path / "x.npy"), f"shards:{tmp_path}"):
+        with pytest.raises(BadInput, match=r"x\.npy: cannot be read \(its header describes no arr"):
+            load_data(source)
+    with pytest.raises(BadInput, match=r"x\.npy.*its header describes no array"):
+        next(rows_of(io.BytesIO(content), "x.npy", at_once=1))

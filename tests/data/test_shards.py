@@ -280,6 +280,16 @@ def test_chunks_of_single_numbers_are_read_a_few_thousand_at_a_time(suffix, tmp_
         load_data(f"shards:{tmp_path / f'two.{suffix}'}")
 
 
+@pytest.mark.parametrize("name", ["zarr.json", "x/zarr.json", "x/c/0/0/0/0"])
+def test_a_pipe_inside_of_a_zarr_group_is_not_waited_for(name, tmp_path):
+    x, labels = samples(3)
+    shard_files.zarr3(tmp_path / "one", x, labels)
+    (tmp_path / "one.zarr" / name).unlink()
+    os.mkfifo(tmp_path / "one.zarr" / name)
+    with pytest.raises(BadInput, match=r"one\.zarr: cannot be read \(.* is a pipe"):
+        load_data(f"shards:{tmp_path / 'one.zarr'}").values[:1]
+
+
 @pytest.mark.parametrize(("inner", "said"), [((1, 1, 8, 8), "16384 chunks"), (None, "shards in")])
 def test_chunks_inside_of_chunks_of_zarr_are_counted_and_no_deeper(inner, said, tmp_path):
     path = tmp_path / "one.zarr"

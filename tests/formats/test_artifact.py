@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -329,9 +330,19 @@ def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
     write_artifact(tmp_path / "out", FILES, ABOUT)
     found = read_artifact(tmp_path / "out")
 
-    def read_bytes(path):
+    def opened(path, mode):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(BadInput, match=r"fixed\.onnx cannot be read: Permission denied\. Export"):
         found.file("fixed.onnx")
+
+
+def test_a_file_is_held_against_its_digest_without_being_in_memory(tmp_path):
+    write_artifact(tmp_path / "out", FILES, ABOUT)
+    found = read_artifact(tmp_path / "out")
+    os.truncate(tmp_path / "out" / "fixed.onnx", 1 << 29)  # zeros that take no room
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadInput, match="was changed since it was exported"):
+        found.file("fixed.onnx")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10  # KiB

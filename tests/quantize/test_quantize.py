@@ -1,17 +1,22 @@
 """The fixed network follows the float one, layer kind by layer kind."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import float_network, neuron, spikes
 
-from neurocompile.data.inputs import Encoded
+from neurocompile.data.inputs import Encoded, check_data
+from neurocompile.data.samples import Data
 from neurocompile.engines import fixed
 from neurocompile.engines.floating import run_float
-from neurocompile.errors import DoesNotFit, Unsupported
+from neurocompile.errors import BadInput, DoesNotFit, Unsupported
+from neurocompile.formats.load_onnx import load_onnx
+from neurocompile.formats.onnx.write import save_onnx
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, Synapse
 from neurocompile.ir.graph import chain
 from neurocompile.ir.neurons import LIFBox
-from neurocompile.ir.nodes import Input, Linear
+from neurocompile.ir.nodes import Input, Linear, Reshape
 from neurocompile.ir.settings import Encoder, Settings
 from neurocompile.ir.verify import verify
 from neurocompile.quantize.quantize import quantize
@@ -123,6 +128,31 @@ def test_a_first_synapse_may_be_the_hosts(loihi):
     written = (np.rint(host) + network.nodes["lif"].bias_mant).astype(np.int16)
     done = fixed.run(network, Encoded({"input": written}, 60)).recording
     assert (done.spikes["lif"] != run_float(graph, x, 60).spikes["lif"]).mean() < 0.01
+
+
+def test_integers_take_samples_in_the_layout_of_the_network_though_the_host_flattens(
+    loihi, tmp_path
+):
+    rng = np.random.default_rng(3)
+    weight = rng.normal(size=(2, 12)).astype(np.float32)
+    nodes = {"input": Input((3, 2, 2)), "flatten": Reshape((12,)), "linear": Linear(weight),
+             "lif": neuron("box")}  # fmt: skip
+    graph = chain(nodes, Settings(steps=60, encoder=Encoder("current", 1.0)))
+    channels_first = rng.random((4, 3, 2, 2), np.float32)
+    save_onnx(compiled(graph, loihi, channels_first), tmp_path / "fixed.onnx")
+    network = load_onnx(tmp_path / "fixed.onnx")
+    check_data(network, Data("ours", "x", channels_first), 60)
+    for other in (channels_first.transpose(0, 2, 3, 1), channels_first.reshape(4, 12)):
+        with pytest.raises(
+            BadInput, match=r"a sample has shape .*, but the network takes \(3, 2, 2\)"
+        ):
+            check_data(network, Data("theirs", "x", np.ascontiguousarray(other)), 60)
+    entry = network.nodes["input"]
+    assert entry.in_shape == (12,)
+    for wrong in ((3, 2, 3), (-3, -2, 2)):
+        broken = replace(entry, sample_shape=wrong)
+        with pytest.raises(BadInput, match="input"):
+            verify(network.with_nodes(input=broken), "fixed")
 
 
 def test_currents_into_a_synaptic_current_are_refused(loihi):

@@ -62,7 +62,16 @@ def _group(path: Path) -> Any:
     import zarr
     from zarr.storage import LocalStore
 
-    return zarr.open_group(LocalStore(path, read_only=True), mode="r")
+    class OnlyFiles(LocalStore):
+        """A folder in which nothing waits for somebody to write, as a pipe does."""
+
+        async def get(self, key: str, *more: Any, **named: Any) -> Any:
+            there = self.root / key
+            if there.exists() and not there.is_file() and not there.is_dir():
+                raise ValueError(f"{key} is a pipe, a socket or a device")
+            return await super().get(key, *more, **named)
+
+    return zarr.open_group(OnlyFiles(path, read_only=True), mode="r")
 
 
 def _field(array: Any, key: str, path: Path) -> Field:
