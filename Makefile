@@ -209,9 +209,10 @@ crosscheck: $(READY) build/peers/sanafe/.ready build/peers/nengo-loihi/.ready
 crosscheck-pilotnet: $(READY)
 	$(BIN)/python tests/crosscheck/pilotnet.py $(or $(LAVA_DL),../lava-dl) $(if $(UPDATE),--update)
 
-# Known vulnerabilities of the pinned versions; says so where no service of them can be reached
+# Known vulnerabilities of the pinned versions; says so where no service of them can be reached, and
+# fails there with STRICT=1
 audit: build/supply/.ready
-	build/supply/bin/python .ci/audit.py build/supply/bin/pip-audit
+	build/supply/bin/python .ci/audit.py build/supply/bin/pip-audit $(if $(STRICT),--strict)
 
 # SHA-256 of every file of every pinned version, from the package index; WHEELS="FILE ..." adds
 # builds that are not on it, such as torch's for CPUs

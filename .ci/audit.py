@@ -1,14 +1,16 @@
 """Ask for known vulnerabilities of the pinned versions, and say plainly what could not be asked.
 
 In:  neurocompile/pins.txt; pip-audit on the command line, which asks PyPI, and OSV for the rest.
-Out: what is known, a line each; exit code 1 if there is anything. Where no service is reachable
-     the code is 0, for nothing was found, and the last line says of how many packages nobody knows:
-     pip-audit itself calls that "no known vulnerabilities".
+Out: what is known, a line each; exit code 1 if there is anything. Where no service is reachable, or
+     pip-audit is missing, the code is 0, for nothing was found, and the last line says of how many
+     packages nobody knows: pip-audit itself calls that "no known vulnerabilities". With --strict
+     the code is 1 then too.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,8 +70,19 @@ def _same(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def main(tool: str) -> None:
-    """Ask, print, and end with 1 if anything is known."""
+def not_asked(unknown: list[str], tool: str) -> str:
+    """The line on packages of which nobody said anything, and why."""
+    some = ", ".join(unknown[:5]) + ", ..." * (len(unknown) > 5)
+    if shutil.which(tool) is None:
+        return (f"NOT ASKED: there is no {tool}, so no service was asked about {len(unknown)} of "
+                f"them ({some}). Remove the folder build/supply, and run make audit where a "
+                "package index can be reached.\n")  # fmt: skip
+    return (f"NOT ASKED: no service answered about {len(unknown)} of them ({some}). "
+            "Run make audit where PyPI or OSV can be reached.\n")  # fmt: skip
+
+
+def main(tool: str, strict: bool) -> None:
+    """Ask, print, and end with 1 if anything is known; if strict, also if anything is not."""
     pins = read(PINS.read_text())
     answers: dict[str, list[dict[str, Any]]] = {}
     unknown = list(pins)
@@ -82,11 +95,9 @@ def main(tool: str) -> None:
     sys.stdout.write(f"{len(pins) - len(unknown)} of {len(pins)} pinned packages were asked about, "
                      f"{len(known)} vulnerabilities are known.\n")  # fmt: skip
     if unknown:
-        some = ", ".join(unknown[:5]) + ", ..." * (len(unknown) > 5)
-        sys.stdout.write(f"NOT ASKED: no service answered about {len(unknown)} of them ({some}). "
-                         "Run make audit where PyPI or OSV can be reached.\n")  # fmt: skip
-    sys.exit(bool(known))
+        sys.stdout.write(not_asked(unknown, tool))
+    sys.exit(bool(known) or (strict and bool(unknown)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], strict="--strict" in sys.argv[2:])

@@ -48,3 +48,33 @@ def test_a_tool_that_is_not_there_or_prints_no_json_is_no_answer(audit):
 
 def test_the_pins_are_read_without_their_remarks(audit):
     assert audit.read("# a remark\none==1.0\n\ntwo==2.0  # why\n") == {"one": "1.0", "two": "2.0"}
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """A tool that is there, and answers nothing."""
+    tool = tmp_path / "pip-audit"
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    tool.chmod(0o755)
+    return tool
+
+
+def test_a_tool_that_is_missing_is_not_called_a_service_that_does_not_answer(audit, silent):
+    absent = audit.not_asked(["one", "two"], "/nowhere/pip-audit")
+    assert absent.startswith("NOT ASKED: there is no /nowhere/pip-audit, so no service was asked")
+    said = audit.not_asked(["one", "two"], str(silent))
+    assert said.startswith("NOT ASKED: no service answered about 2 of them (one, two). ")
+
+
+@pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
+def test_only_a_strict_audit_fails_where_nobody_answers(strict, code, audit, silent, capsys):
+    for tool in (str(silent), "/nowhere/pip-audit"):
+        with pytest.raises(SystemExit) as ended:
+            audit.main(tool, strict)
+        assert int(ended.value.code) == code
+        assert "NOT ASKED" in capsys.readouterr().out
+
+
+def test_make_passes_strict_on():
+    recipe = (ROOT / "Makefile").read_text().split("\naudit:")[1].split("\n\n")[0]
+    assert "$(if $(STRICT),--strict)" in recipe
