@@ -152,12 +152,14 @@ def _answer(ctx: click.Context, kind: str, code: int, message: str) -> None:
 
 
 def _form(words: list[str]) -> str:
-    """The format of --json or of `check --format` that other programs read; "" for none.
+    """The format of --json, or of `check --format`, that other programs read; "" for none.
 
     It is known before the words are parsed: they may be what is wrong.
     """
     if "--json" in words:
         return "json"
+    if words[:1] != ["check"]:
+        return ""
     form = ""
     for word, after in pairwise([*words, ""]):
         name, _, value = word.partition("=")

@@ -130,7 +130,7 @@ def update_baseline(
     """
     keep.check(file)
     baseline = read_baseline(file, directory, source) if file.exists() else None
-    new = keep.new(file, baseline)
+    new = keep.new(file, baseline) + [file] * (baseline is None)
     subject = read_subject(directory)
     keep.check_source(source_of(subject, file, source, baseline, keep))
     stimulus = stimulus_of(subject, file, source, baseline, keep)

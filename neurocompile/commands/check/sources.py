@@ -85,23 +85,20 @@ def _from_kept(subject: Exported, file: Path, kept: Path, command: str) -> Stimu
 def said_of(
     subject: Exported, file: Path, source: str | None, baseline: Baseline | None, keep: Keep
 ) -> dict[str, str | None]:
-    """What a new baseline says of its samples: its file, or what --data named, if not both none.
+    """What a new baseline says of its samples: their file, and what --data named.
 
     Without --data it says what the earlier one did. With it, an earlier file of other samples is
     not named any more, and stays where it is.
     """
+    kept, given = _kept(file, baseline), _given(baseline)
+    name = None if baseline is None else baseline["data"]["file"]
+    if source is not None and not (kept is not None and same_file(source, kept)):
+        own = subject.declared.source
+        name = None
+        given = None if source == own or same_file(source, Path(own)) else source
     if keep.data is not None:
-        return {"file": named_by(file, keep.data)}
-    old = {"file": None} if baseline is None else baseline["data"]
-    if source is None:
-        given = _given(baseline)
-        return {"file": old["file"], **({} if given is None else {"given": given})}
-    kept = _kept(file, baseline)
-    if kept is not None and same_file(source, kept):
-        return {"file": old["file"]}
-    own = subject.declared.source
-    return {"file": None, **({} if source == own or same_file(source, Path(own)) else
-                             {"given": source})}  # fmt: skip
+        name = named_by(file, keep.data)
+    return {"file": name, **({} if given is None else {"given": given})}
 
 
 def renewal(directory: Path, file: Path, source: str | None, baseline: Baseline) -> str:

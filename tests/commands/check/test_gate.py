@@ -357,21 +357,22 @@ def test_no_file_of_an_export_is_kept_beside_a_baseline(own, call):
     assert integers.read_bytes() == before
 
 
-def test_a_kept_file_that_appears_while_the_network_runs_is_not_replaced(own, call, monkeypatch):
+@pytest.mark.parametrize("name", ["kept.npz", "b.json"])
+def test_a_file_that_appears_while_the_network_runs_is_not_replaced(name, own, call, monkeypatch):
     from neurocompile.commands.check import gate as gating
 
     measure = gating.measure
 
     def meanwhile(*arguments):
-        (own / "kept.npz").write_bytes(b"precious")
+        (own / name).write_bytes(b"precious")
         return measure(*arguments)
 
     monkeypatch.setattr(gating, "measure", meanwhile)
     arguments = ("check", "small", "--baseline", "b.json", "--update", "--keep-data", "kept.npz")
     code, _, stderr = call(*arguments)
     assert code == 2
-    assert "kept.npz appeared while this ran; it was not touched" in stderr
-    assert (own / "kept.npz").read_bytes() == b"precious"
+    assert f"{name} appeared while this ran; it was not touched" in stderr
+    assert (own / name).read_bytes() == b"precious"
 
 
 # --- What a baseline says of its samples ------------------------------------------------------
@@ -404,6 +405,16 @@ def test_a_baseline_on_other_samples_than_the_export_s_names_them(own, others, c
     assert call(*arguments, "--update", "--data", "x.npz")[0] == 0  # the export's own again
     assert "given" not in json.loads((own / "b.json").read_text())["data"]
     assert call(*arguments)[0] == 0
+
+
+def test_kept_samples_are_written_anew_from_what_they_were_made_of(own, others, call):
+    arguments = ("check", "small", "--baseline", "b.json", "--update", "--keep-data", "kept.npz")
+    assert call(*arguments, "--data", others)[0] == 0
+    before = sha256_of(own / "b.json")
+    (own / "kept.npz").unlink()
+    assert call(*arguments)[0] == 0
+    assert sha256_of(own / "b.json") == before
+    np.testing.assert_array_equal(np.load("kept.npz")["x"], np.load(others)["x"])
 
 
 def test_an_update_on_other_samples_names_no_longer_the_file_of_the_old_ones(own, others, call):
