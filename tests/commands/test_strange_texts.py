@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from neurocompile.commands.check.render import render
+from neurocompile.commands.check.render import refused, render
 from neurocompile.errors import MOST_IN_LINE, BadInput, printable
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.terminal.screen import Screen
@@ -56,6 +56,7 @@ RESULT = {
     "artifact": f"build/{OBEYED}", "baseline": "b.json", "passed": False, "updated": False,
     "mode": "exact", "engine": "onnx", "samples": 2, "data": OBEYED, "golden": None, "trouble": "",
     "effect": "", "alone": [], "runs": [], "metrics": [], "layers": [{"name": OBEYED}],
+    "renew": OBEYED,
     "findings": [
         {"where": OBEYED, "change": "1 -> 2"},
         {"where": "::error title=x::y", "change": "1 -> 2 ##[error]z"},
@@ -78,6 +79,16 @@ def test_no_form_of_a_check_has_anything_to_obey(form, monkeypatch):
         table = text.split(" against ", 1)[1]
         assert "::" not in table
         assert "##[" not in table
+
+
+@pytest.mark.parametrize("form", ["junit", "github"])
+def test_no_form_of_a_check_that_compared_nothing_has_anything_to_obey(form):
+    text = refused(form, "UsageError", OBEYED)  # as click says it, with what was typed
+    meant = text.removeprefix("::") if form == "github" else text
+    assert printable(meant) == meant
+    assert len(re.findall(r"^\s*(?:::|##\[)", text, flags=re.MULTILINE)) == (form == "github")
+    if form == "junit":
+        assert ElementTree.fromstring(text).find(".//error").text == SHOWN
 
 
 def test_a_message_of_any_length_is_cut_in_its_middle():
