@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, a_or_an, first_line
-from neurocompile.formats.checkpoint.archive import check_archive
+from neurocompile.formats.checkpoint.archive import canonical
+from neurocompile.formats.checkpoint.foreign import GOOD_FILE
 from neurocompile.formats.checkpoint.plain import from_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain
 from neurocompile.ir.graph import Graph
@@ -32,11 +33,6 @@ MAX_VALUES = 1_000_000  # plain values in a file; a list inside itself many time
 MAX_DEPTH = 32
 MAX_REUSE = 256  # bytes of all tensors / bytes of the file: layers may share weights
 PLAIN = (str, int, float, bool, type(None))
-
-GOOD_FILE = """Write a good file where the model is built:
-    import torch, neurocompile
-    model = ...  # build it, then model.load_state_dict(...) if you have its weights
-    neurocompile.save(model, "model.pt", example_input)  # one batch of input, (samples, ...)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +62,7 @@ def load(path: str | Path) -> Checkpoint:
     """
     what = f"'{path}'"
     with _opened(path) as file:
-        content = _unpickled(file, what)
-        length = file.seek(0, 2)
+        content, length = _unpickled(file, what)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise _foreign(content, what)
     try:
@@ -121,10 +116,14 @@ def _opened(path: str | Path) -> IO[bytes]:
         raise BadInput(f"'{path}' cannot be read: {error}.") from None
 
 
-def _unpickled(file: IO[bytes], what: str) -> Any:
-    """The content, read by PyTorch's reader that builds only tensors and plain values."""
+def _unpickled(file: IO[bytes], what: str) -> tuple[Any, int]:
+    """The content, read by PyTorch's reader that builds only tensors and plain values; its bytes.
+
+    PyTorch reads a copy in memory, so that it sees what was checked and nothing that another
+    process writes into the file meanwhile.
+    """
     try:
-        check_archive(file, what)
+        archive = canonical(file, what)
     except UnpicklingError as error:
         raise BadInput(
             f"{what} holds pickled Python objects, which could run code: {error}. {GOOD_FILE}"
@@ -133,7 +132,7 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
         with warnings.catch_warnings():
             # PyTorch warns about kinds of storage in a damaged file; such files are refused.
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(archive, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise BadInput(
             f"{what} holds pickled Python objects, which could run code. {GOOD_FILE}"
@@ -142,6 +141,7 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
         raise BadInput(
             f"{what} is not a checkpoint that PyTorch can read ({first_line(error)}). {GOOD_FILE}"
         ) from None
+    return content, archive.getbuffer().nbytes
 
 
 def _foreign(content: Any, what: str) -> BadInput:
