@@ -29,6 +29,7 @@ DAMAGED = (
 MOST_ENTRIES = 1_000  # arrays of an archive; its list may name one and the same many times
 MOST_HEADER = 10_000  # bytes; what numpy reads without being told to trust the file
 MOST_DIMENSIONS = 64  # of an array of numpy
+LARGEST = (1 << 63) - 1  # of a size; Python writes no product of thousands of digits
 AT_ONCE = 1 << 24  # bytes: Python makes room for all that it is asked for
 
 
@@ -82,7 +83,7 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     except (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError):
         # numpy has Python parse the header; nesting may overflow the parser, whatever the memory
         raise ValueError("its header describes no array") from None
-    sizes = all(type(n) is int and n >= 0 for n in shape)  # True is an int, but no size
+    sizes = all(type(n) is int and 0 <= n <= LARGEST for n in shape)  # True is an int, but no size
     if not sizes or len(shape) > MOST_DIMENSIONS:
         raise ValueError("its header describes no array")
     return shape, fortran, dtype

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx_plain.call import Call, PlainSignal
+from neurocompile.ir.checks import check_shape
 from neurocompile.ir.nodes import Identity, LinearMap, Shape
 from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Assumption
@@ -63,6 +64,10 @@ class Building:
 
     def join(self, call: Call, node: Any, parts: list[PlainSignal], shape: Shape) -> PlainSignal:
         """Add a layer after several; what comes twice takes a way of its own the second time."""
+        try:
+            check_shape(shape)
+        except BadInput as error:
+            raise error.within(call) from None
         sources: list[str] = []
         for part in parts:
             source = part.layer
