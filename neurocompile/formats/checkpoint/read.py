@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, Any
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocompile.errors import BadInput, a_or_an, first_line
-from neurocompile.formats.checkpoint.archive import canonical
+from neurocompile.formats.checkpoint.archive import MAX_BYTES, canonical
 from neurocompile.formats.checkpoint.foreign import GOOD_FILE
 from neurocompile.formats.checkpoint.plain import from_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain
@@ -31,6 +32,7 @@ FORMAT = "neurocompile checkpoint"
 VERSION = "1.2"  # MAJOR.MINOR; a new minor version only adds fields
 MAX_VALUES = 1_000_000  # plain values in a file; a list inside itself many times has more
 MAX_DEPTH = 32
+MAX_AXES = 64  # of an array of numpy
 MAX_REUSE = 256  # bytes of all tensors / bytes of the file: layers may share weights
 PLAIN = (str, int, float, bool, type(None))
 
@@ -221,7 +223,14 @@ def _bytes_of(tensor: Tensor) -> int:
     dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not dense or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():
         raise BadInput("a tensor in it is not dense.")
+    if tensor.dim() > MAX_AXES:
+        raise BadInput(f"a tensor in it has {tensor.dim()} axes, allowed are up to {MAX_AXES}.")
     size = tensor.numel() * tensor.element_size()
+    # One of no values may have any other axes, which numpy cannot count.
+    if prod(max(1, n) for n in tensor.shape) * tensor.element_size() > MAX_BYTES:
+        raise BadInput(
+            f"a tensor in it has the shape {tuple(tensor.shape)[:8]}, which is too large."
+        )
     if size > tensor.untyped_storage().nbytes():
         raise BadInput("a tensor in it has more values than it stores.")
     return size
