@@ -68,14 +68,14 @@ class Building:
             check_shape(shape)
         except BadInput as error:
             raise error.within(call) from None
-        sources: list[str] = []
+        sources: dict[str, None] = {}  # in their order, and found at once among thousands
         for part in parts:
             source = part.layer
             if source in sources:
                 source = self.unique(f"{call.name}.{len(sources)}")
                 self.nodes[source] = Identity()
                 self.edges.append((part.layer, source))
-            sources.append(source)
+            sources[source] = None
         self.nodes[call.name] = node
         self.edges += [(source, call.name) for source in sources]
         return PlainSignal(call.name, shape, parts[0].lead)
