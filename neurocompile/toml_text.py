@@ -38,15 +38,17 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("it holds a whole number of thousands of digits") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    pending: list[tuple[str, Any, int]] = [("it", content, 0)]  # with the nearest key
+    pending: list[tuple[tuple[str, ...], Any, int]] = [((), content, 0)]
     while pending:
-        key, value, depth = pending.pop()
+        at, value, depth = pending.pop()
         if depth > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} deep")
         if isinstance(value, dict | list):
-            inner = value.items() if isinstance(value, dict) else ((key, each) for each in value)
-            pending += [(name, each, depth + 1) for name, each in inner]
+            if isinstance(value, dict):
+                pending += [((*at, key), each, depth + 1) for key, each in value.items()]
+            else:
+                pending += [(at, each, depth + 1) for each in value]
         elif isinstance(value, int) and not -(1 << LONGEST) <= value < 1 << LONGEST:
-            bits = value.bit_length() + 1
-            raise ValueError(f"{key[:60]} has a whole number of {bits} bits, allowed are up to 64")
+            bits, where = value.bit_length() + 1, ".".join(at)[:200]
+            raise ValueError(f"{where} has a whole number of {bits} bits, allowed are up to 64")
     return content

@@ -43,7 +43,10 @@ def test_numbers_of_64_bits_are_read(number):
         ("x = 0x8000000000000000", "x has a whole number of 65 bits, allowed are up to 64"),
         ("x = -9223372036854775809", "x has a whole number of 65 bits, allowed are up to 64"),
         # 4 x 5,000 bits and a sign; 6,021 decimal digits, of which Python writes up to 4,300
-        ("[a.b]\ny = [[1], {z = [0x" + "f" * 5000 + "]}]", "z has a whole number of 20001 bits"),
+        (
+            "[a.b]\ny = [[1], {z = [0x" + "f" * 5000 + "]}]",
+            "a.b.y.z has a whole number of 20001 bits",
+        ),
         ("x = 0b1" + "0" * 20_000, "x has a whole number of 20002 bits"),
         ("x = " + "9" * 5000, "a whole number of thousands of digits"),
         ("x = [", "line 1, column 6|end of document"),
