@@ -30,11 +30,12 @@ def begins_otherwise(first: bytes, what: str) -> BadInput:
     """
     if not first.startswith(LEGACY):
         return BadInput(f"{what} is not a file that torch.save wrote: it is not a zip archive.")
+    lines = _with_weights('torch.load("old.pt", weights_only=True)')
     return BadInput(
         f"{what} is in the format that torch.save had before PyTorch 1.6, which is not read. If "
         "neurocompile made its content, it needs only\n"
         '    torch.save(torch.load("old.pt", weights_only=True), "new.pt")\n'
-        + _with_weights('torch.load("old.pt", weights_only=True)')
+        f"Otherwise, {lines[0].lower()}{lines[1:]}"
     )
 
 
