@@ -19,7 +19,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-from neurocompile.errors import BadInput, a_or_an, first_line
+from neurocompile.errors import BadInput, a_or_an, first_line, refuse_pipe
 from neurocompile.formats.checkpoint.archive import MAX_BYTES, canonical
 from neurocompile.formats.checkpoint.foreign import GOOD_FILE
 from neurocompile.formats.checkpoint.plain import from_plain
@@ -111,6 +111,7 @@ def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
 
 def _opened(path: str | Path) -> IO[bytes]:
     try:
+        refuse_pipe(Path(path))
         return Path(path).open("rb")
     except FileNotFoundError:
         raise BadInput(f"there is no file '{path}'.") from None
