@@ -96,6 +96,16 @@ def check_path(path: Path) -> None:
         raise BadInput(f"{shortened(str(path), NAME)}: {reason}. Give another path.") from None
 
 
+def refuse_pipe(path: Path) -> None:
+    """Refuse what is read only as fast as somebody writes it, if at all.
+
+    Raises:
+        BadInput: If it is a pipe, a socket or a device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise BadInput(f"{path} is a pipe, a socket or a device. Give a file.")
+
+
 def path_of(given: object, what: str) -> Path:
     """A path that a user gave.
 

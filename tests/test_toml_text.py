@@ -30,3 +30,28 @@ def test_64_dots_are_too_many_where_nothing_parts_them(dots, refused):
         return
     with pytest.raises(ValueError, match="line 2 has 64 dots in a row"):
         parse_toml(text)
+
+
+@pytest.mark.parametrize("number", ["0x7fffffffffffffff", "-9223372036854775808", "inf", "1e999"])
+def test_numbers_of_64_bits_are_read(number):
+    assert parse_toml(f"x = {number}")["x"] in (2**63 - 1, -(2**63), float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 0x8000000000000000", "x has a whole number of 65 bits, allowed are up to 64"),
+        ("x = -9223372036854775809", "x has a whole number of 65 bits, allowed are up to 64"),
+        # 4 x 5,000 bits and a sign; 6,021 decimal digits, of which Python writes up to 4,300
+        (
+            "[a.b]\ny = [[1], {z = [0x" + "f" * 5000 + "]}]",
+            "a.b.y.z has a whole number of 20001 bits",
+        ),
+        ("x = 0b1" + "0" * 20_000, "x has a whole number of 20002 bits"),
+        ("x = " + "9" * 5000, "a whole number of thousands of digits"),
+        ("x = [", "line 1, column 6|end of document"),
+    ],
+)
+def test_longer_numbers_are_a_sentence(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_toml(text)

@@ -27,6 +27,7 @@ from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.stream import Stream
 from neurocompile.errors import BadInput
 from neurocompile.formats.archives import archive_in
+from neurocompile.formats.json_files import parse_json
 from neurocompile.formats.whole import whole_file
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
@@ -130,7 +131,7 @@ def _about(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if entry.file_size > MOST_ABOUT:
         raise ValueError(f"{ABOUT} is larger than it can be")
     with archive.open(entry) as file:
-        about = json.loads(str(array_in(file, entry.file_size, ABOUT, kinds="U")))
+        about = parse_json(str(array_in(file, entry.file_size, ABOUT, kinds="U")))
     kinds: dict[str, type] = {"format": str, "version": str, "network": str, "sha256": str}
     kinds |= {"steps": int, "sample_steps": int, "seed": int, "window": int, "recent": int}
     if not isinstance(about, dict) or about.keys() != kinds.keys():

@@ -19,6 +19,7 @@ from reprlib import repr as short
 from typing import Any, NoReturn
 
 Schema = Mapping[str, Any]
+MOST_DIGITS = 20  # of a whole number of 64 bits
 UNSEEN = re.compile(r"[^\x20-\x7e\n]+")  # in JSON, only ever within a text
 WORDS = {
     "object": "a table",
@@ -50,7 +51,7 @@ def _escaped(unseen: re.Match[str]) -> str:
 
 
 def read_json(file: Path, most: int) -> Any:
-    """Content of a file, every number of it finite.
+    """Content of a file, every number of it finite and every whole one of 64 bits.
 
     Args:
         file: The file.
@@ -63,12 +64,24 @@ def read_json(file: Path, most: int) -> Any:
     try:
         if file.stat().st_size > most:
             raise ValueError(f"it is larger than {most} bytes")
-        text = file.read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("its lists and tables are nested too deep") from None
+        return parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a text that a stranger may have written: numbers are finite, and of 64 bits.
+
+    Python reads whole numbers of thousands of digits, but writes none into a message, and makes no
+    float of them.
+
+    Raises:
+        ValueError: As `read_json`.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("its lists and tables are nested too deep") from None
 
 
 def fault_in(what: Schema, value: Any) -> str:
@@ -99,6 +112,12 @@ def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise ValueError(f"it holds {text[:40]}, which is too large for a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS or not -(1 << 63) <= (number := int(text)) < 1 << 64:
+        raise ValueError(f"it holds {text[:40]}, a whole number beyond 64 bits")
     return number
 
 
@@ -138,7 +157,9 @@ def _expected(rule: str, allowed: Any, error: Any) -> str:
     if rule in ("enum", "const"):
         return _or(allowed if rule == "enum" else [allowed])
     if rule in ("minItems", "maxItems"):
-        return f"a list of {allowed}"
+        exact = error.schema.get("minItems") == error.schema.get("maxItems")
+        least = {"minItems": "at least ", "maxItems": "at most "}[rule]
+        return f"a list of {'' if exact else least}{allowed}"
     if rule == "minimum":
         return f"{allowed} or more"
     if rule == "maximum":

@@ -54,7 +54,7 @@ def read_bytes(path: str | Path) -> bytes:
 def _opened(path: str | Path) -> Iterator[BinaryIO]:
     """A file that is small enough to be an ONNX file."""
     try:
-        with open(path, "rb") as file:
+        with _open(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > LARGEST_FILE:
                 raise BadInput(
@@ -62,9 +62,20 @@ def _opened(path: str | Path) -> Iterator[BinaryIO]:
                     f"{LARGEST_FILE}. It is something else. {REBUILD}."
                 )
             yield file
+    except OSError as error:
+        raise _unread(path, error) from None
+
+
+def _open(path: str | Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
     except (OSError, ValueError) as error:
-        words = getattr(error, "strerror", error)
-        raise BadInput(f"{path}: cannot be read: {words}. Check the path.") from None
+        raise _unread(path, error) from None
+
+
+def _unread(path: str | Path, error: OSError | ValueError) -> BadInput:
+    words = getattr(error, "strerror", error)
+    return BadInput(f"{path}: cannot be read: {words}. Check the path.")
 
 
 def parse(data: bytes, file: str) -> ModelProto:
@@ -119,6 +130,8 @@ def _from(
         raise BadInput(f"{file}: {NOT_TEXT}") from None
     except RecursionError:
         raise BadInput(f"{file}: its metadata is nested too deep. {REBUILD}.") from None
+    except ValueError as error:  # of Python, numpy or protobuf, at what no check of ours saw
+        raise BadInput(f"{file}: it is damaged: {str(error)[:200]}. {REBUILD}.") from None
 
 
 def _read(

@@ -226,6 +226,24 @@ def followed(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def check_inside(path: Path, folder: Path, what: str) -> None:
+    """Refuse a file whose name a stranger may have chosen, if links lead it out of a folder.
+
+    Args:
+        path: What is to be written.
+        folder: Where it must be, or below.
+        what: What the folder is, for the message, such as "the sweep out".
+
+    Raises:
+        BadInput: Names the file and where it leads.
+    """
+    if not (to := followed(path)).is_relative_to(followed(folder)):
+        raise BadInput(
+            f"{path} leads to {to}, out of the folder of {what}, where nothing is replaced. Remove "
+            "the link, or copy the file into its place."
+        )
+
+
 def replaces(out: Path, force: bool, other: Path) -> bool:
     """Whether a folder is there that is to be replaced as a whole; an empty one is just taken.
 

@@ -17,6 +17,7 @@ from itertools import product
 import numpy as np
 
 from neurocompile.errors import Refusals
+from neurocompile.ir.arrays import Array
 from neurocompile.place.boxes import Box
 from neurocompile.place.cut import Cut, cuts, longest
 from neurocompile.place.halves import halved
@@ -24,6 +25,7 @@ from neurocompile.place.level import levelled
 from neurocompile.place.limits import Load, Over, PopulationToPlace
 from neurocompile.place.objective import Counted, cost
 
+ROOM = 64  # cores, before arrays of them grow
 OPEN = 6  # number of cores with room that are tried for a block
 CHOICES = 6  # number of ways to cut a population that are poured
 SMALLEST = (8, 4, 2, 1)  # a block that fills a gap is at least the largest one divided by this
@@ -123,30 +125,68 @@ def _pack(
             for load, block in zip(alone, blocks, strict=True)
             if isinstance(load, Load)
         ]
-    loads: list[Load] = []
+    cores = _Cores()
     for _, layer, block in sorted(waiting, key=lambda entry: -entry[0]):
-        for at in (*_open(loads, layer, block.size)[:OPEN], len(loads)):
-            grown = layer.onto(loads[at] if at < len(loads) else Load(), block)
+        for at in (*cores.open(layer, block.size)[:OPEN], cores.count):
+            grown = layer.onto(cores.load(at), block)
             if isinstance(grown, Load):
-                loads[at : at + 1] = [grown]
+                cores.put(at, grown)
                 break
-    return loads
+    return cores.loads
 
 
 def _best(ways: Sequence[Cut], objective: Counted) -> Cut:
     return min(ways, key=lambda way: cost(len(way.blocks), way.messages, objective))
 
 
-def _open(loads: Sequence[Load], layer: PopulationToPlace, neurons: int) -> list[int]:
-    """Cores with room for so many neurons and without this population, the fullest first."""
-    most = layer.most()
-    cores = [
-        at
-        for at, load in enumerate(loads)
-        if (most is None or load.sums["neurons"] + neurons <= most)
-        and layer.name not in load.blocks
-    ]
-    return sorted(cores, key=lambda at: -loads[at].share)
+class _Cores:
+    """Cores while they are filled; of thousands, those with room are found at once.
+
+    Attributes:
+        loads: What each of them holds.
+    """
+
+    def __init__(self, loads: Iterable[Load] = ()) -> None:
+        self.loads: list[Load] = []
+        self._neurons, self._share = np.zeros(ROOM, np.int64), np.zeros(ROOM)
+        self._with: dict[str, Array] = {}  # by population, which cores have a block of it
+        for load in loads:
+            self.put(self.count, load)
+
+    @property
+    def count(self) -> int:
+        """Number of cores."""
+        return len(self.loads)
+
+    def load(self, at: int) -> Load:
+        """What a core holds; nothing if it is the next new one."""
+        return self.loads[at] if at < self.count else Load()
+
+    def put(self, at: int, load: Load) -> None:
+        """Let a core, or a new one, hold one more block."""
+        self.loads[at : at + 1] = [load]
+        if at == self._share.size:
+            self._neurons, self._share = (_doubled(each) for each in (self._neurons, self._share))
+            self._with = {name: _doubled(cores) for name, cores in self._with.items()}
+        self._neurons[at], self._share[at] = load.sums["neurons"], load.share
+        for name in load.blocks:
+            self._with.setdefault(name, np.zeros(self._share.size, bool))[at] = True
+
+    def open(self, layer: PopulationToPlace, neurons: int) -> list[int]:
+        """Cores with room for so many neurons and without this population, the fullest first."""
+        most = layer.most()
+        free = np.ones(self.count, bool)
+        if most is not None:
+            free &= self._neurons[: self.count] + neurons <= most
+        if layer.name in self._with:
+            free &= ~self._with[layer.name][: self.count]
+        cores = np.flatnonzero(free)
+        found: list[int] = cores[np.argsort(-self._share[cores], kind="stable")].tolist()
+        return found
+
+
+def _doubled(values: Array) -> Array:
+    return np.concatenate([values, np.zeros_like(values)])
 
 
 def _pour(
@@ -177,26 +217,24 @@ def _poured_in(
     layer: PopulationToPlace, cut: Cut, before: Sequence[Load], part: int
 ) -> list[Load] | None:
     """The cores with one more population; None if a slice is too much for a core."""
-    loads, axis = list(before), cut.layout.axis
+    cores, axis = _Cores(before), cut.layout.axis
     for bar in cut.layout.bars:
         start, end = bar.box[axis]
         while start < end:
             rest = bar.piece(axis, (start, end))
-            first = next(_places(layer, loads, rest, axis, max(1, cut.longest // part)), None)
+            first = next(_places(layer, cores, rest, axis, max(1, cut.longest // part)), None)
             if first is None:
                 return None
             at, stop = first
-            grown = layer.onto(
-                loads[at] if at < len(loads) else Load(), bar.piece(axis, (start, stop))
-            )
+            grown = layer.onto(cores.load(at), bar.piece(axis, (start, stop)))
             assert isinstance(grown, Load), "`_places` has checked that the piece fits"
-            loads[at : at + 1] = [grown]
+            cores.put(at, grown)
             start = stop
-    return loads
+    return cores.loads
 
 
 def _places(
-    layer: PopulationToPlace, loads: Sequence[Load], rest: Box, axis: int, least: int
+    layer: PopulationToPlace, cores: _Cores, rest: Box, axis: int, least: int
 ) -> Iterator[tuple[int, int]]:
     """Cores for the rest of a bar, the best one first; with each, the end of the part that fits.
 
@@ -205,13 +243,13 @@ def _places(
     """
     start, end = rest.box[axis]
     least = min(rest.size, least)
-    for at in _open(loads, layer, rest.size)[:OPEN]:
-        if isinstance(layer.onto(loads[at], rest), Load):
+    for at in cores.open(layer, rest.size)[:OPEN]:
+        if isinstance(layer.onto(cores.loads[at], rest), Load):
             yield at, end
-    for at in _open(loads, layer, least)[: -OPEN - 1 : -1]:
-        stop = longest(layer, loads[at], rest, axis, start)
+    for at in cores.open(layer, least)[: -OPEN - 1 : -1]:
+        stop = longest(layer, cores.loads[at], rest, axis, start)
         if not isinstance(stop, Over) and (stop - start) * (rest.size // (end - start)) >= least:
             yield at, stop
     stop = longest(layer, Load(), rest, axis, start)
     if not isinstance(stop, Over):
-        yield len(loads), stop
+        yield cores.count, stop

@@ -22,7 +22,7 @@ import numpy as np
 from neurocompile.data.npz import DAMAGED, array_in, entries
 from neurocompile.errors import BadInput
 from neurocompile.formats.archives import archive_in
-from neurocompile.formats.json_files import fault_in, open_to_more, schema
+from neurocompile.formats.json_files import fault_in, open_to_more, parse_json, schema
 from neurocompile.ir.arrays import Array
 
 NAME = "samples.npz"
@@ -80,8 +80,8 @@ def read_samples(path: Path) -> Samples:
     except DAMAGED as error:
         raise _broken(path, str(error)[:200] or type(error).__name__) from None
     try:
-        about = json.loads(held.pop("about").astype(np.uint8).tobytes())
-    except (KeyError, ValueError, RecursionError):
+        about = parse_json(held.pop("about").astype(np.uint8).tobytes())
+    except (KeyError, ValueError):
         raise _broken(path, "it does not say what it holds ('about')") from None
     version = about.get("version") if isinstance(about, dict) else None
     if isinstance(version, str) and version.split(".")[0] != VERSION.split(".")[0]:

@@ -19,7 +19,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import digest
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.scratch import bring_back
-from neurocompile.formats.whole import cannot_write, write_file
+from neurocompile.formats.whole import cannot_write, check_inside, write_file
 from neurocompile.sweep.points import VERSION, Known, text_of
 
 FORMAT = "neurocompile-sweep"
@@ -77,6 +77,7 @@ class Store:
                 "outcome": outcome,
             }  # fmt: skip
             content["digest"] = _digest(content)
+            check_inside(self.path(known.key), self.folder, f"the sweep {self.folder}")
             write_file(self.path(known.key), json_bytes(content))
 
     def path(self, key: str) -> Path:
@@ -101,6 +102,8 @@ def store(folder: Path) -> Iterator[Store]:
 
     about = folder / ABOUT
     _refuse_others(folder, about)
+    for name in (ABOUT, POINTS, RESULTS, PAGE):  # a folder of a stranger's may have links
+        check_inside(folder / name, folder, f"the sweep {folder}")
     bring_back(Path(tempfile.gettempdir()))  # of a killed sweep, also if no worker is needed now
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Machines that refuse what a command needs: a sentence and the exit code 2, never a traceback."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -87,3 +88,17 @@ def test_an_error_that_no_user_caused_keeps_its_traceback(monkeypatch):
 
     monkeypatch.setattr(Commands, "resolve_command", refuse)
     assert isinstance(CliRunner().invoke(main, ["targets"]).exception, OSError)
+
+
+@pytest.mark.parametrize("name", ["f.pt", "f.onnx", "f.nir", "f.net", "f.npz", "f.toml", "f.json"])
+def test_nobody_waits_for_what_a_pipe_may_say(name, exported, tmp_path, call):
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    words = {
+        ".npz": ("simulate", exported[0], "--data", pipe),
+        ".toml": ("sweep", "--file", pipe, "--out", tmp_path / "out"),
+        ".json": ("check", exported[0], "--baseline", pipe),
+    }.get(pipe.suffix, ("inspect", pipe))
+    code, _, stderr = call(*words)
+    assert code == 2
+    assert name in stderr

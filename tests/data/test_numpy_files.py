@@ -76,6 +76,8 @@ def npy(shape, content):
         "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 4)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}",
         f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(4, *[1] * 64)}}}",  # 65 axes
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(10**4000, 10**4000)}}}",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(2**63, 4)}}}",
     ],
 )
 def test_a_header_that_describes_no_array_is_refused_in_a_sentence(tmp_path, header):

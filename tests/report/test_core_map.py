@@ -91,6 +91,8 @@ def spoil(content, what):
             row["layers"]["hid"] = 7
     elif what == "shape":
         hidden(content)["shape"] = [2, 65]
+    elif what == "axes":
+        hidden(content)["shape"] = [2**62] * 100_000
     elif what == "version":
         content["version"] = "2.0"
     elif what == "size":
@@ -109,6 +111,7 @@ def spoil(content, what):
         ("backwards", "a range 4..3"),
         ("table", "table of cores does not hold the same neurons of 'hid'"),
         ("shape", r"'hid' has 128 neurons, but the shape \[2, 65\]"),
+        ("axes", r"expected a list of at most 8"),
         ("version", "its version is 2.0, and this reads 1.0"),
         ("size", "expected 268435456 or less"),
         ("layers", "'layers' is missing"),

@@ -110,6 +110,31 @@ with store(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "results.parquet", "pareto.html", "points"])
+def test_a_sweep_writes_nothing_through_a_link_of_its_folder(name, tmp_path):
+    (tmp_path / "s").mkdir()
+    with store(tmp_path / "s") as kept:
+        kept.write(KNOWN, GOOD)
+    (tmp_path / "theirs").write_bytes(b"precious")
+    if (there := tmp_path / "s" / name).exists():
+        there.rename(tmp_path / "moved")
+    there.symlink_to(tmp_path / "theirs")
+    with pytest.raises(BadInput, match=rf"{name} leads to .*theirs, out of the folder of the swe"):
+        store(tmp_path / "s").__enter__()
+    assert (tmp_path / "theirs").read_bytes() == b"precious"
+
+
+def test_a_point_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "theirs").write_bytes(b"precious")
+    with store(tmp_path / "s") as kept:
+        path = kept.path(KNOWN.key)
+        path.parent.mkdir(parents=True)
+        path.symlink_to(tmp_path / "theirs")
+        with pytest.raises(BadInput, match=r"leads to .*theirs"):
+            kept.write(KNOWN, GOOD)
+    assert (tmp_path / "theirs").read_bytes() == b"precious"
+
+
 def test_two_sweeps_never_have_one_folder_and_a_killed_one_leaves_it(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

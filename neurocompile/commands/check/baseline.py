@@ -16,7 +16,7 @@ from typing import Any
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
-from neurocompile.formats.whole import write_files
+from neurocompile.formats.whole import check_inside, write_files
 
 FORMAT = "neurocompile-baseline"
 VERSION = "1.2"  # MAJOR.MINOR; a minor step only adds fields
@@ -99,11 +99,7 @@ def write_baseline(
             ones are then kept.
     """
     for kept in beside:  # its name may be a stranger's, and so may what is there
-        if not (to := kept.resolve()).is_relative_to(file.parent.resolve()):
-            raise BadInput(
-                f"{kept} leads to {to}, out of the folder of the baseline {file}, where nothing is "
-                "replaced. Remove the link, or copy the file into its place."
-            )
+        check_inside(kept, file.parent, f"the baseline {file}")
     baseline = json_bytes({"format": FORMAT, "version": VERSION, **content})
     write_files({**beside, file: baseline}, new=new)
 

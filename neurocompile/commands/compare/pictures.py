@@ -18,7 +18,7 @@ import numpy as np
 from neurocompile import installed
 from neurocompile.commands.compare.tables import ROUNDED
 from neurocompile.errors import BadInput, printable
-from neurocompile.formats.whole import write_files
+from neurocompile.formats.whole import check_inside, write_files
 
 NAMES = ("agreement.svg", "membrane.svg", "rounding.svg")
 MANY = 8  # layers whose names do not fit beside each other
@@ -34,6 +34,8 @@ def check_pictures(out: Path, force: bool) -> None:
     installed.require("pictures")
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file. Give --out a directory for the pictures.")
+    for name in NAMES:  # a folder of a stranger's may have links
+        check_inside(out / name, out, f"the pictures {out}")
     there = [name for name in NAMES if (out / name).exists()]
     if there and not force:
         raise BadInput(

@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from neurocompile.asked import Asked
 from neurocompile.commands.sweep.axes import OPTIONS, asked_of, axis, axis_of, option_value
-from neurocompile.errors import BadInput, check_path, did_you_mean
+from neurocompile.errors import BadInput, check_path, did_you_mean, refuse_pipe
 from neurocompile.toml_text import parse_toml
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _named(file: Path | None) -> Iterator[None]:
 
 def _read(file: Path) -> dict[str, Any]:
     """The content of a TOML file, with nothing unknown in it."""
+    refuse_pipe(file)
     try:
         with file.open("rb") as stream:
             text = stream.read(MAX_BYTES + 1)

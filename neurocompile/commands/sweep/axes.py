@@ -145,8 +145,6 @@ def _text(name: str, value: Any) -> str:
     """
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > 64:
-        return hex(value)  # Python writes no decimal number of thousands of digits
     if isinstance(value, str | int | float):
         return str(value)
     raise BadInput(

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, Any
@@ -18,8 +19,9 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-from neurocompile.errors import BadInput, a_or_an, first_line
-from neurocompile.formats.checkpoint.archive import check_archive
+from neurocompile.errors import BadInput, a_or_an, first_line, refuse_pipe
+from neurocompile.formats.checkpoint.archive import MAX_BYTES, canonical
+from neurocompile.formats.checkpoint.foreign import GOOD_FILE
 from neurocompile.formats.checkpoint.plain import from_plain
 from neurocompile.formats.checkpoint.plain_fixed import fixed_from_plain
 from neurocompile.ir.graph import Graph
@@ -30,13 +32,9 @@ FORMAT = "neurocompile checkpoint"
 VERSION = "1.2"  # MAJOR.MINOR; a new minor version only adds fields
 MAX_VALUES = 1_000_000  # plain values in a file; a list inside itself many times has more
 MAX_DEPTH = 32
+MAX_AXES = 64  # of an array of numpy
 MAX_REUSE = 256  # bytes of all tensors / bytes of the file: layers may share weights
 PLAIN = (str, int, float, bool, type(None))
-
-GOOD_FILE = """Write a good file where the model is built:
-    import torch, neurocompile
-    model = ...  # build it, then model.load_state_dict(...) if you have its weights
-    neurocompile.save(model, "model.pt", example_input)  # one batch of input, (samples, ...)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +64,7 @@ def load(path: str | Path) -> Checkpoint:
     """
     what = f"'{path}'"
     with _opened(path) as file:
-        content = _unpickled(file, what)
-        length = file.seek(0, 2)
+        content, length = _unpickled(file, what)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise _foreign(content, what)
     try:
@@ -114,6 +111,7 @@ def load_pickled(path: str | Path) -> tuple[nn.Module, Tensor]:
 
 def _opened(path: str | Path) -> IO[bytes]:
     try:
+        refuse_pipe(Path(path))
         return Path(path).open("rb")
     except FileNotFoundError:
         raise BadInput(f"there is no file '{path}'.") from None
@@ -121,10 +119,14 @@ def _opened(path: str | Path) -> IO[bytes]:
         raise BadInput(f"'{path}' cannot be read: {error}.") from None
 
 
-def _unpickled(file: IO[bytes], what: str) -> Any:
-    """The content, read by PyTorch's reader that builds only tensors and plain values."""
+def _unpickled(file: IO[bytes], what: str) -> tuple[Any, int]:
+    """The content, read by PyTorch's reader that builds only tensors and plain values; its bytes.
+
+    PyTorch reads a copy in memory, so that it sees what was checked and nothing that another
+    process writes into the file meanwhile.
+    """
     try:
-        check_archive(file, what)
+        archive = canonical(file, what)
     except UnpicklingError as error:
         raise BadInput(
             f"{what} holds pickled Python objects, which could run code: {error}. {GOOD_FILE}"
@@ -133,7 +135,7 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
         with warnings.catch_warnings():
             # PyTorch warns about kinds of storage in a damaged file; such files are refused.
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(archive, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise BadInput(
             f"{what} holds pickled Python objects, which could run code. {GOOD_FILE}"
@@ -142,6 +144,7 @@ def _unpickled(file: IO[bytes], what: str) -> Any:
         raise BadInput(
             f"{what} is not a checkpoint that PyTorch can read ({first_line(error)}). {GOOD_FILE}"
         ) from None
+    return content, archive.getbuffer().nbytes
 
 
 def _foreign(content: Any, what: str) -> BadInput:
@@ -221,7 +224,14 @@ def _bytes_of(tensor: Tensor) -> int:
     dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not dense or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():
         raise BadInput("a tensor in it is not dense.")
+    if tensor.dim() > MAX_AXES:
+        raise BadInput(f"a tensor in it has {tensor.dim()} axes, allowed are up to {MAX_AXES}.")
     size = tensor.numel() * tensor.element_size()
+    # One of no values may have any other axes, which numpy cannot count.
+    if prod(max(1, n) for n in tensor.shape) * tensor.element_size() > MAX_BYTES:
+        raise BadInput(
+            f"a tensor in it has the shape {tuple(tensor.shape)[:8]}, which is too large."
+        )
     if size > tensor.untyped_storage().nbytes():
         raise BadInput("a tensor in it has more values than it stores.")
     return size

@@ -121,14 +121,19 @@ def stored(tensor: TensorProto, name: str, in_file: ByteRange | None = None) -> 
             f"the tensor '{name[:80]}' has the unknown type {tensor.data_type}. "
             f"Use one of {', '.join(sorted(str(d) for d in _DTYPES.values()))}."
         )
+    if len(tensor.dims) > MAX_AXES:  # a product of many takes time for the square of their number
+        raise BadInput(
+            f"the tensor '{name[:80]}' has {len(tensor.dims)} axes, allowed are up to {MAX_AXES}. "
+            "The file is damaged: write it again."
+        )
     shape = tuple(tensor.dims)
     raw = tensor.raw_data  # read once: protobuf copies it each time
     listed = getattr(tensor, _FIELDS[tensor.data_type])
     present = in_file.length if in_file else len(raw) or len(listed) * dtype.itemsize
     declared = prod(shape) * dtype.itemsize  # Python integers, which do not overflow
-    if len(shape) > MAX_AXES or min(shape, default=0) < 0 or declared != present:
+    if min(shape, default=0) < 0 or declared != present:
         raise BadInput(
-            f"the tensor '{name[:80]}' of shape {shape[:MAX_AXES]} would have {declared} bytes, "
+            f"the tensor '{name[:80]}' of shape {shape} would have {declared} bytes, "
             f"but {present} are there. The file is damaged: write it again."
         )
     if in_file:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.formats.onnx.ops import TYPES
+from neurocompile.formats.onnx.tensors import MAX_AXES
 from neurocompile.formats.onnx_plain.call import Call, PlainSignal
 from neurocompile.ir.arrays import Array
 
@@ -29,7 +30,11 @@ class Budget:
         self.left = values
 
     def take(self, call: Call, *shape: int) -> None:
-        """Refuse a constant that would be too large."""
+        """Refuse a constant that would be too large, or of more axes than any."""
+        if len(shape) > MAX_AXES:
+            call.refuse(f"its result has {len(shape)} axes, allowed are up to {MAX_AXES}.")
+        if min(shape, default=0) < 0:  # it would add to what is left
+            call.refuse(f"its result would have the shape {shape}, allowed are no negative sizes.")
         self.left -= prod(shape)
         if self.left < 0:
             call.refuse(
@@ -58,8 +63,8 @@ def folded(call: Call, budget: Budget) -> Array:
         call.refuse(f"its constants do not fit together: {str(error)[:200]}.")
     call.done()
     value = np.asarray(value)
-    if value.ndim > 8:
-        call.refuse(f"its result has {value.ndim} axes, allowed are up to 8.")
+    if value.ndim > MAX_AXES:
+        call.refuse(f"its result has {value.ndim} axes, allowed are up to {MAX_AXES}.")
     return value
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.onnx_plain.call import Call, PlainSignal
+from neurocompile.ir.checks import check_shape
 from neurocompile.ir.nodes import Identity, LinearMap, Shape
 from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Assumption
@@ -63,14 +64,18 @@ class Building:
 
     def join(self, call: Call, node: Any, parts: list[PlainSignal], shape: Shape) -> PlainSignal:
         """Add a layer after several; what comes twice takes a way of its own the second time."""
-        sources: list[str] = []
+        try:
+            check_shape(shape)
+        except BadInput as error:
+            raise error.within(call) from None
+        sources: dict[str, None] = {}  # in their order, and found at once among thousands
         for part in parts:
             source = part.layer
             if source in sources:
                 source = self.unique(f"{call.name}.{len(sources)}")
                 self.nodes[source] = Identity()
                 self.edges.append((part.layer, source))
-            sources.append(source)
+            sources[source] = None
         self.nodes[call.name] = node
         self.edges += [(source, call.name) for source in sources]
         return PlainSignal(call.name, shape, parts[0].lead)

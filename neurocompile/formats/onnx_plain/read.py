@@ -20,7 +20,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper
 from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.formats.onnx.neurons import float_function
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
-from neurocompile.formats.onnx.tensors import ByteRange, stored
+from neurocompile.formats.onnx.tensors import MAX_AXES, ByteRange, stored
 from neurocompile.formats.onnx_plain import joins, rules, shapes
 from neurocompile.formats.onnx_plain.call import BATCH, STEPS, Call, PlainSignal, Value
 from neurocompile.formats.onnx_plain.constants import BUDGET, FOLDS, Budget, folded
@@ -223,6 +223,11 @@ def _dims(entry: ValueInfoProto) -> list[int | None]:
     tensor = entry.type.tensor_type
     if tensor.elem_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         raise Unsupported(f"its input '{entry.name[:80]}' is not of real numbers. Make it float.")
+    if len(tensor.shape.dim) > MAX_AXES:
+        raise Unsupported(
+            f"its input '{entry.name[:80]}' has {len(tensor.shape.dim)} axes, allowed are up to "
+            f"{MAX_AXES}."
+        )
     return [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
 
 

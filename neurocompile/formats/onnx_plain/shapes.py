@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from neurocompile.formats.onnx.tensors import MAX_AXES
 from neurocompile.formats.onnx_plain.call import BATCH, FOLDED, STEPS, Call, Lead, PlainSignal
 from neurocompile.formats.onnx_plain.constants import axes_of
 from neurocompile.formats.onnx_plain.graph import Building
@@ -63,6 +64,8 @@ def squeeze(call: Call, graph: Building) -> PlainSignal:
 
 def _into(call: Call, graph: Building, x: PlainSignal, entries: tuple[Any, ...]) -> PlainSignal:
     """A signal with other axes, of which those of batch and steps must stay whole."""
+    if len(entries) > MAX_AXES:
+        call.refuse(f"it makes {len(entries)} axes, allowed are up to {MAX_AXES}.")
     for lead in ((BATCH, STEPS), (FOLDED,)) if graph.timed else ((BATCH,),):
         shape = _resolved(entries, lead, prod(x.shape), graph.batch)
         if shape is None:

@@ -192,6 +192,8 @@ def short_array(content):
         (changed("network", "/etc/x.onnx"), "'network' is '/etc/x.onnx'"),
         (odd_weight, "'digests.layers.conv2.op.weight.range' is [1], expected a list of 2"),
         (short_array, "'digests.layers.lif1.c' has 1 values, but its shape needs 2"),
+        (changed("digests.layers.lif1.c", {"shape": [9] * 9, "values": [3]}), "list of at most 8"),
+        (changed("metrics.spikes", 10**400), "a whole number beyond 64 bits"),
     ],
 )  # fmt: skip
 def test_a_broken_baseline_is_refused_and_stays(change, said, small, tmp_path, call):

@@ -109,6 +109,19 @@ def test_pictures_are_drawn_the_same_each_time_and_replaced_only_by_force(export
     assert call("compare", exported, "--samples", 1, "--out", tmp_path / "a", "--force")[0] == 0
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_no_picture_is_written_through_a_link_out_of_its_folder(there, exported, tmp_path):
+    theirs = tmp_path / "theirs"
+    if there:
+        theirs.write_bytes(b"precious")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "membrane.svg").symlink_to(theirs)
+    code, _, stderr = call("compare", exported, "--samples", 1, "--out", tmp_path / "a", "--force")
+    assert (code, "out of the folder of the pictures" in " ".join(stderr.split())) == (2, True)
+    assert theirs.exists() == there
+    assert os.listdir(tmp_path / "a") == ["membrane.svg"]
+
+
 def test_names_that_matplotlib_would_read_are_drawn_as_they_are(tmp_path):
     names = [r"$\\frac{$", "_hidden", "a\x1b[31m"]
     row = {"agreement": 1, "agreement_by_step": [1, 0.5], "membrane": {"histogram": [1]}}

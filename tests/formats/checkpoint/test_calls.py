@@ -109,7 +109,7 @@ class Own:
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("value", [Own(), {3.5: 1}, {1, 2}, b"x" * 300, range(3)])
 def test_whatever_else_python_pickles_is_refused_and_said(value, protocol):
-    with pytest.raises(UnpicklingError, match=r"a call of |the opcode |a key of a dict"):
+    with pytest.raises(UnpicklingError, match=r"a call of |the opcode |an? (key|object) of "):
         check_calls(pickle.dumps([value, value], protocol), "it")
 
 

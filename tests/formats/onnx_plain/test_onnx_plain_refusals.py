@@ -1,5 +1,6 @@
 """What a plain ONNX file may not hold is refused by the name of its node, with what to use."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from onnx import StringStringEntryProto, TensorProto, helper
 from plain_files import ONE_STEP, TIMED, neurons, node, plain
 
 from neurocompile.errors import BadInput, Unsupported
-from neurocompile.formats.load_onnx import from_onnx, parse
+from neurocompile.formats.load_onnx import from_onnx, load_onnx, parse
 from neurocompile.formats.onnx_plain import constants as onnx_plain_constants
 from neurocompile.formats.onnx_plain import read as onnx_plain
 from neurocompile.formats.onnx_plain.read import with_functions
@@ -161,6 +162,70 @@ def test_a_listed_number_beyond_its_type_is_refused():
     model.graph.initializer.append(TensorProto(name="w", data_type=3, dims=[1], int32_data=[300]))
     with pytest.raises(BadInput, match="beyond its type int8"):
         from_onnx(model)
+
+
+MANY = np.full(400, 2**62)  # their product has 7,465 digits, and Python writes up to 4,300
+
+
+def refused_at_once(model, message, seconds=5):
+    """Refused in less than the time of a product of as many numbers as a file may hold."""
+    begun = time.process_time()
+    with pytest.raises(BadInput, match=message):
+        from_onnx(model)
+    assert time.process_time() - begun < seconds
+
+
+@pytest.mark.parametrize("count", [9, 400, 100_000])
+def test_a_tensor_of_many_axes_is_refused_before_their_product_is_made(count, tmp_path):
+    for values in (
+        W,
+        np.ones((1 << 16, 1), FLOAT),
+    ):  # the second stays in the file while it is read
+        model = plain([node("MatMul", ["x", "w"], "y")], [*TIMED, 3], ["y"], w=values)
+        model.graph.initializer[0].dims.extend([2**62] * (count - 2))
+        refused_at_once(model, rf"the tensor 'w' has {count} axes, allowed are up to 8\. The fil")
+        (tmp_path / "w.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(BadInput, match=rf"w\.onnx: the tensor 'w' has {count} axes, allowed"):
+            load_onnx(tmp_path / "w.onnx")
+
+
+@pytest.mark.parametrize("after", ["Identity", "Flatten", "GlobalAveragePool"])
+def test_an_input_of_many_axes_is_refused_before_their_product_is_made(after):
+    model = plain([node(after, ["x"], "y")], [*TIMED, *[2**62] * 400], ["y"])
+    refused_at_once(model, "its input 'x' has 402 axes, allowed are up to 8")
+
+
+def test_shapes_of_many_numbers_are_refused_before_their_product_is_made():
+    constant = [node("ConstantOfShape", ["s"], "c"), node("Add", ["x", "c"], "y")]
+    refused_at_once(plain(constant, [*TIMED, 3], ["y"], s=MANY), r"'c' .*has 400 axes, allowed")
+    made = plain([node("Reshape", ["x", "s"], "y")], [*ONE_STEP, 3], ["y"], s=MANY)
+    refused_at_once(made, "it makes 400 axes, allowed are up to 8")
+    axes = np.arange(1, 401)
+    made = plain([node("Unsqueeze", ["x", "s"], "y")], [*ONE_STEP, 3], ["y"], s=axes)
+    refused_at_once(made, "it makes 402 axes, allowed are up to 8")
+
+
+def test_a_negative_size_adds_nothing_to_what_constants_may_take():
+    nodes = [node("ConstantOfShape", ["less"], "c"), node("ConstantOfShape", ["more"], "d")]
+    nodes.append(node("Concat", ["c", "d"], "e", axis=0))
+    sizes = {"less": np.array([-1, 2**40]), "more": np.array([onnx_plain_constants.BUDGET * 2])}
+    model = plain([*nodes, node("Add", ["x", "e"], "y")], [*TIMED, 3], ["y"], **sizes)
+    refused_at_once(
+        model, r"(?s)'c' .*shape \(-1, 1099511627776\).*'d' .* grow beyond what it holds"
+    )
+
+
+def test_a_sum_of_a_hundred_thousand_layers_is_refused_at_once():
+    names = [f"y{i}" for i in range(99_000)]
+    nodes = [*(node("Identity", ["x"], name) for name in names), node("Sum", names, "z")]
+    message = "the graph has 99002 nodes, allowed are 1 to 10000"
+    refused_at_once(plain(nodes, [*ONE_STEP, 3], ["z"]), message, 15)
+
+
+def test_channels_that_double_themselves_end():
+    nodes = [node("Concat", [f"y{i}", f"y{i}"], f"y{i + 1}", axis=1) for i in range(60)]
+    model = plain([node("Identity", ["x"], "y0"), *nodes], [*ONE_STEP, 3], ["y60"])
+    refused_at_once(model, r"node 'y23' \(Concat\): its shape is \(25165824,\)")  # 3 x 2^23
 
 
 def test_a_constant_larger_than_the_file_is_refused_before_it_is_made():
