@@ -182,7 +182,7 @@ def test_a_row_that_holds_no_number_is_refused_by_its_place_and_rows_before_it_a
         values[300, 4] = wrong
         said = streamed(exported["current"], "--data", "-", "--state", state, "--results", kept,
                         "--force", stdin=npy(values), code=2)  # fmt: skip
-        assert "row 300, counted from 0, holds" in said
+        assert "standard input: row 300, counted from 0, holds" in said
         assert "256 rows before it ran" in said
         _, piece = expected("current", values[:256])
         np.testing.assert_array_equal(np.load(kept), piece.results)

@@ -84,9 +84,9 @@ def run_stream(
             try:
                 for some in rows:
                     if not stream.done:  # loads compiled code, which is no part of the speed
-                        Stream(graph, steps=stream.sample_steps, seed=seed).push(some[:1])
+                        _pushed(Stream(graph, steps=stream.sample_steps, seed=seed), some[:1], name)
                     started = time.perf_counter()
-                    piece = stream.push(some)
+                    piece = _pushed(stream, some, name)
                     seconds += time.perf_counter() - started
                     keep(_says(stream, piece))
                     rows_done, reached = rows_done + len(some), stream.state
@@ -178,6 +178,18 @@ def _costs(placed: Placed, stream: Stream) -> dict[str, Any]:
             if row["samples_follow"] == energy.mode and row["model"] is not None
         ],
     }
+
+
+def _pushed(stream: Stream, rows: Array, name: str) -> Piece:
+    """The results of some rows.
+
+    Raises:
+        BadInput, DoesNotFit: As `Stream.push`, with the name of the file.
+    """
+    try:
+        return stream.push(rows)
+    except (BadInput, DoesNotFit) as error:
+        raise error.within(name) from None
 
 
 @contextmanager
