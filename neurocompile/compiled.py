@@ -26,6 +26,7 @@ from neurocompile.formats.artifact import check_target, write_artifact
 from neurocompile.formats.json_files import json_bytes
 from neurocompile.formats.netx.write import NetworkNet, network_net
 from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.formats.whole import encoded
 from neurocompile.installed import require_engines
 from neurocompile.ir.graph import Graph
 from neurocompile.place.placed import Placed
@@ -288,7 +289,7 @@ class Compiled:
         if samples is not None:
             files["samples.npz"] = samples_bytes(samples)
         if html:
-            files["report.html"] = report_page(report, samples).encode()
+            files["report.html"] = encoded(report_page(report, samples))
         write_artifact(out, files, {
             "target": self.target.name, "target_digest": self.target.digest,
             "data": vars(self._declared), "bits": self._bits(),

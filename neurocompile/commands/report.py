@@ -84,9 +84,9 @@ def check_page(page: Path, option: str, force: bool) -> None:
 
 def write_page(content: str, page: Path, force: bool) -> None:
     """Write a page, whole or not at all; one that has appeared meanwhile is not replaced."""
-    from neurocompile.formats.whole import write_file
+    from neurocompile.formats.whole import encoded, write_file
 
-    write_file(page, content.encode(), replace=force)
+    write_file(page, encoded(content), replace=force)
 
 
 def _its_own(found: Reported, directory: Path) -> Path | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocompile.errors import BadInput
-from neurocompile.formats.whole import write_file
+from neurocompile.formats.whole import encoded, write_file
 from neurocompile.installed import require
 from neurocompile.ir.arrays import Array
 
@@ -56,7 +56,7 @@ def _csv(columns: Mapping[str, Column]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*cells, strict=True))
-    return text.getvalue().encode()
+    return encoded(text.getvalue())
 
 
 def _parquet(columns: Mapping[str, Column]) -> bytes:
@@ -65,14 +65,22 @@ def _parquet(columns: Mapping[str, Column]) -> bytes:
     from pyarrow import parquet
 
     length = _rows(columns)
+    nothing = pyarrow.nulls(length, pyarrow.float64())
     table = pyarrow.table({
-        name: pyarrow.nulls(length, pyarrow.float64()) if unknown(column) else pyarrow.array(column)
+        name: nothing if unknown(column) else pyarrow.array(_shown(column))
         for name, column in columns.items()
     })  # fmt: skip
     written = pyarrow.BufferOutputStream()
     parquet.write_table(table, written)
     content: bytes = written.getvalue().to_pybytes()
     return content
+
+
+def _shown(column: Array | Sequence[Any] | None) -> Any:
+    """A column whose texts are UTF-8."""
+    if isinstance(column, Sequence) and any(isinstance(cell, str) for cell in column):
+        return [encoded(cell).decode() if isinstance(cell, str) else cell for cell in column]
+    return column
 
 
 def unknown(column: Column) -> bool:

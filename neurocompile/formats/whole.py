@@ -167,6 +167,11 @@ def write_files(
             _place(built, [followed(path) for path in (new if replace else contents)])
 
 
+def encoded(text: str) -> bytes:
+    """A text in UTF-8; bytes of a file's name that are none are shown as their codes."""
+    return text.encode(errors="backslashreplace")
+
+
 def fill_folder(building: Path, files: dict[str, bytes]) -> None:
     """Write the files of a new folder that nobody sees yet.
 

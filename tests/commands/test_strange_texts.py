@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -201,3 +202,18 @@ def test_a_terminal_without_width_is_given_one(columns, monkeypatch, capsys):
     with Screen() as screen:
         screen.tell("running it")
     assert capsys.readouterr().err == "running it\n"
+
+
+def test_an_export_whose_name_is_no_utf_8_has_pages_and_bundles(exported, tmp_path, call):
+    there = tmp_path / os.fsdecode(b"E\xff")
+    shutil.copytree(exported[0], there)
+    for words in (
+        ("energy", there, "--html", tmp_path / "e.html"),
+        ("report", there, there, "--out", tmp_path / "r.html"),
+        ("bundle", there, "--to", "c", "--out", tmp_path / "c"),
+        ("compare", there, "--samples", 1, "--html", tmp_path / "c.html"),
+    ):
+        code, _, stderr = call(*words)
+        assert code == 0, stderr
+    for name in ("e.html", "r.html", "c.html"):
+        assert (tmp_path / name).read_text(encoding="utf-8").rstrip().endswith("</html>")

@@ -66,3 +66,11 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(BadInput, match="is a folder"):
         write_columns(tmp_path / "steps.csv", COLUMNS)
     assert [path.name for path in tmp_path.iterdir()] == ["steps.csv"]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_name_that_is_no_utf_8_is_kept_as_its_codes(name, tmp_path):
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
+    write_columns(tmp_path / name, {"model": ["a\udcff.pt", None], "step": [1, 2]})
+    assert b"a\\udcff.pt" in (tmp_path / name).read_bytes()

@@ -20,6 +20,7 @@ from neurocompile.bundle.c.readme import readme
 from neurocompile.bundle.units import tables
 from neurocompile.bundle.vectors import Vectors, neurons, spike_bytes
 from neurocompile.engines.fixed.plan import Link, plan_of
+from neurocompile.formats.whole import encoded
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import AlwaysOn
 from neurocompile.ir.graph import Graph
@@ -118,7 +119,7 @@ def c_bundle(vectors: Vectors, steps: int | None = None, prefix: str = PREFIX) -
     sources = {**network.files, "vectors.h": header, "main.c": own.joinpath("main.c").read_text()}
     made = {name: prefixed(text, prefix).encode() for name, text in sources.items()}
     made["Makefile"] = own.joinpath("Makefile").read_bytes()
-    made["README.md"] = readme(vectors, network, sizes, prefix).encode()
+    made["README.md"] = encoded(readme(vectors, network, sizes, prefix))
     made |= tables(graph, [layer.name for layer in network.outputs])
     made |= {f"vectors/{what}.bin": content for what, content in data.items()}
     return CBundle(made, network, sizes)

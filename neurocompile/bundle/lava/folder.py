@@ -22,6 +22,7 @@ from neurocompile.bundle.vectors import Vectors
 from neurocompile.engines.in_range import require_in_range
 from neurocompile.engines.lava.plan import LavaPlan, make_plan
 from neurocompile.engines.lava.widths import refuse_wide_sums
+from neurocompile.formats.whole import encoded
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import BiasInput, SpikeInput
 
@@ -80,7 +81,7 @@ def lava_bundle(vectors: Vectors, steps: int | None = None) -> LavaBundle:
         "vectors/inputs.npz": _npz({key: np.asarray(vectors.encoded.values[name])}),
         "vectors/expected.npz": _npz(expected),
     }
-    made["README.md"] = readme(vectors, network, plan, key).encode()
+    made["README.md"] = encoded(readme(vectors, network, plan, key))
     made |= tables(graph, outputs(graph, plan))
     return LavaBundle(made, network, plan)
 

@@ -131,7 +131,7 @@ def _run(
     from neurocompile.cluster.workers import workers
     from neurocompile.commands.sweep.axes import shared
     from neurocompile.commands.sweep.live import Screen, usual
-    from neurocompile.formats.whole import write_file
+    from neurocompile.formats.whole import encoded, write_file
     from neurocompile.sweep.page import pareto_page
     from neurocompile.sweep.results import rows, write_results
     from neurocompile.sweep.run import Sweep, run
@@ -153,7 +153,7 @@ def _run(
         table = rows(state, found.axes, by)
         write_results(kept.folder / RESULTS, table)
         page = pareto_page(table, found.axes, by, _notes(state), shared(found.options))
-        write_file(kept.folder / PAGE, page.encode())
+        write_file(kept.folder / PAGE, encoded(page))
     document = _document(state, table, by, out)
     output.show(document, lambda: _print(found, state, by, out))
     if state.without_result:
