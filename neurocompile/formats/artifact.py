@@ -290,7 +290,7 @@ def _refuse_foreign(folder: Path, out: Path) -> None:
         more = f" and {len(foreign) - LISTED} more" if len(foreign) > LISTED else ""
         raise BadInput(
             f"{out} holds what no export wrote: {', '.join(foreign[:LISTED])}{more}. "
-            "--force (force=True) replaces only the files of an earlier export. Move these away, "
+            "force=True (--force) replaces only the files of an earlier export. Move these away, "
             "or choose another directory (--out)."
         )
 

@@ -168,8 +168,12 @@ def write_files(
 
 
 def encoded(text: str) -> bytes:
-    """A text in UTF-8; bytes of a file's name that are none are shown as their codes."""
-    return text.encode(errors="backslashreplace")
+    """A text in UTF-8; bytes of a file's name that are none are shown as their codes.
+
+    Raises:
+        UnicodeEncodeError: If it holds half a character that is of no file's name.
+    """
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace").encode()
 
 
 def fill_folder(building: Path, files: dict[str, bytes]) -> None:
@@ -281,7 +285,7 @@ def replaces(out: Path, force: bool, other: Path) -> bool:
         return False
     if not force:
         raise BadInput(
-            f"{out} exists. Choose another (--out), or replace it with --force (force=True)."
+            f"{out} exists. Choose another (--out), or replace it with force=True (--force)."
         )
     return True
 

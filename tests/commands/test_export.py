@@ -175,7 +175,7 @@ def test_an_existing_directory_is_kept_unless_force_is_given_and_it_is_ours(
     arguments = ("export", model, "--target", "loihi-sim", "--engine", "fixed", "--samples", 12)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     code, _, stderr = call(*arguments, "--out", out)
-    assert (code, "exists. Choose another (--out), or replace it with --force" in stderr) == (
+    assert (code, "exists. Choose another (--out), or replace it with" in stderr) == (
         2,
         True,
     )
@@ -185,10 +185,7 @@ def test_an_existing_directory_is_kept_unless_force_is_given_and_it_is_ours(
     theirs.mkdir()
     (theirs / "cat.jpg").write_text("cat")
     code, _, stderr = call(*arguments, "--out", theirs, "--force")
-    assert (code, "holds what no export wrote: cat.jpg. --force (force=True)" in stderr) == (
-        2,
-        True,
-    )
+    assert (code, "holds what no export wrote: cat.jpg. force=True" in stderr) == (2, True)
     assert (theirs / "cat.jpg").read_text() == "cat"
 
 

@@ -326,7 +326,7 @@ def test_what_is_wrong_is_said_in_a_sentence_before_anything_runs(
         # Each value is what the command line would make of it: none is cut or counted as another.
         ("[grid]\nbits = [2.7]", "bits cannot have the value 2.7"),
         ("[grid]\nbits = inf", "bits cannot have the value inf"),
-        (f"[grid]\nbits = 0x{'f' * 20000}", "bits cannot have the value 0xfff"),
+        (f"[grid]\nbits = 0x{'f' * 20000}", "grid.bits has a whole number of 80001 bits"),
         ("[grid]\nbits = 2020-01-01", "is no single value"),
         ("[options]\nsamples = true", "samples cannot have the value true"),
         ("[grid]\nnetx = [2]", "netx cannot have the value 2"),

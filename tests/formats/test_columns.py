@@ -73,4 +73,4 @@ def test_a_name_that_is_no_utf_8_is_kept_as_its_codes(name, tmp_path):
     if name.endswith(".parquet"):
         pytest.importorskip("pyarrow")
     write_columns(tmp_path / name, {"model": ["a\udcff.pt", None], "step": [1, 2]})
-    assert b"a\\udcff.pt" in (tmp_path / name).read_bytes()
+    assert b"a\\xff.pt" in (tmp_path / name).read_bytes()
