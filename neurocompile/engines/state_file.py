@@ -25,7 +25,7 @@ from neurocompile.engines.fixed.handover import Held, arrays_of
 from neurocompile.engines.fixed.plan import plan_of
 from neurocompile.engines.fixed.state import Carried
 from neurocompile.engines.stream import Stream
-from neurocompile.errors import BadInput
+from neurocompile.errors import BadInput, refuse_pipe
 from neurocompile.formats.archives import archive_in
 from neurocompile.formats.json_files import parse_json
 from neurocompile.formats.whole import whole_file
@@ -81,6 +81,7 @@ def load_state(path: Path, graph: Graph, *, sample_steps: int, seed: int) -> Car
             network, version or encoding.
     """
     require_integers(graph)
+    refuse_pipe(path)
     try:
         with archive_in(path) as archive:
             about = _about(path, archive)

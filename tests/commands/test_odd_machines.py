@@ -90,7 +90,9 @@ def test_an_error_that_no_user_caused_keeps_its_traceback(monkeypatch):
     assert isinstance(CliRunner().invoke(main, ["targets"]).exception, OSError)
 
 
-@pytest.mark.parametrize("name", ["f.pt", "f.onnx", "f.nir", "f.net", "f.npz", "f.toml", "f.json"])
+@pytest.mark.parametrize(
+    "name", ["f.pt", "f.onnx", "f.nir", "f.net", "f.npz", "f.toml", "f.json", "f.state"]
+)
 def test_nobody_waits_for_what_a_pipe_may_say(name, exported, tmp_path, call):
     pipe = tmp_path / name
     os.mkfifo(pipe)
@@ -98,6 +100,7 @@ def test_nobody_waits_for_what_a_pipe_may_say(name, exported, tmp_path, call):
         ".npz": ("simulate", exported[0], "--data", pipe),
         ".toml": ("sweep", "--file", pipe, "--out", tmp_path / "out"),
         ".json": ("check", exported[0], "--baseline", pipe),
+        ".state": ("simulate", exported[0], "--stream", "--state", pipe),
     }.get(pipe.suffix, ("inspect", pipe))
     code, _, stderr = call(*words)
     assert code == 2

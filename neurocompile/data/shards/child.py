@@ -17,6 +17,7 @@ import numpy as np
 from neurocompile.data.shards.hdf5 import hdf5_fields, hdf5_rows
 from neurocompile.data.shards.zarr_groups import zarr_fields, zarr_rows
 from neurocompile.errors import NeurocompileError
+from neurocompile.formats.hdf5.child import limit_memory
 
 MEMORY = 3 << 30  # bytes of address space; libraries and their threads take 1.3 GiB of it
 CPU_S = 60  # for one request
@@ -25,7 +26,7 @@ READS = {"HDF5": (hdf5_fields, hdf5_rows), "zarr": (zarr_fields, zarr_rows)}
 
 def main(requests: IO[bytes], out: IO[bytes]) -> None:
     """Answer requests until there are no more."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit_memory(MEMORY)
     for line in requests:
         spent = resource.getrusage(resource.RUSAGE_SELF)
         seconds = int(spent.ru_utime + spent.ru_stime) + CPU_S

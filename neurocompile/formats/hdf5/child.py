@@ -34,7 +34,7 @@ class Refused(Exception):
 
 def main(path: str) -> None:
     """Send a file's content, or the reason why it is refused."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit_memory(MEMORY)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     import h5py
 
@@ -60,6 +60,13 @@ def main(path: str) -> None:
             sys.exit(1)
         first = (str(error).splitlines() or [""])[0][:200]
         _send_header({"error": f"is damaged, so HDF5 cannot read it: {first}."})
+
+
+def limit_memory(most: int) -> None:
+    """Limit the address space of this process; a shell or a container may allow still less."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _send_header(content: dict[str, Any]) -> None:

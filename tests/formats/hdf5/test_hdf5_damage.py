@@ -1,9 +1,14 @@
 """A dataset that HDF5 cannot unpack is refused whatever its size, never filled with other bytes."""
 
+import shlex
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
+from neurocompile import installed
 from neurocompile.errors import BadInput
 from neurocompile.formats.hdf5.read import read_hdf5
 
@@ -34,3 +39,23 @@ def test_a_dataset_of_many_rows_arrives_whole(tmp_path, chunks, kind):
     assert found.dtype == values.dtype.newbyteorder("=")
     assert np.array_equal(found, values)
     assert not found.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "from neurocompile.formats.hdf5.read import read_hdf5; print(read_hdf5('x.h5')['x'].sum())",
+        "from neurocompile.data.samples import load_data\n"
+        "print(load_data('shards:x.h5').values[:].sum())",
+    ],
+    ids=["nir", "shards"],
+)
+def test_a_shell_that_allows_less_memory_than_a_reader_may_take_reads_too(read, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = np.ones((3, 4), np.float32)
+    limited = f"ulimit -v 3000000; exec {shlex.quote(sys.executable)} -c {shlex.quote(read)}"
+    done = subprocess.run(
+        ["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=installed.child_environment(),
+    )  # fmt: skip
+    assert done.stdout == "12.0\n", done.stderr
