@@ -225,7 +225,11 @@ def compile_asked(
     graph = read_asked(model, asked)
     for assumption in graph.settings.assumed:
         teller.tell(assumption.line())
-    sampling, samples = asked.sampling, samples_asked(graph, asked)
+    sampling = asked.sampling
+    try:
+        samples = samples_asked(graph, asked)
+    except BadInput as error:
+        raise (error.within(model) if sampling.source is None else error) from None
     spread.check(samples)
     budget = asked.max_error_increase
     compiled = compile_graph(

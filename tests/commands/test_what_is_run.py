@@ -229,3 +229,16 @@ def test_a_row_of_values_may_have_any_shape_of_as_many(
         found, _, stderr = call("simulate", classifier / "out", "--data", tmp_path / "x.npz")
         assert found == code, stderr
     assert "has shape (7,), but the network takes (6,) or any shape of 6 values. " in stderr
+
+
+def test_data_that_a_model_names_and_nobody_has_are_told_with_its_name(tmp_path, call):
+    import torch
+    from norse.torch import LIFBoxCell, SequentialState
+
+    settings = nc.Settings(steps=4, encoder=nc.Encoder("spikes"), data="nowhere")
+    model = SequentialState(torch.nn.Linear(3, 2), LIFBoxCell())
+    nc.save(model, tmp_path / "m.pt", torch.zeros(1, 3), settings=settings)
+    out = tmp_path / "out"
+    code, _, stderr = call("export", tmp_path / "m.pt", "--target", "loihi-sim", "--out", out)
+    assert (code, out.exists()) == (2, False)
+    assert "m.pt: data source 'nowhere' is unknown" in " ".join(stderr.split())

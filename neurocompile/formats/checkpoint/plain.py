@@ -142,7 +142,7 @@ def _array(value: Any, field: Field, what: str) -> Array:
     tensor = expect_kind(value, Tensor, what)
     if tensor.dtype not in PRECISIONS:
         raise BadInput(f"{what} is {tensor.dtype}, but float32, float64 or int64 is expected.")
-    array: Array = tensor.numpy()
+    array: Array = tensor.numpy(force=True)  # a file may ask for gradients
     return array
 
 

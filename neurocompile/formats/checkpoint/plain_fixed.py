@@ -109,7 +109,7 @@ def _numbers(value: Any, field: Field, what: str) -> Array:
     tensor = expect_kind(value, Tensor, what)
     if tensor.dtype not in NUMBERS:
         raise BadInput(f"{what} is {tensor.dtype}, but whole numbers or floats are expected.")
-    array: Array = tensor.numpy()
+    array: Array = tensor.numpy(force=True)  # a file may ask for gradients
     return array
 
 
@@ -128,7 +128,7 @@ def _unpacked(value: dict[str, Any], what: str) -> Array:
             f"{what} is packed in {packed.numel()} values of {packed.dtype}, but {count} weights "
             f"of {bits} bits take {-(-count * bits // 8)} bytes."
         )
-    return unpack(packed.numpy(), count, bits).reshape(shape)
+    return unpack(packed.numpy(force=True), count, bits).reshape(shape)
 
 
 def _map(value: Any, field: Field, what: str) -> Any:

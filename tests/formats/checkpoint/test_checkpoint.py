@@ -387,6 +387,23 @@ def test_a_tensor_that_is_used_beyond_reason_is_refused(tmp_path, good):
     assert "more than 256 times the" in refusal(written(tmp_path, content))
 
 
+def test_a_tensor_of_which_a_file_asks_for_a_gradient_holds_its_numbers(tmp_path, good):
+    (tmp_path / "good.pt").write_bytes(good)
+    expected = load(tmp_path / "good.pt").graph
+
+    def tensors(value):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(each, torch.Tensor) and each.is_floating_point():
+                value[key] = each.requires_grad_()
+            elif isinstance(each, dict | list):
+                tensors(each)
+
+    content = content_of(good)
+    tensors(content)
+    found = load(written(tmp_path, content)).graph
+    assert same(found, expected)
+
+
 def load_or_refuse(path):
     """Whether a file is read; a graph that is read is sound, a refusal names the file."""
     try:
