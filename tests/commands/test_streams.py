@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -329,9 +330,11 @@ def test_a_stream_that_is_stopped_keeps_what_it_ran_and_says_so(number, how, exp
     ) as running:  # fmt: skip
         running.stdin.write(header.getvalue() + values.tobytes())
         running.stdin.flush()
-        building = None
-        while not (building and building[0].stat().st_size > 128):  # a piece was kept
-            building = list(tmp_path.glob(".neurocompile-*/new/r.npy"))
+        size = 0
+        while size <= 128:  # until a piece was kept
+            with suppress(FileNotFoundError):  # whether it can be written is tried before
+                kept_so_far = tmp_path.glob(".neurocompile-*/new/r.npy")
+                size = max((file.stat().st_size for file in kept_so_far), default=0)
             assert running.poll() is None
             time.sleep(0.05)
         running.send_signal(number)
