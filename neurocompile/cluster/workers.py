@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 PATIENCE_S = 10.0  # for a scheduler to answer
-CLOSING_S = 10  # for workers to end, as Dask itself gives them
 DEATHS = 3  # workers that a task may lose before it is taken for what kills them
 REASON = 200  # characters of what Dask says
 PER_CORE = 8  # local workers: more only wait for each other and take memory

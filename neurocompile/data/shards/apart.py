@@ -167,7 +167,9 @@ _LOCK = threading.Lock()
 
 
 def _forget() -> None:
-    """In a forked process: the reader is the other one's."""
+    """In a forked process: the reader is the other one's, and a thread of it may hold the lock."""
+    global _LOCK
+    _LOCK = threading.Lock()
     for reader in _READERS:
         for pipe in (reader.process.stdin, reader.process.stdout):
             if pipe is not None:

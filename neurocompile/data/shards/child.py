@@ -17,7 +17,7 @@ import numpy as np
 from neurocompile.data.shards.hdf5 import hdf5_fields, hdf5_rows
 from neurocompile.data.shards.zarr_groups import zarr_fields, zarr_rows
 from neurocompile.errors import NeurocompileError
-from neurocompile.formats.hdf5.child import limit_memory
+from neurocompile.formats.hdf5.child import limit
 
 MEMORY = 3 << 30  # bytes of address space; libraries and their threads take 1.3 GiB of it
 CPU_S = 60  # for one request
@@ -26,11 +26,11 @@ READS = {"HDF5": (hdf5_fields, hdf5_rows), "zarr": (zarr_fields, zarr_rows)}
 
 def main(requests: IO[bytes], out: IO[bytes]) -> None:
     """Answer requests until there are no more."""
-    limit_memory(MEMORY)
+    limit(resource.RLIMIT_AS, MEMORY)
     for line in requests:
         spent = resource.getrusage(resource.RUSAGE_SELF)
         seconds = int(spent.ru_utime + spent.ru_stime) + CPU_S
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+        limit(resource.RLIMIT_CPU, seconds, for_good=False)
         header, rows = _answer(**json.loads(line))
         text = json.dumps(header).encode()
         out.write(len(text).to_bytes(8, "little") + text)

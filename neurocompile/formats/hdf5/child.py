@@ -34,8 +34,8 @@ class Refused(Exception):
 
 def main(path: str) -> None:
     """Send a file's content, or the reason why it is refused."""
-    limit_memory(MEMORY)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    limit(resource.RLIMIT_AS, MEMORY)
+    limit(resource.RLIMIT_CPU, CPU_S)
     import h5py
 
     sent = False
@@ -62,11 +62,17 @@ def main(path: str) -> None:
         _send_header({"error": f"is damaged, so HDF5 cannot read it: {first}."})
 
 
-def limit_memory(most: int) -> None:
-    """Limit the address space of this process; a shell or a container may allow still less."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+def limit(what: int, most: int, *, for_good: bool = True) -> None:
+    """Limit a resource of this process; a shell or a container may allow still less.
+
+    Args:
+        what: The resource, a constant of the module `resource`.
+        most: Its limit.
+        for_good: Whether this process cannot raise it again.
+    """
+    _, hard = resource.getrlimit(what)
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (soft, soft if for_good else hard))
 
 
 def _send_header(content: dict[str, Any]) -> None:

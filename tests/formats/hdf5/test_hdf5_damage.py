@@ -50,10 +50,10 @@ def test_a_dataset_of_many_rows_arrives_whole(tmp_path, chunks, kind):
     ],
     ids=["nir", "shards"],
 )
-def test_a_shell_that_allows_less_memory_than_a_reader_may_take_reads_too(read, tmp_path):
+def test_a_shell_that_allows_less_than_a_reader_may_take_reads_too(read, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = np.ones((3, 4), np.float32)
-    limited = f"ulimit -v 3000000; exec {shlex.quote(sys.executable)} -c {shlex.quote(read)}"
+    limited = f"ulimit -v 3000000 -t 50; exec {shlex.quote(sys.executable)} -c {shlex.quote(read)}"
     done = subprocess.run(
         ["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False,
         env=installed.child_environment(),
