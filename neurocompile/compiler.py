@@ -32,6 +32,7 @@ from neurocompile.ir.pools import MaxPool
 from neurocompile.ir.settings import Settings
 from neurocompile.ir.time import lead_in
 from neurocompile.ir.verify import verify
+from neurocompile.place.bound import refuse_far_too_large
 from neurocompile.place.placement import place, require_fit
 from neurocompile.place.target import Target
 from neurocompile.quantize.kept import best, calibrated
@@ -162,6 +163,7 @@ def compile_graph(
             calibration = None
         else:
             trained = verify(graph, "float")
+            refuse_far_too_large(trained, chip)
             teller.tell("composing synapses")
             simple = verify(simplify(trained), "float")
             on = f" on {len(calibration)} samples" if calibration else ""

@@ -1,7 +1,8 @@
 """The smallest number of cores that a network can need, by counting.
 
-In:  FIXED graph, chip.
-Out: by resource, a lower bound on the number of cores of every placement.
+In:  graph, chip.
+Out: by resource, a lower bound on the number of cores of every placement; a refusal of networks
+     that are far too large.
 What every placement must store is summed over the network and divided by the limit of a core.
 """
 
@@ -11,17 +12,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neurocompile.chip.mesh import chips_allowed, chips_used
 from neurocompile.chip.record import Chip, Memory, Words
+from neurocompile.errors import DoesNotFit
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
+from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import size
+from neurocompile.ir.shapes import shapes
 from neurocompile.ir.time import depths, longest_wait
 from neurocompile.place.boxes import Box
 from neurocompile.place.limits import limit_of, slots_for
 from neurocompile.place.maps import map_of
 from neurocompile.place.memory import format_of
 from neurocompile.place.storage import least_bits
+
+TRIED = 1024  # cores of a placement that is made only to say how many are missing
 
 
 def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
@@ -47,6 +54,40 @@ def least_cores(graph: Graph, chip: Chip) -> dict[str, int]:
     }
     limits = {resource: limit_of(chip, resource) for resource in need}
     return {r: -(-need[r] // limit) for r, limit in limits.items() if limit is not None}
+
+
+def refuse_far_too_large(graph: Graph, chip: Chip) -> None:
+    """Refuse a network with neurons for more than `TRIED` cores, and more than are allowed.
+
+    Every later look at it would take minutes and gigabytes, and end in a refusal.
+
+    Args:
+        graph: Verified graph of either stage: every trained neuron takes one on the chip, or more.
+        chip: Chip with its limits.
+
+    Raises:
+        DoesNotFit: Names the cores, the largest layers and the number of chips.
+    """
+    most = limit_of(chip, "neurons")
+    if most is None or chip.limits.cores is None:
+        return
+    if graph.fixed:
+        neurons = {name: size(node.shape) for name, node in graph.of(ChipNeuron)}
+    else:
+        shape = shapes(graph)
+        neurons = {name: size(shape[name]) for name, _ in graph.of(Neuron)}
+    cores, allowed = -(-sum(neurons.values()) // most), chips_allowed(chip)
+    have = allowed * chip.limits.cores.value
+    if cores <= max(TRIED, have):
+        return
+    largest = sorted(neurons.items(), key=lambda item: -item[1])[:3]
+    listed = ", ".join(f"'{name}' with {count:,}" for name, count in largest)
+    chips = f"{chip.name} has" if allowed == 1 else f"{allowed} chips of {chip.name} have"
+    raise DoesNotFit(
+        f"the network has {sum(neurons.values()):,} neurons, so it needs at least {cores:,} cores, "
+        f"but {chips} {have:,}. The largest layers are {listed} neurons. Use smaller layers, or "
+        f"Target(chips=...) (--chips N) with at least {chips_used(chip, cores):,}."
+    )
 
 
 def _of_sources(synapse: Synapse) -> Array:

@@ -34,6 +34,7 @@ from neurocompile.place.memory import (
     top_index,
 )
 
+PIECES = 1 << 22  # numbers of pieces, by source and length, that are counted at a time
 MARKS = 1 << 28  # largest number of marks, one byte each, instead of which keys are sorted
 
 
@@ -110,14 +111,21 @@ class Listed:
         """
         targets = np.repeat(np.arange(size(shape)), np.diff(self.rows.indptr))
         at = np.unravel_index(targets, shape)
-        reached = []
-        for axis, ell in enumerate(lengths):
-            pairs = _once(self.rows.indices.astype(np.int64) * shape[axis] + at[axis],
-                          self.rows.width * shape[axis])  # fmt: skip
-            source, index = pairs // shape[axis], pairs % shape[axis]
-            reached.append(np.stack([_pieces(source, index // n, self.rows.width) for n in ell]))
-        product_of_axes = _summed(reached, np.ones(self.rows.width)).astype(np.int64)
-        return np.minimum(product_of_axes, self.rows.indices.size)
+        reached: list[tuple[Array, Array]] = []  # by axis, sources and what they reach, each once
+        for axis, side in enumerate(shape):
+            pairs = _once(self.rows.indices.astype(np.int64) * side + at[axis],
+                          self.rows.width * side)  # fmt: skip
+            reached.append((pairs // side, pairs % side))
+        reaches = [np.bincount(source, minlength=self.rows.width) for source, _ in reached]
+        several = np.any([counts > 1 for counts in reaches], axis=0)
+        total = np.full(  # a source with one target reaches one block, however they are cut
+            [ell.size for ell in lengths], np.count_nonzero(reaches[0][~several]), np.int64
+        )
+        (left,) = np.nonzero(several)
+        at_once = max(1, PIECES // max(ell.size for ell in lengths))
+        for start in range(0, left.size, at_once):
+            total += _blocks_reached(left[start : start + at_once], reached, lengths)
+        return np.minimum(total, self.rows.indices.size)
 
 
 class DenseMap(Listed):
@@ -328,11 +336,44 @@ def _once(keys: Array, limit: int) -> Array:
     return np.flatnonzero(marked)
 
 
-def _pieces(source: Array, piece: Array, sources: int) -> Array:
-    """(sources,) float64, number of different pieces of each, from pairs in ascending order."""
-    new = np.ones(source.size, bool)
-    new[1:] = (source[1:] != source[:-1]) | (piece[1:] != piece[:-1])
-    return np.bincount(source[new], minlength=sources).astype(float)
+def _blocks_reached(
+    sources: Array, reached: Sequence[tuple[Array, Array]], lengths: Sequence[Array]
+) -> Array:
+    """int64, by the lengths of the pieces: pairs of one of these sources and a block it reaches.
+
+    Args:
+        sources: Numbers of sources, in ascending order.
+        reached: By axis, pairs of a source and an index that it reaches, in ascending order.
+        lengths: As for `messages_of`.
+    """
+    pieces = []
+    for (source, index), ell in zip(reached, lengths, strict=True):
+        first, last = np.searchsorted(source, [sources[0], sources[-1] + 1])
+        number = np.searchsorted(sources, source[first:last])
+        ours = sources[number] == source[first:last]
+        number, at = number[ours], index[first:last][ours]
+        pieces.append(_pieces(number, at, sources.size, ell))
+    return _summed(pieces, np.ones(sources.size)).astype(np.int64)
+
+
+def _pieces(source: Array, index: Array, sources: int, lengths: Array) -> Array:
+    """(lengths, sources) float64, number of pieces that each source reaches.
+
+    Args:
+        source: (pairs,) int64, sources, in ascending order.
+        index: (pairs,) int64, what each reaches, in ascending order for each source.
+        sources: Number of sources.
+        lengths: (lengths,) int64, lengths of the pieces, in ascending order.
+    """
+    counts, first, last = np.zeros((lengths.size, sources)), index, index
+    for count, length in zip(counts, lengths, strict=True):
+        # No piece lies between two indices that are no further apart than its length.
+        apart = (source[1:] != source[:-1]) | (first[1:] - last[:-1] > length)
+        begins, ends = np.ones((2, source.size), bool)
+        begins[1:], ends[:-1] = apart, apart
+        source, first, last = source[begins], first[begins], last[ends]
+        count[:] = np.bincount(source, last // length - first // length + 1, minlength=sources)
+    return counts
 
 
 def _summed(factors: Sequence[Array], weight: Array) -> Array:

@@ -1,7 +1,9 @@
 """Counts by axis and block equal those of the connection map, connection by connection."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from neurocompile.chip.read import load_chip
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.linear import connections, out_shape, sparse_op
 from neurocompile.ir.nodes import Conv, ConvTranspose, Linear
-from neurocompile.place.boxes import Box, even
+from neurocompile.place.boxes import Box, even, piece_lengths
 from neurocompile.place.maps import DenseMap, Listed, Windows, map_of, messages_of
 from neurocompile.place.memory import lists
 
@@ -145,6 +147,48 @@ def test_messages_of_any_other_matrix_are_a_bound(seed):
         (most,) = messages_of([slow], (3, 4, 5), [np.array([s]) for s in sides]).ravel()
         least = sum(slow.axons(block) for block in blocks_of((3, 4, 5), sides))
         assert least <= most <= full.nnz
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 1 << 22])
+@pytest.mark.parametrize("shape", [(60,), (6, 10), (3, 4, 5)])
+@pytest.mark.parametrize("density", [0.02, 0.3])
+def test_messages_are_the_products_of_the_pieces_along_each_axis(
+    monkeypatch, at_once, shape, density
+):
+    monkeypatch.setattr("neurocompile.place.maps.PIECES", at_once)
+    rng = np.random.default_rng(len(shape))
+    full = (rng.random((60, 40)) < density).astype(np.int64)
+    full[:, 7] = np.arange(60) % 4 == 1  # one reaches far, with gaps; another only its neighbours
+    full[:, 8] = np.arange(60) < 20
+    slow = map_of(
+        Synapse(sparse_op(sp.csr_array(2 * full), (40,), (60,), None), (40,), (60,)), shape
+    )
+    lengths = [piece_lengths(n) for n in shape]
+    counted = messages_of([slow], shape, lengths)
+    for at in np.ndindex(*counted.shape):
+        total = 0
+        for source in full.T:
+            reached = np.unravel_index(np.flatnonzero(source), shape)
+            pieces = [set(i // ell[k]) for i, ell, k in zip(reached, lengths, at, strict=True)]
+            total += prod(map(len, pieces))
+        assert counted[at] == min(total, full.sum())
+
+
+def test_messages_of_many_neurons_with_few_sources_each_take_little_memory():
+    # 1023 lengths of 262,144 sources would take 2 GB
+    each = sp.eye_array(1 << 18, dtype=np.int64, format="csr")
+    far = sp.csr_array(np.arange(1 << 18)[:, None] % 2)
+    full = sp.csr_array(sp.hstack([2 * each, 2 * far]))
+    sources, shape = ((1 << 18) + 1,), (1 << 18,)
+    slow = map_of(Synapse(sparse_op(full, sources, shape, None), sources, shape), shape)
+    _ = slow.rows
+    tracemalloc.start()
+    counted = messages_of([slow], shape, [piece_lengths(1 << 18)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert counted[0] == (1 << 18) + (1 << 17)  # single neurons: one message for each synapse
+    assert counted[-1] == (1 << 18) + 1  # one block: one for each source
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -11,13 +11,16 @@ from place_networks import dense, limited, neurons, random_network, weights
 
 from neurocompile.chip.change import with_chips
 from neurocompile.chip.read import load_chip
+from neurocompile.compiler import compile_graph
 from neurocompile.errors import DoesNotFit
 from neurocompile.ir.fixed import AlwaysOn, BiasInput, CubaLIF, SpikeInput, Synapse
 from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.linear import connections, sparse_op
-from neurocompile.ir.nodes import Conv, Linear, size
+from neurocompile.ir.neurons import LIFBox
+from neurocompile.ir.nodes import Conv, Input, Linear, size
 from neurocompile.ir.time import chip_delay, depths
 from neurocompile.place import core_table, fit, least_cores, place, require_fit
+from neurocompile.place.bound import refuse_far_too_large
 from neurocompile.place.memory import lists
 
 LOIHI = load_chip("loihi-sim")
@@ -284,6 +287,25 @@ def test_a_network_above_the_cores_of_a_chip_is_placed_but_does_not_fit(rng):
     assert fit(placed)["chips"] == 2
     with pytest.raises(DoesNotFit, match=r"needs 3 cores, but loihi-sim has 2.*'hid' with 3"):
         require_fit(placed)
+
+
+def test_a_network_far_above_the_cores_of_the_chips_is_refused_before_it_is_placed(rng):
+    # 1025 neurons, 1 a core: one core more than are ever tried in vain
+    graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 1025), "hid": neurons(1025)})
+    limits = {"neurons_per_core": 1, "cores": 10}
+    with pytest.raises(DoesNotFit, match=r"^the network has 1,025 neurons, so it needs at least "
+                       r"1,025 cores, but 2 chips of loihi-sim have 20\. .*'hid' with 1,025 neurons"
+                       r".*\(--chips N\) with at least 103\.$"):  # fmt: skip
+        place(graph, several(2, **limits))
+    refuse_far_too_large(graph, several(103, **limits))
+    refuse_far_too_large(graph, limited(neurons_per_core=2, cores=10))  # 513 cores: worth a try
+
+
+def test_millions_of_trained_neurons_are_refused_before_they_are_composed(monkeypatch):
+    monkeypatch.setattr("neurocompile.compiler.simplify", None)  # nothing can call it
+    graph = chain({"in": Input((1 << 22,)), "lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
+    with pytest.raises(DoesNotFit, match="4,194,304 neurons, so it needs at least 4,096 cores"):
+        compile_graph(graph, "loihi-sim")
 
 
 def several(chips, **limits):
