@@ -138,6 +138,8 @@ def _pre_image(name: str, node: ChipNeuron, steps: int, heard: bool = True) -> A
                 f"{_worst(v_init)} with bias {_worst(bias)} cannot be reached {steps - step} steps "
                 "deep in the network. Use v_leak = v_reset, or a longer tau_mem."
             )
+        if np.array_equal(earlier, v):
+            break  # and so it is before every earlier step
         v = earlier
         if np.any(np.abs(v) >= STATE_LIMIT):
             raise DoesNotFit(
@@ -158,6 +160,7 @@ def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int, silent: bo
     nothing = node.arriving([np.zeros((), dtype=np.int64)] * len(node.inputs))
     for step in range(1, steps + 1):
         after = node.step(NumpyOps(), state, nothing, p)
+        rests = all(map(np.array_equal, after.state, state))
         state = after.state
         if np.any(after.out) and silent:
             raise DoesNotFit(
@@ -165,6 +168,8 @@ def _check_lead_in(name: str, node: ChipNeuron, v: Array, steps: int, silent: bo
                 f"{np.count_nonzero(after.out)} neurons spike in chip step {step}. "
                 f"{node.early_cure}"
             )
+        if rests:
+            break
     if np.any(state[at] != node.v_init):
         raise DoesNotFit(
             f"layer '{name}': no 24-bit start leads to v(0) = {_worst(node.v_init)} in {steps} "

@@ -9,8 +9,11 @@ are exchanged, so the numbers of cores and messages do not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
+from neurocompile.ir.arrays import Array
 from neurocompile.place.boxes import Box, Span
 from neurocompile.place.limits import Load, PopulationToPlace, WorkOf
 
@@ -47,13 +50,13 @@ def levelled(
         for name, block in load.blocks.items()
     }
     loads = list(loads)
-    totals = [_total(work, load.blocks.items()) for load in loads]
+    sums = [_work_of(work, load.blocks).sum(axis=0) for load in loads]
     refused: set[tuple[object, ...]] = set()
     changed = True
     while changed:
         changed = False
-        for busy in sorted(range(len(loads)), key=lambda at: -totals[at]):
-            for at, *both in _changes(work, loads, totals, busy):
+        for busy in sorted(range(len(loads)), key=lambda at: -sums[at].max()):
+            for at, *both in _changes(work, loads, sums, busy):
                 key = tuple((name, block.box) for blocks in both for name, block in blocks.items())
                 if key in refused or len(refused) >= TRIES:
                     continue
@@ -62,44 +65,49 @@ def levelled(
                     refused.add(key)
                     continue
                 loads[busy], loads[at] = pair[0], pair[1]
-                totals[busy], totals[at] = (_total(work, blocks.items()) for blocks in both)
+                sums[busy], sums[at] = (_work_of(work, blocks).sum(axis=0) for blocks in both)
                 changed = True
                 break
     return loads
 
 
-def _total(work: Work, blocks: Iterable[tuple[str, Box]]) -> int:
-    sides = zip(*(work[name, block.box] for name, block in blocks), strict=True)
-    return max(map(sum, sides), default=0)
+def _work_of(work: Work, blocks: Mapping[str, Box]) -> Array:
+    """(blocks, sides) int64, the work of each block."""
+    return np.array([work[name, block.box] for name, block in blocks.items()], np.int64)
 
 
 def _changes(
-    work: Work,
-    loads: Sequence[Load],
-    totals: Sequence[int],
-    busy: int,
+    work: Work, loads: Sequence[Load], sums: Sequence[Array], busy: int
 ) -> Iterator[tuple[int, Blocks, Blocks]]:
     """Blocks of a busy core and of another after a change that lowers the larger work of the two.
 
     Yields the number of the other core, then the blocks of both.
     """
+    totals = [int(each.max()) for each in sums]
     idlest = sorted((at for at in range(len(loads)) if at != busy), key=totals.__getitem__)
+    mine = loads[busy].blocks
+    given = _work_of(work, mine)
     for at in idlest[:OTHERS]:
-        mine, theirs = loads[busy].blocks, loads[at].blocks
-        for name in mine:
-            for other in (None, *theirs):
-                twice = name in theirs or (other is not None and other in mine)
-                if twice and other != name:
-                    continue  # a core holds at most one block of a population
-                my_next = {n: b for n, b in mine.items() if n != name}
-                their_next = {n: b for n, b in theirs.items() if n != other}
-                their_next[name] = mine[name]
-                if other is not None:
-                    my_next[other] = theirs[other]
-                now = max(totals[busy], totals[at])
-                after = max(_total(work, my_next.items()), _total(work, their_next.items()))
-                if my_next and now and after * RELIEF <= now * (RELIEF - 1):
-                    yield at, my_next, their_next
+        theirs = loads[at].blocks
+        others = [None, *theirs]  # what comes back for a block: nothing, or one of theirs
+        taken = np.concatenate([np.zeros_like(given[:1]), _work_of(work, theirs)])
+        moved = given[:, np.newaxis] - taken
+        now = max(totals[busy], totals[at])
+        after = np.maximum((sums[busy] - moved).max(axis=2), (sums[at] + moved).max(axis=2))
+        for name, other in (
+            (list(mine)[i], others[k])
+            for i, k in np.argwhere(after * RELIEF <= now * (RELIEF - 1)).tolist()
+        ):
+            twice = name in theirs or (other is not None and other in mine)
+            if twice and other != name:
+                continue  # a core holds at most one block of a population
+            my_next = {n: b for n, b in mine.items() if n != name}
+            their_next = {n: b for n, b in theirs.items() if n != other}
+            their_next[name] = mine[name]
+            if other is not None:
+                my_next[other] = theirs[other]
+            if my_next and now:
+                yield at, my_next, their_next
 
 
 def _loaded(layers: Mapping[str, PopulationToPlace], blocks: Blocks) -> Load | None:

@@ -13,6 +13,7 @@ synapse takes, and a wait of up to 2^b - 2.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,6 +64,8 @@ class Load:
             memory; where the work of cores is limited, picoseconds of a step, else 0.
         sets: By key of SETS, the different configurations.
         share: Used part of the resource that is closest to its limit, 0 to 1.
+        slots: Number of dendritic accumulators that each neuron has.
+        dense: Sizes of the blocks with dense lists, which come first, in ascending order.
     """
 
     blocks: Mapping[str, Box] = field(default_factory=dict)
@@ -72,6 +75,8 @@ class Load:
         default_factory=lambda: dict.fromkeys(SETS, frozenset())
     )
     share: float = 0.0
+    slots: int = 0
+    dense: tuple[int, ...] = ()
 
     def use(self, chip: Chip) -> dict[str, int | None]:
         """By key of RESOURCES, amount in use; None where the chip has no formula."""
@@ -159,10 +164,9 @@ class PopulationToPlace:
 
     def onto(self, load: Load, block: Box) -> Load | Over:
         """What a core holds with one more block, or what runs out; memory is checked last."""
-        layers = {**load.layers, self.name: self}
         sums = dict(load.sums)
         sums["neurons"] += block.size
-        slots = max(layer.slots for layer in layers.values())
+        slots = max(load.slots, self.slots)
         sums["dendritic_accumulators"] = sums["neurons"] * slots
         over, most = self._over(sums), self.most()
         if over is None and most is not None and sums["neurons"] > most:  # than indices reach
@@ -179,19 +183,26 @@ class PopulationToPlace:
         over = self._over(sums)
         if over is not None:
             return over
-        blocks = _in_order(layers, {**load.blocks, self.name: block})
+        layers = {**load.layers, self.name: self}
+        at = bisect_right(load.dense, block.size) if self.dense else len(load.blocks)
+        blocks = _with_entry(load.blocks, at, (self.name, block))
+        dense = (*load.dense[:at], block.size, *load.dense[at:]) if self.dense else load.dense
         kinds: dict[str, frozenset[Any]] = {
             "threshold_configurations": _values(self._threshold, block),
             "neuron_configurations": _values(self._decay, block),
         }
         sets = {key: held | kinds.get(key, frozenset()) for key, held in load.sets.items()}
         if self.chip.memory is not None:
-            stored = _stored(layers, blocks)
-            sums["synapse_memory"] = sum(lists.bits for lists in stored)
-            sets["synapse_configurations"] = frozenset(lists.layout for lists in stored)
+            if at == len(load.blocks):  # behind the others, whose lists stay as they are
+                stored = self.lists(block, load.sums["neurons"])
+            else:
+                stored = _stored(layers, blocks)
+                sums["synapse_memory"], sets["synapse_configurations"] = 0, frozenset()
+            sums["synapse_memory"] += sum(lists.bits for lists in stored)
+            sets["synapse_configurations"] |= {lists.layout for lists in stored}
         use = {**sums, **{key: len(different) for key, different in sets.items()}}
         share = max((use[r] / n for r, n in self._limits.items() if n), default=0.0)
-        return self._over(use) or Load(blocks, layers, sums, sets, share)
+        return self._over(use) or Load(blocks, layers, sums, sets, share, slots, dense)
 
     def refuse(self, block: Box, over: Over) -> DoesNotFit:
         """The error for one neuron that no core can hold."""
@@ -238,14 +249,11 @@ class PopulationToPlace:
 WorkOf = Callable[[PopulationToPlace, Box], tuple[int, ...]]  # sending, receiving
 
 
-def _in_order(layers: Mapping[str, PopulationToPlace], blocks: Mapping[str, Box]) -> dict[str, Box]:
-    """Blocks as they lie on a core: those with dense lists first, the smallest of them first."""
-
-    def place(name: str) -> tuple[bool, int]:
-        dense = layers[name].dense
-        return not dense, blocks[name].size if dense else 0
-
-    return {name: blocks[name] for name in sorted(blocks, key=place)}
+def _with_entry(blocks: Mapping[str, Box], at: int, entry: tuple[str, Box]) -> dict[str, Box]:
+    """Blocks with one more at a place among them."""
+    entries = list(blocks.items())
+    entries.insert(at, entry)
+    return dict(entries)
 
 
 def _stored(layers: Mapping[str, PopulationToPlace], blocks: Mapping[str, Box]) -> list[Lists]:

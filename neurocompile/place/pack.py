@@ -11,7 +11,7 @@ cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -50,11 +50,11 @@ def packed(layers: Sequence[PopulationToPlace], objective: Counted) -> list[Load
 def packings(layers: Sequence[PopulationToPlace], *, pour: bool = True) -> list[list[Load]]:
     """Placements by each method; without pouring only those of equal blocks."""
     ways: dict[str, list[Cut]] = {}
-    refusals = Refusals()
+    refusals, sources = Refusals(), _by_name(layers)
     for layer in _backwards(layers):
         with refusals.gather():
             ways[layer.name] = cuts(layer)
-            _announce(layers, layer, ways[layer.name][0].blocks)
+            _announce(sources, layer, ways[layer.name][0].blocks)
     refusals.errors.reverse()  # into the order of the network
     refusals.answer()
     tried = [_pack(layers, ways, "cores"), _pack(layers, ways, "messages")]
@@ -65,8 +65,9 @@ def packings(layers: Sequence[PopulationToPlace], *, pour: bool = True) -> list[
 
 def announce_all(layers: Sequence[PopulationToPlace], loads: Sequence[Load]) -> None:
     """Set the output axons of all populations to those that these cores need."""
+    sources = _by_name(layers)
     for layer in _backwards(layers):
-        _announce(layers, layer, _blocks(loads, layer))
+        _announce(sources, layer, _blocks(loads, layer))
 
 
 def _messages(loads: Iterable[Load]) -> int:
@@ -86,11 +87,14 @@ def _backwards(layers: Sequence[PopulationToPlace]) -> Iterator[PopulationToPlac
     yield from reversed(layers)
 
 
+def _by_name(layers: Iterable[PopulationToPlace]) -> dict[str, PopulationToPlace]:
+    return {layer.name: layer for layer in layers}
+
+
 def _announce(
-    layers: Sequence[PopulationToPlace], target: PopulationToPlace, blocks: Iterable[Box]
+    sources: Mapping[str, PopulationToPlace], target: PopulationToPlace, blocks: Iterable[Box]
 ) -> None:
     """Add the output axons that the sources of a population need to reach its blocks."""
-    sources = {layer.name: layer for layer in layers}
     for block in blocks:
         for name, onto in target.maps:
             if name in sources:
@@ -101,9 +105,10 @@ def _announce(
 def in_halves(layers: Sequence[PopulationToPlace]) -> list[Load]:
     """Every population by itself, cut in halves: no core holds two populations."""
     loads: list[Load] = []
+    sources = _by_name(layers)
     for layer in _backwards(layers):
         cut = halved(layer)
-        _announce(layers, layer, [block for load in cut for block in load.blocks.values()])
+        _announce(sources, layer, [block for load in cut for block in load.blocks.values()])
         loads += cut
     return loads
 
@@ -113,13 +118,14 @@ def _pack(
 ) -> list[Load]:
     """Equal blocks of each population, best fit decreasing."""
     waiting: list[tuple[float, PopulationToPlace, Box]] = []
+    sources = _by_name(layers)
     for layer in _backwards(layers):
         blocks = _best(ways[layer.name], objective).blocks
         alone = [layer.onto(Load(), block) for block in blocks]
         if any(isinstance(load, Over) for load in alone):  # it sends more than it did when cut
             blocks = _best(cuts(layer), objective).blocks
             alone = [layer.onto(Load(), block) for block in blocks]
-        _announce(layers, layer, blocks)
+        _announce(sources, layer, blocks)
         waiting += [
             (load.share, layer, block)
             for load, block in zip(alone, blocks, strict=True)
@@ -130,7 +136,7 @@ def _pack(
         for at in (*cores.open(layer, block.size)[:OPEN], cores.count):
             grown = layer.onto(cores.load(at), block)
             if isinstance(grown, Load):
-                cores.put(at, grown)
+                cores.put(at, grown, layer)
                 break
     return cores.loads
 
@@ -143,15 +149,16 @@ class _Cores:
     """Cores while they are filled; of thousands, those with room are found at once.
 
     Attributes:
-        loads: What each of them holds.
+        loads: What each of them holds; at the start, nothing of the populations that will be put.
     """
 
-    def __init__(self, loads: Iterable[Load] = ()) -> None:
-        self.loads: list[Load] = []
-        self._neurons, self._share = np.zeros(ROOM, np.int64), np.zeros(ROOM)
-        self._with: dict[str, Array] = {}  # by population, which cores have a block of it
-        for load in loads:
-            self.put(self.count, load)
+    def __init__(self, loads: Sequence[Load] = ()) -> None:
+        self.loads = list(loads)
+        room = max(ROOM, len(loads))
+        self._neurons, self._share = np.zeros(room, np.int64), np.zeros(room)
+        self._neurons[: len(loads)] = [load.sums["neurons"] for load in loads]
+        self._share[: len(loads)] = [load.share for load in loads]
+        self._with: dict[str, list[int]] = {}  # by population, the cores with a block of it
 
     @property
     def count(self) -> int:
@@ -162,15 +169,13 @@ class _Cores:
         """What a core holds; nothing if it is the next new one."""
         return self.loads[at] if at < self.count else Load()
 
-    def put(self, at: int, load: Load) -> None:
-        """Let a core, or a new one, hold one more block."""
+    def put(self, at: int, load: Load, layer: PopulationToPlace) -> None:
+        """Let a core, or a new one, hold one more block, which is one of this population."""
         self.loads[at : at + 1] = [load]
         if at == self._share.size:
             self._neurons, self._share = (_doubled(each) for each in (self._neurons, self._share))
-            self._with = {name: _doubled(cores) for name, cores in self._with.items()}
         self._neurons[at], self._share[at] = load.sums["neurons"], load.share
-        for name in load.blocks:
-            self._with.setdefault(name, np.zeros(self._share.size, bool))[at] = True
+        self._with.setdefault(layer.name, []).append(at)
 
     def open(self, layer: PopulationToPlace, neurons: int) -> list[int]:
         """Cores with room for so many neurons and without this population, the fullest first."""
@@ -178,8 +183,7 @@ class _Cores:
         free = np.ones(self.count, bool)
         if most is not None:
             free &= self._neurons[: self.count] + neurons <= most
-        if layer.name in self._with:
-            free &= ~self._with[layer.name][: self.count]
+        free[self._with.get(layer.name, [])] = False
         cores = np.flatnonzero(free)
         found: list[int] = cores[np.argsort(-self._share[cores], kind="stable")].tolist()
         return found
@@ -197,11 +201,12 @@ def _pour(
     `each` says which way to cut a population is taken.
     """
     loads: list[Load] = []
+    sources = _by_name(layers)
     for layer in _backwards(layers):
         tried = _poured(layer, ways[layer.name], loads, part)
         tried = tried or _poured(layer, cuts(layer), loads, part)  # it sends more than when cut
         loads = min(tried, key=lambda poured: cost(len(poured), _messages(poured), each))
-        _announce(layers, layer, _blocks(loads, layer))
+        _announce(sources, layer, _blocks(loads, layer))
     return loads
 
 
@@ -228,7 +233,7 @@ def _poured_in(
             at, stop = first
             grown = layer.onto(cores.load(at), bar.piece(axis, (start, stop)))
             assert isinstance(grown, Load), "`_places` has checked that the piece fits"
-            cores.put(at, grown)
+            cores.put(at, grown, layer)
             start = stop
     return cores.loads
 

@@ -1,6 +1,7 @@
 """Networks with sigma-delta layers beside others: what biases send before the first input."""
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -118,3 +119,34 @@ def test_a_fixed_network_that_no_chip_can_start_is_refused_by_each_layer():
         assert re.search(found, str(error.value))
     quiet = SigmaDelta((2,), 5, bias_mant=50, act_init=50)  # the cure
     compile_graph(graph.with_nodes(first=quiet, second=quiet), "loihi2-sim")
+
+
+def deep_chain(layers, bias, v_init=0):
+    """LIF layers of one neuron, one after the other."""
+    nodes = {"in": SpikeInput((1,))}
+    for k in range(layers):
+        nodes[f"s{k}"] = Synapse(Linear(np.full((1, 1), 2)), (1,), (1,))
+        nodes[f"n{k}"] = CubaLIF((1,), 4095, 0, 10_000, bias, 0, v_init)
+    return chain(nodes)
+
+
+@pytest.mark.parametrize(("bias", "steps"), [(0, 400), (3, 400 * 401 // 2)])
+def test_a_neuron_that_rests_before_its_first_input_is_run_for_one_step(monkeypatch, bias, steps):
+    # Layer k starts k + 1 steps early; potentials that change take 1 + ... + 400 steps in all
+    graph, run, step = deep_chain(400, bias, 2000), [], CubaLIF.step
+    monkeypatch.setattr(CubaLIF, "step", lambda *args: run.append(1) or step(*args))
+    starts = lead_in(graph)
+    assert len(run) == steps
+    assert [int(starts[f"n{k}"][0]) for k in range(400)] == [
+        2000 - (k + 1) * bias for k in range(400)
+    ]
+
+
+def test_a_chain_eight_times_as_long_takes_less_than_three_times_eight_to_compile():
+    compile_graph(deep_chain(10, 0), "loihi-sim")
+    took = []
+    for layers in (100, 800):
+        begun = time.process_time()
+        compile_graph(deep_chain(layers, 0), "loihi-sim")
+        took.append(time.process_time() - begun)
+    assert took[1] < 24 * took[0], took
