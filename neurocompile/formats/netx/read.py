@@ -86,8 +86,8 @@ def _ours(text: str, layers: list[NetxLayer]) -> Graph:
         layers.clear()
         held = hold(graph)
         again = json.loads(json.dumps(describe(graph, held)))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise BadInput(f"the entry '{ABOUT}' cannot be used: {error!r}. {AGAIN}.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        raise BadInput(f"the entry '{ABOUT}' is not as neurocompile writes it. {AGAIN}.") from None
     except RecursionError:
         raise BadInput(f"the entry '{ABOUT}' is nested too deeply. {AGAIN}.") from None
     if len(held.layers) != len(told) or again != about:
