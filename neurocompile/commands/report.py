@@ -8,7 +8,7 @@ The page is made only from report.json and samples.npz: nothing is run.
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,31 +42,35 @@ def report(
 
     Example: neurocompile report build/mnist --open
     """
+    from neurocompile.report.changes import changes
+    from neurocompile.report.page.changes import changes_page, lines
     from neurocompile.report.page_input import consistent, read_reported
 
     first, beside = read_reported(directory), directory.resolve()
     if other is None:
         page = _its_own(first, directory) if out is None else None
-        if page is None:
-            page = out or beside.with_name(f"{beside.name}.html")
-            check_page(page, "--out", force)
-            with consistent(first):
-                write_page(_page_of(first), page, force)
         document: dict[str, Any] = {"report": first.report}
+        with consistent(first):  # nothing is written of what could not be told
+            said = _summary(first.report)
+            if page is None:
+                page = out or beside.with_name(f"{beside.name}.html")
+                check_page(page, "--out", force)
+                write_page(_page_of(first), page, force)
     else:
         second = read_reported(other)
         page = out or beside.with_name(f"{beside.name}-{other.resolve().name}.html")
         check_page(page, "--out", force)
         with consistent(first, second):
-            document = {"changes": _write_changes(first, second, page, force)}
+            document = {"changes": changes(first, second)}
+            said = lines(document["changes"])
+            write_page(changes_page(document["changes"], first, second), page, force)
 
     def print_it() -> None:
         from neurocompile.terminal.tables import Facts, Page
 
-        Page().show(Facts([*_summary(document), ("page", str(page))]))
+        Page().show(Facts([*said, ("page", str(page))]))
 
-    with consistent(first):
-        output.show({"page": str(page), **document}, print_it)
+    output.show({"page": str(page), **document}, print_it)
     if show and not webbrowser.open(page.resolve().as_uri()):
         say(f"no browser was found here; open {page} in one.", err=True)
 
@@ -103,25 +107,12 @@ def _page_of(found: Reported) -> str:
     return report_page(found.report, found.samples)
 
 
-def _write_changes(a: Reported, b: Reported, page: Path, force: bool) -> dict[str, Any]:
-    from neurocompile.report.changes import changes
-    from neurocompile.report.page.changes import changes_page
-
-    document = changes(a, b)
-    write_page(changes_page(document, a, b), page, force)
-    return document
-
-
-def _summary(document: dict[str, Any]) -> Sequence[tuple[str, str]]:
-    """What the page says first."""
-    if "changes" in document:
-        from neurocompile.report.page.changes import lines
-
-        return lines(document["changes"])
+def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the page of one export says first."""
     from neurocompile.report.show import summary
 
     shown, said = False, []
-    for name, text in summary(document["report"]):
+    for name, text in summary(report):
         shown = name in FIRST or (shown and not name)
         said += [(name, text)] * shown
     return said

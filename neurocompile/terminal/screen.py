@@ -27,6 +27,8 @@ from rich.text import Text
 from neurocompile.errors import printable
 from neurocompile.terminal.tables import LEAST_WIDTH, columns
 
+YEAR = 365 * 24 * 3600  # seconds; Python counts no more than some 10**9 days
+
 
 class Screen:
     """A `Teller` that shows stages as lines and runs as bars, on stderr; silent if quiet."""
@@ -94,4 +96,4 @@ class TimeLeft(ProgressColumn):
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=int(seconds)))
+    return str(timedelta(seconds=int(seconds))) if seconds < YEAR else "over a year"

@@ -142,6 +142,7 @@ CONTRADICTIONS = [  # which the schema allows
     lambda report: report["energy"]["models"][0]["terms"][0].update(layer="half \ud800"),
     lambda report: report["fit"].pop("fewest_of"),
     lambda report: report["core_events"].update(message_out=[]),
+    lambda report: report["energy"]["static"].update(high_is="no power of it"),
 ]
 
 
@@ -155,6 +156,27 @@ def test_a_report_that_contradicts_itself_is_refused_in_one_sentence(copy, call,
     assert (code, out) == (2, "")
     assert "report.json does not hold together" in error
     assert len(error.strip().splitlines()) == 1
+    assert not copy.with_name(f"{copy.name}.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda report: report.pop("layers"), "report.json is broken: "),
+        (lambda report: report["layers"][0].update(kind=["no", "kind"]), "report.json is broken: "),
+        (lambda report: report["layers"][0].update(name="half \ud800"), "does not hold together"),
+    ],
+)
+def test_prices_on_a_page_of_a_report_that_is_broken_are_refused(
+    copy, call, tmp_path, change, said
+):
+    report = json.loads((copy / "report.json").read_text())
+    change(report)
+    rewritten(copy, "report.json", json.dumps(report).encode())
+    code, out, error = call("energy", copy, "--html", tmp_path / "p.html")
+    assert (code, out) == (2, "")
+    assert said in error
+    assert not (tmp_path / "p.html").exists()
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])

@@ -114,14 +114,15 @@ def energy(
     from neurocompile.commands.energy.reprice import WhatIf, reprice
     from neurocompile.commands.energy.tables import print_energy
     from neurocompile.commands.report import check_page, write_page
+    from neurocompile.report.page_input import Reported, consistent, read_reported
 
     what_if = WhatIf(assignments, cores_per_chip, fewest_of, charge_reset, passes)
     asks = Asks(rate, by_step, map_to, force)
-    report: Any = None
+    reported: Reported | None = None
     if html is not None:
         check_page(html, "--html", force)
         if other is None:
-            report = _report(directory)  # a broken one ends the command before anything is written
+            reported = read_reported(directory)  # a broken one ends the command before it works
     with output.screen() as screen:
         screen.tell(f"pricing {directory}")
         if other is not None:
@@ -140,10 +141,11 @@ def energy(
             output.show(both, lambda: print_designs(both))
             return
         pricing = reprice(directory, sampling, what_if, asks, model=model, teller=screen)
-    if html is not None:
+    if html is not None and reported is not None:
         from neurocompile.report.page.pricing import pricing_page
 
-        write_page(pricing_page(pricing, report), html, force)
+        with consistent(reported):
+            write_page(pricing_page(pricing, reported.report), html, force)
 
     def print_it() -> None:
         print_energy(pricing)
@@ -153,11 +155,3 @@ def energy(
             say(f"page: {html}")
 
     output.show(pricing, print_it)
-
-
-def _report(directory: Path) -> Any:
-    """The content of report.json, for its layers and synapses."""
-    from neurocompile.formats.artifact import read_artifact
-    from neurocompile.report.read import read_report
-
-    return read_artifact(directory).read("report.json", read_report)
