@@ -164,7 +164,7 @@ def test_a_report_that_contradicts_itself_is_refused_in_one_sentence(copy, call,
     [
         (lambda report: report.pop("layers"), "report.json is broken: "),
         (lambda report: report["layers"][0].update(kind=["no", "kind"]), "report.json is broken: "),
-        (lambda report: report["layers"][0].update(name="half \ud800"), "does not hold together"),
+        (lambda report: report["synapses"][0].update(target="half \ud800"), "not hold together"),
     ],
 )
 def test_prices_on_a_page_of_a_report_that_is_broken_are_refused(
