@@ -16,6 +16,7 @@ import secrets
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 from neurocompile.errors import BadInput
@@ -225,7 +226,10 @@ def make_folder(folder: Path, final: Path) -> None:
         BadInput: If that is refused; names `final`, which was to be written in it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
+        for each in reversed(missing):  # one by one: pathlib calls itself for each
+            each.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise cannot_write(final, error) from None
 

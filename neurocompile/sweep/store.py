@@ -19,7 +19,7 @@ from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import digest
 from neurocompile.formats.json_files import fault_in, json_bytes, read_json, schema
 from neurocompile.formats.scratch import bring_back
-from neurocompile.formats.whole import cannot_write, check_inside, write_file
+from neurocompile.formats.whole import cannot_write, check_inside, make_folder, write_file
 from neurocompile.sweep.points import VERSION, Known, text_of
 
 FORMAT = "neurocompile-sweep"
@@ -105,8 +105,8 @@ def store(folder: Path) -> Iterator[Store]:
     for name in (ABOUT, POINTS, RESULTS, PAGE):  # a folder of a stranger's may have links
         check_inside(folder / name, folder, f"the sweep {folder}")
     bring_back(Path(tempfile.gettempdir()))  # of a killed sweep, also if no worker is needed now
+    make_folder(folder, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:

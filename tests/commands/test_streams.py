@@ -150,6 +150,15 @@ def test_rows_that_the_network_does_not_take_are_refused(exported, tmp_path):
     assert "0.5" in said
 
 
+def test_a_closed_standard_input_is_no_stream(exported, monkeypatch, capsys):
+    command = ["simulate", str(exported["spikes"]), "--data", "-"]
+    monkeypatch.setattr("sys.stdin", None)  # as Python leaves it where a shell says <&-
+    with pytest.raises(SystemExit) as ended:
+        main.main(command)
+    assert ended.value.code == 2
+    assert "BadInput: standard input is closed. Give rows through it" in capsys.readouterr().err
+
+
 def test_memory_does_not_grow_with_the_stream(exported):
     script = (
         "import resource, sys, numpy as np\n"

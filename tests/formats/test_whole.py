@@ -320,3 +320,12 @@ def test_a_kill_at_any_step_of_tidying_up_leaves_what_the_next_run_removes(steps
     assert (left / "lock").exists() or not list(left.iterdir())
     write_file(tmp_path / "another", b"new")
     assert sorted(os.listdir(tmp_path)) == ["another", "kept"]
+
+
+def test_an_output_may_lie_a_thousand_folders_deep(tmp_path):
+    deep = tmp_path.joinpath(*["z"] * 1200, "out.txt")  # Python calls itself no more than that
+    write_file(deep, b"all")
+    assert deep.read_bytes() == b"all"
+    (tmp_path / "z" / "file").write_text("")
+    with pytest.raises(BadInput, match="was not written: Not a directory"):
+        write_file(tmp_path / "z" / "file" / "new" / "out.txt", b"")

@@ -200,6 +200,8 @@ def _source(
     source, most = sampling.source, sampling.samples
     if source == STDIN:
         name = "standard input"
+        if sys.stdin is None:  # closed by who started this
+            raise BadInput(f"{name} is closed. Give rows through it, or a .npy file (--data FILE).")
         yield name, _first(rows_of(sys.stdin.buffer, name, ROWS), most), most
     elif isinstance(source, str) and source.endswith(".npy"):
         with ExitStack() as opened:
