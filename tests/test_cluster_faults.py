@@ -44,7 +44,7 @@ def test_each_result_comes_once_and_a_task_of_a_dead_worker_is_done_again(opened
     assert results == {f"task {n}": 2 * n for n in range(24)}
     again = len(lines(log)) - 24
     assert killed == 2
-    assert 1 <= again <= killed
+    assert 1 <= again <= 2 * killed  # with a worker goes its task, and a result that had not come
 
 
 def test_a_task_that_kills_its_workers_fails_and_the_others_have_their_results(opened, tmp_path):
