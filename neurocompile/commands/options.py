@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -381,7 +382,16 @@ def show_document(document: dict[str, Any]) -> None:
 
     with _on_stdout():
         if sys.stdout is not None:
-            sys.stdout.buffer.write(json_bytes(document))
+            sys.stdout.buffer.write(json_bytes(_in_json(document)))
+
+
+def _in_json(value: Any) -> Any:
+    """A value with what is not finite, of which a note in a model file may be, as a text."""
+    if isinstance(value, Mapping):
+        return {key: _in_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(each) for each in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def show_text(text: str) -> None:

@@ -8,7 +8,6 @@ Out: the entries of its matrix (n_out, n_in), in any order or row by row.
 from __future__ import annotations
 
 from functools import singledispatch
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,48 +152,51 @@ def full_bias(op: Any, in_shape: Shape) -> Array | None:
 
 
 def conv_entries(op: Conv, in_shape: Shape, shape: Shape) -> Entries:
-    """Row, column and weight of every connection of a convolution.
-
-    One pass per kernel tap: the output positions for which the tap falls inside the image.
-    """
-    inside = np.arange(size(in_shape)).reshape(in_shape)
-    outside = np.arange(size(shape)).reshape(shape)
-    group_in = op.weight.shape[1]
-    group_out = op.weight.shape[0] // op.groups
-    rows, columns, values = [], [], []
-    taps = op.weight.reshape(*op.weight.shape[:2], -1)
-    for number, tap in enumerate(product(*(range(k) for k in op.weight.shape[2:]))):
-        spans = [
-            _tap_span(n, m, k, s, p, d)
-            for n, m, k, s, p, d in zip(
-                in_shape[1:], shape[1:], tap, op.stride, op.padding, op.dilation, strict=True
-            )
-        ]
-        if any(there.size == 0 for there, _ in spans):
-            continue
-        every = (np.arange(shape[0]), np.arange(in_shape[0]))
-        to = outside[np.ix_(every[0], *(t for t, _ in spans))].reshape(shape[0], -1)
-        at = inside[np.ix_(every[1], *(a for _, a in spans))].reshape(in_shape[0], -1)
-        weight = taps[:, :, number]
-        for g in range(op.groups):
-            out_channels = slice(g * group_out, (g + 1) * group_out)
-            in_channels = slice(g * group_in, (g + 1) * group_in)
-            box = (group_out, group_in, to.shape[1])
-            rows.append(np.broadcast_to(to[out_channels][:, None, :], box).ravel())
-            columns.append(np.broadcast_to(at[in_channels][None, :, :], box).ravel())
-            values.append(np.broadcast_to(weight[out_channels][:, :, None], box).ravel())
-    if not rows:
-        empty = np.zeros(0, dtype=np.int64)
-        return Entries(empty, empty, np.zeros(0, dtype=op.weight.dtype))
-    return Entries(np.concatenate(rows), np.concatenate(columns), np.concatenate(values))
+    """Row, column and weight of every connection of a convolution; a layer has 2**24 values."""
+    taps = op.weight.shape[2:]
+    row, column, tap = np.zeros((3, 1), np.int64)  # of all axes so far
+    for n, m, k, *how in zip(
+        in_shape[1:], shape[1:], taps, op.stride, op.padding, op.dilation, strict=True
+    ):
+        to, at, number = _joined(n, m, k, *how)
+        row = np.add.outer(row * m, to).ravel()
+        column = np.add.outer(column * n, at).ravel()
+        tap = np.add.outer(tap * k, number).ravel()
+    ins, outs = op.weight.shape[1], op.weight.shape[0] // op.groups
+    out_channel = np.arange(shape[0]).reshape(op.groups, outs, 1, 1)
+    in_channel = np.arange(in_shape[0]).reshape(op.groups, 1, ins, 1)
+    box = (op.groups, outs, ins, tap.size)
+    return Entries(
+        np.broadcast_to((out_channel * size(shape[1:]) + row).astype(np.int32), box).ravel(),
+        np.broadcast_to((in_channel * size(in_shape[1:]) + column).astype(np.int32), box).ravel(),
+        op.weight.reshape(op.groups, outs, ins, -1)[..., tap].ravel(),
+    )
 
 
-def _tap_span(n: int, m: int, k: int, s: int, p: int, d: int) -> tuple[Array, Array]:
-    """Output positions along an axis, and the input positions that one kernel tap joins to them."""
-    to = np.arange(m)
-    at = to * s - p + k * d
-    inside = (at >= 0) & (at < n)
-    return to[inside], at[inside]
+def conv_count(op: Conv, in_shape: Shape, shape: Shape) -> int:
+    """Number of entries that `conv_entries` gives; nothing of their size is made."""
+    pairs = op.weight.shape[0] * op.weight.shape[1]
+    for axis in zip(
+        in_shape[1:], shape[1:], op.weight.shape[2:], op.stride, op.padding, op.dilation,
+        strict=True,
+    ):  # fmt: skip
+        pairs *= int(_reached(*axis)[1].sum())
+    return pairs
+
+
+def _joined(n: int, m: int, k: int, s: int, p: int, d: int) -> tuple[Array, Array, Array]:
+    """Along an axis, every output, input and kernel tap that belong together."""
+    first, count = _reached(n, m, k, s, p, d)
+    tap = np.repeat(np.arange(k), count)
+    to = np.arange(tap.size) + np.repeat(first - _starts(count)[:-1], count)
+    return to, to * s - p + tap * d, tap
+
+
+def _reached(n: int, m: int, k: int, s: int, p: int, d: int) -> tuple[Array, Array]:
+    """(k,) the first output that each kernel tap joins to an input, and how many it joins."""
+    before = p - np.arange(k) * d  # where a tap meets the first input
+    first = np.clip(-(-before // s), 0, m)
+    return first, np.maximum(np.clip((before + n - 1) // s + 1, 0, m) - first, 0)
 
 
 def _starts(lengths: Array) -> Array:

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
-from neurocompile.ir.entries import conv_entries
+from neurocompile.ir.entries import conv_count, conv_entries
 from neurocompile.ir.entries import full_bias as full_bias
 from neurocompile.ir.fixed import Synapse
 from neurocompile.ir.nodes import (
@@ -111,6 +111,21 @@ def _(op: Upsample, in_shape: Shape) -> sp.csr_array:
 @matrix.register
 def _(op: Reshape | Identity, in_shape: Shape) -> sp.csr_array:
     return sp.csr_array(sp.eye_array(size(in_shape), format="csr"))
+
+
+def entries_in(op: Any, in_shape: Shape) -> int:
+    """Number of entries of `matrix`; nothing of their size is made."""
+    if isinstance(op, SumPool | AvgPool):
+        op = _pool_as_conv(op, in_shape)
+    shape = out_shape(op, in_shape)
+    if isinstance(op, Conv):
+        return conv_count(op, in_shape, shape)
+    if isinstance(op, ConvTranspose):
+        forward = Conv(op.weight, None, op.stride, op.padding, op.dilation, op.groups)
+        return conv_count(forward, shape, in_shape)
+    if isinstance(op, Linear):
+        return int(op.weight.size) * size(in_shape[:-1])
+    return int(op.data.size) if isinstance(op, Sparse) else size(shape)
 
 
 def connections(synapse: Synapse) -> sp.csr_array:

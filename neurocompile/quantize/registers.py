@@ -35,13 +35,14 @@ def decay_register(leak: Array, dt: float, *, node: str, tau: str, may_last: boo
     Source:
         lava-nc 0.10.0, lava/proc/lif/models.py, subthr_dynamics: 12 bits.
     """
-    decay = np.rint(leak * UNITY).astype(np.int64)
-    bad = (decay < 1) | (decay > UNITY)
+    parts = np.rint(np.asarray(leak, np.float64) * UNITY)
+    bad = ~((parts >= 1) & (parts <= UNITY))
     if np.any(bad):
         worst = float(np.asarray(leak)[bad].flat[0])
+        lasts = dt / worst if worst else np.inf
         endless = may_last and worst * UNITY < 1
         raise DoesNotFit(
-            f"layer '{node}': {tau} = {_seconds(dt / worst)} at dt = {_seconds(dt)} gives a decay "
+            f"layer '{node}': {tau} = {_seconds(lasts)} at dt = {_seconds(dt)} gives a decay "
             f"of {worst * UNITY:.4g} parts in {UNITY}, but the register holds 1..{UNITY}. "
             f"Keep {tau} between {_seconds(dt)} and {_seconds(dt * UNITY)}, "
             + (
@@ -50,7 +51,7 @@ def decay_register(leak: Array, dt: float, *, node: str, tau: str, may_last: boo
                 else "or change dt."
             )
         )
-    return decay
+    return parts.astype(np.int64)
 
 
 def lasting_register(leak: Array, dt: float, *, node: str, tau: str) -> Array:

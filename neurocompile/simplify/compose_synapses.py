@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.neurons import Neuron
@@ -31,8 +31,8 @@ from neurocompile.ir.nodes import (
     Weighted,
     size,
 )
-from neurocompile.ir.shapes import shapes
-from neurocompile.simplify.paths import LinearPath, paths_of
+from neurocompile.ir.shapes import out_shape, shapes
+from neurocompile.simplify.paths import MAX_CONNECTIONS, LinearPath, check_connections, paths_of
 
 Links = list[tuple[str, Any]]
 Wait = tuple[str, int, bytes]
@@ -99,10 +99,21 @@ def compose_synapses(graph: Graph) -> Graph:
     shape = shapes(graph)
     _check_ends(graph)
     draft = _Draft({name for name, _ in graph.of(Input, Neuron)})
-    branches = {
-        name: [(path, _links(graph, path, name, shape)) for path in paths]
-        for name, paths in paths_of(graph, shape).items()
-    }
+    branches: dict[str, list[tuple[LinearPath, Links]]] = {}
+    left = MAX_CONNECTIONS
+    for name, paths in paths_of(graph, shape).items():
+        branches[name] = []
+        for path in paths:
+            links = _links(graph, path, name, shape)
+            branches[name].append((path, links))
+            if tuple(links) != path.links:  # composed, and stored anew
+                left -= sum(op.weights.size for _, op in links if isinstance(op, Weighted))
+            if left < 0:
+                raise BadInput(
+                    f"the linear layers up to '{name}' become synapses of more than "
+                    f"{MAX_CONNECTIONS:,} connections in all. Put neurons between them, or use "
+                    "smaller kernels and fewer delays."
+                )
     late = {_wait(path): path for paths in branches.values() for path, _ in paths if _waits(path)}
     for name, node in graph.of(Input, Neuron):
         ends = [
@@ -179,6 +190,10 @@ def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape])
     """The nodes to put between an origin and a neuron, without the Delay."""
     working = path.working
     if len(working) == 1 and isinstance(working[0][1], Weighted):
+        before = path.in_shape
+        for link, op in path.links:
+            check_connections(link, op, before)
+            before = out_shape(op, before)
         return list(path.links)
     origin = graph.nodes[path.origin]
     current = isinstance(origin, Input) and graph.settings.encoder.kind == "current"

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from neurocompile.errors import Refusals, Unsupported
+from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import full_bias, matrix, sparse_op
+from neurocompile.ir.linear import entries_in, full_bias, matrix, sparse_op
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     Add,
@@ -40,6 +40,8 @@ from neurocompile.ir.shapes import out_shape
 from neurocompile.simplify.fold_batchnorm import folded
 
 ORIGINS = (Input, Neuron)
+MAX_CONNECTIONS = 1 << 28  # of a synapse: its matrix takes some 50 bytes for each
+MAX_PRODUCTS = 1 << 31  # of two matrices: some 10 s
 LONGEST_NAME = 200  # letters in the name of a composed synapse; the middle of a longer one is cut
 
 
@@ -114,12 +116,18 @@ class LinearPath:
 
         Args:
             shape: Shape at the end of the path.
+
+        Raises:
+            BadInput: If it has too many connections; names the layers.
         """
         total = sp.csr_array(sp.eye_array(size(self.in_shape), format="csr"))
         bias: Array | None = None
         before = self.in_shape
-        for _, op in self.links:
+        for name, op in self.links:
+            if not isinstance(op, Slot):
+                check_connections(name, op, before)
             step, own, before = _step(op, before)
+            self._check_products(name, step, total)
             total = sp.csr_array(step @ total)
             if bias is not None:
                 bias = step @ bias
@@ -127,6 +135,35 @@ class LinearPath:
                 bias = own.astype(np.float64) if bias is None else bias + own
         names = [n for n, op in self.working if not isinstance(op, Slot)]
         return joined("+", names), sparse_op(total, self.in_shape, shape, bias)
+
+    def _check_products(self, name: str, step: sp.csr_array, before: sp.csr_array) -> None:
+        """Refuse to multiply the matrix of a layer with that of the layers before it."""
+        used = np.bincount(step.indices, minlength=step.shape[1])
+        products = int(used @ np.diff(before.indptr))
+        if min(products, step.shape[0] * before.shape[1]) > MAX_CONNECTIONS:
+            made = f"more than {MAX_CONNECTIONS:,} connections"
+        elif products > MAX_PRODUCTS:
+            made = f"{products:,} products of two weights, allowed are {MAX_PRODUCTS:,}"
+        else:
+            return
+        raise BadInput(
+            f"layer '{name}' and the linear layers before it, back to '{self.origin}', become one "
+            f"synapse, which takes {made}. Put neurons between them, or use smaller kernels."
+        )
+
+
+def check_connections(name: str, op: Any, in_shape: Shape) -> None:
+    """Refuse a linear layer with more connections than a matrix of them may have.
+
+    Raises:
+        BadInput: Names the layer.
+    """
+    count = entries_in(op, in_shape)
+    if count > MAX_CONNECTIONS:
+        raise BadInput(
+            f"layer '{name}' ({type(op).__name__}) connects {count:,} pairs of values, allowed are "
+            f"{MAX_CONNECTIONS:,}. Use a smaller kernel, a larger stride, or fewer values."
+        )
 
 
 def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPath, ...]]:

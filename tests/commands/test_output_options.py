@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from neurocompile.chip.find import chip_names
 from neurocompile.cli import main
+from neurocompile.commands.options import show_document
 from neurocompile.terminal.screen import Screen, TimeLeft
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[349][0-7][0-9;]*m")
@@ -206,3 +207,9 @@ def test_the_help_of_a_command_fits_the_terminal(command, width, monkeypatch):
     inner = context if command is None else click.Context(shown, context, info_name=command)
     out.write(shown.get_help(inner))
     assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_a_number_that_json_lacks_is_printed_as_a_text(capsysbinary):
+    show_document({"notes": {"error": float("nan"), "each": [1.5, float("inf")]}})
+    found = json.loads(capsysbinary.readouterr().out)
+    assert found == {"notes": {"error": "nan", "each": [1.5, "inf"]}}

@@ -57,3 +57,11 @@ def test_what_the_host_writes_on_top_of_a_bias_is_reserved():
 def test_a_bias_beyond_the_registers_is_refused_with_their_reach():
     with pytest.raises(DoesNotFit, match=r"layer 'n': the largest bias becomes 600000, .* 524160"):
         bias_registers(np.array(600000.0), 13, 7, node="n")
+
+
+@pytest.mark.parametrize(
+    ("leak", "said"), [(0.0, "inf s"), (np.nan, "nan s"), (1e30, "1e-33 s"), (-1.0, "-0.001 s")]
+)
+def test_a_leak_that_is_no_part_is_refused_without_a_warning(leak, said):
+    with pytest.raises(DoesNotFit, match=rf"^layer 'lif': tau_mem = {said} at dt = 0\.001 s"):
+        decay_register(np.array(leak), 1e-3, node="lif", tau="tau_mem")

@@ -5,13 +5,22 @@ import pytest
 from networks import float_network, neuron, spikes
 
 from neurocompile.engines.floating import run_float
-from neurocompile.errors import Unsupported
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir import reference
 from neurocompile.ir.graph import chain
-from neurocompile.ir.neurons import Neuron
-from neurocompile.ir.nodes import Identity, Input, Linear, Reshape, Sparse, SumPool, Upsample
+from neurocompile.ir.neurons import LIFBox, Neuron
+from neurocompile.ir.nodes import (
+    AvgPool,
+    Identity,
+    Input,
+    Linear,
+    Reshape,
+    Sparse,
+    SumPool,
+    Upsample,
+)
 from neurocompile.simplify import simplify
-from neurocompile.simplify.compose_synapses import branches_before
+from neurocompile.simplify.compose_synapses import branches_before, compose_synapses
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -91,3 +100,21 @@ def test_the_fast_float_engine_equals_the_reference():
             np.testing.assert_array_equal(fast.spikes[name][sample], outs[name])
         for name in fast.membrane:
             np.testing.assert_allclose(fast.membrane[name][sample], membrane[name], atol=1e-9)
+
+
+POOLED = {"in": Input((1, 1000, 1000)), "pool": AvgPool((500, 500), (1, 1), (0, 0))}
+
+
+def test_a_layer_that_connects_billions_of_values_is_refused_before_memory_is_taken():
+    graph = chain(POOLED | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
+    said = r"layer 'pool' \(AvgPool\) connects 62,750,250,000 pairs of values, allowed are 268,435"
+    with pytest.raises(BadInput, match=said):  # 501 x 501 windows of 500 x 500
+        compose_synapses(graph)
+
+
+def test_layers_that_would_be_multiplied_for_hours_are_refused_by_name():
+    nodes = {"in": Input((1, 64, 64))}
+    nodes |= {name: AvgPool((63, 63), (1, 1), (31, 31)) for name in ("one", "two")}
+    graph = chain(nodes | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
+    with pytest.raises(BadInput, match="layer 'two' and the linear layers before it, back to 'in'"):
+        compose_synapses(graph)
