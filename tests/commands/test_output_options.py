@@ -210,6 +210,7 @@ def test_the_help_of_a_command_fits_the_terminal(command, width, monkeypatch):
 
 
 def test_a_number_that_json_lacks_is_printed_as_a_text(capsysbinary):
-    show_document({"notes": {"error": float("nan"), "each": [1.5, float("inf")]}})
+    with click.Context(main):
+        show_document({"notes": {"error": float("nan"), "each": [1.5, float("inf")]}})
     found = json.loads(capsysbinary.readouterr().out)
     assert found == {"notes": {"error": "nan", "each": [1.5, "inf"]}}
