@@ -177,6 +177,14 @@ def _opset(model: ModelProto) -> int:
         raise BadInput(f"it has {len(model.graph.node)} nodes, at most {10 * MAX_NODES} are read.")
     if len(model.graph.sparse_initializer):
         raise Unsupported("it holds sparse initializers. Store them as dense ones.")
+    for function in model.functions:
+        if function.domain in ("", "ai.onnx"):
+            raise Unsupported(
+                f"it has a function of its own in place of the standard operator "
+                f"'{function.name[:60]}'. Inline it, or give it another domain."
+            )
+    if sum(entry.key == SETTINGS_KEY for entry in model.metadata_props) > 1:
+        raise BadInput(f"it has two metadata entries '{SETTINGS_KEY}'. Remove one.")
     versions = {entry.domain: entry.version for entry in model.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
     if not OPSETS[0] <= version <= OPSETS[1]:

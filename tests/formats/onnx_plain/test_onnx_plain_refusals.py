@@ -287,6 +287,26 @@ def test_a_function_of_our_domain_that_is_not_ours_is_refused():
         from_onnx(model)
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_a_function_in_place_of_a_standard_operator_is_refused(domain):
+    model = identity()
+    own = helper.make_function(
+        domain, "MatMul", ["a", "b"], ["c"], [helper.make_node("Add", ["a", "b"], ["c"])],
+        [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    model.functions.append(own)  # onnxruntime would add where we multiply
+    with pytest.raises(Unsupported, match="in place of the standard operator 'MatMul'"):
+        from_onnx(model)
+
+
+def test_two_entries_of_settings_are_refused():
+    model = plain([neurons("x", "y")], [*TIMED, 3], ["y"], settings='{"steps": 3}')
+    entry = StringStringEntryProto(key="neurocompile.settings", value='{"steps": 4}')
+    model.metadata_props.append(entry)
+    with pytest.raises(BadInput, match=r"two metadata entries 'neurocompile\.settings'"):
+        from_onnx(model)
+
+
 def test_functions_over_an_axis_that_is_not_time_are_refused():
     model = with_functions(plain([neurons("x", "y")], [*ONE_STEP, 3], ["y"]))
     with pytest.raises(BadInput, match="the input has no axis of steps"):
