@@ -217,7 +217,7 @@ def test_update_keeps_the_tolerances_and_the_mode_that_its_owner_chose(small, tm
     code, text, _ = call("check", bad, "--baseline", file, "--update")
     now = json.loads(file.read_text())
     assert code == 0
-    assert "baseline written" in text
+    assert "baseline written" in " ".join(text.split())  # whatever the length of the path
     assert "conv2.weight [1, 2, 0, 1] 2 -> 100" in text  # what the renewal changes
     assert (now["tolerances"]["spikes"], now["mode"]) == ({"above": 0.5}, "tolerance")
     assert call("check", bad, "--baseline", file, "--mode", "exact")[0] == 0
