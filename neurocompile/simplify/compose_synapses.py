@@ -95,6 +95,7 @@ def compose_synapses(graph: Graph) -> Graph:
     Raises:
         Unsupported: If the graph ends in a synapse (a chip reads neurons, not sums), a loop
             contains no neuron, or a bias passes a Delay.
+        BadInput: If a synapse, or all composed ones together, would have too many connections.
     """
     shape = shapes(graph)
     _check_ends(graph)
