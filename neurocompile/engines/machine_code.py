@@ -14,6 +14,7 @@ import os
 import pickle
 import stat
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -23,10 +24,13 @@ from typing import Any
 from neurocompile.errors import BadInput
 
 try:
-    import numba
-    from numba.core import caching
-except ValueError as refused:  # of a variable that it reads when it is imported
-    raise BadInput(f"numba does not start: {refused}. Correct its variables (NUMBA_...).") from None
+    with warnings.catch_warnings():  # of several lines, after which it takes its own value
+        warnings.filterwarnings("error", "Environment variable 'NUMBA_", RuntimeWarning)
+        import numba
+        from numba.core import caching
+except (ValueError, RuntimeWarning) as refused:  # of a variable that it reads when it is imported
+    why = str(refused).split("\n")[0].rstrip(".")
+    raise BadInput(f"numba does not start: {why}. Correct its variables (NUMBA_...).") from None
 
 from neurocompile.formats.scratch import scratch, uninterrupted
 

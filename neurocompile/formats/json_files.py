@@ -79,9 +79,29 @@ def parse_json(text: str | bytes) -> Any:
         ValueError: As `read_json`.
     """
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        return json.loads(
+            text,
+            object_pairs_hook=each_once,
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except RecursionError:
         raise ValueError("its lists and tables are nested too deep") from None
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each of its keys once: Python keeps the last, another reader the first.
+
+    Raises:
+        ValueError: As `read_json`.
+    """
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"it holds the key {key[:40]!r} twice")
+        made[key] = value
+    return made
 
 
 def fault_in(what: Schema, value: Any) -> str:

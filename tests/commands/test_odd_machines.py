@@ -50,6 +50,7 @@ def test_the_exit_code_stands_where_its_sentence_cannot_be_written(tmp_path):
     [
         ({"NUMBA_DISABLE_JIT": "1"}, "the variable NUMBA_DISABLE_JIT is set"),
         ({"NUMBA_NUM_THREADS": "0"}, "numba does not start: Number of threads"),
+        ({"NUMBA_NUM_THREADS": "x"}, "numba does not start: Environment variable"),
     ],
 )
 def test_variables_with_which_there_is_no_machine_code_are_named(exported, variables, said):

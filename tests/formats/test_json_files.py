@@ -20,6 +20,7 @@ def test_whole_numbers_of_64_bits_are_read(number):
         ("1" + "0" * 5000, "it holds 1" + "0" * 39 + ", a whole number beyond 64 bits"),
         ("1e999", "it holds 1e999, which is too large for a number"),
         ("-Infinity", "it holds -Infinity, which is no number"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "it holds the key 'c' twice"),
         ("[" * 100_000, "its lists and tables are nested too deep"),
     ],
 )

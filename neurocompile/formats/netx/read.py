@@ -17,6 +17,7 @@ import numpy as np
 
 from neurocompile.errors import BadInput
 from neurocompile.formats.hdf5.read import read_hdf5
+from neurocompile.formats.json_files import each_once
 from neurocompile.formats.netx.entries import layers_in
 from neurocompile.formats.netx.graph import described, foreign
 from neurocompile.formats.netx.hold import hold
@@ -75,7 +76,7 @@ def _ours(text: str, layers: list[NetxLayer]) -> Graph:
     writes are never both there: what is left of the former is a digest.
     """
     try:
-        about = json.loads(text)
+        about = json.loads(text, object_pairs_hook=each_once)
         if about["version"] != VERSION:
             raise BadInput(
                 f"the entry '{ABOUT}' has version {about['version']!r}, allowed is {VERSION}. "

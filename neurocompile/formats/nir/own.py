@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.json_files import each_once
 from neurocompile.formats.nir.flat import Tree
 from neurocompile.ir.adapting import NEURONS
 from neurocompile.ir.arrays import stored_fields
@@ -87,7 +88,7 @@ def restore(graph: Tree) -> Graph:
         BadInput: If the metadata are damaged, or of a version that is not read.
     """
     try:
-        told = json.loads(graph["metadata"][KEY])
+        told = json.loads(graph["metadata"][KEY], object_pairs_hook=each_once)
         if str(told["format"]).split(".")[0] != FORMAT.split(".")[0]:
             raise BadInput(
                 f"its metadata '{KEY}' have the format {str(told['format'])[:20]}, but this "

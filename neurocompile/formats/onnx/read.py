@@ -17,6 +17,7 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto
 
 from neurocompile.errors import BadInput
+from neurocompile.formats.json_files import each_once
 from neurocompile.formats.onnx.draft import every_node
 from neurocompile.formats.onnx.fields import decode
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
@@ -58,12 +59,13 @@ def read_own(
     newer = _check_version(metadata, model)
     arrays = dict(_arrays(model, in_file))
     try:
-        described = json.loads(metadata[GRAPH_KEY])
-        settings = json.loads(metadata[SETTINGS_KEY])
+        described = json.loads(metadata[GRAPH_KEY], object_pairs_hook=each_once)
+        settings = json.loads(metadata[SETTINGS_KEY], object_pairs_hook=each_once)
     except KeyError as error:
         raise BadInput(f"the metadata entry {error} is missing. {REBUILD}.") from None
-    except (ValueError, RecursionError):
-        raise BadInput(f"its metadata is not JSON, so it is damaged. {REBUILD}.") from None
+    except (ValueError, RecursionError) as error:
+        why = str(error)[:80]
+        raise BadInput(f"its metadata is damaged, not JSON ({why}). {REBUILD}.") from None
     if not isinstance(described, dict) or not isinstance(settings, dict):
         raise BadInput(f"its metadata describes no graph, so it is damaged. {REBUILD}.")
     nodes = _nodes(described.get("nodes"), dict(arrays), newer)

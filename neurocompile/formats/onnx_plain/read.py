@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper
 
 from neurocompile.errors import BadInput, Refusals, Unsupported
+from neurocompile.formats.json_files import each_once
 from neurocompile.formats.onnx.neurons import float_function
 from neurocompile.formats.onnx.ops import DOMAIN, DOMAIN_VERSION
 from neurocompile.formats.onnx.tensors import MAX_AXES, ByteRange, stored
@@ -311,9 +312,10 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
     """Settings out of the metadata; dt from there, the neurons or the caller, who must agree."""
     text = next((e.value for e in model.metadata_props if e.key == SETTINGS_KEY), "{}")
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not JSON.") from None
+        given = json.loads(text, object_pairs_hook=each_once)
+    except (ValueError, RecursionError) as error:
+        why = str(error)[:80]
+        raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not JSON: {why}.") from None
     if not isinstance(given, dict):
         raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not a JSON object.")
     said = dict(graph.dts)

@@ -255,6 +255,15 @@ def test_metadata_that_are_no_json_object_are_refused(model, key, text):
         from_onnx(model)
 
 
+@pytest.mark.parametrize("key", ["graph", "settings"])
+def test_metadata_that_say_a_thing_twice_are_refused(model, key):
+    entry = metadata(model, key)
+    first = next(iter(json.loads(entry.value)))
+    entry.value = entry.value.replace("{", f'{{"{first}": null, ', 1)
+    with pytest.raises(BadInput, match=f"damaged, not JSON .it holds the key '{first}' twice"):
+        from_onnx(model)
+
+
 def test_an_array_that_two_fields_take_is_refused(model):
     edit_graph(model, lambda d: d["nodes"][-1].update(du=d["nodes"][-1]["dv"]))
     with pytest.raises(BadInput, match="not in the file, or used twice"):

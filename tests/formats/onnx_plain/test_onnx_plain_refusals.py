@@ -259,6 +259,7 @@ def test_layers_that_share_a_large_weight_without_end_are_refused(monkeypatch):
         ("[" * 100_000, "is not JSON"),
         ('{"dt": -1}', "dt = -1 s"),
         ('{"speed": 1}', "not valid"),
+        ('{"dt": 0.001, "dt": 0.002}', "holds the key 'dt' twice"),
         ('{"dt": 0.002}', r"how long a step is, in seconds: y: 0\.001, the metadata: 0\.002"),
     ],
 )
