@@ -66,7 +66,9 @@ def compare_artifact(
     fixed = artifact.read("fixed.onnx", load_onnx)
     own = declared(artifact)
     usual = None if sampling.source else own.samples or None
-    comparison = compare(trained, fixed, load_stimulus(sampling, own, usual), progress=progress)
+    stimulus = load_stimulus(sampling, own, usual)
+    with artifact.named():
+        comparison = compare(trained, fixed, stimulus, progress=progress)
     about = {"target": artifact.manifest.get("target"), "bits": artifact.manifest.get("bits")}
     return {**about, **comparison}
 

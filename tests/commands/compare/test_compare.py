@@ -16,6 +16,9 @@ from neurocompile.cli import main
 from neurocompile.commands.compare.pictures import write_pictures
 from neurocompile.errors import BadInput
 from neurocompile.formats.artifact import write_artifact
+from neurocompile.formats.load_onnx import load_onnx
+from neurocompile.formats.onnx.write import to_bytes
+from neurocompile.ir.graph import Graph
 from neurocompile.report.parting.words import CAUSES
 
 SHIPPED = Path(__file__).parents[3] / "examples" / "models" / "mnist_autoencoder.pt"
@@ -183,6 +186,22 @@ def test_a_network_that_was_fixed_already_has_nothing_to_compare_with(exported, 
     assert (code, json.loads(text)["error"]["kind"]) == (2, "BadInput")
     assert "holds no float.onnx" in stderr
     assert "fixed already" in stderr
+
+
+def test_files_of_two_networks_are_refused_with_the_name_of_their_folder(exported, tmp_path):
+    graph = load_onnx(exported / "float.onnx")
+    nodes = {f"{name}x": node for name, node in graph.nodes.items()}
+    edges = [(f"{a}x", f"{b}x") for a, b in graph.edges]
+    files = {
+        "fixed.onnx": (exported / "fixed.onnx").read_bytes(),
+        "float.onnx": to_bytes(Graph(nodes, edges, graph.settings)),
+    }
+    manifest = json.loads((exported / "manifest.json").read_text())
+    kept = {key: manifest[key] for key in ("target", "bits", "data")}
+    write_artifact(tmp_path / "two", files, kept)
+    code, _, stderr = call("compare", tmp_path / "two", "--samples", 1)
+    assert code == 2
+    assert f"BadInput: {tmp_path / 'two'}: float.onnx and fixed.onnx do not belong" in stderr
 
 
 def test_a_directory_of_others_is_refused(tmp_path):
