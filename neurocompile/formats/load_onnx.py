@@ -9,6 +9,7 @@ file is opened.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,13 @@ from neurocompile.formats.onnx.large import without_large
 from neurocompile.formats.onnx.read import NOT_TEXT, REBUILD, read_own
 from neurocompile.formats.onnx.tensors import ByteRange
 from neurocompile.formats.onnx.wire import MAX_FIELDS, too_many_fields
-from neurocompile.formats.onnx.write import FORMAT_KEY, GRAPH_KEY, LARGEST_FILE, STAGE_KEY
+from neurocompile.formats.onnx.write import (
+    FORMAT_KEY,
+    GRAPH_KEY,
+    LARGEST_FILE,
+    SETTINGS_KEY,
+    STAGE_KEY,
+)
 from neurocompile.formats.onnx_plain.read import read_plain
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.pools import MaxPool
@@ -143,6 +150,10 @@ def _read(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
         raise BadInput(NOT_TEXT)  # other versions return bytes instead
+    times = Counter(entry.key for entry in model.metadata_props)
+    for key in (FORMAT_KEY, STAGE_KEY, GRAPH_KEY, SETTINGS_KEY):
+        if times[key] > 1:
+            raise BadInput(f"it has {times[key]} metadata entries '{key}'. Keep one.")
     if not metadata.keys() & {FORMAT_KEY, STAGE_KEY, GRAPH_KEY}:
         if not model.graph.node:
             raise BadInput(f"it holds no nodes, so neurocompile did not write it. {REBUILD}.")

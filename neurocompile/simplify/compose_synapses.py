@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurocompile.errors import BadInput, Unsupported
+from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
 from neurocompile.ir.neurons import Neuron
@@ -32,7 +32,7 @@ from neurocompile.ir.nodes import (
     size,
 )
 from neurocompile.ir.shapes import out_shape, shapes
-from neurocompile.simplify.paths import MAX_CONNECTIONS, LinearPath, check_connections, paths_of
+from neurocompile.simplify.paths import LinearPath, Room, check_connections, paths_of
 
 Links = list[tuple[str, Any]]
 Wait = tuple[str, int, bytes]
@@ -101,20 +101,15 @@ def compose_synapses(graph: Graph) -> Graph:
     _check_ends(graph)
     draft = _Draft({name for name, _ in graph.of(Input, Neuron)})
     branches: dict[str, list[tuple[LinearPath, Links]]] = {}
-    left = MAX_CONNECTIONS
-    for name, paths in paths_of(graph, shape).items():
+    room = Room()
+    for name, paths in paths_of(graph, shape, room).items():
         branches[name] = []
         for path in paths:
             links = _links(graph, path, name, shape)
             branches[name].append((path, links))
             if tuple(links) != path.links:  # composed, and stored anew
-                left -= sum(op.weights.size for _, op in links if isinstance(op, Weighted))
-            if left < 0:
-                raise BadInput(
-                    f"the linear layers up to '{name}' become synapses of more than "
-                    f"{MAX_CONNECTIONS:,} connections in all. Put neurons between them, or use "
-                    "smaller kernels and fewer delays."
-                )
+                made = sum(op.weights.size for _, op in links if isinstance(op, Weighted))
+                room.take(made, name)
     late = {_wait(path): path for paths in branches.values() for path, _ in paths if _waits(path)}
     for name, node in graph.of(Input, Neuron):
         ends = [

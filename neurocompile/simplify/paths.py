@@ -9,6 +9,7 @@ of which takes its own columns of W. Its bias goes with the first path, so it co
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ from neurocompile.simplify.fold_batchnorm import folded
 ORIGINS = (Input, Neuron)
 MAX_CONNECTIONS = 1 << 28  # of a synapse: its matrix takes some 50 bytes for each
 MAX_PRODUCTS = 1 << 31  # of two matrices: some 10 s
+COUNTED = 1 << 24  # products at a time
 LONGEST_NAME = 200  # letters in the name of a composed synapse; the middle of a longer one is cut
 
 
@@ -140,16 +142,42 @@ class LinearPath:
         """Refuse to multiply the matrix of a layer with that of the layers before it."""
         used = np.bincount(step.indices, minlength=step.shape[1])
         products = int(used @ np.diff(before.indptr))
-        if min(products, step.shape[0] * before.shape[1]) > MAX_CONNECTIONS:
-            made = f"more than {MAX_CONNECTIONS:,} connections"
-        elif products > MAX_PRODUCTS:
+        most = min(products, step.shape[0] * before.shape[1])
+        if products > MAX_PRODUCTS:
             made = f"{products:,} products of two weights, allowed are {MAX_PRODUCTS:,}"
+        elif most > MAX_CONNECTIONS and _joins_too_many(step, before):
+            made = f"more than {MAX_CONNECTIONS:,} connections"
         else:
             return
         raise BadInput(
             f"layer '{name}' and the linear layers before it, back to '{self.origin}', become one "
             f"synapse, which takes {made}. Put neurons between them, or use smaller kernels."
         )
+
+
+@dataclass
+class Room:
+    """The connections that composed synapses may still take, all together."""
+
+    left: int = MAX_CONNECTIONS
+
+    def check(self, count: int, layer: str) -> None:
+        """Refuse connections for which there is no room.
+
+        Raises:
+            BadInput: Names the layer at which they end.
+        """
+        if count > self.left:
+            raise BadInput(
+                f"the linear layers up to '{layer}' become synapses of more than "
+                f"{MAX_CONNECTIONS:,} connections in all. Put neurons between them, or use "
+                "smaller kernels and fewer delays."
+            )
+
+    def take(self, count: int, layer: str) -> None:
+        """As `check`, and nothing else may take them."""
+        self.check(count, layer)
+        self.left -= count
 
 
 def check_connections(name: str, op: Any, in_shape: Shape) -> None:
@@ -166,10 +194,33 @@ def check_connections(name: str, op: Any, in_shape: Shape) -> None:
         )
 
 
-def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPath, ...]]:
+def _joins_too_many(step: sp.csr_array, before: sp.csr_array) -> bool:
+    """Whether a product has too many entries, counted some rows at a time."""
+    left, right = (
+        sp.csr_array((np.ones(m.indices.size, bool), m.indices, m.indptr), m.shape)
+        for m in (step, before)
+    )
+    products = np.cumsum(left @ np.diff(before.indptr).astype(np.int64))
+    ends = np.searchsorted(products, np.arange(COUNTED, products[-1], COUNTED))
+    found = 0
+    for first, last in pairwise(np.unique([0, *ends, step.shape[0]]).tolist()):
+        found += (left[first:last] @ right).nnz
+        if found > MAX_CONNECTIONS:
+            return True
+    return False
+
+
+def paths_of(
+    graph: Graph, shape: dict[str, Shape], room: Room
+) -> dict[str, tuple[LinearPath, ...]]:
     """The paths that add up to the input of each neuron.
 
+    Args:
+        graph, shape: FLOAT graph, and the shape at each of its nodes.
+        room: Gives up what sums of paths take.
+
     Raises:
+        BadInput: If a sum of paths has too many connections.
         Unsupported: If a loop contains no neuron, or a bias passes a Delay; names each such Delay.
     """
     refusals = Refusals()
@@ -180,7 +231,7 @@ def paths_of(graph: Graph, shape: dict[str, Shape]) -> dict[str, tuple[LinearPat
         if name not in paths:
             paths[name] = ()  # what follows a refused Delay is still read, for the list of refusals
             with refusals.gather():
-                paths[name] = _paths_after(graph, name, shape, paths)
+                paths[name] = _paths_after(graph, name, shape, paths, room)
     refusals.answer()
     return {name: paths[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
 
@@ -193,12 +244,16 @@ def joined(sign: str, names: list[str]) -> str:
 
 
 def _paths_after(
-    graph: Graph, name: str, shape: dict[str, Shape], paths: dict[str, tuple[LinearPath, ...]]
+    graph: Graph,
+    name: str,
+    shape: dict[str, Shape],
+    paths: dict[str, tuple[LinearPath, ...]],
+    room: Room,
 ) -> tuple[LinearPath, ...]:
     """The paths at the output of a node, from those at its inputs."""
     node, before = graph.nodes[name], graph.before(name)
     if isinstance(node, Add):
-        return _added([path for b in before for path in paths[b]], shape[name])
+        return _added([path for b in before for path in paths[b]], name, shape[name], room)
     if isinstance(node, Concat):
         parts, first = [], 0
         for b in before:
@@ -206,7 +261,7 @@ def _paths_after(
             whole = (part for path in paths[b] for part in _parted(path, shape[b]))
             parts += [path.followed_by(f"{name}_part", slot, shape[b]) for path in whole]
             first += shape[b][0]
-        return _added(parts, shape[name])
+        return _added(parts, name, shape[name], room)
     if isinstance(node, Delay):
         each = [_delayed(path, name, node) for path in paths[before[0]]]
         return tuple(path for parts in each for path in parts)
@@ -224,24 +279,26 @@ def _paths_after(
     )
 
 
-def _added(paths: list[LinearPath], shape: Shape) -> tuple[LinearPath, ...]:
+def _added(paths: list[LinearPath], name: str, shape: Shape, room: Room) -> tuple[LinearPath, ...]:
     """The paths, with those of the same origin and delays added into one matrix."""
     groups: dict[Any, list[LinearPath]] = {}
     for path in paths:
         groups.setdefault(path.when, []).append(path)
-    return tuple(g[0] if len(g) == 1 else _sum(g, shape) for g in groups.values())
+    return tuple(g[0] if len(g) == 1 else _sum(g, name, shape, room) for g in groups.values())
 
 
-def _sum(paths: list[LinearPath], shape: Shape) -> LinearPath:
+def _sum(paths: list[LinearPath], end: str, shape: Shape, room: Room) -> LinearPath:
     total: Any = 0
     bias: Any = None
     names = []
     for path in paths:
         name, op = path.composed(shape)
         total = total + matrix(op, path.in_shape)
+        room.check(total.nnz, end)
         if op.bias is not None:
             bias = op.bias if bias is None else bias + op.bias
         names += [name] if name else []
+    room.take(total.nnz, end)
     first = paths[0]
     op = sparse_op(sp.csr_array(total), first.in_shape, shape, bias)
     return replace(first, links=((joined("&", names) or f"{first.origin}_copies", op),))

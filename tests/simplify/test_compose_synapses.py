@@ -1,5 +1,7 @@
 """Composing synapses keeps the function and leaves one weighted node between two neurons."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from networks import float_network, neuron, spikes
@@ -7,10 +9,12 @@ from networks import float_network, neuron, spikes
 from neurocompile.engines.floating import run_float
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir import reference
-from neurocompile.ir.graph import chain
+from neurocompile.ir.graph import Graph, chain
 from neurocompile.ir.neurons import LIFBox, Neuron
 from neurocompile.ir.nodes import (
+    Add,
     AvgPool,
+    Conv,
     Identity,
     Input,
     Linear,
@@ -19,7 +23,7 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
-from neurocompile.simplify import simplify
+from neurocompile.simplify import paths, simplify
 from neurocompile.simplify.compose_synapses import branches_before, compose_synapses
 
 
@@ -110,6 +114,41 @@ def test_a_layer_that_connects_billions_of_values_is_refused_before_memory_is_ta
     said = r"layer 'pool' \(AvgPool\) connects 62,750,250,000 pairs of values, allowed are 268,435"
     with pytest.raises(BadInput, match=said):  # 501 x 501 windows of 500 x 500
         compose_synapses(graph)
+
+
+def smooth(channels):
+    return Conv(np.ones((channels, channels, 3, 3)), None, (1, 1), (1, 1), (1, 1), 1)
+
+
+@pytest.mark.parametrize(("allowed", "refused"), [(10404, False), (10403, True)])
+def test_connections_of_a_product_are_counted_not_guessed(monkeypatch, allowed, refused):
+    monkeypatch.setattr(paths, "MAX_CONNECTIONS", allowed)
+    monkeypatch.setattr(paths, "COUNTED", 500)
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (allowed,))
+    nodes = {"in": Input((3, 8, 8)), "one": smooth(3), "two": smooth(3)}
+    graph = chain(nodes | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
+    # along an axis of 8, two kernels of 3 reach 3, 4, 5, 5, 5, 5, 4 and 3 values: 34; all squared
+    with pytest.raises(BadInput, match="more than") if refused else nullcontext():
+        composed = compose_synapses(graph)
+        assert composed.nodes["one+two"].weights.size == 34 * 34 * 3 * 3
+
+
+@pytest.mark.parametrize("join", ["chain", "sum"])
+@pytest.mark.parametrize(("room", "refused"), [(4500, False), (4499, True)])
+def test_all_composed_synapses_share_one_bound(monkeypatch, join, room, refused):
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (room,))
+    nodes, edges = {"in": Input((30,))}, []
+    for i in range(5):
+        a, b, add, lif = (f"{kind}{i}" for kind in ("a", "b", "add", "lif"))
+        nodes |= {a: Linear(np.ones((30, 30))), b: Linear(np.ones((30, 30)))}
+        nodes |= {lif: LIFBox(100.0, 0.0, 1.0, 0.0)}
+        if join == "chain":
+            edges += [("in", a), (a, b), (b, lif)]
+        else:
+            nodes |= {add: Add()}
+            edges += [("in", a), ("in", b), (a, add), (b, add), (add, lif)]
+    with pytest.raises(BadInput, match=r"up to '(add|lif)4'") if refused else nullcontext():
+        compose_synapses(Graph(nodes, edges))
 
 
 def test_layers_that_would_be_multiplied_for_hours_are_refused_by_name():

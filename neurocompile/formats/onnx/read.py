@@ -65,7 +65,7 @@ def read_own(
         raise BadInput(f"the metadata entry {error} is missing. {REBUILD}.") from None
     except (ValueError, RecursionError) as error:
         why = str(error)[:80]
-        raise BadInput(f"its metadata is damaged, not JSON ({why}). {REBUILD}.") from None
+        raise BadInput(f"its metadata is damaged ({why}). {REBUILD}.") from None
     if not isinstance(described, dict) or not isinstance(settings, dict):
         raise BadInput(f"its metadata describes no graph, so it is damaged. {REBUILD}.")
     nodes = _nodes(described.get("nodes"), dict(arrays), newer)

@@ -184,8 +184,6 @@ def _opset(model: ModelProto) -> int:
                 f"it has a function of its own in place of the standard operator "
                 f"'{function.name[:60]}'. Inline it, or give it another domain."
             )
-    if sum(entry.key == SETTINGS_KEY for entry in model.metadata_props) > 1:
-        raise BadInput(f"it has two metadata entries '{SETTINGS_KEY}'. Remove one.")
     versions = {entry.domain: entry.version for entry in model.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
     if not OPSETS[0] <= version <= OPSETS[1]:
@@ -315,7 +313,7 @@ def _settings(model: ModelProto, graph: Building, dt: float | None) -> Settings:
         given = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         why = str(error)[:80]
-        raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not JSON: {why}.") from None
+        raise BadInput(f"its metadata entry '{SETTINGS_KEY}' cannot be used: {why}.") from None
     if not isinstance(given, dict):
         raise BadInput(f"its metadata entry '{SETTINGS_KEY}' is not a JSON object.")
     said = dict(graph.dts)

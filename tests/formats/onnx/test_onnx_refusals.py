@@ -260,7 +260,15 @@ def test_metadata_that_say_a_thing_twice_are_refused(model, key):
     entry = metadata(model, key)
     first = next(iter(json.loads(entry.value)))
     entry.value = entry.value.replace("{", f'{{"{first}": null, ', 1)
-    with pytest.raises(BadInput, match=f"damaged, not JSON .it holds the key '{first}' twice"):
+    with pytest.raises(BadInput, match=f"damaged .it holds the key '{first}' twice"):
+        from_onnx(model)
+
+
+@pytest.mark.parametrize("key", ["format", "stage", "graph", "settings"])
+def test_two_entries_of_one_key_are_refused(model, key):
+    entry = metadata(model, key)
+    model.metadata_props.add(key=entry.key, value=entry.value)
+    with pytest.raises(BadInput, match=f"2 metadata entries '{entry.key}'. Keep one"):
         from_onnx(model)
 
 

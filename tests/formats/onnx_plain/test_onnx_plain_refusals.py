@@ -254,12 +254,12 @@ def test_layers_that_share_a_large_weight_without_end_are_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "cannot be used: Expecting"),
         ("[1]", "is not a JSON object"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "cannot be used: maximum recursion"),
         ('{"dt": -1}', "dt = -1 s"),
         ('{"speed": 1}', "not valid"),
-        ('{"dt": 0.001, "dt": 0.002}', "holds the key 'dt' twice"),
+        ('{"dt": 0.001, "dt": 0.002}', "cannot be used: it holds the key 'dt' twice"),
         ('{"dt": 0.002}', r"how long a step is, in seconds: y: 0\.001, the metadata: 0\.002"),
     ],
 )
@@ -304,7 +304,7 @@ def test_two_entries_of_settings_are_refused():
     model = plain([neurons("x", "y")], [*TIMED, 3], ["y"], settings='{"steps": 3}')
     entry = StringStringEntryProto(key="neurocompile.settings", value='{"steps": 4}')
     model.metadata_props.append(entry)
-    with pytest.raises(BadInput, match=r"two metadata entries 'neurocompile\.settings'"):
+    with pytest.raises(BadInput, match=r"2 metadata entries 'neurocompile\.settings'"):
         from_onnx(model)
 
 
