@@ -182,6 +182,7 @@ def compile_graph(
             fixed = verify(quantized.graph, "fixed")
         with refusals.gather():
             lead_in(fixed)  # whatever runs it: a chip must be able to start every layer
+        refuse_far_too_large(fixed, chip)
         teller.tell(f"placing on {chip.name}")
         placed = place(fixed, chip, wanted.fewest_of)
         require_fit(placed)

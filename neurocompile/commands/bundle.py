@@ -172,8 +172,7 @@ def _vectors(
     others = (sampling.source, sampling.steps, sampling.seed)
     kept = recorded(artifact) if all(each is None for each in others) else None
     if kept is not None and kept.potentials and _enough(kept, sampling.samples):
-        with artifact.named():
-            encoded = recorded_input(graph, kept, most)
+        encoded = recorded_input(graph, kept, most)
         vectors = vectors_of(graph, encoded)
         require(golden_of(kept, encoded, vectors.did, "fixed"))
         origin = {"data": kept.about["source"], "seed": kept.about["seed"]}

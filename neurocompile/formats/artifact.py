@@ -14,8 +14,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,14 +80,6 @@ class Artifact:
         content = reader(self.file(name))
         self.file(name)
         return content
-
-    @contextmanager
-    def named(self) -> Iterator[None]:
-        """Puts the directory before what is wrong with files of it that were read before."""
-        try:
-            yield
-        except BadInput as error:
-            raise error.within(self.path) from None
 
 
 def digest(content: bytes) -> str:

@@ -34,7 +34,7 @@ from neurocompile.ir.fixed import ChipNeuron, Synapse
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.nodes import size
 from neurocompile.ir.time import depths, longest_wait
-from neurocompile.place.bound import least_cores, refuse_far_too_large
+from neurocompile.place.bound import least_cores
 from neurocompile.place.fastest import fastest
 from neurocompile.place.limits import Load, PopulationToPlace, limit_of
 from neurocompile.place.maps import Listed, cut_shape, map_of
@@ -54,8 +54,7 @@ def place(
     """Place a network.
 
     A network that needs more cores than the chip has is spread over as many chips as it needs.
-    If these are more than allowed, `Placed.fits` is False and `require_fit` raises the error; of
-    a network that is far too large no placement is made.
+    If these are more than allowed, `Placed.fits` is False and `require_fit` raises the error.
 
     Args:
         graph: FIXED graph.
@@ -69,10 +68,8 @@ def place(
     Raises:
         BadInput: If time is the objective and the chip states no times.
         DoesNotFit: If a single neuron is too much for a core, or spikes wait longer than an axon
-            holds them; names every such layer. If the network has far too many neurons
-            (`bound.refuse_far_too_large`).
+            holds them; names every such layer.
     """
-    refuse_far_too_large(graph, chip)
     maps = _maps(graph, chip)
     layers = [_layer(graph, chip, name, maps) for name, _ in graph.of(ChipNeuron)]
     while True:  # in a loop of synapses, until no core sends to more than it has output axons

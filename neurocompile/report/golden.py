@@ -23,7 +23,7 @@ from neurocompile.ir.digest import graph_digest
 from neurocompile.ir.fixed import ChipNeuron, SpikeInput
 from neurocompile.ir.graph import Graph
 from neurocompile.ir.payloads import graded
-from neurocompile.report.samples_file import AGAIN, NAME, Samples, sample_digest
+from neurocompile.report.samples_file import AGAIN, Samples, sample_digest
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,20 @@ def recorded_input(graph: Graph, samples: Samples, most: int | None = None) -> E
     """
     about = samples.about
     if about["fixed_graph"] != graph_digest(graph):
-        raise BadInput(f"{NAME} was recorded from other integers than fixed.onnx holds. {AGAIN}")
+        raise BadInput(
+            f"{samples.name} was recorded from other integers than fixed.onnx holds. {AGAIN}"
+        )
     if not about["samples"]:
         why = "; ".join(about["left_out"]) or "it was exported without any"
-        raise BadInput(f"{NAME} holds no samples ({why}), so there is nothing to compare with.")
-    _check_layers(graph, about)
+        raise BadInput(
+            f"{samples.name} holds no samples ({why}), so there is nothing to compare with."
+        )
+    _check_layers(graph, about, samples.name)
     values = {row["name"]: samples.arrays[row["key"]][:most] for row in about["inputs"]}
     return Encoded(values, about["steps"])
 
 
-def _check_layers(graph: Graph, about: Mapping[str, Any]) -> None:
+def _check_layers(graph: Graph, about: Mapping[str, Any], file: str) -> None:
     """Refuse what would be compared in part only: a layer or a digest that is left out.
 
     Raises:
@@ -104,18 +108,18 @@ def _check_layers(graph: Graph, about: Mapping[str, Any]) -> None:
     rows = {row["name"]: row for row in about["layers"]}
     for name in [*layers, *rows]:
         if name not in rows or name not in layers:
-            where, other = (NAME, "fixed.onnx") if name in rows else ("fixed.onnx", NAME)
+            where, other = (file, "fixed.onnx") if name in rows else ("fixed.onnx", file)
             raise BadInput(f"{where} has the layer '{name}', and {other} has none of it. {AGAIN}")
     for name, node in layers.items():
         row, samples = rows[name], about["samples"]
         held = [row["spike_digests"]]
         held += [row["membrane_digests"] or []] if isinstance(node, ChipNeuron) else []
         if tuple(row["shape"]) != node.shape or row["graded"] != graded(node):
-            raise BadInput(f"{NAME}: layer '{name}' is not that of fixed.onnx. {AGAIN}")
+            raise BadInput(f"{file}: layer '{name}' is not that of fixed.onnx. {AGAIN}")
         if any(len(digests) != samples for digests in held):
             counted = " and ".join(str(len(digests)) for digests in held)
             raise BadInput(
-                f"{NAME}: layer '{name}' has {counted} digests of {samples} samples. {AGAIN}"
+                f"{file}: layer '{name}' has {counted} digests of {samples} samples. {AGAIN}"
             )
 
 

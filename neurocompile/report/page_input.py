@@ -31,7 +31,7 @@ class Reported:
     Attributes:
         artifact: The directory and its manifest.
         report: Content of report.json.
-        samples: Content of samples.npz; None if nothing was recorded.
+        samples: Content of samples.npz; None if nothing was recorded, or it was not asked for.
     """
 
     artifact: Artifact
@@ -39,8 +39,12 @@ class Reported:
     samples: Samples | None
 
 
-def read_reported(directory: Path) -> Reported:
+def read_reported(directory: Path, with_samples: bool = True) -> Reported:
     """Read what a page is made from.
+
+    Args:
+        directory: What `export` wrote.
+        with_samples: Whether the page shows recorded samples. Without, they may be missing.
 
     Raises:
         BadInput: If the directory is no export, or a file of it is missing, changed, damaged or
@@ -58,7 +62,8 @@ def read_reported(directory: Path) -> Reported:
     fault = fault_in(open_to_more(schema("neurocompile.report", "schema.json")), report)
     if fault:
         raise BadInput(f"{file} is broken: {fault}. {AGAIN}")
-    samples = artifact.read(NAME, read_samples) if NAME in artifact.manifest["files"] else None
+    recorded = with_samples and NAME in artifact.manifest["files"]
+    samples = artifact.read(NAME, read_samples) if recorded else None
     if samples is not None and samples.about["fixed_graph"] != _digest(report):
         raise BadInput(f"{directory / NAME} is of another network than report.json. {AGAIN}")
     return Reported(artifact, report, samples)

@@ -44,10 +44,12 @@ class Samples:
             steps, *shape) int32 potentials after the reset; `values` (n, ...) the samples before
             they were encoded; `labels` (n,); `fixed_result` and `float_result` (n, ...);
             `time_s.MODEL` (n, chip steps) modelled seconds.
+        name: The file, for messages.
     """
 
     about: Mapping[str, Any]
     arrays: Mapping[str, Array]
+    name: str = NAME
 
     @property
     def potentials(self) -> int:
@@ -96,7 +98,7 @@ def read_samples(path: Path) -> Samples:
     for key, shape in bits.items():
         held[key] = _unpacked(path, held, key, (about["samples"], about["steps"], *shape))
     _check(path, about, held)
-    return Samples(about, held)
+    return Samples(about, held, str(path))
 
 
 def sample_digest(numbers: Array) -> str:

@@ -105,7 +105,7 @@ def compose_synapses(graph: Graph) -> Graph:
     for name, paths in paths_of(graph, shape, room).items():
         branches[name] = []
         for path in paths:
-            links = _links(graph, path, name, shape)
+            links = _links(graph, path, name, shape, room)
             branches[name].append((path, links))
             if tuple(links) != path.links:  # composed, and stored anew
                 made = sum(op.weights.size for _, op in links if isinstance(op, Weighted))
@@ -182,7 +182,9 @@ class _Draft:
         return Graph(self.nodes, (*self.edges, *late), of.settings)
 
 
-def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape]) -> Links:
+def _links(
+    graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape], room: Room
+) -> Links:
     """The nodes to put between an origin and a neuron, without the Delay."""
     working = path.working
     if len(working) == 1 and isinstance(working[0][1], Weighted):
@@ -195,7 +197,7 @@ def _links(graph: Graph, path: LinearPath, neuron: str, shape: dict[str, Shape])
     current = isinstance(origin, Input) and graph.settings.encoder.kind == "current"
     if not working and current and not _waits(path) and path.ends is None:
         return list(path.links)
-    name, op = path.composed(shape[neuron])
+    name, op = path.composed(shape[neuron], room)
     return _dense_if_full(name or f"{path.origin}_to_{neuron}", op)
 
 

@@ -42,7 +42,7 @@ from neurocompile.simplify.fold_batchnorm import folded
 
 ORIGINS = (Input, Neuron)
 MAX_CONNECTIONS = 1 << 28  # of a synapse: its matrix takes some 50 bytes for each
-MAX_PRODUCTS = 1 << 31  # of two matrices: some 10 s
+MAX_PRODUCTS = 1 << 35  # of two weights, in all: some minutes
 COUNTED = 1 << 24  # products at a time
 LONGEST_NAME = 200  # letters in the name of a composed synapse; the middle of a longer one is cut
 
@@ -113,14 +113,15 @@ class LinearPath:
         """The links that do more than reshape."""
         return tuple((n, op) for n, op in self.links if not isinstance(op, Reshape))
 
-    def composed(self, shape: Shape) -> tuple[str, Sparse]:
+    def composed(self, shape: Shape, room: Room) -> tuple[str, Sparse]:
         """Everything on the path as one matrix, preceded by the joined names of its nodes.
 
         Args:
             shape: Shape at the end of the path.
+            room: Gives up the products that it takes.
 
         Raises:
-            BadInput: If it has too many connections; names the layers.
+            BadInput: If it has too many connections, or takes too long; names the layers.
         """
         total = sp.csr_array(sp.eye_array(size(self.in_shape), format="csr"))
         bias: Array | None = None
@@ -129,7 +130,7 @@ class LinearPath:
             if not isinstance(op, Slot):
                 check_connections(name, op, before)
             step, own, before = _step(op, before)
-            self._check_products(name, step, total)
+            self._check_products(name, step, total, room)
             total = sp.csr_array(step @ total)
             if bias is not None:
                 bias = step @ bias
@@ -138,28 +139,42 @@ class LinearPath:
         names = [n for n, op in self.working if not isinstance(op, Slot)]
         return joined("+", names), sparse_op(total, self.in_shape, shape, bias)
 
-    def _check_products(self, name: str, step: sp.csr_array, before: sp.csr_array) -> None:
+    def _check_products(
+        self, name: str, step: sp.csr_array, before: sp.csr_array, room: Room
+    ) -> None:
         """Refuse to multiply the matrix of a layer with that of the layers before it."""
         used = np.bincount(step.indices, minlength=step.shape[1])
         products = int(used @ np.diff(before.indptr))
         most = min(products, step.shape[0] * before.shape[1])
-        if products > MAX_PRODUCTS:
-            made = f"{products:,} products of two weights, allowed are {MAX_PRODUCTS:,}"
-        elif most > MAX_CONNECTIONS and _joins_too_many(step, before):
-            made = f"more than {MAX_CONNECTIONS:,} connections"
-        else:
-            return
-        raise BadInput(
+        both = (
             f"layer '{name}' and the linear layers before it, back to '{self.origin}', become one "
-            f"synapse, which takes {made}. Put neurons between them, or use smaller kernels."
+            "synapse, which takes"
         )
+        if products > room.products:
+            raise BadInput(
+                f"{both} {products:,} products of two weights. {room.products:,} are left of the "
+                f"{MAX_PRODUCTS:,} that a network may take. Put neurons between them, use smaller "
+                "kernels, or save one layer that has their product."
+            )
+        room.products -= products
+        if most > MAX_CONNECTIONS and _joins_too_many(step, before):
+            raise BadInput(
+                f"{both} more than {MAX_CONNECTIONS:,} connections. Put neurons between them, or "
+                "use smaller kernels."
+            )
 
 
 @dataclass
 class Room:
-    """The connections that composed synapses may still take, all together."""
+    """What composed synapses may still take, all together.
+
+    Attributes:
+        left: Connections.
+        products: Products of two weights on the way to them.
+    """
 
     left: int = MAX_CONNECTIONS
+    products: int = MAX_PRODUCTS
 
     def check(self, count: int, layer: str) -> None:
         """Refuse connections for which there is no room.
@@ -232,6 +247,8 @@ def paths_of(
             paths[name] = ()  # what follows a refused Delay is still read, for the list of refusals
             with refusals.gather():
                 paths[name] = _paths_after(graph, name, shape, paths, room)
+            if not all(isinstance(error, Unsupported) for error in refusals.errors):
+                break  # it is too large: all that follows would be multiplied for nothing
     refusals.answer()
     return {name: paths[graph.before(name)[0]] for name, _ in graph.of(Neuron)}
 
@@ -292,7 +309,7 @@ def _sum(paths: list[LinearPath], end: str, shape: Shape, room: Room) -> LinearP
     bias: Any = None
     names = []
     for path in paths:
-        name, op = path.composed(shape)
+        name, op = path.composed(shape, room)
         total = total + matrix(op, path.in_shape)
         room.check(total.nnz, end)
         if op.bias is not None:

@@ -183,7 +183,7 @@ def test_samples_of_another_network_are_refused(exported, kept, call, tmp_path):
     other = Samples({**kept[1].about, "fixed_graph": "0" * 64}, kept[1].arrays)
     code, _, error = call("simulate", stored(exported[0], tmp_path / "e", other), "--verify")
     assert code == 2
-    assert f"BadInput: {tmp_path / 'e'}: samples.npz was recorded from other integers" in error
+    assert f"BadInput: {tmp_path / 'e' / 'samples.npz'} was recorded from other integers" in error
 
 
 def edited(samples, change):

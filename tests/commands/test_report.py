@@ -309,3 +309,8 @@ def test_energy_writes_its_page_with_the_prices_that_were_set(copy, call, tmp_pa
         assert words in text
     code, _, error = call("energy", copy, copy, "--html", tmp_path / "other.html")
     assert (code, "of one DIR" in error) == (2, True)
+
+
+def test_prices_on_a_page_need_no_recorded_samples(copy, call, tmp_path):
+    (copy / "samples.npz").unlink()
+    assert call("energy", copy, "--html", tmp_path / "energy.html")[0] == 0

@@ -289,16 +289,26 @@ def test_a_network_above_the_cores_of_a_chip_is_placed_but_does_not_fit(rng):
         require_fit(placed)
 
 
-def test_a_network_far_above_the_cores_of_the_chips_is_refused_before_it_is_placed(rng):
+def test_integers_far_above_the_cores_of_the_chips_are_refused_before_they_are_placed(
+    rng, monkeypatch
+):
+    monkeypatch.setattr("neurocompile.compiler.place", None)  # nothing can call it
     # 1025 neurons, 1 a core: one core more than are ever tried in vain
     graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 1025), "hid": neurons(1025)})
     limits = {"neurons_per_core": 1, "cores": 10}
     with pytest.raises(DoesNotFit, match=r"^the network has 1,025 neurons, so it needs at least "
                        r"1,025 cores, but 2 chips of loihi-sim have 20\. .*'hid' with 1,025 neurons"
                        r".*\(--chips N\) with at least 103\.$"):  # fmt: skip
-        place(graph, several(2, **limits))
+        compile_graph(graph, several(2, **limits))
     refuse_far_too_large(graph, several(103, **limits))
     refuse_far_too_large(graph, limited(neurons_per_core=2, cores=10))  # 513 cores: worth a try
+
+
+def test_what_does_not_fit_by_far_is_placed_where_only_its_price_is_asked(rng, monkeypatch):
+    monkeypatch.setattr("neurocompile.place.bound.TRIED", 2)
+    graph = chain({"in": SpikeInput((1,)), "s": dense(rng, 1, 3), "hid": neurons(3)})
+    placed = place(graph, limited(neurons_per_core=1, cores=1))
+    assert (len(placed.cores), placed.fits) == (3, False)
 
 
 def test_millions_of_trained_neurons_are_refused_before_they_are_composed(monkeypatch):

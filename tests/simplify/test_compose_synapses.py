@@ -124,7 +124,7 @@ def smooth(channels):
 def test_connections_of_a_product_are_counted_not_guessed(monkeypatch, allowed, refused):
     monkeypatch.setattr(paths, "MAX_CONNECTIONS", allowed)
     monkeypatch.setattr(paths, "COUNTED", 500)
-    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (allowed,))
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (allowed, 1 << 20))
     nodes = {"in": Input((3, 8, 8)), "one": smooth(3), "two": smooth(3)}
     graph = chain(nodes | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
     # along an axis of 8, two kernels of 3 reach 3, 4, 5, 5, 5, 5, 4 and 3 values: 34; all squared
@@ -136,7 +136,7 @@ def test_connections_of_a_product_are_counted_not_guessed(monkeypatch, allowed, 
 @pytest.mark.parametrize("join", ["chain", "sum"])
 @pytest.mark.parametrize(("room", "refused"), [(4500, False), (4499, True)])
 def test_all_composed_synapses_share_one_bound(monkeypatch, join, room, refused):
-    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (room,))
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (room, 1 << 20))
     nodes, edges = {"in": Input((30,))}, []
     for i in range(5):
         a, b, add, lif = (f"{kind}{i}" for kind in ("a", "b", "add", "lif"))
@@ -151,9 +151,39 @@ def test_all_composed_synapses_share_one_bound(monkeypatch, join, room, refused)
         compose_synapses(Graph(nodes, edges))
 
 
-def test_layers_that_would_be_multiplied_for_hours_are_refused_by_name():
-    nodes = {"in": Input((1, 64, 64))}
-    nodes |= {name: AvgPool((63, 63), (1, 1), (31, 31)) for name in ("one", "two")}
-    graph = chain(nodes | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
-    with pytest.raises(BadInput, match="layer 'two' and the linear layers before it, back to 'in'"):
-        compose_synapses(graph)
+@pytest.mark.parametrize(("products", "refused"), [(16_800, ""), (16_799, "1"), (8_399, "0")])
+def test_products_of_all_layers_share_one_bound(monkeypatch, products, refused):
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (1 << 20, products))
+    nodes = {"in": Input((20,))}
+    for i in "01":  # 20**2 products with the values of the origin, 20**3 with each other
+        nodes |= {f"{name}{i}": Linear(np.ones((20, 20))) for name in "ab"}
+        nodes[f"lif{i}"] = LIFBox(100.0, 0.0, 1.0, 0.0)
+    said = (
+        rf"layer 'b{refused}' and the linear .*takes 8,000 products of two weights. 7,999 are left"
+    )
+    with pytest.raises(BadInput, match=said) if refused else nullcontext():
+        compose_synapses(chain(nodes))
+
+
+def test_nothing_is_multiplied_after_what_was_too_much(monkeypatch):
+    monkeypatch.setattr(paths.Room.__init__, "__defaults__", (899, 1 << 20))
+    nodes, edges = {"in": Input((30,))}, []
+    for i in range(3):
+        each = [f"a{i}", f"b{i}"]
+        nodes |= {name: Linear(np.ones((30, 30))) for name in each}
+        nodes |= {f"add{i}": Add(), f"lif{i}": LIFBox(100.0, 0.0, 1.0, 0.0)}
+        edges += [edge for name in each for edge in (("in", name), (name, f"add{i}"))]
+        edges += [(f"add{i}", f"lif{i}")]
+    with pytest.raises(BadInput) as error:
+        compose_synapses(Graph(nodes, edges))
+    assert error.value.each == (str(error.value),)  # one thing, not one for each sum
+
+
+def test_two_dense_layers_in_a_row_become_one(monkeypatch):
+    side = 1300  # more than 2**31 products
+    one, two = (np.eye(side)[::step] + 1.0 for step in (1, -1))
+    nodes = {"in": Input((side,)), "one": Linear(one), "two": Linear(two)}
+    composed = compose_synapses(chain(nodes | {"lif": LIFBox(100.0, 0.0, 1.0, 0.0)}))
+    # (flip + ones)(eye + ones) = flip + (side + 2) ones
+    expected = np.eye(side)[::-1] + side + 2
+    np.testing.assert_array_equal(composed.nodes["one+two"].weight, expected)

@@ -103,8 +103,7 @@ def check_artifact(
     kept = recorded(subject.artifact) if source is None and now is not None else None
     if kept is None:
         return judged
-    with subject.artifact.named():
-        golden = compare_golden(subject.graph, kept, runner.engine, progress=runner.progress)
+    golden = compare_golden(subject.graph, kept, runner.engine, progress=runner.progress)
     return {**judged, "golden": golden.to_dict(), "passed": judged["passed"] and not golden.first}
 
 

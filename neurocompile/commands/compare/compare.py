@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurocompile import installed
 from neurocompile.commands.compare.departures import Departures
@@ -41,6 +41,20 @@ from neurocompile.simplify import simplify
 CONTROL = "none"  # nothing rounded: the float network again, in the chip's order of operations
 
 
+class Pair(NamedTuple):
+    """A float network and its integers.
+
+    Attributes:
+        simple: The simplified float network.
+        incoming: By population, what arrives at it in the float network.
+        runs: By run, the populations with some of their numbers rounded.
+    """
+
+    simple: Graph
+    incoming: Mapping[str, Incoming]
+    runs: Mapping[str, Any]
+
+
 def compare_artifact(
     directory: Path, sampling: Sampling, *, progress: Progress = silent
 ) -> dict[str, Any]:
@@ -67,8 +81,11 @@ def compare_artifact(
     own = declared(artifact)
     usual = None if sampling.source else own.samples or None
     stimulus = load_stimulus(sampling, own, usual)
-    with artifact.named():
-        comparison = compare(trained, fixed, stimulus, progress=progress)
+    try:
+        pair = paired(trained, fixed)
+    except BadInput as error:
+        raise error.within(directory) from None
+    comparison = _compared(pair, fixed, stimulus, progress)
     about = {"target": artifact.manifest.get("target"), "bits": artifact.manifest.get("bits")}
     return {**about, **comparison}
 
@@ -87,14 +104,29 @@ def compare(
     Raises:
         BadInput: If the graphs do not belong together, or the data do not fit them.
     """
+    return _compared(paired(trained, fixed), fixed, stimulus, progress)
+
+
+def paired(trained: Graph, fixed: Graph) -> Pair:
+    """The float network beside its integers.
+
+    Raises:
+        BadInput: If a layer of one is none of the other's.
+    """
+    simple = simplify(trained)
+    incoming = incomings(fixed, simple)
+    asked = {CONTROL: (), **runs_of(fixed)}
+    return Pair(simple, incoming, {run: rounded(fixed, incoming, c) for run, c in asked.items()})
+
+
+def _compared(pair: Pair, fixed: Graph, stimulus: Stimulus, progress: Progress) -> dict[str, Any]:
     data = stimulus.data
     require_labels(fixed, data)
     goal = wanted(fixed, data)
-    simple = simplify(trained)
-    incoming = incomings(fixed, simple)
-    asked = runs_of(fixed)
-    runs = {run: rounded(fixed, incoming, c) for run, c in {CONTROL: (), **asked}.items()}
-    departures = Departures(fixed, incoming, stimulus.steps, tuple(asked))
+    simple, incoming, runs = pair
+    departures = Departures(
+        fixed, incoming, stimulus.steps, tuple(run for run in runs if run != CONTROL)
+    )
     scores = {run: Score(simple, goal) for run in ("float", *departures.runs)}
     scores["fixed"] = Score(fixed, goal)
     read = () if fixed.settings.decoder.kind == "none" else (last_layer(fixed),)

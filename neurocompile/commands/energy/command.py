@@ -122,7 +122,8 @@ def energy(
     if html is not None:
         check_page(html, "--html", force)
         if other is None:
-            reported = read_reported(directory)  # a broken one ends the command before it works
+            # a broken one ends the command before it works
+            reported = read_reported(directory, with_samples=False)
     with output.screen() as screen:
         screen.tell(f"pricing {directory}")
         if other is not None:

@@ -47,11 +47,9 @@ def verify_artifact(
             f"{directory} holds no samples.npz: it ran no data, a neurocompile before 0.2.0 wrote "
             "it, or the file was moved away. Export the model again, with --data."
         )
-    with artifact.named():
-        found = [
-            compare_golden(graph, kept, engine, most=samples, progress=progress)
-            for engine in engines
-        ]
+    found = [
+        compare_golden(graph, kept, engine, most=samples, progress=progress) for engine in engines
+    ]
     for golden in found:
         require(golden)
     return {

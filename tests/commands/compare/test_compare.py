@@ -204,6 +204,13 @@ def test_files_of_two_networks_are_refused_with_the_name_of_their_folder(exporte
     assert f"BadInput: {tmp_path / 'two'}: float.onnx and fixed.onnx do not belong" in stderr
 
 
+def test_data_that_do_not_fit_are_no_fault_of_the_export(exported, tmp_path):
+    np.save(tmp_path / "five.npy", np.zeros((2, 5)))
+    code, _, stderr = call("compare", exported, "--data", tmp_path / "five.npy")
+    assert code == 2
+    assert f"BadInput: data '{tmp_path / 'five.npy'}': a sample has shape (5,)" in stderr
+
+
 def test_a_directory_of_others_is_refused(tmp_path):
     code, _, stderr = call("compare", tmp_path)
     assert (code, "not a directory that neurocompile exported" in stderr) == (2, True)
