@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from neurocompile.errors import Unsupported
+from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.entries import conv_count, conv_entries
 from neurocompile.ir.entries import full_bias as full_bias
@@ -34,6 +34,8 @@ from neurocompile.ir.nodes import (
 )
 from neurocompile.ir.shapes import out_shape
 
+MAX_CONNECTIONS = 1 << 28  # that are listed: each takes some 50 bytes
+
 
 @singledispatch
 def matrix(op: Any, in_shape: Shape) -> sp.csr_array:
@@ -41,12 +43,17 @@ def matrix(op: Any, in_shape: Shape) -> sp.csr_array:
 
     Rows and columns count neurons in C order of their shapes. Weights of zero stay stored,
     because a synapse exists whatever its weight.
+
+    Raises:
+        BadInput: If it would have too many entries.
+        Unsupported: If the node is not linear.
     """
     raise Unsupported(f"{type(op).__name__} is not a linear map.")
 
 
 @matrix.register
 def _(op: Linear, in_shape: Shape) -> sp.csr_array:
+    _check_entries(op, in_shape)
     rows, columns = op.weight.shape
     one = _csr(
         op.weight.ravel(),
@@ -62,6 +69,7 @@ def _(op: Linear, in_shape: Shape) -> sp.csr_array:
 
 @matrix.register
 def _(op: Conv, in_shape: Shape) -> sp.csr_array:
+    _check_entries(op, in_shape)
     shape = out_shape(op, in_shape)
     rows, columns, values = conv_entries(op, in_shape, shape)
     return _csr(values, rows, columns, (size(shape), size(in_shape)))
@@ -69,6 +77,7 @@ def _(op: Conv, in_shape: Shape) -> sp.csr_array:
 
 @matrix.register
 def _(op: ConvTranspose, in_shape: Shape) -> sp.csr_array:
+    _check_entries(op, in_shape)
     shape = out_shape(op, in_shape)
     forward = Conv(op.weight, None, op.stride, op.padding, op.dilation, op.groups)
     rows, columns, values = conv_entries(forward, shape, in_shape)
@@ -126,6 +135,16 @@ def entries_in(op: Any, in_shape: Shape) -> int:
     if isinstance(op, Linear):
         return int(op.weight.size) * size(in_shape[:-1])
     return int(op.data.size) if isinstance(op, Sparse) else size(shape)
+
+
+def _check_entries(op: Linear | Conv | ConvTranspose, in_shape: Shape) -> None:
+    count = entries_in(op, in_shape)
+    if count > MAX_CONNECTIONS:
+        raise BadInput(
+            f"a layer ({type(op).__name__}, weights {op.weight.shape}) connects {count:,} pairs of "
+            f"values, and at most {MAX_CONNECTIONS:,} are listed. Use a smaller kernel, a larger "
+            "stride, or fewer values."
+        )
 
 
 def connections(synapse: Synapse) -> sp.csr_array:

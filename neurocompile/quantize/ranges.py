@@ -25,10 +25,12 @@ from neurocompile.ir.neurons import Neuron, SigmaDeltaReLU, has_current, step_pa
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape, Shape, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.incoming import CHANGES, SUMS, order_of
+from neurocompile.simplify.paths import check_connections
 
 # The 24 bits of a potential hold 516 times the largest weight, 254 * 2^6, if weights are not
 # shifted down on arrival, and so not rounded (exponent 0); half of that is headroom.
 ROOM = 256
+SAMPLES = "Choose scales on samples (--calibration): then none of them is listed. "
 
 OnBatch = Callable[[Array, FloatRecording], None]
 
@@ -92,6 +94,9 @@ def bound(graph: Graph) -> Ranges:
     neuron without leak would need room for inhibition in every step of a sample, which would leave
     its threshold only a few units. It gets room for `ROOM` of its largest weights and may saturate
     beyond that; the report counts how often.
+
+    Raises:
+        BadInput: If a layer has too many connections to list them.
     """
     shape = shapes(graph)
     spiking = [(n, node) for n, node in graph.of(Neuron) if not isinstance(node, CHANGES)]
@@ -114,7 +119,9 @@ def bound(graph: Graph) -> Ranges:
         elif isinstance(node, Concat):
             reach[name] = _joined(before, np.concatenate)
         elif isinstance(node, LinearMap):
-            reach[name] = _through(node, before[0], shape[graph.before(name)[0]])
+            inner = shape[graph.before(name)[0]]
+            check_connections(name, node, inner, cure=SAMPLES)
+            reach[name] = _through(node, before[0], inner)
     current, potential = {}, {}
     for name, node in graph.of(Neuron):
         arriving = reach[graph.before(name)[0]]

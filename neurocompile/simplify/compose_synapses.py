@@ -17,10 +17,13 @@ from typing import Any
 from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
+from neurocompile.ir.linear import MAX_CONNECTIONS
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     JOINS,
     Add,
+    Conv,
+    ConvTranspose,
     Delay,
     Input,
     Linear,
@@ -32,7 +35,13 @@ from neurocompile.ir.nodes import (
     size,
 )
 from neurocompile.ir.shapes import out_shape, shapes
-from neurocompile.simplify.paths import LinearPath, Room, check_connections, paths_of
+from neurocompile.simplify.paths import (
+    MAX_IN_KERNEL,
+    LinearPath,
+    Room,
+    check_connections,
+    paths_of,
+)
 
 Links = list[tuple[str, Any]]
 Wait = tuple[str, int, bytes]
@@ -190,7 +199,8 @@ def _links(
     if len(working) == 1 and isinstance(working[0][1], Weighted):
         before = path.in_shape
         for link, op in path.links:
-            check_connections(link, op, before)
+            kept = isinstance(op, Conv | ConvTranspose)  # as a kernel: no matrix is made
+            check_connections(link, op, before, MAX_IN_KERNEL if kept else MAX_CONNECTIONS)
             before = out_shape(op, before)
         return list(path.links)
     origin = graph.nodes[path.origin]

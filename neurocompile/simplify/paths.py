@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import entries_in, full_bias, matrix, sparse_op
+from neurocompile.ir.linear import MAX_CONNECTIONS, entries_in, full_bias, matrix, sparse_op
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     Add,
@@ -41,7 +41,7 @@ from neurocompile.ir.shapes import out_shape
 from neurocompile.simplify.fold_batchnorm import folded
 
 ORIGINS = (Input, Neuron)
-MAX_CONNECTIONS = 1 << 28  # of a synapse: its matrix takes some 50 bytes for each
+MAX_IN_KERNEL = 1 << 32  # connections of a convolution that stays one: VGG's largest has 1.8e9
 MAX_PRODUCTS = 1 << 35  # of two weights, in all: some minutes
 COUNTED = 1 << 24  # products at a time
 LONGEST_NAME = 200  # letters in the name of a composed synapse; the middle of a longer one is cut
@@ -195,17 +195,25 @@ class Room:
         self.left -= count
 
 
-def check_connections(name: str, op: Any, in_shape: Shape) -> None:
-    """Refuse a linear layer with more connections than a matrix of them may have.
+def check_connections(
+    name: str, op: Any, in_shape: Shape, most: int = MAX_CONNECTIONS, cure: str = ""
+) -> None:
+    """Refuse a linear layer with more connections than can be listed, or than are given.
+
+    Args:
+        name, op: Name of the node, and the node.
+        in_shape: Shape of its input.
+        most: How many it may have.
+        cure: What else helps, as a sentence.
 
     Raises:
         BadInput: Names the layer.
     """
     count = entries_in(op, in_shape)
-    if count > MAX_CONNECTIONS:
+    if count > most:
         raise BadInput(
             f"layer '{name}' ({type(op).__name__}) connects {count:,} pairs of values, allowed are "
-            f"{MAX_CONNECTIONS:,}. Use a smaller kernel, a larger stride, or fewer values."
+            f"{most:,}. {cure}Use a smaller kernel, a larger stride, or fewer values."
         )
 
 

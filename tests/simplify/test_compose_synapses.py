@@ -10,6 +10,7 @@ from neurocompile.engines.floating import run_float
 from neurocompile.errors import BadInput, Unsupported
 from neurocompile.ir import reference
 from neurocompile.ir.graph import Graph, chain
+from neurocompile.ir.linear import matrix
 from neurocompile.ir.neurons import LIFBox, Neuron
 from neurocompile.ir.nodes import (
     Add,
@@ -23,6 +24,7 @@ from neurocompile.ir.nodes import (
     SumPool,
     Upsample,
 )
+from neurocompile.quantize.ranges import bound
 from neurocompile.simplify import paths, simplify
 from neurocompile.simplify.compose_synapses import branches_before, compose_synapses
 
@@ -114,6 +116,18 @@ def test_a_layer_that_connects_billions_of_values_is_refused_before_memory_is_ta
     said = r"layer 'pool' \(AvgPool\) connects 62,750,250,000 pairs of values, allowed are 268,435"
     with pytest.raises(BadInput, match=said):  # 501 x 501 windows of 500 x 500
         compose_synapses(graph)
+
+
+def test_a_convolution_that_stays_one_is_no_list_of_connections():
+    wide = Conv(np.ones((64, 64, 3, 3), np.float32), None, (1, 1), (1, 1), (1, 1), 1)
+    graph = chain({"in": Input((64, 96, 96)), "conv": wide, "lif": LIFBox(100.0, 0.0, 1.0, 0.0)})
+    composed = compose_synapses(graph)
+    assert composed.nodes["conv"] is wide
+    said = r"layer 'conv' \(Conv\) connects 335,036,416 pairs .*Choose scales on samples"
+    with pytest.raises(BadInput, match=said):  # (3 * 96 - 2)**2 pairs of pixels, 64**2 of channels
+        bound(composed)
+    with pytest.raises(BadInput, match="connects 335,036,416 pairs of values, and at most 268,435"):
+        matrix(wide, (64, 96, 96))
 
 
 def smooth(channels):
