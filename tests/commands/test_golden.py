@@ -274,7 +274,7 @@ def test_a_check_fails_where_a_golden_vector_differs(exported, kept, baseline, c
     assert "<failure" in out
 
 
-def test_a_check_on_other_data_or_without_samples_says_nothing_of_them(
+def test_a_check_on_other_data_compares_no_golden_vectors_and_one_without_samples_says_so(
     exported, baseline, call, tmp_path
 ):
     code, out, _ = call("check", exported[0], "--baseline", baseline, "--data", "digits", "--json")
@@ -283,4 +283,4 @@ def test_a_check_on_other_data_or_without_samples_says_nothing_of_them(
     (tmp_path / "e/samples.npz").unlink()
     code, out, _ = call("check", tmp_path / "e", "--baseline", baseline)
     assert code == 0
-    assert "golden" not in out
+    assert "golden vectors: none compared, samples.npz is not there" in out

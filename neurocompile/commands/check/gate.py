@@ -44,6 +44,7 @@ from neurocompile.errors import BadInput, NeurocompileError, NotInstalled
 from neurocompile.formats.artifact import refuse_exported
 from neurocompile.ir.settings import Settings
 from neurocompile.report.golden import compare_golden
+from neurocompile.report.samples_file import NAME
 from neurocompile.spread import Spread
 
 NOTHING = Keep()
@@ -100,9 +101,11 @@ def check_artifact(
     request = CheckRequest(directory, file, runner.engine, chosen, data, again)
     alone = _shares(request, subject, baseline, findings, stimulus) if now is not None else {}
     judged = judge(request, baseline, findings, now, trouble, alone)
-    kept = recorded(subject.artifact) if source is None and now is not None else None
-    if kept is None:
+    if source is not None or now is None:
         return judged
+    kept = recorded(subject.artifact)
+    if kept is None:
+        return {**judged, "golden_missing": NAME in subject.artifact.manifest["files"]}
     golden = compare_golden(subject.graph, kept, runner.engine, progress=runner.progress)
     return {**judged, "golden": golden.to_dict(), "passed": judged["passed"] and not golden.first}
 

@@ -80,6 +80,7 @@ def judge(
         "metrics": metrics,
         "layers": _layers(baseline, now),
         "golden": None,
+        "golden_missing": False,
     }
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from neurocompile.errors import printable
 from neurocompile.formats.json_files import json_bytes
+from neurocompile.report.samples_file import NAME
 from neurocompile.terminal.tables import Table, columns, paragraph
 from neurocompile.terminal.words import golden
 
@@ -119,6 +120,8 @@ def _lines(result: Mapping[str, Any], width: int) -> Iterator[Text]:
     yield from paragraph(f"{run}, {result['samples']} samples of {result['data']}", width)
     if result["golden"]:
         yield from paragraph(f"golden vectors: {golden(result['golden'])}", width)
+    elif result["golden_missing"]:
+        yield from paragraph(f"golden vectors: none compared, {NAME} is not there", width)
     for text in _said(result):
         yield from paragraph(text, width, indent=2) if text else [Text()]
     if result["metrics"]:

@@ -39,7 +39,8 @@ def test_an_annotation_cannot_be_broken_by_what_a_layer_is_called():
         "passed": False, "updated": False, "mode": "exact", "engine": "onnx", "artifact": "d",
         "baseline": "b", "data": "x", "samples": 1, "findings": [finding], "runs": [],
         "effect": "", "trouble": "", "alone": [], "metrics": [], "layers": [], "energy": {},
-        "golden": None, "renew": "neurocompile check d --baseline b --update",
+        "golden": None, "golden_missing": False,
+        "renew": "neurocompile check d --baseline b --update",
     }  # fmt: skip
     first = render(found, "github").splitlines()[0]
     assert first == "::error title=a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax::a:b,c%0A::error::x 1 -> 2%25"
