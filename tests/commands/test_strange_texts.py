@@ -55,7 +55,8 @@ def test_json_holds_every_text_and_shows_a_terminal_nothing_to_obey():
 
 RESULT = {
     "artifact": f"build/{OBEYED}", "baseline": "b.json", "passed": False, "updated": False,
-    "mode": "exact", "engine": "onnx", "samples": 2, "data": OBEYED, "golden": None, "trouble": "",
+    "mode": "exact", "engine": "onnx", "samples": 2, "data": OBEYED, "golden": None,
+    "golden_missing": True, "trouble": "",
     "effect": "", "alone": [], "runs": [], "metrics": [], "layers": [{"name": OBEYED}],
     "renew": OBEYED,
     "findings": [
