@@ -53,7 +53,7 @@ def matrix(op: Any, in_shape: Shape) -> sp.csr_array:
 
 @matrix.register
 def _(op: Linear, in_shape: Shape) -> sp.csr_array:
-    _check_entries(op, in_shape)
+    check_connections(op, in_shape)
     rows, columns = op.weight.shape
     one = _csr(
         op.weight.ravel(),
@@ -69,7 +69,7 @@ def _(op: Linear, in_shape: Shape) -> sp.csr_array:
 
 @matrix.register
 def _(op: Conv, in_shape: Shape) -> sp.csr_array:
-    _check_entries(op, in_shape)
+    check_connections(op, in_shape)
     shape = out_shape(op, in_shape)
     rows, columns, values = conv_entries(op, in_shape, shape)
     return _csr(values, rows, columns, (size(shape), size(in_shape)))
@@ -77,7 +77,7 @@ def _(op: Conv, in_shape: Shape) -> sp.csr_array:
 
 @matrix.register
 def _(op: ConvTranspose, in_shape: Shape) -> sp.csr_array:
-    _check_entries(op, in_shape)
+    check_connections(op, in_shape)
     shape = out_shape(op, in_shape)
     forward = Conv(op.weight, None, op.stride, op.padding, op.dilation, op.groups)
     rows, columns, values = conv_entries(forward, shape, in_shape)
@@ -137,13 +137,26 @@ def entries_in(op: Any, in_shape: Shape) -> int:
     return int(op.data.size) if isinstance(op, Sparse) else size(shape)
 
 
-def _check_entries(op: Linear | Conv | ConvTranspose, in_shape: Shape) -> None:
+def check_connections(
+    op: Any, in_shape: Shape, name: str = "", most: int = MAX_CONNECTIONS, cure: str = ""
+) -> None:
+    """Refuse a linear node with more connections than can be listed, or than are given.
+
+    Args:
+        op, in_shape: The node, and the shape of its input.
+        name: Its name, where it is known.
+        most: How many it may have.
+        cure: What else helps, as a sentence and a space.
+
+    Raises:
+        BadInput: Names the layer, or its weights.
+    """
     count = entries_in(op, in_shape)
-    if count > MAX_CONNECTIONS:
+    if count > most:
+        layer = f"layer '{name}'" if name else f"a layer with weights {op.weights.shape}"
         raise BadInput(
-            f"a layer ({type(op).__name__}, weights {op.weight.shape}) connects {count:,} pairs of "
-            f"values, and at most {MAX_CONNECTIONS:,} are listed. Use a smaller kernel, a larger "
-            "stride, or fewer values."
+            f"{layer} ({type(op).__name__}) connects {count:,} pairs of values, allowed are "
+            f"{most:,}. {cure}Use a smaller kernel, a larger stride, or fewer values."
         )
 
 

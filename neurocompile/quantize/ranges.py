@@ -20,12 +20,11 @@ from neurocompile.engines.progress import Progress, silent
 from neurocompile.engines.torch_ops import one_thread
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import full_bias, matrix
+from neurocompile.ir.linear import check_connections, full_bias, matrix
 from neurocompile.ir.neurons import Neuron, SigmaDeltaReLU, has_current, step_parameters
 from neurocompile.ir.nodes import Add, Concat, Delay, Input, LinearMap, Reshape, Shape, size
 from neurocompile.ir.shapes import shapes
 from neurocompile.quantize.incoming import CHANGES, SUMS, order_of
-from neurocompile.simplify.paths import check_connections
 
 # The 24 bits of a potential hold 516 times the largest weight, 254 * 2^6, if weights are not
 # shifted down on arrival, and so not rounded (exponent 0); half of that is headroom.
@@ -120,7 +119,7 @@ def bound(graph: Graph) -> Ranges:
             reach[name] = _joined(before, np.concatenate)
         elif isinstance(node, LinearMap):
             inner = shape[graph.before(name)[0]]
-            check_connections(name, node, inner, cure=SAMPLES)
+            check_connections(node, inner, name, cure=SAMPLES)
             reach[name] = _through(node, before[0], inner)
     current, potential = {}, {}
     for name, node in graph.of(Neuron):

@@ -17,7 +17,7 @@ from typing import Any
 from neurocompile.errors import Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Edge, Graph
-from neurocompile.ir.linear import MAX_CONNECTIONS
+from neurocompile.ir.linear import MAX_CONNECTIONS, check_connections
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     JOINS,
@@ -39,7 +39,6 @@ from neurocompile.simplify.paths import (
     MAX_IN_KERNEL,
     LinearPath,
     Room,
-    check_connections,
     paths_of,
 )
 
@@ -200,7 +199,7 @@ def _links(
         before = path.in_shape
         for link, op in path.links:
             kept = isinstance(op, Conv | ConvTranspose)  # as a kernel: no matrix is made
-            check_connections(link, op, before, MAX_IN_KERNEL if kept else MAX_CONNECTIONS)
+            check_connections(op, before, link, MAX_IN_KERNEL if kept else MAX_CONNECTIONS)
             before = out_shape(op, before)
         return list(path.links)
     origin = graph.nodes[path.origin]

@@ -18,7 +18,13 @@ import scipy.sparse as sp
 from neurocompile.errors import BadInput, Refusals, Unsupported
 from neurocompile.ir.arrays import Array
 from neurocompile.ir.graph import Graph
-from neurocompile.ir.linear import MAX_CONNECTIONS, entries_in, full_bias, matrix, sparse_op
+from neurocompile.ir.linear import (
+    MAX_CONNECTIONS,
+    check_connections,
+    full_bias,
+    matrix,
+    sparse_op,
+)
 from neurocompile.ir.neurons import Neuron
 from neurocompile.ir.nodes import (
     Add,
@@ -128,7 +134,7 @@ class LinearPath:
         before = self.in_shape
         for name, op in self.links:
             if not isinstance(op, Slot):
-                check_connections(name, op, before)
+                check_connections(op, before, name)
             step, own, before = _step(op, before)
             self._check_products(name, step, total, room)
             total = sp.csr_array(step @ total)
@@ -193,28 +199,6 @@ class Room:
         """As `check`, and nothing else may take them."""
         self.check(count, layer)
         self.left -= count
-
-
-def check_connections(
-    name: str, op: Any, in_shape: Shape, most: int = MAX_CONNECTIONS, cure: str = ""
-) -> None:
-    """Refuse a linear layer with more connections than can be listed, or than are given.
-
-    Args:
-        name, op: Name of the node, and the node.
-        in_shape: Shape of its input.
-        most: How many it may have.
-        cure: What else helps, as a sentence.
-
-    Raises:
-        BadInput: Names the layer.
-    """
-    count = entries_in(op, in_shape)
-    if count > most:
-        raise BadInput(
-            f"layer '{name}' ({type(op).__name__}) connects {count:,} pairs of values, allowed are "
-            f"{most:,}. {cure}Use a smaller kernel, a larger stride, or fewer values."
-        )
 
 
 def _joins_too_many(step: sp.csr_array, before: sp.csr_array) -> bool:
